@@ -1,0 +1,82 @@
+"""Who must act: the error families of the router. A destination's outcomes live in `plugin.py`."""
+
+from __future__ import annotations
+
+
+class RouterError(Exception):
+    """Base of every error the router raises on purpose. The class docstring is the default message."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+# ---- the sender must act: a 4xx, or a recorded discard
+
+
+class InvalidCall(RouterError):
+    """The call cannot be accepted."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class UnknownWriteKey(InvalidCall):
+    """The write key is missing or belongs to no source of config.toml."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message, status=401)
+
+
+class TooLarge(InvalidCall):
+    """The body is larger than the limit."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("payload_too_large", message)
+
+
+# ---- the operator must act: refuse to start
+
+
+class ConfigError(RouterError):
+    """config.toml is not usable. `problems`: one line each, with key path, reason and remedy. Exit code 78."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class PluginError(RouterError):
+    """A plugin cannot be used: not found, not importable, or not in the form the contract asks for. Exit code 78."""
+
+
+class StartError(RouterError):
+    """The daemon cannot start here: port in use, store not writable. Exit code 1."""
+
+
+# ---- the machine must recover: 503 with Retry-After, nothing acknowledged
+
+
+class StoreError(RouterError):
+    """The store could not do what it was asked."""
+
+
+class StoreFull(StoreError):
+    """The disk has too little room left, so no event is accepted until there is more."""
+
+
+class StoreBusy(StoreError):
+    """More events are waiting to be stored than may wait in memory."""
+
+
+class StoreClosed(StoreError):
+    """The store is shut down."""
+
+
+class StoreNewer(StoreError):
+    """The store was written by a newer segment-router."""
+
+
+class StepFailed(StoreError):
+    """A destination's own step could not be stored; it was rolled back alone."""
