@@ -1,0 +1,346 @@
+"""From the bytes of a request body to calls and discards. Pure: no clock, no store, no configuration.
+
+Two steps, because the source is known only in between: `parse_single` and `parse_batch` read as much as authentication
+needs and refuse bodies that cannot be read at all; `calls` of what they return then judges call by call. A call is never
+decoded in full here: its JSON is skipped over, a few fields are looked at, and the bytes are kept as received.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, Protocol
+
+import msgspec
+
+from router.errors import InvalidCall, TooLarge
+from router.event import (
+    HAS_PROPERTIES,
+    HAS_TRAITS,
+    LONGEST_INSTANT,
+    TYPES,
+    Call,
+    Discard,
+    Envelope,
+    coerce_id,
+    decode_json,
+)
+from router.ingest.limits import (
+    MAX_BATCH_ITEMS,
+    MAX_ITEM_BYTES,
+    MAX_MESSAGE_ID,
+    MAX_STORED_BATCH_BYTES,
+)
+from router.ingest.wellformed import is_too_deep, read_json, too_deep
+from router.plugin import JSON, excerpt
+
+Raw = msgspec.Raw
+Judged = tuple[list[Call], list[Discard]]
+_NOTHING = Raw(b"")
+
+
+def random_id() -> str:
+    """A message id for a call that came without one."""
+    return str(uuid.uuid4())
+
+
+class Posted(Protocol):
+    """A body that could be read, its source not yet known."""
+
+    write_key: str  #: at the top level of the body, or ""
+    size: int  #: how many calls it carries
+
+    def item_key(self) -> str:
+        """The write key in the first item of a batch, or ""."""
+        ...
+
+    def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
+        """Judge each call.
+
+        Args:
+            received_at: milliseconds since 1970.
+            ip: the client's, kept for the calls of browsers and mobile apps.
+            new_id: makes a message id for a call that came without.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- what is looked at
+
+
+class _Object(msgspec.Struct, gc=False):
+    """Says that a field is an object, and nothing of what is in it."""
+
+
+class _Item(msgspec.Struct, rename="camel", gc=False):
+    """A call in its usual form. Where one of these has another type, `_read_loosely` takes over."""
+
+    type: str | None = None
+    message_id: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    group_id: str | None = None
+    previous_id: str | None = None
+    event: str | None = None
+    properties: _Object | None = None
+    traits: _Object | None = None
+    write_key: str | None = None
+
+
+class _Batch(msgspec.Struct, rename="camel", gc=False):
+    batch: list[Raw]
+    sent_at: Raw = _NOTHING
+    context: Raw = _NOTHING
+    integrations: Raw = _NOTHING
+    write_key: Raw = _NOTHING
+
+
+_item = msgspec.json.Decoder(_Item)
+_batch = msgspec.json.Decoder(_Batch)
+_fields = msgspec.json.Decoder(dict[str, Raw])
+
+
+# ---------------------------------------------------------------- single calls
+
+
+def parse_single(type: str, body: bytes) -> Single:
+    """Read the body of a single-call path. The type of the path wins over one in the body. Raises InvalidCall."""
+    body, item = read_json(body, _read_usual)
+    if is_too_deep(body):
+        raise too_deep("invalid_json")
+    return Single(type, body, item)
+
+
+def _read_usual(body: bytes) -> _Item | None:
+    """The call in its usual form; None for a well-formed JSON object in any other."""
+    try:
+        return _item.decode(body)
+    except msgspec.ValidationError:
+        # It stopped reading at the odd field: what follows may be no JSON at all.
+        _fields.decode(body)
+        return None
+
+
+class Single:
+    """The body of a single call."""
+
+    size = 1
+
+    def __init__(self, type: str, body: bytes, item: _Item | None) -> None:
+        self.write_key = ""
+        if item is None or item.write_key:
+            body, self.write_key = _without_key(body)
+        self._type = type
+        self._body = body
+        self._item = item
+
+    def item_key(self) -> str:
+        """None: a single call has no items."""
+        return ""
+
+    def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
+        """See `Posted.calls`; one call or one discard."""
+        try:
+            item = self._item or _read_loosely(self._body, self._type)
+            user_key = _user_key(self._type, item)
+            message_id = _message_id(item)
+        except InvalidCall as refusal:
+            return [], [_discard(source, received_at, refusal, self._body, self._type)]
+        assigned = None if message_id else new_id()
+        line = Envelope(type=self._type, message_id=assigned, ip=ip).line()
+        return [Call(source, self._type, message_id or assigned or "", user_key, received_at, line + self._body)], []
+
+
+# ---------------------------------------------------------------- batches
+
+
+def parse_batch(body: bytes) -> Batch:
+    """Read `{"batch": [...], "sentAt", "writeKey", "context", "integrations"}`. Raises InvalidCall."""
+    _, batch = read_json(body, _batch.decode)
+    envelope = Envelope(_sent_at(batch.sent_at), _object(batch.context), _object(batch.integrations))
+    if len(body) + len(envelope.line()) * min(len(batch.batch), MAX_BATCH_ITEMS) > MAX_STORED_BATCH_BYTES:
+        raise TooLarge("the batch's context and integrations are too large to be kept with every call")
+    return Batch(batch.batch, envelope, _string(batch.write_key))
+
+
+class Batch:
+    """The body of a batch. The first `MAX_BATCH_ITEMS` of its calls are taken; one discard tells of those beyond."""
+
+    def __init__(self, items: list[Raw], envelope: Envelope, write_key: str) -> None:
+        self.write_key = write_key
+        self.size = len(items)
+        self._items = items
+        self._envelope = envelope
+
+    def item_key(self) -> str:
+        """The write key that some libraries repeat in every item: the first one's."""
+        try:
+            return _without_key(bytes(self._items[0]))[1] if self._items else ""
+        except RecursionError:
+            return ""
+
+    def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
+        """See `Posted.calls`."""
+        calls: list[Call] = []
+        discards: list[Discard] = []
+        self._envelope.ip = ip
+        line = self._envelope.line()
+        for raw in self._items[:MAX_BATCH_ITEMS]:
+            body = bytes(raw)
+            try:
+                body, type, item = _read_item(body)
+                user_key = _user_key(type, item)
+                message_id = _message_id(item)
+            except InvalidCall as refusal:
+                discards.append(_discard(source, received_at, refusal, body))
+                continue
+            if message_id:
+                stored = line + body
+            else:
+                message_id = new_id()
+                stored = msgspec.structs.replace(self._envelope, message_id=message_id).line() + body
+            calls.append(Call(source, type, message_id, user_key, received_at, stored))
+        if self.size > MAX_BATCH_ITEMS:
+            discards.append(self._excess(source, received_at))
+        return calls, discards
+
+    def _excess(self, source: str, received_at: int) -> Discard:
+        excess = self.size - MAX_BATCH_ITEMS
+        message = f"{self.size} calls in one batch: the {excess} beyond {MAX_BATCH_ITEMS} were not taken"
+        return Discard(source, received_at, "batch_too_long", message)
+
+
+def _sent_at(raw: Raw) -> str | None:
+    text = _string(raw)
+    return text if text and len(text) <= LONGEST_INSTANT else None
+
+
+def _object(raw: Raw) -> Raw | None:
+    """The raw object; None for an empty one and for anything else."""
+    text = bytes(raw)
+    if not text.startswith(b"{") or text == b"{}":
+        return None
+    if is_too_deep(text):
+        raise too_deep("invalid_json")
+    return raw
+
+
+def _string(raw: Raw) -> str:
+    """The string this is; "" for anything else."""
+    return str(decode_json(raw)) if bytes(raw).startswith(b'"') else ""
+
+
+# ---------------------------------------------------------------- one call
+
+
+def _read_item(body: bytes) -> tuple[bytes, str, _Item]:
+    """One item of a batch without its write key, and its type. Raises InvalidCall."""
+    if len(body) > MAX_ITEM_BYTES:
+        raise InvalidCall("item_too_large", f"the call has {len(body)} bytes, the limit is {MAX_ITEM_BYTES}")
+    if is_too_deep(body):  # before anything that recurses over it
+        raise too_deep("too_deep")
+    try:
+        item = _item.decode(body)
+    except msgspec.ValidationError:
+        body, _ = _without_key(body)
+        item = _read_loosely(body)
+    else:
+        if item.write_key:
+            body, _ = _without_key(body)
+    return body, _known_type(item.type), item
+
+
+def _known_type(type: JSON) -> str:
+    if isinstance(type, str) and type in TYPES:
+        return type
+    if type is None or type == "":
+        raise InvalidCall("type_required", "the call has no type")
+    raise InvalidCall("unknown_type", f"there is no such type of call: {str(type)[:40]}")
+
+
+def _user_key(type: str, item: _Item) -> str:
+    """The user key of a call that has all its type needs. Raises InvalidCall with the code of what is missing."""
+    group_id = item.group_id and item.group_id.strip()
+    if type == "track":
+        if not item.event:
+            raise InvalidCall("event_not_defined", "a track call needs event")
+    elif type == "group" and not group_id:
+        raise InvalidCall("group_id_required", "a group call needs groupId")
+    elif type == "alias" and not (item.previous_id and item.previous_id.strip()):
+        raise InvalidCall("previous_id_required", "an alias call needs previousId")
+    if item.user_id and (user_id := item.user_id.strip()):
+        return "u:" + user_id
+    if item.anonymous_id and (anonymous_id := item.anonymous_id.strip()):
+        return "a:" + anonymous_id
+    if type == "group":
+        return f"g:{group_id}"
+    raise InvalidCall("id_required", "the call needs userId or anonymousId")
+
+
+def _message_id(item: _Item) -> str | None:
+    message_id = item.message_id and item.message_id.strip()
+    if message_id and len(message_id) > MAX_MESSAGE_ID:
+        raise InvalidCall("message_id_too_long", f"messageId is longer than {MAX_MESSAGE_ID} characters")
+    return message_id
+
+
+def _read_loosely(body: bytes, path_type: str | None = None) -> _Item:
+    """Read a call in which a field is not of its usual type: ids may be numbers, what does not matter may be anything.
+    Raises InvalidCall for what cannot be let pass."""
+    call = decode_json(body)
+    if not isinstance(call, dict):
+        raise InvalidCall("not_an_object", "the call is not an object")
+    type = path_type or _known_type(call.get("type"))
+    item = _Item(
+        type=type,
+        message_id=coerce_id(call.get("messageId")),
+        user_id=coerce_id(call.get("userId")),
+        anonymous_id=coerce_id(call.get("anonymousId")),
+        group_id=coerce_id(call.get("groupId")),
+        previous_id=coerce_id(call.get("previousId")),
+    )
+    _refuse_odd_ids(call, type, item)
+    if type == "track":
+        if not isinstance(call.get("event"), (str, NoneType)):
+            raise InvalidCall("event_not_string", "event must be a string")
+        item.event = call.get("event")
+    for key, types in (("traits", HAS_TRAITS), ("properties", HAS_PROPERTIES)):
+        if type in types and not isinstance(call.get(key), (dict, NoneType)):
+            raise InvalidCall(f"{key}_not_object", f"{key} must be an object")
+    return item
+
+
+def _refuse_odd_ids(call: dict[str, Any], type: str, item: _Item) -> None:
+    """An id that is a list, an object or a boolean is fatal only where no other id can stand in for it."""
+    wanted = [key for key, of in (("groupId", "group"), ("previousId", "alias")) if of == type]
+    if not (item.user_id or item.anonymous_id or (type == "group" and item.group_id)):
+        wanted += ["userId", "anonymousId"]
+    for key in wanted:
+        if isinstance(call.get(key), (bool, list, dict)):
+            raise InvalidCall("id_not_string", f"{key} must be a string")
+
+
+def _without_key(body: bytes) -> tuple[bytes, str]:
+    """The call without its writeKey, and that key. All other values stay byte for byte as received."""
+    try:
+        fields = _fields.decode(body)
+    except msgspec.ValidationError:  # not an object
+        return body, ""
+    key = fields.pop("writeKey", None)
+    return (body, "") if key is None else (msgspec.json.encode(fields), _string(key))
+
+
+def _discard(source: str, at: int, refusal: InvalidCall, body: bytes, path_type: str | None = None) -> Discard:
+    discard = Discard(source, at, refusal.code, str(refusal), type=path_type or "")
+    try:
+        body, _ = _without_key(body)
+        call = decode_json(body)
+    except RecursionError:  # nested too deep to find out more
+        return discard
+    if isinstance(call, dict):
+        discard.message_id = (coerce_id(call.get("messageId")) or "")[:MAX_MESSAGE_ID]
+        if not path_type and isinstance(call.get("type"), str):
+            discard.type = call["type"][:40]
+    discard.excerpt = excerpt(body)
+    return discard
