@@ -1,0 +1,147 @@
+"""Reads the tables of config.toml one by one: a fault in one hides nothing of the others.
+
+A Draft keeps what is good even where the rest is not, for whoever checks further (the plugins' settings).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import SecretStr, ValidationError
+
+from router.config.model import AdminConfig, Config, ConfigWarning, DestinationConfig, Section, SourceConfig
+from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
+from router.config.words import path as key_path
+from router.config.words import problems_of
+
+S = TypeVar("S", bound=Section)
+
+
+class Draft:
+    """What could be read of a config.toml, and everything that is wrong with it."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path = path.absolute()
+        self.environ = environ
+        self.state_dir = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or self.path.parent).absolute()
+        self.plugins_dir: Path | None = None
+        self.problems: list[str] = []
+        self.warnings: list[ConfigWarning] = []
+        #: place in the file (`destination[1] (braze)`) and table; of a faulty table, what is good of it
+        self.destinations: list[tuple[str, DestinationConfig]] = []
+        self.sources: list[tuple[str, SourceConfig]] = []
+        self.config: Config | None = None  #: None when there are problems
+
+    def tables(self, raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Each `[[key]]` with its place in the file."""
+        found = raw.get(key, [])
+        if not isinstance(found, list):
+            self.problems.append(f"{key}: there may be several, so write [[{key}]] with two brackets")
+            return
+        for index, table in enumerate(found):
+            if isinstance(table, dict):
+                name = table.get("name")
+                yield f"{key}[{index}]" + (f" ({name})" if isinstance(name, str) and name else ""), table
+            else:
+                self.problems.append(f"{key}[{index}]: write it as a table, [[{key}]]")
+
+    def section(self, model: type[S], raw: Any, where: str) -> S | None:
+        """Validate one table; None, and problems, when it is not valid."""
+        try:
+            return model.model_validate(raw, context={"state_dir": self.state_dir})
+        except ValidationError as error:
+            self.problems += problems_of(error, model, where)
+            return None
+
+    def secret(self, table: Mapping[str, Any], where: str) -> tuple[str | None, str]:
+        """The secret that a table names; else None, with the words why. A malformed table is a problem at once."""
+        try:
+            return resolve_secret(table, self.path.parent, self.environ), ""
+        except SecretMissing as error:
+            return None, str(error)
+        except ValueError as error:
+            self.problems.append(f"{where}: {error}")
+            return None, ""
+
+    def admin(self, raw: Any) -> AdminConfig | None:
+        """`[admin]`. An unset variable, or an empty token, means no token, which only loopback allows."""
+        why = ""
+        if isinstance(raw, dict):
+            raw = dict(raw)
+            token = raw.get("token")
+            if is_secret_table(token):
+                raw["token"], why = self.secret(token, "admin.token")
+                if why and "env" not in token:
+                    self.problems.append(f"admin.token: {why}")
+            elif token == "":
+                raw["token"] = None
+        admin = self.section(AdminConfig, raw, "admin")
+        if admin and admin.token is None and not admin.listen.is_loopback:
+            remedy = why or 'set it, e.g. token = { env = "SEGMENT_ROUTER_ADMIN_TOKEN" }, or listen on 127.0.0.1'
+            self.problems.append(f"admin.token: required, because {admin.listen} can be reached from outside; {remedy}")
+        return admin
+
+    def source(self, where: str, table: dict[str, Any]) -> None:
+        """One `[[source]]`. Without its write key it cannot be used, so a missing one is a problem."""
+        table, before = dict(table), len(self.problems)
+        for key in ("write_key", "secrets"):
+            if key in table:
+                many = table[key] if isinstance(table[key], list) else [table[key]]
+                table[key] = [self._source_secret(value, f"{where}.{key}") for value in many]
+        source = self.section(SourceConfig, table, where)
+        if source and len(self.problems) == before:
+            self.sources.append((where, source))
+
+    def _source_secret(self, value: Any, where: str) -> Any:
+        if not isinstance(value, dict):
+            return value
+        secret, why = self.secret(value, where)
+        if why:
+            self.problems.append(f"{where}: {why}")
+        return secret or "missing"
+
+    def destination(self, where: str, table: dict[str, Any]) -> None:
+        """One `[[destination]]`. A missing secret is a problem if it would really send, else a warning."""
+        table = dict(table)
+        live = table.get("enabled", True) is True and table.get("mode", "live") == "live"
+        if isinstance(table.get("settings"), dict):
+            table["settings"] = self._filled(table["settings"], where, "settings", str(table.get("name")), live)
+        try:
+            self.destinations.append((where, DestinationConfig.model_validate(table)))
+        except ValidationError as error:
+            self.problems += problems_of(error, DestinationConfig, where)
+            with contextlib.suppress(ValidationError):
+                rest = {"name": "faulty", **_without_faults(table, error)}
+                self.destinations.append((where, DestinationConfig.model_validate(rest)))
+
+    def _filled(self, value: Any, where: str, key: str, name: str, live: bool) -> Any:
+        """The settings with SecretStr in place of each secret's table; `missing-<key>` where there is none."""
+        if is_secret_table(value):
+            secret, why = self.secret(value, f"{where}.{key}")
+            if why and live:
+                self.problems.append(f"{where}.{key}: {why}")
+            elif why:
+                self.warnings.append(ConfigWarning(name, key, why))
+            return SecretStr(secret or "missing-" + key.split("[")[0].rpartition(".")[2])
+        if isinstance(value, dict):
+            return {k: self._filled(v, where, key_path(key, [k]), name, live) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._filled(v, where, key_path(key, [i]), name, live) for i, v in enumerate(value)]
+        return value
+
+
+def _without_faults(table: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """A copy of the table without the keys that have faults: a faulty key of an inner table takes only itself away."""
+    good = copy.deepcopy(table)
+    for fault in error.errors(include_url=False, include_input=False):
+        inner = good
+        for part in fault["loc"]:
+            if not isinstance(inner.get(str(part)), dict) or part == fault["loc"][-1]:
+                inner.pop(str(part), None)
+                break
+            inner = inner[str(part)]
+    return good

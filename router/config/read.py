@@ -1,0 +1,164 @@
+"""From the file to a Config: read the TOML, read each table, hold the tables against each other.
+
+Every problem of the file is found before any is told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from router.config.draft import Draft
+from router.config.model import (
+    AdminConfig,
+    Config,
+    ConfigWarning,
+    DestinationConfig,
+    LogConfig,
+    MappingConfig,
+    ServerConfig,
+    StoreConfig,
+)
+from router.config.words import unknown
+from router.errors import ConfigError
+
+KEYS = ("plugins_dir", "server", "admin", "store", "log", "source", "destination")
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read and check config.toml.
+
+    Args:
+        environ: where `{ env = ... }` secrets, $STATE_DIRECTORY and $CREDENTIALS_DIRECTORY are looked up.
+
+    Raises:
+        ConfigError: with all problems at once, each with its key path, reason and remedy.
+    """
+    draft = examine(path, environ)
+    if draft.config is None:
+        raise ConfigError(draft.problems)
+    return draft.config
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> Draft:
+    """Read as much of config.toml as can be read. Never raises for what the file says."""
+    draft = Draft(path, environ)
+    raw = _read(draft)
+    if raw is None:
+        return draft
+    draft.problems += [f"{key}: {unknown(key, KEYS)}" for key in raw if key not in KEYS]
+    draft.plugins_dir = _plugins_dir(draft, raw.get("plugins_dir", ""))
+    server = draft.section(ServerConfig, raw.get("server", {}), "server")
+    admin = draft.admin(raw.get("admin", {}))
+    store = draft.section(StoreConfig, raw.get("store", {}), "store")
+    log = draft.section(LogConfig, raw.get("log", {}), "log")
+    sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
+    for where, table in sources:
+        draft.source(where, table)
+    for where, table in destinations:
+        draft.destination(where, table)
+    _check_listeners(draft, server, admin)
+    _check_store(draft, store)
+    _check_names(draft, sources)
+    _check_names(draft, destinations)
+    _check_sources(draft, {str(table.get("name")) for _, table in sources})
+    for where, destination in draft.destinations:
+        _check_supported(draft, where, destination)
+    if not draft.problems and server and admin and store and log:
+        draft.config = Config(
+            path=draft.path,
+            state_dir=draft.state_dir,
+            plugins_dir=draft.plugins_dir,
+            server=server,
+            admin=admin,
+            store=store,
+            log=log,
+            sources=tuple(source for _, source in draft.sources),
+            destinations=tuple(destination for _, destination in draft.destinations),
+            warnings=tuple(draft.warnings),
+        )
+    return draft
+
+
+def _read(draft: Draft) -> dict[str, Any] | None:
+    """The TOML as it is; None, and the problem, when there is none."""
+    try:
+        return tomllib.loads(draft.path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        draft.problems.append(f"{draft.path}: there is no such file; name it with --config FILE")
+    except OSError as error:
+        draft.problems.append(f"{draft.path}: cannot be read ({error.strerror}); check the path and its permissions")
+    except UnicodeDecodeError as error:
+        draft.problems.append(f"{draft.path}: not UTF-8 text (at byte {error.start}); save it as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        reason, place = re.fullmatch(r"(.*?)(?: \(at (.*)\))?", str(error), re.DOTALL).groups()  # type: ignore[union-attr]
+        draft.problems.append(f"{draft.path.name}: {place or 'somewhere'}: {reason}; correct the TOML there")
+    return None
+
+
+def _plugins_dir(draft: Draft, value: Any) -> Path | None:
+    if value == "":
+        return None
+    folder = draft.path.parent / value if isinstance(value, str) else None
+    if folder is None:
+        draft.problems.append("plugins_dir: write text between quotes")
+    elif not folder.is_dir():
+        draft.problems.append(f'plugins_dir: there is no folder {folder}; make it, or write plugins_dir = ""')
+    return folder
+
+
+def _check_listeners(draft: Draft, server: ServerConfig | None, admin: AdminConfig | None) -> None:
+    if server and admin and server.listen == admin.listen and admin.listen.port != 0:
+        draft.problems.append(f"admin.listen: {admin.listen} is also server.listen; give each a port of its own")
+
+
+def _check_store(draft: Draft, store: StoreConfig | None) -> None:
+    if store and store.dedupe_window_s > store.retention_s:
+        draft.problems.append("store.dedupe_window: longer than store.retention; make it at most as long")
+
+
+def _check_names(draft: Draft, tables: list[tuple[str, dict[str, Any]]]) -> None:
+    first: dict[str, str] = {}
+    for where, table in tables:
+        name = table.get("name")
+        if isinstance(name, str) and first.setdefault(name.lower(), where) != where:
+            draft.problems.append(f"{where}.name: already the name of {first[name.lower()]}; give each its own")
+
+
+def _check_sources(draft: Draft, names: set[str]) -> None:
+    """Write keys belong to one source each; destinations name sources that exist."""
+    owner: dict[str, str] = {}
+    for where, source in draft.sources:
+        for key in source.write_keys:
+            if owner.setdefault(key, source.name) != source.name:
+                draft.problems.append(f'{where}.write_key: also a key of source "{owner[key]}"; give each its own')
+        if source.kind == "segment-webhook":
+            draft.problems.append(f'{where}.kind: "segment-webhook" is not supported yet; write "segment"')
+        elif source.secrets:
+            draft.problems.append(f'{where}.secrets: only for kind = "segment-webhook"; leave it empty')
+    for where, destination in draft.destinations:
+        for index, name in enumerate(destination.sources):
+            if name != "*" and name not in names:
+                draft.problems.append(f"{where}.sources[{index}]: {unknown(name, names, 'source')}")
+        if not destination.sources:
+            words = 'no source is connected to it, so nothing is sent there; write sources = ["*"] for all of them'
+            draft.warnings.append(ConfigWarning(destination.name, "sources", words))
+    if not names:
+        draft.warnings.append(
+            ConfigWarning("", "source", "there is no source, so no event is accepted; add [[source]]")
+        )
+
+
+def _check_supported(draft: Draft, where: str, destination: DestinationConfig) -> None:
+    """Keys whose behaviour is not built yet are refused rather than ignored."""
+    if destination.filter.strip():
+        draft.problems.append(f"{where}.filter: not supported yet; leave it empty")
+    if destination.delivery.isolation != "loop":
+        draft.problems.append(f'{where}.delivery.isolation: "thread" is not supported yet; write "loop"')
+    for key in MappingConfig.model_fields:
+        if getattr(destination.mapping, key):
+            draft.problems.append(f"{where}.mapping.{key}: not supported yet; leave it empty")

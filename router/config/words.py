@@ -1,0 +1,92 @@
+"""From pydantic's errors to lines an operator can act on: key path, reason, remedy. Never a value."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+_WORDS = {
+    "missing": "missing; add it",
+    "bool_type": "write true or false, without quotes",
+    "string_type": "write text between quotes",
+    "int_type": "write a whole number, without quotes",
+    "int_parsing": "write a whole number, without quotes",
+    "float_type": "write a number, without quotes",
+    "tuple_type": 'write a list, e.g. ["a", "b"]',
+    "list_type": 'write a list, e.g. ["a", "b"]',
+    "dict_type": "write a table",
+    "mapping_type": "write a table",
+    "model_type": "write a table",
+    "model_attributes_type": "write a table",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le:g}",
+    "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
+}
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+    """One line for each fault of a table.
+
+    Args:
+        model: what the table was validated as; its fields are what a misspelt key is compared with.
+        where: path of the table, e.g. `destination[1] (braze)`.
+    """
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        place = path(where, fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{place}: {unknown(str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}")
+        else:
+            lines.append(f"{place}: {_reason(fault['type'], fault['msg'], fault.get('ctx', {}))}")
+    return lines
+
+
+def unknown(key: str, known: Iterable[str], noun: str = "key") -> str:
+    """The words about a name that does not exist, with the nearest one that does."""
+    known = sorted(known)
+    near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
+    if near:
+        return f'unknown {noun} "{key}"; did you mean "{near[0]}"?'
+    return f'unknown {noun} "{key}"; ' + (f"there is {', '.join(known)}" if known else "there is none")
+
+
+def path(where: str, loc: Iterable[int | str]) -> str:
+    """A key path as operators read it: `server.listen`, `source[0] (website).origins[1]`."""
+    for part in loc:
+        where += f"[{part}]" if isinstance(part, int) else f".{part}" if where else part
+    return where
+
+
+def _reason(kind: str, message: str, context: dict[str, Any]) -> str:
+    if kind == "value_error":
+        return str(context.get("error", message))
+    if kind == "literal_error":
+        return f"must be one of {context['expected'].replace(chr(39), chr(34))}"
+    if kind in _WORDS:
+        return _WORDS[kind].format(**context)
+    return message[:1].lower() + message[1:]
+
+
+def _keys_at(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:
+    """The keys that the table at `loc` may have, in the file's spelling."""
+    found: type[BaseModel] | None = model
+    for part in loc:
+        if isinstance(part, str) and found is not None:
+            fields = {field.alias or name: field for name, field in found.model_fields.items()}
+            found = _model_in(fields[part].annotation) if part in fields else None
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model in an annotation such as `Model`, `tuple[Model, ...]` or `Model | None`."""
+    if isinstance(annotation, type) and not get_origin(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType, tuple, list, dict):
+        return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+    return None

@@ -1,0 +1,208 @@
+"""Builds one Destination per `[[destination]]`: plugin found, settings checked, instance made, hooks bound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from router.config import Config, DestinationConfig, examine, problems_of
+from router.destinations.contract import bind, check_class, check_facts
+from router.destinations.discover import Found, find
+from router.destinations.redact import Redactor
+from router.errors import ConfigError, PluginError
+from router.plugin import API_VERSION, Batch, Group, Settings, UserId
+
+GATED = ("track", "page", "screen")
+
+
+@dataclass(frozen=True, eq=False)
+class Destination:
+    """A configured destination with its plugin, ready to decide, map and send with."""
+
+    name: str
+    plugin_name: str
+    plugin_version: str  #: of the distribution it came in, "" for a single file
+    api_version: int
+    item_version: int
+    config: DestinationConfig = field(repr=False)
+    instance: object = field(repr=False)
+    settings: Settings = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)  #: every SecretStr of the settings, longest first
+    names: frozenset[str]  #: what an event's `integrations` may call it, in lower case
+    requires: Mapping[str, tuple[UserId | Group, ...]]  #: the plugin's and the operator's, per call type
+    kinds: Mapping[str, Batch]
+    hooks: Mapping[str, Callable[..., Any]] = field(repr=False)  #: implemented ones; parameters in the contract's order
+    redactor: Redactor = field(repr=False)
+
+    def redact(self, text: str) -> str:
+        """The text with `***` in place of each secret."""
+        return self.redactor.text(text)
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """The bytes with `***` in place of each secret."""
+        return self.redactor.bytes(data)
+
+
+def build(config: Config) -> list[Destination]:
+    """The destinations of a Config, in its order.
+
+    Raises:
+        ConfigError: with every problem of every plugin and its settings.
+    """
+    problems: list[str] = []
+    places = [f"destination[{index}] ({table.name})" for index, table in enumerate(config.destinations)]
+    tables = list(zip(places, config.destinations, strict=True))
+    destinations = _build_all(tables, config.plugins_dir, config.state_dir, problems)
+    if problems:
+        raise ConfigError(problems)
+    return destinations
+
+
+def read(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Config, list[Destination]]:
+    """Load config.toml and build its destinations.
+
+    Raises:
+        ConfigError: with the problems of both together: a fault in one table hides nothing of the others' settings.
+    """
+    draft = examine(path, environ)
+    problems = list(draft.problems)
+    destinations = _build_all(draft.destinations, draft.plugins_dir, draft.state_dir, problems)
+    if draft.config is None or problems:
+        raise ConfigError(problems)
+    return draft.config, destinations
+
+
+def _build_all(
+    tables: list[tuple[str, DestinationConfig]], plugins_dir: Path | None, state_dir: Path, problems: list[str]
+) -> list[Destination]:
+    destinations = []
+    for where, table in tables:
+        try:
+            destinations.append(_build(where, table, plugins_dir, state_dir))
+        except ConfigError as error:
+            problems += error.problems
+    return destinations
+
+
+def _build(where: str, table: DestinationConfig, plugins_dir: Path | None, state_dir: Path) -> Destination:
+    """One destination. Raises ConfigError with its problems."""
+    raw, looked_up = _opened(table.settings)
+    hide = Redactor(looked_up)
+    try:
+        found = find(table.plugin, plugins_dir)
+        plugin = found.load()
+        check_class(plugin)
+    except PluginError as error:
+        raise ConfigError(_plugin_problems(where, table.plugin, error)) from error
+    try:
+        settings: Settings = plugin.settings_model.model_validate(raw)
+    except ValidationError as error:
+        faults = problems_of(error, plugin.settings_model, f"{where}.settings")
+        raise ConfigError([hide.text(fault) for fault in faults]) from None
+    settings = _with_absolute_paths(settings, state_dir)
+    secrets = tuple(sorted({secret for secret in _secrets_in(settings) if secret}, key=lambda s: (-len(s), s)))
+    try:
+        return _assemble(table, found, plugin, settings, secrets)
+    except PluginError as error:
+        words = PluginError(Redactor((*secrets, *looked_up)).text(str(error)))
+        raise ConfigError(_plugin_problems(where, table.plugin, words)) from None
+
+
+def _assemble(
+    table: DestinationConfig, found: Found, plugin: type[Any], settings: Settings, secrets: tuple[str, ...]
+) -> Destination:
+    try:
+        instance = plugin(settings)
+    except Exception as error:  # a third party's code: whatever it raises is the operator's problem to read
+        raise PluginError(f"cannot be made with these settings: {type(error).__name__}: {error}") from error
+    check_facts(instance)
+    return Destination(
+        name=table.name,
+        plugin_name=found.name,
+        plugin_version=found.version,
+        api_version=getattr(instance, "api_version", API_VERSION),
+        item_version=getattr(instance, "item_version", 1),
+        config=table,
+        instance=instance,
+        settings=settings,
+        secrets=secrets,
+        names=frozenset(name.lower() for name in (table.name, *getattr(instance, "display_names", ()))),
+        requires=_requires(getattr(instance, "requires", {}), table.hold.require),
+        kinds=_kinds(getattr(instance, "kinds", {"": Batch()}), table.delivery.linger_s),
+        hooks=bind(instance, table.name),
+        redactor=Redactor(secrets),
+    )
+
+
+def _plugin_problems(where: str, plugin: str, error: PluginError) -> list[str]:
+    named = ("plugin ", "unknown plugin ")
+    lines = [line if line.startswith(named) else f'plugin "{plugin}": {line}' for line in str(error).splitlines()]
+    return [f"{where}.plugin: {line}" for line in lines]
+
+
+def _requires(
+    declared: Mapping[str, tuple[UserId | Group, ...]], require: tuple[str, ...]
+) -> dict[str, tuple[UserId | Group, ...]]:
+    """The plugin's requirements and, for track, page and screen, the operator's. UserId comes first, then one Group."""
+    more = tuple(name.removeprefix("group.") for name in require)
+    result: dict[str, tuple[UserId | Group, ...]] = {}
+    for kind in {**declared, **dict.fromkeys(GATED if more else ())}:
+        needs = declared.get(kind, ())
+        traits = dict.fromkeys(trait for need in needs if isinstance(need, Group) for trait in need.traits)
+        grouped = any(isinstance(need, Group) for need in needs)
+        if more and kind in GATED:
+            grouped, traits = True, traits | dict.fromkeys(trait for trait in more if trait != "id")
+        merged: list[UserId | Group] = [UserId()] if UserId() in needs else []
+        if grouped:
+            merged.append(Group("id", *traits))
+        if merged:
+            result[kind] = tuple(merged)
+    return result
+
+
+def _kinds(declared: Mapping[str, Batch], linger_s: float) -> dict[str, Batch]:
+    if linger_s <= 0:
+        return dict(declared)
+    return {kind: msgspec.structs.replace(batch, linger_s=linger_s) for kind, batch in declared.items()}
+
+
+def _with_absolute_paths(settings: Settings, state_dir: Path) -> Settings:
+    """Settings of type Path are where a plugin writes: a relative one starts at the folder for what is written."""
+    paths = {name: state_dir / value for name, value in settings if isinstance(value, Path) and not value.is_absolute()}
+    return settings.model_copy(update=paths) if paths else settings
+
+
+def _opened(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings with the looked-up secrets as text, and these secrets."""
+    secrets: list[str] = []
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, SecretStr):
+            secrets.append(value.get_secret_value())
+            return value.get_secret_value()
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+    return {key: plain(value) for key, value in settings.items()}, secrets
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    """Every SecretStr in the settings, however deep."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for _, inner in value:
+            yield from _secrets_in(inner)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _secrets_in(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _secrets_in(inner)

@@ -1,0 +1,164 @@
+"""Holds a plugin against the contract of `router/plugin.py`: its class before there is an instance, then the instance.
+
+pluggy has the last word on the form of hooks; what it would let through and the router cannot use is refused before.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pluggy
+
+from router.config import unknown
+from router.errors import PluginError
+from router.plugin import API_VERSION, Batch, Group, Hooks, Settings, UserId, hookspec
+
+MAPPING_HOOKS = ("identify", "group", "track", "page", "screen", "alias")
+_MAY_YIELD = (*MAPPING_HOOKS, "wake")
+_ASYNC_HOOKS = ("deliver", "check")
+#: hook -> its parameters in the contract's order
+HOOKS: Mapping[str, tuple[str, ...]] = {
+    name: tuple(inspect.signature(hook).parameters)[1:]
+    for name, hook in vars(Hooks).items()
+    if hasattr(hook, f"{hookspec.project_name}_spec")
+}
+
+
+def check_class(plugin: type[Any]) -> None:
+    """Refuse a plugin class that the router cannot use.
+
+    Raises:
+        PluginError: with every fault of it, one a line.
+    """
+    faults = list(_class_faults(plugin))
+    if faults:
+        raise PluginError("\n".join(faults))
+
+
+def _class_faults(plugin: type[Any]) -> Iterator[str]:
+    model = getattr(plugin, "settings_model", None)
+    if model is None:
+        yield "has no settings_model; name its class of settings, e.g. settings_model = MySettings"
+    elif not (isinstance(model, type) and issubclass(model, Settings)):
+        yield "settings_model is not a subclass of router.plugin.Settings"
+    hooks = set()
+    for attribute in dir(plugin):
+        static = inspect.getattr_static(plugin, attribute)
+        function = static.__func__ if isinstance(static, staticmethod | classmethod) else static
+        options = getattr(function, f"{hookspec.project_name}_impl", None)
+        if isinstance(options, dict):
+            name = options.get("specname") or attribute
+            hooks.add(name)
+            yield from _hook_faults(name, function, options, bound=not isinstance(static, staticmethod))
+        elif attribute in HOOKS and callable(function):
+            hooks.add(attribute)
+            yield f"{attribute} has the name of a hook but no @hookimpl; add it, or rename the method"
+    if not hooks & {"request", "deliver"}:
+        yield "has neither request nor deliver, so it can send nothing; implement one of them"
+    if not hooks & set(MAPPING_HOOKS):
+        yield f"has no mapping hook; implement at least one of {', '.join(MAPPING_HOOKS)}"
+
+
+def _hook_faults(name: str, function: Any, options: Mapping[str, Any], *, bound: bool) -> Iterator[str]:
+    if name not in HOOKS:
+        yield unknown(name, HOOKS, "hook")
+        return
+    if options.get("wrapper") or options.get("hookwrapper"):
+        yield f"{name} is a hook wrapper; a destination has one plugin, so there is nothing to wrap"
+    parameters = list(inspect.signature(function).parameters.values())[bound:]
+    for parameter in parameters:
+        if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+            yield f"{name} has the parameter {parameter}; write plain ones: {', '.join(HOOKS[name])}"
+        elif parameter.default is not parameter.empty:
+            yield f"{name} gives its parameter {parameter.name} a default; leave the default out"
+        elif parameter.name not in HOOKS[name]:
+            yield f"{name}: {unknown(parameter.name, HOOKS[name], 'parameter')}"
+    is_async = inspect.iscoroutinefunction(function)
+    if name in _ASYNC_HOOKS and not is_async:
+        yield f"{name} must be async; write `async def {name}`"
+    elif name not in _ASYNC_HOOKS and (is_async or (inspect.isasyncgenfunction(function) and name != "lifetime")):
+        yield f"{name} must not be async; write `def {name}`"
+    elif inspect.isgeneratorfunction(function) and name not in _MAY_YIELD:
+        yield f"{name} must return, not yield"
+
+
+def check_facts(plugin: Any) -> None:
+    """Refuse an instance whose declared facts are malformed.
+
+    Raises:
+        PluginError: with every fault of it, one a line.
+    """
+    faults = list(_fact_faults(plugin))
+    if faults:
+        raise PluginError("\n".join(faults))
+
+
+def _fact_faults(plugin: Any) -> Iterator[str]:
+    version = getattr(plugin, "api_version", API_VERSION)
+    if version != API_VERSION:
+        yield f"was written for api_version {version!r}, this router has {API_VERSION}; install a matching release of it"
+    names = getattr(plugin, "display_names", ())
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
+        yield 'display_names is not a tuple of names, e.g. ("Greeter",)'
+    item_version = getattr(plugin, "item_version", 1)
+    if type(item_version) is not int or item_version < 1:
+        yield "item_version is not a whole number of at least 1"
+    requires = getattr(plugin, "requires", {})
+    if not isinstance(requires, Mapping):
+        yield 'requires is not a table, e.g. {"track": (Group("id"),)}'
+    else:
+        for kind, needs in requires.items():
+            if kind not in MAPPING_HOOKS:
+                yield f"requires: {unknown(str(kind), MAPPING_HOOKS, 'call type')}"
+            if not isinstance(needs, tuple | list) or not all(isinstance(need, UserId | Group) for need in needs):
+                yield f'requires["{kind}"] is not a tuple of UserId() and Group(...)'
+    kinds = getattr(plugin, "kinds", {"": Batch()})
+    if not isinstance(kinds, Mapping) or not kinds:
+        yield 'kinds is not a table with at least one kind, e.g. {"": Batch()}'
+    else:
+        for kind, batch in kinds.items():
+            if not isinstance(kind, str) or not isinstance(batch, Batch):
+                yield f'kinds["{kind}"] is not a Batch(...)'
+            elif (
+                batch.max_items < 1 or batch.max_bytes < 1 or (batch.concurrency is not None and batch.concurrency < 1)
+            ):
+                yield f'kinds["{kind}"]: max_items, max_bytes and concurrency are at least 1'
+            elif not 0 <= batch.linger_s <= 5:
+                yield f'kinds["{kind}"]: linger_s is at most 5'
+
+
+def bind(plugin: Any, name: str) -> dict[str, Callable[..., Any]]:
+    """Register an instance with a pluggy manager of its own and give its hooks as plain functions.
+
+    Each takes the contract's parameters in the contract's order, whichever of them the plugin has. `lifetime` gives an
+    async context manager in either form.
+
+    Raises:
+        PluginError: pluggy refuses it.
+    """
+    manager = pluggy.PluginManager(hookspec.project_name)
+    manager.add_hookspecs(Hooks)
+    try:
+        manager.register(plugin, name=name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginError(" ".join(str(error).split())) from error
+    hooks: dict[str, Callable[..., Any]] = {}
+    for hook in HOOKS:
+        for implementation in getattr(manager.hook, hook).get_hookimpls():
+            function = implementation.function
+            if inspect.isasyncgenfunction(function):
+                function = asynccontextmanager(function)
+            hooks[hook] = _in_order(function, HOOKS[hook], implementation.argnames)
+    return hooks
+
+
+def _in_order(function: Callable[..., Any], all_names: tuple[str, ...], names: tuple[str, ...]) -> Callable[..., Any]:
+    """The function itself when it has just these parameters, else one that picks those it has."""
+    if tuple(names) == all_names:
+        return function
+    chosen = [all_names.index(name) for name in names]
+    return lambda *values: function(*(values[index] for index in chosen))

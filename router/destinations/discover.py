@@ -1,0 +1,103 @@
+"""Finds plugin classes by name: installed ones by their entry point, and the single files of `plugins_dir`.
+
+A plugin is imported only when a destination names it, so a broken one troubles nobody else.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from router.config import unknown
+from router.errors import PluginError
+
+GROUP = "segment_router.destinations"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A plugin that can be imported: where it comes from, before anything of it has run."""
+
+    name: str
+    version: str  #: of the distribution it came in, "" for a single file
+    origin: str  #: for people: distribution and version, or the file
+    source: EntryPoint | Path
+
+    def load(self) -> type[Any]:
+        """Import it and give its class.
+
+        Raises:
+            PluginError: it cannot be imported, or it is not a class.
+        """
+        try:
+            loaded = self.source.load() if isinstance(self.source, EntryPoint) else _class_in(self.name, self.source)
+        except PluginError:
+            raise
+        except (Exception, SystemExit) as error:  # a third party's code runs here, so anything may be raised
+            raise PluginError(
+                f'plugin "{self.name}" ({self.origin}) cannot be imported: {type(error).__name__}: {error}'
+            ) from error
+        if not isinstance(loaded, type):
+            raise PluginError(f'plugin "{self.name}" ({self.origin}) is not a class; name the class in the entry point')
+        return loaded
+
+
+def available(plugins_dir: Path | None = None) -> dict[str, str]:
+    """Every plugin that a destination can name, with where it comes from. Nothing is imported."""
+    return {name: " and ".join(found.origin for found in same) for name, same in sorted(_all(plugins_dir).items())}
+
+
+def find(name: str, plugins_dir: Path | None = None) -> Found:
+    """The plugin of this name.
+
+    Raises:
+        PluginError: there is none, or more than one.
+    """
+    everything = _all(plugins_dir)
+    same = everything.get(name, [])
+    if not same:
+        words = unknown(name, everything, "plugin")
+        near = " (available: " + ", ".join(sorted(everything)) + ")" if "did you mean" in words else ""
+        raise PluginError(words + near)
+    if len(same) > 1:
+        raise PluginError(f'plugin "{name}" is there twice, from {same[0].origin} and {same[1].origin}; remove one')
+    return same[0]
+
+
+def _all(plugins_dir: Path | None) -> dict[str, list[Found]]:
+    result: dict[str, list[Found]] = {}
+    for entry in entry_points(group=GROUP):
+        version, package = (entry.dist.version, entry.dist.name) if entry.dist else ("", entry.value)
+        same = result.setdefault(entry.name, [])
+        # an installed distribution may be met twice, by two paths of sys.path
+        if all(found.source != entry for found in same):
+            same.append(Found(entry.name, version, f"{package} {version}".strip(), entry))
+    for file in sorted(plugins_dir.glob("*.py")) if plugins_dir else []:
+        if not file.name.startswith("_"):
+            result.setdefault(file.stem, []).append(Found(file.stem, "", str(file), file))
+    return result
+
+
+def _class_in(name: str, file: Path) -> type[Any]:
+    """Run a single-file plugin as it is now, also when it was run before, and give the one plugin class in it."""
+    module = ModuleType(f"segment_router_plugin_{name}")
+    module.__file__ = str(file)
+    code = compile(file.read_text(encoding="utf-8"), str(file), "exec", dont_inherit=True)
+    sys.modules[module.__name__] = module  # annotations are looked up there
+    exec(code, module.__dict__)
+    classes = [
+        value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not key.startswith("_")
+        if hasattr(value, "settings_model")
+    ]
+    if len(classes) != 1:
+        names = ", ".join(sorted(found.__name__ for found in classes)) or "none"
+        raise PluginError(
+            f'plugin "{name}" ({file}) needs exactly one public class with settings_model; it has {names}'
+        )
+    return classes[0]

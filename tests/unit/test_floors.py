@@ -1,0 +1,104 @@
+"""The house as it is drawn: imports go down only, and plugins know nothing but the contract.
+
+A room is a module or package directly in `router`. Where a room is new, it is entered here first.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+FLOORS = (
+    {"", "plugin", "errors", "clock"},  # "" is the package itself, with nothing in it but its version
+    {"config", "telemetry", "event", "store"},
+    {"destinations", "directory"},
+    {"ingest", "accept", "decide", "deliver"},
+    {"admin", "daemon"},
+    {"cli", "__main__", "bench"},
+)
+FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+#: next doors on one floor, and why
+DOORS = {
+    ("store", "event"): "rows hold events",
+    ("deliver", "decide"): "a turn asks the pure functions of decide",
+    ("daemon", "admin"): "the daemon builds everything, the admin listener too",
+    ("__main__", "cli"): "the same roof",
+    ("cli", "bench"): "the same roof",
+}
+
+#: the author's bench stands free: it may use what is below floor 4, and only the roof may use it
+TESTING, USERS_OF_TESTING = "testing", {"cli", "bench"}
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Every module that a file imports, also inside functions; names taken from a package as `package.name`."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: relative import; write it out"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(module: str) -> str:
+    """The room of a `router...` module; a name of the package itself, such as __version__, is the package's."""
+    name = module.split(".")[1] if "." in module else ""
+    return name if name in FLOOR_OF or name == TESTING or (ROOT / "router" / name).is_dir() or is_module(name) else ""
+
+
+def is_module(name: str) -> bool:
+    return (ROOT / "router" / f"{name}.py").is_file()
+
+
+ROUTER = sorted(file for file in (ROOT / "router").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+
+
+def room(file: Path) -> str:
+    first = file.relative_to(ROOT / "router").parts[0]
+    return first.removesuffix(".py").replace("__init__", "")
+
+
+@pytest.mark.parametrize("file", ROUTER, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_go_down_only(file: Path) -> None:
+    here = room(file)
+    assert here in FLOOR_OF or here == TESTING, f"{here} stands on no floor; enter it in FLOORS"
+    for module in imported(file):
+        if module.split(".")[0] == "plugins":
+            pytest.fail(f"{file} imports {module}: the router knows no plugin")
+        if module.split(".")[0] != "router" or (there := room_of(module)) == here:
+            continue
+        if there == TESTING:
+            assert here in USERS_OF_TESTING, f"{file} imports {module}: only the roof and tests may"
+        elif here == TESTING:
+            assert FLOOR_OF[there] < 4, f"{file} imports {module}: testing may use what is below floor 4"
+        else:
+            goes_down = FLOOR_OF[there] < FLOOR_OF[here] or (here, there) in DOORS
+            assert goes_down, f"{file} (floor {FLOOR_OF[here]}) imports {module} (floor {FLOOR_OF[there]})"
+
+
+@pytest.mark.parametrize("file", PLUGINS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_plugins_import_the_contract_and_the_standard_library_only(file: Path) -> None:
+    own = "plugins." + file.relative_to(ROOT / "plugins").parts[0].removesuffix(".py")
+    for module in imported(file):
+        allowed = module.split(".")[0] in sys.stdlib_module_names or module.startswith("router.plugin.")
+        assert allowed or f"{module}.".startswith(f"{own}."), f"{file} imports {module}"
+
+
+def test_the_plugins_folder_stays_open_for_others() -> None:
+    assert not (ROOT / "plugins/__init__.py").exists()
+
+
+def test_the_contract_uses_nothing_of_the_router() -> None:
+    assert not [module for module in imported(ROOT / "router/plugin.py") if module.startswith("router")]
+
+
+def test_every_door_leads_between_rooms_of_one_floor() -> None:
+    assert all(FLOOR_OF[here] == FLOOR_OF[there] for here, there in DOORS)
