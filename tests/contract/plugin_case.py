@@ -1,0 +1,227 @@
+"""Fixtures of plugins: one Segment call in, the vendor's requests out.
+
+A fixture is a JSON file: `settings` of the plugin, the calls made `before`, the `calls` under test, and what is `expected`:
+`outcome` (`sent`, `skipped: reason`, `held: reason` or `dead: reason`), `requests` and `warnings`. A request's URL is compared
+as exact text, its body as parsed JSON: `json` for one value, `lines` for one value a line.
+
+The directory here knows just enough to give the mapping hooks the user and the group they would see in the router.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+from router.plugin import (
+    Answer,
+    Batch,
+    Context,
+    Event,
+    Group,
+    Item,
+    Profile,
+    Reject,
+    Request,
+    RetryLater,
+    Skip,
+    UserId,
+)
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+NOW = "2024-03-01T10:00:00.000Z"
+
+Call = Mapping[str, Any]
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+"""Any value that JSON can hold, and the floats that it cannot."""
+
+at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: a busy machine is no failure."""
+
+
+def fixtures(plugin: str) -> list[Path]:
+    """The fixture files of a plugin, for `pytest.mark.parametrize`."""
+    found = sorted((FIXTURES / plugin).glob("*.json"))
+    assert found, f"no fixtures for {plugin}"
+    return found
+
+
+def event_of(call: Call, options: Mapping[str, Any] | None = None) -> Event:
+    """The event that ingestion makes of a Segment call."""
+    sent = call.get("timestamp") or call.get("originalTimestamp") or NOW
+    context = call.get("context") or {}
+    return Event(
+        type=call["type"],
+        message_id=call.get("messageId", "m1"),
+        source="website",
+        user_id=id_text(call.get("userId")),
+        anonymous_id=id_text(call.get("anonymousId")),
+        group_id=id_text(call.get("groupId")) or id_text(context.get("groupId")),
+        previous_id=id_text(call.get("previousId")),
+        name=call.get("event") if call["type"] == "track" else call.get("name"),
+        category=call.get("category"),
+        traits=call.get("traits") or {},
+        properties=call.get("properties") or {},
+        timestamp=instant(sent),
+        original_timestamp=instant(call.get("originalTimestamp") or sent),
+        received_at=instant(call.get("receivedAt") or NOW),
+        options=options or {},
+        payload=call,
+    )
+
+
+def id_text(given: Any) -> str | None:
+    """An id as ingestion keeps it: trimmed text, numbers without an empty fraction."""
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    return str(given).strip() or None if isinstance(given, str | int | float) else None
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@dataclass
+class Directory:
+    """Who is in which group, from the calls so far."""
+
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    members: dict[str, str] = field(default_factory=dict)
+
+    def take(self, event: Event, warnings: list[str]) -> Context:
+        """Learn from a call, and give the context it is mapped with."""
+        user = event.user_id or event.anonymous_id or ""
+        previous = self.members.get(user)
+        if event.type == "identify":
+            self.users.setdefault(user, {}).update(event.traits)
+        if event.type == "group" and event.group_id:
+            self.groups.setdefault(event.group_id, {}).update(event.traits)
+            self.members[user] = event.group_id
+        group = event.group_id or self.members.get(user)
+        return Context(
+            user=Profile(user, self.users[user]) if user in self.users else None,
+            group=Profile(group, self.groups.get(group, {})) if group else None,
+            previous_group_id=previous,
+            warn=lambda reason, **numbers: warnings.append(reason),
+        )
+
+
+@dataclass
+class Came:
+    """What came of the calls of a fixture."""
+
+    outcome: str = "sent"
+    requests: list[Request] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def replay(plugin: Any, case: Mapping[str, Any]) -> Came:
+    """Map the calls of a fixture one after the other and build their requests."""
+    came, directory = Came(), Directory()
+    for call in case.get("before", []):
+        directory.take(event_of(call), [])
+    for call in case["calls"]:
+        event = event_of(call, _options(call, plugin.display_names))
+        context = directory.take(event, came.warnings)
+        try:
+            came.outcome = unmet(plugin, event, context) or "sent"
+            if came.outcome == "sent":
+                items = mapped(plugin, event, context)
+                came.requests += [plugin.request(batch) for batch in batches(plugin, items)]
+                came.outcome = "sent" if items else "skipped: empty"
+        except Skip as skip:
+            came.outcome = f"skipped: {skip.reason}"
+        except Reject as reject:
+            came.outcome = f"dead: {reject.reason}"
+    return came
+
+
+def _options(call: Call, names: Sequence[str]) -> Mapping[str, Any]:
+    given = call.get("integrations") or {}
+    return next((given[name] for name in names if isinstance(given.get(name), dict)), {})
+
+
+def unmet(plugin: Any, event: Event, context: Context) -> str | None:
+    """What the router decides before the hook is called: not supported, no user id, or held for the group."""
+    if not hasattr(plugin, event.type):
+        return "skipped: unsupported"
+    needs = getattr(plugin, "requires", {}).get(event.type, ())
+    if UserId() in needs and event.user_id is None:
+        return "skipped: no_user_id"
+    for need in needs:
+        if isinstance(need, Group):
+            if context.group is None:
+                return "held: group_unknown"
+            for trait in need.traits:
+                if not context.group.traits.get(trait):
+                    return f"held: group_{trait}_unknown"
+    return None
+
+
+def mapped(plugin: Any, event: Event, context: Context) -> list[Item]:
+    """The items a hook returns, as they come back from the store: through JSON."""
+    found = getattr(plugin, event.type)(event, context)
+    items = [found] if isinstance(found, Item) else list(found)
+    assert all(isinstance(item, Item) for item in items)
+    return [msgspec.json.decode(msgspec.json.encode(item), type=Item) for item in items]
+
+
+def batches(plugin: Any, items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Items in order, as many to a request as their kind allows."""
+    kinds: Mapping[str, Batch] = getattr(plugin, "kinds", {"": Batch()})
+    batch: list[Item] = []
+    for item in items:
+        if batch and (batch[0].kind != item.kind or len(batch) >= kinds[item.kind].max_items):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
+
+
+def check(plugin: Any, case: Mapping[str, Any]) -> None:
+    """Replay a fixture and compare."""
+    came, expected = replay(plugin, case), case["expected"]
+    assert came.outcome == expected["outcome"]
+    assert came.warnings == expected.get("warnings", [])
+    for request, wanted in zip(came.requests, expected.get("requests", []), strict=True):
+        assert (request.method, request.url) == (wanted.get("method", "POST"), wanted["url"])
+        assert request.headers == {"Content-Type": "application/json", **wanted.get("headers", {})}
+        if "lines" in wanted:
+            assert request.body.endswith(b"\n")
+            assert [json.loads(line) for line in request.body.splitlines()] == wanted["lines"]
+        else:
+            assert json.loads(request.body) == wanted["json"]
+
+
+class HttpSender:
+    """A Sender over real HTTP, without the rate and the redaction of the router's own."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def send(self, request: Request) -> Answer:
+        url = URL(request.url, encoded=True)
+        try:
+            async with self._session.request(
+                request.method, url, headers=request.headers, data=request.body, allow_redirects=False
+            ) as answer:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Answer(answer.status, headers, await answer.read())
+        except aiohttp.ClientError as error:
+            raise RetryLater("connection", str(error)) from error

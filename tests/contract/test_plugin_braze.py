@@ -1,0 +1,208 @@
+"""Braze: fixtures, batches of at most 75 objects, verdicts object by object, the wire, and any JSON at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
+
+from plugins.braze import Braze, BrazeSettings
+from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Skip, Split
+from router.testing.vendor import FakeVendor, Reply
+
+
+def plugin(**settings: Any) -> Braze:
+    return Braze(BrazeSettings(**{"api_key": "KEY", **settings}))
+
+
+def event(name: str = "Run", user: str = "u1") -> Item:
+    return Item({"events": [{"external_id": user, "name": name}]})
+
+
+def bought(*prices: int) -> Item:
+    return Item({"purchases": [{"external_id": "u1", "price": price} for price in prices]})
+
+
+def answer(status: int, body: Any = None, **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, named, b"" if body is None else json.dumps(body).encode())
+
+
+def verdict(items: list[Item], given: Answer) -> list[Outcome]:
+    found = plugin().verdict(items, given)
+    return list(found) if isinstance(found, Sequence) else [found] * len(items)
+
+
+@pytest.mark.parametrize("path", fixtures("braze"), ids=lambda path: path.stem)
+def test_fixture_gives_its_requests(path: Path) -> None:
+    case = json.loads(path.read_text())
+    check(Braze(BrazeSettings.model_validate(case["settings"])), case)
+
+
+# ---------------------------------------------------------------- batches
+
+
+def test_two_hundred_tracks_travel_as_75_75_50_in_order() -> None:
+    sending = plugin()
+    calls = [{"type": "track", "userId": f"u{n % 7}", "event": f"E{n}"} for n in range(200)]
+    items = [item for call in calls for item in mapped(sending, event_of(call), Context())]
+    sent = [json.loads(sending.request(batch).body)["events"] for batch in batches(sending, items)]
+    assert [len(events) for events in sent] == [75, 75, 50]
+    assert [found["name"] for events in sent for found in events] == [f"E{n}" for n in range(200)]
+
+
+def test_no_request_holds_more_objects_than_allowed_whatever_the_orders() -> None:
+    sending = plugin(max_objects=10)
+    orders = [
+        {"type": "track", "userId": "u1", "event": "Order Completed", "properties": {"products": products}}
+        for products in ([{"id": f"k{n}", "price": n} for n in range(size)] for size in (1, 3, 25, 1, 1, 10))
+    ]
+    items = [item for call in orders for item in mapped(sending, event_of(call), Context())]
+    sizes = [len(json.loads(sending.request(batch).body)["purchases"]) for batch in batches(sending, items)]
+    assert sizes == [1, 3, 10, 10, 5, 2, 10]
+
+
+def test_one_request_carries_all_three_arrays() -> None:
+    body = json.loads(plugin().request([event("A"), Item({"attributes": [{"x": 1}]}), bought(1), event("B")]).body)
+    assert {array: len(objects) for array, objects in body.items()} == {"events": 2, "attributes": 1, "purchases": 1}
+    assert [found["name"] for found in body["events"]] == ["A", "B"]
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+@pytest.mark.parametrize(
+    ("given", "outcome"),
+    [
+        (answer(201, {"message": "success", "events_processed": 1}), Delivered()),
+        (answer(200, {"message": "success"}), Delivered()),
+        (answer(202, {"message": "queued"}), Delivered()),
+        (answer(201), Delivered()),
+        (answer(201, {"message": "refused"}), Reject("rejected", "refused")),
+        (answer(201, {"message": "success", "errors": ["bad"]}), Reject("rejected", "success: ['bad']")),
+        (answer(400, {"message": "bad"}), Reject("rejected", 'status_400: {"message": "bad"}')),
+        (answer(401), Pause("credentials", "status 401: ")),
+        (answer(403), Pause("credentials", "status 403: ", sure=False)),
+        (answer(404), Pause("set_up", "status 404: ", sure=False)),
+        (answer(413), Reject("too_large", "status 413: ")),
+        (answer(500), RetryLater("status_500")),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
+)
+def test_verdict_of_a_single_item(given: Answer, outcome: Outcome) -> None:
+    assert verdict([event()], given) == [outcome]
+
+
+def test_an_error_inside_a_success_refuses_the_item_that_owns_the_object() -> None:
+    errors = [{"type": "'quantity' is not valid", "input_array": "purchases", "index": 1}]
+    given = answer(201, {"message": "success", "errors": errors})
+    refused = Reject("rejected", "purchases: 'quantity' is not valid")
+    assert verdict([bought(1), bought(2), bought(3)], given) == [Delivered(), refused, Delivered()]
+
+
+def test_an_index_counts_within_its_own_array() -> None:
+    errors = [
+        {"type": "bad", "input_array": "events", "index": 1},
+        {"type": "worse", "input_array": "events", "index": 9},
+    ]
+    given = answer(201, {"message": "success", "errors": errors})
+    items = [event(), Item({"attributes": [{}]}), bought(1), event()]
+    assert verdict(items, given) == [Delivered(), Delivered(), Delivered(), Reject("rejected", "events: bad")]
+
+
+def test_an_order_is_refused_as_one_when_one_of_its_purchases_is() -> None:
+    errors = [{"type": "price", "input_array": "purchases", "index": n} for n in (1, 2)]
+    given = answer(201, {"message": "success", "errors": errors})
+    assert verdict([bought(1, 2, 3)], given) == [Reject("rejected", "purchases: price; purchases: price")]
+
+
+def test_a_success_with_another_message_refuses_everything() -> None:
+    errors = [{"type": "bad", "input_array": "events", "index": 0}]
+    found = verdict([event(), event()], answer(201, {"message": "stop", "errors": errors}))
+    assert found[0] == Reject("rejected", "events: bad")
+    assert isinstance(found[1], Reject)
+
+
+def test_a_400_refuses_what_it_names_and_sends_the_others_again_in_parts() -> None:
+    errors = [{"type": "bad", "input_array": "events", "index": 0}]
+    found = verdict([event(), event(), event()], answer(400, {"message": "fatal", "errors": errors}))
+    assert found[0] == Reject("rejected", "events: bad")
+    assert [type(outcome) for outcome in found[1:]] == [Split, Split]
+
+
+def test_a_400_without_words_splits_the_batch() -> None:
+    assert [type(outcome) for outcome in verdict([event(), event()], answer(400))] == [Split, Split]
+
+
+@pytest.mark.parametrize("errors", [None, "x", {}, [None, "x", {"index": "0"}, {"input_array": 1, "index": 0}], [[]]])
+def test_unreadable_errors_refuse_nobody_in_a_batch(errors: Any) -> None:
+    assert verdict([event(), event()], answer(201, {"message": "success", "errors": errors})) == [Delivered()] * 2
+
+
+DATE = "Fri, 01 Mar 2024 10:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("given", "after_s"),
+    [
+        (Answer(429, {"x-ratelimit-reset": "9"}, retry_after_s=3.0), 3.0),
+        (answer(429, x_ratelimit_retry_after="4", x_ratelimit_reset="9"), 4.0),
+        (answer(429, x_ratelimit_reset="9"), 9.0),
+        (answer(429, x_ratelimit_reset="1709287230", date=DATE), 30.0),
+        (answer(429, x_ratelimit_reset="1709287100", date=DATE), 0.0),
+        (answer(429, x_ratelimit_reset="1709287230"), None),
+        (answer(429, x_ratelimit_reset="soon"), None),
+        (answer(429), None),
+    ],
+)
+def test_a_429_waits_as_long_as_its_headers_say(given: Answer, after_s: float | None) -> None:
+    assert plugin().verdict([event()], given) == RetryLater("status_429", after_s=after_s)
+
+
+# ---------------------------------------------------------------- the wire, and any JSON
+
+
+async def test_the_wire_carries_the_key_in_a_header_and_nowhere_else() -> None:
+    async with FakeVendor(Reply(201, json={"message": "success"})) as vendor, aiohttp.ClientSession() as session:
+        sending = plugin(base_url=f"{vendor.url}/")
+        call = {"type": "track", "userId": "u1", "event": "Run", "timestamp": "2024-03-01T10:00:00Z"}
+        items = mapped(sending, event_of(call), Context())
+        found = sending.verdict(items, await HttpSender(session).send(sending.request(items)))
+        assert found == [Delivered()]
+    [seen] = vendor.requests
+    assert (seen.method, seen.url, seen.headers["authorization"]) == ("POST", "/users/track", "Bearer KEY")
+    assert seen.json() == {"events": [{"external_id": "u1", "name": "Run", "time": "2024-03-01T10:00:00.000Z"}]}
+
+
+PRODUCTS = st.lists(
+    ANY_JSON | st.dictionaries(st.sampled_from(["id", "sku", "price", "quantity", "currency"]), ANY_JSON), max_size=4
+)
+OBJECT = st.dictionaries(st.sampled_from(["birthday", "gender", "address", "name", "time"]) | st.text(), ANY_JSON)
+
+
+@at_any_pace
+@given(
+    kind=st.sampled_from(["identify", "group", "track", "page", "screen"]),
+    name=st.none() | st.text() | st.just("Order Completed"),
+    traits=OBJECT,
+    products=PRODUCTS,
+)
+def test_any_json_is_sent_as_valid_json_or_refused(
+    kind: str, name: str | None, traits: dict[str, Any], products: list[Any]
+) -> None:
+    sending = plugin(track_all_pages=True)
+    call = {"type": kind, "userId": "u1", "groupId": "acme", "event": name, "name": name, "traits": traits}
+    try:
+        items = mapped(sending, event_of({**call, "properties": {**traits, "products": products}}), Context())
+    except (Skip, Reject):
+        return
+    for batch in batches(sending, items):
+        for objects in json.loads(sending.request(batch).body).values():
+            assert all(found["external_id"] == "u1" for found in objects)

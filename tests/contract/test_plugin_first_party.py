@@ -1,0 +1,69 @@
+"""What every plugin of our own keeps to, as a third party's would: the hooks, documented settings, and one import."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+
+from plugins.braze import Braze
+from plugins.clientsuccess import ClientSuccess
+from plugins.file import File
+from plugins.freshsuccess import Freshsuccess
+from router.plugin import Hooks, Settings
+
+PLUGINS = [
+    (Braze, {"api_key": "K"}),
+    (ClientSuccess, {"project_id": "P", "api_key": "K"}),
+    (File, {"path": "events.jsonl"}),
+    (Freshsuccess, {"event_auth_key": "A", "event_api_key": "K"}),
+]
+every_plugin = pytest.mark.parametrize(
+    ("plugin", "settings"), PLUGINS, ids=lambda value: getattr(value, "__name__", "")
+)
+
+
+@every_plugin
+def test_hooks_register_with_the_names_and_parameters_of_the_contract(plugin: Any, settings: dict[str, str]) -> None:
+    manager = pluggy.PluginManager("segment_router")
+    manager.add_hookspecs(Hooks)
+    instance = plugin(plugin.settings_model.model_validate(settings))
+    manager.register(instance, name="destination")
+    manager.check_pending()
+    marked = {caller.name for caller in manager.get_hookcallers(instance) or []}
+    assert marked == {name for name in vars(Hooks) if not name.startswith("_") and hasattr(instance, name)}
+
+
+@every_plugin
+def test_each_setting_says_what_it_is_for(plugin: Any, settings: dict[str, str]) -> None:
+    model: type[Settings] = plugin.settings_model
+    assert [name for name, field in model.model_fields.items() if not field.description] == []
+
+
+@every_plugin
+def test_secrets_are_never_shown(plugin: Any, settings: dict[str, str]) -> None:
+    model = plugin.settings_model.model_validate({name: f"secret-{name}" for name in settings})
+    shown = repr(model)
+    assert [name for name in settings if name.endswith("key") and f"secret-{name}" in shown] == []
+
+
+@every_plugin
+def test_a_plugin_imports_the_contract_and_the_standard_library_only(plugin: Any, settings: dict[str, str]) -> None:
+    source = Path(inspect.getfile(plugin))
+    own = f"plugins.{source.parent.name}"
+    files = source.parent.glob("*.py") if source.name == "__init__.py" else [source]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                allowed = (
+                    name == "router.plugin" or name.startswith(own) or name.split(".")[0] in sys.stdlib_module_names
+                )
+                assert allowed, f"{file.name} imports {name}"

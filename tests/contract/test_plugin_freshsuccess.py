@@ -1,0 +1,274 @@
+"""Freshsuccess: fixtures, both APIs' batches and verdicts, partial failures, the wire, and any JSON at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
+from pydantic import ValidationError
+
+from plugins.freshsuccess import ACCOUNTS, EVENTS, USERS, Freshsuccess, FreshsuccessSettings
+from router.plugin import (
+    Answer,
+    Context,
+    Delivered,
+    Group,
+    Item,
+    Outcome,
+    Pause,
+    Profile,
+    Reject,
+    RetryLater,
+    Skip,
+    Split,
+    UserId,
+)
+from router.testing.vendor import FakeVendor, Reply
+
+JOIN_DATE = "Missing/invalid required field(s) for Accounts insert: 'join_date'"
+
+
+def plugin(**settings: Any) -> Freshsuccess:
+    keys = {"event_auth_key": "AUTH", "event_api_key": "KEY", "account_api_key": "AKEY"}
+    return Freshsuccess(FreshsuccessSettings(**{**keys, **settings}))
+
+
+def records(n: int, kind: str = ACCOUNTS) -> list[Item]:
+    return [Item({"account_id": f"g{at}"}, kind) for at in range(n)]
+
+
+def answer(body: Any, status: int = 200) -> Answer:
+    return Answer(status, body=json.dumps(body).encode())
+
+
+def failed(*indexes: int, message: str = "Invalid type for property: tier") -> list[dict[str, Any]]:
+    return [{"message": message, "account_id": f"g{at}", "record": at} for at in indexes]
+
+
+def each(items: list[Item], found: Outcome | Sequence[Outcome]) -> list[Outcome]:
+    return [found] * len(items) if isinstance(found, Outcome) else list(found)
+
+
+@pytest.mark.parametrize("path", fixtures("freshsuccess"), ids=lambda path: path.stem)
+def test_fixture_gives_its_requests(path: Path) -> None:
+    case = json.loads(path.read_text())
+    check(Freshsuccess(FreshsuccessSettings.model_validate(case["settings"])), case)
+
+
+# ---------------------------------------------------------------- settings and what they change
+
+
+def test_account_mode_holds_identify_until_the_account_is_known() -> None:
+    assert plugin().requires == {"track": (UserId(),), "identify": (UserId(), Group("id"))}
+
+
+def test_event_mode_holds_nothing_and_needs_a_user_everywhere() -> None:
+    needs = {"track": (UserId(),), "identify": (UserId(),), "group": (UserId(),)}
+    assert plugin(account_api_key="").requires == needs
+    assert plugin(account_api_key="", send_pages=True).requires == {**needs, "page": (UserId(),), "screen": (UserId(),)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"region": "asia"},
+        {"group_dimensions": "some"},
+        {"event_key_style": "kebab"},
+        {"api_base_url": "api-us.freshsuccess.com"},
+        {"session_timeout_minutes": 0},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_settings_refuse_what_means_nothing(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        plugin(**wrong)
+
+
+def test_the_region_picks_both_hosts() -> None:
+    sending = plugin(region="eu")
+    assert sending.request([Item({}, EVENTS)]).url == "https://events-eu.freshsuccess.com/v1/AUTH/KEY"
+    assert sending.request([Item({}, USERS)]).url == "https://api-eu.freshsuccess.com/api/v2/account_users"
+
+
+# ---------------------------------------------------------------- the Event API
+
+
+def test_two_events_are_one_body_of_two_lines_without_an_array() -> None:
+    sending = plugin()
+    calls = [{"type": "track", "userId": "u1", "groupId": "acme", "event": f"E{n}\u2028"} for n in range(2)]
+    items = [item for call in calls for item in mapped(sending, event_of(call), Context())]
+    [batch] = batches(sending, items)
+    body = sending.request(batch).body
+    assert body.count(b"\n") == 2
+    assert [json.loads(line)["feature"] for line in body.split(b"\n")[:-1]] == ["E0", "E1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "alone", "in_a_batch"),
+    [
+        (200, Delivered, Delivered),
+        (202, Delivered, Delivered),
+        (400, Reject, Split),
+        (413, Reject, Split),
+        (422, Reject, Split),
+        (401, Pause, Pause),
+        (403, Pause, Pause),
+        (408, RetryLater, RetryLater),
+        (429, RetryLater, RetryLater),
+        (500, RetryLater, RetryLater),
+    ],
+)
+@pytest.mark.parametrize("kind", [EVENTS, ACCOUNTS, USERS])
+def test_verdict_by_status(status: int, alone: type, in_a_batch: type, kind: str) -> None:
+    given = answer({"status_is_ok": True}, status)
+    for n, expected in ((1, alone), (2, in_a_batch)):
+        items = records(n, kind)
+        assert [type(outcome) for outcome in each(items, plugin().verdict(items, given))] == [expected] * n
+
+
+# ---------------------------------------------------------------- the Account API
+
+
+def test_a_listed_record_is_refused_and_its_neighbours_are_written() -> None:
+    given = answer({"status_is_ok": True, "failed_results": failed(1, message=JOIN_DATE)})
+    assert plugin().verdict(records(3), given) == [Delivered(), Reject("rejected", JOIN_DATE), Delivered()]
+
+
+def test_a_user_whose_account_may_still_come_waits_an_hour() -> None:
+    given = answer({"status_is_ok": True, "failed_results": failed(0, message="Account not found")})
+    later = RetryLater("account_not_found", "Account not found", for_s=3600.0)
+    assert plugin().verdict(records(2, USERS), given) == [later, Delivered()]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"status_is_ok": "yes"}'])
+def test_an_answer_that_says_nothing_readable_is_tried_again(body: bytes) -> None:
+    assert plugin().verdict(records(2), Answer(200, body=body)) == RetryLater("unreadable_answer")
+
+
+def test_a_refusal_without_a_list_refuses_all() -> None:
+    given = answer({"status_is_ok": False, "message": "no"})
+    assert plugin().verdict(records(2), given) == [Reject("rejected", "no")] * 2
+
+
+def test_a_failure_without_a_usable_index_splits_the_batch_to_find_it() -> None:
+    for index in ("0", 7, -1, True, None):
+        given = answer({"status_is_ok": True, "failed_results": [{"message": "bad", "record": index}]})
+        assert plugin().verdict(records(2), given) == Split("rejected", "bad")
+        assert plugin().verdict(records(1), given) == Reject("rejected", "bad")
+
+
+async def test_a_batch_refused_for_two_records_goes_out_again_without_them() -> None:
+    async with FakeVendor(Reply(json={"status_is_ok": True})) as vendor, aiohttp.ClientSession() as session:
+        vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(1, 3)}))
+        found = await plugin(api_base_url=vendor.url).deliver(records(5), HttpSender(session))
+    bad = Reject("rejected", "Invalid type for property: tier")
+    assert found == [Delivered(), bad, Delivered(), bad, Delivered()]
+    sent = [[record["account_id"] for record in seen.json()["records"]] for seen in vendor.requests]
+    assert sent == [["g0", "g1", "g2", "g3", "g4"], ["g0", "g2", "g4"]]
+
+
+async def test_a_batch_refused_until_nothing_is_left_ends() -> None:
+    refusal = Reply(json={"status_is_ok": False, "failed_results": failed(0)})
+    async with FakeVendor(refusal) as vendor, aiohttp.ClientSession() as session:
+        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
+    assert found == [Reject("rejected", "Invalid type for property: tier")] * 3
+    assert [len(seen.json()["records"]) for seen in vendor.requests] == [3, 2, 1]
+
+
+async def test_trouble_after_a_refusal_concerns_only_the_records_that_were_left() -> None:
+    async with FakeVendor(Reply(503)) as vendor, aiohttp.ClientSession() as session:
+        vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(0)}))
+        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
+    assert [type(outcome) for outcome in each(records(3), found)] == [Reject, RetryLater, RetryLater]
+
+
+async def test_what_only_halving_can_find_is_left_to_the_router() -> None:
+    async with FakeVendor(Reply(413)) as vendor, aiohttp.ClientSession() as session:
+        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
+    assert isinstance(found, Split)
+    assert len(vendor.requests) == 1
+
+
+# ---------------------------------------------------------------- the wire, and any JSON
+
+
+async def test_the_wire_carries_lines_and_records_with_their_keys_in_place() -> None:
+    async with FakeVendor(Reply(json={"status_is_ok": True})) as vendor, aiohttp.ClientSession() as session:
+        sending = plugin(events_base_url=vendor.url, api_base_url=f"{vendor.url}/", event_auth_key="A/B")
+        call = {"type": "track", "userId": "u1", "groupId": "acme", "event": "Zažít"}
+        for items in (mapped(sending, event_of(call), Context()), records(2)):
+            found = await sending.deliver(items, HttpSender(session))
+            assert each(items, found) == [Delivered()] * len(items)
+    line, posted = vendor.requests
+    assert (line.url, line.headers["content-length"]) == ("/v1/A%2FB/KEY", str(len(line.body)))
+    assert "Zažít".encode() in line.body
+    assert "transfer-encoding" not in line.headers
+    assert (posted.url, posted.headers["authorization"]) == ("/api/v2/accounts", "Basic YXBpOkFLRVk=")
+    assert posted.json() == {"records": [{"account_id": "g0"}, {"account_id": "g1"}]}
+
+
+READ = st.sampled_from(["first_name", "firstName", "name", "address", "createdAt", "employees", "is_churned", "module"])
+OBJECT = st.dictionaries(READ | st.text(), ANY_JSON, max_size=6)
+
+
+@at_any_pace
+@given(
+    kind=st.sampled_from(["identify", "group", "track", "page", "screen"]),
+    name=st.none() | st.text(),
+    known=st.booleans(),
+    account_key=st.sampled_from(["", "AKEY"]),
+    traits=OBJECT,
+    dimensions=st.sampled_from(["auto", "off"]) | st.lists(st.text()),
+)
+def test_any_json_is_sent_as_valid_json_or_refused(
+    kind: str, name: str | None, known: bool, account_key: str, traits: dict[str, Any], dimensions: Any
+) -> None:
+    sending = plugin(account_api_key=account_key, send_pages=True, group_dimensions=dimensions)
+    call = {"type": kind, "userId": "u1", "event": name, "name": name, "traits": traits, "properties": traits}
+    context = Context(Profile("u1", traits), Profile("acme", traits) if known else None, previous_group_id="old")
+    try:
+        items = mapped(sending, event_of({**call, "groupId": "acme"} if kind == "group" else call), context)
+    except (Skip, Reject):
+        return
+    for batch in batches(sending, items):
+        body = sending.request(batch).body
+        found = [json.loads(line) for line in body.splitlines()] if batch[0].kind == EVENTS else json.loads(body)
+        assert found
+
+
+@pytest.mark.parametrize(
+    ("given", "ms"),
+    [
+        ("2020-01-02", 1577923200000),
+        ("2020-01-02T00:00:00Z", 1577923200000),
+        ("2020-01-02t01:00:00.000+01:00", 1577923200000),
+        (" 2020-01-02 00:00 ", 1577923200000),
+        ("1969-12-31T23:59:59.999Z", -1),
+        ("20200102", None),
+        ("2020-01", None),
+        ("2020-13-01", None),
+        ("2020-01-02 and later", None),
+        (1577923200, None),
+        (True, None),
+    ],
+)
+def test_only_text_that_is_wholly_a_date_becomes_an_instant(given: Any, ms: int | None) -> None:
+    call = {"type": "group", "groupId": "acme", "traits": {"createdAt": given}}
+    [item] = mapped(plugin(), event_of(call), Context())
+    assert item.body.get("join_date") == ms
+
+
+def test_traits_nested_very_deep_become_one_dimension() -> None:
+    deep: Any = 1
+    for _ in range(3000):
+        deep = {"a": deep}
+    [item] = mapped(plugin(), event_of({"type": "group", "groupId": "acme", "traits": deep}), Context())
+    [dimension] = item.body["custom_value_dimensions"]
+    assert (len(dimension["key"]), dimension["value"]) == (5999, 1)
