@@ -1,0 +1,1 @@
+"""The admin listener: JSON API for operators and for the command line."""

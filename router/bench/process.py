@@ -1,0 +1,83 @@
+"""A process of a benchmark from inside: the daemon, its references, the generator, the sink; started by `child`.
+
+`python -m router.bench.process ROLE {"core": 0, ...}`: a server tells its port in a line of JSON once it answers, and ends
+with its standard input; a task tells its result in a line and ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from router.bench import references
+from router.bench.load import Generator, Load
+from router.bench.sink import Sink, SinkConnection
+from router.daemon import _loop_factory, run
+
+
+def main(role: str, arguments: dict[str, Any]) -> int:
+    core = arguments.pop("core")
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    if role == "daemon":
+        return run(Path(arguments["config"]))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(_ROLES[role], arguments))
+    return 0
+
+
+async def _run(role: Callable[..., Awaitable[None]], arguments: dict[str, Any]) -> None:
+    await role(**arguments)
+
+
+async def _load(load: dict[str, Any]) -> None:
+    _say(await Generator(msgspec.convert(load, Load), os.getpid()).run())
+
+
+async def _sink() -> None:
+    sink = Sink()
+    server = await asyncio.get_running_loop().create_server(lambda: SinkConnection(sink), "127.0.0.1", 0)
+    _say(server.sockets[0].getsockname()[1])
+    await references.until_input_ends()
+    server.close()
+
+
+async def _bare() -> None:
+    await references.serve_bare(_say)
+
+
+async def _null(config: str) -> None:
+    await references.serve_without_store(Path(config), _say)
+
+
+async def _raw(folder: str, seconds: float) -> None:
+    _say(references.insert_raw(Path(folder), seconds))
+
+
+async def _store(folder: str, seconds: float) -> None:
+    _say(await references.append_to_store(Path(folder), seconds))
+
+
+_ROLES: Mapping[str, Callable[..., Awaitable[None]]] = {
+    "load": _load,
+    "sink": _sink,
+    "bare": _bare,
+    "null": _null,
+    "raw": _raw,
+    "store": _store,
+}
+
+
+def _say(words: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(words) + b"\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], msgspec.json.decode(sys.argv[2])))

@@ -1,0 +1,180 @@
+"""Answers to what people ask: from the running daemon, or straight from its store while it is down. Same shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from router.cli.client import Admin, NobodyThere, Refused
+from router.cli.place import Failed, Place, locate
+from router.cli.show import warn
+
+if TYPE_CHECKING:
+    from router.store.questions import Questions
+
+
+class Answers(Protocol):
+    """The questions of the reading verbs; each gives what the admin API gives."""
+
+    running: bool  #: whether a daemon answers
+
+    def readiness(self) -> dict[str, Any]:
+        """What `/readyz` says."""
+        ...
+
+    def ledger(self) -> dict[str, Any]:
+        """Counts by destination."""
+        ...
+
+    def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
+        """The fate of a message; None when unknown."""
+        ...
+
+    def held(self, destination: str, user: str | None, after: str | None) -> dict[str, Any]:
+        """Users whose events wait, a page at a time. Raises Failed for an unknown destination."""
+        ...
+
+    def discards(self) -> dict[str, Any]:
+        """Calls that were answered 200 and could not be used."""
+        ...
+
+    def destinations(self) -> dict[str, Any]:
+        """What is configured and how it is."""
+        ...
+
+
+@contextmanager
+def open_answers(config: Path) -> Iterator[Answers]:
+    """Whoever can answer: the daemon if it runs, else its store, which is said on standard error.
+
+    Raises:
+        ConfigError: config.toml does not say where they are.
+        Failed: there is neither.
+    """
+    place = locate(config)
+    with Admin(place) as admin:
+        try:
+            admin.get("healthz")
+        except NobodyThere:
+            pass
+        else:
+            yield FromDaemon(admin)
+            return
+    if not place.store.exists():
+        advice = "" if "STATE_DIRECTORY" in os.environ else "; a service's is found with STATE_DIRECTORY set"
+        raise Failed(f"daemon is not running, and there is no store at {place.store}{advice}")
+    warn(f"daemon is not running; reading {place.store}")
+    yield FromStore(place)
+
+
+class FromDaemon:
+    """Asks the admin API."""
+
+    running = True
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    def readiness(self) -> dict[str, Any]:
+        return self._admin.get("readyz")
+
+    def ledger(self) -> dict[str, Any]:
+        return self._admin.get("api", "ledger")
+
+    def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
+        try:
+            return self._admin.get("api", "messages", message_id, source=source)
+        except Refused as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def held(self, destination: str, user: str | None, after: str | None) -> dict[str, Any]:
+        return self._admin.get("api", "destinations", destination, "held", user=user, after=after)
+
+    def discards(self) -> dict[str, Any]:
+        return self._admin.get("api", "discards")
+
+    def destinations(self) -> dict[str, Any]:
+        return self._admin.get("api", "destinations")
+
+
+class FromStore:
+    """Reads the store, one snapshot a question."""
+
+    running = False
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def readiness(self) -> dict[str, Any]:
+        return {"status": "not running", "problems": ["daemon is not running"], "destinations": {}}
+
+    def ledger(self) -> dict[str, Any]:
+        ledger: dict[str, Any] = self._ask(_ledger)
+        for table in self._tables():
+            if counts := ledger["destinations"].get(table.name):
+                counts["mode"] = table.mode
+                if not table.enabled:
+                    counts["state"] = "disabled"
+        return ledger
+
+    def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
+        async def ask(questions: Questions) -> dict[str, Any] | None:
+            return await questions.message(message_id, source, await questions.destinations())
+
+        found: dict[str, Any] | None = self._ask(ask)
+        return found
+
+    def held(self, destination: str, user: str | None, after: str | None) -> dict[str, Any]:
+        from router.event import parse_user
+
+        async def ask(questions: Questions) -> dict[str, Any]:
+            known = await questions.destinations()
+            if destination not in known:
+                raise Failed(f"no destination {destination!r}; in the store: {', '.join(known) or 'none'}")
+            return await questions.held(destination, parse_user(user) if user else None, after or "")
+
+        found: dict[str, Any] = self._ask(ask)
+        return found
+
+    def discards(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._ask(lambda questions: questions.discards())
+        return found
+
+    def destinations(self) -> dict[str, Any]:
+        counts = self.ledger()["destinations"]
+        described = [
+            {
+                "name": table.name,
+                "plugin": table.plugin,
+                "mode": table.mode,
+                "enabled": table.enabled,
+                "sources": list(table.sources),
+                **counts.get(table.name, {"state": "not started", "state_reason": ""}),
+            }
+            for table in self._tables()
+        ]
+        return {"destinations": described}
+
+    def _tables(self) -> Any:
+        from router.config import examine
+
+        return [table for _, table in examine(self._place.path, os.environ).destinations]
+
+    def _ask(self, question: Callable[[Questions], Awaitable[Any]]) -> Any:
+        from router.store.questions import open_questions
+
+        async def ask() -> Any:
+            async with open_questions(self._place.store) as questions:
+                return await question(questions)
+
+        return asyncio.run(ask())
+
+
+async def _ledger(questions: Questions) -> dict[str, Any]:
+    return await questions.ledger(await questions.destinations())

@@ -1,0 +1,234 @@
+"""The daemon: builds everything bottom-up on one exit stack and leaves it in reverse: stop listening, let attempts end,
+commit, close the store. Owns every lifetime."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from router import __version__
+from router.accept import Acceptor
+from router.admin.api import RestartRequired, make_admin_app
+from router.clock import SystemClock
+from router.config import Config, Listen
+from router.deliver.runner import Runner
+from router.destinations import Destination, read
+from router.errors import ConfigError, StartError, StoreError
+from router.ingest.auth import Sources
+from router.ingest.server import make_app, make_runner
+from router.store.sqlite import SqliteStore, open_store
+from router.telemetry import Log, library_lines, make_log
+
+BACKLOG = 4096
+
+
+def run(config_path: Path) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    Raises:
+        ConfigError: config.toml cannot be used (exit code 78).
+        StartError: it cannot start here: port in use, store not writable or newer (exit code 1).
+    """
+    config, destinations = read(config_path)
+    log = make_log(config.log.level, config.log.format, config.log.decisions)
+    with library_lines(log), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(Daemon(config_path, config, destinations, log).serve())
+
+
+def _loop_factory() -> Any:
+    if sys.platform == "linux":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
+
+
+class Daemon:
+    """One process: a store, two listeners, a runner per destination."""
+
+    def __init__(self, path: Path, config: Config, destinations: Sequence[Destination], log: Log) -> None:
+        self.runners: dict[str, Runner] = {}
+        self.store: SqliteStore
+        self._path, self._config, self._destinations, self._log = path, config, destinations, log
+        self._stop = asyncio.Event()
+        self._sources = Sources(config.sources)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._reloading = asyncio.Lock()
+
+    async def serve(self) -> int:
+        """Run until a signal or a fault of the store; returns the exit code."""
+        config, log = self._config, self._log
+        log.emit(
+            "daemon_started", version=__version__, config=str(self._path), store=str(config.store.path), pid=os.getpid()
+        )
+        for warning in config.warnings:
+            name = "secret_missing" if warning.where else "config_warned"
+            log.emit(name, where=warning.where, setting=warning.key, detail=warning.words)
+        async with AsyncExitStack() as stack:
+            self._listen_to_signals()
+            self.store, self._clock = await stack.enter_async_context(
+                open_store(
+                    config.store.path,
+                    SystemClock,
+                    dedupe_window_s=config.store.dedupe_window_s,
+                    min_free_bytes=config.store.min_free_bytes,
+                )
+            )
+            await stack.enter_async_context(self._running())
+            ingest = make_app(
+                Acceptor(self.store, log), self._sources, self._clock, trusted_proxies=config.server.trusted_proxies
+            )
+            admin = make_admin_app(self, config.admin.token, config.admin.listen.host, log)
+            admin_runner = web.AppRunner(admin, access_log=None, handle_signals=False)
+            admin_url = await stack.enter_async_context(_listening(admin_runner, config.admin.listen, "admin"))
+            ingest_url = await stack.enter_async_context(
+                _listening(make_runner(ingest), config.server.listen, "server")
+            )
+            self._tell_ready(ingest_url, admin_url)
+            failed = await self._until_stopped()
+            log.emit("daemon_stopping", reason=failed or "asked")
+        log.emit("daemon_stopped")
+        return 1 if failed else 0
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
+
+    def _tell_ready(self, ingest_url: str, admin_url: str) -> None:
+        hint = f"{os.environ.get('SEGMENT_ROUTER_COMMAND', 'segment-router')} send track --user u1 --event Hello"
+        self._log.emit("daemon_ready", listen=ingest_url, admin=admin_url, destinations=list(self.runners), paste=hint)
+        if sys.stderr.isatty():
+            print(
+                f"\nSegment calls:  {ingest_url}\nAdmin API:      {admin_url}\nSend an event:  {hint}\n",
+                file=sys.stderr,
+            )
+
+    async def _until_stopped(self) -> str:
+        """Wait for a signal, or for the store to fail. Returns why, empty for a signal."""
+        stop = asyncio.create_task(self._stop.wait())
+        failed = asyncio.create_task(self.store.writer.failed.wait())
+        try:
+            while True:
+                await asyncio.wait({stop, failed, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+                if failed.done():
+                    return f"the store cannot write: {self.store.writer.broken}"
+                if stop.done():
+                    return ""
+                for name, task in list(self._tasks.items()):
+                    if task.done() and not self._reloading.locked():
+                        return f"destination {name} ended: {task.exception()}"
+        finally:
+            stop.cancel()
+            failed.cancel()
+
+    # ------------------------------------------------------------ destinations
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        """Run every destination; leaving lets what is in flight end."""
+        for destination in self._destinations:
+            self._start(destination)
+        try:
+            yield
+        finally:
+            for runner in self.runners.values():
+                runner.stop()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _start(self, destination: Destination) -> None:
+        runner = Runner(destination, self.store, self._clock, self._log, random.Random())
+        self.runners[destination.name] = runner
+        self._tasks[destination.name] = asyncio.create_task(runner.run(), name=f"destination-{destination.name}")
+
+    async def _end(self, name: str) -> None:
+        self.runners.pop(name).stop()
+        task = self._tasks.pop(name)
+        with contextlib.suppress(StoreError):
+            await task
+
+    # ------------------------------------------------------------ reload
+
+    def _reload_by_signal(self) -> None:
+        async def reload() -> None:
+            with contextlib.suppress(ConfigError, RestartRequired):  # told in the log
+                await self.reload()
+
+        self._reload_task = asyncio.create_task(reload(), name="reload")
+
+    async def reload(self) -> list[str]:
+        """Read config.toml again and put it in force, all of it or nothing. Returns warnings.
+
+        A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
+        """
+        async with self._reloading:
+            try:
+                config, destinations = read(self._path)
+                self._refuse_restart(config)
+            except (ConfigError, RestartRequired) as error:
+                for problem in getattr(error, "problems", [str(error)]):
+                    self._log.emit("config_reload_failed", detail=problem)
+                raise
+            wanted = {destination.name: destination for destination in destinations}
+            changed = [name for name, runner in self.runners.items() if _changed(runner.destination, wanted.get(name))]
+            await asyncio.gather(*(self._end(name) for name in changed))
+            for name, destination in wanted.items():
+                if name not in self.runners:
+                    self._start(destination)
+            self._sources.replace(config.sources)
+            self._config = config
+            warnings = [f"{warning.where}: {warning.words}" for warning in config.warnings]
+            self._log.emit("config_reloaded", changed=changed, destinations=list(self.runners), warnings=warnings)
+            return warnings
+
+    def _refuse_restart(self, config: Config) -> None:
+        for key, old, new in (
+            ("server.listen", self._config.server.listen, config.server.listen),
+            ("admin.listen", self._config.admin.listen, config.admin.listen),
+            ("store.url", self._config.store.url, config.store.url),
+        ):
+            if old != new:
+                raise RestartRequired(
+                    f"{key} changed from {old} to {new}: that needs a restart, so nothing was changed"
+                )
+
+    def describe_sources(self) -> list[dict[str, Any]]:
+        """The configured sources, without their keys."""
+        return [
+            {"name": s.name, "kind": s.kind, "enabled": s.enabled, "strict": s.strict, "origins": list(s.origins)}
+            for s in self._config.sources
+        ]
+
+
+def _changed(old: Destination, new: Destination | None) -> bool:
+    return new is None or old.config != new.config or old.plugin_version != new.plugin_version
+
+
+@asynccontextmanager
+async def _listening(runner: web.AppRunner, listen: Listen, key: str) -> AsyncIterator[str]:
+    """Serve on this address; yields the URL. Leaving answers what is being handled first."""
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, listen.host, listen.port, backlog=BACKLOG)
+        try:
+            await site.start()
+        except OSError as error:
+            words = error.strerror or str(error)
+            raise StartError(
+                f"{key}.listen {listen}: {words}: is another process using it? Change it or stop that one"
+            ) from None
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,119 @@
+"""The group gate: whether what a plugin must know first is known here, and which group calls supply it.
+
+It knows no vendor. A group call supplies at this destination once it is settled and not dead; seeing one is never enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from router.directory import keys_of, standing
+from router.plugin import Event, Group
+from router.store import Known, SupplyRow
+
+
+class Open(msgspec.Struct, frozen=True):
+    """The event may go out, on behalf of this group."""
+
+    group_id: str | None
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """The event must wait. `need`: a user key (a group call of that user) or "g:<group>" (a trait of that group)."""
+
+    reason: str
+    need: str
+    group_id: str = ""
+
+
+class Supplies:
+    """Which group calls do not supply at this destination. The healthy case costs nothing: only unsettled and dead ones
+    are remembered, and everything before the destination's start supplies."""
+
+    def __init__(self, start: int, frontier: int, settled_ahead: Iterable[int]) -> None:
+        self.frontier = frontier  #: last position read from the log; nothing above it can have been settled
+        self._start = start
+        self._settled_ahead = frozenset(settled_ahead)
+        self._unsettled: set[int] = set()
+        self._missing: dict[int, SupplyRow] = {}
+        self._by_group: dict[str, set[int]] = {}
+
+    def restore(self, rows: Iterable[SupplyRow]) -> None:
+        """Take over what the store remembers."""
+        for row in rows:
+            self._missing[row.pos] = row
+            self._by_group.setdefault(row.group_id, set()).add(row.pos)
+
+    def read(self, pos: int, type: str) -> None:
+        """An event was read from the log: from here on it counts as unsettled, if it can supply at all."""
+        self.frontier = pos
+        if type == "group":
+            self._unsettled.add(pos)
+
+    def has(self, pos: int, what: str) -> bool:
+        """Whether the group call at `pos` supplies `what`: "id" or the name of a group trait."""
+        if pos <= self._start:
+            return True
+        if pos in self._unsettled or (pos > self.frontier and pos not in self._settled_ahead):
+            return False
+        row = self._missing.get(pos)
+        return row is None or what not in row.missing
+
+    def fail(self, pos: int, user_key: str, group_id: str, traits: Iterable[str]) -> SupplyRow:
+        """The call is parked or dead. Returns the row that remembers it."""
+        self._unsettled.discard(pos)
+        row = self._missing.get(pos)
+        if row is None:
+            row = self._missing[pos] = SupplyRow(pos, user_key, group_id, ["id", *traits])
+            self._by_group.setdefault(group_id, set()).add(pos)
+        return row
+
+    def settle(
+        self, pos: int, user_keys: Iterable[str], group_id: str, traits: Iterable[str]
+    ) -> dict[int, SupplyRow | None]:
+        """The call is settled and not dead: it supplies, also in place of earlier ones that do not.
+
+        Returns the rows this changes (None: the row goes).
+        """
+        self._unsettled.discard(pos)
+        changed: dict[int, SupplyRow | None] = {}
+        told, callers = set(traits), set(user_keys)
+        for other in list(self._by_group.get(group_id, ())):
+            row = self._missing[other]
+            left = [
+                what
+                for what in row.missing
+                if other != pos and what not in told and not (what == "id" and row.user_key in callers)
+            ]
+            if left != row.missing:
+                row.missing = left
+                changed[other] = row if left else None
+                if not left:
+                    self._forget(other, group_id)
+        return changed
+
+    def _forget(self, pos: int, group_id: str) -> None:
+        del self._missing[pos]
+        self._by_group[group_id].discard(pos)
+        if not self._by_group[group_id]:
+            del self._by_group[group_id]
+
+
+def ask(
+    requirements: Iterable[Group], event: Event, lane_key: str, pos: int, known: Known, supplies: Supplies
+) -> Open | Closed:
+    """Judge the gate for an event at `pos`."""
+    keys = keys_of(event, lane_key, pos, known)
+    found = standing(event, keys, pos, known)
+    user_need = keys[-1] if event.user_id is None else lane_key
+    for requirement in requirements:
+        if found is None or (found.call_pos is not None and not supplies.has(found.call_pos, "id")):
+            return Closed("group_unknown", user_need)
+        company = known.companies.get(found.group_id)
+        for trait in requirement.traits:
+            since = company.since.get(trait) if company else None
+            if since is None or not supplies.has(since, trait):
+                return Closed(f"group_{trait}_unknown", f"g:{found.group_id}", found.group_id)
+    return Open(found.group_id if found else None)

@@ -1,0 +1,288 @@
+"""The book of one destination: what its next commit will say. Every change of state goes through here, and only here.
+
+What an event did to keyed state must not be stored before what an earlier-mapped event did to the same key. So the records
+of events that share a state key wait here for each other, in the order of their mapping (a bare "write when settled" left
+wrong state after a crash in most simulated runs).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from router.clock import Clock
+from router.deliver.lanes import Entry, Lane
+from router.store import HELD, AttemptRow, CursorRow, DeadRow, Late, ParkedRow, Status, Step, SupplyRow
+
+STEP_EVENTS, STEP_BYTES = 500, 1_000_000
+
+_encode = msgspec.json.encode
+
+
+class Book:
+    """Gathers one Step after the other."""
+
+    def __init__(self, destination: str, cursor: CursorRow, clock: Clock, wake: Callable[[], None]) -> None:
+        self.pos = cursor.pos  #: every event at or below it is settled or has a row
+        self.done: set[int] = set(cursor.ahead)  #: positions above `pos` of which the same is true
+        self.held = cursor.held  #: held events, written or about to be
+        self.window: dict[int, Entry] = {}  #: read from the log, neither settled nor parked
+        self.window_bytes = 0
+        self._storing: Step | None = None
+        self._fenced: list[Lane] = []
+        self._destination, self._clock, self._wake = destination, clock, wake
+        self._step = Step(destination)
+        self._touched: set[Lane] = set()
+        self._bytes = self._records = 0
+        self._chains: dict[str, deque[Entry]] = {}
+
+    def enter(self, entry: Entry) -> None:
+        """An event was read from the log."""
+        self.window[entry.pos] = entry
+        self.window_bytes += len(entry.row.body)
+
+    # ------------------------------------------------------------ what became of an event
+
+    def settle(self, entry: Entry, state: str, reason: str) -> None:
+        """Delivered, skipped or filtered."""
+
+        def write() -> None:
+            self._finish(entry, state, reason)
+            if entry.counted:
+                self._count(state, 1)
+                if state == "delivered" and reason == "dry_run":
+                    self._count("dry_run", 1)
+
+        self._record(entry, write)
+
+    def bury(self, entry: Entry, reason: str, detail: str) -> None:
+        """A dead letter, kept for replay."""
+
+        def write() -> None:
+            self._finish(entry, "dead", reason)
+            row = entry.row
+            items = _encode(entry.items) if entry.items else None
+            self._step.dead.append(
+                DeadRow(
+                    entry.pos, self._clock.now_ms(), entry.lane.key, reason, detail[:4000], row.received_at, row.source,
+                    row.type, row.message_id, entry.linked, row.body, items, entry.made_by, entry.attempts,
+                )
+            )  # fmt: skip
+            if entry.counted:
+                self._count("dead", 1)
+
+        self._record(entry, write)
+
+    def park(self, entry: Entry, state: str, reason: str, queue: str | None = None) -> None:
+        """Give the event a row, or bring its row up to date (also into the other queue)."""
+
+        def write() -> None:
+            self._write_row(entry, state, reason, queue or entry.queue)
+
+        self._record(entry, write)
+
+    def attempt(self, row: AttemptRow) -> None:
+        """A try to send, kept for `why`."""
+        self._step.attempts.append(row)
+        self._changed()
+
+    def chain(self, entry: Entry, state_key: str, changes: list[Callable[[], None]]) -> None:
+        """The event was mapped with this state key: what it changed is written with its first record, and its records
+        keep the order of mapping."""
+        entry.chained = state_key
+        self._chains.setdefault(state_key, deque()).append(entry)
+        entry.changes = changes
+
+    def is_open(self, state_key: str) -> bool:
+        """Whether changes to this state key or its timer are not stored yet."""
+        return state_key in self._chains or state_key in self._step.state or state_key in self._step.timers
+
+    # ------------------------------------------------------------ what changes beside it
+
+    def touch(self, lane: Lane) -> None:
+        """The lane's row must follow."""
+        if lane not in self._touched:
+            self._touched.add(lane)
+            lane.uncommitted += 1  # from now on until its commit is done, this object is the only truth
+        self._changed()
+
+    def supply(self, rows: dict[int, SupplyRow | None]) -> None:
+        """Group calls that do, or do no longer, supply here."""
+        self._step.supplies.update(rows)
+
+    def open(self, need: str, after: str = "") -> None:
+        """Lanes waiting for this become due with the commit."""
+        self._step.opened[need] = after
+        self._changed()
+
+    def give(self, lane: Lane, group: str) -> None:
+        """An operator releases what the lane holds with this group (JSON)."""
+        self._step.given.append((lane.key, group))
+        lane.rewind(HELD, 0)
+        self.fence(lane)
+
+    def move(self, source: Lane, target: Lane, linked: str) -> None:
+        """What the anonymous lane holds joins the held queue of its user."""
+        self._step.moves.append((source.key, target.key, linked))
+        target.held += source.held
+        target.held_since = min(filter(None, (target.held_since, source.held_since)), default=0)
+        source.held = source.held_since = 0
+        target.rewind(HELD, 0)
+        source.buffers[HELD].clear()
+        self.fence(source)
+        self.fence(target)
+        self.touch(source)
+        self.touch(target)
+
+    def timer(self, key: str, timer: tuple[int, str] | None) -> None:
+        """Set or clear the timer of a state key."""
+        self._step.timers[key] = timer
+        self._changed()
+
+    def remember(self, key: str, value: object) -> None:
+        """Put the value of a state key; None removes it."""
+        self._step.state[key] = None if value is None else _encode(value)
+        self._changed()
+
+    def status(self, status: Status) -> None:
+        """The destination pauses, or goes on."""
+        self._step.status = status
+        self._changed()
+
+    # ------------------------------------------------------------ the commit
+
+    @property
+    def full(self) -> bool:
+        """As much as one commit may carry."""
+        return self._records >= STEP_EVENTS or self._bytes >= STEP_BYTES
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to commit."""
+        return self._records == 0
+
+    def take(self) -> tuple[Step, list[Lane]]:
+        """Close the step, with the lanes whose rows it carries, and begin the next one."""
+        while self.pos + 1 in self.done:
+            self.pos += 1
+            self.done.discard(self.pos)
+        step, lanes = self._step, list(self._touched)
+        step.pos, step.ahead, step.at = self.pos, frozenset(self.done), self._clock.now_ms()
+        for lane in lanes:
+            image = lane.image()
+            if image is not None or lane.stored:
+                step.lanes[lane.key] = image
+            lane.stored = image is not None
+        self._storing, self._step, self._touched = step, Step(self._destination), set()
+        self._bytes = self._records = 0
+        return step, lanes
+
+    def stored(self) -> None:
+        """The step that was taken last is durable."""
+        for lane in self._fenced:
+            if lane.fence is self._storing:
+                lane.fence = None
+        self._fenced = [lane for lane in self._fenced if lane.fence is not None]
+        self._storing = None
+
+    def unstored(self) -> list[Step]:
+        """Steps that a snapshot of the store may not show yet, oldest first."""
+        return [step for step in (self._storing, self._step) if step is not None]
+
+    # ------------------------------------------------------------ inside
+
+    def _record(self, entry: Entry, write: Callable[[], None]) -> None:
+        if entry.chained is None:
+            write()
+            return
+        entry.deferred.append(write)
+        key = entry.chained
+        chain = self._chains[key]
+        while chain and chain[0].deferred:
+            first = chain.popleft()
+            first.chained = None
+            for write_one in (*first.changes, *first.deferred):
+                write_one()
+            first.changes, first.deferred = [], []
+        if not chain:
+            del self._chains[key]
+
+    def _finish(self, entry: Entry, state: str, reason: str) -> None:
+        """The event leaves the window, or its row goes."""
+        row = entry.row
+        if not entry.parked and not entry.counted:
+            self._step.late.append(Late(entry.pos, row.source, row.message_id, state, reason))
+        elif not entry.parked:
+            self._step.settled[entry.pos] = (state, reason)
+            self._leave_window(entry.pos)
+        else:
+            if self._step.park.pop(entry.pos, None) is None:
+                self._step.repark.pop(entry.pos, None)
+                self._step.unpark.append(entry.pos)
+            self._step.late.append(Late(entry.pos, row.source, row.message_id, state, reason))
+            self._count_row(entry, entry.state, -1)
+            _count_in_lane(entry.lane, entry.queue, -1)
+            self.touch(entry.lane)
+        entry.parked = False
+        self._changed()
+
+    def _write_row(self, entry: Entry, state: str, reason: str, queue: str) -> None:
+        row, lane = entry.row, entry.lane
+        if entry.parked:
+            self._count_row(entry, entry.state, -1)
+            _count_in_lane(lane, entry.queue, -1)
+        entry.queue, entry.state = queue, state
+        items = _encode(entry.items) if entry.items is not None else None
+        image = ParkedRow(
+            entry.pos, lane.key, entry.queue, entry.place, state, reason, self._clock.now_ms(), row.received_at, row.source,
+            row.type, row.message_id, entry.linked, entry.given, row.body, items, entry.made_by, entry.attempts,
+            entry.first_at,
+        )  # fmt: skip
+        if entry.parked:
+            target = self._step.park if entry.pos in self._step.park else self._step.repark
+            target[entry.pos] = image
+        else:
+            entry.parked = True
+            self._step.park[entry.pos] = image
+            self._bytes += len(row.body)
+            self._leave_window(entry.pos)
+        self._count_row(entry, state, +1)
+        _count_in_lane(lane, queue, +1)
+        if queue == HELD:
+            lane.held_since = lane.held_since or self._clock.now_ms()
+        self.touch(lane)
+
+    def _leave_window(self, pos: int) -> None:
+        entry = self.window.pop(pos, None)
+        if entry is not None:
+            self.window_bytes -= len(entry.row.body)
+            self.done.add(pos)
+
+    def _count_row(self, entry: Entry, state: str, n: int) -> None:
+        """Held and retrying rows are counted; queued is what is left of the accepted events."""
+        if entry.counted and state in ("held", "retrying"):
+            self._count(state, n)
+            if state == "held":
+                self.held += n
+
+    def fence(self, lane: Lane) -> None:
+        """Read the lane's rows again only when the present step is stored."""
+        lane.fence = self._step
+        self._fenced.append(lane)
+        self._changed()
+
+    def _count(self, name: str, n: int) -> None:
+        self._step.count(name, n)
+
+    def _changed(self) -> None:
+        self._records += 1
+        self._wake()
+
+
+def _count_in_lane(lane: Lane, queue: str, n: int) -> None:
+    if queue == HELD:
+        lane.held += n
+    else:
+        lane.main += n

@@ -1,0 +1,63 @@
+"""What an operator may ask of a destination's lanes: release, drop. Runs between two steps of its worker's loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from router.deliver.lanes import Entry, Lane
+from router.deliver.worker import Worker
+from router.store import HELD
+
+DROP_SLICE = 200
+
+
+class Refused(Exception):
+    """The command cannot be carried out now; `code` says why, for the admin API."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> int:
+    """Let a user's held events go: if their gate is open by now, or on behalf of `group` ({"id", "name", ...}).
+
+    Returns how many events were held. Raises Refused `requirements_missing`, `not_held`.
+    """
+    async with worker.lane(key) as lane:
+        held = _held(lane)
+        if group is not None:
+            traits = {name: value for name, value in group.items() if name != "id"}
+            given = msgspec.json.encode({"id": str(group["id"]), "traits": traits}).decode()
+            worker.book.give(lane, given)
+        elif not await worker.gate_is_open(lane):
+            raise Refused("requirements_missing", f"still waiting: {lane.reason} ({lane.need or lane.key})")
+        worker.settlement.ask_again(lane)
+        return held
+
+
+async def drop(worker: Worker, key: str) -> int:
+    """Make a user's held events dead letters (`dropped`). Returns how many."""
+    async with worker.lane(key) as lane:
+        dropped, after, held = 0, -1, _held(lane)
+        while dropped < held:
+            rows = (await worker.parked([(key, HELD, after)], DROP_SLICE))[0]
+            if not rows:
+                break
+            for row in rows:
+                worker.settlement.bury(Entry(row, lane), "dropped", "dropped by hand")
+                after = row.place
+                dropped += 1
+        lane.rewind(HELD, 0)
+        if not lane.rows:
+            worker.free(lane)
+        return dropped
+
+
+def _held(lane: Lane) -> int:
+    if not lane.held:
+        raise Refused("not_held", "nothing is held for this user; see `held` for who waits")
+    return lane.held

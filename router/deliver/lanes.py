@@ -1,0 +1,225 @@
+"""Lanes: one object per busy or blocked user of a destination, the only truth about that user here. Rows are its image.
+
+A lane is free (its events take their turn one after the other), blocked by a retry (everything parks), draining (its
+parked rows go out, new events park behind them), or it only holds events whose gate is closed (the rest goes past them).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from router.plugin import Event, Item
+from router.store import HELD, MAIN, PLACES, RETRY, WAITING, LaneRow, LogRow, ParkedRow, Step
+
+
+class Entry:
+    """One event at this destination, from its read to its settlement. `parked`: it has a row, written or about to be."""
+
+    __slots__ = (
+        "attempts", "chained", "changes", "deferred", "event", "first_at", "given", "group_id", "items", "lane", "linked",
+        "made_by", "parked", "place", "pos", "queue", "row", "share", "state", "told", "turned",
+    )  # fmt: skip
+
+    def __init__(self, row: LogRow | ParkedRow, lane: Lane) -> None:
+        self.row = row
+        self.lane = lane
+        self.pos = row.pos
+        self.event: Event | None = None
+        self.items: list[Item] | None = None
+        self.group_id: str | None = None  #: the group it goes out for, once its gate is open
+        self.state = ""  #: of its row: held, retrying or queued
+        self.chained: str | None = None  #: the state key whose order its records must keep
+        self.changes: list[Callable[[], None]] = []  #: of keyed state, written with the first record
+        self.deferred: list[Callable[[], None]] = []  #: records that wait for an earlier event of the same state key
+        self.share: int | None = None  #: at most this many items in its next request, after a batch failed
+        self.told: tuple[str, ...] = ()  #: user keys that may wait for what an identify, group or alias tells
+        self.turned = False  #: mapped once already: mapping it again changes no state
+        if isinstance(row, ParkedRow):
+            self.parked, self.queue, self.place, self.state = True, row.queue, row.place, row.state
+            self.attempts, self.first_at, self.linked = row.attempts, row.first_at, row.linked
+            self.given, self.made_by = row.given, row.made_by
+        else:
+            self.parked, self.queue, self.place = False, MAIN, row.pos * PLACES
+            self.attempts = self.first_at = 0
+            self.linked = self.given = self.made_by = ""
+
+    @property
+    def counted(self) -> bool:
+        """False for what a timer returned: it is no accepted event and stands in no ledger."""
+        return self.pos > 0
+
+
+class Lane:
+    """One user of one destination."""
+
+    __slots__ = (
+        "attempts",
+        "buffers",
+        "current",
+        "draining",
+        "due_at",
+        "fence",
+        "fetched",
+        "first_held",
+        "group_id",
+        "held",
+        "held_since",
+        "in_hand",
+        "joining",
+        "key",
+        "loaded",
+        "main",
+        "mode",
+        "need",
+        "queued",
+        "reason",
+        "stored",
+        "uncommitted",
+        "waiting",
+    )  # fmt: skip
+
+    def __init__(self, key: str, *, loaded: bool) -> None:
+        self.key = key
+        self.loaded = loaded  #: False: a row may exist that was not read yet
+        self.current: Entry | None = None  #: the event in flight
+        self.waiting: deque[Entry] = deque()  #: read from the log, no turn yet, no row
+        self.in_hand = 0  #: the loop works with this object over an await; it must stay the only one
+        self.queued = False  #: stands in the worker's list of lanes that want a turn
+        self.stored = False  #: a row exists, or is about to
+        self.uncommitted = 0  #: steps on their way that carry this lane
+        self.buffers: dict[str, deque[Entry]] = {HELD: deque(), MAIN: deque()}  #: parked ones read ahead while draining
+        self.fetched = {HELD: -1, MAIN: -1}  #: place of the last row taken out of each queue
+        self.draining = False
+        self.fence: Step | None = None  #: rows are not read before this step is stored: it changes them in bulk
+        self.joining: Lane | None = None  #: a user's lane whose linking call waits for what is in flight here
+        self.mode, self.need, self.reason, self.group_id = "", "", "", ""
+        self.due_at: int | None = None
+        self.attempts = self.held = self.main = self.held_since = self.first_held = 0
+
+    @property
+    def blocked(self) -> bool:
+        """New events must park: an attempt is awaited, or parked ones go out first."""
+        return self.draining or self.mode == RETRY
+
+    @property
+    def rows(self) -> int:
+        """Parked rows, written or about to be."""
+        return self.held + self.main
+
+    @property
+    def idle(self) -> bool:
+        """Nothing in memory hangs on this object: its row, if any, says it all."""
+        if self.in_hand or (self.mode == RETRY and not self.stored):
+            return False  # not stored: its first row waits in the book
+        return not (self.current or self.waiting or self.queued or self.uncommitted or self.draining or self.joining)
+
+    def rewind(self, queue: str, place: int) -> None:
+        """The row at this place is to be read again, or was put there just now."""
+        self.fetched[queue] = min(self.fetched[queue], place - 1)
+        self.buffers[queue].clear()
+
+    def open_queues(self) -> list[str]:
+        """The queues a draining lane takes its next event from: held ones unless their first gate is known to be shut."""
+        return [HELD] * bool(self.held and not self.need) + [MAIN] * bool(self.main)
+
+    def head(self) -> Entry | None:
+        """The oldest parked event that may have its turn; None when it must be read first. Oldest of both queues: calls of
+        one user keep the order of acceptance, but for those that a shut gate holds."""
+        queues = self.open_queues()
+        if not queues or not all(self.buffers[queue] for queue in queues):
+            return None
+        return min((self.buffers[queue][0] for queue in queues), key=lambda entry: entry.place)
+
+    def image(self) -> LaneRow | None:
+        """The row of this lane; None when it needs none."""
+        if not self.rows:
+            return None
+        return LaneRow(
+            self.key, self.mode or RETRY, self.need, self.reason, self.group_id, self.due_at, self.attempts, self.held,
+            self.main, self.held_since, self.first_held,
+        )  # fmt: skip
+
+
+class Lanes:
+    """The lanes in memory, and which of them wait for what."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, Lane] = {}
+        self._by_need: dict[str, set[Lane]] = {}
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(list(self._lanes.values()))
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def get(self, key: str) -> Lane | None:
+        """The lane in memory, if it is there."""
+        return self._lanes.get(key)
+
+    def take(self, key: str, *, loaded: bool) -> Lane:
+        """The lane of this key; made where there is none (`loaded`: it is certain that no row exists)."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key, loaded=loaded)
+        return lane
+
+    def restore(self, lane: Lane, row: LaneRow | None) -> None:
+        """Take over what the row says; None: there is no row."""
+        lane.loaded = True
+        if row is None:
+            return
+        lane.mode, lane.reason, lane.group_id = row.mode, row.reason, row.group_id
+        lane.due_at, lane.attempts, lane.held, lane.main = row.due_at, row.attempts, row.held, row.main
+        lane.held_since, lane.first_held, lane.stored = row.held_since, row.first_held, True
+        self.set_need(lane, row.need)
+
+    def hold(self, lane: Lane, place: int, reason: str, need: str, group_id: str) -> None:
+        """The held queue waits for this since the gate of the event at `place` is shut; the rest goes past it."""
+        lane.first_held, lane.reason, lane.group_id = place, reason, group_id
+        self.set_need(lane, need)
+        if not lane.blocked:
+            lane.mode, lane.due_at = WAITING, None
+
+    def set_need(self, lane: Lane, need: str) -> None:
+        """What the held queue waits for; "": ask the gate again."""
+        if lane.need:
+            waiting = self._by_need[lane.need]
+            waiting.discard(lane)
+            if not waiting:
+                del self._by_need[lane.need]
+        lane.need = need
+        if need:
+            self._by_need.setdefault(need, set()).add(lane)
+
+    def waiting_for(self, need: str) -> list[Lane]:
+        """Lanes in memory whose held queue waits for `need`. Rows know the others."""
+        return sorted(self._by_need.get(need, ()), key=lambda lane: lane.key)
+
+    def free(self, lane: Lane) -> None:
+        """The last parked row is gone."""
+        self.set_need(lane, "")
+        lane.mode = lane.reason = lane.group_id = ""
+        lane.due_at, lane.attempts, lane.held_since, lane.draining = None, 0, 0, False
+        for buffer in lane.buffers.values():
+            buffer.clear()
+
+    @contextmanager
+    def in_hand(self, lanes: Sequence[Lane]) -> Iterator[None]:
+        """Keep these objects the only ones of their users while something is awaited."""
+        for lane in lanes:
+            lane.in_hand += 1
+        try:
+            yield
+        finally:
+            for lane in lanes:
+                lane.in_hand -= 1
+                self.let_go(lane)
+
+    def let_go(self, lane: Lane) -> None:
+        """Forget a lane that is idle; its row, if any, remains."""
+        if lane.idle and self._lanes.get(lane.key) is lane:
+            self.set_need(lane, "")
+            del self._lanes[lane.key]

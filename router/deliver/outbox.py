@@ -1,0 +1,179 @@
+"""The outbox of one destination: mapped events wait here for a request, in the order they were mapped.
+
+A request carries items of one kind. Of one event it takes the first run of items of that kind; the next run goes after the
+answer. As an event takes its turn only when its user's earlier ones are done, no user is ever in two requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import aiohttp
+import msgspec
+from aiolimiter import AsyncLimiter
+
+from router.clock import Clock
+from router.deliver.attempt import Attempt, deliver
+from router.deliver.flow import Flow
+from router.deliver.lanes import Entry
+from router.destinations import Destination
+from router.plugin import Batch, Item, Outcome
+
+_size = msgspec.json.encode
+
+
+class Part(msgspec.Struct):
+    """What one event has in a request."""
+
+    entry: Entry
+    items: list[Item]
+
+
+class Shipment(msgspec.Struct):
+    """One request's worth: parts of different users, one kind."""
+
+    kind: str
+    parts: list[Part]
+
+    @property
+    def items(self) -> list[Item]:
+        """All items, in order."""
+        return [item for part in self.parts for item in part.items]
+
+
+Answered = Callable[[Shipment, Attempt, list[Outcome]], None]
+
+
+class Outbox:
+    """Forms requests from what is there, up to the destination's concurrency, while its flow lets them."""
+
+    def __init__(
+        self, destination: Destination, session: aiohttp.ClientSession, flow: Flow, clock: Clock, answered: Answered
+    ) -> None:
+        self._destination, self._session, self._flow, self._clock = destination, session, flow, clock
+        self._answered = answered
+        self._queues: dict[str, deque[Entry]] = {}
+        self._since: dict[str, int] = {}
+        self._in_flight: dict[str, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        rate = destination.config.delivery.rate
+        self._limiter = AsyncLimiter(rate.count, rate.per_s) if rate else None
+
+    @property
+    def in_flight(self) -> int:
+        """Requests on their way."""
+        return len(self._tasks)
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for a request."""
+        return sum(map(len, self._queues.values()))
+
+    def add(self, entry: Entry, *, first: bool = False) -> None:
+        """Queue an event by the kind of its first item; `first`: before all others (it was there already)."""
+        assert entry.items
+        kind = entry.items[0].kind
+        queue = self._queues.setdefault(kind, deque())
+        if not queue:
+            self._since[kind] = self._clock.now_ms()
+        if first:
+            queue.appendleft(entry)
+        else:
+            queue.append(entry)
+
+    def pump(self) -> int | None:
+        """Start every request that may start now. Returns when a lingering batch wants another look (ms)."""
+        look_again: int | None = None
+        for kind, queue in self._queues.items():
+            batch = self._limits(kind)
+            limit = min(batch.concurrency or self._destination.config.delivery.concurrency, 1000)
+            while queue and self._in_flight.get(kind, 0) < limit and self._may_start():
+                ripe_at = self._since[kind] + int(batch.linger_s * 1000)
+                if len(queue) < batch.max_items and ripe_at > self._clock.now_ms():
+                    look_again = min(ripe_at, look_again or ripe_at)
+                    break
+                self._start(kind, self._pack(kind, queue, batch))
+        return look_again
+
+    def _limits(self, kind: str) -> Batch:
+        return self._destination.kinds.get(kind) or Batch()
+
+    def _may_start(self) -> bool:
+        concurrency = self._destination.config.delivery.concurrency
+        return len(self._tasks) < concurrency and self._flow.may_send(len(self._tasks))
+
+    def _pack(self, kind: str, queue: deque[Entry], batch: Batch) -> Shipment:
+        shipment = Shipment(kind, [])
+        room_items, room_bytes = batch.max_items, batch.max_bytes
+        if not self._flow.running:
+            self._probe_first(queue)
+            room_items = 1
+        while queue and room_items > 0:
+            entry = queue[0]
+            share = entry.share
+            if share is not None:
+                if shipment.parts and share <= sum(len(part.items) for part in shipment.parts):
+                    break
+                room_items = min(room_items, share - sum(len(part.items) for part in shipment.parts))
+            items = _first_run(entry, kind, room_items)
+            size = sum(len(_size(item.body)) for item in items) if batch.max_items > 1 else 0
+            if shipment.parts and size > room_bytes:
+                break
+            queue.popleft()
+            shipment.parts.append(Part(entry, items))
+            room_items -= len(items)
+            room_bytes -= size
+        if queue:
+            self._since[kind] = self._clock.now_ms()
+        return shipment
+
+    def _probe_first(self, queue: deque[Entry]) -> None:
+        """A probe should not be the one event that may be the trouble: take a user that has not failed since."""
+        for index, entry in enumerate(queue):
+            if not self._flow.failed_recently(entry.lane.key):
+                del queue[index]
+                queue.appendleft(entry)
+                return
+
+    def _start(self, kind: str, shipment: Shipment) -> None:
+        self._in_flight[kind] = self._in_flight.get(kind, 0) + 1
+        task = asyncio.create_task(self._send(kind, shipment), name=f"send-{self._destination.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, kind: str, shipment: Shipment) -> None:
+        attempt = Attempt(self._destination, self._session, self._clock, self._limiter)
+        try:
+            outcomes = await deliver(self._destination, shipment.items, attempt)
+        finally:
+            self._in_flight[kind] -= 1
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks.discard(task)  # before the answer is booked: a probe's place must be free by then
+        self._answered(shipment, attempt, outcomes)
+
+    def cancel(self) -> None:
+        """Cut everything that is in flight."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Wait for what is in flight; what has no answer by the deadline is cut and simply repeated later."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=deadline_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+def _first_run(entry: Entry, kind: str, room: int) -> list[Item]:
+    """The leading items of one kind, as many as there is room for (at least one)."""
+    assert entry.items
+    run: list[Item] = []
+    for item in entry.items:
+        if item.kind != kind or len(run) >= max(1, room):
+            break
+        run.append(item)
+    return run

@@ -1,0 +1,176 @@
+"""Keeps one destination running: opens it from the store, starts its worker again if a step of it failed, pauses it if that
+happens again. Acceptance and all other destinations go on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from router.clock import Clock, to_iso
+from router.deliver import commands
+from router.deliver.worker import Worker
+from router.destinations import Destination
+from router.errors import StepFailed, StoreClosed, StoreError
+from router.store import Status, Store
+from router.telemetry import Log
+
+CALM_S = 60.0
+"""A worker that failed and failed again within this time pauses its destination."""
+
+
+class Runner:
+    """One configured destination of the daemon, whatever worker serves it at the moment."""
+
+    def __init__(self, destination: Destination, store: Store, clock: Clock, log: Log, random: Random) -> None:
+        self.destination = destination
+        self._store, self._clock, self._random = store, clock, random
+        self._log = log.bind(destination=destination.name)
+        self._worker: Worker | None = None
+        self._fault = ""  #: why the next worker starts paused
+        self._stopping = False
+        self._opened = asyncio.Event()
+
+    # ------------------------------------------------------------ life
+
+    async def run(self) -> None:
+        """Serve the destination until `stop`. Raises StoreError when the store itself is at fault."""
+        failed_at: float | None = None
+        async with _session(self.destination) as session, _lifetime(self.destination):
+            while not self._stopping:
+                try:
+                    await self._serve(session)
+                except* StepFailed as group:
+                    self._log.emit("internal_error", reason="step_failed", detail=str(group.exceptions[0]))
+                except* StoreError:
+                    raise
+                except* Exception as group:
+                    self._log.emit("internal_error", reason="worker", detail="".join(traceback.format_exception(group)))
+                else:
+                    continue
+                now = self._clock.monotonic()
+                again = failed_at is not None and now - failed_at < CALM_S
+                failed_at = now
+                if again:
+                    self._fault = "it failed twice in a row; the log has the reason (internal_error)"
+
+    async def _serve(self, session: aiohttp.ClientSession) -> None:
+        cursor = await self._store.cursor(self.destination.name, self._clock.now_ms())
+        if cursor.added and cursor.start:
+            replay = f"segment-router replay {self.destination.name} --since ..."
+            self._log.emit("destination_added", cursor=cursor.start, replay=replay)
+        self._worker = Worker(self.destination, self._store, cursor, session, self._clock, self._log, self._random)
+        if self._fault:
+            self._worker.flow.pause_internal(self._fault)
+            self._worker.settlement.status_changed()
+            self._fault = ""
+        if self._stopping:
+            return
+        self._opened.set()
+        await self._worker.run()
+
+    def stop(self) -> None:
+        """End `run` in good order: no new turns, in flight until the time-out, one last commit."""
+        self._stopping = True
+        self._opened.set()
+        if self._worker is not None:
+            self._worker.stop()
+
+    # ------------------------------------------------------------ what operators ask
+
+    async def worker(self) -> Worker:
+        """The worker in charge, once it is open."""
+        await self._opened.wait()
+        if self._worker is None:
+            raise StoreClosed("the destination is stopping")
+        return self._worker
+
+    async def pause(self) -> None:
+        """Send nothing until `resume`."""
+        worker = await self.worker()
+
+        async def command() -> None:
+            if worker.flow.pause_by_hand():
+                worker.settlement.status_changed()
+
+        await worker.ask(command)
+
+    async def resume(self) -> None:
+        """Run, whatever it was paused for."""
+        worker = await self.worker()
+
+        async def command() -> None:
+            if worker.flow.resume():
+                worker.settlement.status_changed()
+
+        await worker.ask(command)
+
+    async def release(self, key: str, group: Mapping[str, Any] | None) -> int:
+        """See `commands.release`."""
+        worker = await self.worker()
+        released: int = await worker.ask(lambda: commands.release(worker, key, group))
+        return released
+
+    async def drop(self, key: str) -> int:
+        """See `commands.drop`."""
+        worker = await self.worker()
+        dropped: int = await worker.ask(lambda: commands.drop(worker, key))
+        return dropped
+
+    @property
+    def status(self) -> Status:
+        """Whether it runs, and if not, why and since when."""
+        if not self.destination.config.enabled:
+            return Status("disabled")
+        return self._worker.flow.status if self._worker is not None else Status()
+
+    @property
+    def warnings(self) -> Mapping[str, int]:
+        """What the plugin warned of since the start, counted."""
+        return dict(self._worker.warnings) if self._worker is not None else {}
+
+    def describe(self) -> dict[str, Any]:
+        """For `/api/destinations`: what is configured and how it is."""
+        d, status = self.destination, self.status
+        return {
+            "name": d.name,
+            "plugin": d.plugin_name,
+            "mode": d.config.mode,
+            "enabled": d.config.enabled,
+            "sources": list(d.config.sources),
+            "state": status.state,
+            "state_reason": status.reason,
+            "state_detail": status.detail,
+            "state_since": to_iso(status.since) if status.since else None,
+            "state_until": to_iso(status.until) if status.until else None,
+            "in_flight": self._worker.settlement.outbox.in_flight if self._worker else 0,
+            "warnings": self.warnings,
+        }
+
+
+@asynccontextmanager
+async def _session(destination: Destination) -> AsyncIterator[aiohttp.ClientSession]:
+    """The destination's own connections: one vendor's slowness takes none of another's."""
+    delivery = destination.config.delivery
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=delivery.concurrency),
+        timeout=aiohttp.ClientTimeout(total=delivery.timeout_s),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "segment-router"},
+        trust_env=False,
+    ) as session:
+        yield session
+
+
+@asynccontextmanager
+async def _lifetime(destination: Destination) -> AsyncIterator[None]:
+    """The plugin's own lifetime around the worker's, if it has one."""
+    async with AsyncExitStack() as stack:
+        if "lifetime" in destination.hooks:
+            await stack.enter_async_context(destination.hooks["lifetime"]())
+        yield

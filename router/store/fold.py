@@ -1,0 +1,99 @@
+"""Apply what a call tells the directory, inside the accepting transaction. Runs in the writing thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from router.store import PART, Facts
+
+MAX_TRAITS_BYTES = 32 * 1024
+"""Merged traits of a user or group are cut to this, oldest traits first."""
+
+_decode = msgspec.json.decode
+_encode = msgspec.json.encode
+
+
+def is_known(value: Any) -> bool:
+    """Whether a trait's value tells anything: neither null nor blank text."""
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def fold(db: sqlite3.Connection, pos: int, facts: Facts) -> None:
+    """Merge traits, record a change of membership and a link, as of `pos`."""
+    if facts.user_traits:
+        _merge_person(db, facts.user_key, facts.user_traits)
+    if facts.group_id is not None:
+        _merge_company(db, pos, facts.group_id, facts.group_traits)
+        if facts.joins:
+            _join(db, facts.user_key, pos, facts.group_id, pos)
+            if facts.user_key.startswith("a:"):
+                _join_linked_user(db, facts.user_key, pos, facts.group_id)
+    if facts.link is not None:
+        _link(db, pos, *facts.link)
+
+
+def _merge_person(db: sqlite3.Connection, key: str, traits: Mapping[str, Any]) -> None:
+    row = db.execute("SELECT traits FROM person WHERE part = ? AND user_key = ?", (PART, key)).fetchone()
+    merged = _capped({**(_decode(row[0]) if row else {}), **traits})
+    db.execute("INSERT OR REPLACE INTO person VALUES (?, ?, ?)", (PART, key, merged))
+
+
+def _merge_company(db: sqlite3.Connection, pos: int, group_id: str, told: Mapping[str, Any]) -> None:
+    row = db.execute("SELECT traits, since FROM company WHERE part = ? AND group_id = ?", (PART, group_id)).fetchone()
+    traits, since = (_decode(row[0]), _decode(row[1])) if row else ({}, {})
+    for name, value in told.items():
+        if is_known(value) or name not in traits:
+            traits[name] = value
+        if is_known(value):
+            since.setdefault(name, pos)
+    values = (PART, group_id, _capped(traits), _capped(since))
+    db.execute("INSERT OR REPLACE INTO company VALUES (?, ?, ?, ?)", values)
+
+
+def _join(db: sqlite3.Connection, key: str, pos: int, group_id: str, call_pos: int) -> None:
+    current = _membership(db, key)
+    if current is None or current[0] != group_id:
+        db.execute("INSERT OR REPLACE INTO membership VALUES (?, ?, ?, ?, ?)", (PART, key, pos, group_id, call_pos))
+
+
+def _join_linked_user(db: sqlite3.Connection, anonymous_key: str, pos: int, group_id: str) -> None:
+    """A group call with only an anonymousId also speaks for the user it is linked to, if they have no group."""
+    row = db.execute(
+        "SELECT user_key FROM link WHERE part = ? AND anonymous_key = ? ORDER BY pos DESC LIMIT 1",
+        (PART, anonymous_key),
+    ).fetchone()
+    if row is not None and _membership(db, row[0]) is None:
+        _join(db, row[0], pos, group_id, pos)
+
+
+def _link(db: sqlite3.Connection, pos: int, anonymous_key: str, user_key: str) -> None:
+    row = db.execute(
+        "SELECT user_key FROM link WHERE part = ? AND anonymous_key = ? ORDER BY pos DESC LIMIT 1",
+        (PART, anonymous_key),
+    ).fetchone()
+    if row is not None and row[0] == user_key:
+        return
+    db.execute("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?)", (PART, anonymous_key, pos, user_key))
+    earlier = _membership(db, anonymous_key)
+    if earlier is not None and _membership(db, user_key) is None:
+        _join(db, user_key, pos, earlier[0], earlier[1])
+
+
+def _membership(db: sqlite3.Connection, key: str) -> tuple[str, int] | None:
+    row: tuple[str, int] | None = db.execute(
+        "SELECT group_id, call_pos FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT 1",
+        (PART, key),
+    ).fetchone()
+    return row
+
+
+def _capped(values: dict[str, Any]) -> bytes:
+    encoded = _encode(values)
+    while len(encoded) > MAX_TRAITS_BYTES and values:
+        del values[next(iter(values))]
+        encoded = _encode(values)
+    return encoded

@@ -1,0 +1,59 @@
+"""Bring a store file to the schema of this program: PRAGMA user_version and an ordered list of steps."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from router.errors import StoreNewer
+from router.store import PART
+
+SCHEMA = 1
+
+
+def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
+    """Create or upgrade, in one exclusive transaction. A store that holds events is copied first.
+
+    Raises:
+        StoreNewer: a newer program wrote this file; it is left as it is.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA:
+        raise StoreNewer(
+            f"{path} has schema {version}, this segment-router knows up to {SCHEMA}: "
+            "install the newer version again, or start from the copy that was made before the upgrade"
+        )
+    if version == SCHEMA:
+        return
+    if version > 0:
+        _keep_copy(db, Path(f"{path}.before-{SCHEMA}"))
+    db.execute("BEGIN EXCLUSIVE")
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] < 1:
+            _create(db, now_ms)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _create(db: sqlite3.Connection, now_ms: int) -> None:
+    script = resources.files("router.store").joinpath("schema.sql").read_text()
+    without_comments = "\n".join(line.split("--")[0] for line in script.splitlines())
+    for statement in without_comments.split(";"):  # executescript would commit the transaction first
+        if statement.strip():
+            db.execute(statement)
+    db.execute("INSERT INTO head VALUES (?, 0, 0, 0, ?)", (PART, now_ms))
+    db.execute("INSERT INTO meta VALUES ('hash_key', ?)", (os.urandom(16),))
+
+
+def _keep_copy(db: sqlite3.Connection, copy: Path) -> None:
+    partial = copy.with_name(copy.name + ".partial")
+    partial.unlink(missing_ok=True)
+    db.execute("VACUUM INTO ?", (str(partial),))
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.rename(copy)

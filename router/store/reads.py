@@ -1,0 +1,179 @@
+"""What destinations read from the store on their way. Each function runs in a reading connection's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from router.store import PART, Company, Known, LaneRow, Loaded, LogRow, Membership, ParkedRow, SupplyRow
+
+_json = msgspec.json.decode
+
+PARKED_COLUMNS = (
+    "pos, user_key, queue, place, state, reason, parked_at, received_at, source, type, message_id, linked, given, body,"
+    " items, made_by, attempts, first_at"
+)
+LANE_COLUMNS = "user_key, mode, need, reason, group_id, due_at, attempts, held, main, held_since, first_held"
+PARKED_SLICE_BYTES = 1_000_000
+
+
+def _list(values: Sequence[str]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def log_rows(db: sqlite3.Connection, after: int, limit: int, max_bytes: int) -> list[LogRow]:
+    """Events above a position, ascending, up to a count and about this many bytes."""
+    rows: list[LogRow] = []
+    size = 0
+    cursor = db.execute(
+        "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ? ORDER BY pos LIMIT ?",
+        (after, limit),
+    )
+    for values in cursor:
+        rows.append(LogRow(*values))
+        size += len(values[-1])
+        if size >= max_bytes:
+            break
+    cursor.close()  # an open statement would keep the WAL from being checkpointed
+    return rows
+
+
+def known(db: sqlite3.Connection, user_keys: Sequence[str], group_ids: Sequence[str]) -> Known:
+    """Directory entries; users reached by a link, and groups reached by a membership, are loaded with them."""
+    db.execute("BEGIN")
+    try:
+        found = Known({}, {}, {}, {})
+        keys = list(dict.fromkeys(user_keys))
+        anonymous = [key for key in keys if key.startswith("a:")]
+        if anonymous:
+            for key, pos, user_key in db.execute(
+                "SELECT anonymous_key, pos, user_key FROM link WHERE part = ? AND anonymous_key IN"
+                " (SELECT value FROM json_each(?)) ORDER BY anonymous_key, pos",
+                (PART, _list(anonymous)),
+            ):
+                found.links.setdefault(key, []).append((pos, user_key))
+                keys.append(user_key)
+        for key, traits in db.execute(
+            "SELECT user_key, traits FROM person WHERE part = ? AND user_key IN (SELECT value FROM json_each(?))",
+            (PART, _list(keys)),
+        ):
+            found.people[key] = _json(traits)
+        groups = set(group_ids)
+        for key, pos, group_id, call_pos in db.execute(
+            "SELECT user_key, pos, group_id, call_pos FROM membership WHERE part = ? AND user_key IN"
+            " (SELECT value FROM json_each(?)) ORDER BY user_key, pos",
+            (PART, _list(keys)),
+        ):
+            found.memberships.setdefault(key, []).append(Membership(pos, group_id, call_pos))
+            groups.add(group_id)
+        for group_id, traits, since in db.execute(
+            "SELECT group_id, traits, since FROM company WHERE part = ? AND group_id IN (SELECT value FROM json_each(?))",
+            (PART, _list(sorted(groups))),
+        ):
+            found.companies[group_id] = Company(_json(traits), _json(since))
+        return found
+    finally:
+        db.execute("COMMIT")
+
+
+def load(db: sqlite3.Connection, destination: str, user_keys: Sequence[str], state_keys: Sequence[str]) -> Loaded:
+    """Lane rows and keyed state of these keys."""
+    loaded = Loaded({}, {})
+    if user_keys:
+        for values in db.execute(
+            f"SELECT {LANE_COLUMNS} FROM lane WHERE part = ? AND destination = ? AND user_key IN"
+            " (SELECT value FROM json_each(?))",
+            (PART, destination, _list(user_keys)),
+        ):
+            loaded.lanes[values[0]] = LaneRow(*values)
+    if state_keys:
+        for key, value in db.execute(
+            "SELECT key, value FROM state WHERE part = ? AND destination = ? AND key IN (SELECT value FROM json_each(?))",
+            (PART, destination, _list(state_keys)),
+        ):
+            loaded.state[key] = _json(value)
+    return loaded
+
+
+def parked(
+    db: sqlite3.Connection, destination: str, wants: Sequence[tuple[str, str, int]], limit: int
+) -> list[tuple[list[ParkedRow], bool]]:
+    """For each (user key, queue, place): rows behind that place, in order, up to a count and about a megabyte, and whether
+    there may be more."""
+    return [_parked(db, destination, *want, limit) for want in wants]
+
+
+def _parked(
+    db: sqlite3.Connection, destination: str, user_key: str, queue: str, after: int, limit: int
+) -> tuple[list[ParkedRow], bool]:
+    rows: list[ParkedRow] = []
+    size = 0
+    cursor = db.execute(
+        f"SELECT {PARKED_COLUMNS} FROM parked WHERE part = ? AND destination = ? AND user_key = ? AND queue = ?"
+        " AND place > ? ORDER BY place LIMIT ?",
+        (PART, destination, user_key, queue, after, limit),
+    )
+    for values in cursor:
+        row = ParkedRow(*values)
+        rows.append(row)
+        size += len(row.body) + len(row.items or b"")
+        if size >= PARKED_SLICE_BYTES:
+            break
+    cursor.close()
+    return rows, size >= PARKED_SLICE_BYTES or len(rows) == limit
+
+
+def due(db: sqlite3.Connection, destination: str, now_ms: int, limit: int) -> list[LaneRow]:
+    """Lanes whose time has come, longest due first."""
+    rows = db.execute(
+        f"SELECT {LANE_COLUMNS} FROM lane WHERE part = ? AND destination = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
+        (PART, destination, now_ms, limit),
+    ).fetchall()
+    return [LaneRow(*values) for values in rows]
+
+
+def due_timers(db: sqlite3.Connection, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
+    """Timers whose time has come: (state key, due, user key)."""
+    return db.execute(
+        "SELECT key, due_at, user_key FROM timer WHERE part = ? AND destination = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
+        (PART, destination, now_ms, limit),
+    ).fetchall()
+
+
+def next_due(db: sqlite3.Connection, destination: str, after_ms: int) -> int | None:
+    """When the next lane or timer is due, later than this."""
+    row = db.execute(
+        "SELECT min(at) FROM (SELECT min(due_at) AS at FROM lane WHERE part = ?1 AND destination = ?2 AND due_at > ?3"
+        " UNION ALL SELECT min(due_at) FROM timer WHERE part = ?1 AND destination = ?2 AND due_at > ?3)",
+        (PART, destination, after_ms),
+    ).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def has_lanes(db: sqlite3.Connection, destination: str) -> bool:
+    """Whether any lane has a row."""
+    where = "part = ? AND destination = ?"
+    return db.execute(f"SELECT 1 FROM lane WHERE {where} LIMIT 1", (PART, destination)).fetchone() is not None
+
+
+def supplies(db: sqlite3.Connection, destination: str) -> list[SupplyRow]:
+    """The group calls that do not supply at this destination."""
+    rows = db.execute(
+        "SELECT pos, user_key, group_id, missing FROM supply WHERE part = ? AND destination = ?", (PART, destination)
+    ).fetchall()
+    return [SupplyRow(pos, user_key, group_id, _json(missing)) for pos, user_key, group_id, missing in rows]
+
+
+def openings(db: sqlite3.Connection, destination: str) -> list[tuple[str, str]]:
+    """Needs whose lanes were being opened, each with the last lane done."""
+    return db.execute(
+        "SELECT need, last_key FROM opening WHERE part = ? AND destination = ?", (PART, destination)
+    ).fetchall()
+
+
+def last_place(db: sqlite3.Connection, destination: str) -> int:
+    """The highest place given to what a timer returned (its position is the negative of it)."""
+    row = db.execute("SELECT min(pos) FROM parked WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
+    return max(0, -(row[0] or 0))

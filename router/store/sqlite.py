@@ -1,0 +1,205 @@
+"""The embedded store: one SQLite file, one writing connection, two that only read."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from router.clock import Clock
+from router.errors import StartError, StoreNewer
+from router.event import Call, Discard
+from router.store import (
+    PART,
+    CursorRow,
+    Facts,
+    Known,
+    LaneRow,
+    Loaded,
+    LogRow,
+    ParkedRow,
+    Status,
+    Step,
+    SupplyRow,
+    reads,
+)
+from router.store.connection import Connection, open_reader, open_writer
+from router.store.migrate import migrate
+from router.store.questions import Questions
+from router.store.receipts import unpack_ahead
+from router.store.writer import Head, Writer
+
+ROOM_CHECK_MS = 1000
+
+
+class SqliteStore:
+    """Implements the Store protocol. Made by `open_store`, which owns its connections and its writer task."""
+
+    def __init__(self, path: Path, writer: Writer, reader: Connection, questions: Connection) -> None:
+        self.path = path
+        self.writer = writer
+        self.questions = Questions(questions)
+        self._reader = reader
+
+    @property
+    def head(self) -> int:
+        return self.writer.head.pos
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self.writer.watchers.append(wake)
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """Stop calling `wake`."""
+        self.writer.watchers.remove(wake)
+
+    async def append(
+        self, calls: Sequence[Call], facts: Sequence[Facts | None], discards: Sequence[Discard]
+    ) -> list[int]:
+        return await self.writer.append(calls, facts, discards)
+
+    async def commit(self, step: Step) -> list[tuple[str, str]]:
+        return await self.writer.commit(step)
+
+    async def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow]:
+        return await self._reader.run(reads.log_rows, after, limit, max_bytes)
+
+    async def known(self, user_keys: Sequence[str], group_ids: Sequence[str]) -> Known:
+        return await self._reader.run(reads.known, user_keys, group_ids)
+
+    async def load(self, destination: str, user_keys: Sequence[str], state_keys: Sequence[str]) -> Loaded:
+        return await self._reader.run(reads.load, destination, user_keys, state_keys)
+
+    async def parked(
+        self, destination: str, wants: Sequence[tuple[str, str, int]], limit: int
+    ) -> list[tuple[list[ParkedRow], bool]]:
+        return await self._reader.run(reads.parked, destination, wants, limit)
+
+    async def due(self, destination: str, now_ms: int, limit: int) -> list[LaneRow]:
+        return await self._reader.run(reads.due, destination, now_ms, limit)
+
+    async def due_timers(self, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
+        return await self._reader.run(reads.due_timers, destination, now_ms, limit)
+
+    async def next_due(self, destination: str, after_ms: int) -> int | None:
+        return await self._reader.run(reads.next_due, destination, after_ms)
+
+    async def has_lanes(self, destination: str) -> bool:
+        return await self._reader.run(reads.has_lanes, destination)
+
+    async def supplies(self, destination: str) -> list[SupplyRow]:
+        return await self._reader.run(reads.supplies, destination)
+
+    async def openings(self, destination: str) -> list[tuple[str, str]]:
+        return await self._reader.run(reads.openings, destination)
+
+    async def last_place(self, destination: str) -> int:
+        """The highest place given to what a timer returned."""
+        return await self._reader.run(reads.last_place, destination)
+
+    async def cursor(self, destination: str, now_ms: int) -> CursorRow:
+        return await self.writer.run_alone(_cursor, destination, now_ms)
+
+
+def _cursor(db: sqlite3.Connection, destination: str, now_ms: int) -> CursorRow:
+    added = db.execute(
+        "INSERT OR IGNORE INTO cursor (part, destination, start, pos, ahead, state_since)"
+        " SELECT part, ?, pos, pos, x'', ? FROM head WHERE part = ?",
+        (destination, now_ms, PART),
+    ).rowcount
+    start, pos, ahead, held, retrying, *status = db.execute(
+        "SELECT start, pos, ahead, held, retrying, state, state_reason, state_since, state_until, state_detail"
+        " FROM cursor WHERE part = ? AND destination = ?",
+        (PART, destination),
+    ).fetchone()
+    return CursorRow(start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added == 1)
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path, clock_from: Callable[[int], Clock], *, dedupe_window_s: float, min_free_bytes: int
+) -> AsyncIterator[tuple[SqliteStore, Clock]]:
+    """Open, migrate and run a store; leaving commits what is pending and closes it.
+
+    `clock_from` makes the clock from the stored high-water mark, so that router time never runs back over a restart.
+
+    Raises:
+        StartError: the file cannot be written, is in use, is not a store, or is a newer one.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_lock(path))
+        try:
+            db = await open_writer(path)
+            stack.push_async_callback(db.close)
+            await db.run(migrate, path, clock_from(0).now_ms())
+            mark, head, key = await db.run(_start)
+            clock = clock_from(mark)
+            readers = [await stack.enter_async_context(_reader(path)) for _ in range(2)]
+        except (sqlite3.Error, OSError) as error:
+            raise StartError(f"store {path}: {error}: is it a store of segment-router, on a writable disk?") from None
+        except StoreNewer as error:
+            raise StartError(str(error)) from None
+        room = Room(path.parent, min_free_bytes, clock)
+        writer = Writer(db, clock, head, key, int(dedupe_window_s * 1000), room.enough)
+        await db.run(writer.codes.reload)
+        running = asyncio.create_task(writer.run(), name="store-writer")
+        try:
+            yield SqliteStore(path, writer, *readers), clock
+        finally:
+            writer.close()
+            await running
+
+
+def _start(db: sqlite3.Connection) -> tuple[int, Head, bytes]:
+    pos, duplicates, discarded, mark = db.execute(
+        "SELECT pos, duplicates, discarded, clock FROM head WHERE part = ?", (PART,)
+    ).fetchone()
+    key = db.execute("SELECT value FROM meta WHERE key = 'hash_key'").fetchone()[0]
+    return mark, Head(pos, duplicates, discarded), key
+
+
+@asynccontextmanager
+async def _reader(path: Path) -> AsyncIterator[Connection]:
+    connection = await open_reader(path)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Hold a lock file beside the store for as long as the process lives: only one process writes a store."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = Path(f"{path}.lock").open("ab")  # noqa: SIM115 - the caller's exit stack closes it
+    except OSError as error:
+        raise StartError(
+            f"store {path}: cannot write there ({error.strerror}): check store.url and its folder"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StartError(f"store {path}: another segment-router process is using it") from None
+    return lock
+
+
+class Room:
+    """Whether the disk has room for events and for all the commits they will cause; asked at most once a second."""
+
+    def __init__(self, folder: Path, min_free_bytes: int, clock: Clock) -> None:
+        self._folder, self._min_free, self._clock = folder, min_free_bytes, clock
+        self._asked_ms, self._enough = -ROOM_CHECK_MS, True
+
+    def enough(self) -> bool:
+        """True while more than `min_free` is free."""
+        now = self._clock.now_ms()
+        if now - self._asked_ms >= ROOM_CHECK_MS:
+            self._asked_ms = now
+            stat = os.statvfs(self._folder)
+            self._enough = stat.f_bavail * stat.f_frsize >= self._min_free
+        return self._enough

@@ -1,0 +1,294 @@
+"""The one writer: everything that is pending goes into one transaction, one fsync, then all who wait are answered.
+
+No timer and no linger: while a group commits the next one gathers (24 to 32 single events a commit at 64 connections,
+measured). A step of a destination runs in its own savepoint, so that its fault is its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from router.clock import Clock
+from router.errors import StepFailed, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.event import Call, Discard
+from router.store import PART, Facts, Step
+from router.store.connection import Connection
+from router.store.fold import fold
+from router.store.steps import Codes, write_step
+
+T = TypeVar("T")
+
+GROUP_EVENTS, GROUP_BYTES = 4000, 4_000_000
+PENDING_EVENTS, PENDING_BYTES = 20_000, 32_000_000
+KEPT_DISCARDS = 10_000
+
+
+@dataclass
+class _Append:
+    calls: Sequence[Call]
+    facts: Sequence[Facts | None]
+    discards: Sequence[Discard]
+    size: int
+    done: asyncio.Future[list[int]]
+
+
+@dataclass
+class _Commit:
+    step: Step
+    done: asyncio.Future[list[tuple[str, str]]]
+
+
+class Head(msgspec.Struct):
+    """Counters of the log, in memory as committed."""
+
+    pos: int
+    duplicates: int
+    discarded: int
+
+
+class Writer:
+    """Owns the writing connection while `run` runs."""
+
+    def __init__(
+        self, db: Connection, clock: Clock, head: Head, key: bytes, window_ms: int, has_room: Callable[[], bool]
+    ) -> None:
+        self.head = head
+        self.codes = Codes()
+        self.watchers: list[Callable[[], None]] = []
+        self._db, self._clock, self._key, self._window_ms = db, clock, key, window_ms
+        self.has_room = has_room
+        self._appends: deque[_Append] = deque()
+        self._commits: deque[_Commit] = deque()
+        self._events = self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+        self.broken = ""  #: why nothing can be written any more
+        self.failed = asyncio.Event()
+
+    # ------------------------------------------------------------ asked from the event loop
+
+    async def append(
+        self, calls: Sequence[Call], facts: Sequence[Facts | None], discards: Sequence[Discard]
+    ) -> list[int]:
+        """Store events; positions in the same order, 0 for a duplicate. Durable on return."""
+        size = sum([len(call.body) for call in calls])
+        self._refuse_if_closed()
+        if self._events + len(calls) > PENDING_EVENTS or self._bytes + size > PENDING_BYTES:
+            raise StoreBusy
+        if not self.has_room():
+            raise StoreFull
+        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._appends.append(_Append(calls, facts, discards, size, done))
+        self._events += len(calls)
+        self._bytes += size
+        self._wake.set()
+        return await done
+
+    async def commit(self, step: Step) -> list[tuple[str, str]]:
+        """Store one step, all or nothing. Durable on return."""
+        self._refuse_if_closed()
+        done: asyncio.Future[list[tuple[str, str]]] = asyncio.get_running_loop().create_future()
+        self._commits.append(_Commit(step, done))
+        self._wake.set()
+        return await done
+
+    async def run_alone(self, work: Callable[..., T], *args: object) -> T:
+        """Run a small write of its own between two groups; autocommitted, durable on return."""
+        self._refuse_if_closed()
+        return await self._db.run(work, *args)
+
+    def close(self) -> None:
+        """Take nothing more; `run` ends once what is pending is stored."""
+        self._closing = True
+        self._wake.set()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closing or self.broken:
+            raise StoreClosed(f"the store cannot write: {self.broken}" if self.broken else None)
+
+    def hash_of(self, source: str, message_id: str) -> int:
+        """Keyed 64-bit hash of a message id within its source."""
+        return keyed_hash(self._key, source, message_id)
+
+    # ------------------------------------------------------------ the loop
+
+    async def run(self) -> None:
+        """Commit group after group until closed and drained."""
+        while True:
+            if not self._appends and not self._commits:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            appends, commits = self._take()
+            await self._write(appends, commits)
+
+    def _take(self) -> tuple[list[_Append], list[_Commit]]:
+        appends: list[_Append] = []
+        events = size = 0
+        while self._appends and events < GROUP_EVENTS and size < GROUP_BYTES:
+            append = self._appends.popleft()
+            events += len(append.calls)
+            size += append.size
+            appends.append(append)
+        self._events -= events
+        self._bytes -= size
+        commits = [
+            commit for commit in self._commits if not commit.done.cancelled()
+        ]  # a worker that is gone has no say
+        self._commits.clear()
+        return appends, commits
+
+    async def _write(self, appends: list[_Append], commits: list[_Commit]) -> None:
+        try:
+            positions, steps, head = await self._db.run(self._transact, appends, commits, self._clock.now_ms())
+        except (sqlite3.Error, ValueError) as error:
+            await self._fail(error, [*appends, *commits])
+            return
+        self.head = head
+        for append, found in zip(appends, positions, strict=True):
+            if not append.done.done():
+                append.done.set_result(found)
+        for commit, outcome in zip(commits, steps, strict=True):
+            if commit.done.done():
+                continue
+            if isinstance(outcome, Exception):
+                commit.done.set_exception(StepFailed(f"{type(outcome).__name__}: {outcome}"))
+            else:
+                commit.done.set_result(outcome)
+        if appends:
+            for wake in self.watchers:
+                wake()
+
+    async def _fail(self, error: Exception, waiting: list[_Append | _Commit]) -> None:
+        """Nothing of the group is acknowledged. A full disk passes; anything else from the disk ends the writer."""
+        full = "full" in str(error)
+        if not full:
+            self.broken = f"{type(error).__name__}: {error}"
+            self.failed.set()
+        for one in waiting:
+            if not one.done.done():
+                one.done.set_exception(StoreFull() if full else StoreError(f"the store cannot write: {error}"))
+
+    # ------------------------------------------------------------ in the connection's thread
+
+    def _transact(
+        self, db: sqlite3.Connection, appends: list[_Append], commits: list[_Commit], now_ms: int
+    ) -> tuple[list[list[int]], list[list[tuple[str, str]] | Exception], Head]:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            head = Head(self.head.pos, self.head.duplicates, self.head.discarded)
+            positions = self._append_all(db, appends, head, now_ms)
+            steps = [self._step(db, commit.step) for commit in commits]
+            db.execute(
+                "UPDATE head SET pos = ?, duplicates = ?, discarded = ?, clock = ? WHERE part = ?",
+                (head.pos, head.duplicates, head.discarded, now_ms, PART),
+            )
+            db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # the first error is the one to tell
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                self.codes.reload(db)
+            raise
+        return positions, steps, head
+
+    def _step(self, db: sqlite3.Connection, step: Step) -> list[tuple[str, str]] | Exception:
+        db.execute("SAVEPOINT step")
+        try:
+            openings = write_step(db, step, self.codes, self.hash_of)
+        except (
+            sqlite3.IntegrityError,
+            sqlite3.ProgrammingError,
+            sqlite3.InterfaceError,
+            ValueError,
+            KeyError,
+        ) as error:
+            db.execute("ROLLBACK TO step")
+            db.execute("RELEASE step")
+            self.codes.reload(db)
+            return error
+        db.execute("RELEASE step")
+        return openings
+
+    def _append_all(self, db: sqlite3.Connection, appends: list[_Append], head: Head, now_ms: int) -> list[list[int]]:
+        generation = now_ms // self._window_ms
+        hashes = [[self.hash_of(call.source, call.message_id) for call in append.calls] for append in appends]
+        taken = self._seen(db, [h for some in hashes for h in some], generation, now_ms)
+        log: list[tuple[object, ...]] = []
+        seen: list[tuple[int, int, int, int]] = []
+        result: list[list[int]] = []
+        for append, some in zip(appends, hashes, strict=True):
+            positions: list[int] = []
+            for call, h, facts in zip(append.calls, some, append.facts, strict=True):
+                if h in taken:
+                    head.duplicates += 1
+                    positions.append(0)
+                    continue
+                taken.add(h)
+                head.pos = pos = head.pos + 1
+                positions.append(pos)
+                log.append(
+                    (PART, pos, call.received_at, call.source, call.type, call.user_key, call.message_id, call.body)
+                )
+                seen.append((PART, generation, h, pos))
+                if facts is not None:
+                    fold(db, pos, facts)
+            result.append(positions)
+        if log:
+            db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)", log)
+            db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", seen)
+            sources = {(row[3],) for row in log}
+            db.executemany("INSERT OR IGNORE INTO source VALUES (?)", sources)
+        discards = [discard for append in appends for discard in append.discards]
+        if discards:
+            head.discarded += len(discards)
+            _write_discards(db, discards)
+        return result
+
+    def _seen(self, db: sqlite3.Connection, hashes: list[int], generation: int, now_ms: int) -> set[int]:
+        """Which of these hashes were accepted inside the dedupe window. It spans at most two generations."""
+        if not hashes:
+            return set()
+        found = db.execute(
+            "SELECT hash, pos, generation FROM seen WHERE part = ? AND generation IN (?, ?)"
+            " AND hash IN (SELECT value FROM json_each(?))",
+            (PART, generation, generation - 1, msgspec.json.encode(hashes).decode()),
+        ).fetchall()
+        taken = {h for h, _, born in found if born == generation}
+        for h, pos, born in found:
+            if born != generation and h not in taken:
+                row = db.execute("SELECT received_at FROM log WHERE pos = ?", (pos,)).fetchone()
+                if row is not None and row[0] > now_ms - self._window_ms:
+                    taken.add(h)
+        return taken
+
+
+def keyed_hash(key: bytes, source: str, message_id: str) -> int:
+    """Keyed 64-bit hash of a message id within its source. Keyed, so that nobody can choose ids that collide."""
+    text = f"{source}\0{message_id}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=key).digest(), "little", signed=True)
+
+
+def _write_discards(db: sqlite3.Connection, discards: list[Discard]) -> None:
+    rows = [(PART, d.at, d.source, d.code, d.message, d.message_id, d.type, d.excerpt) for d in discards]
+    db.executemany(
+        "INSERT INTO discard (part, at, source, code, message, message_id, type, excerpt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    db.executemany(
+        "INSERT INTO discard_count VALUES (?, ?, ?, 1) ON CONFLICT (part, source, code) DO UPDATE SET n = n + 1",
+        [(PART, d.source, d.code) for d in discards],
+    )
+    newest = db.execute("SELECT max(id) FROM discard").fetchone()[0]
+    db.execute("DELETE FROM discard WHERE id <= ?", (newest - KEPT_DISCARDS,))

@@ -1,0 +1,177 @@
+"""The group gate at a running worker: held on disk, opened only by a call that supplies, released in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from router.plugin import Delivered, Reject, RetryLater
+from tests.contract.rig import Gated, Plain, Rig, open_rig
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with open_rig(tmp_path) as rig:
+        yield rig
+
+
+async def test_a_track_is_held_until_its_users_group_is_known_and_goes_out_in_order(rig: Rig) -> None:
+    rig.start()
+    for n in range(3):
+        await rig.call("track", f"t{n}", userId="u1", event="E")
+    ledger = await rig.quiet()
+    assert (ledger["held"], rig.vendor.ids()) == (3, [])
+    assert await rig.fate("t1") == ("held", "group_unknown")
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.call("track", "t3", userId="u1", event="E")
+    ledger = await rig.quiet()
+    assert rig.vendor.ids() == ["g", "t0", "t1", "t2", "t3"]
+    assert {body["name"] for body in rig.vendor.received} == {"Acme"}
+    assert (ledger["held"], ledger["delivered"]) == (0, 5)
+
+
+async def test_a_groups_name_may_come_through_another_users_call(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.call("group", "g1", userId="u1", groupId="acme")
+    await rig.quiet()
+    assert await rig.fate("t") == ("held", "group_name_unknown")
+    await rig.call("group", "g2", userId="u2", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["g1", "g2", "t"]
+
+
+async def test_calls_without_the_requirement_go_past_held_ones(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.call("identify", "i", userId="u1", traits={"a": 1})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["i"]
+
+
+async def test_a_group_call_still_in_flight_does_not_open_the_gate(rig: Rig) -> None:
+    refuse = True
+
+    def answer(bodies: list[dict[str, object]]) -> object:
+        return RetryLater("status_503") if refuse and bodies[0]["type"] == "group" else Delivered()
+
+    rig.vendor.answer = answer
+    rig.start()
+    await rig.call("group", "g", userId="u2", groupId="acme", traits={"name": "Acme"})
+    await rig.call("group", "h", userId="u1", groupId="acme")
+    await rig.call("track", "t", userId="u1", event="E", groupId="acme")
+    await rig.call("track", "s", userId="u3", event="E", groupId="acme")
+    ledger = await rig.quiet()
+    assert rig.vendor.ids() == []
+    assert (await rig.fate("s"))[0] == "held"
+    refuse = False
+    ledger = await rig.pass_time(20)
+    assert sorted(rig.vendor.ids()) == ["g", "h", "s", "t"]
+    assert rig.vendor.ids().index("g") < rig.vendor.ids().index("s")
+    assert rig.vendor.ids().index("h") < rig.vendor.ids().index("t")
+    assert ledger["delivered"] == 4
+
+
+async def test_a_group_call_that_ended_dead_opens_nothing_and_a_later_good_one_does(rig: Rig) -> None:
+    rig.vendor.answer = lambda bodies: Reject("rejected") if bodies[0]["m"] == "bad" else Delivered()
+    rig.start()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.call("group", "bad", userId="u1", groupId="acme", traits={"name": "Acme"})
+    ledger = await rig.quiet()
+    assert (ledger["dead"], ledger["held"]) == (1, 1)
+    await rig.crash()
+    rig.start()
+    assert (await rig.quiet())["held"] == 1
+    await rig.call("group", "good", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["good", "t"]
+
+
+async def test_a_destination_added_later_sends_at_once_for_users_whose_group_came_before_it(rig: Rig) -> None:
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    rig.start()
+    await rig.quiet()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.quiet()
+    assert rig.vendor.ids() == ["t"]
+
+
+async def test_what_an_anonymous_id_holds_joins_its_user_when_they_are_linked(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "t0", anonymousId="x", event="E")
+    await rig.call("track", "t1", userId="u1", event="E")
+    await rig.call("track", "t2", anonymousId="x", event="E")
+    await rig.quiet()
+    await rig.call("identify", "i", userId="u1", anonymousId="x")
+    ledger = await rig.quiet()
+    assert (ledger["held"], rig.vendor.ids()) == (3, ["i"])
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["i", "g", "t0", "t1", "t2"]
+    assert [body["user"] for body in rig.vendor.received] == ["u1"] * 5
+
+
+async def test_a_group_call_of_an_anonymous_id_is_taken_over_by_its_user_with_the_link(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.call("group", "g", anonymousId="x", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert (await rig.fate("t"))[0] == "held"
+    await rig.call("identify", "i", userId="u1", anonymousId="x")
+    await rig.quiet()
+    assert rig.vendor.ids() == ["g", "i", "t"]
+
+
+async def test_many_lanes_waiting_for_one_name_are_opened_in_slices_that_survive_a_crash(rig: Rig) -> None:
+    rig.start()
+    users = 1200
+    await rig.accept([rig.make("track", f"t{n}", userId=f"u{n}", groupId="acme", event="E") for n in range(users)])
+    assert (await rig.pass_time(1, 1))["held"] == users
+    await rig.call("group", "g", userId="boss", groupId="acme", traits={"name": "Acme"})
+    while "g" not in rig.vendor.ids():
+        await rig.vendor_moves()
+    await rig.crash()
+    rig.start()
+    ledger = await rig.pass_time(5, 1)
+    assert (ledger["held"], ledger["delivered"]) == (0, users + 1)
+    assert set(rig.vendor.ids()) == {"g", *(f"t{n}" for n in range(users))}
+
+
+async def test_an_operator_releases_with_a_group_of_their_own(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.quiet()
+    assert await rig.runner.release("u:u1", {"id": "hand", "name": "Made By Hand"}) == 1
+    await rig.quiet()
+    assert [(b["group"], b["name"]) for b in rig.vendor.received] == [("hand", "Made By Hand")]
+    await rig.call("track", "t2", userId="u1", event="E")
+    assert (await rig.quiet())["held"] == 1  # the directory learned nothing
+
+
+async def test_dropping_what_is_held_makes_dead_letters(rig: Rig) -> None:
+    rig.start()
+    for n in range(3):
+        await rig.call("track", f"t{n}", userId="u1", event="E")
+    await rig.quiet()
+    assert await rig.runner.drop("u:u1") == 3
+    ledger = await rig.quiet()
+    assert (ledger["held"], ledger["dead"]) == (0, 3)
+    assert await rig.fate("t0") == ("dead", "dropped")
+
+
+async def test_a_plugin_without_requirements_holds_nothing(rig: Rig) -> None:
+    rig.start(Plain)
+    await rig.call("track", "t", userId="u1", event="E")
+    ledger = await rig.quiet()
+    assert (ledger["held"], ledger["delivered"]) == (0, 1)
+
+
+async def test_a_lane_that_holds_too_many_events_buries_the_next_one(rig: Rig) -> None:
+    rig.start(Gated, hold={"max_events_per_user": 2})
+    for n in range(3):
+        await rig.call("track", f"t{n}", userId="u1", event="E")
+    ledger = await rig.quiet()
+    assert (ledger["held"], ledger["dead"]) == (2, 1)
+    assert await rig.fate("t2") == ("dead", "hold_full")
