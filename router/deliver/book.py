@@ -131,6 +131,7 @@ class Book:
         source.held = source.held_since = 0
         target.rewind(HELD, 0)
         source.buffers[HELD].clear()
+        source.frozen = True
         self.fence(source)
         self.fence(target)
         self.touch(source)
@@ -163,11 +164,16 @@ class Book:
         """Nothing to commit."""
         return self._records == 0
 
-    def take(self) -> tuple[Step, list[Lane]]:
-        """Close the step, with the lanes whose rows it carries, and begin the next one."""
+    def advance(self) -> int:
+        """Move the cursor over what is done; returns how many positions are done ahead of it."""
         while self.pos + 1 in self.done:
             self.pos += 1
             self.done.discard(self.pos)
+        return len(self.done)
+
+    def take(self) -> tuple[Step, list[Lane]]:
+        """Close the step, with the lanes whose rows it carries, and begin the next one."""
+        self.advance()
         step, lanes = self._step, list(self._touched)
         step.pos, step.ahead, step.at = self.pos, frozenset(self.done), self._clock.now_ms()
         for lane in lanes:
@@ -183,7 +189,7 @@ class Book:
         """The step that was taken last is durable."""
         for lane in self._fenced:
             if lane.fence is self._storing:
-                lane.fence = None
+                lane.fence, lane.frozen = None, False
         self._fenced = [lane for lane in self._fenced if lane.fence is not None]
         self._storing = None
 

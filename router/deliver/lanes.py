@@ -63,6 +63,7 @@ class Lane:
         "fence",
         "fetched",
         "first_held",
+        "frozen",
         "group_id",
         "held",
         "held_since",
@@ -93,7 +94,8 @@ class Lane:
         self.fetched = {HELD: -1, MAIN: -1}  #: place of the last row taken out of each queue
         self.draining = False
         self.fence: Step | None = None  #: rows are not read before this step is stored: it changes them in bulk
-        self.joining: Lane | None = None  #: a user's lane whose linking call waits for what is in flight here
+        self.frozen = False  #: what it holds moves away with the fenced step: no turn before that is stored
+        self.joining: list[Lane] = []  #: lanes of users whose linking call waits for what is in flight here
         self.mode, self.need, self.reason, self.group_id = "", "", "", ""
         self.due_at: int | None = None
         self.attempts = self.held = self.main = self.held_since = self.first_held = 0

@@ -149,10 +149,11 @@ class Settlement:
         """Book the outcomes of one request, and what it says about the destination."""
         users = {part.entry.lane.key for part in shipment.parts}
         outcomes = self._judge_destination(users, attempt, outcomes)
-        at = 0
+        end = len(outcomes)
         for part in reversed(shipment.parts):  # what goes back to the head of the outbox keeps its order
-            at += len(part.items)
-            self._book_part(part.entry, outcomes[len(outcomes) - at :][: len(part.items)], len(shipment.items), attempt)
+            begin = end - len(part.items)
+            self._book_part(part.entry, outcomes[begin:end], len(outcomes), attempt)
+            end = begin
 
     def _judge_destination(self, users: set[str], attempt: Attempt, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """Pauses, breaker and waits; a Pause on suspicion becomes what it is: a pause, or one event's trouble."""
@@ -355,6 +356,8 @@ class Settlement:
         self._log_event(entry, "decision_made", outcome=outcome, reason=reason)
 
     def _log_event(self, entry: Entry, name: str, **fields: object) -> None:
+        if not self._log.writes(name):
+            return
         row = entry.row
         self._log.emit(
             name,

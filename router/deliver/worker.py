@@ -223,16 +223,19 @@ class Worker:
         return bool(rows)
 
     def _relieve(self) -> None:
-        """Give rows to what holds the cursor back, when more than half of the window is done already."""
+        """When more than half of the window is done ahead of the cursor, give rows to what holds it back: the oldest ones
+        first, and no more of them than it takes."""
         if len(self.book.done) <= WINDOW_EVENTS // 2 or not self.flow.running:
             return
-        furthest = max(self.book.done)
-        for entry in [entry for pos, entry in self.book.window.items() if pos < furthest]:
+        for entry in list(self.book.window.values()):
+            if self.book.advance() <= WINDOW_EVENTS // 2:
+                return
             lane = entry.lane
-            if lane.current is entry and entry.items is not None:
-                self.book.park(entry, "queued", "in_flight", MAIN)
-                lane.mode = lane.mode or RETRY
-                self.settlement.drain(lane)
+            if lane.current is not entry or entry.items is None:
+                return  # it waits for its turn behind one that has a row by now: parked in a moment
+            self.settlement.park(entry, "queued", "in_flight", MAIN)
+            lane.mode = lane.mode or RETRY
+            self.settlement.drain(lane)
 
     # ------------------------------------------------------------ lanes and timers whose time has come
 
@@ -395,9 +398,13 @@ class Worker:
 
     def _run_lane(self, lane: Lane, known: set[int]) -> None:
         """Take turns until the lane has something in flight, or wants more loaded."""
-        if lane.joining is not None:
+        if lane.frozen:
+            self._fenced.append(lane)
+            return
+        if lane.joining:
             if lane.current is None:
-                self._make_ready(lane.joining)
+                for other in lane.joining:
+                    self._make_ready(other)
             return
         while True:
             if lane.draining and lane.current is None and not self._drain_one(lane, known):
@@ -453,14 +460,18 @@ class Worker:
         if self.book.held <= 0 or event is None or event.user_id is None or not (source := _linked_key(event)):
             return False
         anonymous = self._lanes.get(source)
-        if anonymous is None or not anonymous.held or anonymous is lane:
+        if anonymous is None or anonymous is lane:
+            return False
+        if lane in anonymous.joining:
+            anonymous.joining.remove(lane)
+            self._make_ready(anonymous)
+        if not anonymous.held:
             return False
         if anonymous.current is not None:
-            anonymous.joining = lane  # it takes no new turn; what is in flight there ends first
+            anonymous.joining.append(lane)  # it takes no new turn; what is in flight there ends first
             self.settlement.put_back(entry, ready=False)
             return True
         self.book.move(anonymous, lane, event.user_id)
-        anonymous.joining = None
         self._lanes.set_need(anonymous, "")
         if not anonymous.main and not anonymous.draining:
             self._lanes.free(anonymous)

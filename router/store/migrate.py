@@ -46,7 +46,7 @@ def _create(db: sqlite3.Connection, now_ms: int) -> None:
     for statement in without_comments.split(";"):  # executescript would commit the transaction first
         if statement.strip():
             db.execute(statement)
-    db.execute("INSERT INTO head VALUES (?, 0, 0, 0, ?)", (PART, now_ms))
+    db.execute("INSERT INTO head VALUES (?, 0, 0, 0, ?, 0)", (PART, now_ms))
     db.execute("INSERT INTO meta VALUES ('hash_key', ?)", (os.urandom(16),))
 
 

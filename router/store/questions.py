@@ -16,9 +16,9 @@ from router.errors import StoreNewer
 from router.event import show_user_key
 from router.store import PART
 from router.store.connection import Connection, open_reader
+from router.store.dedupe import keyed_hash
 from router.store.migrate import SCHEMA
 from router.store.receipts import code_at
-from router.store.writer import keyed_hash
 
 PAGE = 100
 SPAN = 4_000
@@ -158,7 +158,19 @@ def _find(db: sqlite3.Connection, message_id: str, source: str | None) -> tuple[
             row = db.execute(sql, (PART, hashed)).fetchone()
             if row[0] is not None and (newest is None or row[0] > newest[0]):
                 newest = (row[0], name, hashed)
-    return newest
+    return _newest_unmerged(db, key, message_id, source) or newest
+
+
+def _newest_unmerged(
+    db: sqlite3.Connection, key: bytes, message_id: str, source: str | None
+) -> tuple[int, str, int] | None:
+    """The same for events that are not in the index yet: a bounded tail of the log."""
+    row = db.execute(
+        "SELECT pos, source FROM log WHERE pos > (SELECT merged FROM head WHERE part = ?) AND message_id = ?"
+        " AND (? IS NULL OR source = ?) ORDER BY pos DESC LIMIT 1",
+        (PART, message_id, source, source),
+    ).fetchone()
+    return (row[0], row[1], keyed_hash(key, row[1], message_id)) if row else None
 
 
 def _words(db: sqlite3.Connection, pos: int, hashed: int) -> dict[str, Any]:

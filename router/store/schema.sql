@@ -6,7 +6,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 -- How many events were accepted: the position of the newest one. Stored, since a trimmed log forgets its highest rowid.
 CREATE TABLE head (
   part INTEGER PRIMARY KEY, pos INTEGER NOT NULL, duplicates INTEGER NOT NULL, discarded INTEGER NOT NULL,
-  clock INTEGER NOT NULL                       -- high-water mark of router time
+  clock INTEGER NOT NULL,                      -- high-water mark of router time
+  merged INTEGER NOT NULL                      -- the index of message ids covers positions up to here
 );
 
 -- ---- the log: appended once, whatever the number of destinations

@@ -29,6 +29,7 @@ from router.store import (
     reads,
 )
 from router.store.connection import Connection, open_reader, open_writer
+from router.store.dedupe import Dedupe
 from router.store.migrate import migrate
 from router.store.questions import Questions
 from router.store.receipts import unpack_ahead
@@ -144,7 +145,9 @@ async def open_store(
         except StoreNewer as error:
             raise StartError(str(error)) from None
         room = Room(path.parent, min_free_bytes, clock)
-        writer = Writer(db, clock, head, key, int(dedupe_window_s * 1000), room.enough)
+        dedupe = Dedupe(key, int(dedupe_window_s * 1000))
+        await db.run(dedupe.load)
+        writer = Writer(db, clock, head, dedupe, room.enough)
         await db.run(writer.codes.reload)
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:

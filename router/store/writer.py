@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from router.errors import StepFailed, StoreBusy, StoreClosed, StoreError, StoreF
 from router.event import Call, Discard
 from router.store import PART, Facts, Step
 from router.store.connection import Connection
+from router.store.dedupe import Dedupe
 from router.store.fold import fold
 from router.store.steps import Codes, write_step
 
@@ -58,13 +58,12 @@ class Head(msgspec.Struct):
 class Writer:
     """Owns the writing connection while `run` runs."""
 
-    def __init__(
-        self, db: Connection, clock: Clock, head: Head, key: bytes, window_ms: int, has_room: Callable[[], bool]
-    ) -> None:
+    def __init__(self, db: Connection, clock: Clock, head: Head, dedupe: Dedupe, has_room: Callable[[], bool]) -> None:
         self.head = head
         self.codes = Codes()
         self.watchers: list[Callable[[], None]] = []
-        self._db, self._clock, self._key, self._window_ms = db, clock, key, window_ms
+        self.dedupe = dedupe
+        self._db, self._clock = db, clock
         self.has_room = has_room
         self._appends: deque[_Append] = deque()
         self._commits: deque[_Commit] = deque()
@@ -114,10 +113,6 @@ class Writer:
     def _refuse_if_closed(self) -> None:
         if self._closing or self.broken:
             raise StoreClosed(f"the store cannot write: {self.broken}" if self.broken else None)
-
-    def hash_of(self, source: str, message_id: str) -> int:
-        """Keyed 64-bit hash of a message id within its source."""
-        return keyed_hash(self._key, source, message_id)
 
     # ------------------------------------------------------------ the loop
 
@@ -189,6 +184,7 @@ class Writer:
         try:
             head = Head(self.head.pos, self.head.duplicates, self.head.discarded)
             positions = self._append_all(db, appends, head, now_ms)
+            self.dedupe.merge(db)
             steps = [self._step(db, commit.step) for commit in commits]
             db.execute(
                 "UPDATE head SET pos = ?, duplicates = ?, discarded = ?, clock = ? WHERE part = ?",
@@ -200,13 +196,18 @@ class Writer:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 self.codes.reload(db)
+                self.dedupe.load(db)
             raise
         return positions, steps, head
+
+    def _remember_sources(self, db: sqlite3.Connection, names: set[str]) -> None:
+        """Message ids are looked up source by source: their names must be known, also of those configured no more."""
+        db.executemany("INSERT OR IGNORE INTO source VALUES (?)", [(name,) for name in names])
 
     def _step(self, db: sqlite3.Connection, step: Step) -> list[tuple[str, str]] | Exception:
         db.execute("SAVEPOINT step")
         try:
-            openings = write_step(db, step, self.codes, self.hash_of)
+            openings = write_step(db, step, self.codes, self.dedupe.hash_of)
         except (
             sqlite3.IntegrityError,
             sqlite3.ProgrammingError,
@@ -222,11 +223,10 @@ class Writer:
         return openings
 
     def _append_all(self, db: sqlite3.Connection, appends: list[_Append], head: Head, now_ms: int) -> list[list[int]]:
-        generation = now_ms // self._window_ms
-        hashes = [[self.hash_of(call.source, call.message_id) for call in append.calls] for append in appends]
-        taken = self._seen(db, [h for some in hashes for h in some], generation, now_ms)
+        hash_of, add = self.dedupe.hash_of, self.dedupe.add
+        hashes = [[hash_of(call.source, call.message_id) for call in append.calls] for append in appends]
+        taken = self.dedupe.taken(db, [h for some in hashes for h in some], now_ms) if appends else set()
         log: list[tuple[object, ...]] = []
-        seen: list[tuple[int, int, int, int]] = []
         result: list[list[int]] = []
         for append, some in zip(appends, hashes, strict=True):
             positions: list[int] = []
@@ -241,43 +241,18 @@ class Writer:
                 log.append(
                     (PART, pos, call.received_at, call.source, call.type, call.user_key, call.message_id, call.body)
                 )
-                seen.append((PART, generation, h, pos))
+                add(h, pos, now_ms)
                 if facts is not None:
                     fold(db, pos, facts)
             result.append(positions)
         if log:
             db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)", log)
-            db.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", seen)
-            sources = {(row[3],) for row in log}
-            db.executemany("INSERT OR IGNORE INTO source VALUES (?)", sources)
+            self._remember_sources(db, {str(row[3]) for row in log})
         discards = [discard for append in appends for discard in append.discards]
         if discards:
             head.discarded += len(discards)
             _write_discards(db, discards)
         return result
-
-    def _seen(self, db: sqlite3.Connection, hashes: list[int], generation: int, now_ms: int) -> set[int]:
-        """Which of these hashes were accepted inside the dedupe window. It spans at most two generations."""
-        if not hashes:
-            return set()
-        found = db.execute(
-            "SELECT hash, pos, generation FROM seen WHERE part = ? AND generation IN (?, ?)"
-            " AND hash IN (SELECT value FROM json_each(?))",
-            (PART, generation, generation - 1, msgspec.json.encode(hashes).decode()),
-        ).fetchall()
-        taken = {h for h, _, born in found if born == generation}
-        for h, pos, born in found:
-            if born != generation and h not in taken:
-                row = db.execute("SELECT received_at FROM log WHERE pos = ?", (pos,)).fetchone()
-                if row is not None and row[0] > now_ms - self._window_ms:
-                    taken.add(h)
-        return taken
-
-
-def keyed_hash(key: bytes, source: str, message_id: str) -> int:
-    """Keyed 64-bit hash of a message id within its source. Keyed, so that nobody can choose ids that collide."""
-    text = f"{source}\0{message_id}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8, key=key).digest(), "little", signed=True)
 
 
 def _write_discards(db: sqlite3.Connection, discards: list[Discard]) -> None:

@@ -1,0 +1,379 @@
+"""Runs the daemon as its own process, with real sockets and a store on disk, and asks it what a user would ask.
+
+    async with Daemon(tmp_path, [destination("hook", "collector", {"base_url": vendor.url})]) as daemon:
+        await daemon.post("track", userId="u1", event="Opened", messageId="m1")
+        await daemon.settled()
+        daemon.kill()
+        await daemon.restart()
+
+A daemon that was ended by SIGTERM must have ended well: exit code 0, every line of its log JSON, no fault of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import aiohttp
+
+ROOT = Path(__file__).parent.parent.parent
+PLUGINS = Path(__file__).parent / "plugins"
+WRITE_KEY = "wk_test_123"
+AUTHORIZATION = {"Authorization": "Basic " + b64encode(f"{WRITE_KEY}:".encode()).decode()}
+SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
+START_S = 30.0
+
+Table = dict[str, Any]
+T = TypeVar("T")
+
+
+def destination(name: str, plugin: str, settings: Mapping[str, Any], **tables: Any) -> Table:
+    """A `[[destination]]` table; `tables` are its other keys."""
+    return {"name": name, "plugin": plugin, "settings": dict(settings), **tables}
+
+
+def serve_command(config: Path) -> list[str]:
+    """The command line that starts a daemon."""
+    return [sys.executable, "-m", "router", "serve", "--config", str(config)]
+
+
+def free_port() -> int:
+    """A port nobody listens on, below those that outgoing connections take: it stays free while a daemon is down."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+async def eventually(look: Callable[[], Awaitable[T]], within_s: float = 20.0, what: str = "") -> T:
+    """What `look` returns as soon as it is true. Raises AssertionError with its last answer when the time is over."""
+    until = time.monotonic() + within_s
+    while True:
+        found = await look()
+        if found:
+            return found
+        assert time.monotonic() < until, f"not within {within_s:g} s: {what or look}"
+        await asyncio.sleep(0.02)
+
+
+def assert_ledger_adds_up(ledger: Mapping[str, Any], starts: Mapping[str, int] | None = None) -> None:
+    """At each destination the seven states count every event accepted since it began, and none is below zero."""
+    for name, counts in ledger["destinations"].items():
+        begun = (starts or {}).get(name, 0)
+        assert all(counts[state] >= 0 for state in SEVEN), (name, counts)
+        assert sum(counts[state] for state in SEVEN) == ledger["accepted"] - begun, (name, ledger["accepted"], counts)
+
+
+class Daemon:
+    """One daemon in a folder of its own. `tables`: further sections of config.toml, by name."""
+
+    def __init__(self, folder: Path, destinations: Sequence[Table], **tables: Table) -> None:
+        self.folder = folder
+        self.destinations = list(destinations)
+        self.tables = tables
+        self.config = folder / "config.toml"
+        self.store = folder / "router.db"
+        self.port, self.admin_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.admin_url = f"http://127.0.0.1:{self.admin_port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "daemon.log"
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        self.write_config()
+        try:
+            await self.start()
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            ended = self.process.poll() if self.process is not None else None
+            state = "runs" if ended is None else f"ended by itself with {ended}"
+            error.add_note(f"---- the daemon {state}; its log ends:\n{self._tail()}")
+            await self._leave()
+            return
+        try:
+            if self.process is not None:
+                assert await self.terminate() == 0, self._tail()
+            self.assert_no_fault()
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        self.kill()
+        await self._http.close()
+
+    # ------------------------------------------------------------ the process
+
+    def write_config(self) -> None:
+        """Write config.toml as `destinations` and `tables` say."""
+        tables: dict[str, Table] = {
+            "server": {"listen": f"127.0.0.1:{self.port}"},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+            "store": {"url": f"sqlite:{self.store.name}", "min_free": "1MB"},
+            "log": {"format": "json"},
+        }
+        for name, table in self.tables.items():
+            tables[name] = {**tables.get(name, {}), **table}
+        lines = [f'plugins_dir = "{PLUGINS}"']
+        for name, table in tables.items():
+            lines += [f"[{name}]", *_keys(table)]
+        lines += ["[[source]]", *_keys({"name": "website", "write_key": WRITE_KEY})]
+        for table in self.destinations:
+            lines += ["[[destination]]", *_keys(table)]
+        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def spawn(self) -> None:
+        """Start the process and do not wait for it."""
+        assert self.process is None
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                serve_command(self.config), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment()
+            )
+
+    async def start(self) -> None:
+        """Start the process and wait until it is ready."""
+        self.spawn()
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Wait for `/readyz`, and until events are taken."""
+        await eventually(self.is_ready, START_S, "the daemon is ready")
+        await eventually(self._is_open, START_S, "events are taken")
+
+    async def _is_open(self) -> bool:
+        try:
+            async with self._http.post(f"{self.url}/v1/m", json={}, headers=AUTHORIZATION):
+                return True
+        except aiohttp.ClientError:
+            return False
+
+    async def is_ready(self) -> bool:
+        """Whether `/readyz` says so now. The process must be alive."""
+        assert self.process is not None
+        assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self._tail()}"
+        try:
+            async with self._http.get(f"{self.admin_url}/readyz") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL: the process has no say in it."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    async def kill_after(self, seconds: float) -> None:
+        """SIGKILL at that instant from now, wherever the process may be by then."""
+        await asyncio.sleep(seconds)
+        self.kill()
+
+    async def terminate(self) -> int:
+        """SIGTERM; returns the exit code."""
+        process = self.process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+
+        async def ended() -> bool:
+            return process.poll() is not None
+
+        await eventually(ended, 30, "the daemon ends")
+        self.process = None
+        return process.returncode
+
+    async def restart(self) -> None:
+        """Start again after `kill` or `terminate`."""
+        await self.start()
+
+    def memory_kb(self) -> dict[str, int]:
+        """VmRSS and VmHWM of the process, in KiB."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        fields = (line.split() for line in status.splitlines())
+        return {words[0].rstrip(":"): int(words[1]) for words in fields if words[0] in ("VmRSS:", "VmHWM:")}
+
+    # ------------------------------------------------------------ its log and its store
+
+    def log(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The lines of its log, all or those of one name. A line cut by SIGKILL is left out."""
+        lines = []
+        for line in self._log.read_bytes().splitlines() if self._log.exists() else []:
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                assert line.startswith(b"{"), f"not a line of JSON: {line!r}\n{self._tail()}"
+        return [line for line in lines if event is None or line["event"] == event]
+
+    def assert_no_fault(self) -> None:
+        """The daemon never met a fault of its own."""
+        faults = [line for line in self.log() if line["event"] == "internal_error" or line["level"] == "error"]
+        assert not faults, faults[0].get("detail", faults[0])
+
+    def rows(self, sql: str) -> list[Any]:
+        """Ask the store itself, read-only."""
+        db = sqlite3.connect(f"file:{quote(str(self.store))}?mode=ro", uri=True)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+    def _tail(self) -> str:
+        return self._log.read_text(errors="replace")[-6000:] if self._log.exists() else "(no log)"
+
+    # ------------------------------------------------------------ ingestion
+
+    async def post(self, type: str, **call: Any) -> None:
+        """Send one call; it must be answered 200."""
+        async with self._http.post(f"{self.url}/v1/{type}", json=call, headers=AUTHORIZATION) as answer:
+            assert answer.status == 200, (answer.status, await answer.text())
+
+    async def batch(self, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Send calls in one request; it must be answered 200."""
+        async with self._http.post(f"{self.url}/v1/batch", json={"batch": calls}, headers=AUTHORIZATION) as answer:
+            assert answer.status == 200, (answer.status, await answer.text())
+
+    async def post_until_taken(self, type: str, call: Mapping[str, Any], within_s: float = 60.0) -> int:
+        """Send one call, and the same again after a lost connection or a 503, until it gets its 200. Returns how often."""
+        tries = 0
+
+        async def taken() -> bool:
+            nonlocal tries
+            tries += 1
+            try:
+                async with self._http.post(f"{self.url}/v1/{type}", json=call, headers=AUTHORIZATION) as answer:
+                    assert answer.status in (200, 503), (answer.status, await answer.text())
+                    return answer.status == 200
+            except aiohttp.ClientError:
+                return False
+
+        await eventually(taken, within_s, f"{call} gets its 200")
+        return tries
+
+    # ------------------------------------------------------------ the admin API
+
+    async def admin(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """Ask the admin API. Returns status and body."""
+        given = {} if body is None and method == "POST" else body
+        async with self._http.request(method, self.admin_url + path, json=given) as answer:
+            return answer.status, await answer.json()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Read from the admin API; it must be there."""
+        status, body = await self.admin("GET", path)
+        assert status == 200, (path, status, body)
+        return body
+
+    async def ledger(self) -> dict[str, Any]:
+        """The ledger."""
+        return await self.get("/api/ledger")
+
+    async def counts(self, name: str) -> dict[str, Any]:
+        """What the ledger says of one destination."""
+        counts: dict[str, Any] = (await self.ledger())["destinations"][name]
+        return counts
+
+    async def message(self, message_id: str) -> dict[str, Any]:
+        """The fate of a message."""
+        return await self.get(f"/api/messages/{quote(message_id, safe='')}")
+
+    async def fate(self, message_id: str, name: str) -> tuple[str, str]:
+        """State and reason of a message at one destination."""
+        fate = (await self.message(message_id))["destinations"][name]
+        return fate["state"], fate["reason"]
+
+    async def held(self, name: str) -> dict[str, Any]:
+        """Who is held at a destination, and why."""
+        return await self.get(f"/api/destinations/{name}/held")
+
+    async def reload(self) -> None:
+        """Write config.toml anew and have it read; it must be taken."""
+        self.write_config()
+        status, body = await self.admin("POST", "/api/reload")
+        assert status == 200, body
+
+    async def settled(self, *names: str, within_s: float = 30.0) -> dict[str, Any]:
+        """Wait until nothing is queued or retrying at these destinations (at all of them). Returns that ledger."""
+        return await self._without(("queued", "retrying"), names, within_s)
+
+    async def emptied(self, *names: str, within_s: float = 30.0) -> dict[str, Any]:
+        """Wait until nothing is held either."""
+        return await self._without(("queued", "retrying", "held"), names, within_s)
+
+    async def _without(self, states: Sequence[str], names: Sequence[str], within_s: float) -> dict[str, Any]:
+        last: dict[str, Any] = {}
+
+        async def at_rest() -> bool:
+            last.update(await self.ledger())
+            wanted = names or tuple(last["destinations"])
+            assert_ledger_adds_up(last, self.starts())
+            return all(last["destinations"][name][state] == 0 for name in wanted for state in states)
+
+        try:
+            await eventually(at_rest, within_s, f"nothing is {' or '.join(states)}")
+        except AssertionError as error:
+            error.add_note(json.dumps(last, indent=1))
+            raise
+        return last
+
+    def starts(self) -> dict[str, int]:
+        """Where each destination began: 0, but for those that were added later."""
+        return {line["destination"]: line["cursor"] for line in self.log("destination_added")}
+
+    async def becomes(self, message_id: str, name: str, state: str, reason: str | None = None) -> None:
+        """Wait until a message is in this state at a destination."""
+        last: list[tuple[str, str]] = []
+
+        async def there() -> bool:
+            last[:] = [await self.fate(message_id, name)]
+            return last[0][0] == state and reason in (None, last[0][1])
+
+        try:
+            await eventually(there, 30.0, f"{message_id} is {state} {reason or ''} at {name}")
+        except AssertionError as error:
+            error.add_note(f"it is {last}")
+            raise
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process under test: nothing of systemd's, and our own router."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(("SEGMENT_ROUTER", "JOURNAL"))}
+    ours.pop("STATE_DIRECTORY", None)
+    return {**ours, "PYTHONPATH": str(ROOT)}
+
+
+def _keys(table: Table) -> list[str]:
+    return [f"{name} = {_toml(value)}" for name, value in table.items()]
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(str(value) if isinstance(value, Path) else value)

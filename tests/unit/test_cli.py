@@ -1,0 +1,583 @@
+"""The verbs that ask and change a running daemon: what they send to its admin API, what they say, how they exit."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import pytest
+
+from router.cli import main
+from router.cli.send import CALLS
+from router.event import TYPES
+
+AT = "2026-01-02T03:04:05.678Z"
+SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
+
+
+class Asked(NamedTuple):
+    """One request to the fake daemon."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class FakeDaemon:
+    """An HTTP server in a thread with the answers it is given: (status, body[, headers]) by "METHOD /path".
+
+    A list of answers is gone through one by one, its last staying. An answer of None ends the connection instead.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.answers: dict[str, Any] = {"GET /healthz": (200, {"status": "ok", "problems": []})}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def changes(self) -> list[tuple[str, Any]]:
+        """The POST requests: path and body."""
+        return [(asked.path, asked.json()) for asked in self.asked if asked.method == "POST"]
+
+    def take(self, asked: Asked) -> Any:
+        self.asked.append(asked)
+        found = self.answers.get(f"{asked.method} {asked.path}", (404, {"error": "nothing here", "code": "not_found"}))
+        if isinstance(found, list):
+            return found.pop(0) if len(found) > 1 else found[0]
+        return found
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        daemon = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                answer = daemon.take(Asked(self.command, self.path, headers, body))
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, value, *more = answer
+                text = value if isinstance(value, bytes) else json.dumps(value).encode()
+                self.send_response(status)
+                for name, held in {"Content-Length": str(len(text)), **(more[0] if more else {})}.items():
+                    self.send_header(name, held)
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = handle_any
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def daemon() -> Iterator[FakeDaemon]:
+    with FakeDaemon() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def config(daemon: FakeDaemon, write_config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config.toml whose two listeners are the fake daemon, named by the environment."""
+    path = write_config(f"""
+        [server]
+        listen = "0.0.0.0:{daemon.port}"
+        [admin]
+        listen = "127.0.0.1:{daemon.port}"
+        token = {{ env = "TOKEN_OF_THIS_TEST" }}
+        [[source]]
+        name = "old"
+        write_key = "old_key"
+        enabled = false
+        [[source]]
+        name = "website"
+        write_key = "web_key"
+        [[destination]]
+        name = "crm"
+        plugin = "clientsuccess"
+        settings = {{ project_id = "PID", api_key = {{ env = "NOT_IN_AN_OPERATORS_SHELL" }} }}
+    """)
+    monkeypatch.setenv("SEGMENT_ROUTER_CONFIG", str(path))
+    monkeypatch.setenv("SEGMENT_ROUTER_COMMAND", "./run")
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    return path
+
+
+def counts(**numbers: Any) -> dict[str, Any]:
+    """A destination's part of the ledger."""
+    state = {"state": "running", "state_reason": "", "state_since": AT, "mode": "live"}
+    return {**dict.fromkeys(SEVEN, 0), **state, **numbers}
+
+
+def ledger(accepted: int = 3, **destinations: Any) -> tuple[int, dict[str, Any]]:
+    return 200, {"accepted": accepted, "duplicates": 1, "discarded": 2, "destinations": destinations}
+
+
+def message(**destinations: Any) -> tuple[int, dict[str, Any]]:
+    event = {"message_id": "m/1", "source": "website", "type": "page", "user_id": "u1", "anonymous_id": None}
+    told = {name: {"reason": "", "at": AT, "attempts": [], **fate} for name, fate in destinations.items()}
+    return 200, {**event, "received_at": AT, "destinations": told}
+
+
+# ---------------------------------------------------------------- usage and start-up
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    verbs = "serve demo check send status why ledger held release pause resume reload discards destinations bench"
+    assert [verb for verb in verbs.split() if f" {verb} " not in said] == []
+
+
+def test_help_imports_neither_the_daemon_nor_the_http_stack_nor_the_configuration() -> None:
+    code = (
+        "import sys; from router.cli import main; assert main(['why', '--help']) == 0;"
+        "bad = {'aiohttp', 'router.daemon', 'router.config', 'aiosqlite', 'msgspec'} & set(sys.modules);"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_module_can_be_run() -> None:
+    command = [sys.executable, "-W", "error", "-m", "router", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("segment-router ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["frobnicate"], ["why"], ["why", "m1", "--colour"], ["release", "crm"], ["send"], ["pause"]],
+    ids=lambda words: " ".join(words),
+)
+def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "Usage: segment-router" in capsys.readouterr().err
+
+
+def test_the_types_of_calls_are_those_of_the_router() -> None:
+    assert set(CALLS) == TYPES
+
+
+# ---------------------------------------------------------------- bad configuration
+
+
+@pytest.mark.parametrize("verb", ["status", "check", "ledger", "reload", "send track --user u --event E", "serve"])
+def test_a_missing_configuration_is_exit_code_78(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb.split(), "--config", str(tmp_path / "none.toml")]) == 78
+    assert "none.toml: there is no such file" in capsys.readouterr().err
+
+
+def test_check_tells_every_problem_on_a_line_of_its_own(
+    write_config: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config("""
+        [server]
+        listne = "127.0.0.1:8080"
+        [[destination]]
+        name = "crm"
+        plugin = "clientsucces"
+        [[destination]]
+        name = "mail"
+        plugin = "braze"
+        settings = { api_key = { env = "NEVER_SET" } }
+    """)
+    assert main(["check", "--config", str(path)]) == 78
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert len(lines) == 3
+    assert lines[0] == 'server.listne: unknown key "listne"; did you mean "listen"?'
+    assert any("NEVER_SET is not set" in line for line in lines)
+    assert any('did you mean "clientsuccess"?' in line for line in lines)
+
+
+def test_check_shows_what_is_configured_and_warns(
+    write_config: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config("""
+        [[source]]
+        name = "website"
+        write_key = ["first", "second"]
+        [[destination]]
+        name = "crm"
+        plugin = "clientsuccess"
+        mode = "dry-run"
+        settings = { project_id = "PID", api_key = { env = "NEVER_SET" } }
+    """)
+    assert main(["check", "--config", str(path)]) == 0
+    said = capsys.readouterr()
+    assert "warning: crm: settings.api_key: the environment variable NEVER_SET is not set" in said.err
+    assert "track: user.id, group.id, group.name" in said.out
+    assert main(["check", "--json", "--config", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["sources"] == [{"name": "website", "enabled": True, "write_keys": 2, "strict": False}]
+    assert [(d["name"], d["mode"], d["requires"]["page"]) for d in found["destinations"]] == [
+        ("crm", "dry-run", ["user.id", "group.id", "group.name"])
+    ]
+    assert [warning["where"] for warning in found["warnings"]] == ["crm"]
+
+
+def test_the_shipped_configuration_is_good(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--config", str(root / "config.toml")]) == 0
+    assert "freshsuccess" in capsys.readouterr().out
+
+
+def test_verbs_ask_for_no_secret_of_a_destination(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/ledger"] = ledger()
+    assert main(["check"]) == 78
+    assert main(["ledger"]) == 0
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_the_configuration_may_be_named_behind_the_verb(
+    config: Path, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGMENT_ROUTER_CONFIG", "/nowhere.toml")
+    daemon.answers["GET /api/ledger"] = ledger()
+    assert main(["ledger", "--config", str(config)]) == 0
+
+
+def test_the_token_of_the_configuration_is_sent(
+    config: Path, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_OF_THIS_TEST", "s3cret")
+    daemon.answers["GET /api/ledger"] = ledger()
+    assert main(["ledger"]) == 0
+    assert {asked.headers["authorization"] for asked in daemon.asked} == {"Bearer s3cret"}
+
+
+def test_a_wanted_token_is_explained(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers["GET /api/ledger"] = (401, {"error": "no", "code": "unauthorized"})
+    assert main(["ledger"]) == 1
+    assert "admin.token" in capsys.readouterr().err
+
+
+def test_ledger_says_that_it_adds_up(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers["GET /api/ledger"] = ledger(3, crm=counts(delivered=1, held=2), new=counts(delivered=1))
+    assert main(["ledger"]) == 0
+    said = capsys.readouterr().out
+    assert "add up to the 3 accepted events" in said
+    assert "new began after 2 events" in said
+
+
+@pytest.mark.parametrize("wrong", [{"delivered": 4}, {"delivered": 4, "queued": -1}])
+def test_ledger_fails_when_it_does_not_add_up(
+    wrong: dict[str, int], config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/ledger"] = ledger(3, crm=counts(**wrong))
+    assert main(["ledger"]) == 1
+    said = capsys.readouterr()
+    assert "crm: the seven states DO NOT add up" in said.err
+    assert "The seven states add up" not in said.out
+
+
+def test_json_is_what_the_admin_api_said(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = {
+        "ledger": ("GET /api/ledger", ledger(3, crm=counts(delivered=3))),
+        "why m/1": ("GET /api/messages/m%2F1", message(crm={"state": "delivered"})),
+        "destinations": ("GET /api/destinations", (200, {"destinations": []})),
+        "discards": ("GET /api/discards", (200, {"counts": {}, "items": []})),
+        "held crm": ("GET /api/destinations/crm/held", (200, {"held": 0, "users": [], "next": None})),
+    }
+    for verb, (request, answer) in answers.items():
+        daemon.answers[request] = answer
+        assert main([*verb.split(), "--json"]) == 0
+        said = capsys.readouterr()
+        assert (json.loads(said.out), said.err) == (answer[1], "")
+
+
+def test_status_shows_a_daemon_and_a_destination_in_trouble(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problems = {"status": "not ready", "problems": ["the disk is full"], "destinations": {"crm": "credentials"}}
+    daemon.answers["GET /readyz"] = (503, problems)
+    paused = counts(queued=3, state="paused", state_reason="credentials")
+    daemon.answers["GET /api/ledger"] = ledger(3, crm=paused)
+    assert main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "segment-router is running" in said
+    assert "problem: the disk is full" in said
+    assert "crm is paused because the vendor refused our key" in said
+    assert main(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["running"], found["status"], found["ledger"]["accepted"]) == (True, "not ready", 3)
+
+
+def test_why_tells_a_fate_for_each_destination(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/messages/m%2F1?source=website"] = message(
+        crm={"state": "held", "reason": "group_name_unknown"},
+        mail={"state": "skipped", "reason": "unsupported"},
+        slow={"state": "queued", "reason": "in_flight"},
+    )
+    row = {"user": "user:u1", "waiting_for": "group_name_unknown", "group_id": "g7", "events": 1, "since": AT}
+    lane = {"held": 1, "users": [{**row, "expires_at": AT}], "next": None}
+    daemon.answers["GET /api/destinations/crm/held?user=user%3Au1"] = (200, lane)
+    slow = counts(queued=1, state="paused", state_reason="by_hand")
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(), mail=counts(), slow=slow, late=counts())
+    assert main(["why", "m/1", "--source", "website"]) == 0
+    said = capsys.readouterr().out
+    assert "m/1: page of user:u1, from website, accepted 2026-01-02 03:04:05 UTC" in said
+    assert "crm: held since 2026-01-02 03:04:05 UTC: waits for the name of group g7\n    given up 2026" in said
+    assert "mail: skipped 2026-01-02 03:04:05 UTC: its plugin has no use for page calls" in said
+    assert "slow: queued: its turn comes, or its answer is awaited\n    slow is paused by an operator" in said
+    assert "late: began after this event was accepted" in said
+
+
+def test_why_shows_the_request_of_a_dry_run_and_failed_attempts(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = {"method": "POST", "url": "https://v/x?key=***", "headers": {"A": "b"}, "body": '{"n":1}\n'}
+    dry = {"at": AT, "duration_ms": 0, "status": None, "error": "", "reason": "dry_run", "request": request}
+    tried = {"at": AT, "duration_ms": 12, "status": 503, "error": "busy", "reason": "status_503"}
+    lost = {"at": AT, "duration_ms": 99, "status": None, "error": "", "reason": "timeout"}
+    daemon.answers["GET /api/messages/m1"] = message(
+        crm={"state": "delivered", "reason": "dry_run", "attempts": [dry]},
+        mail={"state": "retrying", "reason": "status_503", "attempts": [tried] * 11 + [lost]},
+    )
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(), mail=counts())
+    assert main(["why", "m1"]) == 0
+    said = capsys.readouterr().out
+    assert 'would send:\n        POST https://v/x?key=***\n        A: b\n        {"n":1}\n' in said
+    assert "mail: retrying since 2026-01-02 03:04:05 UTC: the vendor answered with status 503" in said
+    assert "2 earlier attempts" in said
+    assert "status 503 after 12 ms; busy" in said
+    assert "timeout after 99 ms" in said
+
+
+def test_why_of_an_unknown_message_is_a_failure(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/messages/m9"] = (404, {"error": "no", "code": "unknown_message"})
+    assert main(["why", "m9"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "no message 'm9' is known" in said.err
+
+
+def test_what_comes_from_outside_cannot_steer_the_terminal(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fate = {"state": "dead", "reason": "rejected", "detail": "\x1b[2Jgone\r\n"}
+    daemon.answers["GET /api/messages/m1"] = message(crm=fate)
+    row = {"user": "user:\x1b]0;x\x07", "waiting_for": "group_unknown", "group_id": None, "events": 1, "since": AT}
+    daemon.answers["GET /api/destinations/crm/held"] = (200, {"held": 1, "users": [row], "next": None})
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts())
+    assert main(["why", "m1"]) == 0
+    assert main(["held", "crm"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    assert "the vendor refused it: \\x1b[2Jgone\\r\\n" in said
+
+
+def test_held_asks_every_destination_unless_one_is_named(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"user": "user:u1", "waiting_for": "group_unknown", "group_id": None, "events": 2, "since": AT}
+    page = {"held": 2, "users": [{**row, "expires_at": AT}], "next": "u:u1"}
+    daemon.answers["GET /api/ledger"] = ledger(2, crm=counts(held=2), mail=counts())
+    daemon.answers["GET /api/destinations/crm/held"] = (200, page)
+    daemon.answers["GET /api/destinations/mail/held"] = (200, {"held": 0, "users": [], "next": None})
+    assert main(["held"]) == 0
+    said = capsys.readouterr().out
+    assert "a group call for user:u1" in said
+    assert "more at crm: held crm --after u:u1" in said
+    daemon.answers["GET /api/destinations/crm/held?user=u1&after=u%3Au1"] = (200, {**page, "users": [], "next": None})
+    assert main(["held", "crm", "--user", "u1", "--after", "u:u1"]) == 0
+    assert "nothing is held for u1 at crm" in capsys.readouterr().out
+    assert main(["held", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["destinations"]) == {"crm", "mail"}
+    assert main(["held", "--after", "u:u1"]) == 2
+
+
+def test_an_unknown_destination_is_a_failure_in_the_daemons_words(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "no destination 'crn'; configured: crm"
+    daemon.answers["GET /api/destinations/crn/held"] = (404, {"error": words, "code": "not_found"})
+    assert main(["held", "crn"]) == 1
+    assert capsys.readouterr().err.strip() == words
+
+
+def test_destinations_and_discards_are_tables(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = {"name": "crm", "plugin": "clientsuccess", "mode": "live", "enabled": True, "sources": ["*"]}
+    trouble = {"state": "breaker_open", "state_reason": "status_503", "state_detail": "busy", "state_since": AT}
+    numbers = {"held": 1234, "retrying": 1, "queued": 2, "dead": 0, "warnings": {"names_quota": 3}}
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": [{**described, **trouble, **numbers}]})
+    assert main(["destinations"]) == 0
+    said = capsys.readouterr().out
+    assert "1,234" in said
+    assert "crm fails again and again (the vendor answered with status 503)" in said
+    assert "crm warned of names_quota 3 times" in said
+    item = {"at": AT, "source": "website", "code": "id_required", "message": "the call needs userId"}
+    items = [{**item, "message_id": "m5", "type": "track", "excerpt": "{}"}]
+    daemon.answers["GET /api/discards"] = (200, {"counts": {"website": {"id_required": 7}}, "items": items})
+    assert main(["discards"]) == 0
+    said = capsys.readouterr().out
+    assert "id_required" in said
+    assert "the call needs userId" in said
+
+
+def test_something_else_at_the_address_is_said(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /healthz"] = (200, b"<html>hello</html>")
+    assert main(["status"]) == 1
+    assert "is no segment-router" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- changing
+
+
+@pytest.mark.parametrize(
+    ("words", "body", "answer", "said"),
+    [
+        (["--user", "u1"], {"user": "u1"}, {"released": 3}, "released 3 events of u1"),
+        (
+            ["--user", "anonymous:a", "--group", "g", "--name", "G"],
+            {"user": "anonymous:a", "group": {"id": "g", "name": "G"}},
+            {"released": 1},
+            "released 1 event of anonymous:a",
+        ),
+        (["--user", "u1", "--drop"], {"user": "u1", "drop": True}, {"dropped": 2}, "dropped 2 events of u1"),
+    ],
+    ids=["asks the gate again", "on behalf of a group", "drops"],
+)
+def test_release_sends_what_was_asked_for(
+    words: list[str],
+    body: dict[str, Any],
+    answer: dict[str, int],
+    said: str,
+    config: Path,
+    daemon: FakeDaemon,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    daemon.answers["POST /api/destinations/crm/release"] = (200, answer)
+    assert main(["release", "crm", *words]) == 0
+    assert daemon.changes() == [("/api/destinations/crm/release", body)]
+    assert daemon.asked[-1].headers["content-type"] == "application/json"
+    assert said in capsys.readouterr().out
+
+
+def test_release_refuses_what_contradicts_itself(config: Path, daemon: FakeDaemon) -> None:
+    assert main(["release", "crm", "--user", "u1", "--drop", "--group", "g"]) == 2
+    assert main(["release", "crm", "--user", "u1", "--name", "G"]) == 2
+    assert daemon.asked == []
+
+
+def test_a_refusal_is_told_in_the_daemons_words(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusal = {"error": "still waiting: group_unknown", "code": "requirements_missing"}
+    daemon.answers["POST /api/destinations/crm/release"] = (409, refusal)
+    assert main(["release", "crm", "--user", "u1"]) == 1
+    assert capsys.readouterr().err.strip() == "still waiting: group_unknown"
+
+
+@pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("resume", "running")])
+def test_pause_and_resume_say_how_it_is_now(
+    verb: str, state: str, config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers[f"POST /api/destinations/crm/{verb}"] = (200, {"state": state, "state_reason": ""})
+    assert main([verb, "crm"]) == 0
+    assert daemon.changes() == [(f"/api/destinations/crm/{verb}", {})]
+    assert capsys.readouterr().out.strip() == f"crm is {state}"
+
+
+def test_reload_shows_warnings_or_every_problem(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["POST /api/reload"] = [
+        (200, {"reloaded": True, "warnings": ["crm: no key"]}),
+        (409, {"error": "faulty", "code": "invalid_config", "errors": ["one", "two"]}),
+        (409, {"error": "restart", "code": "restart_required", "errors": ["store.url changed"]}),
+    ]
+    assert main(["reload"]) == 0
+    assert capsys.readouterr().err.strip() == "warning: crm: no key"
+    assert main(["reload"]) == 78
+    assert capsys.readouterr().err.splitlines() == ["one", "two", "nothing was changed"]
+    assert main(["reload"]) == 1
+    assert capsys.readouterr().err.strip() == "store.url changed"
+
+
+@pytest.mark.parametrize("verb", ["pause crm", "resume crm", "reload", "release crm --user u1"])
+def test_without_a_daemon_a_changing_verb_says_how_to_start_it(
+    verb: str, write_config: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SEGMENT_ROUTER_COMMAND", "./run")
+    monkeypatch.delenv("SEGMENT_ROUTER_CONFIG", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    path = write_config(f'[admin]\nlisten = "127.0.0.1:{port}"')
+    assert main([*verb.split(), "--config", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert f"daemon is not running at 127.0.0.1:{port}" in said
+    assert f"./run serve --config {path}" in said
+
+
+# ---------------------------------------------------------------- serve
+
+
+def test_serve_gives_the_daemons_exit_code(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from router import daemon
+    from router.errors import StartError
+
+    started: list[Path] = []
+
+    def run(path: Path) -> int:
+        started.append(path)
+        return 1
+
+    def cannot(path: Path) -> int:
+        raise StartError("port in use")
+
+    monkeypatch.setattr(daemon, "run", run)
+    assert main(["serve"]) == 1
+    assert started == [config]
+    monkeypatch.setattr(daemon, "run", cannot)
+    assert main(["serve"]) == 1
+    assert capsys.readouterr().err.strip() == "port in use"
