@@ -90,10 +90,10 @@ class Daemon:
             )
             admin = make_admin_app(self, config.admin.token, config.admin.listen.host, log)
             admin_runner = web.AppRunner(admin, access_log=None, handle_signals=False)
-            admin_url = await stack.enter_async_context(_listening(admin_runner, config.admin.listen, "admin"))
             ingest_url = await stack.enter_async_context(
                 _listening(make_runner(ingest), config.server.listen, "server")
             )
+            admin_url = await stack.enter_async_context(_listening(admin_runner, config.admin.listen, "admin"))
             self._tell_ready(ingest_url, admin_url)
             failed = await self._until_stopped()
             log.emit("daemon_stopping", reason=failed or "asked")

@@ -97,7 +97,9 @@ class Book:
 
     def is_open(self, state_key: str) -> bool:
         """Whether changes to this state key or its timer are not stored yet."""
-        return state_key in self._chains or state_key in self._step.state or state_key in self._step.timers
+        return state_key in self._chains or any(
+            state_key in step.state or state_key in step.timers for step in self.unstored()
+        )
 
     # ------------------------------------------------------------ what changes beside it
 

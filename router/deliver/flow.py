@@ -92,15 +92,16 @@ class Flow:
     def pause(self, pause: Pause) -> bool:
         """The vendor's answer says that the key or the set-up is wrong."""
         reason = pause.reason if pause.reason in PROBING else "set_up"
-        wait = PAUSE_PROBE_MS if pause.after_s is None else int(pause.after_s * 1000)
+        wait = PAUSE_PROBE_MS if pause.after_s is None else max(1, int(pause.after_s * 1000))
         return self._set(PAUSED, reason, wait, detail=pause.detail)
 
     def wait(self, seconds: float, detail: str = "") -> bool:
         """The vendor asked for this long. Never shortens a wait, never replaces a pause by hand."""
-        until = self._clock.now_ms() + min(ASKED_CAP_MS, int(seconds * 1000))
-        if self.status.state == PAUSED and (self.status.until == 0 or self.status.until >= until):
+        wait_ms = max(1, min(ASKED_CAP_MS, int(seconds * 1000)))
+        until = self.status.until
+        if self.status.state == PAUSED and (until == 0 or until >= self._clock.now_ms() + wait_ms):
             return False
-        return self._set(PAUSED, "retry_after", until - self._clock.now_ms(), detail=detail)
+        return self._set(PAUSED, "retry_after", wait_ms, detail=detail)
 
     def pause_by_hand(self) -> bool:
         """Until somebody resumes it."""
@@ -117,6 +118,7 @@ class Flow:
         return not self.running and self._set(RUNNING, "", 0)
 
     def _set(self, state: str, reason: str, wait_ms: int, *, detail: str = "", since: int | None = None) -> bool:
+        """`wait_ms` 0: until somebody resumes it."""
         now = self._clock.now_ms()
         before = self.status
         same = (before.state, before.reason) == (state, reason)

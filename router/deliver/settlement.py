@@ -54,6 +54,7 @@ class Settlement:
         self.opening: dict[str, int] = {}  #: needs met, but not in a finished commit yet: how many steps carry them
         self.opened_since: set[str] = set()  #: needs met since the worker last cleared it
         self._asked_to_wait = 0
+        self._status = flow.status
 
     # ------------------------------------------------------------ after a turn
 
@@ -76,6 +77,7 @@ class Settlement:
             case Held(closed=closed):
                 self._hold(entry, closed)
             case Blocked():
+                entry.lane.rewind(MAIN, entry.place)
                 self.park(entry, "queued", "behind_lane", MAIN)
             case Reject(reason=reason, detail=detail):
                 self._decided(entry, "dead", reason)
@@ -281,13 +283,15 @@ class Settlement:
 
     def _changed(self, changed: bool) -> None:
         """Store and tell the destination's state, where it did change."""
-        status = self._flow.status
+        before, status = self._status, self._flow.status
+        self._status = status
+        if status is before:
+            return
         self._book.status(status)
         if not changed:
             return
-        name = {"breaker_open": "breaker_opened", "paused": "destination_paused"}.get(
-            status.state, "destination_resumed"
-        )
+        resumed = "breaker_closed" if before.state == "breaker_open" else "destination_resumed"
+        name = {"breaker_open": "breaker_opened", "paused": "destination_paused"}.get(status.state, resumed)
         self._log.emit(
             name, reason=status.reason, detail=status.detail, until=to_iso(status.until) if status.until else ""
         )

@@ -39,6 +39,8 @@ ROWS, ROWS_PER_LANE = 2_000, 50
 COMMIT_PAUSE_S = 0.01
 """Between two commits of a destination: its cursor rides on other commits, and nobody waits for it."""
 FULL_PAUSE_S = 1.0
+TIMER_PAUSE_MS = 250
+"""A timer that is due but not at its turn is looked at again after this."""
 
 _items = msgspec.json.Decoder(list[Item])
 
@@ -70,7 +72,7 @@ class Worker:
         self._read_pos = cursor.pos
         self._next_due: int | None = 0
         self._may_have_rows = True
-        self._committing: frozenset[str] = frozenset()
+        self._read_at = 0
         self._last_place = 0
         self._warned_at: dict[str, int] = {}
         self.flow = Flow(cursor.status, clock)
@@ -210,7 +212,7 @@ class Worker:
             return False
         rows = await self.store.read(self._read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes)
         for row in rows:
-            self._read_pos = row.pos
+            self._read_pos, self._read_at = row.pos, row.received_at
             if row.pos in self.book.done:
                 self._supplies.frontier = row.pos
                 continue
@@ -273,16 +275,23 @@ class Worker:
         """Call the timer hook for what is due; its items park in the lane of the event that set the timer."""
         if WAKE not in self.destination.hooks:
             return
+        unstored = self.book.unstored()
         for key, due_at, user_key in await self.store.due_timers(self.destination.name, now, READ_EVENTS):
-            if self.book.is_open(key) or key in self._committing:
-                self._expect_due(now)  # what memory knows of this key is newer: look again after its commit
-                continue
+            newer = self.book.is_open(key) or any(key in step.timers for step in unstored)
             lane = self._lanes.take(user_key, loaded=not self._may_have_rows)
             with self._lanes.in_hand([lane]):
                 await self._load_lanes([lane])
+                if newer or not self._is_timers_turn(lane, due_at):
+                    self._expect_due(now + TIMER_PAUSE_MS)
+                    continue
                 result = await self._turns.wake(key, due_at, lane)
                 if isinstance(result, Mapped | Reject):
                     self._park_wake(lane, key, due_at, result)
+
+    def _is_timers_turn(self, lane: Lane, due_at: int) -> bool:
+        """A timer takes its turn in its lane, behind everything accepted before it was due: that may set it anew."""
+        unread = self.store.head > self._read_pos and self._read_at < due_at
+        return not (unread or lane.current or lane.waiting or lane.main or lane.joining or lane.frozen)
 
     def _park_wake(self, lane: Lane, key: str, due_at: int, result: Mapped | Reject) -> None:
         self._last_place = place = next_place(self._read_pos, self._last_place)
@@ -494,14 +503,12 @@ class Worker:
 
     async def _commit(self) -> None:
         step, lanes = self.book.take()
-        self._committing = frozenset((*step.state, *step.timers))
         while True:
             try:
                 more = await self.store.commit(step)
                 break
             except StoreFull:
                 await self._clock.sleep(FULL_PAUSE_S)
-        self._committing = frozenset()
         self.book.stored()
         for need in step.opened:
             self.settlement.opened(need)
