@@ -466,7 +466,7 @@ class Worker:
     def _joins(self, entry: Entry) -> bool:
         """At a linking call's turn, what is held for the anonymousId joins the user's lane. True: it has to wait first."""
         event, lane = entry.event, entry.lane
-        if self.book.held <= 0 or event is None or event.user_id is None or not (source := _linked_key(event)):
+        if event is None or event.user_id is None or not (source := _linked_key(event)):
             return False
         anonymous = self._lanes.get(source)
         if anonymous is None or anonymous is lane:
