@@ -18,7 +18,7 @@ import msgspec
 from router.bench import references
 from router.bench.load import Generator, Load
 from router.bench.sink import Sink, SinkConnection
-from router.daemon import _loop_factory, run
+from router.daemon import loop_factory, run
 
 
 def main(role: str, arguments: dict[str, Any]) -> int:
@@ -27,7 +27,7 @@ def main(role: str, arguments: dict[str, Any]) -> int:
         os.sched_setaffinity(0, {core})
     if role == "daemon":
         return run(Path(arguments["config"]))
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_run(_ROLES[role], arguments))
     return 0
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from router.event import Call
 from router.store import PART
+from router.store.bulk import insert_many
 
 MERGE_AT, MERGE_SLICE = 20_000, 2_000
 
@@ -33,6 +35,11 @@ class Dedupe:
         """Keyed 64-bit hash of a message id within its source."""
         return keyed_hash(self._key, source, message_id)
 
+    def hashes_of(self, calls: Iterable[Call]) -> list[int]:
+        """The hashes of many calls."""
+        key = self._key
+        return [keyed_hash(key, call.source, call.message_id) for call in calls]
+
     def load(self, db: sqlite3.Connection) -> None:
         """Read what the log has beyond the index: at the start, and after a rollback."""
         self._recent, self._merging, self._order = {}, {}, []
@@ -42,21 +49,22 @@ class Dedupe:
         ):
             self._recent[self.hash_of(source, message_id)] = (pos, at)
 
-    def add(self, hashed: int, pos: int, now_ms: int) -> None:
-        """An event is accepted."""
-        self._recent[hashed] = (pos, now_ms)
+    def add(self, hashes: Iterable[int], positions: Iterable[int], now_ms: int) -> None:
+        """Events are accepted."""
+        self._recent.update(zip(hashes, ((pos, now_ms) for pos in positions), strict=True))
 
     def taken(self, db: sqlite3.Connection, hashes: Sequence[int], now_ms: int) -> set[int]:
         """Which of these were accepted inside the window."""
         since = now_ms - self._window_ms
-        taken = {h for h in hashes if (known := self._recent.get(h) or self._merging.get(h)) and known[1] > since}
-        generation = now_ms // self._window_ms  # the window spans two generations at the most
-        for hashed, pos, born in db.execute(
-            "SELECT hash, pos, generation FROM seen WHERE part = ? AND generation IN (?, ?)"
-            " AND hash IN (SELECT value FROM json_each(?))",
-            (PART, generation, generation - 1, msgspec.json.encode(hashes).decode()),
-        ).fetchall():
-            if hashed not in taken and (born == generation or _is_newer(db, pos, since)):
+        asked = set(hashes)
+        taken = {h for h in asked & self._recent.keys() if self._recent[h][1] > since}
+        taken |= {h for h in asked & self._merging.keys() if self._merging[h][1] > since}
+        stored = db.execute(
+            "SELECT hash, pos FROM seen WHERE hash IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(hashes).decode(),),
+        ).fetchall()
+        for hashed, pos in stored:
+            if hashed not in taken and _is_newer(db, pos, since):
                 taken.add(hashed)
         return taken
 
@@ -69,10 +77,7 @@ class Dedupe:
             self._order = sorted(self._merging, reverse=True)
         count = len(self._order) if everything else MERGE_SLICE
         chosen = [self._order.pop() for _ in range(min(count, len(self._order)))]
-        db.executemany(
-            "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)",
-            [(PART, self._merging[h][1] // self._window_ms, h, self._merging[h][0]) for h in chosen],
-        )
+        insert_many(db, "INSERT OR REPLACE INTO seen", [(PART, h, self._merging[h][0]) for h in chosen])
         if not self._order:
             merged = max(pos for pos, _ in self._merging.values())
             db.execute("UPDATE head SET merged = ? WHERE part = ?", (merged, PART))

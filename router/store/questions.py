@@ -151,7 +151,7 @@ def _find(db: sqlite3.Connection, message_id: str, source: str | None) -> tuple[
     for name in names:
         hashed = keyed_hash(key, name, message_id)
         for sql in (
-            "SELECT max(pos) FROM seen WHERE part = ? AND generation IN (SELECT DISTINCT generation FROM seen) AND hash = ?",
+            "SELECT max(pos) FROM seen WHERE part = ? AND hash = ?",
             "SELECT max(pos) FROM parked WHERE part = ? AND hash = ?",
             "SELECT max(pos) FROM dead WHERE part = ? AND hash = ?",
         ):

@@ -17,11 +17,9 @@ CREATE TABLE log (
   type TEXT NOT NULL, user_key TEXT NOT NULL, message_id TEXT NOT NULL, body BLOB NOT NULL
 );
 
--- Keyed 64-bit hashes of (source, message id) by generation: the dedupe window, and the index behind `why`.
-CREATE TABLE seen (
-  part INTEGER NOT NULL, generation INTEGER NOT NULL, hash INTEGER NOT NULL, pos INTEGER NOT NULL,
-  PRIMARY KEY (part, generation, hash)
-) WITHOUT ROWID;
+-- Keyed 64-bit hashes of (source, message id), each with its newest position: the dedupe window, and the index behind
+-- `why`. An integer key alone: measured at half the cost of one that leads with partition and age.
+CREATE TABLE seen (part INTEGER NOT NULL, hash INTEGER PRIMARY KEY, pos INTEGER NOT NULL);
 
 CREATE TABLE source (name TEXT PRIMARY KEY) WITHOUT ROWID;
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from router.clock import Clock
 from router.errors import StepFailed, StoreBusy, StoreClosed, StoreError, StoreFull
 from router.event import Call, Discard
 from router.store import PART, Facts, Step
+from router.store.bulk import insert_many
 from router.store.connection import Connection
 from router.store.dedupe import Dedupe
 from router.store.fold import fold
@@ -65,6 +67,7 @@ class Writer:
         self.dedupe = dedupe
         self._db, self._clock = db, clock
         self.has_room = has_room
+        self._sources: set[str] = set()
         self._appends: deque[_Append] = deque()
         self._commits: deque[_Commit] = deque()
         self._events = self._bytes = 0
@@ -197,12 +200,15 @@ class Writer:
                     db.execute("ROLLBACK")
                 self.codes.reload(db)
                 self.dedupe.load(db)
+                self._sources.clear()
             raise
         return positions, steps, head
 
     def _remember_sources(self, db: sqlite3.Connection, names: set[str]) -> None:
         """Message ids are looked up source by source: their names must be known, also of those configured no more."""
-        db.executemany("INSERT OR IGNORE INTO source VALUES (?)", [(name,) for name in names])
+        if not names <= self._sources:
+            db.executemany("INSERT OR IGNORE INTO source VALUES (?)", [(name,) for name in names])
+            self._sources = {row[0] for row in db.execute("SELECT name FROM source")}
 
     def _step(self, db: sqlite3.Connection, step: Step) -> list[tuple[str, str]] | Exception:
         db.execute("SAVEPOINT step")
@@ -223,36 +229,52 @@ class Writer:
         return openings
 
     def _append_all(self, db: sqlite3.Connection, appends: list[_Append], head: Head, now_ms: int) -> list[list[int]]:
-        hash_of, add = self.dedupe.hash_of, self.dedupe.add
-        hashes = [[hash_of(call.source, call.message_id) for call in append.calls] for append in appends]
-        taken = self.dedupe.taken(db, [h for some in hashes for h in some], now_ms) if appends else set()
-        log: list[tuple[object, ...]] = []
-        result: list[list[int]] = []
-        for append, some in zip(appends, hashes, strict=True):
-            positions: list[int] = []
-            for call, h, facts in zip(append.calls, some, append.facts, strict=True):
-                if h in taken:
-                    head.duplicates += 1
-                    positions.append(0)
-                    continue
-                taken.add(h)
-                head.pos = pos = head.pos + 1
-                positions.append(pos)
-                log.append(
-                    (PART, pos, call.received_at, call.source, call.type, call.user_key, call.message_id, call.body)
-                )
-                add(h, pos, now_ms)
-                if facts is not None:
-                    fold(db, pos, facts)
-            result.append(positions)
-        if log:
-            db.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)", log)
-            self._remember_sources(db, {str(row[3]) for row in log})
+        calls = [call for append in appends for call in append.calls]
+        hashes = self.dedupe.hashes_of(calls)
+        taken = self.dedupe.taken(db, hashes, now_ms) if calls else set()
+        new, positions = self._place(hashes, taken, head)
+        rows = [
+            (PART, pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body)
+            for pos, c in zip(positions, calls, strict=True)
+            if pos
+        ]
+        if rows:
+            insert_many(db, "INSERT INTO log", rows)
+            self.dedupe.add(new, range(head.pos - len(new) + 1, head.pos + 1), now_ms)
+            self._remember_sources(db, {str(row[3]) for row in rows})
+        self._fold(db, appends, positions)
         discards = [discard for append in appends for discard in append.discards]
         if discards:
             head.discarded += len(discards)
             _write_discards(db, discards)
-        return result
+        rest = iter(positions)
+        return [list(itertools.islice(rest, len(append.calls))) for append in appends]
+
+    def _place(self, hashes: list[int], taken: set[int], head: Head) -> tuple[list[int], list[int]]:
+        """The hashes that are new, and a position for every event: 0 for a duplicate, also within the group."""
+        before = head.pos
+        if not taken and len(set(hashes)) == len(hashes):
+            head.pos += len(hashes)
+            return hashes, list(range(before + 1, head.pos + 1))
+        new, positions = [], []
+        for hashed in hashes:
+            if hashed in taken:
+                positions.append(0)
+                continue
+            taken.add(hashed)
+            new.append(hashed)
+            positions.append(before + len(new))
+        head.pos += len(new)
+        head.duplicates += len(hashes) - len(new)
+        return new, positions
+
+    def _fold(self, db: sqlite3.Connection, appends: list[_Append], positions: list[int]) -> None:
+        """Tell the directory what the new events say."""
+        rest = iter(positions)
+        for append in appends:
+            for facts, pos in zip(append.facts, rest, strict=False):
+                if facts is not None and pos:
+                    fold(db, pos, facts)
 
 
 def _write_discards(db: sqlite3.Connection, discards: list[Discard]) -> None:

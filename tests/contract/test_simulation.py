@@ -98,7 +98,9 @@ class Story:
         for place, body in enumerate(self.rig.vendor.received):
             first.setdefault(body["m"], place)
         lanes: dict[tuple[str, bool], list[int]] = {}
-        linked = {f"a:{call['anonymousId']}" for call in self.calls if call["type"] == "identify" and "anonymousId" in call}
+        linked = {
+            f"a:{call['anonymousId']}" for call in self.calls if call["type"] == "identify" and "anonymousId" in call
+        }
         for call in self.calls:
             if call["m"] in first and call["key"] not in linked:
                 lanes.setdefault((call["key"], call["type"] == "track"), []).append(first[call["m"]])
@@ -127,7 +129,9 @@ async def run_story(folder: Path, seed: int) -> None:
         story.check_order()
         story.check_gates()
         assert ledger["queued"] == 0, ledger
-        assert ledger["retrying"] == 0, ledger
+        assert ledger["retrying"] <= ledger["held"], (
+            ledger
+        )  # one may stand behind a shut gate that a link put before it
         total = sum(ledger[s] for s in ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead"))
         assert total == len(story.calls)
         delivered = {body["m"] for body in rig.vendor.received}

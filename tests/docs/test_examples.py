@@ -1,0 +1,267 @@
+"""What the pages show is what happens: their commands run against a real daemon, their Python runs, their TOML loads.
+
+In README.md a `sh` block is run line by line, and a `text` block right behind it is what its last line prints (`...` stands for
+anything). Indented lines are not run: they would block, take long, or change the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import itertools
+import json
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router import plugin
+from router.config import load
+from router.destinations import read
+from router.destinations.discover import GROUP
+from router.testing.vendor import FakeVendor
+from tests.docs.pages import ROOT, Block, blocks
+from tests.flow.harness import Daemon, destination, environment, eventually
+
+README, PLUGINS, ADMIN_API = ROOT / "README.md", ROOT / "docs/plugins.md", ROOT / "docs/admin-api.md"
+INGEST, ADMIN = "127.0.0.1:8080", "127.0.0.1:8081"
+CLIENTSUCCESS = destination(
+    "clientsuccess", "clientsuccess", {"project_id": "PID", "api_key": {"env": "CLIENTSUCCESS_API_KEY"}}, mode="dry-run"
+)
+
+
+class Shipped(Daemon):
+    """A daemon with the shipped config.toml, on ports of its own."""
+
+    def write_config(self) -> None:
+        words = (ROOT / "config.toml").read_text(encoding="utf-8")
+        words = words.replace(INGEST, f"127.0.0.1:{self.port}").replace(ADMIN, f"127.0.0.1:{self.admin_port}")
+        words = words.replace('format = "auto"', 'format = "json"').replace("sqlite:var/router.db", "sqlite:router.db")
+        self.config.write_text(words.replace('min_free = "512MB"', 'min_free = "1MB"'), encoding="utf-8")
+        run = self.folder / "run"
+        run.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m router "$@"\n', encoding="utf-8")
+        run.chmod(0o755)
+
+    async def shell(self, line: str) -> tuple[int, str]:
+        """Run a line as a newcomer would, in the daemon's folder. Returns exit code and standard output."""
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", line.replace(INGEST, f"127.0.0.1:{self.port}"), cwd=self.folder, env=self.environment(),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        said, errors = await process.communicate()
+        return process.returncode or 0, said.decode() + (errors.decode() if process.returncode else "")
+
+    def environment(self) -> dict[str, str]:
+        """As `./run` sets it."""
+        return {**environment(), "SEGMENT_ROUTER_CONFIG": str(self.config), "SEGMENT_ROUTER_COMMAND": "./run"}
+
+
+def shell_lines() -> Iterator[tuple[int, str, str]]:
+    """(line number, command, what it must print or "") of README.md."""
+    found = [*blocks(README), Block("", "", 0, "")]
+    for block, following in itertools.pairwise(found):
+        if block.language == "sh":
+            lines = block.text.splitlines()
+            for number, line in enumerate(lines):
+                last = number == len(lines) - 1 and following.language == "text"
+                yield block.line + number, line, following.text if last else ""
+
+
+def test_the_readme_shows_commands_with_what_they_print() -> None:
+    assert len([line for _, line, _ in shell_lines() if line.startswith("./run ")]) > 12
+    assert len([printed for _, _, printed in shell_lines() if printed]) >= 2
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+async def test_every_command_of_the_readme_works_in_order_and_prints_what_is_shown(tmp_path: Path) -> None:
+    same = doctest.OutputChecker().check_output
+    async with Shipped(tmp_path, []) as daemon:
+        for number, line, printed in shell_lines():
+            code, said = await daemon.shell(line)
+            assert code == 0, f"README.md:{number}: {line}\n{said}"
+            if printed:
+                assert same(printed, said, doctest.ELLIPSIS), f"README.md:{number}: {line}\n{said}"
+            await daemon.settled()
+        assert (await daemon.ledger())["discarded"] == 0
+
+
+async def test_segment_s_python_library_is_pointed_at_the_daemon_as_shown(tmp_path: Path) -> None:
+    (example,) = [block.text for block in blocks(README, "python") if "from segment" in block.text]
+    async with Shipped(tmp_path, []) as daemon:
+        script = tmp_path / "hello.py"
+        script.write_text(example.replace(INGEST, f"127.0.0.1:{daemon.port}"))
+        code, said = await daemon.shell(f"'{sys.executable}' {script.name}")
+        assert code == 0, said
+        assert (await daemon.settled())["accepted"] == 1
+
+
+# ---------------------------------------------------------------- configuration
+
+
+def toml_blocks() -> list[Block]:
+    """The parts of a config.toml that README.md shows."""
+    return blocks(README, "toml")
+
+
+def lay_out(folder: Path, text: str) -> Path:
+    """A folder in which this config.toml finds what it names."""
+    (folder / "secrets").mkdir(exist_ok=True)
+    for name in re.findall(r'file = "secrets/(\w+)"', text):
+        (folder / "secrets" / name).write_text(f"secret of {name}\n")
+    if "plugins_dir" in text:
+        (folder / "plugins.d").mkdir(exist_ok=True)
+        (folder / "plugins.d/announcer.py").write_text(announcer())
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def announcer() -> str:
+    """The plugin of README.md."""
+    (found,) = [block.text for block in blocks(README, "python") if block.text.startswith("# plugins.d/announcer.py")]
+    return found
+
+
+@pytest.mark.parametrize("block", toml_blocks(), ids=lambda block: f"README.md:{block.line}")
+def test_the_configurations_shown_load_with_their_plugins(block: Block, tmp_path: Path) -> None:
+    path = lay_out(tmp_path, block.text)
+    loaded, destinations = read(path, {})
+    assert [warning.words for warning in loaded.warnings] == []
+    assert len(destinations) == block.text.count("[[destination]]")
+
+
+def test_the_shipped_configuration_loads_and_sends_nothing(root: Path) -> None:
+    loaded = load(root / "config.toml", {})
+    assert [destination.mode for destination in loaded.destinations] == ["dry-run"] * 3
+
+
+# ---------------------------------------------------------------- plugins
+
+
+class Announcing(Shipped):
+    """A daemon with the plugin of README.md, as its config.toml says; the chat is another server."""
+
+    chat = ""
+
+    def write_config(self) -> None:
+        super().write_config()
+        (shown,) = [block.text for block in toml_blocks() if "plugins_dir" in block.text]
+        lay_out(self.folder, shown.replace("https://chat.example.com", self.chat))
+        listeners = (
+            f'[server]\nlisten = "127.0.0.1:{self.port}"\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
+            '[store]\nurl = "sqlite:router.db"\nmin_free = "1MB"\n[log]\nformat = "json"\n'
+        )
+        self.config.write_text(self.config.read_text() + listeners)
+
+
+async def test_the_plugin_of_the_readme_holds_then_sends_from_a_real_daemon(tmp_path: Path) -> None:
+    async with FakeVendor() as chat:
+        daemon = Announcing(tmp_path, [])
+        daemon.chat = chat.url
+        async with daemon:
+            await daemon.shell("./run send track --user u1 --event Hello --message-id m1")
+            await daemon.becomes("m1", "announcer", "held", "group_unknown")
+            assert chat.requests == []
+            await daemon.shell('./run send group --user u1 --group acme --name "Acme Inc"')
+            await daemon.becomes("m1", "announcer", "delivered")
+            (seen,) = chat.requests
+            assert (seen.method, seen.url, seen.json()) == ("POST", "/post", {"text": "u1 of Acme Inc: Hello"})
+            assert seen.headers["authorization"] == "Bearer secret of announcer"
+
+
+def test_the_entry_point_shown_is_the_one_that_is_looked_for() -> None:
+    (block,) = blocks(PLUGINS, "toml")
+    (group,) = tomllib.loads(block.text)["project"]["entry-points"]
+    assert group == GROUP
+
+
+@pytest.mark.parametrize("block", blocks(PLUGINS, "python"), ids=lambda block: f"plugins.md:{block.line}")
+async def test_the_examples_for_authors_run(block: Block, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(block.text)
+    command = (sys.executable, "-W", "error", str(script))
+    process = await asyncio.create_subprocess_exec(*command, env=environment(), stderr=asyncio.subprocess.PIPE)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors.decode()) == (0, "")
+
+
+def test_the_plugin_in_the_contract_s_docstring_loads_holds_and_maps(tmp_path: Path) -> None:
+    assert plugin.__doc__ is not None
+    lines = plugin.__doc__.partition("A complete plugin, which the test suite runs:\n")[2].splitlines()
+    end = next(number for number, line in enumerate(lines) if line and not line.startswith("    "))
+    (tmp_path / "greeter.py").write_text("\n".join(line[4:] for line in lines[:end]))
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'plugins_dir = "{tmp_path}"\n[[source]]\nname = "website"\nwrite_key = "k"\n[[destination]]\nname = "greeter"\n'
+        'plugin = "greeter"\nsettings = { token = "s3cret" }\n'
+    )
+    _, (greeter,) = read(config, {})
+    assert greeter.requires == {"track": (plugin.Group("id", "name"),)}
+    now = plugin.datetime.fromisoformat("2026-01-02T03:04:05Z")
+    hello = plugin.Event(
+        type="track", message_id="m1", source="website", user_id="u1", name="Hello",
+        timestamp=now, original_timestamp=now, received_at=now,
+    )  # fmt: skip
+    item = greeter.hooks["track"](hello, plugin.Context(group=plugin.Profile("acme", {"name": "Acme Inc"})))
+    assert item == plugin.Item({"who": "u1", "did": "Hello", "company": "Acme Inc"})
+    sent = greeter.hooks["request"]([item])
+    assert (sent.method, sent.url) == ("POST", "https://greeter.example.com/events")
+    assert sent.headers["Authorization"] == "Bearer s3cret"
+    assert greeter.redact(sent.headers["Authorization"]) == "Bearer ***"
+
+
+# ---------------------------------------------------------------- admin API
+
+
+def shape(value: Any) -> Any:
+    """A JSON value without what differs from run to run: keys and kinds are left."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value]
+    if isinstance(value, str):
+        return "instant" if re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", value) else "text"
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+async def test_the_admin_api_answers_in_the_shapes_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The story that the examples tell: u1 has a group, u2 is held, u3 was dropped, one call could not be used."""
+    monkeypatch.delenv("CLIENTSUCCESS_API_KEY", raising=False)
+    async with Daemon(tmp_path, [CLIENTSUCCESS]) as daemon:
+        held = "/api/destinations/clientsuccess/held"
+        await daemon.post("track", event="Hello", messageId="bad-1")
+        for n in (1, 2, 3):
+            await daemon.post("track", userId=f"u{n}", event="Hello", messageId=f"hello-{n}")
+        await daemon.post("group", userId="u1", groupId="acme", traits={"name": "Acme Inc"}, messageId="group-1")
+        await daemon.becomes("hello-3", "clientsuccess", "held")
+        await daemon.becomes("hello-1", "clientsuccess", "delivered")
+        await eventually(lambda: _is_held(daemon, held, 2))
+        status, _ = await daemon.admin("POST", held.replace("held", "release"), {"user": "u3", "drop": True})
+        assert status == 200
+        await daemon.becomes("hello-3", "clientsuccess", "dead")
+        asked = set()
+        for heading, shown in _by_heading().items():
+            method, path = heading.split()
+            path = path.replace("{name}", "clientsuccess").replace("{message_id}", "hello-1")
+            answer = await daemon.admin(method, path, *(shown[:1] if method == "POST" else []))
+            assert answer[0] == 200, (heading, answer)
+            assert shape(answer[1]) == shape(shown[-1]), heading
+            asked.add(heading)
+        assert len(asked) > 10
+
+
+async def _is_held(daemon: Daemon, path: str, n: int) -> bool:
+    return bool((await daemon.get(path))["held"] == n)
+
+
+def _by_heading() -> dict[str, list[Any]]:
+    """The JSON shown under each path: a GET's answer; a POST's body and answer."""
+    found: dict[str, list[Any]] = {}
+    for block in blocks(ADMIN_API, "json"):
+        found.setdefault(block.heading, []).append(json.loads(block.text))
+    return found

@@ -1,0 +1,212 @@
+"""Every hook, log event, verb, path and key that exists is documented, and nothing that does not exist."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import msgspec
+import pytest
+import typer.main
+
+from router import plugin
+from router.admin.api import Daemon, make_admin_app
+from router.cli import app
+from router.config import model
+from router.destinations import HOOKS, find
+from router.plugin import Context, Event, Hooks
+from router.telemetry import EVENTS, make_log
+from tests.docs.pages import PAGES, ROOT, blocks, prose, rows, sections
+
+README, PLUGINS, LOG = ROOT / "README.md", ROOT / "docs/plugins.md", ROOT / "docs/log.md"
+CONFIGURATION, ADMIN_API = ROOT / "docs/configuration.md", ROOT / "docs/admin-api.md"
+
+
+# ---------------------------------------------------------------- plugins
+
+
+def signature(name: str) -> str:
+    """A hook as its heading spells it: without self, annotations as they are written."""
+    hook = getattr(Hooks, name)
+    words = str(inspect.signature(hook)).replace("self, ", "").replace("self", "").replace("'", "")
+    return f"{'async ' if inspect.iscoroutinefunction(hook) else ''}{name}{words}"
+
+
+def test_every_hook_is_documented_with_its_exact_signature() -> None:
+    headed = {heading for heading in sections(PLUGINS) if "(" in heading}
+    assert headed == {signature(name) for name in HOOKS}
+
+
+def test_every_public_name_of_the_contract_is_explained() -> None:
+    words = PLUGINS.read_text()
+    assert [name for name in plugin.__all__ if not re.search(rf"\b{name}\b", words)] in ([], ["Hooks"])
+
+
+def test_every_field_of_an_event_and_of_the_context_is_explained() -> None:
+    words = PLUGINS.read_text()
+    fields = [field.name for field in msgspec.structs.fields(Event)]
+    fields += [name.strip("_") for name in Context.__slots__ if name != "_changed"]
+    assert [name for name in fields if not re.search(rf"`{name}\b", words)] == []
+
+
+def test_the_outcomes_are_all_in_their_table() -> None:
+    outcomes = {found.__name__ for found in plugin.Outcome.__subclasses__()}
+    assert {name.partition("(")[0] for name in rows(sections(PLUGINS)["Outcomes"])} - {"Outcome"} == outcomes
+
+
+# ---------------------------------------------------------------- log
+
+
+def test_the_log_page_lists_every_event_with_its_level_and_meaning() -> None:
+    listed = {name: tuple(cells[1:]) for name, cells in rows(LOG.read_text()).items() if len(cells) == 3}
+    assert listed == {name: (event.level, event.meaning) for name, event in EVENTS.items()}
+
+
+# ---------------------------------------------------------------- command line
+
+
+def commands() -> dict[str, Any]:
+    """The verbs there are, with their parameters."""
+    return dict(cast(Any, typer.main.get_command(app)).commands)
+
+
+def called(line: str) -> Iterator[list[str]]:
+    """The words after `./run` or `segment-router` in a line."""
+    for found in re.finditer(r"(?:^|[\s`(])(?:\./run|(?:/\S+/)?segment-router)((?: +[^\s`#|)]+)+)", line):
+        yield found[1].split()
+
+
+def verbs_shown() -> list[tuple[str, list[str]]]:
+    """Every call of the program in README.md and docs/: where, and its words."""
+    pages = [page for page in PAGES if page.name not in ("CHANGELOG.md", "CONTRIBUTING.md")]
+    lines = [(page.name, line) for page in pages for line in page.read_text().splitlines() if "./run" in line]
+    lines += [(page.name, line) for page in pages for line in page.read_text().splitlines() if "bin/segment" in line]
+    return [(f"{name}: {line.strip()}", words) for name, line in lines for words in called(line)]
+
+
+def test_every_verb_is_in_the_readme_s_table() -> None:
+    table = prose(README)
+    for verb in commands():
+        assert re.search(rf"^\| [^|]*`{verb}\b[^|]*\|", table, re.MULTILINE), verb
+
+
+def test_every_verb_and_option_that_is_shown_exists() -> None:
+    known = commands()
+    shown = [(where, words) for where, words in verbs_shown() if re.fullmatch(r"[a-z]+", words[0])]
+    assert len(shown) > 15
+    for where, (verb, *words) in shown:
+        assert verb in known, where
+        if verb != "bench":  # it reads its own command line
+            options = {option for parameter in known[verb].params for option in parameter.opts}
+            given = {word for word in words if word.startswith("--")}
+            assert given <= options, where
+
+
+def test_the_verbs_that_are_said_to_be_missing_are_missing() -> None:
+    sentence = re.search(r"The verbs (.*?) do not exist", sections(README)["What it does not do yet"], re.DOTALL)
+    assert sentence is not None
+    missing = re.findall(r"`(\w+)`", sentence[1])
+    assert missing
+    assert set(missing) & set(commands()) == set()
+
+
+# ---------------------------------------------------------------- admin API
+
+
+def test_the_paths_of_the_admin_api_and_those_documented_are_the_same() -> None:
+    admin = make_admin_app(cast(Daemon, None), None, "127.0.0.1", make_log(level="error"))
+    there = {f"{route.method} {route.resource.canonical}" for route in admin.router.routes() if route.resource}
+    there = {path for path in there if not path.startswith("HEAD ")}
+    assert {heading for heading in sections(ADMIN_API) if re.match(r"[A-Z]+ /", heading)} == there
+
+
+# ---------------------------------------------------------------- configuration
+
+TABLES = {
+    "[server]": model.ServerConfig,
+    "[admin]": model.AdminConfig,
+    "[store]": model.StoreConfig,
+    "[log]": model.LogConfig,
+    "[[source]]": model.SourceConfig,
+    "[[destination]]": model.DestinationConfig,
+    "[destination.delivery]": model.DeliveryConfig,
+    "[destination.hold]": model.HoldConfig,
+    "[destination.dead]": model.DeadConfig,
+    "[destination.mapping]": model.MappingConfig,
+}
+
+
+def keys_of(table: type[model.Section]) -> set[str]:
+    """The keys of a table as the file spells them, without the tables in it."""
+    fields = {field.alias or name for name, field in table.model_fields.items()}
+    return fields - {"delivery", "hold", "dead", "mapping"}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_key_of_a_table_is_documented(heading: str) -> None:
+    documented = rows(sections(CONFIGURATION)[heading])
+    assert set(documented) == keys_of(TABLES[heading])
+
+
+def test_the_keys_at_the_top_of_the_shipped_configuration_are_documented() -> None:
+    shipped = tomllib.loads((ROOT / "config.toml").read_text())
+    top = {key for key, value in shipped.items() if not isinstance(value, dict | list)}
+    assert set(rows(sections(CONFIGURATION)["At the top"])) == top
+
+
+@pytest.mark.parametrize("name", ["clientsuccess", "freshsuccess", "braze", "file"])
+def test_every_setting_of_a_plugin_that_comes_along_is_documented(name: str) -> None:
+    settings = find(name).load().settings_model
+    assert set(rows(sections(CONFIGURATION)[name])) == set(settings.model_fields)
+
+
+#: key -> what would stand in the code if it had an effect
+EFFECTS = {
+    "server.public_url": r"\.public_url\b",
+    "store.retention": r"store\.retention_s\b",
+    "source.rate": r"source\.rate\b",
+    "source.origins": r"source\.origins\b",
+    "destination.hold.max_age": r"hold\.max_age_s\b",
+    "destination.hold.max_bytes": r"hold\.max_bytes\b",
+    "destination.dead.max_age": r"dead\.max_age_s\b",
+    "destination.dead.max_bytes": r"dead\.max_bytes\b",
+}
+STAGES = ("accept.py", "daemon.py", "decide", "deliver", "directory.py", "ingest", "store")
+
+
+def test_the_keys_that_are_said_to_have_no_effect_are_those_that_have_none() -> None:
+    said = set()
+    for heading in TABLES:
+        prefix = heading.strip("[]")
+        table = rows(sections(CONFIGURATION)[heading])
+        said |= {f"{prefix}.{key}" for key, cells in table.items() if "no effect yet" in cells[-1]}
+    files = [
+        file for stage in STAGES for file in [*(ROOT / "router").glob(stage), *(ROOT / "router" / stage).rglob("*.py")]
+    ]
+    code = "\n".join(file.read_text() for file in files if file.suffix == ".py")
+    used = {key for key, pattern in EFFECTS.items() if re.search(pattern, code)}
+    assert said == set(EFFECTS) - used
+
+
+# ---------------------------------------------------------------- the pages themselves
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_that_are_there(page: Any) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", prose(page))
+    assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_claims_delivery_exactly_once(page: Any) -> None:
+    for sentence in re.split(r"(?<=[.:])\s", prose(page)):
+        if re.search(r"exactly[\s-]+once", sentence):
+            assert re.search(r"\b(not|never)\b", sentence), sentence
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_blocks_name_a_language_that_the_tests_know(page: Any) -> None:
+    assert {block.language for block in blocks(page)} <= {"sh", "text", "python", "toml", "json", "js"}
