@@ -6,7 +6,6 @@ plugin needs one; requirements (the gate). Standing behind a blocked lane comes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -81,7 +80,7 @@ def wanted(integrations: Any, names: frozenset[str]) -> bool:
 
     A name's own entry beats `All`; absent means true; an object counts as true.
     """
-    if not isinstance(integrations, Mapping):
+    if not isinstance(integrations, dict):
         return True
     verdict = True
     for name, value in integrations.items():

@@ -133,6 +133,8 @@ async def deliver(destination: Destination, items: list[Item], attempt: Attempt)
 def per_item(destination: Destination, result: object, n: int) -> list[Outcome]:
     """Spread what a hook returned over its items; anything that is no outcome is a fault of the plugin."""
     outcomes = [result] * n if isinstance(result, Outcome) else list(result) if isinstance(result, Sequence) else []
+    if isinstance(result, Delivered):
+        return outcomes
     good = len(outcomes) == n and all(isinstance(o, Outcome) and not isinstance(o, Skip) for o in outcomes)
     if not good:
         words = f"deliver or verdict returned {type(result).__name__} for {n} items: want one Outcome, or one per item"

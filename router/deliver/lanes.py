@@ -6,7 +6,7 @@ parked rows go out, new events park behind them), or it only holds events whose 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -90,8 +90,9 @@ class Lane:
         self.queued = False  #: stands in the worker's list of lanes that want a turn
         self.stored = False  #: a row exists, or is about to
         self.uncommitted = 0  #: steps on their way that carry this lane
-        self.buffers: dict[str, deque[Entry]] = {HELD: deque(), MAIN: deque()}  #: parked ones read ahead while draining
-        self.fetched = {HELD: -1, MAIN: -1}  #: place of the last row taken out of each queue
+        #: parked ones read ahead while draining, by queue; made when first asked for: most lanes never park anything
+        self.buffers: defaultdict[str, deque[Entry]] = defaultdict(deque)
+        self.fetched: dict[str, int] = {}  #: place of the last row taken out of each queue
         self.draining = False
         self.fence: Step | None = None  #: rows are not read before this step is stored: it changes them in bulk
         self.frozen = False  #: what it holds moves away with the fenced step: no turn before that is stored
@@ -119,7 +120,7 @@ class Lane:
 
     def rewind(self, queue: str, place: int) -> None:
         """The row at this place is to be read again, or was put there just now."""
-        self.fetched[queue] = min(self.fetched[queue], place - 1)
+        self.fetched[queue] = min(self.fetched.get(queue, -1), place - 1)
         self.buffers[queue].clear()
 
     def open_queues(self) -> list[str]:

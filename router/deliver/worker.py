@@ -373,7 +373,7 @@ class Worker:
         if not wants:
             return
         limit = max(1, min(ROWS_PER_LANE, ROWS // len(wants)))
-        found = await self.parked([(lane.key, queue, lane.fetched[queue]) for lane, queue in wants], limit)
+        found = await self.parked([(lane.key, queue, lane.fetched.get(queue, -1)) for lane, queue in wants], limit)
         for (lane, queue), rows in zip(wants, found, strict=True):
             lane.buffers[queue].extend(self._entry(row, lane) for row in rows)
             if not rows:

@@ -42,7 +42,8 @@ def test_every_hook_is_documented_with_its_exact_signature() -> None:
 
 def test_every_public_name_of_the_contract_is_explained() -> None:
     words = PLUGINS.read_text()
-    assert [name for name in plugin.__all__ if not re.search(rf"\b{name}\b", words)] in ([], ["Hooks"])
+    names = set(plugin.__all__) - {"Hooks"}  # the list of hooks, which the headings are
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", words)] == []
 
 
 def test_every_field_of_an_event_and_of_the_context_is_explained() -> None:
@@ -202,9 +203,10 @@ def test_links_lead_to_files_that_are_there(page: Any) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_claims_delivery_exactly_once(page: Any) -> None:
-    for sentence in re.split(r"(?<=[.:])\s", prose(page)):
-        if re.search(r"exactly[\s-]+once", sentence):
-            assert re.search(r"\b(not|never)\b", sentence), sentence
+    words = prose(page)
+    claims = re.findall(r"exactly[\s-]+once", words)
+    denials = re.findall(r"\b(?:not|never)\s+exactly[\s-]+once", words)
+    assert len(claims) == len(denials)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
