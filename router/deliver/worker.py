@@ -39,6 +39,7 @@ ROWS, ROWS_PER_LANE = 2_000, 50
 COMMIT_PAUSE_S = 0.01
 """Between two commits of a destination: its cursor rides on other commits, and nobody waits for it."""
 FULL_PAUSE_S = 1.0
+EXPIRED_LANES, EXPIRY_PAUSE_MS = 100, 60_000
 TIMER_PAUSE_MS = 250
 """A timer that is due but not at its turn is looked at again after this."""
 
@@ -73,6 +74,8 @@ class Worker:
         self._next_due: int | None = 0
         self._may_have_rows = True
         self._read_at = 0
+        self._more_due = False
+        self._expire_at = 0
         self._last_place = 0
         self._warned_at: dict[str, int] = {}
         self.flow = Flow(cursor.status, clock)
@@ -172,6 +175,7 @@ class Worker:
             if self._turning():
                 worked = await self._read()
                 worked |= await self._activate_due()
+                await self._expire_held()
                 worked |= await self._take_turns()
             self._relieve()
             self._set_alarm(self._outbox.pump())
@@ -187,7 +191,9 @@ class Worker:
         return self.flow.may_send(self._outbox.in_flight) and not self._outbox.waiting
 
     def _set_alarm(self, look_again: int | None) -> None:
-        times = [look_again, self.flow.wake_at(), self._next_due if self.flow.running else None]
+        times = [look_again, self.flow.wake_at()]
+        if self.flow.running and self.destination.config.enabled:
+            times += [self._next_due, self._expire_at]
         soonest = min((at for at in times if at is not None), default=None)
         if soonest is not None:
             self._alarm.set(soonest)
@@ -256,20 +262,53 @@ class Worker:
                 if lane.draining or lane.due_at is None or lane.due_at > now or not lane.rows:
                     continue
                 if draining >= DRAINING:
-                    self._expect_due(now)  # the rest when some of these are done
                     break
                 draining += 1
                 lane.draining = True
                 self._make_ready(lane)
         await self._wake_plugin(now)
         later = await self.store.next_due(name, now)
-        self._expect_due(now if len(rows) >= limit else later)
+        self._more_due = draining >= DRAINING  # the rest when half of these are done
+        self._expect_due(later if self._more_due or len(rows) < limit else now)
         return False
 
     def _expect_due(self, at: int | None) -> None:
         """Something is due then; look at that time at the latest."""
         if at is not None:
             self._next_due = at if self._next_due is None else min(at, self._next_due)
+
+    async def _expire_held(self) -> None:
+        """Give up what has been held for too long, a slice at a time; each event's age runs from its own hold."""
+        now = self._clock.now_ms()
+        if now < self._expire_at:
+            return
+        self._expire_at = now + EXPIRY_PAUSE_MS
+        if not self.destination.config.enabled:
+            return
+        before = now - int(self.destination.config.hold.max_age_s * 1000)
+        keys = await self.store.held_since(self.destination.name, before, EXPIRED_LANES)
+        if len(keys) == EXPIRED_LANES:
+            self._expire_at = now
+        lanes = [self._lanes.take(key, loaded=False) for key in keys]
+        with self._lanes.in_hand(lanes):
+            await self._load_lanes(lanes)
+            waiting = [lane for lane in lanes if lane.held and lane.current is None and lane.fence is None]
+            found = await self.parked([(lane.key, HELD, -1) for lane in waiting], ROWS_PER_LANE) if waiting else []
+            for lane, rows in zip(waiting, found, strict=True):
+                self._expire_lane(lane, rows, before)
+
+    def _expire_lane(self, lane: Lane, rows: list[ParkedRow], before: int) -> None:
+        left = [row for row in rows if row.parked_at >= before]
+        for row in rows[: len(rows) - len(left)]:
+            self.settlement.bury(
+                self._entry(row, lane), "hold_expired", f"held for longer than hold.max_age: {row.reason}"
+            )
+        lane.held_since = left[0].parked_at if left else before if lane.held else 0
+        lane.rewind(HELD, 0)
+        if not lane.rows:
+            self.free(lane)
+        elif len(left) < len(rows):
+            self.settlement.ask_again(lane)  # another event is the first now, and may wait for something else
 
     async def _wake_plugin(self, now: int) -> None:
         """Call the timer hook for what is due; its items park in the lane of the event that set the timer."""
@@ -458,6 +497,9 @@ class Worker:
         else:
             self._lanes.free(lane)
         self.book.touch(lane)
+        if self._more_due and sum(1 for other in self._lanes if other.draining) < DRAINING // 2:
+            self._more_due = False
+            self._expect_due(self._clock.now_ms())
 
     def _turn(self, entry: Entry) -> bool:
         """Give an event its turn. False: it was put back."""
@@ -508,6 +550,8 @@ class Worker:
                 more = await self.store.commit(step)
                 break
             except StoreFull:
+                if self._stopping:
+                    raise  # what is not stored is simply repeated after the next start
                 await self._clock.sleep(FULL_PAUSE_S)
         self.book.stored()
         for need in step.opened:

@@ -281,6 +281,10 @@ class Store(Protocol):
         """Lanes whose time has come, longest due first."""
         ...
 
+    async def held_since(self, destination: str, before_ms: int, limit: int) -> list[str]:
+        """User keys of lanes that hold something since before an instant, longest first."""
+        ...
+
     async def due_timers(self, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
         """Timers whose time has come: (state key, due, user key)."""
         ...

@@ -134,6 +134,16 @@ def due(db: sqlite3.Connection, destination: str, now_ms: int, limit: int) -> li
     return [LaneRow(*values) for values in rows]
 
 
+def held_since(db: sqlite3.Connection, destination: str, before_ms: int, limit: int) -> list[str]:
+    """User keys of lanes that hold something since before an instant, longest first."""
+    rows = db.execute(
+        "SELECT user_key FROM lane WHERE part = ? AND destination = ? AND held > 0 AND held_since < ?"
+        " ORDER BY held_since LIMIT ?",
+        (PART, destination, before_ms, limit),
+    )
+    return [row[0] for row in rows]
+
+
 def due_timers(db: sqlite3.Connection, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
     """Timers whose time has come: (state key, due, user key)."""
     return db.execute(

@@ -82,6 +82,7 @@ CREATE TABLE lane (
   PRIMARY KEY (part, destination, user_key)
 ) WITHOUT ROWID;
 CREATE INDEX lane_for_due ON lane (part, destination, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX lane_for_expiry ON lane (part, destination, held_since) WHERE held > 0;
 CREATE INDEX lane_for_need ON lane (part, destination, need, user_key) WHERE need <> '';
 
 CREATE TABLE parked (

@@ -83,6 +83,9 @@ class SqliteStore:
     async def due(self, destination: str, now_ms: int, limit: int) -> list[LaneRow]:
         return await self._reader.run(reads.due, destination, now_ms, limit)
 
+    async def held_since(self, destination: str, before_ms: int, limit: int) -> list[str]:
+        return await self._reader.run(reads.held_since, destination, before_ms, limit)
+
     async def due_timers(self, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
         return await self._reader.run(reads.due_timers, destination, now_ms, limit)
 

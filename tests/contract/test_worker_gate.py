@@ -175,3 +175,28 @@ async def test_a_lane_that_holds_too_many_events_buries_the_next_one(rig: Rig) -
     ledger = await rig.quiet()
     assert (ledger["held"], ledger["dead"]) == (2, 1)
     assert await rig.fate("t2") == ("dead", "hold_full")
+
+
+async def test_what_is_held_for_too_long_becomes_a_dead_letter_each_event_by_its_own_age(rig: Rig) -> None:
+    rig.start(Gated, hold={"max_age": "1h"})
+    await rig.call("track", "old", userId="u1", event="E")
+    await rig.quiet()
+    rig.clock.advance(1800)
+    await rig.call("track", "new", userId="u1", event="E")
+    await rig.quiet()
+    ledger = await rig.pass_time(1900, 100)
+    assert (ledger["held"], ledger["dead"]) == (1, 1)
+    assert await rig.fate("old") == ("dead", "hold_expired")
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["g", "new"]
+
+
+async def test_held_events_of_a_disabled_destination_do_not_age_away(rig: Rig) -> None:
+    rig.start(Gated, hold={"max_age": "1h"})
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.quiet()
+    await rig.stop()
+    rig.start(Gated, hold={"max_age": "1h"}, enabled=False)
+    ledger = await rig.pass_time(8000, 1000)
+    assert (ledger["held"], ledger["dead"]) == (1, 0)
