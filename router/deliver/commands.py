@@ -27,13 +27,13 @@ async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> 
 
     Returns how many events were held. Raises Refused `requirements_missing`, `not_held`.
     """
-    async with worker.lane(key) as lane:
+    async with worker.turnstile.lane(key) as lane:
         held = _held(lane)
         if group is not None:
             traits = {name: value for name, value in group.items() if name != "id"}
             given = msgspec.json.encode({"id": str(group["id"]), "traits": traits}).decode()
             worker.book.give(lane, given)
-        elif not await worker.gate_is_open(lane):
+        elif not await worker.turnstile.gate_is_open(lane):
             raise Refused("requirements_missing", f"still waiting: {lane.reason} ({lane.need or lane.key})")
         worker.settlement.ask_again(lane)
         return held
@@ -41,10 +41,10 @@ async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> 
 
 async def drop(worker: Worker, key: str) -> int:
     """Make a user's held events dead letters (`dropped`). Returns how many."""
-    async with worker.lane(key) as lane:
+    async with worker.turnstile.lane(key) as lane:
         dropped, after, held = 0, -1, _held(lane)
         while dropped < held:
-            rows = (await worker.parked([(key, HELD, after)], DROP_SLICE))[0]
+            rows = (await worker.turnstile.parked([(key, HELD, after)], DROP_SLICE))[0]
             if not rows:
                 break
             for row in rows:
@@ -53,7 +53,7 @@ async def drop(worker: Worker, key: str) -> int:
                 dropped += 1
         lane.rewind(HELD, 0)
         if not lane.rows:
-            worker.free(lane)
+            worker.turnstile.free(lane)
         return dropped
 
 

@@ -226,3 +226,25 @@ class Lanes:
         if lane.idle and self._lanes.get(lane.key) is lane:
             self.set_need(lane, "")
             del self._lanes[lane.key]
+
+
+class Ready:
+    """The lanes that may have a turn to take, in the order they asked for it."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._lanes: deque[Lane] = deque()
+        self._wake = wake
+
+    def add(self, lane: Lane) -> None:
+        """This lane may have a turn to take."""
+        if not lane.queued:
+            lane.queued = True
+            self._lanes.append(lane)
+        self._wake()
+
+    def take(self, most: int) -> list[Lane]:
+        """The first lanes, which stand in the list no more."""
+        lanes = [self._lanes.popleft() for _ in range(min(most, len(self._lanes)))]
+        for lane in lanes:
+            lane.queued = False
+        return lanes

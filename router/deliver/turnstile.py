@@ -1,0 +1,261 @@
+"""The turnstile of one destination: lets the lanes that want a turn take it, batch by batch.
+
+What their decisions may ask for is loaded first, in few trips to the store; then lane after lane takes its turns in one
+synchronous stretch, in the order of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from router.deliver.book import Book
+from router.deliver.lanes import Entry, Lane, Lanes, Ready
+from router.deliver.overlay import Overlay
+from router.deliver.settlement import Settlement
+from router.deliver.turns import WAKE, Turns, made_by
+from router.destinations import Destination
+from router.plugin import Event, Item
+from router.store import HELD, WAITING, LaneRow, ParkedRow, Store
+
+TURNS = 500
+PREPARED_PER_LANE = 50
+ROWS, ROWS_PER_LANE = 2_000, 50
+
+_items = msgspec.json.Decoder(list[Item])
+
+
+class Turnstile:
+    """Owned by the worker; only its loop calls it."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        store: Store,
+        book: Book,
+        lanes: Lanes,
+        ready: Ready,
+        settlement: Settlement,
+        turns: Turns,
+    ) -> None:
+        self._destination, self._store, self._book, self._lanes = destination, store, book, lanes
+        self._ready, self._settlement, self._turns = ready, settlement, turns
+        self._fenced: list[Lane] = []
+        self.may_have_rows = True  #: False: it is certain that no lane has a row
+        self.drained = 0  #: lanes whose parked events have all gone out, ever
+
+    @asynccontextmanager
+    async def lane(self, key: str) -> AsyncIterator[Lane]:
+        """The lane of a user, read from its row if need be, to work with over an await."""
+        lane = self._lanes.take(key, loaded=not self.may_have_rows)
+        with self._lanes.in_hand([lane]):
+            await self.load_lanes([lane])
+            yield lane
+
+    async def gate_is_open(self, lane: Lane) -> bool:
+        """Whether the first event this lane holds could go out now."""
+        rows = (await self.parked([(lane.key, HELD, -1)], 1))[0]
+        entries = [self.entry(row, lane) for row in rows[:1]]
+        await self._turns.prepare(entries)
+        return bool(entries) and self._turns.gate_is_open(entries[0])
+
+    def free(self, lane: Lane) -> None:
+        """The lane holds nothing any more."""
+        self._lanes.free(lane)
+        self._book.touch(lane)
+
+    def stored(self) -> None:
+        """A commit is done: lanes whose rows were changed in bulk may be read again."""
+        fenced, self._fenced = self._fenced, []
+        for lane in fenced:
+            self._ready.add(lane)
+
+    # ------------------------------------------------------------ a batch of turns
+
+    async def take_turns(self) -> bool:
+        """Give turns to the lanes that want one. False: none does."""
+        lanes = self._ready.take(TURNS)
+        if not lanes:
+            return False
+        with self._lanes.in_hand(lanes):
+            await self.load_lanes(lanes)
+            await self._fetch_parked([lane for lane in lanes if lane.draining and lane.current is None])
+            prepared = [entry for lane in lanes for entry in self._candidates(lane)]
+            await self._turns.prepare(prepared)
+            linked = self._linked_lanes(prepared)
+            with self._lanes.in_hand(linked):
+                await self.load_lanes(linked)
+                known = {id(entry) for entry in prepared}
+                for lane in sorted(lanes, key=_first_pos):
+                    self._run_lane(lane, known)
+        return True
+
+    def _linked_lanes(self, entries: list[Entry]) -> list[Lane]:
+        """The lanes of anonymousIds that these calls link to a user: what they hold will join the user's lane."""
+        if self._book.held <= 0:
+            return []
+        keys = {key for entry in entries if entry.event is not None and (key := _linked_key(entry.event))}
+        return [self._lanes.take(key, loaded=not self.may_have_rows) for key in sorted(keys)]
+
+    async def load_lanes(self, lanes: Sequence[Lane]) -> None:
+        """Read the rows of those lanes whose row was not read yet."""
+        unread = [lane for lane in lanes if not lane.loaded]
+        if not unread:
+            return
+        opened = self._watch_openings()
+        loaded = await self._store.load(self._destination.name, [lane.key for lane in unread], [])
+        missed = opened()
+        for lane in unread:
+            if not lane.loaded:
+                self._restore(lane, loaded.lanes.get(lane.key), missed)
+
+    def _watch_openings(self) -> Callable[[], set[str]]:
+        """The needs that are met while something is read: the snapshot may be older than their commit."""
+        before = set(self._settlement.opening)
+        self._settlement.opened_since.clear()
+        return lambda: before | self._settlement.opened_since
+
+    def _restore(self, lane: Lane, row: LaneRow | None, missed: set[str]) -> None:
+        self._lanes.restore(lane, row)
+        if lane.need and lane.need in missed:
+            self._settlement.ask_again(lane)
+
+    async def _fetch_parked(self, lanes: list[Lane]) -> None:
+        """Read on in the queue that each draining lane takes its next event from."""
+        wants: list[tuple[Lane, str]] = []
+        for lane in lanes:
+            if lane.fence is None:
+                wants += [(lane, queue) for queue in lane.open_queues() if not lane.buffers[queue]]
+            elif lane not in self._fenced:
+                self._fenced.append(lane)
+        if not wants:
+            return
+        limit = max(1, min(ROWS_PER_LANE, ROWS // len(wants)))
+        found = await self.parked([(lane.key, queue, lane.fetched.get(queue, -1)) for lane, queue in wants], limit)
+        for (lane, queue), rows in zip(wants, found, strict=True):
+            lane.buffers[queue].extend(self.entry(row, lane) for row in rows)
+            if not rows:
+                self._book.fence(lane)  # cannot be: its rows are counted; look again when all is stored
+                self._fenced.append(lane)
+
+    async def parked(self, asked: list[tuple[str, str, int]], limit: int) -> list[list[ParkedRow]]:
+        """For each (user key, queue, place): parked rows behind that place as they are now, in order."""
+        before = self._book.unstored()
+        found = await self._store.parked(self._destination.name, asked, limit)
+        unstored = Overlay([*before, *self._book.unstored()])
+        return [unstored.over(ask, rows, more) for ask, (rows, more) in zip(asked, found, strict=True)]
+
+    def _candidates(self, lane: Lane) -> list[Entry]:
+        """The entries this lane may take turns with now; parked ones become entries here."""
+        entries = list(lane.waiting)[:PREPARED_PER_LANE] if lane.current is None or lane.blocked else []
+        if lane.draining and lane.current is None:
+            for queue in lane.open_queues():
+                entries += lane.buffers[queue]
+        return entries
+
+    def entry(self, row: ParkedRow, lane: Lane) -> Entry:
+        """A parked row as an event of its lane."""
+        entry = Entry(row, lane)
+        if row.items is not None:
+            if row.made_by == made_by(self._destination) or row.type == WAKE:
+                entry.items = _items.decode(row.items)
+                entry.share = 1 if row.attempts else None
+            else:
+                entry.turned = True  # another plugin version made the items: map it again, its state stands
+        return entry
+
+    def _run_lane(self, lane: Lane, known: set[int]) -> None:
+        """Take turns until the lane has something in flight, or wants more loaded."""
+        if lane.frozen:
+            self._fenced.append(lane)
+            return
+        if lane.joining:
+            if lane.current is None:
+                for other in lane.joining:
+                    self._ready.add(other)
+            return
+        while True:
+            if lane.draining and lane.current is None and not self._drain_one(lane, known):
+                break
+            if lane.draining and lane.current is None:
+                continue
+            if not lane.waiting or (lane.current is not None and not lane.blocked):
+                break
+            if id(lane.waiting[0]) not in known:
+                self._ready.add(lane)
+                break
+            if not self._turn(lane.waiting.popleft()):
+                break
+
+    def _drain_one(self, lane: Lane, known: set[int]) -> bool:
+        """One parked event of a draining lane. False: nothing can be done before more is loaded."""
+        if not lane.open_queues():
+            self._end_drain(lane)
+            return True
+        entry = lane.head()
+        if entry is None or id(entry) not in known:
+            if lane not in self._fenced:
+                self._ready.add(lane)
+            self._park_waiting(lane, known)
+            return False
+        lane.buffers[entry.queue].popleft()
+        lane.fetched[entry.queue] = entry.place
+        if entry.items is not None:
+            self._settlement.send(entry)
+            return True
+        return self._turn(entry)
+
+    def _park_waiting(self, lane: Lane, known: set[int]) -> None:
+        """What was read meanwhile parks behind the lane; it must not hold the window."""
+        while lane.waiting and id(lane.waiting[0]) in known and self._turn(lane.waiting.popleft()):
+            pass
+
+    def _end_drain(self, lane: Lane) -> None:
+        lane.draining, lane.due_at, lane.attempts = False, None, 0
+        if lane.held:
+            lane.mode = WAITING
+        else:
+            self._lanes.free(lane)
+        self._book.touch(lane)
+        self.drained += 1
+
+    def _turn(self, entry: Entry) -> bool:
+        """Give an event its turn. False: it was put back."""
+        return not self._joins(entry) and self._settlement.take(entry, self._turns.take(entry))
+
+    def _joins(self, entry: Entry) -> bool:
+        """At a linking call's turn, what is held for the anonymousId joins the user's lane. True: it has to wait first."""
+        event, lane = entry.event, entry.lane
+        if event is None or event.user_id is None or not (source := _linked_key(event)):
+            return False
+        anonymous = self._lanes.get(source)
+        if anonymous is None or anonymous is lane:
+            return False
+        if lane in anonymous.joining:
+            anonymous.joining.remove(lane)
+            self._ready.add(anonymous)
+        if not anonymous.held:
+            return False
+        if anonymous.current is not None:
+            anonymous.joining.append(lane)  # it takes no new turn; what is in flight there ends first
+            self._settlement.put_back(entry, ready=False)
+            return True
+        self._book.move(anonymous, lane, event.user_id)
+        self._lanes.set_need(anonymous, "")
+        if not anonymous.main and not anonymous.draining:
+            self._lanes.free(anonymous)
+        self._ready.add(anonymous)
+        self._settlement.ask_again(lane)
+        return False
+
+
+def _linked_key(event: Event) -> str | None:
+    """The anonymous key that a call links to its user."""
+    linked = {"identify": event.anonymous_id, "alias": event.previous_id}.get(event.type)
+    return f"a:{linked}" if linked and event.user_id is not None else None
+
+
+def _first_pos(lane: Lane) -> int:
+    return lane.waiting[0].pos if lane.waiting else 0
