@@ -10,8 +10,9 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from aiohttp import web
 
 from router import __version__
 from router.accept import Acceptor
-from router.admin.api import RestartRequired, make_admin_app
+from router.admin.api import Reloaded, RestartRequired, make_admin_app
 from router.clock import SystemClock
-from router.config import Config, Listen
+from router.config import Config, DestinationConfig, Listen
 from router.deliver.runner import Runner
 from router.destinations import Destination, read
 from router.errors import ConfigError, StartError, StoreError
@@ -31,6 +32,21 @@ from router.store.sqlite import SqliteStore, open_store
 from router.telemetry import Log, library_lines, make_log
 
 BACKLOG = 4096
+
+NEED_RESTART = {
+    "server.listen": "server.listen",
+    "server.trusted_proxies": "server.trusted_proxies",
+    "server.public_url": "server.public_url",
+    "admin.listen": "admin.listen",
+    "admin.token": "admin.token",
+    "store.url": "store.url",
+    "store.dedupe_window": "store.dedupe_window_s",
+    "store.min_free": "store.min_free_bytes",
+    "log.level": "log.level",
+    "log.format": "log.format",
+    "log.decisions": "log.decisions",
+}
+"""Keys that are read once, and where a Config has them: a reload that changes one is refused."""
 
 
 def run(config_path: Path) -> int:
@@ -80,8 +96,7 @@ class Daemon:
             "daemon_started", version=__version__, config=str(self._path), store=str(config.store.path), pid=os.getpid()
         )
         for warning in config.warnings:
-            name = "secret_missing" if warning.where else "config_warned"
-            log.emit(name, where=warning.where, setting=warning.key, detail=warning.words)
+            log.emit(warning.event, where=warning.where, setting=warning.key, detail=warning.words)
         async with AsyncExitStack() as stack:
             self._listen_to_signals()
             self.store, self._clock = await stack.enter_async_context(
@@ -94,7 +109,11 @@ class Daemon:
             )
             await stack.enter_async_context(self._running())
             ingest = make_app(
-                Acceptor(self.store, log), self._sources, self._clock, trusted_proxies=config.server.trusted_proxies
+                Acceptor(self.store, log),
+                self._sources,
+                self._clock,
+                trusted_proxies=config.server.trusted_proxies,
+                public_url=config.server.public_url,
             )
             admin = make_admin_app(self, config.admin.token, config.admin.listen.host, log)
             admin_runner = web.AppRunner(admin, access_log=None, handle_signals=False)
@@ -118,10 +137,7 @@ class Daemon:
         hint = f"{os.environ.get('SEGMENT_ROUTER_COMMAND', 'segment-router')} send track --user u1 --event Hello"
         self._log.emit("daemon_ready", listen=ingest_url, admin=admin_url, destinations=list(self.runners), paste=hint)
         if sys.stderr.isatty():
-            print(
-                f"\nSegment calls:  {ingest_url}\nAdmin API:      {admin_url}\nSend an event:  {hint}\n",
-                file=sys.stderr,
-            )
+            print(greeting(ingest_url, admin_url, hint, self._config.destinations), file=sys.stderr)
 
     async def _until_stopped(self) -> str:
         """Wait for a signal, or for the store to fail. Returns why, empty for a signal."""
@@ -175,8 +191,8 @@ class Daemon:
 
         self._reload_task = asyncio.create_task(reload(), name="reload")
 
-    async def reload(self) -> list[str]:
-        """Read config.toml again and put it in force, all of it or nothing. Returns warnings.
+    async def reload(self) -> Reloaded:
+        """Read config.toml again and put it in force, all of it or nothing.
 
         A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
         """
@@ -189,27 +205,33 @@ class Daemon:
                     self._log.emit("config_reload_failed", detail=problem)
                 raise
             wanted = {destination.name: destination for destination in destinations}
-            changed = [name for name, runner in self.runners.items() if _changed(runner.destination, wanted.get(name))]
-            await asyncio.gather(*(self._end(name) for name in changed))
-            for name, destination in wanted.items():
-                if name not in self.runners:
-                    self._start(destination)
+            done = self._compare(config, wanted)
+            await asyncio.gather(*(self._end(name) for name in (*done.changed, *done.removed)))
+            for name in (*done.changed, *done.added):
+                self._start(wanted[name])
+            self.runners = {name: self.runners[name] for name in wanted}  # answers list them as config.toml does
             self._sources.replace(config.sources)
             self._config = config
-            warnings = [f"{warning.where}: {warning.words}" for warning in config.warnings]
-            self._log.emit("config_reloaded", changed=changed, destinations=list(self.runners), warnings=warnings)
-            return warnings
+            self._log.emit("config_reloaded", **done._asdict(), destinations=list(self.runners))
+            return done
+
+    def _compare(self, config: Config, wanted: Mapping[str, Destination]) -> Reloaded:
+        """What putting a configuration in force would do."""
+        there = {name: runner.destination for name, runner in self.runners.items()}
+        before, after = ({source.name: source for source in c.sources} for c in (self._config, config))
+        return Reloaded(
+            added=[name for name in wanted if name not in there],
+            changed=[name for name in wanted if name in there and _changed(there[name], wanted[name])],
+            removed=[name for name in there if name not in wanted],
+            sources=[name for name in {**before, **after} if before.get(name) != after.get(name)],
+            warnings=[str(warning) for warning in config.warnings],
+        )
 
     def _refuse_restart(self, config: Config) -> None:
-        for key, old, new in (
-            ("server.listen", self._config.server.listen, config.server.listen),
-            ("admin.listen", self._config.admin.listen, config.admin.listen),
-            ("store.url", self._config.store.url, config.store.url),
-        ):
-            if old != new:
-                raise RestartRequired(
-                    f"{key} changed from {old} to {new}: that needs a restart, so nothing was changed"
-                )
+        """Raises RestartRequired with every changed key that the running daemon cannot take."""
+        value = {key: attrgetter(place) for key, place in NEED_RESTART.items()}
+        if changed := [key for key in value if value[key](self._config) != value[key](config)]:
+            raise RestartRequired(changed)
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys."""
@@ -219,8 +241,17 @@ class Daemon:
         ]
 
 
-def _changed(old: Destination, new: Destination | None) -> bool:
-    return new is None or old.config != new.config or old.plugin_version != new.plugin_version
+def _changed(old: Destination, new: Destination) -> bool:
+    return old.config != new.config or old.plugin_version != new.plugin_version
+
+
+def greeting(ingest_url: str, admin_url: str, hint: str, destinations: Sequence[DestinationConfig]) -> str:
+    """What a person at a terminal wants to know first."""
+    lines = [f"Segment calls:  {ingest_url}", f"Admin API:      {admin_url}", f"Send an event:  {hint}"]
+    enabled = [destination for destination in destinations if destination.enabled]
+    if enabled and not any(destination.is_live for destination in enabled):
+        lines.append(f"Dry run:        nothing is sent to {', '.join(destination.name for destination in enabled)}")
+    return "\n".join(["", *lines, ""])
 
 
 @asynccontextmanager

@@ -236,7 +236,8 @@ class Stage:
         self._folder, self._admin, self._session = folder, admin, session
         self._clock = SystemClock()
         # what systemd gave this process, and what another config.toml needs, is not the demo's
-        mine = {"SEGMENT_ROUTER_CONFIG": str(folder / "config.toml"), "SEGMENT_ROUTER_COMMAND": "segment-router"}
+        self._command = os.environ.get("SEGMENT_ROUTER_COMMAND", "segment-router")
+        mine = {"SEGMENT_ROUTER_CONFIG": str(folder / "config.toml"), "SEGMENT_ROUTER_COMMAND": self._command}
         taken = ("STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_", "SEGMENT_ROUTER_")
         self._environ = {k: v for k, v in os.environ.items() if not k.startswith(taken)} | mine
 
@@ -269,7 +270,7 @@ class Stage:
 
     async def verb(self, *words: str) -> None:
         """Run a verb of the command line, and show it with what it says."""
-        print(f"\n    $ segment-router {' '.join(words)}", flush=True)
+        print(f"\n    $ {self._command} {' '.join(words)}", flush=True)
         process = await self._child(*words, stdout=asyncio.subprocess.PIPE)
         said, _ = await process.communicate()
         for line in said.decode("utf-8", "replace").splitlines():

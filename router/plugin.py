@@ -261,7 +261,7 @@ class Skip(Outcome, Exception):
 
 @dataclass(unsafe_hash=True)
 class Reject(Outcome, Exception):
-    """It will never be accepted: a dead letter with this reason, kept for replay."""
+    """It will never be accepted: a dead letter with this reason."""
 
     reason: str
     detail: str = ""

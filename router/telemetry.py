@@ -36,8 +36,12 @@ EVENTS: Mapping[str, LogEvent] = {
     "daemon_ready": LogEvent("info", "Both listeners answer and every destination runs."),
     "daemon_stopping": LogEvent("info", "A stop was asked for; no new turns, what is in flight may end."),
     "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
-    "config_reloaded": LogEvent("info", "config.toml was read again and is in force."),
-    "config_reload_failed": LogEvent("error", "config.toml is faulty, so the former one stays; one line per problem."),
+    "config_reloaded": LogEvent(
+        "info", "config.toml was read again and is in force; names what was added, changed, removed."
+    ),
+    "config_reload_failed": LogEvent(
+        "error", "config.toml cannot be put in force, so the former one stays; one line per problem."
+    ),
     "config_warned": LogEvent("warning", "Something in config.toml stops nothing but is worth a look."),
     "secret_missing": LogEvent("warning", "A secret was not found, at a destination that does not send yet."),
     "event_accepted": LogEvent("info", "An event is on stable storage and was answered with 200."),
@@ -48,9 +52,11 @@ EVENTS: Mapping[str, LogEvent] = {
     "event_delivered": LogEvent("info", "The vendor has the event, or the dry run has recorded it."),
     "event_retrying": LogEvent("info", "An attempt failed and another one is due; the user's later events wait."),
     "event_released": LogEvent("info", "A held event may go: its group is known, or an operator said so."),
-    "event_dead": LogEvent("warning", "An event was given up or refused; it is kept for replay."),
+    "event_dead": LogEvent("warning", "Given up or refused; kept as a dead letter (GET /api/destinations/NAME/dead)."),
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
-    "destination_added": LogEvent("info", "A new destination starts at the head of the log; earlier events by replay."),
+    "destination_added": LogEvent(
+        "info", "A new destination starts at the head of the log; earlier events are not sent."
+    ),
     "destination_paused": LogEvent("warning", "A destination sends nothing for now; the reason says who must act."),
     "destination_resumed": LogEvent("info", "A paused destination sends again."),
     "breaker_opened": LogEvent("warning", "Too many failures in a row; one probe at a time from now on."),

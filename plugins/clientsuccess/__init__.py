@@ -61,7 +61,12 @@ class ClientSuccessSettings(Settings):
         default=True,
         description="Send the user's remaining traits along, as user.custom; ClientSuccess may ignore them.",
     )
-    timeout_seconds: float = Field(default=10.0, gt=0, le=300, description="Seconds to wait for an answer.")
+    timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=300,
+        description="Accepted for old configurations and without effect: `timeout` in [destination.delivery] decides.",
+    )
 
     def __init__(self, **given: JSON) -> None:
         for old, name in OLD_NAMES.items():
@@ -83,7 +88,6 @@ class ClientSuccess:
 
     def __init__(self, settings: ClientSuccessSettings) -> None:
         self.settings = settings
-        self.timeout_s = settings.timeout_seconds
         self._usage = _MonthlyUsage()
 
     @hookimpl

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from aiohttp import web
@@ -20,7 +20,21 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 class RestartRequired(Exception):
-    """A reload would change what only a restart can change."""
+    """A reload would change what only a restart can change. `problems`: one line for each such key."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"{', '.join(keys)}: changed, which needs a restart; nothing was changed")
+        self.problems = [f"{key}: changed, which needs a restart; nothing was changed" for key in keys]
+
+
+class Reloaded(NamedTuple):
+    """What a reload did, by the names of destinations; `sources`: those that were added, changed or removed."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    sources: list[str]
+    warnings: list[str]
 
 
 class Daemon(Protocol):
@@ -29,8 +43,8 @@ class Daemon(Protocol):
     store: SqliteStore
     runners: dict[str, Runner]
 
-    async def reload(self) -> list[str]:
-        """Read config.toml again and put it in force; returns warnings. Raises ConfigError or RestartRequired."""
+    async def reload(self) -> Reloaded:
+        """Read config.toml again and put it in force. Raises ConfigError or RestartRequired."""
         ...
 
     def describe_sources(self) -> list[dict[str, Any]]:
@@ -98,7 +112,7 @@ class _Api:
         questions = self._daemon.store.questions
         answer = await questions.message(message_id, request.query.get("source"), list(self._daemon.runners))
         if answer is None:
-            words = f"no message {message_id!r} was accepted within store.retention; `discards` tells of refused ones"
+            words = f"no message {message_id!r} is known; `discards` tells of calls that could not be used"
             return refusal(404, "unknown_message", words)
         return reply(answer)
 
@@ -167,12 +181,12 @@ class _Api:
     async def reload(self, request: web.Request) -> web.Response:
         """Read config.toml again; all or nothing."""
         try:
-            warnings = await self._daemon.reload()
+            done = await self._daemon.reload()
         except ConfigError as error:
             return reply({"error": "config.toml is faulty", "code": "invalid_config", "errors": error.problems}, 409)
         except RestartRequired as error:
-            return reply({"error": str(error), "code": "restart_required", "errors": [str(error)]}, 409)
-        return reply({"reloaded": True, "warnings": warnings})
+            return reply({"error": str(error), "code": "restart_required", "errors": error.problems}, 409)
+        return reply({"reloaded": True, **done._asdict()})
 
     def _runner(self, request: web.Request) -> Runner:
         name = request.match_info["name"]

@@ -116,12 +116,13 @@ class FromStore:
 
     def ledger(self) -> dict[str, Any]:
         ledger: dict[str, Any] = self._ask(_ledger)
-        for table in self._tables():
-            if counts := ledger["destinations"].get(table.name):
-                counts["mode"] = table.mode
-                if not table.enabled:
-                    counts["state"] = "disabled"
-        return ledger
+        stored = {name: _stopped(counts) for name, counts in ledger["destinations"].items()}
+        tables = {table.name: table for table in self._tables() if table.name in stored}
+        for name, table in tables.items():
+            stored[name]["mode"] = table.mode
+            if not table.enabled:
+                stored[name]["state"] = "disabled"
+        return {**ledger, "destinations": {name: stored[name] for name in {**tables, **stored}}}
 
     def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
         async def ask(questions: Questions) -> dict[str, Any] | None:
@@ -174,6 +175,12 @@ class FromStore:
                 return await question(questions)
 
         return asyncio.run(ask())
+
+
+def _stopped(counts: dict[str, Any]) -> dict[str, Any]:
+    """A destination's counts while the daemon is down: nothing runs, and what was last known stands beside it."""
+    last = {f"last_{key}": counts[key] for key in ("state", "state_reason", "state_since")}
+    return {**counts, "state": "stopped", "state_reason": "", "state_since": None, **last}
 
 
 async def _ledger(questions: Questions) -> dict[str, Any]:

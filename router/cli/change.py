@@ -42,7 +42,12 @@ def release(
     elif group:
         body["group"] = {"id": group, **({"name": name} if name else {})}
     with running_daemon(config) as admin:
-        answer = admin.post("api", "destinations", destination, "release", body=body)
+        try:
+            answer = admin.post("api", "destinations", destination, "release", body=body)
+        except Refused as refused:
+            if refused.code == "requirements_missing":
+                raise Failed(f"{refused}; or use --group ID --name NAME, or --drop") from None
+            raise
     done, n = ("dropped", answer.get("dropped", 0)) if drop else ("released", answer.get("released", 0))
     say(f"{destination}: {done} {count(n, 'event')} of {user}")
 
@@ -72,7 +77,10 @@ def reload(config: ConfigFile = Path("config.toml")) -> None:
                 raise ConfigError([*problems, "nothing was changed"]) from None
             raise Failed("\n".join(problems) or str(refused)) from None
     warn(*(f"warning: {warning}" for warning in answer.get("warnings", [])))
-    say("config.toml was read again and is in force")
+    told = [f"{what} {', '.join(names)}" for what in ("added", "changed", "removed") if (names := answer.get(what))]
+    if sources := answer.get("sources"):
+        told.append(f"sources {', '.join(sources)}")
+    say(f"config.toml was read again and is in force: {'; '.join(told) or 'no source or destination has changed'}")
 
 
 @contextmanager

@@ -106,7 +106,10 @@ class Admin(Client):
         if answer.status == 503 and path == "/readyz":  # its body says why
             return answer.json
         if answer.json.get("code") == "unauthorized":
-            raise Failed("the daemon asks for its token: provide it where admin.token of config.toml looks for it")
+            raise Failed(
+                "the daemon asks for its token: provide it where admin.token of config.toml looks for it"
+                " (a token that was changed counts from the daemon's next start)"
+            )
         if answer.status >= 400:
             raise Refused(answer.status, answer.json)
         return answer.json

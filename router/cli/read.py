@@ -10,8 +10,8 @@ import typer
 
 from router.cli import words
 from router.cli.answers import Answers, open_answers
-from router.cli.options import AsJson, ConfigFile, Source, User
-from router.cli.place import Failed, locate
+from router.cli.options import AsJson, ConfigFile, Source, User, config_hint
+from router.cli.place import Failed, locate, program
 from router.cli.show import count, instant, say, say_json, say_table, warn
 
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
@@ -38,32 +38,30 @@ def status(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) ->
 
 
 def ledger(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> None:
-    """Count every accepted event, per destination, by its state; the seven states add up to what was accepted."""
+    """Count every accepted event, per destination, by its state: the seven add up to what was accepted since it began."""
     with open_answers(config) as answers:
         ledger = answers.ledger()
     if as_json:
         say_json(ledger)
     else:
         _say_counts(ledger)
-    wrong, late = check_sums(ledger)
+    wrong, right = check_sums(ledger)
     if not as_json:
-        say("", *late)
-        if ledger["destinations"] and not wrong:
-            say(f"The seven states add up to the {count(ledger['accepted'], 'accepted event')} at every destination.")
+        say("", *right)
     if wrong:
         raise Failed("\n".join(wrong))
 
 
 def check_sums(ledger: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """What does not add up in a ledger, and what does because a destination began late; a sentence each."""
-    wrong, late = [], []
+    """Where a ledger does not add up, and where it does; a sentence for each destination."""
+    wrong, right = [], []
     for name, counts in ledger["destinations"].items():
         total = sum(counts[state] for state in SEVEN)
         if total > ledger["accepted"] or any(counts[state] < 0 for state in SEVEN):
             wrong.append(f"{name}: the seven states DO NOT add up: {total} of {ledger['accepted']} accepted")
-        elif total < ledger["accepted"]:
-            late.append(words.late_start(name, total, ledger["accepted"]))
-    return wrong, late
+        else:
+            right.append(words.adds_up(name, total, ledger["accepted"]))
+    return wrong, right
 
 
 def _say_counts(ledger: Mapping[str, Any]) -> None:
@@ -80,6 +78,7 @@ def _say_counts(ledger: Mapping[str, Any]) -> None:
 
 def _troubles(ledger: Mapping[str, Any]) -> list[str]:
     sentences = [words.trouble_of(name, counts) for name, counts in ledger["destinations"].items()]
+    sentences.append(words.dry_runs(ledger["destinations"]))
     found = [sentence for sentence in sentences if sentence]
     return ["", *found] if found else []
 
@@ -95,7 +94,8 @@ def why(
         found = answers.message(message_id, source)
         if found is None:
             at = f" from source {source}" if source else ""
-            raise Failed(f"no message {message_id!r}{at} is known: never accepted, or longer ago than store.retention")
+            look = f"{program()} discards{config_hint(config)}"
+            raise Failed(f"no message {message_id!r}{at} is known; calls that could not be used are told by: {look}")
         if as_json:
             say_json(found)
             return

@@ -31,6 +31,7 @@ def demo(keep: Keep = False) -> None:
     """See it work in half a minute, with invented vendors: held, killed, started again, delivered in order."""
     from router.demo import run
 
+    os.environ.setdefault("SEGMENT_ROUTER_COMMAND", program())  # for the commands that it shows
     raise typer.Exit(run(keep=keep))
 
 
@@ -47,7 +48,7 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
 
     loaded, destinations = read(config)
     for warning in loaded.warnings:
-        warn(f"warning: {': '.join(part for part in (warning.where, warning.key) if part)}: {warning.words}")
+        warn(f"warning: {warning}")
     found = _described(loaded, destinations)
     if as_json:
         say_json(found)

@@ -35,7 +35,7 @@ DEAD = {
     "expired": "it was tried for as long as `max_age` allows",
     "hold_expired": "its group did not become known in time",
     "hold_full": "too much of this user is held already",
-    "dropped": "an operator dropped it",
+    "dropped": "dropped by hand",
     "invalid_id": "its id cannot be one at the vendor",
 }
 STATES = {
@@ -72,8 +72,8 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
         case "queued":
             return f"queued: {QUEUED.get(reason, reason or 'its turn comes')}"
         case "dead":
-            detail = f": {told['detail']}" if told.get("detail") else ""
-            return f"dead since {at}: {DEAD.get(reason, reason)}{detail}"
+            why, detail = DEAD.get(reason, reason), told.get("detail")
+            return f"dead since {at}: {why}" + (f": {detail}" if detail and detail != why else "")
     return f"{state} {at} {reason}".rstrip()
 
 
@@ -128,6 +128,10 @@ def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
     state, reason = counts.get("state", "running"), counts.get("state_reason", "")
     if state == "running":
         return None
+    if state == "stopped":
+        last = {key: counts.get(f"last_{key}") for key in ("state", "state_reason", "state_since")}
+        sentence = trouble_of(name, last)
+        return sentence and f"last known: {sentence}"
     since = f", since {instant(counts.get('state_since'))}"
     if state == "paused":
         return f"{name} is {STATES.get(reason, f'paused ({reason})')}{since}"
@@ -136,6 +140,19 @@ def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
     return f"{name} is disabled in config.toml" if state == "disabled" else f"{name}: {state} {reason}".rstrip()
 
 
-def late_start(name: str, total: int, accepted: int) -> str:
-    """Why the states of a destination add up to less than what was accepted."""
-    return f"{name} began after {count(accepted - total, 'event')}, which are not its own"
+def adds_up(name: str, total: int, accepted: int) -> str:
+    """What the seven states of a destination add up to; fewer than all where it was added later."""
+    if total == accepted:
+        return f"{name}: the seven states add up to the {count(accepted, 'accepted event')}"
+    before = f"{count(accepted - total, 'event')} came before"
+    return f"{name}: the seven states add up to the {count(total, 'event')} accepted since it began; {before}"
+
+
+def dry_runs(destinations: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Who is not sent to, and how that ends; None where everybody is."""
+    names = [
+        name
+        for name, counts in destinations.items()
+        if counts.get("mode") == "dry-run" and counts["state"] != "disabled"
+    ]
+    return f'{", ".join(names)}: dry-run: nothing is sent; set mode = "live" in config.toml' if names else None

@@ -57,31 +57,31 @@ class Draft:
             self.problems += problems_of(error, model, where)
             return None
 
-    def secret(self, table: Mapping[str, Any], where: str) -> tuple[str | None, str]:
-        """The secret that a table names; else None, with the words why. A malformed table is a problem at once."""
+    def secret(self, table: Mapping[str, Any], where: str) -> tuple[str | None, SecretMissing | None]:
+        """The secret that a table names; else None, with what is missing. A malformed table is a problem at once."""
         try:
-            return resolve_secret(table, self.path.parent, self.environ), ""
+            return resolve_secret(table, self.path.parent, self.environ), None
         except SecretMissing as error:
-            return None, str(error)
+            return None, error
         except ValueError as error:
             self.problems.append(f"{where}: {error}")
-            return None, ""
+            return None, None
 
     def admin(self, raw: Any) -> AdminConfig | None:
         """`[admin]`. An unset variable, or an empty token, means no token, which only loopback allows."""
-        why = ""
+        missing = None
         if isinstance(raw, dict):
             raw = dict(raw)
             token = raw.get("token")
             if is_secret_table(token):
-                raw["token"], why = self.secret(token, "admin.token")
-                if why and "env" not in token:
-                    self.problems.append(f"admin.token: {why}")
+                raw["token"], missing = self.secret(token, "admin.token")
+                if missing and "env" not in token:
+                    self.problems.append(f"admin.token: {missing}")
             elif token == "":
                 raw["token"] = None
         admin = self.section(AdminConfig, raw, "admin")
         if admin and admin.token is None and not admin.listen.is_loopback:
-            remedy = why or 'set it, e.g. token = { env = "SEGMENT_ROUTER_ADMIN_TOKEN" }, or listen on 127.0.0.1'
+            remedy = missing or 'set it, e.g. token = { env = "SEGMENT_ROUTER_ADMIN_TOKEN" }, or listen on 127.0.0.1'
             self.problems.append(f"admin.token: required, because {admin.listen} can be reached from outside; {remedy}")
         return admin
 
@@ -99,17 +99,17 @@ class Draft:
     def _source_secret(self, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             return value
-        secret, why = self.secret(value, where)
-        if why:
-            self.problems.append(f"{where}: {why}")
+        secret, missing = self.secret(value, where)
+        if missing:
+            self.problems.append(f"{where}: {missing}")
         return secret or "missing"
 
     def destination(self, where: str, table: dict[str, Any]) -> None:
         """One `[[destination]]`. A missing secret is a problem if it would really send, else a warning."""
         table = dict(table)
-        live = table.get("enabled", True) is True and table.get("mode", "live") == "live"
         if isinstance(table.get("settings"), dict):
-            table["settings"] = self._filled(table["settings"], where, "settings", str(table.get("name")), live)
+            idle = _why_idle(table)
+            table["settings"] = self._filled(table["settings"], where, "settings", str(table.get("name")), idle)
         try:
             self.destinations.append((where, DestinationConfig.model_validate(table)))
         except ValidationError as error:
@@ -118,20 +118,28 @@ class Draft:
                 rest = {"name": "faulty", **_without_faults(table, error)}
                 self.destinations.append((where, DestinationConfig.model_validate(rest)))
 
-    def _filled(self, value: Any, where: str, key: str, name: str, live: bool) -> Any:
+    def _filled(self, value: Any, where: str, key: str, name: str, idle: str) -> Any:
         """The settings with SecretStr in place of each secret's table; `missing-<key>` where there is none."""
         if is_secret_table(value):
-            secret, why = self.secret(value, f"{where}.{key}")
-            if why and live:
-                self.problems.append(f"{where}.{key}: {why}")
-            elif why:
-                self.warnings.append(ConfigWarning(name, key, why))
+            secret, missing = self.secret(value, f"{where}.{key}")
+            if missing and idle:
+                words = f"{missing.what}: not needed while {idle}; set it before going live"
+                self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
+            elif missing:
+                self.problems.append(f"{where}.{key}: {missing}")
             return SecretStr(secret or "missing-" + key.split("[")[0].rpartition(".")[2])
         if isinstance(value, dict):
-            return {k: self._filled(v, where, key_path(key, [k]), name, live) for k, v in value.items()}
+            return {k: self._filled(v, where, key_path(key, [k]), name, idle) for k, v in value.items()}
         if isinstance(value, list):
-            return [self._filled(v, where, key_path(key, [i]), name, live) for i, v in enumerate(value)]
+            return [self._filled(v, where, key_path(key, [i]), name, idle) for i, v in enumerate(value)]
         return value
+
+
+def _why_idle(table: Mapping[str, Any]) -> str:
+    """Why a destination sends nothing, by its table; empty for one that is live."""
+    if table.get("enabled", True) is not True:
+        return "it is disabled"
+    return "" if table.get("mode", "live") == "live" else "mode is dry-run"
 
 
 def _without_faults(table: dict[str, Any], error: ValidationError) -> dict[str, Any]:

@@ -103,6 +103,10 @@ class ConfigWarning(NamedTuple):
     where: str  #: name of the source or destination, or "" for the whole file
     key: str
     words: str
+    event: Literal["config_warned", "secret_missing"] = "config_warned"  #: the line of the log it becomes
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.key, self.words) if part)
 
 
 class Section(BaseModel):
@@ -122,7 +126,7 @@ class ServerConfig(Section):
 
 
 class AdminConfig(Section):
-    """`[admin]`: the admin API, console and metrics."""
+    """`[admin]`: the admin API."""
 
     listen: Address = Listen("127.0.0.1", 8081)
     token: Annotated[str, Field(min_length=1)] | None = Field(default=None, repr=False)
@@ -162,7 +166,7 @@ class SourceConfig(Section):
     rate: OptionalRate = None
     origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ("*",)
     strict: StrictBool = False
-    secrets: tuple[str, ...] = Field(default=(), repr=False)
+    secrets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), repr=False)
 
 
 class DeliveryConfig(Section):

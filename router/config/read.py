@@ -20,6 +20,7 @@ from router.config.model import (
     DestinationConfig,
     LogConfig,
     MappingConfig,
+    Section,
     ServerConfig,
     StoreConfig,
 )
@@ -27,6 +28,13 @@ from router.config.words import unknown
 from router.errors import ConfigError
 
 KEYS = ("plugins_dir", "server", "admin", "store", "log", "source", "destination")
+NO_EFFECT = {
+    "store.retention": "nothing is removed from the store",
+    "hold.max_bytes": "hold.max_age and hold.max_events_per_user bound what is held",
+    "dead.max_age": "dead letters are never removed",
+    "dead.max_bytes": "dead letters are never removed",
+}
+"""Keys that are accepted but not built yet, and what happens instead."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -68,6 +76,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Draft:
     _check_sources(draft, {str(table.get("name")) for _, table in sources})
     for where, destination in draft.destinations:
         _check_supported(draft, where, destination)
+    _warn_of_no_effect(draft, store)
     if not draft.problems and server and admin and store and log:
         draft.config = Config(
             path=draft.path,
@@ -136,9 +145,7 @@ def _check_sources(draft: Draft, names: set[str]) -> None:
         for key in source.write_keys:
             if owner.setdefault(key, source.name) != source.name:
                 draft.problems.append(f'{where}.write_key: also a key of source "{owner[key]}"; give each its own')
-        if source.kind == "segment-webhook":
-            draft.problems.append(f'{where}.kind: "segment-webhook" is not supported yet; write "segment"')
-        elif source.secrets:
+        if source.secrets and source.kind != "segment-webhook":
             draft.problems.append(f'{where}.secrets: only for kind = "segment-webhook"; leave it empty')
     for where, destination in draft.destinations:
         for index, name in enumerate(destination.sources):
@@ -162,3 +169,18 @@ def _check_supported(draft: Draft, where: str, destination: DestinationConfig) -
     for key in MappingConfig.model_fields:
         if getattr(destination.mapping, key):
             draft.problems.append(f"{where}.mapping.{key}: not supported yet; leave it empty")
+
+
+def _warn_of_no_effect(draft: Draft, store: StoreConfig | None) -> None:
+    """A value that was chosen and does nothing yet must not be silent."""
+    _warn_of_chosen(draft, "", "store", store)
+    for _, destination in draft.destinations:
+        _warn_of_chosen(draft, destination.name, "hold", destination.hold)
+        _warn_of_chosen(draft, destination.name, "dead", destination.dead)
+
+
+def _warn_of_chosen(draft: Draft, where: str, table: str, section: Section | None) -> None:
+    for name, field in type(section).model_fields.items() if section else ():
+        key = f"{table}.{field.alias or name}"
+        if key in NO_EFFECT and getattr(section, name) != field.default:
+            draft.warnings.append(ConfigWarning(where, key, f"has no effect yet: {NO_EFFECT[key]}"))

@@ -15,7 +15,11 @@ KINDS = ("env", "file", "credential")
 
 
 class SecretMissing(RouterError):
-    """A secret is not where config.toml says it is. The message says what was not found and how to provide it."""
+    """A secret is not where config.toml says it is. `what` was not found, and how to provide it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
 
 
 def is_secret_table(value: Any) -> bool:
@@ -48,7 +52,8 @@ def resolve_secret(table: Mapping[str, Any], base_dir: Path, environ: Mapping[st
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         raise SecretMissing(
-            f'no $CREDENTIALS_DIRECTORY to look up "{place}" in; start it by systemd with LoadCredential={place}:PATH'
+            f'no $CREDENTIALS_DIRECTORY to look up "{place}" in',
+            f"start it by systemd with LoadCredential={place}:PATH",
         )
     return _from_file(Path(folder) / place, f"add LoadCredential={place}:PATH to the service")
 
@@ -56,9 +61,9 @@ def resolve_secret(table: Mapping[str, Any], base_dir: Path, environ: Mapping[st
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:
     value = environ.get(name)
     if value is None:
-        raise SecretMissing(f"the environment variable {name} is not set; set it before the start")
+        raise SecretMissing(f"the environment variable {name} is not set", "set it before the start")
     if not value:
-        raise SecretMissing(f"the environment variable {name} is empty; give it a value")
+        raise SecretMissing(f"the environment variable {name} is empty", "give it a value")
     return value
 
 
@@ -66,12 +71,12 @@ def _from_file(path: Path, remedy: str) -> str:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SecretMissing(f"there is no file {path}; {remedy}") from None
+        raise SecretMissing(f"there is no file {path}", remedy) from None
     except OSError as error:
-        raise SecretMissing(f"{path} cannot be read ({error.strerror}); {remedy}") from None
+        raise SecretMissing(f"{path} cannot be read ({error.strerror})", remedy) from None
     except UnicodeDecodeError:
-        raise SecretMissing(f"{path} is not UTF-8 text; {remedy}") from None
+        raise SecretMissing(f"{path} is not UTF-8 text", remedy) from None
     value = text.removesuffix("\n").removesuffix("\r")
     if not value:
-        raise SecretMissing(f"{path} is empty; {remedy}")
+        raise SecretMissing(f"{path} is empty", remedy)
     return value

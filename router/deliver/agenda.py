@@ -8,18 +8,21 @@ from __future__ import annotations
 import itertools
 
 from router.clock import Clock
+from router.deliver.backoff import ASKED_CAP_S
 from router.deliver.book import Book
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.settlement import Settlement
 from router.deliver.turns import WAKE, Mapped, Turns, made_by, next_place, wake_id
 from router.deliver.turnstile import ROWS_PER_LANE, Turnstile
 from router.destinations import Destination
-from router.plugin import Reject
+from router.plugin import Pause, Reject, RetryLater
 from router.store import HELD, MAIN, RETRY, ParkedRow, Step, Store
 
 DRAINING = 500
 """Lanes that let their parked events go at the same time; a million released at once must not fill the memory."""
 TIMERS = 500
+TIMER_AGAIN_S = 60.0
+"""A timer hook that cannot answer now is called again after this, unless it says when."""
 TIMER_PAUSE_MS = 250
 """A timer that is due but not at its turn is looked at again after this."""
 EXPIRED_LANES, EXPIRY_PAUSE_MS = 100, 60_000
@@ -154,6 +157,11 @@ class Agenda:
                     self.expect(now + TIMER_PAUSE_MS)
                     continue
                 result = await self._turns.wake(key, due_at, lane)
+                if isinstance(result, RetryLater | Pause):
+                    asked = result.after_s if result.after_s is not None and result.after_s > 0 else TIMER_AGAIN_S
+                    self._book.timer(key, (now + int(1000 * min(asked, ASKED_CAP_S)), user_key))
+                if isinstance(result, Pause):
+                    self._settlement.pause(result)
                 if isinstance(result, Mapped | Reject):
                     self._park_wake(lane, key, due_at, result)
 

@@ -144,9 +144,9 @@ class Book:
         self._step.timers[key] = timer
         self._changed()
 
-    def remember(self, key: str, value: object) -> None:
-        """Put the value of a state key; None removes it."""
-        self._step.state[key] = None if value is None else _encode(value)
+    def remember(self, key: str, value: bytes | None) -> None:
+        """Put the value of a state key, as JSON; None removes it."""
+        self._step.state[key] = value
         self._changed()
 
     def status(self, status: Status) -> None:

@@ -9,13 +9,14 @@ import msgspec
 
 from router.deliver.lanes import Entry, Lane
 from router.deliver.worker import Worker
+from router.event import show_user_key
 from router.store import HELD
 
 DROP_SLICE = 200
 
 
 class Refused(Exception):
-    """The command cannot be carried out now; `code` says why, for the admin API."""
+    """The command cannot be carried out now: `code` says why to programs, the message to people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -34,7 +35,7 @@ async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> 
             given = msgspec.json.encode({"id": str(group["id"]), "traits": traits}).decode()
             worker.book.give(lane, given)
         elif not await worker.turnstile.gate_is_open(lane):
-            raise Refused("requirements_missing", f"still waiting: {lane.reason} ({lane.need or lane.key})")
+            raise Refused("requirements_missing", f"still waiting for {_waited_for(lane)}")
         worker.settlement.ask_again(lane)
         return held
 
@@ -59,5 +60,13 @@ async def drop(worker: Worker, key: str) -> int:
 
 def _held(lane: Lane) -> int:
     if not lane.held:
-        raise Refused("not_held", "nothing is held for this user; see `held` for who waits")
+        raise Refused("not_held", f"nothing is held for {show_user_key(lane.key)}; see `held` for who waits")
     return lane.held
+
+
+def _waited_for(lane: Lane) -> str:
+    """What would open the gate of this lane."""
+    if lane.group_id:
+        trait = lane.reason.removeprefix("group_").removesuffix("_unknown")
+        return f"the {trait} of group {lane.group_id}"
+    return f"a group call for {show_user_key(lane.key)}"

@@ -7,15 +7,13 @@ A destination paused for its credentials or set-up probes once every five minute
 from __future__ import annotations
 
 from router.clock import Clock
+from router.deliver.backoff import ASKED_CAP_S
 from router.plugin import Pause
 from router.store import Status
 
 OPEN_AFTER, OPEN_USERS = 10, 3
 PROBE_FIRST_MS, PROBE_CAP_MS = 1_000, 60_000
 PAUSE_PROBE_MS = 300_000
-ASKED_CAP_MS = 24 * 3_600_000
-"""No Retry-After stops a destination longer than this; a vendor asking for more is told of as absurd."""
-
 RUNNING = "running"
 PAUSED = "paused"
 BREAKER_OPEN = "breaker_open"
@@ -90,14 +88,21 @@ class Flow:
         return len(self._suspects) >= OPEN_USERS
 
     def pause(self, pause: Pause) -> bool:
-        """The vendor's answer says that the key or the set-up is wrong."""
+        """The vendor's answer says that the key or the set-up is wrong. Never replaces a pause by hand."""
+        if self.status.reason == "by_hand":
+            return False
         reason = pause.reason if pause.reason in PROBING else "set_up"
-        wait = PAUSE_PROBE_MS if pause.after_s is None else max(1, int(pause.after_s * 1000))
+        wait = PAUSE_PROBE_MS if pause.after_s is None else _wait_ms(pause.after_s)
         return self._set(PAUSED, reason, wait, detail=pause.detail)
+
+    def running_ms(self) -> int:
+        """Router time less all the time the destination stood still: the clock that the budget of retries runs on."""
+        now = self._clock.now_ms()
+        return now - self.status.stopped_ms - (0 if self.running else now - self.status.since)
 
     def wait(self, seconds: float, detail: str = "") -> bool:
         """The vendor asked for this long. Never shortens a wait, never replaces a pause by hand."""
-        wait_ms = max(1, min(ASKED_CAP_MS, int(seconds * 1000)))
+        wait_ms = _wait_ms(seconds)
         until = self.status.until
         if self.status.state == PAUSED and (until == 0 or until >= self._clock.now_ms() + wait_ms):
             return False
@@ -123,5 +128,13 @@ class Flow:
         before = self.status
         same = (before.state, before.reason) == (state, reason)
         began = before.since if same and since is None else since if since is not None else now
-        self.status = Status(state, reason, began, now + wait_ms if wait_ms else 0, detail[:500])
+        stood = 0 if before.state == RUNNING or began == before.since else now - before.since
+        self.status = Status(
+            state, reason, began, now + wait_ms if wait_ms else 0, detail[:500], before.stopped_ms + stood
+        )
         return not same
+
+
+def _wait_ms(seconds: float) -> int:
+    """Milliseconds to wait when somebody asks for this many seconds: at least one, so that the wait has an end."""
+    return max(1, int(min(seconds, ASKED_CAP_S) * 1000)) if seconds > 0 else 1

@@ -233,14 +233,14 @@ class Ready:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._lanes: deque[Lane] = deque()
-        self._wake = wake
+        self.wake = wake  #: let the loop look again
 
     def add(self, lane: Lane) -> None:
         """This lane may have a turn to take."""
         if not lane.queued:
             lane.queued = True
             self._lanes.append(lane)
-        self._wake()
+        self.wake()
 
     def take(self, most: int) -> list[Lane]:
         """The first lanes, which stand in the list no more."""

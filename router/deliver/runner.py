@@ -62,8 +62,8 @@ class Runner:
     async def _serve(self, session: aiohttp.ClientSession) -> None:
         cursor = await self._store.cursor(self.destination.name, self._clock.now_ms())
         if cursor.added and cursor.start:
-            replay = f"segment-router replay {self.destination.name} --since ..."
-            self._log.emit("destination_added", cursor=cursor.start, replay=replay)
+            words = "starts at the head of the log; earlier events are not sent"
+            self._log.emit("destination_added", cursor=cursor.start, detail=words)
         self._worker = Worker(self.destination, self._store, cursor, session, self._clock, self._log, self._random)
         if self._fault:
             self._worker.flow.pause_internal(self._fault)

@@ -5,7 +5,7 @@ The only place that turns outcomes into changes of lanes and book.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 
 import aiohttp
@@ -18,12 +18,12 @@ from router.deliver.attempt import Attempt
 from router.deliver.backoff import wait_s
 from router.deliver.book import Book
 from router.deliver.flow import Flow
-from router.deliver.lanes import Entry, Lane, Lanes
+from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.outbox import Outbox, Shipment
 from router.deliver.turns import Blocked, Mapped, Result
 from router.destinations import Destination
 from router.event import show_user_key
-from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Skip, Split
+from router.plugin import Delivered, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
 from router.store import HELD, MAIN, RETRY, WAITING, AttemptRow
 from router.store.fold import is_known
 from router.telemetry import Log
@@ -33,7 +33,7 @@ SUSPECT_ATTEMPTS = 3
 
 
 class Settlement:
-    """Books outcomes for one destination. `ready(lane)`: this lane may have a turn to take."""
+    """Books outcomes for one destination. `ready`: the lanes that may have a turn to take."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Settlement:
         clock: Clock,
         log: Log,
         random: Random,
-        ready: Callable[[Lane], None],
+        ready: Ready,
     ) -> None:
         self._destination, self._book, self._lanes, self._supplies = destination, book, lanes, supplies
         self._flow, self._clock, self._log, self._random, self._ready = flow, clock, log, random, ready
@@ -85,7 +85,7 @@ class Settlement:
             case RetryLater():
                 self._retry(entry, result)
             case Pause():
-                self._pause(result)
+                self.pause(result)
                 self.put_back(entry)
                 return False
             case _:
@@ -109,7 +109,7 @@ class Settlement:
         else:
             lane.waiting.appendleft(entry)
         if ready:
-            self._ready(lane)
+            self._ready.add(lane)
 
     def _hold(self, entry: Entry, closed: Closed) -> None:
         lane = entry.lane
@@ -134,15 +134,12 @@ class Settlement:
         if "request" in destination.hooks:
             try:
                 request = destination.hooks["request"]([i for i in entry.items if i.kind == entry.items[0].kind])
-                body = request.body.decode("utf-8", "replace")
-                shown = {"method": request.method, "url": request.url, "headers": dict(request.headers), "body": body}
-                if request.private:
-                    shown = {"private": True}
+                shown = {"private": True} if request.private else _shown(request, destination)
             except Exception as error:
-                shown = {"error": f"{type(error).__name__}: {error}"}
+                shown = {"error": destination.redact(f"{type(error).__name__}: {error}")}
+            text = msgspec.json.encode(shown).decode()
         else:
-            shown = {"items": [item.body for item in entry.items]}
-        text = destination.redact(msgspec.json.encode(shown).decode())
+            text = destination.redact(msgspec.json.encode({"items": [item.body for item in entry.items]}).decode())
         self._book.attempt(AttemptRow(entry.pos, self._clock.now_ms(), 0, None, "", "dry_run", text))
 
     # ------------------------------------------------------------ after an answer
@@ -156,6 +153,7 @@ class Settlement:
             begin = end - len(part.items)
             self._book_part(part.entry, outcomes[begin:end], len(outcomes), attempt)
             end = begin
+        self._ready.wake()  # there may be room for the next request
 
     def _judge_destination(self, users: set[str], attempt: Attempt, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         """Pauses, breaker and waits; a Pause on suspicion becomes what it is: a pause, or one event's trouble."""
@@ -164,7 +162,7 @@ class Settlement:
             hint = next((o.after_s for o in outcomes if isinstance(o, RetryLater) and o.after_s is not None), None)
             self._asked_to_wait += 1
             seconds = attempt.retry_after_s if attempt.retry_after_s is not None else hint
-            self._changed(flow.wait(seconds if seconds is not None else wait_s(self._asked_to_wait, self._random)))
+            self._changed(flow.wait(wait_s(self._asked_to_wait, self._random, seconds)))
             return [RetryLater("status_429") if isinstance(o, RetryLater) else o for o in outcomes]
         if attempt.retry_after_s is not None:
             self._changed(flow.wait(attempt.retry_after_s))
@@ -179,7 +177,7 @@ class Settlement:
             return [RetryLater(reason, words) if isinstance(o, Pause) and not o.sure else o for o in outcomes]
         pauses = [o for o in outcomes if isinstance(o, Pause)]
         if pauses:
-            self._pause(pauses[0])
+            self.pause(pauses[0])
         elif outcomes and all(isinstance(o, RetryLater) for o in outcomes):
             first = outcomes[0]
             assert isinstance(first, RetryLater)
@@ -215,7 +213,7 @@ class Settlement:
         else:
             entry.lane.current = None
             self.settle(entry, "delivered", "")
-            self._ready(entry.lane)
+            self._ready.add(entry.lane)
 
     def _book_attempt(self, entry: Entry, bad: Outcome | None, attempt: Attempt) -> None:
         """Failures leave a row; so does the success that follows one."""
@@ -253,16 +251,17 @@ class Settlement:
         self._fail_supply(entry)
         self._book.bury(entry, reason, detail)
         self._log_event(entry, "event_dead", reason=reason)
-        self._ready(lane)
+        self._ready.add(lane)
 
     def _retry(self, entry: Entry, outcome: RetryLater) -> None:
         """Park the event and block its lane, or give it up if it has been tried for long enough."""
         now, delivery = self._clock.now_ms(), self._destination.config.delivery
         entry.attempts += 1
-        entry.first_at = entry.first_at or now
+        running = self._flow.running_ms()
+        entry.first_at = entry.first_at or running
         budget_s = min(delivery.max_age_s, outcome.for_s if outcome.for_s is not None else delivery.max_age_s)
         suspected = outcome.reason in ("status_403", "status_404") and entry.attempts >= SUSPECT_ATTEMPTS
-        if suspected or now - entry.first_at >= budget_s * 1000:
+        if suspected or running - entry.first_at >= budget_s * 1000:
             self.bury(entry, "rejected" if suspected else "expired", f"{outcome.reason}: {outcome.detail}")
             return
         lane = entry.lane
@@ -276,9 +275,10 @@ class Settlement:
         self._log_event(
             entry, "event_retrying", reason=outcome.reason, attempt=entry.attempts, due_at=to_iso(lane.due_at)
         )
-        self._ready(lane)
+        self._ready.add(lane)
 
-    def _pause(self, pause: Pause) -> None:
+    def pause(self, pause: Pause) -> None:
+        """The whole destination waits: its key or its set-up is wrong."""
         self._changed(self._flow.pause(pause))
 
     def _changed(self, changed: bool) -> None:
@@ -352,7 +352,7 @@ class Settlement:
         lane.draining = True
         lane.due_at = lane.due_at or self._clock.now_ms()
         self._book.touch(lane)
-        self._ready(lane)
+        self._ready.add(lane)
 
     # ------------------------------------------------------------ words
 
@@ -371,3 +371,13 @@ class Settlement:
             type=row.type,
             **fields,
         )
+
+
+def _shown(request: Request, destination: Destination) -> dict[str, object]:
+    """A request as people may see it: secrets are taken out of each part, before JSON dresses them up."""
+    return {
+        "method": request.method,
+        "url": destination.redact(request.url),
+        "headers": {name: destination.redact(value) for name, value in request.headers.items()},
+        "body": destination.redact_bytes(request.body).decode("utf-8", "replace"),
+    }

@@ -54,7 +54,7 @@ class Turns:
             supplies,
             warn,
         )
-        self._state: dict[str, Any] = {}
+        self._state: dict[str, bytes | None] = {}  # as JSON: each hook gets a copy that it may change in place
         self.known = Known({}, {}, {}, {})  #: what the directory said for the entries prepared last
         self._early: dict[int, Result] = {}
         self._keys: dict[int, str] = {}
@@ -160,7 +160,7 @@ class Turns:
     def _map(self, entry: Entry) -> Result:
         event, key = entry.event, self._keys.get(entry.pos)
         assert event is not None
-        context = self._context(entry, self._state.get(key) if key is not None else None)
+        context = self._context(entry, self._state_of(key))
         result = self._call(lambda: self._destination.hooks[event.type](event, context))
         if isinstance(result, Mapped | Skip):
             fault = self._keep_state(entry, key, context)
@@ -191,20 +191,23 @@ class Turns:
         if key is None:
             return Reject("plugin_error", "state or wake used, but state_key gives no key") if changed or wake else None
         try:
-            if len(msgspec.json.encode(context.state)) > MAX_STATE_BYTES:
-                return Reject("plugin_error", f"the state of {key!r} is larger than {MAX_STATE_BYTES} bytes")
-        except (TypeError, ValueError) as error:
-            return Reject("plugin_error", f"the state of {key!r} is not JSON: {error}")
+            value, timer = _encode_state(context.state), _timer(wake, entry.lane)
+        except (TypeError, ValueError, OverflowError, AttributeError) as error:
+            return Reject("plugin_error", f"the state or timer of {key!r} cannot be kept: {error}")
         changes: list[Callable[[], None]] = []
         if not entry.turned:
             if changed:
-                value = self._state[key] = context.state
+                self._state[key] = value
                 changes.append(lambda: self._book.remember(key, value))
             if wake is not None:
-                timer = (_ms(wake[0]), entry.lane.key) if wake[0] is not None else None
                 changes.append(lambda: self._book.timer(key, timer))
         self._book.chain(entry, key, changes)
         return None
+
+    def _state_of(self, key: str | None) -> Any:
+        """A copy of the state of a key."""
+        encoded = self._state.get(key) if key is not None else None
+        return None if encoded is None else msgspec.json.decode(encoded)
 
     def _context(self, entry: Entry, state: Any) -> Context:
         event, known, lane = entry.event, self.known, entry.lane
@@ -239,19 +242,28 @@ class Turns:
         return Profile(found.group_id, company.traits if company else {})
 
     async def wake(self, key: str, at_ms: int, lane: Lane) -> Result:
-        """Call the plugin's timer hook and queue what it did to its state; the timer is cleared with it."""
+        """Call the plugin's timer hook and queue what it did to its state; the timer is cleared with it, unless the hook
+        wants to be asked again later."""
         await self._load_state([key])
         self.known = await self._store.known([lane.key], [])
         current = membership_as_of(self.known, lane.key, 1 << 62)
         company = self.known.companies.get(current.group_id) if current else None
         group = Profile(current.group_id, company.traits if company else {}) if current else None
-        context = Context(user=self._user(lane.key), group=group, state=self._state.get(key), warn=self._warn)
+        context = Context(user=self._user(lane.key), group=group, state=self._state_of(key), warn=self._warn)
         result = self._call(lambda: self._destination.hooks[WAKE](key, to_datetime(at_ms), context))
-        if context._changed:
-            self._state[key] = context.state
-            self._book.remember(key, context.state)
-        again = context._wake[0] if context._wake is not None else None
-        self._book.timer(key, (_ms(again), lane.key) if again is not None else None)
+        if isinstance(result, RetryLater | Pause):
+            return result
+        timer = None
+        if isinstance(result, Mapped | Skip):
+            try:
+                value, timer = _encode_state(context.state), _timer(context._wake, lane)
+            except (TypeError, ValueError, OverflowError, AttributeError) as error:
+                result = Reject("plugin_error", f"the state or timer of {key!r} cannot be kept: {error}")
+            else:
+                if context._changed:
+                    self._state[key] = value
+                    self._book.remember(key, value)
+        self._book.timer(key, timer)
         return result
 
 
@@ -269,8 +281,22 @@ def made_by(destination: Destination) -> str:
     return f"{destination.plugin_name}/{destination.item_version}"
 
 
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+def _encode_state(value: Any) -> bytes | None:
+    """The state as JSON, None for none. Raises ValueError or TypeError for what cannot be kept."""
+    if value is None:
+        return None
+    encoded = msgspec.json.encode(value)
+    if len(encoded) > MAX_STATE_BYTES:
+        raise ValueError(f"it is larger than {MAX_STATE_BYTES} bytes")
+    msgspec.json.decode(encoded)  # what cannot be read again is no state
+    return encoded
+
+
+def _timer(wake: tuple[datetime | None] | None, lane: Lane) -> tuple[int, str] | None:
+    """(due in ms, user key) of a timer that a hook set; None where it set none or cleared it."""
+    if wake is None or wake[0] is None:
+        return None
+    return int(wake[0].timestamp() * 1000), lane.key
 
 
 def wake_id(destination: str, key: str, due_ms: int) -> str:

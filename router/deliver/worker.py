@@ -64,7 +64,7 @@ class Worker:
         self.book = Book(destination.name, cursor, clock, self._dirty.set)
         self._supplies = Supplies(cursor.start, cursor.pos, cursor.ahead)
         self.settlement = Settlement(
-            destination, session, self.book, self._lanes, self._supplies, self.flow, clock, log, random, self._ready.add
+            destination, session, self.book, self._lanes, self._supplies, self.flow, clock, log, random, self._ready
         )  # fmt: skip
         self._outbox = self.settlement.outbox
         turns = Turns(destination, store, self.book, self._supplies, self._warn)

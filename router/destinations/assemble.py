@@ -27,7 +27,7 @@ class Destination:
 
     name: str
     plugin_name: str
-    plugin_version: str  #: of the distribution it came in, "" for a single file
+    plugin_version: str  #: of the distribution it came in; of a single file, from its content
     api_version: int
     item_version: int
     config: DestinationConfig = field(repr=False)

@@ -5,6 +5,8 @@ A plugin is imported only when a destination names it, so a broken one troubles 
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -23,7 +25,7 @@ class Found:
     """A plugin that can be imported: where it comes from, before anything of it has run."""
 
     name: str
-    version: str  #: of the distribution it came in, "" for a single file
+    version: str  #: of the distribution it came in; of a single file, what tells its content from another's
     origin: str  #: for people: distribution and version, or the file
     source: EntryPoint | Path
 
@@ -65,7 +67,7 @@ def find(name: str, plugins_dir: Path | None = None) -> Found:
         raise PluginError(words + near)
     if len(same) > 1:
         raise PluginError(f'plugin "{name}" is there twice, from {same[0].origin} and {same[1].origin}; remove one')
-    return same[0]
+    return _with_version(same[0])
 
 
 def _all(plugins_dir: Path | None) -> dict[str, list[Found]]:
@@ -80,6 +82,17 @@ def _all(plugins_dir: Path | None) -> dict[str, list[Found]]:
         if not file.name.startswith("_"):
             result.setdefault(file.stem, []).append(Found(file.stem, "", str(file), file))
     return result
+
+
+def _with_version(found: Found) -> Found:
+    """A single file gets a version, read before it runs: a later change is then never taken for what runs."""
+    if not isinstance(found.source, Path):
+        return found
+    try:
+        content = found.source.read_bytes()
+    except OSError:  # which loading it will tell
+        return found
+    return dataclasses.replace(found, version=hashlib.sha256(content).hexdigest()[:8])
 
 
 def _class_in(name: str, file: Path) -> type[Any]:

@@ -1,4 +1,4 @@
-"""Whose call it is: finds the source by the write key in the body, the Basic header or the first item of a batch.
+"""Whose call it is: finds the source by the write key in the body, the Basic header, the URL or the first item of a batch.
 
 Stands between parse and acceptance. Write keys never leave this module: not in errors, not in logs.
 """
@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from router.config import Rate
 from router.errors import UnknownWriteKey
 
 MAX_CACHED_HEADERS = 1_024
@@ -34,7 +35,9 @@ class Source(Protocol):
     @property
     def strict(self) -> bool: ...
     @property
-    def rate(self) -> object: ...
+    def rate(self) -> Rate | None: ...
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
 
 
 class Sources:
@@ -52,20 +55,23 @@ class Sources:
         """Take these sources in place of the former ones, at once for all requests that follow: a reload."""
         self._by_hash = {self._hash(key): (key, source) for source in sources for key in source.write_keys if key}
 
-    def authenticate(self, body_key: str, authorization: str | None, item_key: Callable[[], str]) -> Source:
+    def authenticate(
+        self, body_key: str, authorization: str | None, item_key: Callable[[], str], other_key: str = ""
+    ) -> Source:
         """The source a request belongs to.
 
         Args:
             body_key: the write key at the top level of the body, or "".
             authorization: the header of that name.
             item_key: finds the write key in the first item of a batch, or ""; asked last.
+            other_key: the write key in the URL or a header of its own, on paths that know one; before the item's.
 
         Raises: UnknownWriteKey with code missing_write_key or invalid_write_key.
         """
         header_key = self.basic_user(authorization) if authorization else ""
         if body_key and header_key and body_key != header_key:
             self.disagreements += 1
-        key = body_key or header_key or item_key()
+        key = body_key or header_key or other_key or item_key()
         if not key:
             raise UnknownWriteKey("missing_write_key", "the request carries no write key")
         source = self.find(key)

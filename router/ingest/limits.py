@@ -23,6 +23,9 @@ MAX_SINGLE_BYTES = MAX_ITEM_BYTES + 512
 MAX_BATCH_BYTES = 600 * 1024
 """The body of a batch. Ruby and PHP fill a batch to 512,000 bytes before they add the envelope."""
 
+MAX_WEBHOOK_BYTES = 4 * 1024 * 1024
+"""The body of Segment's Webhooks destination: whole events, a thousand and more in an array."""
+
 MAX_BATCH_ITEMS = 2_500
 MAX_STORED_BATCH_BYTES = 4 * 1024 * 1024
 """What one batch may take in the store, where its shared context is repeated with every call."""
@@ -34,6 +37,13 @@ MAX_MESSAGE_ID = 100  # characters
 
 BODY_TIMEOUT_S = 30.0
 """A body has this long to arrive."""
+
+IDLE_TIMEOUT_S = 75.0
+"""A connection may stand this long without a whole request head."""
+
+MAX_CONNECTIONS = 10_000
+MAX_IN_FLIGHT = 2_048
+"""Requests being read or stored at a time; those beyond are asked to come again."""
 
 
 async def read_body(request: web.Request, max_bytes: int) -> bytes:

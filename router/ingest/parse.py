@@ -50,6 +50,7 @@ class Posted(Protocol):
 
     write_key: str  #: at the top level of the body, or ""
     size: int  #: how many calls it carries
+    other_type: str  #: of a single call: the type in the body, where it is another one than the path's; else ""
 
     def item_key(self) -> str:
         """The write key in the first item of a batch, or ""."""
@@ -131,6 +132,8 @@ class Single:
         self.write_key = ""
         if item is None or item.write_key:
             body, self.write_key = _without_key(body)
+        #: the type in the body, where it is another one than the path's
+        self.other_type = item.type if item and item.type and item.type != type else ""
         self._type = type
         self._body = body
         self._item = item
@@ -167,11 +170,14 @@ def parse_batch(body: bytes) -> Batch:
 class Batch:
     """The body of a batch. The first `MAX_BATCH_ITEMS` of its calls are taken; one discard tells of those beyond."""
 
-    def __init__(self, items: list[Raw], envelope: Envelope, write_key: str) -> None:
+    other_type = ""
+
+    def __init__(self, items: list[Raw], envelope: Envelope, write_key: str, types: frozenset[str] = TYPES) -> None:
         self.write_key = write_key
         self.size = len(items)
         self._items = items
         self._envelope = envelope
+        self._types = types
 
     def item_key(self) -> str:
         """The write key that some libraries repeat in every item: the first one's."""
@@ -189,7 +195,7 @@ class Batch:
         for raw in self._items[:MAX_BATCH_ITEMS]:
             body = bytes(raw)
             try:
-                body, type, item = _read_item(body)
+                body, type, item = _read_item(body, self._types)
                 user_key = _user_key(type, item)
                 message_id = _message_id(item)
             except InvalidCall as refusal:
@@ -234,7 +240,7 @@ def _string(raw: Raw) -> str:
 # ---------------------------------------------------------------- one call
 
 
-def _read_item(body: bytes) -> tuple[bytes, str, _Item]:
+def _read_item(body: bytes, types: frozenset[str]) -> tuple[bytes, str, _Item]:
     """One item of a batch without its write key, and its type. Raises InvalidCall."""
     if len(body) > MAX_ITEM_BYTES:
         raise InvalidCall("item_too_large", f"the call has {len(body)} bytes, the limit is {MAX_ITEM_BYTES}")
@@ -244,15 +250,15 @@ def _read_item(body: bytes) -> tuple[bytes, str, _Item]:
         item = _item.decode(body)
     except msgspec.ValidationError:
         body, _ = _without_key(body)
-        item = _read_loosely(body)
+        item = _read_loosely(body, types=types)
     else:
         if item.write_key:
             body, _ = _without_key(body)
-    return body, _known_type(item.type), item
+    return body, _known_type(item.type, types), item
 
 
-def _known_type(type: JSON) -> str:
-    if isinstance(type, str) and type in TYPES:
+def _known_type(type: JSON, types: frozenset[str]) -> str:
+    if isinstance(type, str) and type in types:
         return type
     if type is None or type == "":
         raise InvalidCall("type_required", "the call has no type")
@@ -285,13 +291,13 @@ def _message_id(item: _Item) -> str | None:
     return message_id
 
 
-def _read_loosely(body: bytes, path_type: str | None = None) -> _Item:
+def _read_loosely(body: bytes, path_type: str | None = None, types: frozenset[str] = TYPES) -> _Item:
     """Read a call in which a field is not of its usual type: ids may be numbers, what does not matter may be anything.
     Raises InvalidCall for what cannot be let pass."""
     call = decode_json(body)
     if not isinstance(call, dict):
         raise InvalidCall("not_an_object", "the call is not an object")
-    type = path_type or _known_type(call.get("type"))
+    type = path_type or _known_type(call.get("type"), types)
     item = _Item(
         type=type,
         message_id=coerce_id(call.get("messageId")),

@@ -137,6 +137,7 @@ class Status(msgspec.Struct, frozen=True):
     since: int = 0
     until: int = 0
     detail: str = ""
+    stopped_ms: int = 0  #: how long it stood still in all, before this state
 
 
 class CursorRow(msgspec.Struct):
@@ -222,7 +223,7 @@ class Loaded(msgspec.Struct):
     """Blocked lanes and keyed state of a set of keys."""
 
     lanes: dict[str, LaneRow] = {}
-    state: dict[str, Any] = {}
+    state: dict[str, bytes] = {}  #: as JSON
 
 
 class Store(Protocol):

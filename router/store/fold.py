@@ -50,7 +50,8 @@ def _merge_company(db: sqlite3.Connection, pos: int, group_id: str, told: Mappin
             traits[name] = value
         if is_known(value):
             since.setdefault(name, pos)
-    values = (PART, group_id, _capped(traits), _capped(since))
+    capped = _capped(traits)  # drops traits that are too many
+    values = (PART, group_id, capped, _encode({name: at for name, at in since.items() if name in traits}))
     db.execute("INSERT OR REPLACE INTO company VALUES (?, ?, ?, ?)", values)
 
 

@@ -93,7 +93,7 @@ def load(db: sqlite3.Connection, destination: str, user_keys: Sequence[str], sta
             "SELECT key, value FROM state WHERE part = ? AND destination = ? AND key IN (SELECT value FROM json_each(?))",
             (PART, destination, _list(state_keys)),
         ):
-            loaded.state[key] = _json(value)
+            loaded.state[key] = value
     return loaded
 
 

@@ -69,6 +69,7 @@ CREATE TABLE cursor (
   state TEXT NOT NULL DEFAULT 'running', state_reason TEXT NOT NULL DEFAULT '', state_since INTEGER NOT NULL,
   state_until INTEGER NOT NULL DEFAULT 0,      -- 0: until somebody resumes it
   state_detail TEXT NOT NULL DEFAULT '',
+  stopped_ms INTEGER NOT NULL DEFAULT 0,       -- how long it stood still in all, before this state
   PRIMARY KEY (part, destination)
 ) WITHOUT ROWID;
 

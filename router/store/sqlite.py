@@ -116,7 +116,7 @@ def _cursor(db: sqlite3.Connection, destination: str, now_ms: int) -> CursorRow:
         (destination, now_ms, PART),
     ).rowcount
     start, pos, ahead, held, retrying, *status = db.execute(
-        "SELECT start, pos, ahead, held, retrying, state, state_reason, state_since, state_until, state_detail"
+        "SELECT start, pos, ahead, held, retrying, state, state_reason, state_since, state_until, state_detail, stopped_ms"
         " FROM cursor WHERE part = ? AND destination = ?",
         (PART, destination),
     ).fetchone()

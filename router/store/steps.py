@@ -188,7 +188,8 @@ def _write_cursor(db: sqlite3.Connection, step: Step) -> None:
     if step.status is not None:
         s = step.status
         sets += ["state = ?", "state_reason = ?", "state_since = ?", "state_until = ?", "state_detail = ?"]
-        values += [s.state, s.reason, s.since, s.until, s.detail]
+        sets.append("stopped_ms = ?")
+        values += [s.state, s.reason, s.since, s.until, s.detail, s.stopped_ms]
     done = db.execute(
         f"UPDATE cursor SET {', '.join(sets)} WHERE part = ? AND destination = ? AND pos <= ?",
         (*values, PART, step.destination, step.pos),

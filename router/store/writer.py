@@ -32,6 +32,8 @@ T = TypeVar("T")
 GROUP_EVENTS, GROUP_BYTES = 4000, 4_000_000
 PENDING_EVENTS, PENDING_BYTES = 20_000, 32_000_000
 KEPT_DISCARDS = 10_000
+STEPS_OWN = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+"""Database errors that say something of the step, and nothing of the disk."""
 
 
 @dataclass
@@ -150,8 +152,11 @@ class Writer:
     async def _write(self, appends: list[_Append], commits: list[_Commit]) -> None:
         try:
             positions, steps, head = await self._db.run(self._transact, appends, commits, self._clock.now_ms())
-        except (sqlite3.Error, ValueError) as error:
-            await self._fail(error, [*appends, *commits])
+        except sqlite3.Error as error:
+            self._fail(error, [*appends, *commits])
+            return
+        except Exception as error:
+            await self._write_apart(error, appends, commits)
             return
         self.head = head
         for append, found in zip(appends, positions, strict=True):
@@ -168,7 +173,21 @@ class Writer:
             for wake in self.watchers:
                 wake()
 
-    async def _fail(self, error: Exception, waiting: list[_Append | _Commit]) -> None:
+    async def _write_apart(self, error: Exception, appends: list[_Append], commits: list[_Commit]) -> None:
+        """Something in the group cannot be written at all (text that is no Unicode, say): find out what, and store the rest."""
+        if not appends:
+            self._fail(error, [*commits])
+            return
+        if len(appends) == 1 and not commits:
+            if not appends[0].done.done():
+                appends[0].done.set_exception(StoreError(f"the call cannot be stored: {type(error).__name__}: {error}"))
+            return
+        for append in appends:
+            await self._write([append], [])
+        if commits:
+            await self._write([], commits)
+
+    def _fail(self, error: Exception, waiting: list[_Append | _Commit]) -> None:
         """Nothing of the group is acknowledged. A full disk passes; anything else from the disk ends the writer."""
         full = "full" in str(error)
         if not full:
@@ -214,13 +233,9 @@ class Writer:
         db.execute("SAVEPOINT step")
         try:
             openings = write_step(db, step, self.codes, self.dedupe.hash_of)
-        except (
-            sqlite3.IntegrityError,
-            sqlite3.ProgrammingError,
-            sqlite3.InterfaceError,
-            ValueError,
-            KeyError,
-        ) as error:
+        except Exception as error:
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, STEPS_OWN):
+                raise  # the store itself is at fault
             db.execute("ROLLBACK TO step")
             db.execute("RELEASE step")
             self.codes.reload(db)

@@ -65,7 +65,9 @@ async def tell(store: SqliteStore, type: str, **fields: Any) -> int:
     return (await accept(store, make(f"{type}-{store.head}", type=type, **fields)))[0]
 
 
-def parked_row(pos: int, message_id: str, user_key: str = "u:u1", queue: str = HELD, **changes: Any) -> ParkedRow:
+def parked_row(
+    pos: int, message_id: str, user_key: str | None = "u:u1", queue: str = HELD, **changes: Any
+) -> ParkedRow:
     """A held event's row."""
     values: dict[str, Any] = {
         "pos": pos, "user_key": user_key, "queue": queue, "place": pos * PLACES,
@@ -118,7 +120,8 @@ async def test_a_duplicate_inside_one_batch_gets_no_position(store: SqliteStore)
 
 
 async def test_a_duplicate_in_another_batch_of_the_same_group_gets_no_position(store: SqliteStore) -> None:
-    assert await asyncio.gather(accept(store, make("m1")), accept(store, make("m1"), make("m2"))) == [[1], [0, 2]]
+    found = await asyncio.gather(accept(store, make("m1")), accept(store, make("m1"), make("m2")))
+    assert list(found) == [[1], [0, 2]]
 
 
 async def test_a_duplicate_in_a_later_batch_gets_no_position_and_is_counted(store: SqliteStore) -> None:
@@ -392,7 +395,7 @@ async def test_a_cursor_keeps_what_is_done_ahead_of_it_over_a_restart(tmp_path: 
         await store.commit(Step("d", pos=1, ahead=ahead, at=START_MS))
     async with opened(tmp_path) as store:
         cursor = await store.cursor("d", START_MS)
-        assert (cursor.pos, cursor.ahead) == (1, ahead)
+        assert (cursor.pos, cursor.ahead) == (1, set(ahead))
 
 
 async def test_a_status_survives_a_restart(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -237,21 +238,21 @@ async def test_a_retry_survives_a_crash_and_keeps_its_attempts(rig: Rig) -> None
     assert len(await attempts(rig, "m")) == 2
 
 
-@pytest.mark.parametrize("after_s", [1e9, 1e13, 1e20, float("inf"), float("nan")])
+@pytest.mark.parametrize("after_s", [1e9, 1e13, 1e20, float("inf")])
 async def test_an_absurd_wait_asked_by_a_plugin_neither_stops_the_worker_nor_lasts_for_ever(
     rig: Rig, after_s: float
 ) -> None:
     rig.vendor.answer = failing("m", outcome=RetryLater("busy", after_s=after_s))
     rig.start(Plain)
     await send(rig, "u1:m", "u2:n")
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(4):
         await rig.quiet()
         rig.vendor.answer = lambda bodies: Delivered()
         ledger = await rig.pass_time(25 * HOUR, HOUR)
     assert ledger["delivered"] == 2
 
 
-@pytest.mark.parametrize("after_s", [0.0, -5.0])
+@pytest.mark.parametrize("after_s", [0.0, -5.0, float("nan")])
 async def test_a_plugin_that_asks_for_no_wait_at_all_does_not_hammer_its_vendor(rig: Rig, after_s: float) -> None:
     rig.vendor.answer = failing("m", outcome=RetryLater("busy", after_s=after_s))
     rig.start(Plain)
@@ -353,7 +354,7 @@ class Two(Plain):
     """Two items an event, one request each."""
 
     @hookimpl
-    def track(self, event: Event, context: Context) -> Iterator[Item]:
+    def track(self, event: Event, context: Context) -> Any:
         for part in ("a", "b"):
             yield Item({"m": event.message_id, "user": event.user_id, "part": part})
 
@@ -364,7 +365,7 @@ class TwoKinds(Two):
     kinds: ClassVar[Mapping[str, Batch]] = {"a": Batch(max_items=4), "b": Batch(max_items=4)}
 
     @hookimpl
-    def track(self, event: Event, context: Context) -> Iterator[Item]:
+    def track(self, event: Event, context: Context) -> Any:
         for part in ("a", "b"):
             yield Item({"m": event.message_id, "user": event.user_id, "part": part}, kind=part)
 
@@ -557,7 +558,7 @@ async def test_an_absurd_retry_after_neither_stops_the_worker_nor_lasts_for_ever
     http.script(Reply(status, headers={"Retry-After": asked}))
     rig.start(Web, delivery={"concurrency": 1})
     await send(rig, "u1:m", "u2:n")
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(4):
         ledger = await rig.pass_time(25 * HOUR, HOUR)
     assert ledger["delivered"] == 2
 
@@ -662,7 +663,7 @@ async def test_an_open_breaker_probes_with_one_request_at_a_time_and_ever_longer
     await send(rig, *(f"u{n}:m{n}" for n in range(40)))
     await rig.quiet()
     before = len(rig.vendor.calls)
-    times = []
+    times: list[int] = []
     for second in range(1, 70):
         await rig.pass_time(1, 1)
         times += [second] * (len(rig.vendor.calls) - before - len(times))
@@ -842,7 +843,6 @@ async def test_events_behind_a_retry_beyond_the_users_bound_give_up_the_retrying
     assert ledger["delivered"] == 10
 
 
-@pytest.mark.xfail(strict=True, reason="not built yet: hold.max_age")
 async def test_what_is_held_too_long_is_a_dead_letter(rig: Rig) -> None:
     from tests.contract.rig import Gated
 
@@ -990,11 +990,14 @@ async def test_a_uniformly_slow_vendor_turns_nothing_into_rows(rig: Rig) -> None
         await turn.acquire()
         return Delivered()
 
+    def reached(calls: int) -> bool:
+        return len(rig.vendor.calls) >= calls
+
     rig.vendor.answer = lambda bodies: slow()
     rig.start(Plain, delivery={"concurrency": 5})
     await send(rig, *(f"u{n % 30}:m{n}" for n in range(120)))
     for n in range(120):
-        await until(rig, lambda n=n: len(rig.vendor.calls) >= min(120, n + 1))
+        await until(rig, partial(reached, n + 1))
         turn.release()
         rows.append(int(await rig.store.has_lanes("d")))
     ledger = await rig.quiet()
@@ -1164,7 +1167,7 @@ async def test_items_of_another_version_are_mapped_again_and_change_no_state(rig
     await send(rig, "u1:o")
     await rig.quiet()
     assert [(body["m"], body["v"]) for body in rig.vendor.received] == [("m", 2), ("n", 2), ("o", 2)]
-    assert (await rig.store.load("d", [], ["u1"])).state == {"u1": 3}
+    assert (await rig.store.load("d", [], ["u1"])).state == {"u1": b"3"}
 
 
 async def test_items_of_the_same_version_are_sent_as_they_were_mapped(rig: Rig) -> None:

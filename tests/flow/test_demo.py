@@ -14,11 +14,14 @@ from router import demo
 
 
 def test_the_demo_tells_the_story_proves_it_and_leaves_nothing(tmp_path: Path) -> None:
-    environ = {**os.environ, "TMPDIR": str(tmp_path), "STATE_DIRECTORY": "/nowhere", "SEGMENT_ROUTER_CONFIG": "/none"}
+    theirs = {"STATE_DIRECTORY": "/nowhere", "SEGMENT_ROUTER_CONFIG": "/none", "SEGMENT_ROUTER_COMMAND": "./run"}
+    environ = {**os.environ, "TMPDIR": str(tmp_path), **theirs}
     command = [sys.executable, "-m", "router", "demo"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "kill -9" in done.stdout
+    assert "$ ./run held clientsuccess" in done.stdout
+    assert "$ segment-router" not in done.stdout
     assert "7. ClientSuccess got 'Report Shared' of ada at Acme Inc" in done.stdout
     assert "clientsuccess: 7 + 2 + 0 + 0 + 0 + 0 + 0 = 9" in done.stdout
     assert "✗" not in done.stdout

@@ -240,7 +240,7 @@ def test_check_shows_what_is_configured_and_warns(
     """)
     assert main(["check", "--config", str(path)]) == 0
     said = capsys.readouterr()
-    assert "warning: crm: settings.api_key: the environment variable NEVER_SET is not set" in said.err
+    assert "warning: crm: settings.api_key: the environment variable NEVER_SET is not set: not needed" in said.err
     assert "track: user.id, group.id, group.name" in said.out
     assert main(["check", "--json", "--config", str(path)]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -248,7 +248,7 @@ def test_check_shows_what_is_configured_and_warns(
     assert [(d["name"], d["mode"], d["requires"]["page"]) for d in found["destinations"]] == [
         ("crm", "dry-run", ["user.id", "group.id", "group.name"])
     ]
-    assert [warning["where"] for warning in found["warnings"]] == ["crm"]
+    assert [(warning["where"], warning["event"]) for warning in found["warnings"]] == [("crm", "secret_missing")]
 
 
 def test_the_shipped_configuration_is_good(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -294,8 +294,9 @@ def test_ledger_says_that_it_adds_up(config: Path, daemon: FakeDaemon, capsys: p
     daemon.answers["GET /api/ledger"] = ledger(3, crm=counts(delivered=1, held=2), new=counts(delivered=1))
     assert main(["ledger"]) == 0
     said = capsys.readouterr().out
-    assert "add up to the 3 accepted events" in said
-    assert "new began after 2 events" in said
+    assert "crm: the seven states add up to the 3 accepted events" in said
+    assert "new: the seven states add up to the 1 event accepted since it began; 2 events came before" in said
+    assert "every destination" not in said
 
 
 @pytest.mark.parametrize("wrong", [{"delivered": 4}, {"delivered": 4, "queued": -1}])
@@ -306,7 +307,7 @@ def test_ledger_fails_when_it_does_not_add_up(
     assert main(["ledger"]) == 1
     said = capsys.readouterr()
     assert "crm: the seven states DO NOT add up" in said.err
-    assert "The seven states add up" not in said.out
+    assert "the seven states add up" not in said.out
 
 
 def test_json_is_what_the_admin_api_said(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
@@ -330,12 +331,13 @@ def test_status_shows_a_daemon_and_a_destination_in_trouble(
     problems = {"status": "not ready", "problems": ["the disk is full"], "destinations": {"crm": "credentials"}}
     daemon.answers["GET /readyz"] = (503, problems)
     paused = counts(queued=3, state="paused", state_reason="credentials")
-    daemon.answers["GET /api/ledger"] = ledger(3, crm=paused)
+    daemon.answers["GET /api/ledger"] = ledger(3, crm=paused, mail=counts(mode="dry-run", delivered=3))
     assert main(["status"]) == 0
     said = capsys.readouterr().out
     assert "segment-router is running" in said
     assert "problem: the disk is full" in said
     assert "crm is paused because the vendor refused our key" in said
+    assert 'mail: dry-run: nothing is sent; set mode = "live" in config.toml' in said
     assert main(["status", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["running"], found["status"], found["ledger"]["accepted"]) == (True, "not ready", 3)
@@ -391,7 +393,8 @@ def test_why_of_an_unknown_message_is_a_failure(
     assert main(["why", "m9"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert "no message 'm9' is known" in said.err
+    assert said.err.strip().startswith("no message 'm9' is known; ")
+    assert said.err.strip().endswith("./run discards")
 
 
 def test_what_comes_from_outside_cannot_steer_the_terminal(
@@ -507,13 +510,17 @@ def test_release_refuses_what_contradicts_itself(config: Path, daemon: FakeDaemo
     assert daemon.asked == []
 
 
-def test_a_refusal_is_told_in_the_daemons_words(
+def test_a_refused_release_says_what_it_waits_for_and_what_else_can_be_done(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refusal = {"error": "still waiting: group_unknown", "code": "requirements_missing"}
-    daemon.answers["POST /api/destinations/crm/release"] = (409, refusal)
+    waits = {"error": "still waiting for a group call for user:u1", "code": "requirements_missing"}
+    nothing = {"error": "nothing is held for user:u1", "code": "not_held"}
+    daemon.answers["POST /api/destinations/crm/release"] = [(409, waits), (404, nothing)]
     assert main(["release", "crm", "--user", "u1"]) == 1
-    assert capsys.readouterr().err.strip() == "still waiting: group_unknown"
+    words = "still waiting for a group call for user:u1; or use --group ID --name NAME, or --drop"
+    assert capsys.readouterr().err.strip() == words
+    assert main(["release", "crm", "--user", "u1"]) == 1
+    assert capsys.readouterr().err.strip() == "nothing is held for user:u1"
 
 
 @pytest.mark.parametrize(("verb", "state"), [("pause", "paused"), ("resume", "running")])
@@ -526,16 +533,21 @@ def test_pause_and_resume_say_how_it_is_now(
     assert capsys.readouterr().out.strip() == f"crm is {state}"
 
 
-def test_reload_shows_warnings_or_every_problem(
+def test_reload_says_what_it_did_and_shows_warnings_or_every_problem(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon.answers["POST /api/reload"] = [
         (200, {"reloaded": True, "warnings": ["crm: no key"]}),
+        (200, {"reloaded": True, "added": ["a", "b"], "changed": [], "removed": ["c"], "sources": ["web"]}),
         (409, {"error": "faulty", "code": "invalid_config", "errors": ["one", "two"]}),
         (409, {"error": "restart", "code": "restart_required", "errors": ["store.url changed"]}),
     ]
     assert main(["reload"]) == 0
-    assert capsys.readouterr().err.strip() == "warning: crm: no key"
+    said = capsys.readouterr()
+    assert said.err.strip() == "warning: crm: no key"
+    assert said.out.endswith(": no source or destination has changed\n")
+    assert main(["reload"]) == 0
+    assert capsys.readouterr().out.endswith(" in force: added a, b; removed c; sources web\n")
     assert main(["reload"]) == 78
     assert capsys.readouterr().err.splitlines() == ["one", "two", "nothing was changed"]
     assert main(["reload"]) == 1

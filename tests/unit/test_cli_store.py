@@ -45,7 +45,7 @@ async def fill(path: Path) -> None:
                 row.pos, row.user_key, HELD, row.pos * PLACES, "held", "group_unknown", now, row.received_at,
                 row.source, row.type, row.message_id, "", "", row.body, None, "", 0, 0,
             )  # fmt: skip
-        crm.lanes["u:u1"] = LaneRow("u:u1", WAITING, "u:u1", "group_unknown", "", None, 0, 2, 0, now)
+        crm.lanes["u:u1"] = LaneRow("u:u1", WAITING, "u:u1", "group_unknown", "", None, 0, 2, 0, now, PLACES)
         await store.commit(crm)
 
 
@@ -100,10 +100,10 @@ def test_the_ledger_of_a_store_adds_up_and_knows_the_configuration(
     found = json.loads(capsys.readouterr().out)
     assert (found["accepted"], found["discarded"]) == (2, 1)
     crm, mail = found["destinations"]["crm"], found["destinations"]["mail"]
-    assert (crm["held"], crm["mode"], crm["state"]) == (2, "dry-run", "running")
+    assert (crm["held"], crm["mode"], crm["state"], crm["last_state"]) == (2, "dry-run", "stopped", "running")
     assert (mail["delivered"], mail["skipped"], mail["state"]) == (1, 1, "disabled")
     assert main(["ledger"]) == 0
-    assert "add up to the 2 accepted events" in capsys.readouterr().out
+    assert "crm: the seven states add up to the 2 accepted events" in capsys.readouterr().out
 
 
 def test_why_is_answered_from_the_store(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,9 +128,39 @@ def test_held_and_discards_are_answered_from_the_store(store: Path, capsys: pyte
 
 def test_status_says_that_nothing_runs(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status"]) == 0
-    assert "segment-router is not running" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "segment-router is not running" in said
+    assert "running" not in said.replace("not running", "")
+    assert "crm: dry-run: nothing is sent" in said
     assert main(["status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+def test_status_of_a_store_tells_what_was_last_known_of_a_paused_destination(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = sqlite3.connect(store)
+    db.execute(
+        "UPDATE cursor SET state = 'paused', state_reason = 'by_hand', state_since = 1 WHERE destination = 'crm'"
+    )
+    db.commit()
+    db.close()
+    assert main(["status"]) == 0
+    assert "last known: crm is paused by an operator" in capsys.readouterr().out
+    assert main(["destinations", "--json"]) == 0
+    crm = json.loads(capsys.readouterr().out)["destinations"][0]
+    assert (crm["state"], crm["state_reason"], crm["state_since"]) == ("stopped", "", None)
+    assert (crm["last_state"], crm["last_state_reason"]) == ("paused", "by_hand")
+
+
+def test_a_store_s_destinations_stand_in_the_order_of_the_configuration(
+    store: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = config.read_text()
+    first, crm, mail = words.split("[[destination]]")
+    config.write_text("[[destination]]".join([first, mail, crm]))
+    assert main(["ledger", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["destinations"]) == ["mail", "crm"]
 
 
 def test_reading_changes_nothing_in_the_store(store: Path) -> None:

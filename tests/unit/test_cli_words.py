@@ -36,12 +36,20 @@ EVENT = {"type": "page", "source": "website", "user_id": "u1", "anonymous_id": N
         ("queued", "", "queued: its turn comes"),
         ("dead", "hold_expired", "dead since {at}: its group did not become known in time"),
         ("dead", "new_reason", "dead since {at}: new_reason"),
+        ("dead", "dropped", "dead since {at}: dropped by hand"),
         ("replayed", "some_day", "replayed {at} some_day"),
     ],
 )
 def test_a_fate_is_a_sentence(state: str, reason: str, sentence: str) -> None:
     told = {"state": state, "reason": reason, "at": AT, "attempts": []}
     assert words.fate(told, EVENT) == sentence.format(at="2026-01-02 03:04:05 UTC")
+
+
+def test_a_dropped_event_says_once_that_it_was_dropped_by_hand() -> None:
+    told = {"state": "dead", "reason": "dropped", "detail": "dropped by hand", "at": AT, "attempts": []}
+    assert words.fate(told, EVENT) == "dead since 2026-01-02 03:04:05 UTC: dropped by hand"
+    told |= {"reason": "hold_full", "detail": "more than 2 events of this user are held"}
+    assert words.fate(told, EVENT).endswith("held already: more than 2 events of this user are held")
 
 
 def test_a_call_whose_type_is_no_longer_known_is_told_too() -> None:
@@ -86,10 +94,26 @@ def test_a_dry_run_without_a_request_is_told_too(shown: dict[str, Any], lines: l
         ({"state": "disabled"}, "crm is disabled in config.toml"),
         ({"state": "paused", "state_reason": "odd", "state_since": AT}, "crm is paused (odd), since {at}"),
         ({"state": "not started", "state_reason": ""}, "crm: not started"),
+        ({"state": "stopped", "last_state": "running", "last_state_since": AT}, None),
+        (
+            {"state": "stopped", "last_state": "paused", "last_state_reason": "odd", "last_state_since": AT},
+            "last known: crm is paused (odd), since {at}",
+        ),
     ],
 )
 def test_a_destination_in_trouble_is_a_sentence(counts: dict[str, Any], sentence: str | None) -> None:
     assert words.trouble_of("crm", counts) == (sentence and sentence.format(at="2026-01-02 03:04:05 UTC"))
+
+
+def test_only_enabled_destinations_in_dry_run_are_said_to_send_nothing() -> None:
+    told = {
+        "crm": {"mode": "dry-run", "state": "running"},
+        "mail": {"mode": "live", "state": "running"},
+        "chat": {"mode": "dry-run", "state": "paused"},
+        "old": {"mode": "dry-run", "state": "disabled"},
+    }
+    assert words.dry_runs(told) == 'crm, chat: dry-run: nothing is sent; set mode = "live" in config.toml'
+    assert words.dry_runs({"mail": told["mail"], "old": told["old"]}) is None
 
 
 def test_amounts_and_instants_read_well() -> None:

@@ -296,7 +296,7 @@ def test_a_missing_write_key_secret_is_a_problem(write_config: Write) -> None:
 
 def test_no_source_at_all_is_a_warning(write_config: Write) -> None:
     (warning,) = load(write_config(""), {}).warnings
-    assert (warning.where, warning.key) == ("", "source")
+    assert (warning.where, warning.key, warning.event) == ("", "source", "config_warned")
 
 
 def test_two_listeners_cannot_share_an_address(write_config: Write) -> None:
@@ -322,6 +322,30 @@ def test_what_is_not_built_yet_is_refused_rather_than_ignored(write_config: Writ
     (problem,) = problems(write_config(SOURCE + DESTINATION + toml))
     assert problem.startswith(f"destination[0] (braze).{key}: ")
     assert "not supported yet" in problem
+
+
+@pytest.mark.parametrize(
+    ("toml", "where", "key"),
+    [
+        ('[store]\nretention = "30d"', "", "store.retention"),
+        (DESTINATION + 'hold = { max_bytes = "2GB" }', "braze", "hold.max_bytes"),
+        (DESTINATION + 'dead = { max_age = "1d" }', "braze", "dead.max_age"),
+        (DESTINATION + 'dead = { max_bytes = "2GB" }', "braze", "dead.max_bytes"),
+    ],
+)
+def test_a_chosen_value_that_has_no_effect_yet_is_warned_of(
+    write_config: Write, toml: str, where: str, key: str
+) -> None:
+    (warning,) = load(write_config(SOURCE + toml), {}).warnings
+    assert (warning.where, warning.key, warning.event) == (where, key, "config_warned")
+    assert warning.words.startswith("has no effect yet: ")
+    assert f"{key}: has no effect yet: " in str(warning)
+
+
+def test_the_values_that_keys_have_when_left_out_are_not_warned_of(write_config: Write) -> None:
+    same = 'hold = { max_age = "1d", max_bytes = "1GB" }\ndead = { max_age = "90d", max_bytes = "1GB" }'
+    config = load(write_config(SOURCE + '[store]\nretention = "7d"' + DESTINATION + same), {})
+    assert config.warnings == ()
 
 
 # ---- store and paths
@@ -394,12 +418,17 @@ def test_a_missing_secret_of_a_live_destination_is_a_problem(write_config: Write
     ]
 
 
-@pytest.mark.parametrize("state", ['mode = "dry-run"', "enabled = false"])
-def test_a_missing_secret_of_a_destination_that_does_not_send_is_a_warning(write_config: Write, state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "idle"), [('mode = "dry-run"', "mode is dry-run"), ("enabled = false", "it is disabled")]
+)
+def test_a_missing_secret_of_a_destination_that_does_not_send_is_a_warning(
+    write_config: Write, state: str, idle: str
+) -> None:
     path = write_config(SOURCE + DESTINATION + state + '\nsettings = { deep = { api_key = [{ env = "K" }] } }')
     config = load(path, {})
     (warning,) = config.warnings
-    assert (warning.where, warning.key) == ("braze", "settings.deep.api_key[0]")
+    words = f"the environment variable K is not set: not needed while {idle}; set it before going live"
+    assert warning == ("braze", "settings.deep.api_key[0]", words, "secret_missing")
     (secret,) = config.destinations[0].settings["deep"]["api_key"]
     assert isinstance(secret, SecretStr)
     assert secret.get_secret_value() == "missing-api_key"

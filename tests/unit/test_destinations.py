@@ -100,7 +100,7 @@ def event(name: str = "Hello") -> Event:
 def test_a_single_file_plugin_is_built(bench: Bench) -> None:
     bench.plugin('display_names = ("Greeter", "GREET")', TRACK, REQUEST)
     built = bench.destination()
-    assert (built.name, built.plugin_name, built.plugin_version) == ("hello", "greeter", "")
+    assert (built.name, built.plugin_name, len(built.plugin_version)) == ("hello", "greeter", 8)
     assert (built.api_version, built.item_version) == (1, 1)
     assert built.names == {"hello", "greeter", "greet"}
     assert built.kinds == {"": Batch()}
@@ -169,7 +169,14 @@ def test_each_build_runs_a_single_file_anew(bench: Bench) -> None:
     bench.plugin("item_version = 1", TRACK, REQUEST)
     first = bench.destination()
     bench.plugin("item_version = 2", TRACK, REQUEST)
-    assert (first.item_version, bench.destination().item_version) == (1, 2)
+    second = bench.destination()
+    assert (first.item_version, second.item_version) == (1, 2)
+    assert first.plugin_version != second.plugin_version
+
+
+def test_a_single_file_keeps_its_version_for_as_long_as_its_content(bench: Bench) -> None:
+    bench.plugin(TRACK, REQUEST)
+    assert bench.destination().plugin_version == bench.destination().plugin_version
 
 
 def test_the_operators_requirements_are_added_to_the_plugins(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from router.config import Rate
 from router.errors import UnknownWriteKey
 from router.ingest.auth import MAX_CACHED_HEADERS, Sources
 
@@ -19,7 +20,8 @@ class FakeSource:
     kind: str = "segment"
     origins: tuple[str, ...] = ("*",)
     strict: bool = False
-    rate: object = None
+    rate: Rate | None = None
+    secrets: tuple[str, ...] = ()
 
 
 WEBSITE = FakeSource("website", ("wk_test_123", "wk_next"))

@@ -8,126 +8,32 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp.test_utils import BaseTestServer, TestClient
-from aiohttp.web import AppRunner, Request
+from aiohttp.test_utils import TestClient
 
 from router.errors import StoreBusy, StoreClosed, StoreError, StoreFull
-from router.event import Call, Discard, open_event
+from router.event import open_event
 from router.ingest import limits
 from router.ingest.auth import Sources
 from router.ingest.limits import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
-from router.ingest.server import BATCH_PATHS, SINGLE_PATHS, make_app, make_runner
+from router.ingest.server import BATCH_PATHS, SINGLE_PATHS, make_app
+from tests.unit.ingest.rig import (
+    KEY,
+    NOW,
+    TRACK,
+    Client,
+    FakeClock,
+    FakeSource,
+    IngestServer,
+    RecordingAcceptor,
+    failure,
+)
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "captures"
 CAPTURES = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
-NOW = 1_767_323_045_678
-KEY = "wk_test_123"
-TRACK = {"event": "E", "userId": "u1", "messageId": "m1", "writeKey": KEY}
-
-
-@dataclass(frozen=True)
-class FakeSource:
-    name: str = "website"
-    write_keys: tuple[str, ...] = (KEY,)
-    enabled: bool = True
-    kind: str = "segment"
-    origins: tuple[str, ...] = ("*",)
-    strict: bool = False
-    rate: object = None
-
-
-class FakeClock:
-    def now_ms(self) -> int:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("ingestion does not sleep")
-
-
-@dataclass
-class RecordingAcceptor:
-    """Keeps what it is given; raises `error` where one is set; waits for `gate`."""
-
-    calls: list[Call] = field(default_factory=list)
-    discards: list[Discard] = field(default_factory=list)
-    error: Exception | None = None
-    gate: asyncio.Event | None = None
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def accept(self, calls: list[Call], discards: list[Discard]) -> None:
-        self.asked.set()
-        if self.gate:
-            await self.gate.wait()
-        if self.error:
-            raise self.error
-        self.calls += calls
-        self.discards += discards
-
-
-class IngestServer(BaseTestServer):
-    """aiohttp's test server around the runner that the daemon uses."""
-
-    def __init__(self, app: Any) -> None:
-        super().__init__()
-        self.app = app
-
-    async def _make_runner(self, **kwargs: Any) -> AppRunner:
-        return make_runner(self.app)
-
-
-Client = TestClient[Request, Any]
-
-
-@pytest.fixture
-def acceptor() -> RecordingAcceptor:
-    return RecordingAcceptor()
-
-
-@pytest.fixture
-def sources() -> Sources:
-    return Sources([FakeSource()])
-
-
-@pytest.fixture
-async def client(acceptor: RecordingAcceptor, sources: Sources) -> AsyncIterator[Client]:
-    app = make_app(acceptor, sources, FakeClock(), trusted_proxies=["127.0.0.1", "10.0.0.0/8"])
-    client: Client
-    async with TestClient(IngestServer(app)) as client:
-        yield client
-
-
-@pytest.fixture
-async def send(client: Client) -> Callable[[bytes], Awaitable[tuple[int, dict[str, Any]]]]:
-    """Sends raw bytes on a connection of its own; gives status and JSON of the one answer."""
-
-    async def send(request: bytes) -> tuple[int, dict[str, Any]]:
-        reader, writer = await asyncio.open_connection(client.host, client.port)
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        body = await reader.readexactly(length)
-        writer.close()
-        await writer.wait_closed()
-        return int(head.split()[1]), json.loads(body)
-
-    return send
-
-
-async def failure(response: aiohttp.ClientResponse) -> tuple[int, str]:
-    """Status and code of an error, whose body must be in the form that clients read."""
-    body = await response.json()
-    assert (body["success"], body["error"]) == (False, body["message"])
-    assert "Traceback" not in body["message"]
-    return response.status, body["code"]
 
 
 class TestRoutes:
@@ -173,7 +79,7 @@ class TestRoutes:
         assert await failure(await client.get("/")) == (404, "not_found")
         response = await client.get("/v1/track")
         assert await failure(response) == (405, "method_not_allowed")
-        assert response.headers["Allow"] == "POST"
+        assert response.headers["Allow"] == "OPTIONS, POST"
 
     async def test_an_empty_batch_is_fine_and_asks_nobody(self, client: Client, acceptor: RecordingAcceptor) -> None:
         assert (await client.post("/v1/batch", json={"batch": [], "writeKey": KEY})).status == 200

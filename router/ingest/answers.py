@@ -1,0 +1,80 @@
+"""What a client is told: every answer, and the one place where an error becomes a status.
+
+Every answer is a JSON object, errors and malformed HTTP included: client libraries parse whatever comes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from router.errors import InvalidCall, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.ingest.rate import RateExceeded
+
+UNAVAILABLE: dict[type[StoreError], tuple[str, int]] = {
+    StoreBusy: ("store_busy", 1),
+    StoreClosed: ("store_closed", 5),
+    StoreFull: ("store_full", 30),
+    StoreError: ("store_error", 5),
+}
+"""Code, and Retry-After in whole seconds, never a date: most clients parse nothing else."""
+
+RATE_RESET = "X-RateLimit-Reset"
+
+_JSON = "application/json"
+_SUCCESS = b'{"success": true}'
+_SUCCESS_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
+
+log = logging.getLogger("router.ingest")  # the daemon takes standard-library records into its own log
+
+
+def success() -> web.Response:
+    """200: whatever was usable is on stable storage."""
+    # A copy: aiohttp adds Date and more to the headers that it is given.
+    return web.Response(body=_SUCCESS, headers=_SUCCESS_HEADERS.copy())
+
+
+def document(value: object) -> web.Response:
+    """200 with a JSON object that browsers may keep, but ask again for."""
+    headers = {hdrs.CONTENT_TYPE: _JSON, hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: hdrs.ORIGIN}
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return web.Response(body=body, headers=headers)
+
+
+def failure(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An error in the form that clients read: some take code and message, some error."""
+    return web.Response(
+        status=status, body=failure_body(code, message), headers={hdrs.CONTENT_TYPE: _JSON, **(headers or {})}
+    )
+
+
+def failure_body(code: str, message: str) -> bytes:
+    """The body of an error."""
+    return msgspec.json.encode({"success": False, "code": code, "message": message, "error": message})
+
+
+def refusal_for(error: Exception) -> web.Response:
+    """The answer for whatever a handler raised."""
+    match error:
+        case RateExceeded():
+            wait = {hdrs.RETRY_AFTER: str(error.wait_s), RATE_RESET: str(error.wait_s)}
+            return failure(error.status, error.code, str(error), wait)
+        case InvalidCall():
+            return failure(error.status, error.code, str(error))
+        case StoreError():
+            code, wait_s = next(UNAVAILABLE[family] for family in type(error).__mro__ if family in UNAVAILABLE)
+            message = f"nothing was stored; try again in {wait_s} s"
+            return failure(503, code, message, {hdrs.RETRY_AFTER: str(wait_s)})
+        case web.HTTPMethodNotAllowed():
+            allow = ", ".join(sorted({*error.allowed_methods, hdrs.METH_OPTIONS}))
+            return failure(405, "method_not_allowed", f"use {allow}", {hdrs.ALLOW: allow})
+        case web.HTTPNotFound():
+            return failure(404, "not_found", "there is nothing at this path")
+        case web.HTTPException():
+            return failure(error.status, "http_error", error.reason)
+    log.error("a request failed", exc_info=error)
+    return failure(500, "internal_error", "an error of the router; it is in its log")

@@ -1,0 +1,62 @@
+"""Who asks, and under which address: of a request that may have come through proxies. Only listed ones are believed."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from aiohttp import hdrs, web
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Networks = tuple[Network, ...]
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
+
+
+def networks(proxies: Iterable[str]) -> Networks:
+    """Addresses and networks as config.toml writes them."""
+    return tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
+
+
+def client_ip(request: web.BaseRequest, proxies: Networks) -> str | None:
+    """The client's address: the last hop that is no trusted proxy of ours."""
+    ip = _plain_ip(request.remote or "")
+    if proxies and _is_trusted(ip, proxies):
+        hops = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).split(",")
+        for hop in reversed([_plain_ip(hop) for hop in hops if hop.strip()]):
+            ip = hop
+            if not _is_trusted(hop, proxies):
+                break
+    return ip or None
+
+
+def own_url(request: web.BaseRequest, proxies: Networks) -> str:
+    """The router's address as this request's sender wrote it, e.g. `https://events.example.com`; "" if it is none."""
+    scheme, host = "http", request.headers.get(hdrs.HOST, "")
+    if proxies and _is_trusted(_plain_ip(request.remote or ""), proxies):
+        # Where several proxies each added their own, the first is what the client itself used.
+        host = request.headers.get(hdrs.X_FORWARDED_HOST, host).partition(",")[0].strip()
+        forwarded = request.headers.get(hdrs.X_FORWARDED_PROTO, scheme).partition(",")[0].strip().lower()
+        scheme = forwarded if forwarded in ("http", "https") else scheme
+    return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
+
+
+@lru_cache(maxsize=4096)
+def _plain_ip(text: str) -> str:
+    """An address without what proxies add to it (port, brackets, zone); "" for anything that is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    text = text.partition("%")[0].removeprefix("::ffff:")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
+
+
+def _is_trusted(ip: str, proxies: Networks) -> bool:
+    return bool(ip) and any(ipaddress.ip_address(ip) in proxy for proxy in proxies)

@@ -1,0 +1,85 @@
+"""Segment's Webhooks destination as a source: its bodies, and the signature over them.
+
+Its events have been through Segment already: they are complete, and their clocks are corrected. A body is one event or an
+array of them. The signature of an array covers its first element only; the others are as good as the write key.
+
+Source: https://segment.com/docs/connections/destinations/catalog/actions-webhook/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from router.errors import InvalidCall, TooLarge
+from router.event import TYPES, Envelope
+from router.ingest.limits import MAX_STORED_BATCH_BYTES
+from router.ingest.parse import Batch
+from router.ingest.wellformed import read_json
+
+WEBHOOK_TYPES = TYPES | {"delete"}
+"""`delete` asks to forget a user. It is stored; no destination knows it, so each of them skips it."""
+
+SIGNATURE = "X-Signature"
+
+_raws = msgspec.json.Decoder(list[msgspec.Raw])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def parse_webhook(body: bytes) -> Batch:
+    """Read an event, or an array of events. Raises InvalidCall."""
+    is_array = body.lstrip(b" \t\r\n").startswith(b"[")
+    # Also for an object: whatever it holds, its own JSON is skipped over here and judged with the others later.
+    _, items = read_json(body if is_array else b"[" + body + b"]", _raws.decode)
+    if not is_array and (len(items) != 1 or not bytes(items[0]).startswith(b"{")):
+        raise InvalidCall("invalid_json", "the body is neither an object nor an array of objects")
+    items = [msgspec.Raw(_settled(bytes(item))) for item in items]
+    if sum(len(bytes(item)) for item in items) > MAX_STORED_BATCH_BYTES:
+        raise TooLarge("the events are too large to be kept")
+    return Batch(items, Envelope(), "", WEBHOOK_TYPES)
+
+
+def _settled(item: bytes) -> bytes:
+    """The event with both instants, where it has the corrected one: who reads it then knows not to correct it again."""
+    try:
+        fields = _fields.decode(item)
+    except (msgspec.DecodeError, RecursionError):  # judged later
+        return item
+    if "timestamp" not in fields or fields.get("originalTimestamp", msgspec.Raw(b"null")) != msgspec.Raw(b"null"):
+        return item
+    return msgspec.json.encode({**fields, "originalTimestamp": fields["timestamp"]})
+
+
+def check_signature(body: bytes, signature: str, secrets: Iterable[str]) -> None:
+    """Whether one of these secrets signed the body: more than one while they rotate.
+
+    Raises: InvalidCall with status 401, which is final for the sender.
+    """
+    signed = first_element(body)
+    given = signature.strip().lower().encode(errors="replace")
+    # Every secret is tried, so that the time says nothing of which one it was.
+    matches = [hmac.compare_digest(given, _sign(secret, signed)) for secret in secrets]
+    if not any(matches):
+        code = "invalid_signature" if signature else "missing_signature"
+        raise InvalidCall(code, f"{SIGNATURE} must be the HMAC-SHA1 of the body, with a secret of this source", 401)
+
+
+def _sign(secret: str, signed: bytes) -> bytes:
+    return hmac.new(secret.encode(), signed, hashlib.sha1).hexdigest().encode()
+
+
+_ARRAY_START = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*")
+
+
+def first_element(body: bytes) -> bytes:
+    """The bytes that a signature covers: of an array the first element, exactly as it was sent; else the whole body."""
+    start = _ARRAY_START.match(body)
+    if start is None:
+        return body
+    _, items = read_json(body, _raws.decode)
+    # Mending broken text keeps every length, so the place found in the mended body is the one in this body.
+    return body[start.end() : start.end() + len(bytes(items[0]))] if items else body

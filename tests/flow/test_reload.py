@@ -1,0 +1,152 @@
+"""config.toml is put in force while the daemon runs: all of it or nothing, and it says what that was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.testing.vendor import FakeVendor
+from tests.flow.harness import PLUGINS, Daemon, Table, destination
+
+PLUGIN = """
+from router.plugin import Item, Settings, hookimpl, json_request
+
+class ChatSettings(Settings):
+    url: str
+
+class Chat:
+    settings_model = ChatSettings
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    @hookimpl
+    def track(self, event):
+        return Item({"words": "WORDS " + event.name})
+
+    @hookimpl
+    def request(self, items):
+        return json_request(self.settings.url, items[0].body)
+"""
+
+
+class Own(Daemon):
+    """A daemon with a folder of plugins of its own."""
+
+    def write_config(self) -> None:
+        super().write_config()
+        words = self.config.read_text()
+        self.config.write_text(words.replace(f'plugins_dir = "{PLUGINS}"', 'plugins_dir = "plug"'))
+
+    def plugin(self, words: str) -> None:
+        """Write the plugin `chat`, which says these words."""
+        (self.folder / "plug").mkdir(exist_ok=True)
+        (self.folder / "plug/chat.py").write_text(PLUGIN.replace("WORDS", words))
+
+
+def file(name: str, **tables: object) -> Table:
+    """A destination that appends to a file."""
+    return destination(name, "file", {"path": f"{name}.jsonl"}, **tables)
+
+
+async def test_a_reload_says_which_destinations_it_added_changed_and_removed(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [file("old"), file("kept"), file("altered")]) as daemon:
+        daemon.destinations = [file("new"), file("altered", delivery={"concurrency": 3}), file("kept")]
+        daemon.write_config()
+        status, answer = await daemon.admin("POST", "/api/reload")
+        told = {"added": ["new"], "changed": ["altered"], "removed": ["old"], "sources": [], "warnings": []}
+        assert (status, answer) == (200, {"reloaded": True, **told})
+        (line,) = daemon.log("config_reloaded")
+        assert {key: line[key] for key in told} == told
+        described = (await daemon.get("/api/destinations"))["destinations"]
+        assert [found["name"] for found in described] == ["new", "altered", "kept"], "in the order of config.toml"
+
+
+async def test_a_reload_names_the_sources_that_differ(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, []) as daemon:
+        daemon.config.write_text(daemon.config.read_text() + '[[source]]\nname = "app"\nwrite_key = "app"\n')
+        _, answer = await daemon.admin("POST", "/api/reload")
+        assert answer["sources"] == ["app"]
+
+
+@pytest.mark.parametrize(
+    ("table", "keys"),
+    [
+        ({"server": {"listen": "127.0.0.1:1", "trusted_proxies": ["10.0.0.0/8"]}}, ["listen", "trusted_proxies"]),
+        ({"admin": {"listen": "127.0.0.1:1", "token": "changed"}}, ["listen", "token"]),
+        ({"store": {"url": "sqlite:b.db", "dedupe_window": "1h", "min_free": "2MB"}}, ["url", "dedupe_window", "min_free"]),
+        ({"log": {"level": "debug", "format": "auto", "decisions": "exceptions"}}, ["level", "format", "decisions"]),
+    ],
+    ids=["server", "admin", "store", "log"],
+)  # fmt: skip
+async def test_a_reload_that_changes_what_needs_a_restart_is_refused_by_every_such_key_and_changes_nothing(
+    tmp_path: Path, table: dict[str, Table], keys: list[str]
+) -> None:
+    async with Daemon(tmp_path, []) as daemon:
+        daemon.tables, daemon.destinations = table, [file("new")]
+        daemon.write_config()
+        status, answer = await daemon.admin("POST", "/api/reload")
+        assert (status, answer["code"]) == (409, "restart_required")
+        (section,) = table
+        assert [problem.split(":")[0] for problem in answer["errors"]] == [f"{section}.{key}" for key in keys]
+        assert "changed" not in str(answer["errors"]).replace("changed, which needs", "").replace(
+            "nothing was changed", ""
+        )
+        assert (await daemon.ledger())["destinations"] == {}
+        failed = daemon.log("config_reload_failed")
+        assert [line["detail"] for line in failed] == answer["errors"]
+        await _forget(daemon)
+
+
+async def _forget(daemon: Daemon) -> None:
+    """A refused reload is an error in the log, here a wanted one: end the daemon and empty its log."""
+    assert await daemon.terminate() == 0
+    (daemon.folder / "daemon.log").write_text("")
+
+
+async def test_a_plugin_file_that_was_edited_is_taken_anew_by_a_reload(tmp_path: Path) -> None:
+    async with FakeVendor() as vendor:
+        daemon = Own(tmp_path, [destination("chat", "chat", {"url": vendor.url})])
+        daemon.plugin("old")
+        async with daemon:
+            await daemon.post("track", userId="u1", event="One", messageId="m1")
+            await daemon.settled()
+            daemon.plugin("new")
+            _, answer = await daemon.admin("POST", "/api/reload")
+            assert answer["changed"] == ["chat"]
+            await daemon.post("track", userId="u1", event="Two", messageId="m2")
+            await daemon.settled()
+            assert [seen.json()["words"] for seen in vendor.requests] == ["old One", "new Two"]
+            _, answer = await daemon.admin("POST", "/api/reload")
+            assert answer["changed"] == []
+
+
+async def test_a_destination_that_is_added_says_that_earlier_events_are_not_sent(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, []) as daemon:
+        await daemon.post("track", userId="u1", event="One", messageId="m1")
+        daemon.destinations = [file("late")]
+        await daemon.reload()
+        await daemon.post("track", userId="u1", event="Two", messageId="m2")
+        await daemon.becomes("m2", "late", "delivered")
+        (line,) = daemon.log("destination_added")
+        assert line["detail"] == "starts at the head of the log; earlier events are not sent"
+        assert "replay" not in line
+
+
+async def test_keys_without_effect_and_missing_secrets_are_warned_of_at_the_start_and_by_a_reload(
+    tmp_path: Path,
+) -> None:
+    settings = {"api_key": {"env": "NO_SUCH_VARIABLE_HERE"}}
+    idle = destination("mail", "braze", settings, mode="dry-run", dead={"max_age": "1d"})
+    async with Daemon(tmp_path, [idle], store={"retention": "30d"}) as daemon:
+        warned = {(line["where"], line["setting"]) for line in daemon.log("config_warned")}
+        assert warned == {("", "store.retention"), ("mail", "dead.max_age")}
+        (line,) = daemon.log("secret_missing")
+        assert (line["where"], line["setting"]) == ("mail", "settings.api_key")
+        _, answer = await daemon.admin("POST", "/api/reload")
+        assert len(answer["warnings"]) == 3
+        assert (
+            "mail: settings.api_key: the environment variable NO_SUCH_VARIABLE_HERE is not set:"
+            " not needed while mode is dry-run; set it before going live"
+        ) in answer["warnings"]

@@ -1,0 +1,357 @@
+"""Each path of the admin API on a real application, store and runner: its shape, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from router.admin.api import Reloaded, RestartRequired, make_admin_app
+from router.deliver.runner import Runner
+from router.errors import ConfigError
+from router.event import Discard
+from router.plugin import Reject, RetryLater
+from router.store.sqlite import SqliteStore
+from tests.contract.rig import START_MS, Gated, Rig, open_rig
+
+NOW = "2025-12-29T09:20:00.000Z"
+SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
+
+
+class FakeDaemon:
+    """What the API needs of a daemon, around a rig."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.store: SqliteStore = rig.store
+        self.runners: dict[str, Runner] = {"d": rig.runner}
+        self.error: Exception | None = None
+
+    async def reload(self) -> Reloaded:
+        if self.error is not None:
+            raise self.error
+        return Reloaded(["e"], ["d"], [], ["website"], ["a warning"])
+
+    def describe_sources(self) -> list[dict[str, Any]]:
+        return [{"name": "website"}]
+
+
+class Api:
+    """A client of the admin API and the rig behind it."""
+
+    def __init__(self, rig: Rig, daemon: FakeDaemon, client: TestClient[Any, Any]) -> None:
+        self.rig, self.daemon, self._client = rig, daemon, client
+
+    async def get(self, path: str, status: int = 200) -> Any:
+        async with self._client.get(path) as response:
+            assert (response.status, response.content_type) == (status, "application/json"), await response.text()
+            return await response.json()
+
+    async def post(self, path: str, body: Any = None, status: int = 200, raw: bytes | None = None) -> Any:
+        options: dict[str, Any] = {"json": {} if body is None else body}
+        if raw is not None:
+            options = {"data": raw, "headers": {"Content-Type": "application/json"}}
+        async with self._client.post(path, **options) as response:
+            assert (response.status, response.content_type) == (status, "application/json"), await response.text()
+            return await response.json()
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    async with open_rig(tmp_path) as rig:
+        await rig.store.cursor("d", START_MS)
+        rig.start(Gated)
+        await rig.runner.worker()
+        daemon = FakeDaemon(rig)
+        client: TestClient[Any, Any] = TestClient(TestServer(make_admin_app(daemon, None, "127.0.0.1", rig.log)))
+        await client.start_server()
+        try:
+            yield Api(rig, daemon, client)
+        finally:
+            await client.close()
+
+
+async def hold(api: Api, *message_ids: str, user: str = "u1") -> None:
+    """Have these tracks held."""
+    for message_id in message_ids:
+        await api.rig.call("track", message_id, userId=user, event="E")
+    await api.rig.quiet()
+
+
+# ------------------------------------------------------------ health
+
+
+async def test_health_and_readiness_of_a_router_that_is_well(api: Api) -> None:
+    assert await api.get("/healthz") == {"status": "ok", "problems": []}
+    assert await api.get("/readyz") == {"status": "ready", "problems": [], "destinations": {}}
+
+
+async def test_a_destination_in_trouble_is_named_but_the_router_stays_ready(api: Api) -> None:
+    await api.rig.runner.pause()
+    assert (await api.get("/readyz"))["destinations"] == {"d": "by_hand"}
+
+
+async def test_a_full_disk_makes_the_router_unready_but_not_unhealthy(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.rig.store.writer, "has_room", lambda: False)
+    body = await api.get("/readyz", 503)
+    assert body["status"] == "not ready"
+    assert "min_free" in body["problems"][0]
+    assert (await api.get("/healthz"))["problems"] == body["problems"]
+
+
+async def test_a_store_that_cannot_write_makes_the_router_unready(api: Api) -> None:
+    api.rig.store.writer.broken = "disk I/O error"
+    body = await api.get("/readyz", 503)
+    assert "disk I/O error" in body["problems"][0]
+    api.rig.store.writer.broken = ""
+
+
+# ------------------------------------------------------------ questions
+
+
+async def test_the_ledger_adds_up_and_says_how_each_destination_is(api: Api) -> None:
+    await hold(api, "m1", "m2")
+    await api.rig.call("identify", "i", userId="u1")
+    await api.rig.call("identify", "i", userId="u1")
+    await api.rig.quiet()
+    ledger = await api.get("/api/ledger")
+    assert {key: ledger[key] for key in ("accepted", "duplicates", "discarded")} == {
+        "accepted": 3,
+        "duplicates": 1,
+        "discarded": 0,
+    }
+    told = ledger["destinations"]["d"]
+    assert sum(told[name] for name in SEVEN) == 3
+    assert set(told) == {
+        *SEVEN, "dry_run", "replayed", "cursor", "head", "oldest_queued_s", "mode", "state", "state_reason", "state_since",
+    }  # fmt: skip
+    assert (told["mode"], told["state"], told["held"], told["delivered"]) == ("live", "running", 2, 1)
+
+
+async def test_a_disabled_destination_says_so_in_the_ledger(api: Api) -> None:
+    await api.rig.stop()
+    api.rig.start(Gated, enabled=False)
+    await api.rig.runner.worker()
+    api.daemon.runners["d"] = api.rig.runner
+    assert (await api.get("/api/ledger"))["destinations"]["d"]["state"] == "disabled"
+    assert (await api.get("/api/destinations"))["destinations"][0]["state"] == "disabled"
+
+
+async def test_a_message_tells_its_fate_at_each_destination(api: Api) -> None:
+    await hold(api, "m1")
+    assert await api.get("/api/messages/m1") == {
+        "message_id": "m1",
+        "source": "website",
+        "type": "track",
+        "user_id": "u1",
+        "anonymous_id": None,
+        "received_at": NOW,
+        "destinations": {"d": {"state": "held", "reason": "group_unknown", "at": NOW, "attempts": []}},
+    }
+
+
+async def test_a_message_tells_its_attempts(api: Api) -> None:
+    api.rig.vendor.answer = lambda bodies: RetryLater("status_503", "busy")
+    await api.rig.call("identify", "i", userId="u1")
+    await api.rig.quiet()
+    [attempt] = (await api.get("/api/messages/i"))["destinations"]["d"]["attempts"]
+    assert attempt == {"at": NOW, "duration_ms": 0, "status": None, "error": "busy", "reason": "status_503"}
+
+
+async def test_an_unknown_message_is_404(api: Api) -> None:
+    assert (await api.get("/api/messages/nowhere", 404))["code"] == "unknown_message"
+
+
+async def test_a_message_of_another_source_is_404(api: Api) -> None:
+    await hold(api, "m1")
+    assert (await api.get("/api/messages/m1?source=website"))["source"] == "website"
+    await api.get("/api/messages/m1?source=app", 404)
+
+
+@pytest.mark.parametrize("message_id", ["a/b", "a b", "ü", "100%", "a?b", "a#b", "../x"])
+async def test_a_message_id_may_hold_any_sign(api: Api, message_id: str) -> None:
+    from urllib.parse import quote
+
+    from yarl import URL
+
+    await hold(api, message_id)
+    path = str(URL(f"/api/messages/{quote(message_id, safe='')}", encoded=True))
+    async with api._client.session.get(
+        URL(str(api._client.make_url("/")).rstrip("/") + path, encoded=True)
+    ) as response:
+        assert response.status == 200
+        assert (await response.json())["message_id"] == message_id
+
+
+async def test_destinations_tell_what_is_configured_and_how_it_is(api: Api) -> None:
+    await hold(api, "m1")
+    [told] = (await api.get("/api/destinations"))["destinations"]
+    assert told == {
+        "name": "d", "plugin": "test", "mode": "live", "enabled": True, "sources": ["*"], "state": "running",
+        "state_reason": "", "state_detail": "", "state_since": None, "state_until": None, "in_flight": 0, "warnings": {},
+        "held": 1, "retrying": 0, "queued": 0, "dead": 0, "oldest_queued_s": 0,
+    } | {"state_since": told["state_since"]}  # fmt: skip
+
+
+async def test_sources_are_told(api: Api) -> None:
+    assert await api.get("/api/sources") == {"sources": [{"name": "website"}]}
+
+
+async def test_discards_are_told_by_source_and_code_and_the_newest_in_full(api: Api) -> None:
+    await api.rig.store.append([], [], [Discard("web", START_MS, "no_user", "words", "m9", "track", "{}")])
+    assert await api.get("/api/discards") == {
+        "counts": {"web": {"no_user": 1}},
+        "items": [
+            {
+                "at": NOW, "source": "web", "code": "no_user", "message": "words", "message_id": "m9", "type": "track",
+                "excerpt": "{}",
+            }
+        ],
+    }  # fmt: skip
+
+
+async def test_held_tells_who_waits_for_what_and_until_when(api: Api) -> None:
+    await hold(api, "m1", "m2")
+    await api.rig.call("track", "m3", userId="u2", groupId="acme", event="E")
+    await api.rig.quiet()
+    body = await api.get("/api/destinations/d/held")
+    assert (body["held"], body["next"]) == (3, None)
+    expected = {"since": NOW, "expires_at": "2026-01-28T09:20:00.000Z"}
+    assert body["users"] == [
+        {"user": "user:u1", "waiting_for": "group_unknown", "group_id": None, "events": 2, **expected},
+        {"user": "user:u2", "waiting_for": "group_name_unknown", "group_id": "acme", "events": 1, **expected},
+    ]
+
+
+@pytest.mark.parametrize(("user", "found"), [("u1", 1), ("user:u1", 1), ("anonymous:u1", 0), ("u9", 0)])
+async def test_held_of_one_user(api: Api, user: str, found: int) -> None:
+    await hold(api, "m1")
+    await hold(api, "m2", user="u2")
+    assert len((await api.get(f"/api/destinations/d/held?user={user}"))["users"]) == found
+
+
+async def test_dead_letters_tell_why(api: Api) -> None:
+    api.rig.vendor.answer = lambda bodies: Reject("rejected", "no such plan")
+    await api.rig.call("identify", "i", userId="u1")
+    await api.rig.quiet()
+    body = await api.get("/api/destinations/d/dead")
+    assert (body["dead"], body["next"]) == (1, None)
+    [item] = body["items"]
+    assert {key: item[key] for key in ("message_id", "type", "user", "at", "reason", "detail")} == {
+        "message_id": "i", "type": "identify", "user": "user:u1", "at": NOW, "reason": "rejected", "detail": "no such plan",
+    }  # fmt: skip
+    assert len(item["attempts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"), [("", 1), ("?reason=rejected", 1), ("?reason=expired", 0), ("?after=1", 0)]
+)
+async def test_dead_letters_are_filtered(api: Api, query: str, found: int) -> None:
+    api.rig.vendor.answer = lambda bodies: Reject("rejected")
+    await api.rig.call("identify", "i", userId="u1")
+    await api.rig.quiet()
+    assert len((await api.get(f"/api/destinations/d/dead{query}"))["items"]) == found
+
+
+@pytest.mark.parametrize("after", ["x", "1.5", "9" * 30, "%00"])
+async def test_a_page_that_is_no_position_is_the_askers_fault(api: Api, after: str) -> None:
+    await api.get(f"/api/destinations/d/dead?after={after}", 400)
+
+
+async def test_what_a_timer_sent_and_was_refused_is_among_the_dead_letters(api: Api) -> None:
+    from router.store import DeadRow, Step
+
+    dead = DeadRow(-5000, START_MS, "u:u1", "rejected", "", START_MS, "", "wake", "wake:d:1:2", "", b"", None, "", 1)
+    await api.rig.store.commit(Step("d", dead=[dead], at=START_MS))
+    assert [item["message_id"] for item in (await api.get("/api/destinations/d/dead"))["items"]] == ["wake:d:1:2"]
+
+
+# ------------------------------------------------------------ commands
+
+
+async def test_pause_and_resume(api: Api) -> None:
+    paused = {"state": "paused", "state_reason": "by_hand"}
+    assert await api.post("/api/destinations/d/pause") == paused
+    assert await api.post("/api/destinations/d/pause") == paused
+    running = {"state": "running", "state_reason": ""}
+    assert await api.post("/api/destinations/d/resume") == running
+    assert await api.post("/api/destinations/d/resume") == running
+
+
+async def test_release_is_refused_while_the_group_is_unknown(api: Api) -> None:
+    await hold(api, "m1")
+    body = await api.post("/api/destinations/d/release", {"user": "u1"}, 409)
+    assert body["code"] == "requirements_missing"
+
+
+async def test_release_by_hand_on_behalf_of_a_group(api: Api) -> None:
+    await hold(api, "m1", "m2")
+    group = {"id": "acme", "name": "Acme"}
+    assert await api.post("/api/destinations/d/release", {"user": "user:u1", "group": group}) == {"released": 2}
+    await api.rig.quiet()
+    assert [(b["m"], b["group"], b["name"]) for b in api.rig.vendor.received] == [
+        ("m1", "acme", "Acme"),
+        ("m2", "acme", "Acme"),
+    ]
+
+
+async def test_drop_makes_dead_letters(api: Api) -> None:
+    await hold(api, "m1", "m2")
+    assert await api.post("/api/destinations/d/release", {"user": "u1", "drop": True}) == {"dropped": 2}
+    await api.rig.quiet()
+    assert (await api.get("/api/destinations/d/dead?reason=dropped"))["dead"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "invalid_request"),
+        ({"user": ""}, 400, "invalid_request"),
+        ({"user": 7}, 400, "invalid_request"),
+        ({"user": "u1", "group": "acme"}, 400, "invalid_request"),
+        ({"user": "u1", "group": {"name": "Acme"}}, 400, "invalid_request"),
+        ({"user": "u1", "group": {"id": ""}}, 400, "invalid_request"),
+        ({"user": "nobody"}, 404, "not_held"),
+        ({"user": "nobody", "drop": True}, 404, "not_held"),
+        ([], 400, "bad_request"),
+    ],
+    ids=str,
+)
+async def test_a_release_that_cannot_be_is_refused_with_a_code(api: Api, body: Any, status: int, code: str) -> None:
+    assert (await api.post("/api/destinations/d/release", body, status))["code"] == code
+
+
+@pytest.mark.parametrize("raw", [b"{", b"\xff", b"nothing", b"null", b"[" * 100_000, b'{"user": NaN}'])
+async def test_a_body_that_is_no_json_object_is_the_askers_fault(api: Api, raw: bytes) -> None:
+    await api.post("/api/destinations/d/release", raw=raw, status=400)
+
+
+async def test_reload_tells_what_it_did(api: Api) -> None:
+    done = {"added": ["e"], "changed": ["d"], "removed": [], "sources": ["website"], "warnings": ["a warning"]}
+    assert await api.post("/api/reload") == {"reloaded": True, **done}
+
+
+async def test_a_faulty_config_is_409_with_every_problem(api: Api) -> None:
+    api.daemon.error = ConfigError(["one", "two"])
+    body = await api.post("/api/reload", status=409)
+    assert (body["code"], body["errors"]) == ("invalid_config", ["one", "two"])
+
+
+async def test_a_change_that_needs_a_restart_is_409(api: Api) -> None:
+    api.daemon.error = RestartRequired(["store.url", "server.listen"])
+    body = await api.post("/api/reload", status=409)
+    assert body["code"] == "restart_required"
+    assert [error.split(":")[0] for error in body["errors"]] == ["store.url", "server.listen"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("get", "held"), ("get", "dead"), ("post", "release"), ("post", "pause"), ("post", "resume")],
+)
+async def test_an_unknown_destination_is_404_and_names_those_there_are(api: Api, method: str, path: str) -> None:
+    body = await getattr(api, method)(f"/api/destinations/x/{path}", status=404)
+    assert (body["code"], "configured: d" in body["error"]) == ("not_found", True)

@@ -1,0 +1,87 @@
+"""What the tests of ingestion stand on: real sockets, an acceptor that only records, a clock that is set by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp.test_utils import BaseTestServer, TestClient
+from aiohttp.web import AppRunner, Request
+
+from router.config import Rate
+from router.event import Call, Discard
+from router.ingest.server import make_runner
+
+NOW = 1_767_323_045_678
+KEY = "wk_test_123"
+TRACK = {"event": "E", "userId": "u1", "messageId": "m1", "writeKey": KEY}
+
+
+@dataclass(frozen=True)
+class FakeSource:
+    name: str = "website"
+    write_keys: tuple[str, ...] = (KEY,)
+    enabled: bool = True
+    kind: str = "segment"
+    origins: tuple[str, ...] = ("*",)
+    strict: bool = False
+    rate: Rate | None = None
+    secrets: tuple[str, ...] = ()
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("ingestion does not sleep")
+
+
+@dataclass
+class RecordingAcceptor:
+    """Keeps what it is given; raises `error` where one is set; waits for `gate`."""
+
+    calls: list[Call] = field(default_factory=list)
+    discards: list[Discard] = field(default_factory=list)
+    error: Exception | None = None
+    gate: asyncio.Event | None = None
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def accept(self, calls: list[Call], discards: list[Discard]) -> None:
+        self.asked.set()
+        if self.gate:
+            await self.gate.wait()
+        if self.error:
+            raise self.error
+        self.calls += calls
+        self.discards += discards
+
+
+class IngestServer(BaseTestServer):
+    """aiohttp's test server around the runner that the daemon uses."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__()
+        self.app = app
+
+    async def _make_runner(self, **kwargs: Any) -> AppRunner:
+        return make_runner(self.app)
+
+
+Client = TestClient[Request, Any]
+
+
+async def failure(response: aiohttp.ClientResponse) -> tuple[int, str]:
+    """Status and code of an error, whose body must be in the form that clients read."""
+    body = await response.json()
+    assert (body["success"], body["error"]) == (False, body["message"])
+    assert "Traceback" not in body["message"]
+    return response.status, body["code"]

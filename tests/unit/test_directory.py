@@ -1,0 +1,138 @@
+"""Who belongs to which group as of a position, and which calls say so."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from router.directory import Standing, facts, keys_of, linked_user, membership_as_of, standing
+from router.event import Call
+from router.plugin import Event
+from router.store import Facts, Known, Membership
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def call(type: str, **fields: Any) -> Call:
+    """A call as ingestion hands it over."""
+    user, anonymous, group = (fields.get(k) for k in ("userId", "anonymousId", "groupId"))
+    key = f"u:{user}" if user else f"a:{anonymous}" if anonymous else f"g:{group}"
+    return Call("web", type, "m", key, 0, b"{}\n" + json.dumps({"type": type, **fields}).encode())
+
+
+def event(**ids: Any) -> Event:
+    """A track with these ids."""
+    return Event(
+        type="track", message_id="m", source="web", timestamp=NOW, original_timestamp=NOW, received_at=NOW, **ids
+    )
+
+
+KNOWN = Known(
+    memberships={
+        "u:u1": [Membership(10, "a", 10), Membership(20, "b", 20)],
+        "a:x": [Membership(15, "x", 15)],
+        "u:late": [Membership(50, "c", 40)],
+    },
+    links={"a:x": [(12, "u:u1"), (30, "u:u2"), (40, "u:u1")]},
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (call("track", userId="u1", event="E"), None),
+        (call("page", userId="u1"), None),
+        (call("screen", userId="u1"), None),
+        (call("identify", userId="u1", traits={"a": 1}), Facts("u:u1", user_traits={"a": 1})),
+        (
+            call("identify", userId="u1", anonymousId="x"),
+            Facts("u:u1", user_traits={}, link=("a:x", "u:u1")),
+        ),
+        (call("identify", anonymousId="x", traits={"a": 1}), Facts("a:x", user_traits={"a": 1})),
+        (
+            call("group", userId="u1", groupId="g", traits={"name": "G"}),
+            Facts("u:u1", group_id="g", group_traits={"name": "G"}, joins=True),
+        ),
+        (call("group", anonymousId="x", groupId="g"), Facts("a:x", group_id="g", joins=True)),
+        (call("group", groupId="g"), Facts("g:g", group_id="g", joins=False)),
+        (call("alias", userId="u1", previousId="x"), Facts("u:u1", link=("a:x", "u:u1"))),
+        (call("alias", userId="u1", previousId="u1"), None),
+        (call("alias", userId="u1"), None),
+    ],
+    ids=lambda value: f"{value.type} of {value.user_key}" if isinstance(value, Call) else "",
+)
+def test_a_call_tells_the_directory_what_it_says_and_no_more(sent: Call, told: Facts | None) -> None:
+    assert facts(sent) == told
+
+
+def test_ids_are_told_as_strings() -> None:
+    assert facts(call("group", userId=7, groupId=7.0)) == Facts("u:7", group_id="7", joins=True)
+
+
+@pytest.mark.parametrize(
+    ("pos", "user"),
+    [(11, None), (12, "u:u1"), (29, "u:u1"), (30, "u:u2"), (39, "u:u2"), (40, "u:u1"), (99, "u:u1")],
+)
+def test_a_link_is_looked_up_as_of_the_position(pos: int, user: str | None) -> None:
+    assert linked_user(KNOWN, "a:x", pos) == user
+
+
+def test_an_unlinked_anonymous_id_belongs_to_nobody() -> None:
+    assert linked_user(KNOWN, "a:y", 99) is None
+
+
+@pytest.mark.parametrize(("pos", "group"), [(9, None), (10, "a"), (19, "a"), (20, "b"), (99, "b")])
+def test_a_membership_is_looked_up_as_of_the_position(pos: int, group: str | None) -> None:
+    found = membership_as_of(KNOWN, "u:u1", pos)
+    assert (found.group_id if found else None) == group
+
+
+@pytest.mark.parametrize(
+    ("ids", "lane", "pos", "keys"),
+    [
+        ({"user_id": "u1"}, "u:u1", 5, ["u:u1"]),
+        ({"user_id": "u1", "anonymous_id": "x"}, "u:u1", 5, ["u:u1", "a:x"]),
+        ({"anonymous_id": "x"}, "a:x", 5, ["a:x"]),
+        ({"anonymous_id": "x"}, "a:x", 12, ["a:x", "u:u1"]),
+        ({"anonymous_id": "x"}, "a:x", 35, ["a:x", "u:u2"]),
+        ({"user_id": "u9", "anonymous_id": "x"}, "u:u9", 35, ["u:u9", "a:x"]),
+    ],
+)
+def test_an_event_draws_its_group_from_its_own_ids_and_from_its_link(
+    ids: dict[str, str], lane: str, pos: int, keys: list[str]
+) -> None:
+    assert keys_of(event(**ids), lane, pos, KNOWN) == keys
+
+
+@pytest.mark.parametrize(
+    ("ids", "keys", "pos", "found"),
+    [
+        ({"user_id": "u1", "group_id": "own"}, ["u:u1"], 25, Standing("own")),
+        ({"user_id": "u1"}, ["u:u1"], 15, Standing("a", 10, 10)),
+        ({"user_id": "u1"}, ["u:u1"], 25, Standing("b", 20, 20)),
+        ({"user_id": "u1"}, ["u:u1"], 5, Standing("a", 10, 10)),
+        ({"user_id": "u1"}, ["u:none", "a:x"], 16, Standing("x", 15, 15)),
+        ({"user_id": "u1"}, ["u:u1", "a:x"], 16, Standing("a", 10, 10)),
+        ({"user_id": "u1"}, ["a:x", "u:u1"], 5, Standing("a", 10, 10)),
+        ({"user_id": "late"}, ["u:late"], 45, Standing("c", 40, 50)),
+        ({"user_id": "none"}, ["u:none"], 5, None),
+    ],
+    ids=[
+        "its own group",
+        "membership of the time",
+        "a later membership",
+        "the first one after it",
+        "its anonymous id's",
+        "its user's before its anonymous id's",
+        "the earliest after it of all keys",
+        "told before it was taken over",
+        "none",
+    ],
+)
+def test_an_events_group_is_its_own_else_its_users_then_else_the_first_after_it(
+    ids: dict[str, str], keys: list[str], pos: int, found: Standing | None
+) -> None:
+    assert standing(event(**ids), keys, pos, KNOWN) == found
