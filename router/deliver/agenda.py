@@ -185,6 +185,7 @@ class Agenda:
             return
         entry.items = result.items
         self._book.park(entry, "queued", WAKE, MAIN)
+        self._book.fence(lane)  # sent before it is stored, a crash would tell it once more and otherwise
         if not lane.blocked:
             lane.mode = RETRY
             self._settlement.drain(lane)

@@ -140,7 +140,9 @@ async def run_story(folder: Path, seed: int) -> None:
             state, _ = await rig.fate(call["m"])
             expected = {"dead" if call["m"] in dead else "delivered", "held", "retrying"}
             assert state in expected, (call, state)
-            assert (state == "delivered") == (call["m"] in delivered), (call, state)
+            # What arrived just before a crash may be held again: its anonymousId was linked to somebody meanwhile.
+            assert state != "delivered" or call["m"] in delivered, (call, state)
+            assert call["m"] not in delivered or state != "dead", (call, state)
             assert state != "held" or call["type"] == "track"
         check_rows(folder / "router.db", ledger)
         await check_no_gate_left_shut(rig)
@@ -154,7 +156,7 @@ def check_rows(path: Path, ledger: dict[str, Any]) -> None:
     rows = {key: (held, main) for key, held, main in counted}
     db.close()
     assert {key: (held, main) for key, held, main, _ in lanes} == rows
-    assert sum(held for held, _ in rows.values()) == ledger["held"]
+    assert sum(held for held, _ in rows.values()) == ledger["held"] + ledger["retrying"]
     assert all(mode == "waiting" for *_, mode in lanes), lanes
 
 

@@ -1200,3 +1200,57 @@ async def test_sources_not_connected_and_integrations_switched_off_are_filtered(
     await rig.quiet()
     assert await rig.fate("n") == ("filtered", "integrations")
     assert await rig.fate("o") == ("skipped", "unsupported")
+
+
+# ------------------------------------------------------------ a destination's beginning
+
+
+async def test_what_is_accepted_while_a_new_destinations_plugin_opens_is_delivered(tmp_path: Path) -> None:
+    opened = asyncio.Event()
+
+    class Slow(Plain):
+        @hookimpl
+        async def lifetime(self) -> AsyncIterator[None]:
+            await opened.wait()
+            yield
+
+    async with open_rig(tmp_path) as rig:
+        await send(rig, "u0:before")
+        rig.start(Slow)
+        for _ in range(20):
+            await rig.vendor_moves()
+        await send(rig, "u1:m")
+        opened.set()
+        await rig.quiet()
+        assert rig.vendor.ids() == ["m"]
+
+
+async def test_a_plugins_lifetime_lasts_as_long_as_its_destination_runs(rig: Rig) -> None:
+    told: list[str] = []
+
+    class Living(Plain):
+        @hookimpl
+        async def lifetime(self) -> AsyncIterator[None]:
+            told.append("opened")
+            yield
+            told.append("closed")
+
+    rig.start(Living)
+    await send(rig, "u1:m")
+    await rig.quiet()
+    assert (told, rig.vendor.ids()) == (["opened"], ["m"])
+    await rig.stop()
+    assert told == ["opened", "closed"]
+
+
+async def test_warnings_of_a_plugin_are_counted(rig: Rig) -> None:
+    class Warning(Plain):
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Item:
+            context.warn("odd", size=7)
+            return Item({"m": event.message_id})
+
+    rig.start(Warning)
+    await send(rig, "u1:m", "u2:n")
+    await rig.quiet()
+    assert rig.runner.warnings == {"odd": 2}

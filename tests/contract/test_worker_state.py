@@ -364,6 +364,21 @@ async def test_what_a_timer_sends_survives_a_crash_once_it_has_a_row(rig: Rig) -
     assert rig.vendor.ids() == ["a", "end-u1"]
 
 
+async def test_what_a_timer_did_is_stored_before_its_first_attempt(rig: Rig) -> None:
+    stored: list[tuple[Any, ...]] = []
+
+    async def answer(bodies: list[dict[str, Any]]) -> Delivered:
+        if bodies[0]["m"].startswith("end"):
+            stored.append((await timers(rig), await state(rig, "u1"), await rig.store.has_lanes("d")))
+        return Delivered()
+
+    rig.vendor.answer = answer
+    rig.start(Sessions)
+    await send(rig, "u1:a")
+    await rig.pass_time(12, 1)
+    assert stored == [([], {}, True)]
+
+
 async def test_a_refused_item_of_a_timer_is_a_dead_letter_of_its_own_id(rig: Rig) -> None:
     def answer(bodies: list[dict[str, Any]]) -> Any:
         return Reject("rejected") if bodies[0]["m"].startswith("end") else Delivered()
