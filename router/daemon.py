@@ -163,7 +163,7 @@ class Daemon:
     async def _running(self) -> AsyncIterator[None]:
         """Run every destination; leaving lets what is in flight end."""
         for destination in self._destinations:
-            self._start(destination)
+            await self._start(destination)
         try:
             yield
         finally:
@@ -171,8 +171,9 @@ class Daemon:
                 runner.stop()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    def _start(self, destination: Destination) -> None:
+    async def _start(self, destination: Destination) -> None:
         runner = Runner(destination, self.store, self._clock, self._log, random.Random())
+        await runner.open()  # before anything more is accepted
         self.runners[destination.name] = runner
         self._tasks[destination.name] = asyncio.create_task(runner.run(), name=f"destination-{destination.name}")
 
@@ -208,7 +209,7 @@ class Daemon:
             done = self._compare(config, wanted)
             await asyncio.gather(*(self._end(name) for name in (*done.changed, *done.removed)))
             for name in (*done.changed, *done.added):
-                self._start(wanted[name])
+                await self._start(wanted[name])
             self.runners = {name: self.runners[name] for name in wanted}  # answers list them as config.toml does
             self._sources.replace(config.sources)
             self._config = config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -145,7 +146,7 @@ class _Api:
     async def dead(self, request: web.Request) -> web.Response:
         """Dead letters."""
         runner = self._runner(request)
-        after = int(request.query.get("after", "-1") or -1)
+        after = _position(request.query.get("after", ""))
         return reply(
             await self._daemon.store.questions.dead(runner.destination.name, request.query.get("reason"), after)
         )
@@ -215,10 +216,19 @@ def _in_trouble(runner: Runner) -> bool:
     return runner.status.state in ("paused", "breaker_open")
 
 
+def _position(text: str) -> int:
+    """A `next` of an earlier answer; without one, before everything (what timers sent has positions below 0)."""
+    if not text:
+        return -(1 << 62)
+    if not re.fullmatch(r"-?\d{1,18}", text):
+        raise web.HTTPBadRequest(text="`after` is the `next` of the answer before")
+    return int(text)
+
+
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(await request.read() or b"{}")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="the body is not a JSON object")

@@ -69,4 +69,4 @@ def _is_our_host(host: str, listen_host: str, token: str | None) -> bool:
 
 def _has_token(request: web.Request, token: str) -> bool:
     given = request.headers.get("Authorization", "")
-    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), f"Bearer {token}".encode())

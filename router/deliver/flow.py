@@ -63,11 +63,14 @@ class Flow:
 
     def succeeded(self) -> bool:
         """The vendor took something."""
+        self._forget_failures()
+        return self.resume() if self.probes else False
+
+    def _forget_failures(self) -> None:
         self._failures = 0
         self._failed_users.clear()
         self._suspects.clear()
         self._probe_ms = PROBE_FIRST_MS
-        return self.resume() if self.probes else False
 
     def failed(self, user_keys: set[str], reason: str) -> bool:
         """A request failed in a way that may pass."""
@@ -93,7 +96,8 @@ class Flow:
             return False
         reason = pause.reason if pause.reason in PROBING else "set_up"
         wait = PAUSE_PROBE_MS if pause.after_s is None else _wait_ms(pause.after_s)
-        return self._set(PAUSED, reason, wait, detail=pause.detail)
+        left = self.status.until - self._clock.now_ms() if self.status.state == PAUSED else 0
+        return self._set(PAUSED, reason, max(wait, left), detail=pause.detail)
 
     def running_ms(self) -> int:
         """Router time less all the time the destination stood still: the clock that the budget of retries runs on."""
@@ -118,8 +122,7 @@ class Flow:
 
     def resume(self) -> bool:
         """Run, whatever it waited for."""
-        self._failures = 0
-        self._suspects.clear()
+        self._forget_failures()
         return not self.running and self._set(RUNNING, "", 0)
 
     def _set(self, state: str, reason: str, wait_ms: int, *, detail: str = "", since: int | None = None) -> bool:

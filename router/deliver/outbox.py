@@ -117,8 +117,7 @@ class Outbox:
                 if shipment.parts and share <= sum(len(part.items) for part in shipment.parts):
                     break
                 room_items = min(room_items, share - sum(len(part.items) for part in shipment.parts))
-            items = _first_run(entry, kind, room_items)
-            size = sum(len(_size(item.body)) for item in items) if batch.max_items > 1 else 0
+            items, size = _first_run(entry, kind, room_items, batch)
             if shipment.parts and size > room_bytes:
                 break
             queue.popleft()
@@ -168,12 +167,17 @@ class Outbox:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-def _first_run(entry: Entry, kind: str, room: int) -> list[Item]:
-    """The leading items of one kind, as many as there is room for (at least one)."""
+def _first_run(entry: Entry, kind: str, room: int, batch: Batch) -> tuple[list[Item], int]:
+    """The leading items of one kind, as many as a batch takes (at least one), and their bytes."""
     assert entry.items
     run: list[Item] = []
+    size = 0
     for item in entry.items:
         if item.kind != kind or len(run) >= max(1, room):
             break
+        bytes_ = len(_size(item.body)) if batch.max_items > 1 else 0
+        if run and size + bytes_ > batch.max_bytes:
+            break
         run.append(item)
-    return run
+        size += bytes_
+    return run, size

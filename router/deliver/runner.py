@@ -20,6 +20,7 @@ from router.errors import StepFailed, StoreClosed, StoreError
 from router.store import Status, Store
 from router.telemetry import Log
 
+LIFETIME_PAUSE_S = 60.0
 CALM_S = 60.0
 """A worker that failed and failed again within this time pauses its destination."""
 
@@ -34,36 +35,68 @@ class Runner:
         self._worker: Worker | None = None
         self._fault = ""  #: why the next worker starts paused
         self._stopping = False
+        self._broken = ""  #: why its plugin cannot begin
         self._opened = asyncio.Event()
+        self._stopped = asyncio.Event()
 
     # ------------------------------------------------------------ life
 
-    async def run(self) -> None:
-        """Serve the destination until `stop`. Raises StoreError when the store itself is at fault."""
-        failed_at: float | None = None
-        async with _session(self.destination) as session, _lifetime(self.destination):
-            while not self._stopping:
-                try:
-                    await self._serve(session)
-                except* StepFailed as group:
-                    self._log.emit("internal_error", reason="step_failed", detail=str(group.exceptions[0]))
-                except* StoreError:
-                    raise
-                except* Exception as group:
-                    self._log.emit("internal_error", reason="worker", detail="".join(traceback.format_exception(group)))
-                else:
-                    continue
-                now = self._clock.monotonic()
-                again = failed_at is not None and now - failed_at < CALM_S
-                failed_at = now
-                if again:
-                    self._fault = "it failed twice in a row; the log has the reason (internal_error)"
-
-    async def _serve(self, session: aiohttp.ClientSession) -> None:
+    async def open(self) -> None:
+        """Take the destination's place in the log: what is accepted from here on is its own. Before `run`, or in it."""
         cursor = await self._store.cursor(self.destination.name, self._clock.now_ms())
         if cursor.added and cursor.start:
             words = "starts at the head of the log; earlier events are not sent"
             self._log.emit("destination_added", cursor=cursor.start, detail=words)
+
+    async def run(self) -> None:
+        """Serve the destination until `stop`. Raises StoreError when the store itself is at fault."""
+        await self.open()
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(_session(self.destination))
+            while not self._stopping and not await self._enter_lifetime(stack):
+                await self._wait_for_stop(LIFETIME_PAUSE_S)
+            await self._serve_on(session)
+
+    async def _enter_lifetime(self, stack: AsyncExitStack) -> bool:
+        """Open what the plugin wants open while it works. A plugin that cannot stops nobody else."""
+        try:
+            await stack.enter_async_context(_lifetime(self.destination))
+        except Exception:
+            self._log.emit("internal_error", reason="plugin_lifetime", detail=traceback.format_exc())
+            self._broken = "its plugin could not open what it needs; the log has the reason (internal_error)"
+            return False
+        self._broken = ""
+        return True
+
+    async def _wait_for_stop(self, seconds: float) -> None:
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        pause = asyncio.ensure_future(self._clock.sleep(seconds))
+        await asyncio.wait({stopped, pause}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        pause.cancel()
+
+    async def _serve_on(self, session: aiohttp.ClientSession) -> None:
+        """One worker after the other; a second failure within a minute pauses the destination."""
+        failed_at: float | None = None
+        while not self._stopping:
+            try:
+                await self._serve(session)
+            except* StepFailed as group:
+                self._log.emit("internal_error", reason="step_failed", detail=str(group.exceptions[0]))
+            except* StoreError:
+                raise
+            except* Exception as group:
+                self._log.emit("internal_error", reason="worker", detail="".join(traceback.format_exception(group)))
+            else:
+                continue
+            now = self._clock.monotonic()
+            again = failed_at is not None and now - failed_at < CALM_S
+            failed_at = now
+            if again:
+                self._fault = "it failed twice in a row; the log has the reason (internal_error)"
+
+    async def _serve(self, session: aiohttp.ClientSession) -> None:
+        cursor = await self._store.cursor(self.destination.name, self._clock.now_ms())
         self._worker = Worker(self.destination, self._store, cursor, session, self._clock, self._log, self._random)
         if self._fault:
             self._worker.flow.pause_internal(self._fault)
@@ -77,6 +110,7 @@ class Runner:
     def stop(self) -> None:
         """End `run` in good order: no new turns, in flight until the time-out, one last commit."""
         self._stopping = True
+        self._stopped.set()
         self._opened.set()
         if self._worker is not None:
             self._worker.stop()
@@ -127,6 +161,8 @@ class Runner:
         """Whether it runs, and if not, why and since when."""
         if not self.destination.config.enabled:
             return Status("disabled")
+        if self._broken:
+            return Status("paused", "internal", detail=self._broken)
         return self._worker.flow.status if self._worker is not None else Status()
 
     @property

@@ -160,9 +160,10 @@ class Settlement:
         flow = self._flow
         if attempt.status == 429:
             hint = next((o.after_s for o in outcomes if isinstance(o, RetryLater) and o.after_s is not None), None)
-            self._asked_to_wait += 1
-            seconds = attempt.retry_after_s if attempt.retry_after_s is not None else hint
-            self._changed(flow.wait(wait_s(self._asked_to_wait, self._random, seconds)))
+            asked = attempt.retry_after_s if attempt.retry_after_s is not None else hint
+            if asked is None:
+                self._asked_to_wait += flow.running  # not once more for each request that was on its way meanwhile
+            self._changed(flow.wait(wait_s(max(1, self._asked_to_wait), self._random, asked)))
             return [RetryLater("status_429") if isinstance(o, RetryLater) else o for o in outcomes]
         if attempt.retry_after_s is not None:
             self._changed(flow.wait(attempt.retry_after_s))

@@ -94,7 +94,12 @@ def _membership(db: sqlite3.Connection, key: str) -> tuple[str, int] | None:
 
 def _capped(values: dict[str, Any]) -> bytes:
     encoded = _encode(values)
-    while len(encoded) > MAX_TRAITS_BYTES and values:
-        del values[next(iter(values))]
+    excess = len(encoded) - MAX_TRAITS_BYTES
+    while excess > 0:
+        for name in list(values):
+            excess -= len(_encode({name: values.pop(name)})) - 1  # a comma in place of the two brackets
+            if excess <= 0:
+                break
         encoded = _encode(values)
+        excess = len(encoded) - MAX_TRAITS_BYTES
     return encoded

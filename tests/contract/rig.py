@@ -242,8 +242,12 @@ class Rig:
     def _busy(self) -> bool:
         """Whether the worker is in the middle of something."""
         worker = getattr(self, "runner", None) and self.runner._worker
-        if self._task is None or worker is None:
+        if self._task is None:
             return False
+        if worker is None:
+            return True
+        if worker.flow.running and (self.store.head > worker._read_pos or worker._ready._lanes):
+            return True
         return not worker.book.empty or bool(worker.book.unstored()[:-1]) or worker.settlement.outbox.in_flight > 0
 
     async def vendor_moves(self) -> None:

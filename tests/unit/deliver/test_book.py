@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.deliver.book import STEP_BYTES, STEP_EVENTS, Book
@@ -217,6 +217,7 @@ def test_a_key_is_open_until_its_changes_are_stored(book: Book) -> None:
     assert not book.is_open("k")
 
 
+@settings(deadline=None)
 @given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)), st.integers(0, 6))
 def test_whatever_the_order_of_answers_state_is_never_stored_ahead_of_an_earlier_event(
     order: list[int], parked: set[int], cut: int

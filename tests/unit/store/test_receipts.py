@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.store.receipts import CODE_BYTES, code_at, pack_ahead, pack_codes, unpack_ahead
@@ -11,6 +11,7 @@ from router.store.receipts import CODE_BYTES, code_at, pack_ahead, pack_codes, u
 positions = st.integers(min_value=0, max_value=2**40)
 
 
+@settings(deadline=None)
 @given(positions, st.sets(st.integers(min_value=1, max_value=4000)))
 def test_positions_ahead_read_back_as_packed(pos: int, offsets: set[int]) -> None:
     ahead = {pos + offset for offset in offsets}
