@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 
 from router.admin.guard import guard, refusal, reply
-from router.deliver.commands import Refused
 from router.deliver.runner import Runner
 from router.errors import ConfigError
 from router.event import parse_user
@@ -160,12 +159,9 @@ class _Api:
         if group is not None and not (isinstance(group, dict) and isinstance(group.get("id"), str) and group["id"]):
             return refusal(400, "invalid_request", 'a group is {"id": "...", "name": "..."}')
         key = parse_user(user)
-        try:
-            if body.get("drop") is True:
-                return reply({"dropped": await runner.drop(key)})
-            return reply({"released": await runner.release(key, group)})
-        except Refused as error:
-            return refusal(409 if error.code == "requirements_missing" else 404, error.code, str(error))
+        if body.get("drop") is True:
+            return reply({"dropped": await runner.drop(key)})
+        return reply({"released": await runner.release(key, group)})
 
     async def pause(self, request: web.Request) -> web.Response:
         """Send nothing until resumed."""

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from router.deliver.commands import Refused
 from router.telemetry import Log
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -41,6 +42,8 @@ def guard(token: str | None, listen_host: str, log: Log) -> Middleware:
             return refusal(415, "wrong_content_type", "send Content-Type: application/json (the body may be {})")
         try:
             return await handler(request)
+        except Refused as error:
+            return refusal(404 if error.code == "not_held" else 409, error.code, str(error))
         except web.HTTPException as error:
             answer = refusal(
                 error.status, (error.reason or "error").lower().replace(" ", "_"), error.text or error.reason

@@ -117,8 +117,14 @@ class Runner:
 
     # ------------------------------------------------------------ what operators ask
 
+    async def opened(self) -> None:
+        """Return once a worker is in charge."""
+        await self._opened.wait()
+
     async def worker(self) -> Worker:
         """The worker in charge, once it is open."""
+        if self._broken:
+            raise commands.Refused("not_open", self._broken)
         await self._opened.wait()
         if self._worker is None:
             raise StoreClosed("the destination is stopping")
