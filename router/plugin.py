@@ -41,6 +41,7 @@ of the outcomes below is a bug of the plugin: that event becomes a dead letter w
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -75,6 +76,7 @@ __all__ = [
     "Skip",
     "Split",
     "UserId",
+    "as_number",
     "by_status",
     "hookimpl",
     "json_request",
@@ -419,6 +421,23 @@ def by_status(answer: Answer, n: int) -> Outcome:
     if status == 413:
         return Split("too_large", f"status 413: {words}") if n > 1 else Reject("too_large", f"status 413: {words}")
     return Split("rejected", f"{reason}: {words}") if n > 1 else Reject("rejected", f"{reason}: {words}")
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def as_number(given: JSON) -> int | float | None:
+    """A finite number that JSON can carry, also from numeric text; None for anything else, booleans included."""
+    if isinstance(given, str):
+        if not _NUMBER.fullmatch(given.strip()):
+            return None
+        given = float(given)
+        return int(given) if given.is_integer() and abs(given) < 2**53 else as_number(given)
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return None
+    if isinstance(given, int):
+        return given if given.bit_length() < 64 else None
+    return given if math.isfinite(given) else None
 
 
 def excerpt(body: bytes, limit: int = 500) -> str:

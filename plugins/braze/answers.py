@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 
-from plugins.braze.mapping import number
-from router.plugin import JSON, Answer, Delivered, Item, Outcome, Reject
+from router.plugin import JSON, Answer, Delivered, Item, Outcome, Reject, as_number
 
 
 def read_success(items: Sequence[Item], body: JSON) -> Outcome | Sequence[Outcome]:
@@ -49,8 +48,8 @@ def wait_s(answer: Answer) -> float | None:
     """How long a 429 asks us to wait. X-RateLimit-Reset is an epoch, read against the answer's own Date, or a delay."""
     if answer.retry_after_s is not None:
         return answer.retry_after_s
-    after = number(answer.headers.get("x-ratelimit-retry-after"))
-    reset = number(answer.headers.get("x-ratelimit-reset"))
+    after = as_number(answer.headers.get("x-ratelimit-retry-after"))
+    reset = as_number(answer.headers.get("x-ratelimit-reset"))
     if after is not None or reset is None or reset < 1e9:
         wait = after if after is not None else reset
         return None if wait is None else max(0.0, float(wait))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from router.plugin import JSON, Event, Skip
+from router.plugin import JSON, Event, Skip, as_number
 
 RENAMED = {"firstName": "first_name", "lastName": "last_name", "avatar": "image_url"}
 IDENTITY = frozenset({"external_id", "braze_id", "user_alias", "_update_existing_only"})
@@ -23,7 +22,6 @@ GENDERS = {
 ISO_DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII | re.IGNORECASE
 )
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def identifier(event: Event) -> dict[str, JSON]:
@@ -61,10 +59,10 @@ def purchase(product: JSON, order: Mapping[str, JSON]) -> dict[str, JSON] | None
     if not isinstance(product, dict):
         return None
     product_id = next((found for key in ("product_id", "id", "sku") if (found := text(product.get(key)))), None)
-    price = number(product.get("price"))
+    price = as_number(product.get("price"))
     if product_id is None or price is None:
         return None
-    quantity = number(product.get("quantity"))
+    quantity = as_number(product.get("quantity"))
     currency = text(product.get("currency")) or text(order.get("currency")) or "USD"
     return {
         "product_id": product_id,
@@ -93,24 +91,10 @@ def gender(given: JSON) -> str | None:
     return GENDERS.get(given.strip().lower()) if isinstance(given, str) else None
 
 
-def number(given: JSON) -> int | float | None:
-    """A finite JSON number, also from numeric text; None for everything else."""
-    if isinstance(given, str):
-        if not NUMBER.fullmatch(given.strip()):
-            return None
-        given = float(given)
-        return int(given) if given.is_integer() and abs(given) < 2**53 else number(given)
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    if isinstance(given, int):
-        return given if given.bit_length() < 64 else None
-    return given if math.isfinite(given) else None
-
-
 def text(given: JSON) -> str | None:
     """Trimmed text, also from a number; None for everything else and for blank text."""
     if not isinstance(given, str):
-        found = number(given)
+        found = as_number(given)
         given = "" if found is None else str(int(found) if found == int(found) else found)
     return given.strip() or None
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from router.plugin import JSON, Context, Event, Reject, Skip
+from router.plugin import JSON, Context, Event, Reject, Skip, as_number
 
 MAX_ID = 200
 MAX_TEXT = 255
 MAX_CUSTOM_BYTES = 8192
 
 NAME_TRAITS = frozenset({"firstName", "first_name", "lastName", "last_name", "name", "email"})
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -104,30 +102,16 @@ def page_name(event: Event) -> str:
 def value(properties: Mapping[str, JSON]) -> int | float:
     """What the vendor adds up: `csValue`, else `value`, else 1 for each event."""
     for name in ("csValue", "value"):
-        found = number(properties.get(name))
+        found = as_number(properties.get(name))
         if found is not None:
             return found
     return 1
 
 
-def number(given: JSON) -> int | float | None:
-    """A finite JSON number, also from numeric text; None for everything else."""
-    if isinstance(given, str):
-        if not NUMBER.fullmatch(given.strip()):
-            return None
-        given = float(given)
-        return int(given) if given.is_integer() and abs(given) < 2**53 else number(given)
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    if isinstance(given, int):
-        return given if given.bit_length() < 64 else None
-    return given if math.isfinite(given) else None
-
-
 def text(given: JSON) -> str | None:
     """Trimmed text, also from a number; None for everything else and for blank text."""
     if not isinstance(given, str):
-        found = None if isinstance(given, bool) else number(given)
+        found = None if isinstance(given, bool) else as_number(given)
         given = "" if found is None else str(int(found) if found == int(found) else found)
     return given.strip() or None
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from router.plugin import JSON, Reject
+from router.plugin import JSON, Reject, as_number
 
 MAX_TEXT = 255
 MAX_DESCRIPTION = 512
@@ -61,7 +60,6 @@ ACCOUNT_FIELDS = {
 ADDRESS = {"street": "street", "city": "city", "state": "state", "country": "country", "postalCode": "postal"}
 """Part of Segment's `address` to the end of the trait it stands in for."""
 
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 ISO_DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII | re.IGNORECASE
 )
@@ -102,7 +100,7 @@ def account_fields(traits: Mapping[str, JSON], dimensions: Dimensions) -> dict[s
     }
     for field, trait, read in (
         ("join_date", "created_at", epoch_ms),
-        ("employees", "employees", number),
+        ("employees", "employees", as_number),
         ("is_churned", "is_churned", boolean),
     ):
         found = next((found for name in (trait, camel(trait)) if (found := read(traits.get(name))) is not None), None)
@@ -156,7 +154,7 @@ def custom_dimensions(values: Iterator[tuple[str, JSON]]) -> dict[str, JSON]:
         if isinstance(value, bool):
             found["custom_label_dimensions"].append({"key": key, "value": "true" if value else "false"})
         elif isinstance(value, int | float):
-            if number(value) is not None:
+            if as_number(value) is not None:
                 found["custom_value_dimensions"].append({"key": key, "value": value})
         elif (at := epoch_ms(value)) is not None:
             found["custom_event_dimensions"].append({"key": key, "value": at})
@@ -196,22 +194,8 @@ def text(given: JSON) -> str | None:
     """Trimmed text, also from a number; None for everything else and for blank text."""
     if isinstance(given, str):
         return given.strip() or None
-    found = number(given)
+    found = as_number(given)
     return None if found is None else str(int(found) if found == int(found) else found)
-
-
-def number(given: JSON) -> int | float | None:
-    """A finite JSON number, also from numeric text; None for everything else."""
-    if isinstance(given, str):
-        if not NUMBER.fullmatch(given.strip()):
-            return None
-        given = float(given)
-        return int(given) if given.is_integer() and abs(given) < 2**53 else number(given)
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        return None
-    if isinstance(given, int):
-        return given if given.bit_length() < 64 else None
-    return given if math.isfinite(given) else None
 
 
 def boolean(given: JSON) -> bool | None:
