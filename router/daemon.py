@@ -40,6 +40,7 @@ NEED_RESTART = {
     "admin.listen": "admin.listen",
     "admin.token": "admin.token",
     "store.url": "store.url",
+    "store.retention": "store.retention_s",
     "store.dedupe_window": "store.dedupe_window_s",
     "store.min_free": "store.min_free_bytes",
     "log.level": "log.level",
@@ -104,6 +105,7 @@ class Daemon:
                     config.store.path,
                     SystemClock,
                     dedupe_window_s=config.store.dedupe_window_s,
+                    retention_s=config.store.retention_s,
                     min_free_bytes=config.store.min_free_bytes,
                 )
             )
@@ -164,6 +166,7 @@ class Daemon:
         """Run every destination; leaving lets what is in flight end."""
         for destination in self._destinations:
             await self._start(destination)
+        self.store.keep_for(self.runners)
         try:
             yield
         finally:
@@ -211,6 +214,7 @@ class Daemon:
             for name in (*done.changed, *done.added):
                 await self._start(wanted[name])
             self.runners = {name: self.runners[name] for name in wanted}  # answers list them as config.toml does
+            self.store.keep_for(self.runners)
             self._sources.replace(config.sources)
             self._config = config
             self._log.emit("config_reloaded", **done._asdict(), destinations=list(self.runners))

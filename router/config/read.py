@@ -29,7 +29,6 @@ from router.errors import ConfigError
 
 KEYS = ("plugins_dir", "server", "admin", "store", "log", "source", "destination")
 NO_EFFECT = {
-    "store.retention": "nothing is removed from the store",
     "hold.max_bytes": "hold.max_age and hold.max_events_per_user bound what is held",
     "dead.max_age": "dead letters are never removed",
     "dead.max_bytes": "dead letters are never removed",

@@ -141,6 +141,8 @@ CREATE TABLE attempt (
   part INTEGER NOT NULL, destination TEXT NOT NULL, pos INTEGER NOT NULL, at INTEGER NOT NULL, duration_ms INTEGER NOT NULL,
   status INTEGER, error TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL
 );
+CREATE INDEX attempt_for_trim ON attempt (at);
+CREATE INDEX outcome_for_trim ON outcome (at);
 CREATE INDEX attempt_of_event ON attempt (part, destination, pos);
 
 CREATE TABLE state (

@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import IO
@@ -33,6 +33,7 @@ from router.store.dedupe import Dedupe
 from router.store.migrate import migrate
 from router.store.questions import Questions
 from router.store.receipts import unpack_ahead
+from router.store.trim import Trimmer
 from router.store.writer import Head, Writer
 
 ROOM_CHECK_MS = 1000
@@ -57,6 +58,10 @@ class SqliteStore:
     def unwatch(self, wake: Callable[[], None]) -> None:
         """Stop calling `wake`."""
         self.writer.watchers.remove(wake)
+
+    def keep_for(self, destinations: Iterable[str]) -> None:
+        """What these destinations have not read yet stays, however old it is."""
+        self.writer.trimmer.destinations = frozenset(destinations)
 
     async def append(
         self, calls: Sequence[Call], facts: Sequence[Facts | None], discards: Sequence[Discard]
@@ -125,7 +130,12 @@ def _cursor(db: sqlite3.Connection, destination: str, now_ms: int) -> CursorRow:
 
 @asynccontextmanager
 async def open_store(
-    path: Path, clock_from: Callable[[int], Clock], *, dedupe_window_s: float, min_free_bytes: int
+    path: Path,
+    clock_from: Callable[[int], Clock],
+    *,
+    dedupe_window_s: float,
+    min_free_bytes: int,
+    retention_s: float = 7 * 86_400.0,
 ) -> AsyncIterator[tuple[SqliteStore, Clock]]:
     """Open, migrate and run a store; leaving commits what is pending and closes it.
 
@@ -150,7 +160,7 @@ async def open_store(
         room = Room(path.parent, min_free_bytes, clock)
         dedupe = Dedupe(key, int(dedupe_window_s * 1000))
         await db.run(dedupe.load)
-        writer = Writer(db, clock, head, dedupe, room.enough)
+        writer = Writer(db, clock, head, dedupe, Trimmer(int(retention_s * 1000)), room.enough)
         await db.run(writer.codes.reload)
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:

@@ -26,6 +26,7 @@ from router.store.connection import Connection
 from router.store.dedupe import Dedupe
 from router.store.fold import fold
 from router.store.steps import Codes, write_step
+from router.store.trim import Trimmer
 
 T = TypeVar("T")
 
@@ -62,11 +63,13 @@ class Head(msgspec.Struct):
 class Writer:
     """Owns the writing connection while `run` runs."""
 
-    def __init__(self, db: Connection, clock: Clock, head: Head, dedupe: Dedupe, has_room: Callable[[], bool]) -> None:
+    def __init__(
+        self, db: Connection, clock: Clock, head: Head, dedupe: Dedupe, trimmer: Trimmer, has_room: Callable[[], bool]
+    ) -> None:
         self.head = head
         self.codes = Codes()
         self.watchers: list[Callable[[], None]] = []
-        self.dedupe = dedupe
+        self.dedupe, self.trimmer = dedupe, trimmer
         self._db, self._clock = db, clock
         self.has_room = has_room
         self._sources: set[str] = set()
@@ -207,6 +210,8 @@ class Writer:
             head = Head(self.head.pos, self.head.duplicates, self.head.discarded)
             positions = self._append_all(db, appends, head, now_ms)
             self.dedupe.merge(db)
+            if appends:
+                self.trimmer.slice(db, head.pos - self.head.pos, now_ms)
             steps = [self._step(db, commit.step) for commit in commits]
             db.execute(
                 "UPDATE head SET pos = ?, duplicates = ?, discarded = ?, clock = ? WHERE part = ?",

@@ -138,10 +138,10 @@ async def test_keys_without_effect_and_missing_secrets_are_warned_of_at_the_star
     tmp_path: Path,
 ) -> None:
     settings = {"api_key": {"env": "NO_SUCH_VARIABLE_HERE"}}
-    idle = destination("mail", "braze", settings, mode="dry-run", dead={"max_age": "1d"})
-    async with Daemon(tmp_path, [idle], store={"retention": "30d"}) as daemon:
+    idle = destination("mail", "braze", settings, mode="dry-run", dead={"max_age": "1d"}, hold={"max_bytes": "1MB"})
+    async with Daemon(tmp_path, [idle]) as daemon:
         warned = {(line["where"], line["setting"]) for line in daemon.log("config_warned")}
-        assert warned == {("", "store.retention"), ("mail", "dead.max_age")}
+        assert warned == {("mail", "hold.max_bytes"), ("mail", "dead.max_age")}
         (line,) = daemon.log("secret_missing")
         assert (line["where"], line["setting"]) == ("mail", "settings.api_key")
         _, answer = await daemon.admin("POST", "/api/reload")

@@ -327,7 +327,6 @@ def test_what_is_not_built_yet_is_refused_rather_than_ignored(write_config: Writ
 @pytest.mark.parametrize(
     ("toml", "where", "key"),
     [
-        ('[store]\nretention = "30d"', "", "store.retention"),
         (DESTINATION + 'hold = { max_bytes = "2GB" }', "braze", "hold.max_bytes"),
         (DESTINATION + 'dead = { max_age = "1d" }', "braze", "dead.max_age"),
         (DESTINATION + 'dead = { max_bytes = "2GB" }', "braze", "dead.max_bytes"),
@@ -473,3 +472,36 @@ def test_a_secret_that_is_not_there_says_where_it_was_looked_for(
 def test_a_malformed_secret_table_is_refused(tmp_path: Path, table: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"secret|credential"):
         resolve_secret(table, tmp_path, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+# ---- sources that are webhooks
+
+
+WEBHOOK = """
+    [[source]]
+    name = "segment"
+    write_key = "k"
+    kind = "segment-webhook"
+"""
+
+
+def test_the_secrets_of_a_webhook_are_text_or_secrets_and_may_be_several(write_config: Write) -> None:
+    path = write_config(WEBHOOK + 'secrets = ["old", { env = "NEW" }]')
+    assert load(path, {"NEW": "new"}).sources[0].secrets == ("old", "new")
+    assert load(write_config(WEBHOOK + 'secrets = { env = "NEW" }'), {"NEW": "new"}).sources[0].secrets == ("new",)
+    assert load(write_config(WEBHOOK), {}).sources[0].secrets == ()
+
+
+def test_an_empty_secret_of_a_webhook_is_refused(write_config: Write) -> None:
+    assert problems(write_config(WEBHOOK + 'secrets = [""]')) == ["source[0] (segment).secrets[0]: must not be empty"]
+
+
+def test_a_missing_secret_of_a_webhook_is_a_problem_and_its_value_is_never_shown(write_config: Write) -> None:
+    (problem,) = problems(write_config(WEBHOOK + 'secrets = ["s3cret", { env = "NEW" }]'))
+    assert problem == "source[0] (segment).secrets: the environment variable NEW is not set; set it before the start"
+    assert "s3cret" not in repr(load(write_config(WEBHOOK + 'secrets = ["s3cret"]'), {}))
+
+
+def test_secrets_are_for_webhooks_only(write_config: Write) -> None:
+    (problem,) = problems(write_config(SOURCE + 'secrets = ["s"]'))
+    assert problem == 'source[0] (website).secrets: only for kind = "segment-webhook"; leave it empty'

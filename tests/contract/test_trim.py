@@ -1,0 +1,108 @@
+"""Retention: what is settled and old goes, slice by slice; what anybody still needs stays."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from router.store import trim
+from tests.contract.rig import Gated, Plain, Rig, open_rig
+
+DAY = 86_400
+
+
+def rows(path: Path, table: str) -> int:
+    db = sqlite3.connect(path / "router.db")
+    count = int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    db.close()
+    return count
+
+
+async def tell(rig: Rig, name: str, n: int) -> None:
+    calls = [rig.make("track", f"{name}{i}", userId=f"u{i % 7}", event="E") for i in range(n)]
+    await rig.accept(calls)
+    await rig.quiet()
+
+
+@pytest.fixture(autouse=True)
+def merge_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.store.dedupe.MERGE_AT", 10)
+
+
+async def test_settled_events_go_after_the_retention_and_the_ledger_stays_as_it_is(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Plain)
+        await rig.runner.worker()
+        await tell(rig, "old", 100)
+        rig.clock.advance(8 * DAY)
+        for n in range(12):
+            await tell(rig, f"new{n}-", 10)
+        ledger = await rig.quiet()
+        assert ledger["delivered"] == 220
+        assert rows(tmp_path, "log") == 120
+        assert rows(tmp_path, "seen") <= 130
+        assert await rig.store.questions.message("old0", None, ["d"]) is None
+        assert await rig.fate("new0-0") == ("delivered", "")
+
+
+async def test_a_destination_that_is_behind_keeps_the_log_whole_and_gets_it_all(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Plain)
+        await rig.runner.pause()
+        await tell(rig, "old", 50)
+        rig.clock.advance(30 * DAY)
+        await tell(rig, "new", 30)
+        assert rows(tmp_path, "log") == 80
+        await rig.runner.resume()
+        assert (await rig.quiet())["delivered"] == 80
+
+
+async def test_a_destination_that_was_removed_holds_the_log_no_longer_than_the_retention(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Plain)
+        await rig.runner.pause()
+        await tell(rig, "old", 50)
+        await rig.stop()
+        rig.store.keep_for([])
+        rig.clock.advance(8 * DAY)
+        await tell(rig, "new", 30)
+        await tell(rig, "newer", 30)
+        assert rows(tmp_path, "log") == 60
+
+
+async def test_held_events_outlive_the_log(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Gated)
+        await rig.runner.worker()
+        await tell(rig, "old", 20)
+        rig.clock.advance(8 * DAY)
+        await tell(rig, "new", 20)
+        assert rows(tmp_path, "log") == 20
+        assert await rig.fate("old3") == ("held", "group_unknown")
+        await rig.call("group", "g", userId="u3", groupId="acme", traits={"name": "Acme"})
+        await rig.quiet()
+        assert [m for m in rig.vendor.ids() if m.startswith("old")] == ["old3", "old10", "old17"]
+
+
+async def test_a_commit_trims_a_slice_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trim, "LEAST_ROWS", 5)
+    async with open_rig(tmp_path) as rig:
+        await tell(rig, "old", 60)
+        rig.clock.advance(8 * DAY)
+        await rig.call("track", "new0", userId="u", event="E")
+        assert rows(tmp_path, "log") == 56
+        await rig.call("track", "new1", userId="u", event="E")
+        assert rows(tmp_path, "log") == 52
+
+
+async def test_what_is_not_in_the_index_of_message_ids_yet_is_not_trimmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.store.dedupe.MERGE_AT", 1000)
+    async with open_rig(tmp_path) as rig:
+        await tell(rig, "old", 60)
+        rig.clock.advance(8 * DAY)
+        await tell(rig, "new", 10)
+        assert rows(tmp_path, "log") == 70
