@@ -33,6 +33,8 @@ READ_EVENTS = 500
 COMMIT_PAUSE_S = 0.01
 """Between two commits of a destination: its cursor rides on other commits, and nobody waits for it."""
 FULL_PAUSE_S = 1.0
+MAX_WARNINGS = 200
+"""Different reasons that a plugin's warnings are counted by; further ones count as "other"."""
 
 
 class Worker:
@@ -231,8 +233,10 @@ class Worker:
     # ------------------------------------------------------------ words
 
     def _warn(self, reason: str, **numbers: float) -> None:
+        if reason not in self.warnings and len(self.warnings) >= MAX_WARNINGS:
+            reason = "other"
         self.warnings[reason] = self.warnings.get(reason, 0) + 1
         now = self._clock.now_ms()
-        if now - self._warned_at.get(reason, -60_000) >= 60_000 and len(self._warned_at) < 1000:
+        if now - self._warned_at.get(reason, -60_000) >= 60_000:
             self._warned_at[reason] = now
             self._log.emit("plugin_warned", reason=reason, count=self.warnings[reason], **numbers)
