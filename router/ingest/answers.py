@@ -27,7 +27,7 @@ RATE_RESET = "X-RateLimit-Reset"
 
 _JSON = "application/json"
 _SUCCESS = b'{"success": true}'
-_SUCCESS_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
+_SUCCESS_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: _JSON, hdrs.CONTENT_LENGTH: str(len(_SUCCESS))})
 
 log = logging.getLogger("router.ingest")  # the daemon takes standard-library records into its own log
 

@@ -77,20 +77,16 @@ class Intake:
             _check_origin(source, request)
         if source.rate is not None:
             self._limiter.admit(source.name, source.rate, posted.size)
-        await self._store(request, source, posted, single)
-
-    async def _store(self, request: web.Request, source: Source, posted: Posted, single: bool) -> None:
         now = self._clock.now_ms()
         if source.enabled:
             calls, discards = posted.calls(source.name, now, client_ip(request, self._proxies))
             if posted.other_type:
-                log.info(
-                    "source %s: type %.40r in the body of a call to %s", source.name, posted.other_type, request.path
-                )
+                other = posted.other_type[:40]
+                log.info("source %s: type %r in the body of a call to %s", source.name, other, request.path)
+            if single and discards and source.strict:
+                raise InvalidCall(discards[0].code, discards[0].message)
         else:
             calls, discards = [], [_dropped(source, now, posted)]
-        if single and discards and source.enabled and source.strict:
-            raise InvalidCall(discards[0].code, discards[0].message)
         if calls or discards:
             await self._acceptor.accept(calls, discards)
 

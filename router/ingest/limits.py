@@ -51,11 +51,6 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
 
     Raises: TooLarge beyond `max_bytes`, counted after inflating; InvalidCall when it cannot be read.
     """
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
-    # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
-    length = request.content_length
-    if length is not None and length > max_bytes:
-        raise _too_large(max_bytes)
     try:
         # Nearly every body arrives together with its headers: no timer, no await.
         body = request.content.read_nowait() if request.content.is_eof() else await _read_slowly(request, max_bytes)
@@ -65,12 +60,20 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
         raise InvalidCall("invalid_http", "the body is not valid HTTP") from None
     except OSError:
         raise InvalidCall("disconnected", "the client has gone") from None  # nobody is there to read it
+    # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
+    if encoding is None:
+        return body
+    encoding = encoding.strip().lower()
     return inflate(body, encoding, max_bytes) if encoding and encoding != "identity" else body
 
 
 async def _read_slowly(request: web.Request, max_bytes: int) -> bytes:
+    length = request.content_length
+    if length is not None and length > max_bytes:
+        raise _too_large(max_bytes)
     body = bytearray()
     async with asyncio.timeout(BODY_TIMEOUT_S):
         while chunk := await request.content.readany():
