@@ -18,7 +18,7 @@ class Entry:
     """One event at this destination, from its read to its settlement. `parked`: it has a row, written or about to be."""
 
     __slots__ = (
-        "attempts", "chained", "changes", "deferred", "event", "first_at", "given", "group_id", "items", "lane", "linked",
+        "attempts", "chained", "changes", "deferred", "event", "first_at", "given", "items", "lane", "linked",
         "made_by", "parked", "place", "pos", "queue", "row", "share", "state", "told", "turned",
     )  # fmt: skip
 
@@ -28,7 +28,6 @@ class Entry:
         self.pos = row.pos
         self.event: Event | None = None
         self.items: list[Item] | None = None
-        self.group_id: str | None = None  #: the group it goes out for, once its gate is open
         self.state = ""  #: of its row: held, retrying or queued
         self.chained: str | None = None  #: the state key whose order its records must keep
         self.changes: list[Callable[[], None]] = []  #: of keyed state, written with the first record

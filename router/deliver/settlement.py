@@ -23,7 +23,7 @@ from router.deliver.outbox import Outbox, Shipment
 from router.deliver.turns import Blocked, Mapped, Result
 from router.destinations import Destination
 from router.event import show_user_key
-from router.plugin import Delivered, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
+from router.plugin import Delivered, Event, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
 from router.store import HELD, MAIN, RETRY, WAITING, AttemptRow
 from router.store.fold import is_known
 from router.telemetry import Log
@@ -306,8 +306,7 @@ class Settlement:
             return
         needs = list(entry.told)
         if event.type == "group" and event.group_id is not None:
-            told = [name for name, value in event.traits.items() if is_known(value)]
-            self._book.supply(self._supplies.settle(entry.pos, entry.told, event.group_id, told))
+            self._book.supply(self._supplies.settle(entry.pos, entry.told, event.group_id, _known_traits(event)))
             needs.append(f"g:{event.group_id}")
         for need in needs:
             self.open(need)
@@ -315,8 +314,7 @@ class Settlement:
     def _fail_supply(self, entry: Entry) -> None:
         event = entry.event
         if event is not None and event.type == "group" and event.group_id is not None and entry.counted:
-            told = [name for name, value in event.traits.items() if is_known(value)]
-            row = self._supplies.fail(entry.pos, entry.lane.key, event.group_id, told)
+            row = self._supplies.fail(entry.pos, entry.lane.key, event.group_id, _known_traits(event))
             self._book.supply({entry.pos: row})
 
     def open(self, need: str) -> None:
@@ -372,6 +370,11 @@ class Settlement:
             type=row.type,
             **fields,
         )
+
+
+def _known_traits(event: Event) -> list[str]:
+    """The traits of which a group call really tells something."""
+    return [name for name, value in event.traits.items() if is_known(value)]
 
 
 def _shown(request: Request, destination: Destination) -> dict[str, object]:

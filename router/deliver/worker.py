@@ -60,7 +60,6 @@ class Worker:
         self._commands: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = deque()
         self._dirty = asyncio.Event()
         self._stopping = False
-        self._read_pos = cursor.pos
         self._warned_at: dict[str, int] = {}
         self.flow = Flow(cursor.status, clock)
         self.book = Book(destination.name, cursor, clock, self._dirty.set)
@@ -84,8 +83,7 @@ class Worker:
         self.turnstile.may_have_rows = await self.store.has_lanes(name)
         await self._agenda.open()
         for need, last in await self.store.openings(name):
-            self.book.open(need, last)
-            self.settlement.opening[need] = 1
+            self.settlement.open_on(need, last)
         self.store.watch(self._wake.set)
         try:
             async with self._alarm, asyncio.TaskGroup() as group:
@@ -161,12 +159,14 @@ class Worker:
     # ------------------------------------------------------------ reading on
 
     async def _read(self) -> bool:
-        room = WINDOW_EVENTS - (self._read_pos - self.book.pos)
-        if self.store.head <= self._read_pos or room <= 0 or self.book.window_bytes >= WINDOW_BYTES:
+        room = WINDOW_EVENTS - (self._agenda.read_pos - self.book.pos)
+        if self.store.head <= self._agenda.read_pos or room <= 0 or self.book.window_bytes >= WINDOW_BYTES:
             return False
-        rows = await self.store.read(self._read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes)
+        rows = await self.store.read(
+            self._agenda.read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes
+        )
         for row in rows:
-            self._read_pos = self._agenda.read_pos = row.pos
+            self._agenda.read_pos = row.pos
             self._agenda.read_at = row.received_at
             if row.pos in self.book.done:
                 self._supplies.frontier = row.pos
