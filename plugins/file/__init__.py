@@ -1,0 +1,115 @@
+"""File: every event as one line of JSON at the end of a file, in Segment's spelling.
+
+A batch is one write. With `fsync` on, delivered means on stable storage. The file may be rotated, by size and by age.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from plugins.file.appender import Appender, instant_of
+from plugins.file.rotation import Rotation
+from router.plugin import (
+    Batch,
+    Context,
+    Delivered,
+    Event,
+    Field,
+    Item,
+    Outcome,
+    RetryLater,
+    Sender,
+    Settings,
+    hookimpl,
+)
+
+
+class FileSettings(Settings):
+    """Settings of a file destination."""
+
+    path: Path = Field(description="The file to append to; it and its directory are made when missing.")
+    fsync: bool = Field(
+        default=True,
+        description="Flush each batch to the disk before it counts as delivered. Off: a power loss can cost what was"
+        " delivered in the last seconds; a crash of the router cannot.",
+    )
+    rotate_bytes: int = Field(
+        default=0, ge=0, description="Begin a new file before this one grows larger, e.g. 100_000_000. 0: never."
+    )
+    rotate_hours: float = Field(
+        default=0.0,
+        ge=0,
+        le=100_000,
+        description="Begin a new file when an event was received this long after the first one in it. 0: never.",
+    )
+    keep: int = Field(
+        default=0, ge=0, description="How many rotated files to keep; older ones are removed at a rotation. 0: all."
+    )
+
+
+class File:
+    """Appends events of all six types to a file. Only one batch is written at a time."""
+
+    display_names = ("File",)
+    settings_model = FileSettings
+    kinds: Mapping[str, Batch] = {"": Batch(max_items=500, concurrency=1)}
+
+    def __init__(self, settings: FileSettings) -> None:
+        self.settings = settings
+        rotation = Rotation(settings.rotate_bytes, timedelta(hours=settings.rotate_hours), settings.keep)
+        self._appender = Appender(Path(settings.path), settings.fsync, rotation)
+
+    @hookimpl
+    def identify(self, event: Event, context: Context) -> Item:
+        """The call as one line."""
+        return Item(event.payload)
+
+    @hookimpl
+    def group(self, event: Event, context: Context) -> Item:
+        """The call as one line."""
+        return Item(event.payload)
+
+    @hookimpl
+    def track(self, event: Event, context: Context) -> Item:
+        """The call as one line."""
+        return Item(event.payload)
+
+    @hookimpl
+    def page(self, event: Event, context: Context) -> Item:
+        """The call as one line."""
+        return Item(event.payload)
+
+    @hookimpl
+    def screen(self, event: Event, context: Context) -> Item:
+        """The call as one line."""
+        return Item(event.payload)
+
+    @hookimpl
+    def alias(self, event: Event, context: Context) -> Item:
+        """The call as one line."""
+        return Item(event.payload)
+
+    @hookimpl
+    async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+        """Append the lines in one write; what the disk refuses is tried again."""
+        lines = b"".join(json.dumps(item.body, separators=(",", ":")).encode() + b"\n" for item in items)
+        received = [at for item in items if (at := instant_of(item.body)) is not None]
+        try:
+            await asyncio.to_thread(self._appender.append, lines, received)
+        except OSError as error:
+            raise RetryLater("file", f"{error.strerror or error}: {self.settings.path}") from error
+        return Delivered()
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifetime(self) -> AsyncIterator[None]:
+        """Close the file at the end; the first batch opens it, so that a dry run makes none."""
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._appender.close)
