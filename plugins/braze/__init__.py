@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from plugins.braze import answers, mapping
+from plugins.braze.settings import BrazeSettings
 from router.plugin import (
     JSON,
     Answer,
@@ -19,49 +20,33 @@ from router.plugin import (
     Context,
     Delivered,
     Event,
-    Field,
     Item,
     Outcome,
+    Pause,
     Reject,
     Request,
     RetryLater,
-    SecretStr,
-    Settings,
+    Sender,
     Skip,
     by_status,
     hookimpl,
     json_request,
 )
 
-ORDER = "order"
-"""Kind of an item with several purchases. Such items travel alone, so that counting items counts objects."""
+__all__ = ["Braze", "BrazeSettings"]
 
-RESERVED_PROPERTIES = frozenset({"time", "event_name"})
+TRACK, IDENTIFY, MERGE = "", "identify", "merge"
+"""Kinds of items: objects of /users/track, aliases to merge into their user, users to merge into others."""
+
+PATHS = {TRACK: "/users/track", IDENTIFY: "/users/identify", MERGE: "/users/merge"}
+MAX_MERGES = 50
+"""Of /users/identify and /users/merge in one request. Source: https://www.braze.com/docs/api/endpoints/user_data/"""
+
 ORDER_NAME = re.compile(r"[ _]*(order[ _]*completed|completed[ _]*order)[ _]*", re.IGNORECASE)
 
 
-class BrazeSettings(Settings):
-    """Settings of a Braze destination."""
-
-    api_key: SecretStr = Field(description="A REST API key with the permission users.track.")
-    app_id: str = Field(default="", description="The app's identifier, put on events and purchases. Empty: left out.")
-    base_url: str = Field(
-        default="https://rest.iad-01.braze.com",
-        pattern=r"^https?://",
-        description="The REST endpoint of your Braze instance.",
-    )
-    update_existing_only: bool = Field(
-        default=False, description="Never create a profile: calls of unknown users are ignored."
-    )
-    track_all_pages: bool = Field(default=False, description="Send every page and screen call as an event.")
-    track_named_pages: bool = Field(default=False, description="Send page and screen calls that have a name as events.")
-    max_objects: int = Field(
-        default=75, ge=1, le=225, description="Attributes, events and purchases in one request, counted together."
-    )
-
-
 class Braze:
-    """Maps to objects of /users/track. An item's body is a part of that request: `{"events": [...]}`."""
+    """An item is one object, as the part of the request that holds it: `{"events": [{...}]}`. Counting items counts objects."""
 
     display_names = ("Braze", "Appboy")
     settings_model = BrazeSettings
@@ -69,15 +54,34 @@ class Braze:
     def __init__(self, settings: BrazeSettings) -> None:
         self.settings = settings
         self.kinds: Mapping[str, Batch] = {
-            "": Batch(max_items=settings.max_objects, max_bytes=4_000_000),
-            ORDER: Batch(max_items=1, max_bytes=4_000_000),
+            TRACK: Batch(max_items=settings.max_objects, max_bytes=4_000_000),
+            IDENTIFY: Batch(max_items=MAX_MERGES),
+            MERGE: Batch(max_items=MAX_MERGES),
         }
 
     @hookimpl
+    def state_key(self, event: Event) -> str | None:
+        """Where the digest of a user's last identify is kept, if repeats are to be dropped."""
+        if event.type != "identify" or not self.settings.drop_repeats:
+            return None
+        return f"u:{event.user_id}" if event.user_id else f"a:{event.anonymous_id}"
+
+    @hookimpl
     def identify(self, event: Event, context: Context) -> list[Item]:
-        """The traits of this call, as one attributes object."""
+        """The traits of this call, as one attributes object; before them, the alias that is this user now."""
         user, fields = self._user(event), mapping.attributes(event.traits)
-        return [Item({"attributes": [{**fields, **user}]})] if fields else []
+        label, items = self.settings.anonymous_alias_label, []
+        if label and event.user_id and event.anonymous_id:
+            known = {"external_id": event.user_id, "user_alias": mapping.alias(event.anonymous_id, label)}
+            items.append(Item({"aliases_to_identify": [known]}, IDENTIFY))
+        if fields:
+            items.append(Item({"attributes": [{**fields, **user}]}))
+        if self.settings.drop_repeats:
+            said = mapping.digest([item.body for item in items])
+            if said is not None and said == context.state and not mapping.may_repeat(fields):
+                raise Skip("unchanged")
+            context.state = said
+        return items
 
     @hookimpl
     def group(self, event: Event, context: Context) -> Item:
@@ -107,15 +111,34 @@ class Braze:
         """An event, when a setting asks for pages."""
         return self._view(event, "Screen")
 
+    @hookimpl
+    def alias(self, event: Event, context: Context) -> list[Item]:
+        """Two users are one: their profiles are merged, when a setting asks for it."""
+        if not self.settings.merge_on_alias:
+            raise Skip("unsupported")
+        if not event.user_id:
+            raise Skip("no_user_id")
+        if not event.previous_id:
+            raise Reject("invalid_previous_id", "an alias call needs a previousId")
+        merge = {
+            "identifier_to_merge": {"external_id": event.previous_id},
+            "identifier_to_keep": {"external_id": event.user_id},
+        }
+        return [Item({"merge_updates": [merge]}, MERGE)] if event.previous_id != event.user_id else []
+
     def _user(self, event: Event) -> dict[str, JSON]:
-        only = {"_update_existing_only": True} if self.settings.update_existing_only else {}
-        return {**mapping.identifier(event), **only}
+        user = mapping.identifier(event, self.settings.anonymous_alias_label)
+        if self.settings.update_existing_only:
+            user["_update_existing_only"] = True
+        elif "user_alias" in user:
+            user["_update_existing_only"] = False  # said aloud: for an alias Braze takes true where nothing is said
+        return user
 
     def _app(self) -> dict[str, JSON]:
         return {"app_id": self.settings.app_id} if self.settings.app_id else {}
 
     def _event(self, user: Mapping[str, JSON], event: Event, name: str, properties: Mapping[str, JSON]) -> Item:
-        sent = {key: value for key, value in properties.items() if key not in RESERVED_PROPERTIES}
+        sent = {key: value for key, value in properties.items() if key not in mapping.RESERVED_PROPERTIES}
         known = {**user, **self._app(), "name": name, "time": mapping.instant(event.timestamp)}
         return Item({"events": [{**known, "properties": sent} if sent else known]})
 
@@ -132,15 +155,13 @@ class Braze:
     def _order(self, user: Mapping[str, JSON], event: Event, context: Context) -> list[Item]:
         products = event.properties.get("products")
         products = products if isinstance(products, list) else []
-        bought = [found for product in products if (found := mapping.purchase(product, event.properties)) is not None]
+        with_properties = self.settings.purchase_properties
+        read = (mapping.purchase(product, event.properties, with_properties) for product in products)
+        bought = [found for found in read if found is not None]
         if len(bought) < len(products):
             context.warn("products_dropped", products=len(products) - len(bought))
         shared = {**user, **self._app(), "time": mapping.instant(event.timestamp)}
-        objects = [{**shared, **found} for found in bought]
-        parts = [
-            objects[at : at + self.settings.max_objects] for at in range(0, len(objects), self.settings.max_objects)
-        ]
-        return [Item({"purchases": part}, ORDER if len(part) > 1 else "") for part in parts]
+        return [Item({"purchases": [{**shared, **found}]}) for found in bought]
 
     @hookimpl
     def request(self, items: list[Item]) -> Request:
@@ -149,8 +170,11 @@ class Braze:
         for item in items:
             for array, objects in item.body.items():
                 body.setdefault(array, []).extend(objects)
+        return self._post(items[0].kind, body)
+
+    def _post(self, kind: str, body: Mapping[str, JSON]) -> Request:
         key = self.settings.api_key.get_secret_value()
-        url = f"{self.settings.base_url.rstrip('/')}/users/track"
+        url = f"{self.settings.base_url.rstrip('/')}{PATHS[kind]}"
         return json_request(url, body, headers={"Authorization": f"Bearer {key}"})
 
     @hookimpl
@@ -160,8 +184,28 @@ class Braze:
         if answer.status == 429:
             return RetryLater("status_429", after_s=answers.wait_s(answer))
         if isinstance(outcome, Delivered):
-            return answers.read_success(items, answer.json())
+            said = answer.json()
+            if answer.body.strip() and not isinstance(said, dict):
+                return not_braze(answer)
+            if items[0].kind == IDENTIFY:
+                return outcome  # what it names beside a success is an alias that nobody has: nothing to merge
+            return answers.read_success(items, said)
         if answer.status == 400 and len(items) > 1:
             refused = answers.read_errors(items, answer.json())
             return [refused.get(at, outcome) for at in range(len(items))]
         return outcome
+
+    @hookimpl
+    async def check(self, sender: Sender) -> str:
+        """Send a request without any object: Braze looks at the key first, then refuses that there is nothing in it."""
+        answer = await sender.send(self._post(TRACK, {}))
+        if answer.status == 400 and isinstance(answer.json(), dict):
+            return "Braze takes our key; nothing was stored, since the request had nothing in it"
+        outcome = by_status(answer, 1)
+        raise outcome if isinstance(outcome, Exception) else not_braze(answer)
+
+
+def not_braze(answer: Answer) -> Pause:
+    """A success that Braze cannot have said: what was sent has not arrived there."""
+    words = f"status {answer.status}, but the answer is none of Braze's; is base_url the REST endpoint?"
+    return Pause("set_up", words)

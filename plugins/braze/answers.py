@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from email.utils import parsedate_to_datetime
 
 from router.plugin import JSON, Answer, Delivered, Item, Outcome, Reject, as_number
 
@@ -45,15 +44,8 @@ def _named(body: JSON) -> Iterator[tuple[str, int, str]]:
 
 
 def wait_s(answer: Answer) -> float | None:
-    """How long a 429 asks us to wait. X-RateLimit-Reset is an epoch, read against the answer's own Date, or a delay."""
+    """How long a 429 asks us to wait: Retry-After or X-RateLimit-Reset, which the router has read, else Braze's own header."""
     if answer.retry_after_s is not None:
         return answer.retry_after_s
     after = as_number(answer.headers.get("x-ratelimit-retry-after"))
-    reset = as_number(answer.headers.get("x-ratelimit-reset"))
-    if after is not None or reset is None or reset < 1e9:
-        wait = after if after is not None else reset
-        return None if wait is None else max(0.0, float(wait))
-    try:
-        return max(0.0, reset - parsedate_to_datetime(answer.headers.get("date", "")).timestamp())
-    except ValueError:
-        return None
+    return None if after is None else max(0.0, float(after))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +13,10 @@ from router.plugin import JSON, Event, Skip, as_number
 RENAMED = {"firstName": "first_name", "lastName": "last_name", "avatar": "image_url"}
 IDENTITY = frozenset({"external_id", "braze_id", "user_alias", "_update_existing_only"})
 """Traits of these names would make an object somebody else's."""
+
+RESERVED_PROPERTIES = frozenset({"time", "event_name"})
+OPERATORS = frozenset({"inc", "add", "remove", "$add", "$update", "$remove"})
+PRODUCT_IDS = ("product_id", "id", "sku")
 
 GENDERS = {
     **dict.fromkeys(("m", "male", "man"), "M"),
@@ -24,14 +30,25 @@ ISO_DATE = re.compile(
 )
 
 
-def identifier(event: Event) -> dict[str, JSON]:
-    """Whose object it is: the userId, else the `braze_id` given in the call's `integrations`."""
+def identifier(event: Event, alias_label: str = "") -> dict[str, JSON]:
+    """Whose object it is: the userId, else the `braze_id` given in the call's `integrations`, else an alias.
+
+    Args:
+        alias_label: what an anonymousId is an alias of; empty: a call with no more than that is skipped.
+    """
     if event.user_id:
         return {"external_id": event.user_id}
     braze_id = text(event.options.get("braze_id"))
-    if braze_id is None:
-        raise Skip("no_user_id")
-    return {"braze_id": braze_id}
+    if braze_id is not None:
+        return {"braze_id": braze_id}
+    if alias_label and event.anonymous_id:
+        return {"user_alias": alias(event.anonymous_id, alias_label)}
+    raise Skip("no_user_id")
+
+
+def alias(name: str, label: str) -> dict[str, JSON]:
+    """A `user_alias`, as Braze spells it."""
+    return {"alias_name": name, "alias_label": label}
 
 
 def attributes(traits: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -54,22 +71,40 @@ def attributes(traits: Mapping[str, JSON]) -> dict[str, JSON]:
     return fields
 
 
-def purchase(product: JSON, order: Mapping[str, JSON]) -> dict[str, JSON] | None:
-    """One product of an order; None when it has no id or its price is no number."""
+def may_repeat(fields: Mapping[str, JSON]) -> bool:
+    """Whether sending these attributes twice is more than sending them once: some value is an operator such as `inc`."""
+    return any(isinstance(value, dict) and not OPERATORS.isdisjoint(value) for value in fields.values())
+
+
+def purchase(product: JSON, order: Mapping[str, JSON], with_properties: bool = False) -> dict[str, JSON] | None:
+    """One product of an order; None when it has no id, its price is no number, or none of it was bought."""
     if not isinstance(product, dict):
         return None
-    product_id = next((found for key in ("product_id", "id", "sku") if (found := text(product.get(key)))), None)
-    price = as_number(product.get("price"))
-    if product_id is None or price is None:
+    named = next(((key, found) for key in PRODUCT_IDS if (found := text(product.get(key)))), None)
+    price, quantity = as_number(product.get("price")), as_number(product.get("quantity"))
+    if named is None or price is None or (quantity is not None and quantity < 1):
         return None
-    quantity = as_number(product.get("quantity"))
     currency = text(product.get("currency")) or text(order.get("currency")) or "USD"
-    return {
-        "product_id": product_id,
+    bought: dict[str, JSON] = {
+        "product_id": named[1],
         "price": price,
-        "quantity": int(quantity) if quantity is not None and quantity >= 1 else 1,
+        "quantity": 1 if quantity is None else int(quantity),
         "currency": currency.upper(),
     }
+    if with_properties:
+        known = {named[0], "price", "quantity", "currency"} | RESERVED_PROPERTIES
+        if rest := {key: value for key, value in product.items() if key not in known}:
+            bought["properties"] = rest
+    return bought
+
+
+def digest(value: JSON) -> str | None:
+    """A short stand-in for a value, by which it is known again; None for what is nested too deep to be written."""
+    try:
+        written = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return None
+    return hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 # ---------------------------------------------------------------- values

@@ -10,24 +10,22 @@ There is no idempotency key: an answer that got lost on its way can count an eve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from urllib.parse import quote
 
-from plugins.clientsuccess import mapping
+from plugins.clientsuccess import mapping, quota
+from plugins.clientsuccess.quota import Quota
+from plugins.clientsuccess.settings import ClientSuccessSettings
 from router.plugin import (
-    JSON,
     Answer,
+    Batch,
     Context,
     Delivered,
     Event,
-    Field,
     Group,
     Item,
     Outcome,
     Reject,
     Request,
-    SecretStr,
-    Settings,
     Skip,
     UserId,
     by_status,
@@ -35,44 +33,10 @@ from router.plugin import (
     json_request,
 )
 
-OLD_NAMES = {"tracking_id": "project_id", "source_id": "project_id", "tracking_api_key": "api_key"}
-NAMES_A_MONTH = 20
-EVENTS_A_MONTH = 1_000_000
+__all__ = ["ClientSuccess", "ClientSuccessSettings"]
 
-
-class ClientSuccessSettings(Settings):
-    """Settings of a ClientSuccess destination. The names that ClientSuccess used earlier are understood too."""
-
-    project_id: str = Field(
-        min_length=1, description="The project, as given by ClientSuccess. Also understood: tracking_id, source_id."
-    )
-    api_key: SecretStr = Field(
-        description="The usage API key, as given by ClientSuccess. Also understood: tracking_api_key."
-    )
-    base_url: str = Field(
-        default="https://usage.clientsuccess.com", pattern=r"^https?://", description="Where the usage API is."
-    )
-    page_event: str = Field(
-        default="",
-        description="One event name for all page calls. Empty: named after each page, as in 'Viewed Docs Page'; an account"
-        " has only 20 event names a month.",
-    )
-    send_custom_traits: bool = Field(
-        default=True,
-        description="Send the user's remaining traits along, as user.custom; ClientSuccess may ignore them.",
-    )
-    timeout_seconds: float = Field(
-        default=10.0,
-        gt=0,
-        le=300,
-        description="Accepted for old configurations and without effect: `timeout` in [destination.delivery] decides.",
-    )
-
-    def __init__(self, **given: JSON) -> None:
-        for old, name in OLD_NAMES.items():
-            if old in given and name not in given:
-                given[name] = given.pop(old)
-        super().__init__(**given)
+MAX_IN_FLIGHT = 10
+"""Requests at a time, whatever `concurrency` allows: the vendor names no limit of its own."""
 
 
 class ClientSuccess:
@@ -80,6 +44,7 @@ class ClientSuccess:
 
     display_names = ("ClientSuccess",)
     settings_model = ClientSuccessSettings
+    kinds: Mapping[str, Batch] = {"": Batch(concurrency=MAX_IN_FLIGHT)}
     requires: Mapping[str, tuple[UserId | Group, ...]] = {
         "identify": (UserId(),),
         "track": (UserId(), Group("id", "name")),
@@ -88,7 +53,12 @@ class ClientSuccess:
 
     def __init__(self, settings: ClientSuccessSettings) -> None:
         self.settings = settings
-        self._usage = _MonthlyUsage()
+        self._quota = Quota()
+
+    @hookimpl
+    def state_key(self, event: Event) -> str | None:
+        """Where this event is counted towards the account's quota."""
+        return quota.state_key(event) if event.type in ("track", "page") else None
 
     @hookimpl
     def identify(self, event: Event, context: Context) -> Item:
@@ -122,7 +92,7 @@ class ClientSuccess:
             "organization": mapping.organization(event, context),
             "user": mapping.user(event, context, self.settings.send_custom_traits),
         }
-        self._usage.count(name, event.received_at, context)
+        self._quota.count(name, event, context)
         usage = {"identity": identity, "value": amount, "timestamp": mapping.instant(event.timestamp)}
         return Item({"event": name, "usage": usage})
 
@@ -149,28 +119,3 @@ class ClientSuccess:
 def segment(part: str) -> str:
     """One path segment or query value: only letters, digits and `-._~` stay as they are."""
     return quote(part, safe="")
-
-
-class _MonthlyUsage:
-    """Event names and events of this month, to warn before the account's quota is used up: 20 names, a million events.
-
-    Counted since the destination was last started or reloaded; it never stops an event.
-    """
-
-    def __init__(self) -> None:
-        self._month = (0, 0)
-        self._names: set[str] = set()
-        self._events = 0
-
-    def count(self, name: str, at: datetime, context: Context) -> None:
-        """Count one event; warn from 80 % of the names on, and at 80 % and 100 % of the events."""
-        month = (at.year, at.month)
-        if month > self._month:
-            self._month, self._names, self._events = month, set(), 0
-        self._events += 1
-        if self._events in (EVENTS_A_MONTH * 8 // 10, EVENTS_A_MONTH):
-            context.warn("events_quota", events=self._events, limit=EVENTS_A_MONTH)
-        if name not in self._names and len(self._names) <= NAMES_A_MONTH:
-            self._names.add(name)
-            if len(self._names) >= NAMES_A_MONTH * 8 // 10:
-                context.warn("event_names_quota", names=len(self._names), limit=NAMES_A_MONTH)

@@ -4,34 +4,32 @@ With an Account API key (account mode) group writes accounts and identify writes
 (event mode) both travel as event lines. An identify whose account is not known yet is held in account mode, because the vendor
 takes no user without one.
 
-The vendor's field list of the Event API comes from public clients which disagree on its style: it stands in one table here.
+The time spent in sessions and modules is estimated here: the open session of an anonymousId is keyed state, and a timer ends it
+when nothing came for `session_timeout_minutes`. What a call ends goes out ahead of the call's own line or record.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from plugins.freshsuccess import answers, mapping
+from plugins.freshsuccess import answers, mapping, sessions
+from plugins.freshsuccess.lines import EVENTS, account_of, feature, line, moved, own_line, spelled, valid_id, valid_user
+from plugins.freshsuccess.settings import FreshsuccessSettings
 from router.plugin import (
-    JSON,
     Answer,
     Batch,
     Context,
     Delivered,
     Event,
-    Field,
     Group,
     Item,
     Outcome,
     Reject,
     Request,
-    SecretStr,
     Sender,
-    Settings,
     Skip,
     Split,
     UserId,
@@ -40,59 +38,14 @@ from router.plugin import (
     json_request,
 )
 
-EVENTS, ACCOUNTS, USERS = "events", "accounts", "account_users"
-"""The kinds of items: lines of the Event API, records of the two endpoints of the Account API."""
+__all__ = ["ACCOUNTS", "EVENTS", "USERS", "Freshsuccess", "FreshsuccessSettings"]
 
-CAMEL_KEYS = {
-    "account_id": "accountId",
-    "user_id": "userId",
-    "created_at": "createdAt",
-    "session_id": "sessionId",
-    "time_spent": "timeSpent",
-    "active_duration": "activeDuration",
-}
-"""The keys of an event line that `event_key_style = "camel"` spells differently."""
-
-MAX_ID = 255
+ACCOUNTS, USERS = "accounts", "account_users"
+"""The kinds of items that are records of the two endpoints of the Account API."""
 
 
-class FreshsuccessSettings(Settings):
-    """Settings of a Freshsuccess destination."""
-
-    region: Literal["us", "eu"] = Field(default="us", description="Where your Freshsuccess is: us or eu.")
-    events_base_url: str = Field(
-        default="", pattern=r"^(https?://.*)?$", description="Where the Event API is. Empty: by region."
-    )
-    api_base_url: str = Field(
-        default="", pattern=r"^(https?://.*)?$", description="Where the Account API is. Empty: by region."
-    )
-    event_auth_key: SecretStr = Field(description="Auth key of the event source.")
-    event_api_key: SecretStr = Field(description="API key (send key) of the event source.")
-    account_api_key: SecretStr = Field(
-        default=SecretStr(""), description="Key of the Account API. Empty: accounts and users travel as events."
-    )
-    session_timeout_minutes: float = Field(
-        default=30.0,
-        gt=0,
-        description="A session ends after this long without a call. Not in use yet: see estimate_time.",
-    )
-    estimate_time: bool = Field(
-        default=True,
-        description="Estimate the time spent in sessions and modules. Accepted, but nothing is estimated yet.",
-    )
-    send_pages: bool = Field(default=False, description="Send page and screen calls as features.")
-    group_dimensions: Literal["auto", "off"] | tuple[str, ...] = Field(
-        default="auto",
-        description="Which group traits become custom dimensions of the account: auto (all that have no field of their"
-        " own), off, or a list of paths such as billing.currency.",
-    )
-    identify_dimensions: tuple[str, ...] = Field(
-        default=(),
-        description="Paths of user traits that become custom dimensions of the user's account; needs account_api_key.",
-    )
-    event_key_style: Literal["snake", "camel"] = Field(
-        default="snake", description="How the keys of events are spelled: snake (account_id) or camel (accountId)."
-    )
+TIMED = ("identify", "group", "track")
+"""Types of calls that show somebody at work; page and screen only where they are sent."""
 
 
 class Freshsuccess:
@@ -109,6 +62,7 @@ class Freshsuccess:
     def __init__(self, settings: FreshsuccessSettings) -> None:
         self.settings = settings
         self.account_mode = bool(settings.account_api_key.get_secret_value())
+        self.timeout_ms = max(1, round(settings.session_timeout_minutes * 60_000))
         viewed = {"page": (UserId(),), "screen": (UserId(),)} if settings.send_pages else {}
         placed = {"identify": (UserId(), Group("id"))} if self.account_mode else {"identify": (UserId(),)}
         grouped = {} if self.account_mode else {"group": (UserId(),)}
@@ -120,11 +74,12 @@ class Freshsuccess:
         user_id, account_id = valid_user(event), account_of(event, context)
         traits = context.user.traits if context.user else event.traits
         fields = mapping.user_fields(traits)
-        if not self.account_mode:
-            yield line(event, context, "identifyUser", details=fields)
-            return
-        if account_id is None:
+        if self.account_mode and account_id is None:
             raise Reject("group_unknown", "the user has no account")
+        yield from self._ended_by(event, context)
+        if not self.account_mode:
+            yield own_line(event, context, "identifyUser", details=fields)
+            return
         yield Item({"user_id": user_id, "account_id": account_id, **fields}, USERS)
         dimensions = mapping.listed_dimensions(traits, self.settings.identify_dimensions)
         if dimensions:
@@ -134,35 +89,71 @@ class Freshsuccess:
     def group(self, event: Event, context: Context) -> Iterator[Item]:
         """An account (account mode) or an identifyAccount line; a user who moved is written again."""
         account_id = valid_id(event.group_id, "groupId")
+        user_id = valid_user(event) if event.user_id else None
         fields = mapping.account_fields(event.traits, self.settings.group_dimensions)
+        yield from self._ended_by(event, context)
         if not self.account_mode:
-            yield line(event, context, "identifyAccount", details=fields)
+            yield own_line(event, context, "identifyAccount", details=fields)
             return
         yield Item({"account_id": account_id, **fields}, ACCOUNTS)
-        if event.user_id and context.user and context.user.traits and moved(event, context):
+        if user_id and context.user and context.user.traits and moved(event, context):
             user_fields = mapping.user_fields(context.user.traits)
-            yield Item({"user_id": valid_user(event), "account_id": account_id, **user_fields}, USERS)
+            yield Item({"user_id": user_id, "account_id": account_id, **user_fields}, USERS)
 
     @hookimpl
-    def track(self, event: Event, context: Context) -> Item:
+    def track(self, event: Event, context: Context) -> Iterator[Item]:
         """A feature line."""
-        return feature(event, context, event.name)
+        yield from self._ended_by(event, context)
+        yield feature(event, context, event.name)
 
     @hookimpl
-    def page(self, event: Event, context: Context) -> Item:
+    def page(self, event: Event, context: Context) -> Iterator[Item]:
         """A feature line, when `send_pages` is on."""
         return self._view(event, context, "Page")
 
     @hookimpl
-    def screen(self, event: Event, context: Context) -> Item:
+    def screen(self, event: Event, context: Context) -> Iterator[Item]:
         """A feature line, when `send_pages` is on."""
         return self._view(event, context, "Screen")
 
-    def _view(self, event: Event, context: Context, what: str) -> Item:
+    def _view(self, event: Event, context: Context, what: str) -> Iterator[Item]:
         if not self.settings.send_pages:
             raise Skip("unsupported")
         name = event.name or mapping.text(event.properties.get("name"))
-        return feature(event, context, f"Viewed {name} {what}" if name else f"Loaded a {what}")
+        yield from self._ended_by(event, context)
+        yield feature(event, context, f"Viewed {name} {what}" if name else f"Loaded a {what}")
+
+    @hookimpl
+    def state_key(self, event: Event) -> str | None:
+        """The anonymousId: a session is one browser or app. Calls of servers have none and take no part."""
+        timed = (*TIMED, "page", "screen") if self.settings.send_pages else TIMED
+        takes_part = self.settings.estimate_time and event.user_id and event.type in timed
+        return (event.anonymous_id or None) if takes_part else None
+
+    @hookimpl
+    def wake(self, key: str, at: datetime, context: Context) -> Iterable[Item]:
+        """Nothing came for the whole time-out: the session is over."""
+        session, context.state = sessions.from_state(context.state), None
+        if session is None or not self.settings.estimate_time:
+            return []
+        return ended_lines(sessions.close(session), key)
+
+    def _ended_by(self, event: Event, context: Context) -> Iterator[Item]:
+        """The lines of what this call ends. Its session is kept, and the timer set anew."""
+        key = self.state_key(event)
+        if key is None:
+            return
+        call = sessions.Call(
+            user=valid_user(event),
+            account=account_of(event, context),
+            at=mapping.to_ms(event.original_timestamp),
+            received=mapping.to_ms(event.received_at),
+            module=mapping.words(event.properties.get("module")),
+        )
+        session, ended = sessions.follow(sessions.from_state(context.state), call, self.timeout_ms)
+        context.state = sessions.to_state(session)
+        context.wake(mapping.EPOCH + timedelta(milliseconds=session.seen + self.timeout_ms))
+        yield from ended_lines(ended, key)
 
     @hookimpl
     def request(self, items: list[Item]) -> Request:
@@ -175,13 +166,15 @@ class Freshsuccess:
             )
             body = b"".join(spelled(item.body, settings.event_key_style) + b"\n" for item in items)
             return Request(f"{base.rstrip('/')}/v1/{keys}", headers={"Content-Type": "application/json"}, body=body)
+        base, login = self._account_api()
+        return json_request(f"{base}/{items[0].kind}", {"records": [item.body for item in items]}, headers=login)
+
+    def _account_api(self) -> tuple[str, dict[str, str]]:
+        """Where the Account API is, and the headers that log us in."""
+        settings = self.settings
         base = settings.api_base_url or f"https://api-{settings.region}.freshsuccess.com"
         login = base64.b64encode(b"api:" + settings.account_api_key.get_secret_value().encode()).decode()
-        return json_request(
-            f"{base.rstrip('/')}/api/v2/{items[0].kind}",
-            {"records": [item.body for item in items]},
-            headers={"Authorization": f"Basic {login}"},
-        )
+        return f"{base.rstrip('/')}/api/v2", {"Authorization": f"Basic {login}"}
 
     @hookimpl
     def verdict(self, items: list[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
@@ -207,58 +200,22 @@ class Freshsuccess:
             waiting = unnamed if len(unnamed) < len(waiting) else []
         return [outcomes[at] for at in range(len(items))]
 
-
-# ---------------------------------------------------------------- ids and lines
-
-
-def valid_id(given: str | None, what: str) -> str:
-    """An id that can be one at Freshsuccess. It is never cut: it would become somebody else's."""
-    if not given or len(given) > MAX_ID:
-        raise Reject("invalid_id", f"a {what} has 1 to {MAX_ID} characters")
-    return given
-
-
-def valid_user(event: Event) -> str:
-    """The event's userId; without one there is nothing to send."""
-    if not event.user_id:
-        raise Skip("no_user_id")
-    return valid_id(event.user_id, "userId")
+    @hookimpl
+    async def check(self, sender: Sender) -> str:
+        """List accounts, which changes nothing. The Event API takes nothing but events, so its keys stay untried."""
+        if not self.account_mode:
+            return "nothing was tried: the Event API takes nothing but events, and there is no account_api_key"
+        base, login = self._account_api()
+        answer = await sender.send(Request(f"{base}/accounts?page=0", method="GET", headers=login))
+        outcome = by_status(answer, 1)
+        if isinstance(outcome, Exception):
+            raise outcome
+        told = answer.json()  # None also where a long list was cut off
+        if isinstance(told, dict) and told.get("status_is_ok") is False:
+            raise Reject("rejected", str(told.get("message") or "status_is_ok: false"))
+        return "the Account API takes our key; those of the Event API cannot be tried without sending an event"
 
 
-def account_of(event: Event, context: Context) -> str | None:
-    """The account the call belongs to, None while it is not known."""
-    account_id = context.group.id if context.group else event.group_id
-    return None if account_id is None else valid_id(account_id, "groupId")
-
-
-def moved(event: Event, context: Context) -> bool:
-    """Whether this group call takes its user from another account."""
-    return context.previous_group_id not in (None, event.group_id)
-
-
-def feature(event: Event, context: Context, name: str | None) -> Item:
-    """The line of a track call. Properties other than module and product have no place at the vendor."""
-    shown = mapping.feature_name(name)
-    places = {place: found for place in ("module", "product") if (found := mapping.words(event.properties.get(place)))}
-    return line(event, context, "feature", feature=shown, **places, total=1)
-
-
-def line(event: Event, context: Context, action: str, **fields: JSON) -> Item:
-    """One line of the Event API, in snake_case; `spelled` gives it the style that the settings ask for."""
-    user_id, account_id = valid_user(event), account_of(event, context)
-    if account_id is None:
-        context.warn("no_account")
-    account = {} if account_id is None else {"account_id": account_id}
-    known = {
-        "user_id": user_id,
-        "created_at": mapping.to_ms(event.original_timestamp),
-        "session_id": event.anonymous_id or user_id,
-        "action": action,
-    }
-    return Item({**account, **known, **fields}, EVENTS)
-
-
-def spelled(body: Mapping[str, JSON], style: str) -> bytes:
-    """An event line as compact JSON, its keys in the given style."""
-    named = {CAMEL_KEYS.get(key, key): value for key, value in body.items()} if style == "camel" else body
-    return json.dumps(named, ensure_ascii=False, separators=(",", ":")).encode()
+def ended_lines(ended: Iterable[sessions.Ended], session_id: str) -> list[Item]:
+    """What ended, as lines."""
+    return [line(end.action, end.user, end.account, end.at, session_id, end.fields) for end in ended]

@@ -186,8 +186,8 @@ def feature_name(name: str | None) -> str:
 
 
 def words(given: JSON) -> str | None:
-    """Text that is not blank; None for everything else."""
-    return given.strip() or None if isinstance(given, str) else None
+    """Text that is not blank, cut; None for everything else."""
+    return given.strip()[:MAX_TEXT] or None if isinstance(given, str) else None
 
 
 def text(given: JSON) -> str | None:

@@ -2,15 +2,17 @@
 
 A fixture is a JSON file: `settings` of the plugin, the calls made `before`, the `calls` under test, and what is `expected`:
 `outcome` (`sent`, `skipped: reason`, `held: reason` or `dead: reason`), `requests` and `warnings`. A request's URL is compared
-as exact text, its body as parsed JSON: `json` for one value, `lines` for one value a line.
+as exact text, its body as parsed JSON: `json` for one value, `lines` for one value a line. `until` is an instant after the
+calls: timers that are due by then are called, and what they return is among the `requests`.
 
-The directory here knows just enough to give the mapping hooks the user and the group they would see in the router.
+The directory here knows just enough to give the mapping hooks the user and the group they would see in the router. Calls made
+before are mapped only if they have keyed state: what they leave there is read by the calls under test.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from router.clock import SystemClock
+from router.deliver.attempt import retry_after_s
 from router.plugin import (
     Answer,
     Batch,
@@ -39,6 +43,7 @@ from router.plugin import (
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 NOW = "2024-03-01T10:00:00.000Z"
+MAX_STATE_BYTES = 8 * 1024
 
 Call = Mapping[str, Any]
 
@@ -103,7 +108,7 @@ class Directory:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     members: dict[str, str] = field(default_factory=dict)
 
-    def take(self, event: Event, warnings: list[str]) -> Context:
+    def take(self, event: Event, warnings: list[str], state: Any = None) -> Context:
         """Learn from a call, and give the context it is mapped with."""
         user = event.user_id or event.anonymous_id or ""
         previous = self.members.get(user)
@@ -117,6 +122,7 @@ class Directory:
             user=Profile(user, self.users[user]) if user in self.users else None,
             group=Profile(group, self.groups.get(group, {})) if group else None,
             previous_group_id=previous,
+            state=state,
             warn=lambda reason, **numbers: warnings.append(reason),
         )
 
@@ -130,24 +136,75 @@ class Came:
     warnings: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Keyed:
+    """Keyed state and timers, as a worker keeps them: through JSON, at most 8 KiB, one timer a key."""
+
+    plugin: Any
+    states: dict[str, bytes] = field(default_factory=dict)
+    timers: dict[str, datetime] = field(default_factory=dict)
+
+    def key_of(self, event: Event) -> str | None:
+        """The state key of an event of a supported type."""
+        key: str | None = self.plugin.state_key(event) if hasattr(self.plugin, "state_key") else None
+        return key
+
+    def read(self, key: str | None) -> Any:
+        """A copy of the state of a key."""
+        return msgspec.json.decode(self.states[key]) if key in self.states else None
+
+    def keep(self, key: str | None, context: Context) -> None:
+        """Take over what a hook did to state and timer."""
+        assert key is not None or not (context._changed or context._wake), "state or wake used without a state key"
+        if key is None:
+            return
+        if context._changed:
+            encoded = msgspec.json.encode(context.state)
+            assert len(encoded) <= MAX_STATE_BYTES
+            self.states[key] = encoded
+        if context._wake is not None:
+            self.timers.pop(key, None)
+            if context._wake[0] is not None:
+                self.timers[key] = context._wake[0]
+
+    def due(self, until: datetime) -> Iterator[list[Item]]:
+        """What the timers that are due by then return, in their order."""
+        while ripe := [(at, key) for key, at in self.timers.items() if at <= until]:
+            at, key = min(ripe)
+            del self.timers[key]
+            context = Context(state=self.read(key))
+            items = stored(self.plugin.wake(key, at, context))
+            self.keep(key, context)
+            yield items
+
+
 def replay(plugin: Any, case: Mapping[str, Any]) -> Came:
     """Map the calls of a fixture one after the other and build their requests."""
-    came, directory = Came(), Directory()
+    came, directory, keyed = Came(), Directory(), Keyed(plugin)
     for call in case.get("before", []):
-        directory.take(event_of(call), [])
+        event = event_of(call)
+        key = keyed.key_of(event)
+        context = directory.take(event, [], keyed.read(key))
+        if key is not None and unmet(plugin, event, context) is None:
+            mapped(plugin, event, context)
+            keyed.keep(key, context)
     for call in case["calls"]:
         event = event_of(call, _options(call, plugin.display_names))
-        context = directory.take(event, came.warnings)
+        key = keyed.key_of(event)
+        context = directory.take(event, came.warnings, keyed.read(key))
         try:
             came.outcome = unmet(plugin, event, context) or "sent"
             if came.outcome == "sent":
                 items = mapped(plugin, event, context)
+                keyed.keep(key, context)
                 came.requests += [plugin.request(batch) for batch in batches(plugin, items)]
                 came.outcome = "sent" if items else "skipped: empty"
         except Skip as skip:
             came.outcome = f"skipped: {skip.reason}"
         except Reject as reject:
             came.outcome = f"dead: {reject.reason}"
+    for items in keyed.due(instant(case["until"])) if "until" in case else ():
+        came.requests += [plugin.request(batch) for batch in batches(plugin, items)]
     return came
 
 
@@ -174,8 +231,12 @@ def unmet(plugin: Any, event: Event, context: Context) -> str | None:
 
 
 def mapped(plugin: Any, event: Event, context: Context) -> list[Item]:
-    """The items a hook returns, as they come back from the store: through JSON."""
-    found = getattr(plugin, event.type)(event, context)
+    """The items that the hook of an event returns."""
+    return stored(getattr(plugin, event.type)(event, context))
+
+
+def stored(found: Item | Iterable[Item]) -> list[Item]:
+    """What a hook returned, as it comes back from the store: through JSON."""
     items = [found] if isinstance(found, Item) else list(found)
     assert all(isinstance(item, Item) for item in items)
     return [msgspec.json.decode(msgspec.json.encode(item), type=Item) for item in items]
@@ -222,6 +283,7 @@ class HttpSender:
                 request.method, url, headers=request.headers, data=request.body, allow_redirects=False
             ) as answer:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
-                return Answer(answer.status, headers, await answer.read())
+                wait_s = retry_after_s(answer.status, headers, SystemClock().now_ms())
+                return Answer(answer.status, headers, await answer.read(), wait_s)
         except aiohttp.ClientError as error:
             raise RetryLater("connection", str(error)) from error

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
+from pydantic import ValidationError
 
 from plugins.braze import Braze, BrazeSettings
 from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Skip, Split
@@ -66,7 +67,12 @@ def test_no_request_holds_more_objects_than_allowed_whatever_the_orders() -> Non
     ]
     items = [item for call in orders for item in mapped(sending, event_of(call), Context())]
     sizes = [len(json.loads(sending.request(batch).body)["purchases"]) for batch in batches(sending, items)]
-    assert sizes == [1, 3, 10, 10, 5, 2, 10]
+    assert sizes == [10, 10, 10, 10, 1]
+
+
+def test_a_request_never_holds_more_than_75_objects_whatever_is_configured() -> None:
+    with pytest.raises(ValidationError, match="max_objects"):
+        plugin(max_objects=76)
 
 
 def test_one_request_carries_all_three_arrays() -> None:
@@ -93,6 +99,9 @@ def test_one_request_carries_all_three_arrays() -> None:
         (answer(404), Pause("set_up", "status 404: ", sure=False)),
         (answer(413), Reject("too_large", "status 413: ")),
         (answer(500), RetryLater("status_500")),
+        (Answer(503, retry_after_s=7.0), RetryLater("status_503", after_s=7.0)),
+        (answer(408), RetryLater("status_408")),
+        (answer(301), Pause("set_up", "status 301: a redirect; is base_url right?")),
     ],
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )
@@ -117,10 +126,10 @@ def test_an_index_counts_within_its_own_array() -> None:
     assert verdict(items, given) == [Delivered(), Delivered(), Delivered(), Reject("rejected", "events: bad")]
 
 
-def test_an_order_is_refused_as_one_when_one_of_its_purchases_is() -> None:
-    errors = [{"type": "price", "input_array": "purchases", "index": n} for n in (1, 2)]
+def test_two_errors_of_one_object_are_told_together() -> None:
+    errors = [{"type": kind, "input_array": "purchases", "index": 0} for kind in ("price", "currency")]
     given = answer(201, {"message": "success", "errors": errors})
-    assert verdict([bought(1, 2, 3)], given) == [Reject("rejected", "purchases: price; purchases: price")]
+    assert verdict([bought(1)], given) == [Reject("rejected", "purchases: price; purchases: currency")]
 
 
 def test_a_success_with_another_message_refuses_everything() -> None:
@@ -137,8 +146,9 @@ def test_a_400_refuses_what_it_names_and_sends_the_others_again_in_parts() -> No
     assert [type(outcome) for outcome in found[1:]] == [Split, Split]
 
 
-def test_a_400_without_words_splits_the_batch() -> None:
-    assert [type(outcome) for outcome in verdict([event(), event()], answer(400))] == [Split, Split]
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_refusal_without_words_splits_the_batch(status: int) -> None:
+    assert [type(outcome) for outcome in verdict([event(), event()], answer(status))] == [Split, Split]
 
 
 @pytest.mark.parametrize("errors", [None, "x", {}, [None, "x", {"index": "0"}, {"input_array": 1, "index": 0}], [[]]])
@@ -146,24 +156,32 @@ def test_unreadable_errors_refuse_nobody_in_a_batch(errors: Any) -> None:
     assert verdict([event(), event()], answer(201, {"message": "success", "errors": errors})) == [Delivered()] * 2
 
 
-DATE = "Fri, 01 Mar 2024 10:00:00 GMT"
-
-
 @pytest.mark.parametrize(
     ("given", "after_s"),
     [
-        (Answer(429, {"x-ratelimit-reset": "9"}, retry_after_s=3.0), 3.0),
-        (answer(429, x_ratelimit_retry_after="4", x_ratelimit_reset="9"), 4.0),
-        (answer(429, x_ratelimit_reset="9"), 9.0),
-        (answer(429, x_ratelimit_reset="1709287230", date=DATE), 30.0),
-        (answer(429, x_ratelimit_reset="1709287100", date=DATE), 0.0),
-        (answer(429, x_ratelimit_reset="1709287230"), None),
-        (answer(429, x_ratelimit_reset="soon"), None),
+        (Answer(429, {"x-ratelimit-retry-after": "9"}, retry_after_s=3.0), 3.0),
+        (answer(429, x_ratelimit_retry_after="4"), 4.0),
+        (answer(429, x_ratelimit_retry_after="soon"), None),
         (answer(429), None),
     ],
 )
 def test_a_429_waits_as_long_as_its_headers_say(given: Answer, after_s: float | None) -> None:
+    """Retry-After and X-RateLimit-Reset are read by the router, for every vendor."""
     assert plugin().verdict([event()], given) == RetryLater("status_429", after_s=after_s)
+
+
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", b"OK", b"[]", b'"success"'])
+def test_a_success_without_braze_s_json_pauses_and_loses_nothing(body: bytes) -> None:
+    """A page of a proxy, or of the dashboard in place of the REST endpoint, has taken no event."""
+    words = "status 200, but the answer is none of Braze's; is base_url the REST endpoint?"
+    assert verdict([event(), event()], Answer(200, {}, body)) == [Pause("set_up", words)] * 2
+
+
+def test_an_alias_that_braze_does_not_know_is_nothing_to_merge() -> None:
+    """The traits of that identify must still go out."""
+    items = [Item({"aliases_to_identify": [{"external_id": "u1"}]}, "identify")]
+    errors = [{"type": "unknown alias", "input_array": "aliases_to_identify", "index": 0}]
+    assert verdict(items, answer(201, {"message": "success", "errors": errors})) == [Delivered()]
 
 
 # ---------------------------------------------------------------- the wire, and any JSON
@@ -181,28 +199,118 @@ async def test_the_wire_carries_the_key_in_a_header_and_nowhere_else() -> None:
     assert seen.json() == {"events": [{"external_id": "u1", "name": "Run", "time": "2024-03-01T10:00:00.000Z"}]}
 
 
-PRODUCTS = st.lists(
+NOTHING = {"message": "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."}
+
+
+async def checked(reply: Reply) -> str:
+    """What `check` says, or why it raises."""
+    async with FakeVendor(reply) as vendor, aiohttp.ClientSession() as session:
+        try:
+            return await plugin(base_url=vendor.url).check(HttpSender(session))
+        except (Reject, Pause, RetryLater) as outcome:
+            return outcome.reason
+        finally:
+            assert [seen.json() for seen in vendor.requests] == [{}]
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(400, json=NOTHING), "Braze takes our key; nothing was stored, since the request had nothing in it"),
+        (Reply(401, json={"message": "Invalid API Key"}), "credentials"),
+        (Reply(403), "credentials"),
+        (Reply(404), "set_up"),
+        (Reply(400, body=b"<html>"), "rejected"),
+        (Reply(200, body=b"<html>"), "set_up"),
+        (Reply(503), "status_503"),
+    ],
+)
+async def test_the_check_tries_the_key_with_a_request_that_holds_nothing(reply: Reply, said: str) -> None:
+    assert await checked(reply) == said
+
+
+@pytest.mark.parametrize(
+    ("setting", "path", "call"),
+    [
+        ({"anonymous_alias_label": "browser"}, "/users/identify", {"type": "identify", "anonymousId": "a1"}),
+        ({"merge_on_alias": True}, "/users/merge", {"type": "alias", "previousId": "u0"}),
+    ],
+)
+def test_no_more_than_fifty_merges_share_a_request(setting: dict[str, Any], path: str, call: dict[str, Any]) -> None:
+    sending = plugin(**setting)
+    calls = [{**call, "userId": f"u{n}x"} for n in range(60)]
+    items = [item for one in calls for item in mapped(sending, event_of(one), Context())]
+    requests = [sending.request(batch) for batch in batches(sending, items)]
+    assert [request.url.partition(".com")[2] for request in requests] == [path, path]
+    sizes = [len(objects) for request in requests for objects in json.loads(request.body).values()]
+    assert sizes == [50, 10]
+
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "app_id": st.just("A1"),
+        "update_existing_only": st.booleans(),
+        "track_all_pages": st.booleans(),
+        "track_named_pages": st.booleans(),
+        "purchase_properties": st.booleans(),
+        "anonymous_alias_label": st.just("browser"),
+        "merge_on_alias": st.booleans(),
+        "drop_repeats": st.booleans(),
+    },
+)
+IDS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.text(min_size=1, max_size=4) | st.integers()
+        for name in ("userId", "anonymousId", "groupId", "previousId")
+    },
+)
+PRODUCTS = ANY_JSON | st.lists(
     ANY_JSON | st.dictionaries(st.sampled_from(["id", "sku", "price", "quantity", "currency"]), ANY_JSON), max_size=4
 )
-OBJECT = st.dictionaries(st.sampled_from(["birthday", "gender", "address", "name", "time"]) | st.text(), ANY_JSON)
+OBJECT = st.dictionaries(
+    st.sampled_from(["birthday", "gender", "address", "name", "time", "external_id", "user_alias"]) | st.text(),
+    ANY_JSON,
+)
 
 
 @at_any_pace
 @given(
-    kind=st.sampled_from(["identify", "group", "track", "page", "screen"]),
+    settings=SETTINGS,
+    kind=st.sampled_from(["identify", "group", "track", "page", "screen", "alias"]),
+    ids=IDS,
     name=st.none() | st.text() | st.just("Order Completed"),
     traits=OBJECT,
     products=PRODUCTS,
+    options=st.dictionaries(st.just("braze_id") | st.text(), ANY_JSON, max_size=2),
 )
-def test_any_json_is_sent_as_valid_json_or_refused(
-    kind: str, name: str | None, traits: dict[str, Any], products: list[Any]
+def test_any_json_is_sent_as_valid_json_of_its_own_user_or_refused(
+    settings: dict[str, Any],
+    kind: str,
+    ids: dict[str, Any],
+    name: str | None,
+    traits: dict[str, Any],
+    products: Any,
+    options: dict[str, Any],
 ) -> None:
-    sending = plugin(track_all_pages=True)
-    call = {"type": kind, "userId": "u1", "groupId": "acme", "event": name, "name": name, "traits": traits}
+    """No event breaks the mapping, speaks of somebody else, or carries the key along."""
+    sending = plugin(api_key="the-secret", **settings)
+    call = {"type": kind, **ids, "event": name, "name": name, "traits": traits}
+    event = event_of({**call, "properties": {**traits, "products": products}}, options)
+    key = sending.state_key(event)
+    assert key is None or (kind == "identify" and settings["drop_repeats"])
     try:
-        items = mapped(sending, event_of({**call, "properties": {**traits, "products": products}}), Context())
+        items = mapped(sending, event, Context())
     except (Skip, Reject):
         return
+    assert "the-secret" not in repr(items)
     for batch in batches(sending, items):
-        for objects in json.loads(sending.request(batch).body).values():
-            assert all(found["external_id"] == "u1" for found in objects)
+        request = sending.request(batch)
+        assert request.headers["Authorization"] == "Bearer the-secret"
+        for array, objects in json.loads(request.body).items():
+            for found in objects if array in ("attributes", "events", "purchases") else ():
+                assert {"external_id", "braze_id", "user_alias"} & found.keys()
+                if event.user_id:
+                    assert found["external_id"] == event.user_id
+                    assert found.keys().isdisjoint({"braze_id", "user_alias"})

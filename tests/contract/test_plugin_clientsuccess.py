@@ -15,6 +15,7 @@ from plugin_case import ANY_JSON, HttpSender, at_any_pace, check, event_of, fixt
 from pydantic import ValidationError
 
 from plugins.clientsuccess import ClientSuccess, ClientSuccessSettings
+from router.destinations import Redactor
 from router.plugin import Answer, Context, Delivered, Item, Pause, Profile, Reject, RetryLater, Skip
 from router.testing.vendor import FakeVendor, Reply
 
@@ -60,14 +61,15 @@ def test_verdict_says_what_follows_from_an_answer(answer: Answer, outcome: objec
     assert plugin().verdict([ITEM], answer) == outcome
 
 
-def test_settings_understand_the_names_the_vendor_used_earlier() -> None:
-    for old in ("tracking_id", "source_id"):
-        settings = ClientSuccessSettings.model_validate({old: "PID", "tracking_api_key": "KEY"})
-        assert (settings.project_id, settings.api_key.get_secret_value()) == ("PID", "KEY")
+@pytest.mark.parametrize("old", [old for old, name in ClientSuccessSettings.old_names.items() if name == "project_id"])
+@pytest.mark.parametrize("key", [old for old, name in ClientSuccessSettings.old_names.items() if name == "api_key"])
+def test_settings_understand_the_names_they_had_elsewhere(old: str, key: str) -> None:
+    settings = ClientSuccessSettings.model_validate({old: "PID", key: "KEY"})
+    assert (settings.project_id, settings.api_key.get_secret_value()) == ("PID", "KEY")
 
 
 def test_settings_refuse_an_old_name_beside_the_new_one() -> None:
-    with pytest.raises(ValidationError, match="tracking_id"):
+    with pytest.raises(ValidationError, match="project_id and tracking_id are one setting; keep project_id only"):
         ClientSuccessSettings.model_validate({"project_id": "P", "tracking_id": "Q", "api_key": "KEY"})
 
 
@@ -92,33 +94,88 @@ def test_group_warns_until_a_name_is_known_from_any_call() -> None:
     assert warned == ["group_name_unknown", "group_name_unknown"]
 
 
-def test_the_monthly_quota_warns_from_the_sixteenth_name_on_and_begins_anew_each_month() -> None:
-    warned: list[tuple[str, float]] = []
-    context = Context(
-        user=KNOWN.user, group=KNOWN.group, warn=lambda reason, **numbers: warned.append((reason, numbers["names"]))
-    )
+# ---------------------------------------------------------------- the account's quota
+
+
+class Month:
+    """Sends events through an instance, with keyed state as the router keeps it; another instance is a restart."""
+
+    def __init__(self) -> None:
+        self.warned: list[tuple[str, dict[str, float]]] = []
+        self.states: dict[str, Any] = {}
+        self.sent = 0
+        self.instance = plugin()
+
+    def send(self, name: str = "Run", month: str = "03", **fields: Any) -> None:
+        self.sent += 1
+        call = {"type": "track", "userId": "u1", "event": name, "messageId": f"m{self.sent}"}
+        event = event_of({**call, "receivedAt": f"2024-{month}-01T00:00:00Z", **fields})
+        key = self.instance.state_key(event)
+        assert key is not None
+        context = Context(
+            user=KNOWN.user, group=KNOWN.group, state=self.states.get(key),
+            warn=lambda reason, **numbers: self.warned.append((reason, numbers)),
+        )  # fmt: skip
+        self.instance.track(event, context)
+        assert len(msgspec.json.encode(context.state)) < 1000
+        self.states[key] = msgspec.json.decode(msgspec.json.encode(context.state))
+
+
+def test_names_are_warned_of_when_80_and_when_100_percent_of_them_are_used() -> None:
+    month = Month()
+    for n in range(40):
+        month.send(f"E{n}")
+        month.send(f"E{n}")
+    assert month.warned == [
+        ("event_names_quota", {"names": 16, "limit": 20}),
+        ("event_names_quota", {"names": 20, "limit": 20}),
+    ]
+
+
+def test_events_are_warned_of_when_80_and_when_100_percent_of_them_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.clientsuccess.quota.EVENTS_A_MONTH", 100)
+    month = Month()
+    for _ in range(200):
+        month.send()
+    assert month.warned == [
+        ("events_quota", {"events": 80, "limit": 100}),
+        ("events_quota", {"events": 100, "limit": 100}),
+    ]
+
+
+def test_the_quota_begins_anew_each_month_and_a_late_event_counts_to_the_month_that_runs() -> None:
+    month = Month()
+    for n in range(16):
+        month.send(f"E{n}")
+    month.warned.clear()
+    month.send("E0", month="04")
+    for n in range(14):
+        month.send(f"E{n}", month="03")
+    assert month.warned == []
+    month.send("E14")
+    month.send("E15", month="04")
+    assert month.warned == [("event_names_quota", {"names": 16, "limit": 20})]
+
+
+def test_the_quota_s_counts_survive_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known again shard by shard, so the warning may come a few events late, but it does come."""
+    monkeypatch.setattr("plugins.clientsuccess.quota.EVENTS_A_MONTH", 1000)
+    month = Month()
+    for n in range(700):
+        month.send(f"E{n % 15}")
+        if n % 200 == 199:
+            month.instance = plugin()
+    assert month.warned == []
+    for _ in range(200):
+        month.send("E0")
+    assert month.warned == [("events_quota", {"events": 800, "limit": 1000})]
+    assert sum(state["events"] for state in month.states.values()) == 900
+
+
+def test_only_what_is_sent_counts_towards_the_quota() -> None:
     sending = plugin()
-
-    def send(names: int, month: str) -> None:
-        for n in range(names):
-            call = {"type": "track", "userId": "u1", "event": f"E{n}", "receivedAt": f"2024-{month}-01T00:00:00Z"}
-            sending.track(event_of(call), context)
-            sending.track(event_of(call), context)
-
-    send(30, "03")
-    assert warned == [("event_names_quota", n) for n in range(16, 22)]
-    send(15, "04")
-    assert len(warned) == 6
-
-
-def test_the_monthly_quota_warns_of_events_at_80_and_at_100_percent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins.clientsuccess.EVENTS_A_MONTH", 10)
-    warned: list[dict[str, float]] = []
-    context = Context(user=KNOWN.user, group=KNOWN.group, warn=lambda reason, **numbers: warned.append(numbers))
-    sending = plugin()
-    for _ in range(20):
-        sending.track(event_of({"type": "track", "userId": "u1", "event": "Run"}), context)
-    assert warned == [{"events": 8, "limit": 10}, {"events": 10, "limit": 10}]
+    for kind in ("identify", "group"):
+        assert sending.state_key(event_of({"type": kind, "userId": "u1", "groupId": "g"})) is None
 
 
 async def test_the_wire_carries_the_event_name_as_one_path_segment() -> None:
@@ -135,6 +192,22 @@ async def test_the_wire_carries_the_event_name_as_one_path_segment() -> None:
     )
     assert seen.headers["content-type"] == "application/json"
     assert seen.json()["timestamp"] == "2024-03-01T10:00:00.000Z"
+
+
+async def test_the_key_is_masked_wherever_a_request_is_shown() -> None:
+    """As it stands in the URL, and where JSON or an error repeats it."""
+    key = "k/y ü+1"
+    sending = plugin(api_key=key)
+    request = sending.request([ITEM])
+    assert request.url.endswith("?api_key=k%2Fy%20%C3%BC%2B1")
+    redactor = Redactor((key,))
+    for shown in (request.url, repr(sending.settings), f"no answer from {request.url}"):
+        assert "k%2Fy" not in redactor.text(shown)
+        assert key not in redactor.text(shown)
+
+
+def test_no_more_than_ten_requests_are_in_flight() -> None:
+    assert plugin().kinds[""].concurrency == 10
 
 
 READ = st.sampled_from(["firstName", "first_name", "lastName", "name", "email", "csValue", "value", "category"])
@@ -154,7 +227,11 @@ def test_any_json_is_sent_as_valid_json_or_refused(
         item = getattr(plugin(), kind)(event_of(call), context)
     except (Skip, Reject):
         return
-    request = plugin().request([msgspec.json.decode(msgspec.json.encode(item), type=Item)])
+    sending = plugin(api_key="the-secret")
+    stored = msgspec.json.encode(item)
+    assert b"the-secret" not in stored
+    request = sending.request([msgspec.json.decode(stored, type=Item)])
+    assert b"the-secret" not in request.body
     request.url.encode("ascii")
     usage = msgspec.json.decode(request.body)
     assert isinstance(usage["value"], int | float)

@@ -15,6 +15,7 @@ from plugins.braze import Braze
 from plugins.clientsuccess import ClientSuccess
 from plugins.file import File
 from plugins.freshsuccess import Freshsuccess
+from plugins.webhook import Webhook
 from router.plugin import Hooks, Settings
 
 PLUGINS = [
@@ -22,6 +23,7 @@ PLUGINS = [
     (ClientSuccess, {"project_id": "P", "api_key": "K"}),
     (File, {"path": "events.jsonl"}),
     (Freshsuccess, {"event_auth_key": "A", "event_api_key": "K"}),
+    (Webhook, {"url": "https://example.com/hook", "shared_secret": "S"}),
 ]
 every_plugin = pytest.mark.parametrize(
     ("plugin", "settings"), PLUGINS, ids=lambda value: getattr(value, "__name__", "")
@@ -47,9 +49,9 @@ def test_each_setting_says_what_it_is_for(plugin: Any, settings: dict[str, str])
 
 @every_plugin
 def test_secrets_are_never_shown(plugin: Any, settings: dict[str, str]) -> None:
-    model = plugin.settings_model.model_validate({name: f"secret-{name}" for name in settings})
-    shown = repr(model)
-    assert [name for name in settings if name.endswith("key") and f"secret-{name}" in shown] == []
+    secrets = {name: f"secret-{name}" for name in settings if name.endswith(("key", "secret"))}
+    shown = repr(plugin.settings_model.model_validate({**settings, **secrets}))
+    assert [name for name, secret in secrets.items() if secret in shown] == []
 
 
 @every_plugin

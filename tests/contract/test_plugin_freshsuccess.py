@@ -30,7 +30,7 @@ from router.plugin import (
     Split,
     UserId,
 )
-from router.testing.vendor import FakeVendor, Reply
+from router.testing.vendor import FakeVendor, Garbage, Reply, Reset, ShortBody
 
 JOIN_DATE = "Missing/invalid required field(s) for Accounts insert: 'join_date'"
 
@@ -83,6 +83,8 @@ def test_event_mode_holds_nothing_and_needs_a_user_everywhere() -> None:
         {"event_key_style": "kebab"},
         {"api_base_url": "api-us.freshsuccess.com"},
         {"session_timeout_minutes": 0},
+        {"session_timeout_minutes": 1441},
+        {"session_timeout_minutes": float("nan")},
     ],
     ids=lambda wrong: next(iter(wrong)),
 )
@@ -194,6 +196,74 @@ async def test_what_only_halving_can_find_is_left_to_the_router() -> None:
         found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
     assert isinstance(found, Split)
     assert len(vendor.requests) == 1
+
+
+# ---------------------------------------------------------------- the table of faults, over real HTTP
+
+HTML = Reply(200, body=b"<html>Welcome</html>", headers={"Content-Type": "text/html"})
+
+
+async def tried(reply: Reply, kind: str, n: int) -> list[Outcome]:
+    """What comes of `n` items when the vendor answers so."""
+    items = records(n, kind)
+    async with FakeVendor(reply) as vendor, aiohttp.ClientSession() as session:
+        sending = plugin(events_base_url=vendor.url, api_base_url=vendor.url)
+        try:
+            return each(items, await sending.deliver(items, HttpSender(session)))
+        except RetryLater as later:  # the router's sender raises it, and the router reads it so
+            return [later] * n
+
+
+@pytest.mark.parametrize("kind", [EVENTS, ACCOUNTS, USERS])
+@pytest.mark.parametrize(
+    ("reply", "reason", "after_s"),
+    [
+        (Reply(408), "status_408", None),
+        (Reply(425), "status_425", None),
+        (Reply(429), "status_429", None),
+        (Reply(429, headers={"Retry-After": "7"}), "status_429", 7.0),
+        (Reply(500), "status_500", None),
+        (Reply(503, headers={"Retry-After": "120"}), "status_503", 120.0),
+        (Reset(), "connection", None),
+        (ShortBody(), "connection", None),
+    ],
+    ids=str,
+)
+async def test_trouble_that_passes_is_tried_again(reply: Reply, reason: str, after_s: float | None, kind: str) -> None:
+    for outcome in await tried(reply, kind, 2):
+        assert isinstance(outcome, RetryLater)
+        assert (outcome.reason, outcome.after_s, outcome.for_s) == (reason, after_s, None)
+
+
+@pytest.mark.parametrize("kind", [EVENTS, ACCOUNTS, USERS])
+@pytest.mark.parametrize(
+    ("status", "reason", "sure"),
+    [(401, "credentials", True), (403, "credentials", False), (404, "set_up", False), (302, "set_up", True)],
+)
+async def test_a_wrong_key_or_address_pauses_and_burns_nothing(status: int, reason: str, sure: bool, kind: str) -> None:
+    for outcome in await tried(Reply(status), kind, 2):
+        assert isinstance(outcome, Pause)
+        assert (outcome.reason, outcome.sure) == (reason, sure)
+
+
+@pytest.mark.parametrize("kind", [EVENTS, ACCOUNTS, USERS])
+@pytest.mark.parametrize(("status", "reason"), [(400, "rejected"), (413, "too_large"), (422, "rejected")])
+async def test_a_refused_batch_is_halved_and_a_refused_single_item_is_dead(status: int, reason: str, kind: str) -> None:
+    assert [(type(found), found.reason) for found in await tried(Reply(status), kind, 2)] == [(Split, reason)] * 2
+    assert [(type(found), found.reason) for found in await tried(Reply(status), kind, 1)] == [(Reject, reason)]
+
+
+@pytest.mark.parametrize("reply", [HTML, Garbage()], ids=str)
+async def test_a_200_that_is_not_json_is_no_success_at_the_account_api_only(reply: Reply) -> None:
+    for kind in (ACCOUNTS, USERS):
+        assert await tried(reply, kind, 2) == [RetryLater("unreadable_answer")] * 2
+    assert await tried(reply, EVENTS, 2) == [Delivered()] * 2
+
+
+async def test_a_user_whose_account_is_missing_is_tried_again_for_an_hour_and_the_others_are_written() -> None:
+    reply = Reply(json={"status_is_ok": True, "failed_results": failed(1, message="Account not found")})
+    later = RetryLater("account_not_found", "Account not found", for_s=3600.0)
+    assert await tried(reply, USERS, 3) == [Delivered(), later, Delivered()]
 
 
 # ---------------------------------------------------------------- the wire, and any JSON
