@@ -1,0 +1,239 @@
+"""The strict vendors take what their contracts allow, and have a word against everything else."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.vendors.braze import BrazeVendor
+from tests.vendors.clientsuccess import ClientSuccessVendor
+from tests.vendors.freshsuccess import FreshsuccessVendor
+from tests.vendors.strict import Judged, Refused, Seen, StrictVendor
+
+JSON = {"content-type": "application/json"}
+CS = {"project_id": "PID", "api_key": "K/Y"}
+FS = {"event_auth_key": "AUTH", "event_api_key": "KEY", "account_api_key": "AKEY"}
+TIME = "2024-03-01T10:00:00.000Z"
+
+
+def judged(vendor: StrictVendor, settings: Mapping[str, Any], seen: Seen) -> tuple[int, str]:
+    """Status of the answer, and all that was found wrong."""
+    try:
+        found = vendor.judge(seen, settings)
+    except Refused as refused:
+        found = Judged(refused.reply, (str(refused),))
+    return found.reply.status, "; ".join(found.words)
+
+
+# ---------------------------------------------------------------- ClientSuccess
+
+USAGE: dict[str, Any] = {
+    "identity": {"organization": {"id": "acme", "name": "Acme"}, "user": {"id": "u1"}},
+    "value": 1,
+    "timestamp": TIME,
+}
+EVENT = "/collector/1.0.0/projects/PID/events/Run%2FAll?api_key=K%2FY"
+
+
+def usage(**changed: Any) -> dict[str, Any]:
+    """A body that is right but for this."""
+    return {**USAGE, **changed}
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "status", "words"),
+    [
+        (EVENT, USAGE, 201, ""),
+        (EVENT.replace("%2FAll", "/All"), USAGE, 404, "nothing at this path"),
+        (EVENT.replace("%2FAll", " All"), USAGE, 404, "nothing at this path"),
+        (EVENT.replace("Run%2FAll", "."), USAGE, 400, "no name"),
+        (EVENT.replace("PID", "OTHER"), USAGE, 404, "unknown project"),
+        (EVENT.replace("K%2FY", "other"), USAGE, 401, "api_key"),
+        (EVENT.replace("K%2FY", "K/Y"), USAGE, 404, "nothing at this path"),
+        (EVENT, [USAGE], 422, "not an object"),
+        (EVENT, usage(value="1"), 422, "value"),
+        (EVENT, usage(value=True), 422, "value"),
+        (EVENT, usage(timestamp="2024-03-01T10:00:00"), 422, "timestamp"),
+        (EVENT, {"value": 1}, 422, "identity"),
+        (EVENT, usage(identity=[]), 422, "identity"),
+        (EVENT, usage(identity={"organization": {"id": "acme"}}), 422, "organization.name"),
+        (EVENT, usage(identity={"organization": {"id": "a" * 201, "name": "A"}}), 422, "organization.id"),
+        (EVENT, usage(identity={"organization": {"id": "a", "name": "A"}, "user": {"name": None}}), 422, "user.name"),
+    ],
+)
+def test_clientsuccess(url: str, body: Any, status: int, words: str) -> None:
+    found = judged(ClientSuccessVendor(), CS, Seen("POST", "base_url", url, JSON, json.dumps(body).encode(), 0))
+    assert found[0] == status
+    assert (words in found[1]) if words else found[1] == ""
+
+
+# ---------------------------------------------------------------- Freshsuccess
+
+LINE: dict[str, Any] = {
+    "user_id": "u1",
+    "created_at": 1709287200000,
+    "session_id": "s",
+    "action": "feature",
+    "feature": "F",
+    "total": 1,
+}
+
+
+def text(*lines: Any) -> bytes:
+    """Lines as they should be."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def without(key: str) -> dict[str, Any]:
+    """A line that lacks this."""
+    return {name: value for name, value in LINE.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "status", "words"),
+    [
+        ("/v1/AUTH/KEY", text(LINE, LINE), 200, ""),
+        ("/v1/AUTH/KEY", text(LINE).replace(b"\n", b"\r\n"), 200, ""),
+        ("/v1/KEY/AUTH", text(LINE), 401, "keys"),
+        ("/v1/AUTH", text(LINE), 404, "nothing at this path"),
+        ("/v1/AUTH/KEY", text([LINE]), 400, "not an object"),
+        ("/v1/AUTH/KEY", text(LINE)[:-1], 400, "has no end"),
+        ("/v1/AUTH/KEY", text(LINE) + b"\n", 400, "not JSON"),
+        ("/v1/AUTH/KEY", json.dumps(LINE, indent=1).encode() + b"\n", 400, "not JSON"),
+        ("/v1/AUTH/KEY", text(*[LINE] * 501), 413, "too many"),
+        *[
+            ("/v1/AUTH/KEY", text(LINE, without(key)), 400, f"line 1: {key} is missing")
+            for key in LINE
+            if key != "action"
+        ],
+        ("/v1/AUTH/KEY", text(without("action")), 400, "no action None"),
+        ("/v1/AUTH/KEY", text({**LINE, "action": "featureUse"}), 400, "no action 'featureUse'"),
+        ("/v1/AUTH/KEY", text({**LINE, "created_at": 1709287200}), 400, "created_at is wrong"),
+        ("/v1/AUTH/KEY", text({**LINE, "accountId": "a"}), 400, "other style"),
+        ("/v1/AUTH/KEY", text({**LINE, "colour": "red"}), 400, "colour is not known"),
+    ],
+)
+def test_freshsuccess_events(url: str, body: bytes, status: int, words: str) -> None:
+    headers = {**JSON, "content-length": str(len(body))}
+    found = judged(FreshsuccessVendor(), FS, Seen("POST", "events_base_url", url, headers, body, 0))
+    assert found[0] == status
+    assert (words in found[1]) if words else found[1] == ""
+
+
+ACCOUNTS, USERS = "/api/v2/accounts", "/api/v2/account_users"
+ACCOUNT = {"account_id": "acme", "name": "Acme", "join_date": 1577923200000}
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "status", "words"),
+    [
+        (ACCOUNTS, {"records": [ACCOUNT]}, 200, ""),
+        (USERS, {"records": [{"account_id": "acme", "user_id": "u1", "first_name": "Ada"}]}, 200, ""),
+        ("/api/v2/account_contacts", {"records": [ACCOUNT]}, 404, "nothing at this path"),
+        (ACCOUNTS, [ACCOUNT], 200, "not a list of records"),
+        (ACCOUNTS, {"records": []}, 200, "not a list of records"),
+        (ACCOUNTS, {"records": [ACCOUNT] * 501}, 413, "too many"),
+        (ACCOUNTS, {"records": [ACCOUNT, {"name": "x"}]}, 200, "'record': 1"),
+        (USERS, {"records": [{"user_id": "u1"}]}, 200, "'account_id'"),
+        (USERS, {"records": [{"user_id": "u1", "account_id": "stranger"}]}, 200, "Account not found"),
+        (ACCOUNTS, {"records": [{"account_id": "stranger", "name": "S"}]}, 200, "'join_date'"),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "join_date": "2020-01-02"}]}, 200, "Invalid type for property: join_date"),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "is_churned": "false"}]}, 200, "Invalid type for property: is_churned"),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "shoe_size": 38}]}, 200, "Invalid type for property: shoe_size"),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "custom_label_dimensions": {"a": "b"}}]}, 200, "custom_label_dimensions"),
+    ],
+)
+def test_freshsuccess_records(url: str, body: Any, status: int, words: str) -> None:
+    vendor = FreshsuccessVendor()
+    vendor.strangers.add("stranger")
+    login = {**JSON, "authorization": "Basic " + base64.b64encode(b"api:AKEY").decode()}
+    found = judged(vendor, FS, Seen("POST", "api_base_url", url, login, json.dumps(body).encode(), 0))
+    assert found[0] == status
+    assert (words in found[1]) if words else found[1] == ""
+
+
+def test_freshsuccess_wants_the_key_of_its_account_api() -> None:
+    seen = Seen("POST", "api_base_url", ACCOUNTS, JSON, b"{}", 0)
+    assert judged(FreshsuccessVendor(), FS, seen) == (401, "the key is wrong")
+
+
+# ---------------------------------------------------------------- Braze
+
+TRACK = {"external_id": "u1", "name": "Run", "time": TIME}
+BOUGHT = {"external_id": "u1", "product_id": "k", "currency": "EUR", "price": 1.5, "time": TIME}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"events": [TRACK], "purchases": [BOUGHT], "attributes": [{"external_id": "u1", "vip": None}]}, 201, ""),
+        ({"events": [TRACK] * 76}, 400, "Max Input Length Exceeded"),
+        ({"events": [TRACK] * 40, "purchases": [BOUGHT] * 36}, 400, "Max Input Length Exceeded"),
+        ({}, 400, "Valid data must be provided"),
+        ([TRACK], 400, "not an object"),
+        ({"api_key": "KEY", "events": [TRACK]}, 400, "api_key is not known"),
+        ({"events": TRACK}, 400, "not an array"),
+        ({"events": [{"name": "Run", "time": TIME}]}, 400, "is required"),
+        ({"events": [TRACK, {"external_id": "u1", "time": TIME}]}, 201, "events[1]: 'name' is required"),
+        ({"events": [TRACK, {"external_id": "u1", "name": "Run"}]}, 201, "events[1]: 'time' is required"),
+        ({"events": [TRACK, {**TRACK, "external_id": 7}]}, 201, "events[1]: 'external_id', 'braze_id'"),
+        ({"events": [TRACK, {**TRACK, "properties": {"time": 1}}]}, 201, "events[1]: 'time' is reserved"),
+        ({"events": [TRACK], "purchases": [{**BOUGHT, "price": "1"}]}, 201, "purchases[0]: 'price'"),
+        ({"events": [TRACK], "purchases": [{**BOUGHT, "quantity": 101}]}, 201, "purchases[0]: 'quantity'"),
+        ({"events": [TRACK], "purchases": [{**BOUGHT, "currency": "euro"}]}, 201, "purchases[0]: 'currency'"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1"}]}, 201, "attributes[0]: no attribute"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "gender": "woman"}]}, 201, "'gender'"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "dob": "1.1.2000"}]}, 201, "'dob'"),
+    ],
+)
+def test_braze(body: Any, status: int, words: str) -> None:
+    headers = {**JSON, "authorization": "Bearer KEY"}
+    seen = Seen("POST", "base_url", "/users/track", headers, json.dumps(body).encode(), 0)
+    found = judged(BrazeVendor(), {"api_key": "KEY"}, seen)
+    assert found[0] == status
+    assert (words in found[1]) if words else found[1] == ""
+
+
+@pytest.mark.parametrize("authorization", ["", "KEY", "Bearer OTHER", "Basic KEY"])
+def test_braze_wants_its_key_in_the_header(authorization: str) -> None:
+    seen = Seen("POST", "base_url", "/users/track", {**JSON, "authorization": authorization}, b"{}", 0)
+    assert judged(BrazeVendor(), {"api_key": "KEY"}, seen) == (401, "Invalid API Key")
+
+
+def test_braze_wants_json() -> None:
+    headers = {**JSON, "authorization": "Bearer KEY"}
+    assert judged(BrazeVendor(), {"api_key": "KEY"}, Seen("POST", "", "/users/track", headers, b"<x>", 0))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "status"),
+    [
+        (
+            "/users/identify",
+            {"aliases_to_identify": [{"external_id": "u", "user_alias": {"alias_name": "a", "alias_label": "l"}}]},
+            201,
+        ),
+        ("/users/identify", {"aliases_to_identify": [{"external_id": "u"}]}, 400),
+        ("/users/identify", {"aliases_to_identify": []}, 400),
+        (
+            "/users/merge",
+            {
+                "merge_updates": [
+                    {"identifier_to_merge": {"external_id": "a"}, "identifier_to_keep": {"external_id": "b"}}
+                ]
+            },
+            202,
+        ),
+        ("/users/merge", {"merge_updates": [{"identifier_to_keep": {"external_id": "b"}}]}, 400),
+        ("/users/merge", {"merge_updates": [{}] * 51}, 400),
+        ("/users/delete", {}, 404),
+    ],
+)
+def test_braze_makes_one_user_of_two(url: str, body: Any, status: int) -> None:
+    headers = {**JSON, "authorization": "Bearer KEY"}
+    seen = Seen("POST", "base_url", url, headers, json.dumps(body).encode(), 0)
+    assert judged(BrazeVendor(), {"api_key": "KEY"}, seen)[0] == status
