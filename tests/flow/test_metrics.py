@@ -1,0 +1,98 @@
+"""The metrics of a whole daemon while events arrive and its vendor breaks and recovers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from router.testing.vendor import FakeVendor, Reply
+from tests.flow.harness import Daemon, destination, eventually
+
+Labels = tuple[tuple[str, str], ...]
+
+
+async def scrape(daemon: Daemon) -> dict[tuple[str, Labels], float]:
+    """Every sample of `/metrics`, by name and labels."""
+    async with aiohttp.ClientSession() as session, session.get(f"{daemon.admin_url}/metrics") as answer:
+        assert answer.status == 200
+        families = text_string_to_metric_families(await answer.text())
+        return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
+
+
+def sample(name: str, **labels: str) -> tuple[str, Labels]:
+    return f"segment_router_{name}", tuple(sorted(labels.items()))
+
+
+def shows(daemon: Daemon, name: str, **labels: str) -> Callable[[], Awaitable[bool]]:
+    """Whether this sample is there and not 0."""
+
+    async def look() -> bool:
+        return bool((await scrape(daemon)).get(sample(name, **labels)))
+
+    return look
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[FakeVendor]:
+    async with FakeVendor(Reply(200, json={})) as vendor:
+        yield vendor
+
+
+async def test_the_metrics_tell_of_events_of_a_vendor_that_refuses_and_of_its_recovery(
+    tmp_path: Path, vendor: FakeVendor
+) -> None:
+    """Counts of answers, events and attempts; the state, and each change of it."""
+    async with Daemon(tmp_path, [destination("hook", "collector", {"base_url": vendor.url})]) as daemon:
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        await daemon.settled()
+        page = await scrape(daemon)
+        assert page[sample("events_accepted_total")] == 1
+        assert page[sample("events_duplicate_total")] == 1
+        assert page[sample("destination_events", destination="hook", state="delivered")] == 1
+        assert page[sample("delivery_attempts_total", destination="hook", status="2xx", outcome="delivered")] == 1
+        assert page[sample("delivery_attempt_duration_seconds_count", destination="hook")] == 1
+        assert page[sample("ingest_requests_total", source="website", code="200")] == 2
+        assert page[sample("store_commit_events_total")] == 1
+        assert page[sample("store_commit_seconds_total")] > 0
+        assert page[sample("destination_state", destination="hook", state="running", reason="")] == 1
+
+        vendor.default = Reply(401)
+        await daemon.post("track", userId="u1", event="E", messageId="m2")
+        paused = {"destination": "hook", "state": "paused", "reason": "credentials"}
+        await eventually(shows(daemon, "destination_state", **paused), what="the destination is paused")
+        page = await scrape(daemon)
+        assert page[sample("destination_state_changes_total", **paused)] == 1
+        assert page[sample("delivery_attempts_total", destination="hook", status="4xx", outcome="pause")] == 1
+        assert page[sample("destination_events", destination="hook", state="queued")] == 1
+        assert page[sample("destination_cursor_lag_events", destination="hook")] == 1
+
+        vendor.default = Reply(200, json={})
+        assert (await daemon.admin("POST", "/api/destinations/hook/resume"))[0] == 200
+        await daemon.settled()
+        page = await scrape(daemon)
+        running = {"destination": "hook", "state": "running", "reason": ""}
+        assert page[sample("destination_state", **running)] == 1
+        assert page[sample("destination_state_changes_total", **running)] == 1
+        assert sample("destination_state", **paused) not in page
+
+
+async def test_counts_outlive_a_reload_and_the_totals_a_restart(tmp_path: Path, vendor: FakeVendor) -> None:
+    """Those of the store for good, those of the process as long as it lives."""
+    async with Daemon(tmp_path, [destination("hook", "collector", {"base_url": vendor.url})]) as daemon:
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        await daemon.settled()
+        daemon.destinations[0]["delivery"] = {"concurrency": 2}
+        await daemon.reload()
+        attempts = sample("delivery_attempts_total", destination="hook", status="2xx", outcome="delivered")
+        assert (await scrape(daemon))[attempts] == 1
+        await daemon.terminate()
+        await daemon.restart()
+        page = await scrape(daemon)
+        assert attempts not in page
+        assert page[sample("events_accepted_total")] == 1
+        assert page[sample("destination_events", destination="hook", state="delivered")] == 1
