@@ -1,1 +1,1 @@
-"""The plugin author's bench: what tests and the demo need to play a vendor. Production code never imports it."""
+"""The plugin author's bench: a vendor to send to and well-made calls to map. Only the roof (demo, bench, verbs) and tests use it."""

@@ -1,0 +1,40 @@
+"""What people may see of that which goes to a vendor: secrets are taken out of each part, before JSON dresses them up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from router.destinations.assemble import Destination
+from router.plugin import JSON, Item, Request
+
+
+def preview(items: Sequence[Item], destination: Destination) -> dict[str, JSON]:
+    """What a dry run shows in place of sending these items: the request for those of the first kind, or the items themselves
+    where the plugin has no `request`. A fault of that hook is shown, not raised."""
+    if "request" not in destination.hooks:
+        return {"items": [_redacted(msgspec.to_builtins(item.body), destination) for item in items]}
+    try:
+        request = destination.hooks["request"]([item for item in items if item.kind == items[0].kind])
+        return {"private": True} if request.private else _shown(request, destination)
+    except Exception as error:
+        return {"error": destination.redact(f"{type(error).__name__}: {error}")}
+
+
+def _shown(request: Request, destination: Destination) -> dict[str, JSON]:
+    return {
+        "method": request.method,
+        "url": destination.redact(request.url),
+        "headers": {name: destination.redact(value) for name, value in request.headers.items()},
+        "body": destination.redact_bytes(request.body).decode("utf-8", "replace"),
+    }
+
+
+def _redacted(value: JSON, destination: Destination) -> JSON:
+    """A JSON value without secrets in any of its texts."""
+    if isinstance(value, str):
+        return destination.redact(value)
+    if isinstance(value, dict):
+        return {destination.redact(key): _redacted(inner, destination) for key, inner in value.items()}
+    return [_redacted(inner, destination) for inner in value] if isinstance(value, list | tuple) else value
