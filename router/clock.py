@@ -1,6 +1,7 @@
 """Time as a port: everything that asks what time it is, or waits, does it through a Clock that is handed in.
 
-Router time is wall time at start plus the monotonic clock, so a wall-clock jump neither expires nor hurries anything.
+Router time is wall time at start plus the monotonic clock. What the wall clock then does is taken in gradually, so a jump of
+it neither expires nor hurries anything, and router time never runs back.
 """
 
 from __future__ import annotations
@@ -28,18 +29,53 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's clocks. `not_before_ms`: a stored high-water mark, so that time does not run back over a restart."""
+TAKEN_IN = 0.1
+"""Seconds by which router time comes nearer to the wall clock in a second: 1 s in 10 s."""
+JUMP_MS = 5_000
+"""A wall clock that moves further than this against the monotonic one is said to have jumped."""
 
-    def __init__(self, not_before_ms: int = 0) -> None:
-        self._start_ms = max(time.time_ns() // 1_000_000, not_before_ms)
-        self._start = time.monotonic()
+
+class SystemClock:
+    """The machine's clocks, for one thread.
+
+    Args:
+        not_before_ms: a stored high-water mark, so that time does not run back over a restart.
+        told: called once for each jump of the wall clock, with its seconds; below 0 for one that was set back.
+        wall_ns, monotonic: where the machine's time comes from. The monotonic clock stands still while the machine is
+            suspended: waking up is a jump, too.
+    """
+
+    def __init__(
+        self,
+        not_before_ms: int = 0,
+        told: Callable[[float], None] = lambda seconds: None,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._told, self._wall_ns, self.monotonic = told, wall_ns, monotonic
+        self._at = monotonic()
+        wall = wall_ns() / 1e6
+        self._ms = max(wall, float(not_before_ms))
+        self._gap = 0.0  #: wall time less router time (ms), as far as it is known and told
+        self._tell(wall - self._ms)
 
     def now_ms(self) -> int:
-        return self._start_ms + int((time.monotonic() - self._start) * 1000)
+        at = self.monotonic()
+        passed = (at - self._at) * 1000
+        most = passed * TAKEN_IN
+        gap = self._wall_ns() / 1e6 - self._ms - passed
+        taken = min(max(gap, -most), most)
+        self._at = at
+        self._ms += passed + taken
+        self._tell(gap)
+        self._gap = gap - taken
+        return int(self._ms)
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+    def _tell(self, gap: float) -> None:
+        moved, self._gap = gap - self._gap, gap
+        if abs(moved) >= JUMP_MS:
+            self._told(moved / 1000)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -61,7 +97,8 @@ class Alarm:
             self._task.cancel()
 
     def set(self, at_ms: int) -> None:
-        """Ring at this instant of router time (ms) at the latest; ringing too early is allowed."""
+        """Ring at this instant of router time (ms) at the latest; ringing too early is allowed. While a jump of the wall clock
+        is taken in, the wait may be longer or shorter by a tenth."""
         if self._task is not None:
             if self._at_ms <= at_ms:
                 return
