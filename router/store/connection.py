@@ -6,6 +6,7 @@ connections checkpoint at the same moment. Source: https://sqlite.org/wal.html
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from urllib.parse import quote
 import aiosqlite
 
 T = TypeVar("T")
+
+CHUNK = 1 << 20
 
 
 class Connection(aiosqlite.Connection):
@@ -27,13 +30,33 @@ class Connection(aiosqlite.Connection):
 
 
 async def open_writer(path: Path) -> Connection:
-    """The one writing connection. Raises sqlite3.Error where the file cannot be written."""
+    """The one writing connection. Raises sqlite3.Error or OSError where the file cannot be written."""
+    write_again(Path(f"{path}-wal"))
     return await _open(path, "rwc", _prepare_writer)
 
 
 async def open_reader(path: Path) -> Connection:
     """A read-only connection; it never checkpoints."""
     return await _open(path, "ro", _prepare_reader)
+
+
+def write_again(path: Path) -> None:
+    """Write a file's bytes over themselves and sync them, if it is there.
+
+    After a sync that failed, the kernel may take for clean what never reached the disk: it is still read, so the store would
+    rely on it, and no later sync writes it. Source: https://wiki.postgresql.org/wiki/Fsync_Errors
+    """
+    try:
+        file = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return
+    try:
+        at = 0
+        while chunk := os.pread(file, CHUNK, at):
+            at += os.pwrite(file, chunk, at)
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 async def _open(path: Path, mode: str, prepare: Callable[[sqlite3.Connection], None]) -> Connection:

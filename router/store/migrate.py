@@ -36,7 +36,8 @@ def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # SQLite has taken it back already where the disk was at fault
+            db.execute("ROLLBACK")
         raise
 
 

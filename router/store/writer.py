@@ -7,7 +7,6 @@ measured). A step of a destination runs in its own savepoint, so that its fault 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import sqlite3
 from collections import deque
@@ -35,6 +34,10 @@ PENDING_EVENTS, PENDING_BYTES = 20_000, 32_000_000
 KEPT_DISCARDS = 10_000
 STEPS_OWN = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 """Database errors that say something of the step, and nothing of the disk."""
+FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""A full disk, met by a file or by the WAL's index in shared memory. It passes; nothing else that a disk says does."""
+HEARD_EVERY = 300
+"""Groups between two checkpoints whose faults are heard: SQLite keeps silent about those of its own."""
 
 
 @dataclass
@@ -52,6 +55,16 @@ class _Commit:
     done: asyncio.Future[list[tuple[str, str]]]
 
 
+@dataclass
+class Commits:
+    """What was written since the start."""
+
+    n: int = 0  #: transactions
+    events: int = 0
+    bytes: int = 0  #: of the calls as they were received
+    seconds: float = 0.0  #: from the hand-over to the connection's thread until it is durable
+
+
 class Head(msgspec.Struct):
     """Counters of the log, in memory as committed."""
 
@@ -67,10 +80,11 @@ class Writer:
         self, db: Connection, clock: Clock, head: Head, dedupe: Dedupe, trimmer: Trimmer, has_room: Callable[[], bool]
     ) -> None:
         self.head = head
+        self.commits = Commits()
         self.codes = Codes()
         self.watchers: list[Callable[[], None]] = []
         self.dedupe, self.trimmer = dedupe, trimmer
-        self._db, self._clock = db, clock
+        self._db, self._clock, self.now_ms = db, clock, clock.now_ms
         self.has_room = has_room
         self._sources: set[str] = set()
         self._appends: deque[_Append] = deque()
@@ -80,6 +94,7 @@ class Writer:
         self._closing = False
         self.broken = ""  #: why nothing can be written any more
         self.failed = asyncio.Event()
+        self._unheard = 0  #: groups since a checkpoint could speak
 
     # ------------------------------------------------------------ asked from the event loop
 
@@ -109,9 +124,14 @@ class Writer:
         return await done
 
     async def run_alone(self, work: Callable[..., T], *args: object) -> T:
-        """Run a small write of its own between two groups; autocommitted, durable on return."""
+        """Run a small write of its own between two groups; durable on return. Raises StoreError where the disk refuses it."""
         self._refuse_if_closed()
-        return await self._db.run(work, *args)
+        try:
+            return await self._db.run(work, *args)
+        except STEPS_OWN:
+            raise
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
 
     def close(self) -> None:
         """Take nothing more; `run` ends once what is pending is stored."""
@@ -153,14 +173,26 @@ class Writer:
         return appends, commits
 
     async def _write(self, appends: list[_Append], commits: list[_Commit]) -> None:
+        if self.broken:  # a sync after one that failed may succeed, and what the first one lost stays lost
+            _refuse([*appends, *commits], lambda: StoreClosed(f"the store cannot write: {self.broken}"))
+            return
+        began = self._clock.monotonic()
         try:
             positions, steps, head = await self._db.run(self._transact, appends, commits, self._clock.now_ms())
         except sqlite3.Error as error:
-            self._fail(error, [*appends, *commits])
+            refusal = self._refusal(error)
+            if appends and commits and not self.broken:
+                await self._write([], commits)  # a small one may find its room: deliveries go on
+                commits = []
+            _refuse([*appends, *commits], lambda: type(refusal)(*refusal.args))
             return
         except Exception as error:
             await self._write_apart(error, appends, commits)
             return
+        self.commits.n += 1
+        self.commits.events += head.pos - self.head.pos
+        self.commits.bytes += sum([append.size for append in appends])
+        self.commits.seconds += self._clock.monotonic() - began
         self.head = head
         for append, found in zip(appends, positions, strict=True):
             if not append.done.done():
@@ -179,7 +211,8 @@ class Writer:
     async def _write_apart(self, error: Exception, appends: list[_Append], commits: list[_Commit]) -> None:
         """Something in the group cannot be written at all (text that is no Unicode, say): find out what, and store the rest."""
         if not appends:
-            self._fail(error, [*commits])
+            refusal = self._refusal(error)
+            _refuse(commits, lambda: type(refusal)(*refusal.args))
             return
         if len(appends) == 1 and not commits:
             if not appends[0].done.done():
@@ -190,21 +223,21 @@ class Writer:
         if commits:
             await self._write([], commits)
 
-    def _fail(self, error: Exception, waiting: list[_Append | _Commit]) -> None:
-        """Nothing of the group is acknowledged. A full disk passes; anything else from the disk ends the writer."""
-        full = "full" in str(error)
-        if not full:
-            self.broken = f"{type(error).__name__}: {error}"
-            self.failed.set()
-        for one in waiting:
-            if not one.done.done():
-                one.done.set_exception(StoreFull() if full else StoreError(f"the store cannot write: {error}"))
+    def _refusal(self, error: Exception) -> StoreError:
+        """What everybody is told: nothing was stored. A full disk passes; anything else from the disk ends the writer."""
+        if getattr(error, "sqlite_errorcode", None) in FULL:
+            return StoreFull()
+        code = getattr(error, "sqlite_errorname", type(error).__name__)
+        self.broken = f"{code}: {error}"
+        self.failed.set()
+        return StoreError(f"the store cannot write: {self.broken}")
 
     # ------------------------------------------------------------ in the connection's thread
 
     def _transact(
         self, db: sqlite3.Connection, appends: list[_Append], commits: list[_Commit], now_ms: int
     ) -> tuple[list[list[int]], list[list[tuple[str, str]] | Exception], Head]:
+        self._hear_checkpoint(db)
         db.execute("BEGIN IMMEDIATE")
         try:
             head = Head(self.head.pos, self.head.duplicates, self.head.discarded)
@@ -218,15 +251,32 @@ class Writer:
                 (head.pos, head.duplicates, head.discarded, now_ms, PART),
             )
             db.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # the first error is the one to tell
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                self.codes.reload(db)
-                self.dedupe.load(db)
-                self._sources.clear()
+        except BaseException as error:
+            try:
+                self._take_back(db)
+            except sqlite3.Error as another:  # no more a full disk: what is in memory would be taken for stored
+                raise sqlite3.OperationalError(f"{error}; then, taking it back: {another}") from error
             raise
         return positions, steps, head
+
+    def _take_back(self, db: sqlite3.Connection) -> None:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        self.codes.reload(db)
+        self.dedupe.load(db)
+        self._sources.clear()
+
+    def _hear_checkpoint(self, db: sqlite3.Connection) -> None:
+        """A database file that cannot be written would go unnoticed while the WAL grows and grows."""
+        self._unheard += 1
+        if self._unheard < HEARD_EVERY:
+            return
+        self._unheard = 0
+        try:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode not in FULL:
+                raise
 
     def _remember_sources(self, db: sqlite3.Connection, names: set[str]) -> None:
         """Message ids are looked up source by source: their names must be known, also of those configured no more."""
@@ -295,6 +345,12 @@ class Writer:
             for facts, pos in zip(append.facts, rest, strict=False):
                 if facts is not None and pos:
                     fold(db, pos, facts)
+
+
+def _refuse(waiting: Sequence[_Append | _Commit], refusal: Callable[[], StoreError]) -> None:
+    for one in waiting:
+        if not one.done.done():
+            one.done.set_exception(refusal())
 
 
 def _write_discards(db: sqlite3.Connection, discards: list[Discard]) -> None:
