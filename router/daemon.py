@@ -1,5 +1,8 @@
-"""The daemon: builds everything bottom-up on one exit stack and leaves it in reverse: stop listening, let attempts end,
-commit, close the store. Owns every lifetime."""
+"""The daemon: builds everything bottom-up on one exit stack and leaves it in reverse. Owns every lifetime.
+
+A signal first drains: requests that have begun are answered, attempts end, their outcomes are committed. Leaving the stack then
+cuts whatever is left, and closes the store. What was cut is repeated after the next start.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,15 +25,24 @@ from router.accept import Acceptor
 from router.admin.api import Reloaded, RestartRequired, make_admin_app
 from router.clock import SystemClock
 from router.config import Config, DestinationConfig, Listen
+from router.deliver.commands import Refused
 from router.deliver.runner import Runner
 from router.destinations import Destination, read
-from router.errors import ConfigError, StartError, StoreError
+from router.errors import ConfigError, StartError
+from router.fleet import CUT_S, Fleet, ended
 from router.ingest.auth import Sources
+from router.ingest.listener import IngestRunner
 from router.ingest.server import make_app, make_runner
+from router.metrics import Metrics
+from router.signals import STOP_SIGNALS, signals_around_the_loop
 from router.store.sqlite import SqliteStore, open_store
-from router.telemetry import Log, library_lines, make_log
+from router.telemetry import Log, library_lines, make_log, to_paste
 
 BACKLOG = 4096
+
+DRAIN_S = 20.0
+"""From the signal until what is in flight is cut. With all that follows it stays well below the service's TimeoutStopSec, and
+below the 30 s that container platforms give."""
 
 NEED_RESTART = {
     "server.listen": "server.listen",
@@ -57,11 +68,12 @@ def run(config_path: Path) -> int:
         ConfigError: config.toml cannot be used (exit code 78).
         StartError: it cannot start here: port in use, store not writable or newer (exit code 1).
     """
-    config, destinations = read(config_path)
-    _spare_the_collector()
-    log = make_log(config.log.level, config.log.format, config.log.decisions)
-    with library_lines(log), asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(Daemon(config_path, config, destinations, log).serve())
+    with signals_around_the_loop():
+        config, destinations = read(config_path)
+        _spare_the_collector()
+        log = make_log(config.log.level, config.log.format, config.log.decisions)
+        with library_lines(log), asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(Daemon(config_path, config, destinations, log).serve())
 
 
 def _spare_the_collector() -> None:
@@ -82,61 +94,91 @@ class Daemon:
     """One process: a store, two listeners, a runner per destination."""
 
     def __init__(self, path: Path, config: Config, destinations: Sequence[Destination], log: Log) -> None:
-        self.runners: dict[str, Runner] = {}
         self.store: SqliteStore
+        self.metrics = Metrics()
         self._path, self._config, self._destinations, self._log = path, config, destinations, log
         self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._reason = ""  #: why it stops
+        self._started = asyncio.Event()
         self._sources = Sources(config.sources)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._reloading = asyncio.Lock()
 
     async def serve(self) -> int:
         """Run until a signal or a fault of the store; returns the exit code."""
         config, log = self._config, self._log
+        self._listen_to_signals()
         log.emit(
             "daemon_started", version=__version__, config=str(self._path), store=str(config.store.path), pid=os.getpid()
         )
         for warning in config.warnings:
             log.emit(warning.event, where=warning.where, setting=warning.key, detail=warning.words)
         async with AsyncExitStack() as stack:
-            self._listen_to_signals()
             self.store, self._clock = await stack.enter_async_context(
                 open_store(
                     config.store.path,
-                    SystemClock,
+                    lambda mark: SystemClock(mark, lambda seconds: log.emit("clock_jumped", seconds=round(seconds, 3))),
                     dedupe_window_s=config.store.dedupe_window_s,
                     retention_s=config.store.retention_s,
                     min_free_bytes=config.store.min_free_bytes,
                 )
             )
-            await stack.enter_async_context(self._running())
-            ingest = make_app(
-                Acceptor(self.store, log),
-                self._sources,
-                self._clock,
-                trusted_proxies=config.server.trusted_proxies,
-                public_url=config.server.public_url,
+            self._fleet = Fleet(self.store, self._clock, log, self.metrics)
+            await stack.enter_async_context(self._fleet.running(self._destinations, self._stop.set))
+            ingest = make_runner(
+                make_app(
+                    Acceptor(self.store, log),
+                    self._sources,
+                    self._clock,
+                    trusted_proxies=config.server.trusted_proxies,
+                    public_url=config.server.public_url,
+                    metrics=self.metrics,
+                )
             )
-            admin = make_admin_app(self, config.admin.token, config.admin.listen.host, log)
-            admin_runner = web.AppRunner(admin, access_log=None, handle_signals=False)
-            ingest_url = await stack.enter_async_context(
-                _listening(make_runner(ingest), config.server.listen, "server")
+            admin = web.AppRunner(
+                make_admin_app(self, config.admin.token, config.admin.listen.host, log),
+                access_log=None,
+                handle_signals=False,
+                shutdown_timeout=CUT_S,
             )
-            admin_url = await stack.enter_async_context(_listening(admin_runner, config.admin.listen, "admin"))
-            self._tell_ready(ingest_url, admin_url)
+            ingest_url = await stack.enter_async_context(_listening(ingest, config.server.listen, "server"))
+            admin_url = await stack.enter_async_context(_listening(admin, config.admin.listen, "admin"))
+            self._started.set()
+            if not self.is_stopping:
+                self._tell_ready(ingest_url, admin_url)
             failed = await self._until_stopped()
-            log.emit("daemon_stopping", reason=failed or "asked")
+            log.emit("daemon_stopping", reason=failed or self._reason)
+            if not failed:
+                await self._drain(ingest)
+        if self.store.writer.broken and not failed:
+            log.emit("store_failed", detail=self.store.writer.broken)
         log.emit("daemon_stopped")
-        return 1 if failed else 0
+        return 1 if failed or self.store.writer.broken else 0
+
+    @property
+    def runners(self) -> dict[str, Runner]:
+        """The destinations that run, by name."""
+        return self._fleet.runners
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._stop_by_signal, number)
         loop.add_signal_handler(signal.SIGHUP, self._reload_by_signal)
 
+    def _stop_by_signal(self, number: signal.Signals) -> None:
+        """The first one drains, another one ends that."""
+        if self.is_stopping:
+            self._hurry.set()
+        self._reason = number.name
+        self._stop.set()
+
     def _tell_ready(self, ingest_url: str, admin_url: str) -> None:
-        hint = f"{os.environ.get('SEGMENT_ROUTER_COMMAND', 'segment-router')} send track --user u1 --event Hello"
+        hint = to_paste("send track --user u1 --event Hello")
         self._log.emit("daemon_ready", listen=ingest_url, admin=admin_url, destinations=list(self.runners), paste=hint)
         if sys.stderr.isatty():
             print(greeting(ingest_url, admin_url, hint, self._config.destinations), file=sys.stderr)
@@ -147,60 +189,57 @@ class Daemon:
         failed = asyncio.create_task(self.store.writer.failed.wait())
         try:
             while True:
-                await asyncio.wait({stop, failed, *self._tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
-                if failed.done():
+                await asyncio.wait({stop, failed, *self._fleet.tasks.values()}, return_when=asyncio.FIRST_COMPLETED)
+                if self.store.writer.broken:
+                    self._log.emit("store_failed", detail=self.store.writer.broken)
                     return f"the store cannot write: {self.store.writer.broken}"
                 if stop.done():
                     return ""
-                for name, task in list(self._tasks.items()):
-                    if task.done() and not self._reloading.locked():
+                for name, task in list(self._fleet.tasks.items()):
+                    if task.done() and not self._fleet.changing.locked():
                         return f"destination {name} ended: {task.exception()}"
         finally:
             stop.cancel()
             failed.cancel()
 
-    # ------------------------------------------------------------ destinations
+    async def _drain(self, ingest: IngestRunner) -> None:
+        """Answer what has begun to arrive and let what is in flight end, until the deadline or a second signal."""
 
-    @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        """Run every destination; leaving lets what is in flight end."""
-        for destination in self._destinations:
-            await self._start(destination)
-        self.store.keep_for(self.runners)
-        try:
-            yield
-        finally:
-            for runner in self.runners.values():
-                runner.stop()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        async def drain() -> None:
+            await asyncio.gather(ingest.drain(), self._fleet.end_all(Runner.stop))
 
-    async def _start(self, destination: Destination) -> None:
-        runner = Runner(destination, self.store, self._clock, self._log, random.Random())
-        await runner.open()  # before anything more is accepted
-        self.runners[destination.name] = runner
-        self._tasks[destination.name] = asyncio.create_task(runner.run(), name=f"destination-{destination.name}")
-
-    async def _end(self, name: str) -> None:
-        self.runners.pop(name).stop()
-        task = self._tasks.pop(name)
-        with contextlib.suppress(StoreError):
-            await task
+        hurry: asyncio.Task[Any] = asyncio.create_task(self._hurry.wait())
+        drains = asyncio.create_task(drain(), name="drain")
+        await asyncio.wait({hurry, drains}, timeout=DRAIN_S, return_when=asyncio.FIRST_COMPLETED)
+        if drains.done():
+            hurry.cancel()
+            drains.result()
+            return
+        reason = self._reason if hurry.done() else "deadline"
+        self._log.emit("requests_cut", reason=reason, in_flight=self._fleet.in_flight())
+        hurry.cancel()
+        drains.cancel()
+        await ended([drains])
 
     # ------------------------------------------------------------ reload
 
     def _reload_by_signal(self) -> None:
         async def reload() -> None:
-            with contextlib.suppress(ConfigError, RestartRequired):  # told in the log
+            await self._started.wait()
+            with contextlib.suppress(ConfigError, RestartRequired, Refused):  # told in the log, or it stops anyway
                 await self.reload()
 
-        self._reload_task = asyncio.create_task(reload(), name="reload")
+        if not self.is_stopping:
+            self._reload_task = asyncio.create_task(reload(), name="reload")
 
     async def reload(self) -> Reloaded:
         """Read config.toml again and put it in force, all of it or nothing.
 
         A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
         """
-        async with self._reloading:
+        async with self._fleet.changing:
+            if self.is_stopping:
+                raise Refused("stopping", "the daemon is stopping")
             try:
                 config, destinations = read(self._path)
                 self._refuse_restart(config)
@@ -210,11 +249,7 @@ class Daemon:
                 raise
             wanted = {destination.name: destination for destination in destinations}
             done = self._compare(config, wanted)
-            await asyncio.gather(*(self._end(name) for name in (*done.changed, *done.removed)))
-            for name in (*done.changed, *done.added):
-                await self._start(wanted[name])
-            self.runners = {name: self.runners[name] for name in wanted}  # answers list them as config.toml does
-            self.store.keep_for(self.runners)
+            await self._fleet.exchange(wanted, done.changed, done.added, done.removed)
             self._sources.replace(config.sources)
             self._config = config
             self._log.emit("config_reloaded", **done._asdict(), destinations=list(self.runners))
@@ -237,6 +272,15 @@ class Daemon:
         value = {key: attrgetter(place) for key, place in NEED_RESTART.items()}
         if changed := [key for key in value if value[key](self._config) != value[key](config)]:
             raise RestartRequired(changed)
+
+    async def forget(self, name: str) -> dict[str, int]:
+        """Drop all that is kept of a destination which is not configured. Raises Refused."""
+        return await self._fleet.forget(name)
+
+    @property
+    def now_ms(self) -> int:
+        """Router time."""
+        return self._clock.now_ms()
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys."""

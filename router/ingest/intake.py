@@ -21,6 +21,9 @@ from router.ingest.rate import Limiter
 
 log = logging.getLogger("router.ingest")
 
+SOURCE = web.RequestKey("source", str)
+"""Where a request keeps the name of its source, once that is known."""
+
 
 class Acceptor(Protocol):
     """The stage behind ingestion."""
@@ -69,6 +72,7 @@ class Intake:
             source = self.sources.authenticate(posted.write_key, authorization, posted.item_key, key)
         else:
             source = self.sources.authenticate("", authorization, _none, key)
+        request[SOURCE] = source.name
         if source.kind != kind:
             raise UnknownWriteKey("invalid_write_key", "the write key belongs to a source of another kind")
         if check is not None:

@@ -1,10 +1,14 @@
-"""The listener: connections, their number, and malformed HTTP, which aiohttp meets before any handler does."""
+"""The listener: connections, their number, how they end when the daemon stops, and malformed HTTP, which aiohttp meets
+before any handler does."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
+import socket
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +19,13 @@ from router.ingest.answers import failure, failure_body
 SPARE_FILES = 256
 """Descriptors kept for all but connections: the store, destinations, the admin listener."""
 
+QUIET_S = 0.5
+"""While stopping, a connection without a request stays this long: its client may be about to send one, and is told to
+close only by the answer to it."""
+
+CUT_S = 3.0
+"""What is still not answered when the listener ends gets this long for its 503."""
+
 log = logging.getLogger("router.ingest")
 
 _TOO_MANY = failure_body("too_many_connections", "the router has too many connections; try again in 1 s")
@@ -24,10 +35,10 @@ _REFUSAL = (
 )
 
 
-def make_runner(app: web.Application, **kwargs: Any) -> web.AppRunner:
+def make_runner(app: web.Application, **kwargs: Any) -> IngestRunner:
     """The runner for `make_app`: no access log, bodies as they come, malformed HTTP answered in JSON."""
     kwargs.setdefault("keepalive_timeout", limits.IDLE_TIMEOUT_S)
-    return _Runner(app, access_log=None, auto_decompress=False, **kwargs)
+    return IngestRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=CUT_S, **kwargs)
 
 
 def most_connections() -> int:
@@ -36,8 +47,24 @@ def most_connections() -> int:
     return limits.MAX_CONNECTIONS if files < 0 else max(1, min(limits.MAX_CONNECTIONS, files - SPARE_FILES))
 
 
-class _Runner(web.AppRunner):
+class IngestRunner(web.AppRunner):
+    """Runs an ingestion application. `cleanup` alone cuts what has begun to arrive; `drain` before it does not."""
+
     __slots__ = ()
+
+    async def drain(self) -> None:
+        """Take no new connection, answer what has begun to arrive; returns when every connection has gone.
+
+        Each of these answers ends its connection. Where this is cancelled, `cleanup` answers the rest with 503.
+        """
+        server = self.server
+        assert isinstance(server, _Server)
+        server.is_stopping = True
+        late = [connection for site in list(self.sites) for connection in await _stop_listening(site)]
+        loop = asyncio.get_running_loop()
+        for connection in late:
+            await loop.connect_accepted_socket(server, connection)
+        await server.drain()
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -48,6 +75,43 @@ class _Server(web.Server):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._most = most_connections()
+        self.is_stopping = False
+        self._empty = asyncio.Event()
+
+    async def drain(self) -> None:
+        """Return once no connection is left. Those without a request are closed after a while."""
+        if await self._empties():
+            return
+        idle = [one for one in self.connections if isinstance(one, _Connection) and one.is_idle]
+        for one in idle:
+            one.hang_up()
+        await self._empties()
+        for one in idle:
+            one.force_close()
+        await self._empty.wait()
+
+    async def _empties(self) -> bool:
+        """Whether all connections go within `QUIET_S`."""
+        await asyncio.sleep(0)  # what the loop has accepted by now is told to us before we look
+        self._look()
+        try:
+            async with asyncio.timeout(QUIET_S):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _look(self, *_: object) -> None:
+        if not self._connections:
+            self._empty.set()
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        serving = handler._task_handler
+        super().connection_lost(handler, exc)
+        if serving is None:
+            self._look()
+        else:
+            serving.add_done_callback(self._look)  # its request may still be on its way into the store
 
     @property
     def is_crowded(self) -> bool:
@@ -61,7 +125,37 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One connection. What aiohttp says of malformed HTTP by itself is plain text, and a traceback in the log."""
 
-    __slots__ = ()
+    __slots__ = ("_has_begun",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._has_begun = False  #: something of a request is here that has no answer yet
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request, and not even half a head of one is here."""
+        return self._waiter is not None and not self._has_begun
+
+    def hang_up(self) -> None:
+        """Say that nothing more comes. The client closes: were it us, a request on its way would be met by a reset."""
+        self.close()
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            transport.write_eof()
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is not None and data:
+            self._has_begun = True
+        super().data_received(data)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        self._has_begun = bool(self._messages)
+        server = self._manager
+        if isinstance(server, _Server) and server.is_stopping and not self._has_begun:
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -86,3 +180,19 @@ class _Connection(web.RequestHandler):
             response = failure(status, "internal_error", "an error of the router; it is in its log")
         response.force_close()
         return response
+
+
+async def _stop_listening(site: web.BaseSite) -> list[socket.socket]:
+    """Close a site's listening sockets. Returns the connections that waited in them: closing alone would reset those."""
+    server = site._server
+    assert server is not None
+    listening = [socket.socket(fileno=os.dup(one.fileno())) for one in server.sockets]  # type: ignore[attr-defined]
+    await site.stop()  # the copies keep them open, and nobody else accepts from here on
+    waiting: list[socket.socket] = []
+    for one in listening:
+        with one, suppress(BlockingIOError):
+            one.setblocking(False)
+            while True:
+                waiting.append(one.accept()[0])
+                waiting[-1].setblocking(False)
+    return waiting

@@ -8,6 +8,7 @@ of it for people and tools; the tests hold the two together.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,12 @@ from aiohttp import hdrs, web
 
 import router
 from router.clock import Clock
-from router.errors import StoreBusy
+from router.errors import StoreBusy, StoreClosed
 from router.ingest import limits
 from router.ingest.answers import document, refusal_for, success
 from router.ingest.auth import Sources
 from router.ingest.cors import grant, preflight
-from router.ingest.intake import Acceptor, Intake
+from router.ingest.intake import SOURCE, Acceptor, Intake
 from router.ingest.limits import MAX_BATCH_BYTES, MAX_SINGLE_BYTES, MAX_WEBHOOK_BYTES, read_body
 from router.ingest.listener import make_runner
 from router.ingest.parse import parse_batch, parse_single
@@ -29,6 +30,7 @@ from router.ingest.pixel import Pixel
 from router.ingest.proxy import networks
 from router.ingest.settings import Settings
 from router.ingest.webhook import SIGNATURE, check_signature, parse_webhook
+from router.metrics import Metrics
 
 __all__ = ["BATCH_PATHS", "SINGLE_PATHS", "make_app", "make_runner"]
 
@@ -55,18 +57,27 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def make_app(
-    acceptor: Acceptor, sources: Sources, clock: Clock, *, trusted_proxies: Iterable[str] = (), public_url: str = ""
+    acceptor: Acceptor,
+    sources: Sources,
+    clock: Clock,
+    *,
+    trusted_proxies: Iterable[str] = (),
+    public_url: str = "",
+    metrics: Metrics | None = None,
 ) -> web.Application:
     """The ingestion application; to be run by `make_runner`.
 
     Args:
         trusted_proxies: addresses or networks whose X-Forwarded-For, -Host and -Proto are believed.
         public_url: the address that clients are told; empty: the one they asked at.
+        metrics: where the answers are counted.
     """
     proxies = networks(trusted_proxies)
     intake = Intake(acceptor, sources, clock, proxies)
     posts, pixel, settings = _Posts(intake), Pixel(intake), Settings(sources, clock, public_url, proxies)
-    app = web.Application(middlewares=[_Edge().answer])
+    edge = _Edge(metrics or Metrics())
+    app = web.Application(middlewares=[edge.answer])
+    app.on_shutdown.append(edge.cut)
     for type, names in SINGLE_PATHS.items():
         for name in names:
             _add(app, f"/v1/{name}", partial(posts.single, type))
@@ -150,23 +161,41 @@ async def _show(openapi: bytes, request: web.Request) -> web.Response:
 class _Edge:
     """Around every handler: bounds what is in flight, answers errors and preflights, lets browsers read the answer."""
 
-    def __init__(self) -> None:
-        self._in_flight = 0
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._in_flight: set[asyncio.Task[object]] = set()
+        self._is_cut = False
 
     @web.middleware
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The answer to any request."""
         answer: web.StreamResponse
-        self._in_flight += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._in_flight.add(task)
         try:
-            if self._in_flight > limits.MAX_IN_FLIGHT:
+            if self._is_cut:
+                raise StoreClosed
+            if len(self._in_flight) > limits.MAX_IN_FLIGHT:
                 raise StoreBusy
             answer = await handler(request)
+        except asyncio.CancelledError:
+            if not self._is_cut:
+                raise
+            task.uncancel()
+            answer = refusal_for(StoreClosed())  # it may be stored in the end: the client's retry is then a duplicate
         except Exception as error:  # the edge: whatever went wrong, the client gets an answer it can read
             answer = preflight(request) if request.method == hdrs.METH_OPTIONS else refusal_for(error)
         finally:
-            self._in_flight -= 1
+            self._in_flight.discard(task)
+        self._metrics.requests[request.get(SOURCE, ""), answer.status] += 1
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None:
             grant(origin, answer)
         return answer
+
+    async def cut(self, app: web.Application) -> None:
+        """Answer what is in flight with 503 now: the listener ends."""
+        self._is_cut = True
+        for task in self._in_flight:
+            task.cancel()

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from router import daemon
+from router.ingest import listener
+
 COMMAND = "/opt/segment-router/.venv/bin/segment-router"
 
 
@@ -58,6 +61,11 @@ def test_a_faulty_configuration_is_not_started_again_and_again(service: configpa
 def test_reload_is_a_signal_and_state_has_a_place(service: configparser.SectionProxy) -> None:
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert service["StateDirectory"] == "segment-router"
+
+
+def test_systemd_waits_longer_than_the_daemon_takes_to_stop(service: configparser.SectionProxy) -> None:
+    longest_s = daemon.DRAIN_S + 2 * (listener.CUT_S + 2 * daemon.CUT_S)  # both listeners, then the destinations
+    assert int(service["TimeoutStopSec"]) > longest_s
 
 
 def test_it_waits_for_no_notice_that_the_daemon_does_not_send(service: configparser.SectionProxy) -> None:
