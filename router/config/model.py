@@ -92,6 +92,12 @@ def _requirement(value: str) -> str:
     return value
 
 
+def _quoted(value: Any) -> Any:
+    if isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values()):
+        raise ValueError('write each whole path between quotes, e.g. { "properties.area" = "properties.module" }')
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 WriteKey = Annotated[str, AfterValidator(_write_key)]
 Positive = Annotated[StrictInt, Field(ge=1)]
@@ -197,9 +203,12 @@ class DeadConfig(Section):
 
 
 class MappingConfig(Section):
-    """`[destination.mapping]`: changes to an event before the plugin sees it."""
+    """`[destination.mapping]`: changes to traits and properties before the plugin sees them, made in this order.
 
-    rename: Mapping[str, str] = {}
+    Keys and entries are dotted paths (`properties.area`); `router.config.mapping` knows which there are.
+    """
+
+    rename: Annotated[Mapping[str, str], BeforeValidator(_quoted)] = {}
     drop: tuple[str, ...] = ()
     set: Mapping[str, Any] = {}
     only: tuple[str, ...] = ()

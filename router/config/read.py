@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from router.config.draft import Draft
+from router.config.mapping import mapping_problems
 from router.config.model import (
     AdminConfig,
     Config,
@@ -20,7 +21,6 @@ from router.config.model import (
     DestinationConfig,
     LogConfig,
     MappingConfig,
-    Section,
     ServerConfig,
     StoreConfig,
 )
@@ -28,12 +28,6 @@ from router.config.words import unknown
 from router.errors import ConfigError
 
 KEYS = ("plugins_dir", "server", "admin", "store", "log", "source", "destination")
-NO_EFFECT = {
-    "hold.max_bytes": "hold.max_age and hold.max_events_per_user bound what is held",
-    "dead.max_age": "dead letters are never removed",
-    "dead.max_bytes": "dead letters are never removed",
-}
-"""Keys that are accepted but not built yet, and what happens instead."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -75,7 +69,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Draft:
     _check_sources(draft, {str(table.get("name")) for _, table in sources})
     for where, destination in draft.destinations:
         _check_supported(draft, where, destination)
-    _warn_of_no_effect(draft, store)
+    _check_mappings(draft)
     if not draft.problems and server and admin and store and log:
         draft.config = Config(
             path=draft.path,
@@ -165,21 +159,11 @@ def _check_supported(draft: Draft, where: str, destination: DestinationConfig) -
         draft.problems.append(f"{where}.filter: not supported yet; leave it empty")
     if destination.delivery.isolation != "loop":
         draft.problems.append(f'{where}.delivery.isolation: "thread" is not supported yet; write "loop"')
-    for key in MappingConfig.model_fields:
-        if getattr(destination.mapping, key):
-            draft.problems.append(f"{where}.mapping.{key}: not supported yet; leave it empty")
 
 
-def _warn_of_no_effect(draft: Draft, store: StoreConfig | None) -> None:
-    """A value that was chosen and does nothing yet must not be silent."""
-    _warn_of_chosen(draft, "", "store", store)
-    for _, destination in draft.destinations:
-        _warn_of_chosen(draft, destination.name, "hold", destination.hold)
-        _warn_of_chosen(draft, destination.name, "dead", destination.dead)
-
-
-def _warn_of_chosen(draft: Draft, where: str, table: str, section: Section | None) -> None:
-    for name, field in type(section).model_fields.items() if section else ():
-        key = f"{table}.{field.alias or name}"
-        if key in NO_EFFECT and getattr(section, name) != field.default:
-            draft.warnings.append(ConfigWarning(where, key, f"has no effect yet: {NO_EFFECT[key]}"))
+def _check_mappings(draft: Draft) -> None:
+    """Mapping tables without a fault are kept; for whoever checks further a faulty one is empty."""
+    for at, (where, destination) in enumerate(draft.destinations):
+        if faults := mapping_problems(destination.mapping):
+            draft.problems += [f"{where}.mapping.{fault}" for fault in faults]
+            draft.destinations[at] = where, destination.model_copy(update={"mapping": MappingConfig()})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -49,6 +50,17 @@ class Listen:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def parse_instant(text: str, now_ms: int) -> int:
+    """Milliseconds since 1970 of "2026-01-31T10:00:00Z" (UTC where it names no offset), or of "36h": so long before now."""
+    if _AMOUNT.fullmatch(text.strip()):
+        return now_ms - int(parse_duration(text) * 1000)
+    try:
+        at = datetime.fromisoformat(text.strip())
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise ValueError("not a time; write 2026-01-31T10:00:00Z, or 36h for so long ago") from None
 
 
 def parse_duration(value: Any) -> float:

@@ -6,9 +6,22 @@
 A plugin's fault, or a setting it refuses, is a problem of the file: it is told together with all others.
 """
 
-from router.destinations.assemble import Destination, build, read
+from router.destinations.assemble import Destination, build, build_one, read
 from router.destinations.contract import HOOKS, MAPPING_HOOKS
 from router.destinations.discover import Found, available, find
 from router.destinations.redact import Redactor
+from router.destinations.show import preview
 
-__all__ = ["HOOKS", "MAPPING_HOOKS", "Destination", "Found", "Redactor", "available", "build", "find", "read"]
+__all__ = [
+    "HOOKS",
+    "MAPPING_HOOKS",
+    "Destination",
+    "Found",
+    "Redactor",
+    "available",
+    "build",
+    "build_one",
+    "find",
+    "preview",
+    "read",
+]

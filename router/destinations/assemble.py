@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from router.config import Config, DestinationConfig, examine, problems_of
+from router.config import Config, DestinationConfig, Draft, examine, problems_of
+from router.destinations import old_names
 from router.destinations.contract import bind, check_class, check_facts
 from router.destinations.discover import Found, find
+from router.destinations.mapping import MappingTable, compile_mapping
 from router.destinations.redact import Redactor
 from router.errors import ConfigError, PluginError
 from router.plugin import API_VERSION, Batch, Group, Settings, UserId
@@ -33,12 +35,22 @@ class Destination:
     config: DestinationConfig = field(repr=False)
     instance: object = field(repr=False)
     settings: Settings = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)  #: every SecretStr of the settings, longest first
+    secrets: tuple[str, ...] = field(repr=False)  #: every SecretStr, and what was looked up; longest first
     names: frozenset[str]  #: what an event's `integrations` may call it, in lower case
     requires: Mapping[str, tuple[UserId | Group, ...]]  #: the plugin's and the operator's, per call type
     kinds: Mapping[str, Batch]
     hooks: Mapping[str, Callable[..., Any]] = field(repr=False)  #: implemented ones; parameters in the contract's order
     redactor: Redactor = field(repr=False)
+    mapping: MappingTable | None = field(repr=False)  #: None: events go to the plugin as they are
+
+    @property
+    def gate(self) -> str:
+        """What its gate asks, as text: where two texts differ, the gate may answer otherwise for what is held."""
+        groups = {
+            kind: needs.needs for kind, rules in self.requires.items() for needs in rules if isinstance(needs, Group)
+        }
+        told_as = self.mapping.told_as if self.mapping else {}
+        return msgspec.json.encode([groups, told_as], order="sorted").decode()
 
     def redact(self, text: str) -> str:
         """The text with `***` in place of each secret."""
@@ -75,7 +87,26 @@ def read(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Config, l
     destinations = _build_all(draft.destinations, draft.plugins_dir, draft.state_dir, problems)
     if draft.config is None or problems:
         raise ConfigError(problems)
-    return draft.config, destinations
+    told = [warning for d in destinations for warning in old_names.warnings_of(d.config, type(d.settings))]
+    return draft.config.model_copy(update={"warnings": (*draft.config.warnings, *told)}), destinations
+
+
+def build_one(draft: Draft, name: str) -> Destination:
+    """The destination of this name; what is wrong elsewhere in the file does not matter.
+
+    Raises:
+        KeyError: the file has no destination of this name.
+        ConfigError: with every problem of its table, its plugin and its settings.
+    """
+    found = [(where, table) for where, table in draft.destinations if table.name == name]
+    if not found:
+        raise KeyError(name)
+    where, table = found[0]
+    problems = [problem for problem in draft.problems if problem.startswith((where, "plugins_dir"))]
+    built = _build_all([(where, table)], draft.plugins_dir, draft.state_dir, problems)
+    if problems:
+        raise ConfigError(problems)
+    return built[0]
 
 
 def _build_all(
@@ -106,12 +137,17 @@ def _build(where: str, table: DestinationConfig, plugins_dir: Path | None, state
         faults = problems_of(error, plugin.settings_model, f"{where}.settings")
         raise ConfigError([hide.text(fault) for fault in faults]) from None
     settings = _with_absolute_paths(settings, state_dir)
-    secrets = tuple(sorted({secret for secret in _secrets_in(settings) if secret}, key=lambda s: (-len(s), s)))
+    table = old_names.moved(where, table, settings)
+    # What was looked up was meant to be a secret, whatever type the plugin gave that setting.
+    found_secrets = {secret for secret in (*_secrets_in(settings), *looked_up) if secret}
+    secrets = tuple(sorted(found_secrets, key=lambda s: (-len(s), s)))
     try:
         return _assemble(table, found, plugin, settings, secrets)
     except PluginError as error:
-        words = PluginError(Redactor((*secrets, *looked_up)).text(str(error)))
+        words = PluginError(Redactor(secrets).text(str(error)))
         raise ConfigError(_plugin_problems(where, table.plugin, words)) from None
+    except ConfigError as error:
+        raise ConfigError([f"{where}.mapping: {problem}" for problem in error.problems]) from None
 
 
 def _assemble(
@@ -122,6 +158,7 @@ def _assemble(
     except Exception as error:  # a third party's code: whatever it raises is the operator's problem to read
         raise PluginError(f"cannot be made with these settings: {type(error).__name__}: {error}") from error
     check_facts(instance)
+    requires = _requires(getattr(instance, "requires", {}), table.hold.require)
     return Destination(
         name=table.name,
         plugin_name=found.name,
@@ -133,10 +170,11 @@ def _assemble(
         settings=settings,
         secrets=secrets,
         names=frozenset(name.lower() for name in (table.name, *getattr(instance, "display_names", ()))),
-        requires=_requires(getattr(instance, "requires", {}), table.hold.require),
+        requires=requires,
         kinds=_kinds(getattr(instance, "kinds", {"": Batch()}), table.delivery.linger_s),
         hooks=bind(instance, table.name),
         redactor=Redactor(secrets),
+        mapping=compile_mapping(table.mapping, requires),
     )
 
 

@@ -314,37 +314,12 @@ def test_the_dedupe_window_is_at_most_the_retention(write_config: Write) -> None
     [
         ("filter = \"type = 'track'\"", "filter"),
         ('delivery = { isolation = "thread" }', "delivery.isolation"),
-        ('mapping = { drop = ["properties.x"] }', "mapping.drop"),
-        ('mapping = { rename = { "properties.a" = "properties.b" } }', "mapping.rename"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_rather_than_ignored(write_config: Write, toml: str, key: str) -> None:
     (problem,) = problems(write_config(SOURCE + DESTINATION + toml))
     assert problem.startswith(f"destination[0] (braze).{key}: ")
     assert "not supported yet" in problem
-
-
-@pytest.mark.parametrize(
-    ("toml", "where", "key"),
-    [
-        (DESTINATION + 'hold = { max_bytes = "2GB" }', "braze", "hold.max_bytes"),
-        (DESTINATION + 'dead = { max_age = "1d" }', "braze", "dead.max_age"),
-        (DESTINATION + 'dead = { max_bytes = "2GB" }', "braze", "dead.max_bytes"),
-    ],
-)
-def test_a_chosen_value_that_has_no_effect_yet_is_warned_of(
-    write_config: Write, toml: str, where: str, key: str
-) -> None:
-    (warning,) = load(write_config(SOURCE + toml), {}).warnings
-    assert (warning.where, warning.key, warning.event) == (where, key, "config_warned")
-    assert warning.words.startswith("has no effect yet: ")
-    assert f"{key}: has no effect yet: " in str(warning)
-
-
-def test_the_values_that_keys_have_when_left_out_are_not_warned_of(write_config: Write) -> None:
-    same = 'hold = { max_age = "1d", max_bytes = "1GB" }\ndead = { max_age = "90d", max_bytes = "1GB" }'
-    config = load(write_config(SOURCE + '[store]\nretention = "7d"' + DESTINATION + same), {})
-    assert config.warnings == ()
 
 
 # ---- store and paths

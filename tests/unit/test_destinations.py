@@ -256,6 +256,20 @@ def test_a_secret_is_masked_in_every_form_it_travels_in(text: str) -> None:
     assert redactor.bytes(text.encode()) == redactor.text(text).encode()
 
 
+def test_what_was_looked_up_is_masked_whatever_type_the_plugin_gave_it(bench: Bench) -> None:
+    bench.plugin(TRACK, REQUEST)
+    (built,) = read(bench.config(settings='token = "t0ken"\nbase_url = { env = "U" }'), {"U": "http://hooks/abcd"})[1]
+    assert built.redact("POST http://hooks/abcd with t0ken") == "POST *** with ***"
+
+
+def test_of_a_secret_url_what_stands_behind_the_host_is_masked_alone_too() -> None:
+    redactor = Redactor(
+        ["https://example.com/hook/abc?v=1&token=s%20cret", "http://[broken/x", "HTTP://example.org/x/Secret-9"]
+    )
+    shown = "example.com/: no POST to /hook/abc?v=1&token=s%20cret: /hook/abc, s cret, v 1; /x/Secret-9"
+    assert redactor.text(shown) == "example.com/: no POST to ***?***: ***, ***, v 1; ***"
+
+
 def test_nothing_is_masked_without_secrets() -> None:
     assert Redactor(["", ""]).text("a text") == "a text"
     assert Redactor([]).bytes(b"a text") == b"a text"

@@ -1,0 +1,86 @@
+"""The examples of docs/configuration.md: their tables load, and the real plugins send what the page promises."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from router.deliver.runner import Runner
+from router.destinations import Destination, read
+from router.testing.vendor import FakeVendor
+from tests.contract.rig import Rig, open_rig
+from tests.docs.pages import ROOT, blocks
+
+CONFIGURATION = ROOT / "docs/configuration.md"
+KEYS = dict.fromkeys(
+    ("CLIENTSUCCESS_API_KEY", "FRESHSUCCESS_EVENT_AUTH_KEY", "FRESHSUCCESS_EVENT_API_KEY", "BRAZE_API_KEY"), "k"
+)
+
+
+def shown(folder: Path, plugin: str, url_setting: str, url: str) -> Destination:
+    """The destination that the page shows for this plugin, under the name `d`, sending to `url`."""
+    (block,) = [block for block in blocks(CONFIGURATION, "toml") if f'plugin = "{plugin}"' in block.text]
+    table = block.text.replace(f'name = "{plugin}"', 'name = "d"', 1)
+    table = table.replace("[destination.settings]", f'[destination.settings]\n{url_setting} = "{url}"')
+    path = folder / "config.toml"
+    path.write_text(f'[[source]]\nname = "website"\nwrite_key = "k"\n{table}')
+    _, (destination,) = read(path, KEYS)
+    return destination
+
+
+@asynccontextmanager
+async def running(folder: Path, plugin: str, url_setting: str) -> AsyncIterator[tuple[Rig, FakeVendor]]:
+    """The example at work on a store of its own, with a vendor that takes everything."""
+    async with FakeVendor() as vendor, open_rig(folder) as rig:
+        destination = shown(folder, plugin, url_setting, vendor.url)
+        rig.runner = Runner(destination, rig.store, rig.clock, rig.log, rig.random)
+        rig._task = asyncio.create_task(rig.runner.run())
+        await rig.runner.worker()  # from here on what is accepted is its own
+        yield rig, vendor
+        await rig.stop()
+
+
+def bodies(vendor: FakeVendor) -> list[Any]:
+    """What arrived, line by line."""
+    return [json.loads(line) for request in vendor.requests for line in request.body.splitlines()]
+
+
+async def test_clientsuccess_gets_a_title_as_the_name_that_it_needs_first(tmp_path: Path) -> None:
+    async with running(tmp_path, "clientsuccess", "base_url") as (rig, vendor):
+        await rig.call(
+            "identify", "i", userId="u1", traits={"birthday": "1990-01-01", "title": "Dr", "email": "a@b.co"}
+        )
+        await rig.call("track", "t", userId="u1", event="Paid", properties={"amount": 12})
+        await rig.quiet()
+        assert await rig.fate("t") == ("held", "group_unknown")
+        await rig.call("group", "g", userId="u1", groupId="acme", traits={"title": "Acme Inc"})
+        await rig.quiet()
+        (sent,) = bodies(vendor)
+        assert sent["identity"]["organization"] == {"id": "acme", "name": "Acme Inc"}
+        assert sent["identity"]["user"] == {"id": "u1", "email": "a@b.co", "custom": {"title": "Dr"}}
+        assert sent["value"] == 12
+
+
+async def test_freshsuccess_gets_an_area_as_the_module(tmp_path: Path) -> None:
+    async with running(tmp_path, "freshsuccess", "events_base_url") as (rig, vendor):
+        await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+        await rig.call("track", "t", userId="u1", event="Exported", properties={"area": "Reports", "x": 1})
+        await rig.quiet()
+        (feature,) = [sent for sent in bodies(vendor) if sent["action"] == "feature"]
+        assert (feature["feature"], feature["module"], feature["product"]) == ("Exported", "Reports", "shop")
+
+
+async def test_braze_gets_the_traits_and_properties_that_the_table_names_and_no_others(tmp_path: Path) -> None:
+    async with running(tmp_path, "braze", "base_url") as (rig, vendor):
+        traits = {"email": "a@b.co", "firstName": "Ann", "salary": 1, "contact": {"mobile": "+49", "home": "x"}}
+        await rig.call("identify", "i", userId="u1", traits=traits)
+        await rig.quiet()
+        await rig.call("track", "t", userId="u1", event="Paid", properties={"plan": "pro", "card": "4111"})
+        await rig.quiet()
+        identify, track = bodies(vendor)
+        assert identify["attributes"] == [{"external_id": "u1", "email": "a@b.co", "first_name": "Ann", "phone": "+49"}]
+        assert track["events"][0]["properties"] == {"plan": "pro"}
