@@ -44,8 +44,8 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def keys_of(event: Event, lane_key: str, pos: int, known: Known) -> list[str]:
-    """The user keys an event may draw its membership from, in order: its user's, its anonymousId's, and for an anonymous
-    event those of the user that anonymousId was linked to as of the event."""
+    """The user keys an event may draw its membership from, at most two, in order: its user's, its anonymousId's, and for an
+    anonymous event that of the user its anonymousId was linked to as of the event."""
     keys = [lane_key]
     anonymous = f"a:{event.anonymous_id}" if event.anonymous_id else None
     if anonymous and anonymous not in keys:

@@ -47,11 +47,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import pluggy
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = [
     "JSON",
@@ -78,6 +78,7 @@ __all__ = [
     "UserId",
     "as_number",
     "by_status",
+    "excerpt",
     "hookimpl",
     "json_request",
 ]  # fmt: skip
@@ -114,7 +115,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     original_timestamp: datetime  #: when it happened by the sender's own clock: right for durations
     received_at: datetime  #: when the router accepted it; "now" for every hook
     options: Mapping[str, JSON] = {}  #: this destination's own object in `integrations`
-    payload: Mapping[str, JSON] = {}  #: the whole normalised call, in Segment's spelling
+    payload: Mapping[str, JSON] = {}  #: the whole normalised call, in Segment's spelling; the operator's mapping applied
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -199,6 +200,24 @@ class Settings(BaseModel):
     SecretStr: its value is then replaced by *** wherever a request or an error is shown or stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+
+    #: old name -> present name of a key: still understood, and the operator is told to write the present one. The present
+    #: name `delivery.timeout` is the key of that other table; the old one is then a setting in seconds, None when left out.
+    old_names: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_present_names(cls, given: Any) -> Any:
+        """Raises ValueError where a key is there by two of its names."""
+        if not isinstance(given, Mapping) or cls.old_names.keys().isdisjoint(given):
+            return given
+        named: dict[str, str] = {}
+        for key in given:
+            present = cls.old_names.get(key, key)
+            other = named.setdefault(present, key)
+            if other != key:
+                raise ValueError(f"{other} and {key} are one setting; keep {present} only")
+        return {key if "." in present else present: given[key] for present, key in named.items()}
 
 
 class UserId(msgspec.Struct, frozen=True):

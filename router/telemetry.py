@@ -35,6 +35,9 @@ EVENTS: Mapping[str, LogEvent] = {
     "daemon_started": LogEvent("info", "The process has begun; fields name version, configuration and store."),
     "daemon_ready": LogEvent("info", "Both listeners answer and every destination runs."),
     "daemon_stopping": LogEvent("info", "A stop was asked for; no new turns, what is in flight may end."),
+    "requests_cut": LogEvent(
+        "warning", "A stop's deadline, or a second signal; what has no answer is cut, and repeated after the start."
+    ),
     "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
     "config_reloaded": LogEvent(
         "info", "config.toml was read again and is in force; names what was added, changed, removed."
@@ -51,9 +54,23 @@ EVENTS: Mapping[str, LogEvent] = {
     "delivery_attempted": LogEvent("debug", "One try to send: status or error, and how long it took."),
     "event_delivered": LogEvent("info", "The vendor has the event, or the dry run has recorded it."),
     "event_retrying": LogEvent("info", "An attempt failed and another one is due; the user's later events wait."),
+    "events_waiting": LogEvent(
+        "warning", "Once a day: events are held for longer than a day; how many, of how many users, and for what."
+    ),
     "event_released": LogEvent("info", "A held event may go: its group is known, or an operator said so."),
     "event_dead": LogEvent("warning", "Given up or refused; kept as a dead letter (GET /api/destinations/NAME/dead)."),
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
+    "replay_started": LogEvent("info", "Dead letters, or a span of the log, are being sent again."),
+    "replay_ended": LogEvent("info", "A replay has fed its last event, or was stopped; what it fed is on its way."),
+    "letters_dropped": LogEvent(
+        "warning", "Dead letters are gone: dropped by hand, or the oldest ones at dead.max_age or dead.max_bytes."
+    ),
+    "destination_removed": LogEvent(
+        "warning", "The store has events of a destination that config.toml does not name any more; counted by state."
+    ),
+    "events_abandoned": LogEvent(
+        "error", "Events were trimmed while their destination was removed; they are dead there, without a letter."
+    ),
     "destination_added": LogEvent(
         "info", "A new destination starts at the head of the log; earlier events are not sent."
     ),
@@ -63,7 +80,13 @@ EVENTS: Mapping[str, LogEvent] = {
     "breaker_closed": LogEvent("info", "A probe succeeded; the destination is sent to as before."),
     "plugin_warned": LogEvent("warning", "A plugin met something odd that stops nothing; counted."),
     "store_full": LogEvent("error", "Too little free disk: events are answered with 503 until there is more."),
+    "store_failed": LogEvent(
+        "error", "The disk refused a write or a sync: nothing more is accepted, and the process ends with 1."
+    ),
     "store_recovered": LogEvent("info", "There is room again; events are accepted."),
+    "clock_jumped": LogEvent(
+        "warning", "The wall clock moved by `seconds`; router time takes it in, 1 s in 10 s, and nothing expires by it."
+    ),
     "library_logged": LogEvent("warning", "A line of a library the daemon uses; it has its own level."),
     "internal_error": LogEvent("error", "A fault of the router itself, with its traceback; please report it."),
 }
@@ -255,3 +278,8 @@ def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     except (OSError, ValueError):
         return False
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def to_paste(words: str) -> str:
+    """A line for a terminal that runs these words of ours the way the daemon itself was started."""
+    return f"{os.environ.get('SEGMENT_ROUTER_COMMAND', 'segment-router')} {words}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
 from aiohttp import web
 
 from router.admin.guard import guard, refusal, reply
+from router.admin.metrics import CONTENT_TYPE, exposition
+from router.admin.replays import Replays
+from router.admin.requests import json_body
 from router.deliver.runner import Runner
 from router.errors import ConfigError
 from router.event import parse_user
+from router.metrics import Metrics
 from router.store.sqlite import SqliteStore
 from router.telemetry import Log
 
@@ -41,14 +43,33 @@ class Daemon(Protocol):
     """What the API needs of the daemon."""
 
     store: SqliteStore
-    runners: dict[str, Runner]
+    metrics: Metrics
+
+    @property
+    def runners(self) -> Mapping[str, Runner]:
+        """The destinations that run, by name."""
+        ...
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        ...
 
     async def reload(self) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError or RestartRequired."""
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired or Refused."""
         ...
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys."""
+        ...
+
+    async def forget(self, name: str) -> dict[str, int]:
+        """Drop all that is kept of a destination which is not configured. Raises Refused `configured`, `unknown`."""
+        ...
+
+    @property
+    def now_ms(self) -> int:
+        """Router time."""
         ...
 
 
@@ -58,6 +79,7 @@ def make_admin_app(daemon: Daemon, token: str | None, listen_host: str, log: Log
     api = _Api(daemon)
     app.router.add_get("/healthz", api.health)
     app.router.add_get("/readyz", api.ready)
+    app.router.add_get("/metrics", api.metrics)
     app.router.add_get("/api/ledger", api.ledger)
     app.router.add_get("/api/messages/{message_id}", api.message)
     app.router.add_get("/api/destinations", api.destinations)
@@ -66,10 +88,11 @@ def make_admin_app(daemon: Daemon, token: str | None, listen_host: str, log: Log
     app.router.add_post("/api/reload", api.reload)
     one = "/api/destinations/{name}"
     app.router.add_get(f"{one}/held", api.held)
-    app.router.add_get(f"{one}/dead", api.dead)
+    app.router.add_delete(one, api.forget)
     app.router.add_post(f"{one}/release", api.release)
     app.router.add_post(f"{one}/pause", api.pause)
     app.router.add_post(f"{one}/resume", api.resume)
+    Replays(api.runner, lambda: daemon.store.questions, lambda: daemon.now_ms).add_routes(app.router)
     return app
 
 
@@ -85,16 +108,26 @@ class _Api:
         """Events can be stored; destinations in trouble are named but do not make it 503."""
         store = self._daemon.store
         trouble = {n: d.status.reason or d.status.state for n, d in self._daemon.runners.items() if _in_trouble(d)}
-        if store.writer.broken or not store.writer.has_room():
+        if self._daemon.is_stopping or store.writer.broken or not store.writer.has_room():
             return reply({"status": "not ready", "problems": self._problems(), "destinations": trouble}, 503)
         return reply({"status": "ready", "problems": [], "destinations": trouble})
 
     def _problems(self) -> list[str]:
         writer = self._daemon.store.writer
-        problems = [f"the store cannot write: {writer.broken}"] if writer.broken else []
+        problems = ["the daemon is stopping"] if self._daemon.is_stopping else []
+        if writer.broken:
+            problems.append(f"the store cannot write: {writer.broken}")
         if not writer.has_room():
             problems.append("the disk has less free room than store.min_free: events are answered with 503")
         return problems
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """What Prometheus scrapes."""
+        runners, store = self._daemon.runners, self._daemon.store
+        ledger = await store.questions.ledger(list(runners))
+        states = {name: (runner.status.state, runner.status.reason) for name, runner in runners.items()}
+        body = exposition(ledger, states, self._daemon.metrics, store)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def ledger(self, request: web.Request) -> web.Response:
         """Counts that add up."""
@@ -120,10 +153,19 @@ class _Api:
         """What is configured and how it is."""
         ledger = await self._daemon.store.questions.ledger(list(self._daemon.runners))
         described = [
-            {**runner.describe(), **_waiting(ledger["destinations"].get(name, {}))}
+            {
+                **runner.describe(),
+                **_waiting(ledger["destinations"].get(name, {})),
+                "waiting": await runner.waiting.describe(),
+            }
             for name, runner in self._daemon.runners.items()
         ]
-        return reply({"destinations": described})
+        removed = await self._daemon.store.questions.left_over(list(self._daemon.runners))
+        return reply({"destinations": described, "removed": [{"name": n, **kept} for n, kept in removed.items()]})
+
+    async def forget(self, request: web.Request) -> web.Response:
+        """Drop all that is kept of a destination that is configured no more."""
+        return reply({"dropped": await self._daemon.forget(request.match_info["name"])})
 
     async def sources(self, request: web.Request) -> web.Response:
         """Who may send."""
@@ -135,24 +177,16 @@ class _Api:
 
     async def held(self, request: web.Request) -> web.Response:
         """Who waits for which group."""
-        runner = self._runner(request)
+        runner = self.runner(request)
         user = request.query.get("user")
         key = parse_user(user) if user else None
         answer = await self._daemon.store.questions.held(runner.destination.name, key, request.query.get("after", ""))
         max_age_ms = int(runner.destination.config.hold.max_age_s * 1000)
         return reply(with_expiry(answer, max_age_ms))
 
-    async def dead(self, request: web.Request) -> web.Response:
-        """Dead letters."""
-        runner = self._runner(request)
-        after = _position(request.query.get("after", ""))
-        return reply(
-            await self._daemon.store.questions.dead(runner.destination.name, request.query.get("reason"), after)
-        )
-
     async def release(self, request: web.Request) -> web.Response:
         """Let a user's held events go, by hand on behalf of a group, or drop them."""
-        runner, body = self._runner(request), await _body(request)
+        runner, body = self.runner(request), await json_body(request)
         user, group = body.get("user"), body.get("group")
         if not isinstance(user, str) or not user:
             return refusal(400, "invalid_request", 'name the user: {"user": "u1"}')
@@ -165,13 +199,13 @@ class _Api:
 
     async def pause(self, request: web.Request) -> web.Response:
         """Send nothing until resumed."""
-        runner = self._runner(request)
+        runner = self.runner(request)
         await runner.pause()
         return reply({"state": runner.status.state, "state_reason": runner.status.reason})
 
     async def resume(self, request: web.Request) -> web.Response:
         """Run, whatever it was paused for."""
-        runner = self._runner(request)
+        runner = self.runner(request)
         await runner.resume()
         return reply({"state": runner.status.state, "state_reason": runner.status.reason})
 
@@ -185,7 +219,8 @@ class _Api:
             return reply({"error": str(error), "code": "restart_required", "errors": error.problems}, 409)
         return reply({"reloaded": True, **done._asdict()})
 
-    def _runner(self, request: web.Request) -> Runner:
+    def runner(self, request: web.Request) -> Runner:
+        """The destination that the path names. Raises HTTPNotFound."""
         name = request.match_info["name"]
         runner = self._daemon.runners.get(name)
         if runner is None:
@@ -210,22 +245,3 @@ def _waiting(counts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_trouble(runner: Runner) -> bool:
     return runner.status.state in ("paused", "breaker_open")
-
-
-def _position(text: str) -> int:
-    """A `next` of an earlier answer; without one, before everything (what timers sent has positions below 0)."""
-    if not text:
-        return -(1 << 62)
-    if not re.fullmatch(r"-?\d{1,18}", text):
-        raise web.HTTPBadRequest(text="`after` is the `next` of the answer before")
-    return int(text)
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = msgspec.json.decode(await request.read() or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="the body is not a JSON object")
-    return body

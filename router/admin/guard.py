@@ -28,6 +28,10 @@ def refusal(status: int, code: str, words: str) -> web.Response:
     return reply({"error": words, "code": code}, status)
 
 
+STATUS_OF = {"not_held": 404, "unknown_destination": 404, "invalid_request": 400}
+"""The status of a command that was refused, by its code; 409 for all others."""
+
+
 def guard(token: str | None, listen_host: str, log: Log) -> Middleware:
     """The middleware in front of every admin handler."""
 
@@ -43,7 +47,7 @@ def guard(token: str | None, listen_host: str, log: Log) -> Middleware:
         try:
             return await handler(request)
         except Refused as error:
-            return refusal(404 if error.code == "not_held" else 409, error.code, str(error))
+            return refusal(STATUS_OF.get(error.code, 409), error.code, str(error))
         except web.HTTPException as error:
             answer = refusal(
                 error.status, (error.reason or "error").lower().replace(" ", "_"), error.text or error.reason

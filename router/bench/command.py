@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 
 from router.bench.delivery import e2e
+from router.bench.mapping import mapping
 from router.bench.report import Report, compare, conditions, show
 from router.bench.suites import Outcome, Plan, ingress, store
 
-SUITES: Mapping[str, Callable[[Plan], Outcome]] = {"ingress": ingress, "store": store, "e2e": e2e}
+SUITES: Mapping[str, Callable[[Plan], Outcome]] = {"ingress": ingress, "store": store, "mapping": mapping, "e2e": e2e}
 QUICK, FULL = (2.0, 3), (5.0, 7)
 """Seconds of a run, and rounds."""
 

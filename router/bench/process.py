@@ -17,6 +17,7 @@ import msgspec
 
 from router.bench import references
 from router.bench.load import Generator, Load
+from router.bench.mapping import map_events
 from router.bench.sink import Sink, SinkConnection
 from router.daemon import loop_factory, run
 
@@ -64,6 +65,10 @@ async def _store(folder: str, seconds: float) -> None:
     _say(await references.append_to_store(Path(folder), seconds))
 
 
+async def _mapping(plugin: str, seconds: float) -> None:
+    _say(map_events(plugin, seconds))
+
+
 _ROLES: Mapping[str, Callable[..., Awaitable[None]]] = {
     "load": _load,
     "sink": _sink,
@@ -71,6 +76,7 @@ _ROLES: Mapping[str, Callable[..., Awaitable[None]]] = {
     "null": _null,
     "raw": _raw,
     "store": _store,
+    "mapping": _mapping,
 }
 
 

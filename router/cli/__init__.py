@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import typer
 
 from router import __version__
-from router.cli import change, read, send, start
+from router.cli import change, destinations, letters, read, send, start
 from router.cli.show import warn
 from router.errors import ConfigError, PluginError, RouterError
 
@@ -34,10 +34,12 @@ app = typer.Typer(
 
 for verb in (
     start.serve, start.demo, start.check, send.send,
-    read.status, read.why, read.ledger, read.held, read.discards, read.destinations,
+    read.status, read.why, read.ledger, read.held, read.discards,
+    letters.dead, letters.replay,
     change.release, change.pause, change.resume, change.reload,
 ):  # fmt: skip
     app.command()(verb)
+app.add_typer(destinations.app)
 app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     start.bench
 )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from router.cli.client import Admin, NobodyThere, Refused
 from router.cli.place import Failed, Place, locate
 from router.cli.show import warn
+from router.clock import SystemClock
 
 if TYPE_CHECKING:
     from router.store.questions import Questions
@@ -36,6 +37,12 @@ class Answers(Protocol):
 
     def held(self, destination: str, user: str | None, after: str | None) -> dict[str, Any]:
         """Users whose events wait, a page at a time. Raises Failed for an unknown destination."""
+        ...
+
+    def dead(
+        self, destination: str, reason: str | None, since: str | None, until: str | None, after: str | None
+    ) -> dict[str, Any]:
+        """Dead letters, a page at a time. Raises Failed for an unknown destination."""
         ...
 
     def discards(self) -> dict[str, Any]:
@@ -96,6 +103,13 @@ class FromDaemon:
     def held(self, destination: str, user: str | None, after: str | None) -> dict[str, Any]:
         return self._admin.get("api", "destinations", destination, "held", user=user, after=after)
 
+    def dead(
+        self, destination: str, reason: str | None, since: str | None, until: str | None, after: str | None
+    ) -> dict[str, Any]:
+        return self._admin.get(
+            "api", "destinations", destination, "dead", reason=reason, since=since, until=until, after=after
+        )
+
     def discards(self) -> dict[str, Any]:
         return self._admin.get("api", "discards")
 
@@ -134,14 +148,23 @@ class FromStore:
     def held(self, destination: str, user: str | None, after: str | None) -> dict[str, Any]:
         from router.event import parse_user
 
-        async def ask(questions: Questions) -> dict[str, Any]:
-            known = await questions.destinations()
-            if destination not in known:
-                raise Failed(f"no destination {destination!r}; in the store: {', '.join(known) or 'none'}")
-            return await questions.held(destination, parse_user(user) if user else None, after or "")
+        key = parse_user(user) if user else None
+        return self._ask_of(destination, lambda questions: questions.held(destination, key, after or ""))
 
-        found: dict[str, Any] = self._ask(ask)
-        return found
+    def dead(
+        self, destination: str, reason: str | None, since: str | None, until: str | None, after: str | None
+    ) -> dict[str, Any]:
+        from router.config.units import parse_instant
+        from router.store import Letters
+
+        now = SystemClock().now_ms()
+        try:
+            times = [parse_instant(text, now) if text else None for text in (since, until)]
+        except ValueError as error:
+            raise Failed(str(error)) from None
+        which = Letters(reason, times[0] or 0, 1 << 62 if times[1] is None else times[1])
+        behind = int(after) if after else None
+        return self._ask_of(destination, lambda questions: questions.dead(destination, which, behind))
 
     def discards(self) -> dict[str, Any]:
         found: dict[str, Any] = self._ask(lambda questions: questions.discards())
@@ -149,6 +172,7 @@ class FromStore:
 
     def destinations(self) -> dict[str, Any]:
         counts = self.ledger()["destinations"]
+        waiting: dict[str, Any] = self._ask(_waiting)
         described = [
             {
                 "name": table.name,
@@ -157,6 +181,7 @@ class FromStore:
                 "enabled": table.enabled,
                 "sources": list(table.sources),
                 **counts.get(table.name, {"state": "not started", "state_reason": ""}),
+                "waiting": waiting.get(table.name, {}),
             }
             for table in self._tables()
         ]
@@ -166,6 +191,19 @@ class FromStore:
         from router.config import examine
 
         return [table for _, table in examine(self._place.path, os.environ).destinations]
+
+    def _ask_of(self, destination: str, question: Callable[[Questions], Awaitable[Any]]) -> dict[str, Any]:
+        """Ask about a destination that the store knows. Raises Failed for another one."""
+
+        async def ask(questions: Questions) -> dict[str, Any]:
+            known = await questions.destinations()
+            if destination not in known:
+                raise Failed(f"no destination {destination!r}; in the store: {', '.join(known) or 'none'}")
+            answer: dict[str, Any] = await question(questions)
+            return answer
+
+        found: dict[str, Any] = self._ask(ask)
+        return found
 
     def _ask(self, question: Callable[[Questions], Awaitable[Any]]) -> Any:
         from router.store.questions import open_questions
@@ -181,6 +219,13 @@ def _stopped(counts: dict[str, Any]) -> dict[str, Any]:
     """A destination's counts while the daemon is down: nothing runs, and what was last known stands beside it."""
     last = {f"last_{key}": counts[key] for key in ("state", "state_reason", "state_since")}
     return {**counts, "state": "stopped", "state_reason": "", "state_since": None, **last}
+
+
+async def _waiting(questions: Questions) -> dict[str, Any]:
+    from router.store.waiting import describe
+
+    now_ms = SystemClock().now_ms()
+    return {name: describe(await questions.waiting(name), now_ms) for name in await questions.destinations()}
 
 
 async def _ledger(questions: Questions) -> dict[str, Any]:

@@ -99,6 +99,10 @@ class Admin(Client):
         """Change something. Raises Refused."""
         return self._object("POST", _joined(path), json.dumps(body or {}).encode())
 
+    def delete(self, *path: str) -> dict[str, Any]:
+        """Stop or drop something. Raises Refused."""
+        return self._object("DELETE", _joined(path))
+
     def _object(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         answer = self.request(method, path, body)
         if not isinstance(answer.json, dict):

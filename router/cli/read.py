@@ -26,8 +26,9 @@ def status(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) ->
     """One screen: is it running, what was accepted, how is each destination."""
     with open_answers(config) as answers:
         ready, ledger = answers.readiness(), answers.ledger()
+        waiting = {row["name"]: row["waiting"] for row in answers.destinations()["destinations"]}
     if as_json:
-        say_json({"running": answers.running, **ready, "ledger": ledger})
+        say_json({"running": answers.running, **ready, "ledger": ledger, "waiting": waiting})
         return
     place = locate(config)
     state = "is running" if answers.running else "is not running"
@@ -35,6 +36,7 @@ def status(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) ->
     say(*(f"problem: {problem}" for problem in ready["problems"] if answers.running), "")
     _say_counts(ledger)
     say(*_troubles(ledger))
+    say(*filter(None, (words.waits_of(name, waits) for name, waits in waiting.items())))
 
 
 def ledger(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> None:
@@ -191,11 +193,14 @@ def destinations(config: ConfigFile = Path("config.toml"), as_json: AsJson = Fal
         ],
     )
     for row in rows:
+        if waits := words.waits_of(row["name"], row["waiting"]):
+            say(waits)
         if trouble := words.trouble_of(row["name"], row):
             detail = f": {row['state_detail']}" if row.get("state_detail") else ""
             say(f"{trouble}{detail}")
         for reason, n in row.get("warnings", {}).items():
-            say(f"{row['name']} warned of {reason} {count(n, 'time')}")
+            of = count(row.get("mapped", 0), "event")
+            say(f"{row['name']} warned of {reason} {count(n, 'time')} while it mapped {of}")
 
 
 def discards(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> None:

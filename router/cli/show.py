@@ -70,6 +70,14 @@ def instant(text: str | None) -> str:
     return f"{text[:10]} {text[11:19]} UTC" if text else "-"
 
 
+def span(seconds: float) -> str:
+    """A length of time for people, in the largest unit of which there are two: `90 s`, `26 h`, `3 days`."""
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length):,} {unit}"
+    return f"{int(seconds)} s"
+
+
 def count(n: int, noun: str) -> str:
     """`1 event`, `1,200 events`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

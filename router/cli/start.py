@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,6 +74,10 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
             for row in found["destinations"]
         ],
     )
+    changes = [[row["name"], *change] for row in found["destinations"] for change in _changes(row["mapping"])]
+    if changes:
+        say("")
+        say_table(["destination", "mapping", "path", "becomes"], changes)
 
 
 def _described(config: Config, destinations: list[Destination]) -> dict[str, Any]:
@@ -92,6 +97,7 @@ def _described(config: Config, destinations: list[Destination]) -> dict[str, Any
                 "requires": {
                     kind: [need for rule in rules for need in _needs(rule)] for kind, rules in d.requires.items()
                 },
+                "mapping": d.config.mapping.model_dump(mode="json"),
             }
             for d in destinations
         ],
@@ -102,6 +108,14 @@ def _described(config: Config, destinations: list[Destination]) -> dict[str, Any
 def _needs(rule: Any) -> list[str]:
     """A requirement as operators write it: `user.id`, `group.id`, `group.name`."""
     return [f"group.{need}" for need in rule.needs] if hasattr(rule, "needs") else ["user.id"]
+
+
+def _changes(mapping: dict[str, Any]) -> list[list[str]]:
+    """The entries of a mapping table, in the order in which they are applied: what is done, path, new path or value."""
+    renamed = [["rename", path, target] for path, target in mapping["rename"].items()]
+    dropped = [["drop", path, ""] for path in mapping["drop"]]
+    added = [["set", path, json.dumps(value, ensure_ascii=False)] for path, value in mapping["set"].items()]
+    return renamed + dropped + added + [["only", path, ""] for path in mapping["only"]]
 
 
 def _yes(value: bool) -> str:

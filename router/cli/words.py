@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from router.cli.show import count, instant
+from router.cli.show import count, instant, span
 
 SKIPPED = {
     "unsupported": "its plugin has no use for {type} calls as configured",
@@ -34,8 +35,9 @@ DEAD = {
     "plugin_error": "the plugin failed on it",
     "expired": "it was tried for as long as `max_age` allows",
     "hold_expired": "its group did not become known in time",
-    "hold_full": "too much of this user is held already",
+    "hold_full": "too much is held already",
     "dropped": "dropped by hand",
+    "abandoned": "it was trimmed while this destination was removed",
     "invalid_id": "its id cannot be one at the vendor",
 }
 STATES = {
@@ -77,6 +79,39 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
     return f"{state} {at} {reason}".rstrip()
 
 
+def checked(result: str, detail: str, reason: str) -> list[str]:
+    """What came of a destination's check, as lines."""
+    first, *more = detail.splitlines() or [""]
+    match result:
+        case "ok":
+            lead = "check"
+        case "no_check":
+            lead = "check: none"
+        case "secret_missing":
+            lead = "check: not made"
+        case _:
+            lead = f"check: FAILED ({reason})"
+    return [f"{lead}: {first}" if first else lead, *(f"    {line}" for line in more)]
+
+
+def trial(type: str, told: Mapping[str, Any]) -> str:
+    """What would become of a sample event of this type, as one sentence."""
+    reason, detail = told["reason"], told["detail"]
+    match told["outcome"]:
+        case "deliver":
+            n = len(told["requests"])
+            return "would be sent" + (f", in {count(n, 'request')}" if n > 1 else "")
+        case "skipped":
+            return f"would be skipped: {_filled(SKIPPED, reason, {'type': type})}"
+        case "filtered":
+            return f"would be filtered: {_filled(FILTERED, reason, {'type': type})}"
+        case "held":
+            return f"would be held until there is {waiting(reason, 'its user', None)}"
+        case "dead":
+            return f"would be a dead letter: {DEAD.get(reason, reason)}" + (f": {detail}" if detail else "")
+    return f"would be {told['outcome']}: {trouble(reason)}" + (f": {detail}" if detail else "")
+
+
 def _filled(sentences: Mapping[str, str], reason: str, event: Mapping[str, Any]) -> str:
     """The sentence for a reason; a reason of the plugin's own stands for itself."""
     if reason not in sentences:
@@ -90,6 +125,24 @@ def waiting(reason: str, user: str, group_id: str | None) -> str:
         return f"a group call for {user}"
     trait = reason.removeprefix("group_").removesuffix("_unknown")
     return f"the {trait} of " + (f"group {group_id}" if group_id else f"the group of {user}")
+
+
+def waits_of(name: str, waiting_for: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """What the held events of a destination wait for, in numbers; None where nothing is held."""
+    if not waiting_for:
+        return None
+    parts = [
+        f"{count(int(n['events']), 'event')} of {count(int(n['users']), 'user')} {'waits' if n['events'] == 1 else 'wait'} for {_need(reason)},"
+        f" the oldest for {span(n['oldest_s'])}"
+        for reason, n in waiting_for.items()
+    ]
+    return f"{name}: {'; '.join(parts)} (who: `held {name}`)"
+
+
+def _need(reason: str) -> str:
+    if reason == "group_unknown":
+        return "a group call of theirs"
+    return f"a group call with the {reason.removeprefix('group_').removesuffix('_unknown')} of their group"
 
 
 def trouble(reason: str) -> str:
@@ -118,9 +171,14 @@ def request_lines(shown: Mapping[str, Any]) -> list[str]:
     if shown.get("private"):
         return ["(the plugin keeps this request private)"]
     if "url" not in shown:
-        return [f"{key}: {value}" for key, value in shown.items()]
+        return [f"{key}: {_text(value)}" for key, value in shown.items()]
     headers = [f"{name}: {value}" for name, value in shown["headers"].items()]
     return [f"{shown['method']} {shown['url']}", *headers, *shown["body"].splitlines()]
+
+
+def _text(value: Any) -> str:
+    """A value as it is if it is text, else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
@@ -156,3 +214,24 @@ def dry_runs(destinations: Mapping[str, Mapping[str, Any]]) -> str | None:
         if counts.get("mode") == "dry-run" and counts["state"] != "disabled"
     ]
     return f'{", ".join(names)}: dry-run: nothing is sent; set mode = "live" in config.toml' if names else None
+
+
+def dead_letter(row: Mapping[str, Any]) -> str:
+    """Why an event is dead, in one line."""
+    detail = str(row["detail"]).splitlines()
+    return detail[-1][:120] if detail and detail[-1] else DEAD.get(row["reason"], row["reason"])
+
+
+def replay(job: Mapping[str, Any]) -> str:
+    """How far a replay is."""
+    if job["state"] == "none":
+        return "nothing was replayed yet"
+    what = "dead letters" if job["dead"] else "events"
+    chosen = f" since {instant(job['since'])}" if job["since"] else ""
+    fed = f"{job['fed']} of {job['total']} {what}{chosen} are on their way or done"
+    match job["state"]:
+        case "running":
+            return f"replay runs: {fed}, {job['per_second']} a second; {job['remaining']} to go"
+        case "stopped":
+            return f"replay was stopped {instant(job['ended_at'])}: {fed}"
+    return f"replay ended {instant(job['ended_at'])}: {fed}"

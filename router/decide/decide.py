@@ -66,7 +66,8 @@ def decide_gate(
     requirements = gated_by(event.type, destination)
     if not requirements:
         return DELIVER
-    answer = ask(requirements, event, lane_key, pos, known, supplies)
+    told_as = destination.mapping.told_as if destination.mapping else {}
+    answer = ask(requirements, event, lane_key, pos, known, supplies, told_as)
     return Held(answer) if isinstance(answer, Closed) else DELIVER
 
 

@@ -5,7 +5,7 @@ It knows no vendor. A group call supplies at this destination once it is settled
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -21,11 +21,13 @@ class Open(msgspec.Struct, frozen=True):
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """The event must wait. `need`: a user key (a group call of that user) or "g:<group>" (a trait of that group)."""
+    """The event must wait. `need`: a user key (a group call of that user), "c:<position>" (that call, which is on its way or
+    dead) or "g:<group>" (a trait of that group). `also`: another user key that will do."""
 
     reason: str
     need: str
     group_id: str = ""
+    also: str = ""
 
 
 class Supplies:
@@ -101,19 +103,33 @@ class Supplies:
             del self._by_group[group_id]
 
 
+def call_need(pos: int) -> str:
+    """The need that is met once the group call at this position supplies."""
+    return f"c:{pos}"
+
+
 def ask(
-    requirements: Iterable[Group], event: Event, lane_key: str, pos: int, known: Known, supplies: Supplies
+    requirements: Iterable[Group],
+    event: Event,
+    lane_key: str,
+    pos: int,
+    known: Known,
+    supplies: Supplies,
+    told_as: Mapping[str, tuple[str, ...]] = {},
 ) -> Open | Closed:
-    """Judge the gate for an event at `pos`."""
+    """Judge the gate for an event at `pos`. `told_as`: under which names calls tell a trait, where a mapping table says so; any
+    of them will do, and where there are none the trait is always known."""
     keys = keys_of(event, lane_key, pos, known)
     found = standing(event, keys, pos, known)
-    user_need = keys[-1] if event.user_id is None else lane_key
     for requirement in requirements:
-        if found is None or (found.call_pos is not None and not supplies.has(found.call_pos, "id")):
-            return Closed("group_unknown", user_need)
+        if found is None:
+            return Closed("group_unknown", keys[0], also="".join(keys[1:]))
+        if found.call_pos is not None and not supplies.has(found.call_pos, "id"):
+            return Closed("group_unknown", call_need(found.call_pos))
         company = known.companies.get(found.group_id)
         for trait in requirement.traits:
-            since = company.since.get(trait) if company else None
-            if since is None or not supplies.has(since, trait):
+            names = told_as.get(trait, (trait,))
+            since = company.since if company else {}
+            if names and not any(name in since and supplies.has(since[name], name) for name in names):
                 return Closed(f"group_{trait}_unknown", f"g:{found.group_id}", found.group_id)
     return Open(found.group_id if found else None)

@@ -6,17 +6,19 @@ What is due stands in rows; memory knows only when to look next.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 from router.clock import Clock
 from router.deliver.backoff import ASKED_CAP_S
 from router.deliver.book import Book
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.settlement import Settlement
-from router.deliver.turns import WAKE, Mapped, Turns, made_by, next_place, wake_id
+from router.deliver.turns import WAKE, Mapped, Turns, made_by, wake_id
 from router.deliver.turnstile import ROWS_PER_LANE, Turnstile
 from router.destinations import Destination
 from router.plugin import Pause, Reject, RetryLater
 from router.store import HELD, MAIN, RETRY, ParkedRow, Step, Store
+from router.telemetry import Log
 
 DRAINING = 500
 """Lanes that let their parked events go at the same time; a million released at once must not fill the memory."""
@@ -25,7 +27,7 @@ TIMER_AGAIN_S = 60.0
 """A timer hook that cannot answer now is called again after this, unless it says when."""
 TIMER_PAUSE_MS = 250
 """A timer that is due but not at its turn is looked at again after this."""
-EXPIRED_LANES, EXPIRY_PAUSE_MS = 100, 60_000
+EXPIRED_LANES, EXPIRED_LETTERS, EXPIRY_PAUSE_MS = 100, 500, 60_000
 
 
 class Agenda:
@@ -36,6 +38,7 @@ class Agenda:
         destination: Destination,
         store: Store,
         clock: Clock,
+        log: Log,
         book: Book,
         lanes: Lanes,
         ready: Ready,
@@ -43,19 +46,17 @@ class Agenda:
         turns: Turns,
         turnstile: Turnstile,
     ) -> None:
-        self._destination, self._store, self._clock, self._book = destination, store, clock, book
+        self._destination, self._store, self._clock, self._log, self._book = destination, store, clock, log, book
         self._lanes, self._ready, self._settlement, self._turns = lanes, ready, settlement, turns
         self._turnstile = turnstile
-        self.read_pos = book.pos  #: how far the log was read, and when that event was accepted
-        self.read_at = 0
-        self._last_place = 0
+        self.read_at = 0  #: when the event that was read last had been accepted
         self._next_due: int | None = 0
         self._held_back: int | None = None  #: more lanes are due than may drain; how many had drained then
         self._expire_at = 0
 
     async def open(self) -> None:
         """Read what must be known before the first look."""
-        self._last_place = await self._store.last_place(self._destination.name)
+        self._book.last_place = await self._store.last_place(self._destination.name)
 
     @property
     def next_look(self) -> int | None:
@@ -86,6 +87,7 @@ class Agenda:
             await self._activate(now)
         if now >= self._expire_at:
             await self._expire(now)
+            await self._drop_letters(now)
 
     async def _activate(self, now: int) -> None:
         draining = sum(1 for lane in self._lanes if lane.draining)
@@ -145,6 +147,25 @@ class Agenda:
         elif expired:
             self._settlement.ask_again(lane)  # another event is the first now, and may wait for something else
 
+    async def _drop_letters(self, now: int) -> None:
+        """Drop the oldest dead letters, a slice at a time, where they are too old or too many bytes. Their events stay dead."""
+        bounds, book = self._destination.config.dead, self._book
+        before = now - int(bounds.max_age_s * 1000)
+        dropped: Counter[str] = Counter()
+        oldest = await self._store.oldest_letters(self._destination.name, EXPIRED_LETTERS) if book.letters else []
+        taken = book.taken_up()
+        for pos, at, size in oldest:
+            reason = "max_age" if at < before else "max_bytes" if book.letter_bytes > bounds.max_bytes else ""
+            if not reason:
+                break
+            if pos not in taken:
+                book.unbury(pos, size)
+                dropped[reason] += 1
+        for reason, n in dropped.items():
+            self._log.emit("letters_dropped", letters=n, reason=reason)
+        if dropped.total() == EXPIRED_LETTERS:
+            self._expire_at = now
+
     async def _wake_plugin(self, now: int) -> None:
         """Call the timer hook for what is due; its items park in the lane of the event that set the timer."""
         if WAKE not in self._destination.hooks:
@@ -167,11 +188,11 @@ class Agenda:
 
     def _is_timers_turn(self, lane: Lane, due_at: int) -> bool:
         """A timer takes its turn in its lane, behind everything accepted before it was due: that may set it anew."""
-        unread = self._store.head > self.read_pos and self.read_at < due_at
+        unread = self._store.head > self._book.read_pos and self.read_at < due_at
         return not (unread or lane.current or lane.waiting or lane.main or lane.joining or lane.frozen)
 
     def _park_wake(self, lane: Lane, key: str, due_at: int, result: Mapped | Reject) -> None:
-        self._last_place = place = next_place(self.read_pos, self._last_place)
+        place = self._book.next_place()
         name = self._destination.name
         message_id = wake_id(name, key, due_at)
         row = ParkedRow(

@@ -9,7 +9,7 @@ import asyncio
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -18,9 +18,11 @@ from yarl import URL
 
 from router.clock import Clock
 from router.destinations import Destination
-from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, by_status
+from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Split, by_status
 
 MAX_ANSWER_BYTES = 256 * 1024
+SENDING = (Delivered, Reject, RetryLater, Pause, Split)
+"""The outcomes that sending may come to; Skip, or an Outcome of a plugin's own making, is a fault of the plugin."""
 CALL_TIMEOUTS = 6
 """A plugin's own `deliver` may take this many time-outs in all."""
 
@@ -81,32 +83,41 @@ class Attempt:
                     break
             headers = {name.lower(): value for name, value in response.headers.items()}
             wait = retry_after_s(response.status, headers, self.clock.now_ms())
-            return Answer(response.status, headers, bytes(body[:MAX_ANSWER_BYTES]), wait)
+            # before the plugin sees it: of a secret that a vendor quotes, a plugin's excerpt could keep a part unmasked
+            shown = self.destination.redactor.answer(bytes(body[:MAX_ANSWER_BYTES]))
+            return Answer(response.status, headers, shown, wait)
 
 
 def retry_after_s(status: int, headers: dict[str, str], now_ms: int) -> float | None:
     """The wait a vendor asks for, in seconds: Retry-After (seconds or a date), on a 429 also X-RateLimit-Reset (seconds, or
-    an epoch when it is that large)."""
+    an epoch when it is that large). Instants count from the vendor's own `Date`, where it says one: router time may be far
+    from it while a jump of the wall clock is taken in."""
+    now_s = _instant_s(headers.get("date", "")) or now_ms / 1000
     asked = headers.get("retry-after", "").strip()
     if asked:
         try:
             return max(0.0, float(asked))
         except ValueError:
             pass
-        try:
-            at = parsedate_to_datetime(asked)
-        except ValueError:
-            return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0.0, (at - datetime.fromtimestamp(now_ms / 1000, UTC)).total_seconds())
+        at_s = _instant_s(asked)
+        return None if at_s is None else max(0.0, at_s - now_s)
     reset = headers.get("x-ratelimit-reset", "").strip()
     if status == 429 and reset:
         try:
             value = float(reset)
         except ValueError:
             return None
-        return max(0.0, value - now_ms / 1000 if value >= 1e9 else value)
+        return max(0.0, value - now_s if value >= 1e9 else value)
     return None
+
+
+def _instant_s(date: str) -> float | None:
+    """An HTTP date as seconds since 1970; None where it is none."""
+    try:
+        at = parsedate_to_datetime(date)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 async def deliver(destination: Destination, items: list[Item], attempt: Attempt) -> list[Outcome]:
@@ -135,7 +146,7 @@ def per_item(destination: Destination, result: object, n: int) -> list[Outcome]:
     outcomes = [result] * n if isinstance(result, Outcome) else list(result) if isinstance(result, Sequence) else []
     if isinstance(result, Delivered):
         return outcomes
-    good = len(outcomes) == n and all(isinstance(o, Outcome) and not isinstance(o, Skip) for o in outcomes)
+    good = len(outcomes) == n and all(isinstance(o, SENDING) for o in outcomes)
     if not good:
         words = f"deliver or verdict returned {type(result).__name__} for {n} items: want one Outcome, or one per item"
         outcomes = [_plugin_error(words, n)] * n
@@ -152,5 +163,5 @@ def _redacted(destination: Destination, outcome: object, n: int) -> Outcome:
         outcome.detail = destination.redact(outcome.detail)
     if isinstance(outcome, Split) and n == 1:
         return Reject(outcome.reason, outcome.detail)
-    assert isinstance(outcome, Delivered | Reject | RetryLater | Pause | Split)
+    assert isinstance(outcome, SENDING)
     return outcome

@@ -14,7 +14,19 @@ import msgspec
 
 from router.clock import Clock
 from router.deliver.lanes import Entry, Lane
-from router.store import HELD, AttemptRow, CursorRow, DeadRow, Late, ParkedRow, Status, Step, SupplyRow
+from router.store import (
+    HELD,
+    PLACES,
+    AttemptRow,
+    CursorRow,
+    DeadRow,
+    Late,
+    ParkedRow,
+    ReplayRow,
+    Status,
+    Step,
+    SupplyRow,
+)
 
 STEP_EVENTS, STEP_BYTES = 500, 1_000_000
 
@@ -28,6 +40,11 @@ class Book:
         self.pos = cursor.pos  #: every event at or below it is settled or has a row
         self.done: set[int] = set(cursor.ahead)  #: positions above `pos` of which the same is true
         self.held = cursor.held  #: held events, written or about to be
+        self.parked_bytes = cursor.parked_bytes  #: bodies of parked events, written or about to be
+        self.letters, self.letter_bytes = cursor.letters, cursor.letter_bytes  #: dead letters that are kept
+        self.start = cursor.start  #: events at or below it were accepted before this destination began
+        self.read_pos = cursor.pos  #: how far the log was read
+        self.last_place = 0  #: the highest place given out below
         self.window: dict[int, Entry] = {}  #: read from the log, neither settled nor parked
         self.window_bytes = 0
         self._storing: Step | None = None
@@ -43,6 +60,11 @@ class Book:
         self.window[entry.pos] = entry
         self.window_bytes += len(entry.row.body)
 
+    def next_place(self) -> int:
+        """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds."""
+        self.last_place = max(self.read_pos * PLACES, self.last_place) + 1
+        return self.last_place
+
     # ------------------------------------------------------------ what became of an event
 
     def settle(self, entry: Entry, state: str, reason: str) -> None:
@@ -54,26 +76,47 @@ class Book:
                 self._count(state, 1)
                 if state == "delivered" and reason == "dry_run":
                     self._count("dry_run", 1)
+            elif entry.origin and state == "delivered":
+                self._count("replayed", 1)
 
         self._record(entry, write)
 
     def bury(self, entry: Entry, reason: str, detail: str) -> None:
-        """A dead letter, kept for replay."""
+        """A dead letter, kept for replay. Of a second sending none is kept: the event has its state."""
 
         def write() -> None:
             self._finish(entry, "dead", reason)
+            if entry.origin:
+                return
             row = entry.row
             items = _encode(entry.items) if entry.items else None
-            self._step.dead.append(
-                DeadRow(
-                    entry.pos, self._clock.now_ms(), entry.lane.key, reason, detail[:4000], row.received_at, row.source,
-                    row.type, row.message_id, entry.linked, row.body, items, entry.made_by, entry.attempts,
-                )
+            letter = DeadRow(
+                entry.pos, self._clock.now_ms(), entry.lane.key, reason, detail[:4000], row.received_at, row.source,
+                row.type, row.message_id, entry.linked, row.body, items, entry.made_by, entry.attempts,
             )  # fmt: skip
+            self._step.dead.append(letter)
+            self._count_letter(letter.size, +1)
             if entry.counted:
                 self._count("dead", 1)
 
         self._record(entry, write)
+
+    def unbury(self, pos: int, size: int) -> None:
+        """A dead letter goes: it is replayed, dropped by hand, or too old. Its event stays dead unless it is parked again."""
+        self._step.undead.add(pos)
+        self._count_letter(size, -1)
+        self._changed()
+
+    def revive(self, pos: int, size: int) -> None:
+        """A dead letter's event is dead no longer."""
+        self.unbury(pos, size)
+        if pos > 0:
+            self._count("dead", -1)
+
+    def replay(self, job: ReplayRow) -> None:
+        """How far the replay is."""
+        self._step.replay = msgspec.structs.replace(job)
+        self._changed()
 
     def park(self, entry: Entry, state: str, reason: str, queue: str | None = None) -> None:
         """Give the event a row, or bring its row up to date (also into the other queue)."""
@@ -114,10 +157,13 @@ class Book:
         """Group calls that do, or do no longer, supply here."""
         self._step.supplies.update(rows)
 
-    def open(self, need: str, after: str = "") -> None:
-        """Lanes waiting for this become due with the commit."""
-        self._step.opened[need] = after
+    def open(self, need: str, after: str = "") -> bool:
+        """Lanes waiting for this, behind the last one done, become due with the commit. False: it opens them already."""
+        opened = self._step.opened
+        added = need not in opened
+        opened[need] = min(after, opened.get(need, after))  # what began to wait anew may stand before the last one done
         self._changed()
+        return added
 
     def give(self, lane: Lane, group: str) -> None:
         """An operator releases what the lane holds with this group (JSON)."""
@@ -199,6 +245,13 @@ class Book:
         """Steps that a snapshot of the store may not show yet, oldest first."""
         return [step for step in (self._storing, self._step) if step is not None]
 
+    def taken_up(self) -> set[int]:
+        """Positions whose dead letter goes, or which are parked, in steps that a snapshot of the store may not show yet."""
+        taken: set[int] = set()
+        for step in self.unstored():
+            taken |= step.undead | set(step.park)
+        return taken
+
     # ------------------------------------------------------------ inside
 
     def _record(self, entry: Entry, write: Callable[[], None]) -> None:
@@ -219,9 +272,8 @@ class Book:
 
     def _finish(self, entry: Entry, state: str, reason: str) -> None:
         """The event leaves the window, or its row goes."""
-        row = entry.row
         if not entry.parked and not entry.counted:
-            self._step.late.append(Late(entry.pos, row.source, row.message_id, state, reason))
+            self._outcome_of_parked(entry, state, reason)
         elif not entry.parked:
             self._step.settled[entry.pos] = (state, reason)
             self._leave_window(entry.pos)
@@ -229,12 +281,19 @@ class Book:
             if self._step.park.pop(entry.pos, None) is None:
                 self._step.repark.pop(entry.pos, None)
                 self._step.unpark.append(entry.pos)
-            self._step.late.append(Late(entry.pos, row.source, row.message_id, state, reason))
+            self._outcome_of_parked(entry, state, reason)
             self._count_row(entry, entry.state, -1)
+            self._count_bytes(-len(entry.row.body))
             _count_in_lane(entry.lane, entry.queue, -1)
             self.touch(entry.lane)
         entry.parked = False
         self._changed()
+
+    def _outcome_of_parked(self, entry: Entry, state: str, reason: str) -> None:
+        """A second sending changes nothing of what an event came to, unless it came before this destination began."""
+        if entry.origin and entry.origin > self.start:
+            return
+        self._step.late.append(Late(entry.as_of, entry.row.source, entry.row.message_id, state, reason))
 
     def _write_row(self, entry: Entry, state: str, reason: str, queue: str) -> None:
         row, lane = entry.row, entry.lane
@@ -246,7 +305,7 @@ class Book:
         image = ParkedRow(
             entry.pos, lane.key, entry.queue, entry.place, state, reason, self._clock.now_ms(), row.received_at, row.source,
             row.type, row.message_id, entry.linked, entry.given, row.body, items, entry.made_by, entry.attempts,
-            entry.first_at,
+            entry.first_at, entry.origin,
         )  # fmt: skip
         if entry.parked:
             target = self._step.park if entry.pos in self._step.park else self._step.repark
@@ -255,6 +314,7 @@ class Book:
             entry.parked = True
             self._step.park[entry.pos] = image
             self._bytes += len(row.body)
+            self._count_bytes(len(row.body))
             self._leave_window(entry.pos)
         self._count_row(entry, state, +1)
         _count_in_lane(lane, queue, +1)
@@ -270,10 +330,20 @@ class Book:
 
     def _count_row(self, entry: Entry, state: str, n: int) -> None:
         """Held and retrying rows are counted; queued is what is left of the accepted events."""
+        if state == "held":
+            self.held += n
         if entry.counted and state in ("held", "retrying"):
             self._count(state, n)
-            if state == "held":
-                self.held += n
+
+    def _count_bytes(self, n: int) -> None:
+        self.parked_bytes += n
+        self._count("parked_bytes", n)
+
+    def _count_letter(self, size: int, n: int) -> None:
+        self.letters += n
+        self.letter_bytes += n * size
+        self._count("letters", n)
+        self._count("letter_bytes", n * size)
 
     def fence(self, lane: Lane) -> None:
         """Read the lane's rows again only when the present step is stored."""

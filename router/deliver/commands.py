@@ -10,7 +10,7 @@ import msgspec
 from router.deliver.lanes import Entry, Lane
 from router.deliver.worker import Worker
 from router.event import show_user_key
-from router.store import HELD
+from router.store import HELD, Letters
 
 DROP_SLICE = 200
 
@@ -70,3 +70,58 @@ def _waited_for(lane: Lane) -> str:
         trait = lane.reason.removeprefix("group_").removesuffix("_unknown")
         return f"the {trait} of group {lane.group_id}"
     return f"a group call for {show_user_key(lane.key)}"
+
+
+# ---------------------------------------------------------------- dead letters and replays
+
+
+async def replay_letters(worker: Worker, which: Letters, *, count_only: bool) -> dict[str, Any]:
+    """Send dead letters again, in the background. Raises Refused `replay_running`, `disabled`."""
+    total = await worker.replay.count_letters(which)
+    if not count_only:
+        _may_replay(worker)
+        worker.replay.begin_letters(which, total)
+    return {"count": total}
+
+
+async def replay_span(worker: Worker, since_ms: int, until_ms: int, *, count_only: bool) -> dict[str, Any]:
+    """Send again what was accepted in this time, in the background. Raises Refused `replay_running`, `disabled`."""
+    first, last = await worker.replay.span(since_ms, until_ms)
+    if not count_only:
+        _may_replay(worker)
+        worker.replay.begin_span(since_ms, until_ms, first, last)
+    return {"count": last - first}
+
+
+async def replay_one(worker: Worker, pos: int) -> dict[str, Any]:
+    """Send one event again now. Raises Refused `not_replayable`, `disabled`."""
+    _may_replay(worker, alone=False)
+    if not await worker.replay.feed_one(pos):
+        raise Refused("not_replayable", "it is on its way already, or no longer retained; `why` tells which")
+    return {"count": 1}
+
+
+def _may_replay(worker: Worker, *, alone: bool = True) -> None:
+    if not worker.destination.config.enabled:
+        raise Refused("disabled", "the destination is disabled: enable it in config.toml first")
+    if alone and worker.replay.running:
+        raise Refused("replay_running", "a replay is running already; stop it first, or wait for its end")
+
+
+async def drop_letters(worker: Worker, which: Letters, after: int) -> tuple[int, int | None]:
+    """Drop a slice of the dead letters behind a position for good; their events stay dead. Returns how many, and where to go on."""
+    letters = await worker.store.letters(worker.destination.name, which, after, DROP_SLICE)
+    taken = worker.book.taken_up()
+    gone = [letter for letter in letters if letter.pos not in taken]
+    for letter in gone:
+        worker.book.unbury(letter.pos, letter.size)
+    return len(gone), letters[-1].pos if letters else None
+
+
+async def drop_letter(worker: Worker, pos: int) -> int:
+    """Drop the dead letter at a position. Returns how many that were."""
+    letters = await worker.store.letters(worker.destination.name, Letters(), pos - 1, 1)
+    if not letters or letters[0].pos != pos or pos in worker.book.taken_up():
+        return 0
+    worker.book.unbury(pos, letters[0].size)
+    return 1

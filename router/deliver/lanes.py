@@ -18,8 +18,9 @@ class Entry:
     """One event at this destination, from its read to its settlement. `parked`: it has a row, written or about to be."""
 
     __slots__ = (
-        "attempts", "chained", "changes", "deferred", "event", "first_at", "given", "items", "lane", "linked",
-        "made_by", "parked", "place", "pos", "queue", "row", "share", "state", "told", "turned",
+        "as_of", "attempts", "callers", "chained", "changes", "deferred", "event", "first_at", "given", "items", "lane", "linked",
+        "made_by", "origin", "parked", "place", "pos", "queue", "row", "share", "state", "tells",
+        "told", "turned",
     )  # fmt: skip
 
     def __init__(self, row: LogRow | ParkedRow, lane: Lane) -> None:
@@ -34,19 +35,22 @@ class Entry:
         self.deferred: list[Callable[[], None]] = []  #: records that wait for an earlier event of the same state key
         self.share: int | None = None  #: at most this many items in its next request, after a batch failed
         self.told: tuple[str, ...] = ()  #: user keys that may wait for what an identify, group or alias tells
+        self.callers: frozenset[str] = frozenset()  #: of them, those whose group a group call tells
+        self.tells: tuple[str, ...] = ()  #: traits of which a group call tells something, by the names it gives them
         self.turned = False  #: mapped once already: mapping it again changes no state
         if isinstance(row, ParkedRow):
             self.parked, self.queue, self.place, self.state = True, row.queue, row.place, row.state
             self.attempts, self.first_at, self.linked = row.attempts, row.first_at, row.linked
-            self.given, self.made_by = row.given, row.made_by
+            self.given, self.made_by, self.origin = row.given, row.made_by, row.origin
         else:
             self.parked, self.queue, self.place = False, MAIN, row.pos * PLACES
-            self.attempts = self.first_at = 0
+            self.attempts = self.first_at = self.origin = 0
             self.linked = self.given = self.made_by = ""
+        self.as_of = self.origin or self.pos  #: the position by which the directory is asked
 
     @property
     def counted(self) -> bool:
-        """False for what a timer returned: it is no accepted event and stands in no ledger."""
+        """False for what a timer returned and for a second sending: neither is an accepted event of its own in the ledger."""
         return self.pos > 0
 
 
@@ -54,6 +58,7 @@ class Lane:
     """One user of one destination."""
 
     __slots__ = (
+        "also",
         "attempts",
         "buffers",
         "current",
@@ -73,6 +78,7 @@ class Lane:
         "main",
         "mode",
         "need",
+        "over",
         "queued",
         "reason",
         "stored",
@@ -96,8 +102,9 @@ class Lane:
         self.fence: Step | None = None  #: rows are not read before this step is stored: it changes them in bulk
         self.frozen = False  #: what it holds moves away with the fenced step: no turn before that is stored
         self.joining: list[Lane] = []  #: lanes of users whose linking call waits for what is in flight here
-        self.mode, self.need, self.reason, self.group_id = "", "", "", ""
+        self.mode, self.need, self.also, self.reason, self.group_id = "", "", "", "", ""
         self.due_at: int | None = None
+        self.over = False  #: more stands behind the event that is tried again than may: it is to be given up
         self.attempts = self.held = self.main = self.held_since = self.first_held = 0
 
     @property
@@ -140,7 +147,7 @@ class Lane:
             return None
         return LaneRow(
             self.key, self.mode or RETRY, self.need, self.reason, self.group_id, self.due_at, self.attempts, self.held,
-            self.main, self.held_since, self.first_held,
+            self.main, self.held_since, self.first_held, self.also,
         )  # fmt: skip
 
 
@@ -176,25 +183,25 @@ class Lanes:
         lane.mode, lane.reason, lane.group_id = row.mode, row.reason, row.group_id
         lane.due_at, lane.attempts, lane.held, lane.main = row.due_at, row.attempts, row.held, row.main
         lane.held_since, lane.first_held, lane.stored = row.held_since, row.first_held, True
-        self.set_need(lane, row.need)
+        self.set_need(lane, row.need, row.also)
 
-    def hold(self, lane: Lane, place: int, reason: str, need: str, group_id: str) -> None:
-        """The held queue waits for this since the gate of the event at `place` is shut; the rest goes past it."""
+    def hold(self, lane: Lane, place: int, reason: str, needs: tuple[str, str], group_id: str) -> None:
+        """The held queue waits for one of these since the gate of the event at `place` is shut; the rest goes past it."""
         lane.first_held, lane.reason, lane.group_id = place, reason, group_id
-        self.set_need(lane, need)
+        self.set_need(lane, *needs)
         if not lane.blocked:
             lane.mode, lane.due_at = WAITING, None
 
-    def set_need(self, lane: Lane, need: str) -> None:
-        """What the held queue waits for; "": ask the gate again."""
-        if lane.need:
-            waiting = self._by_need[lane.need]
+    def set_need(self, lane: Lane, need: str, also: str = "") -> None:
+        """What the held queue waits for, and what else will do; "": ask the gate again."""
+        for former in filter(None, (lane.need, lane.also)):
+            waiting = self._by_need[former]
             waiting.discard(lane)
             if not waiting:
-                del self._by_need[lane.need]
-        lane.need = need
-        if need:
-            self._by_need.setdefault(need, set()).add(lane)
+                del self._by_need[former]
+        lane.need, lane.also = need, also
+        for present in filter(None, (need, also)):
+            self._by_need.setdefault(present, set()).add(lane)
 
     def waiting_for(self, need: str) -> list[Lane]:
         """Lanes in memory whose held queue waits for `need`. Rows know the others."""
@@ -204,7 +211,7 @@ class Lanes:
         """The last parked row is gone."""
         self.set_need(lane, "")
         lane.mode = lane.reason = lane.group_id = ""
-        lane.due_at, lane.attempts, lane.held_since, lane.draining = None, 0, 0, False
+        lane.due_at, lane.attempts, lane.held_since, lane.draining, lane.over = None, 0, 0, False, False
         for buffer in lane.buffers.values():
             buffer.clear()
 

@@ -1,5 +1,8 @@
 """The outbox of one destination: mapped events wait here for a request, in the order they were mapped.
 
+Fresh events and those that had to wait (retried, released, replayed) stand in two queues that take turns at the head of a
+request: a million released at once delay nobody by more than one request.
+
 A request carries items of one kind. Of one event it takes the first run of items of that kind; the next run goes after the
 answer. As an event takes its turn only when its user's earlier ones are done, no user is ever in two requests.
 """
@@ -43,6 +46,36 @@ class Shipment(msgspec.Struct):
         return [item for part in self.parts for item in part.items]
 
 
+class Line:
+    """The events that wait with items of one kind."""
+
+    __slots__ = ("_backlog_next", "backlog", "fresh", "since")
+
+    def __init__(self) -> None:
+        self.fresh: deque[Entry] = deque()
+        self.backlog: deque[Entry] = deque()  #: they had a row before
+        self.since = 0  #: when the first of them began to wait (ms)
+        self._backlog_next = False
+
+    def __len__(self) -> int:
+        return len(self.fresh) + len(self.backlog)
+
+    def add(self, entry: Entry, *, first: bool) -> None:
+        """`first`: before all others of its queue."""
+        queue = self.backlog if entry.parked else self.fresh
+        if first:
+            queue.appendleft(entry)
+        else:
+            queue.append(entry)
+
+    def in_turn(self) -> tuple[deque[Entry], deque[Entry]]:
+        """Both queues, the one whose turn it is first."""
+        if not (self.fresh and self.backlog):
+            return (self.fresh, self.backlog) if self.fresh else (self.backlog, self.fresh)
+        self._backlog_next = not self._backlog_next
+        return (self.fresh, self.backlog) if self._backlog_next else (self.backlog, self.fresh)
+
+
 Answered = Callable[[Shipment, Attempt, list[Outcome]], None]
 
 
@@ -54,8 +87,7 @@ class Outbox:
     ) -> None:
         self._destination, self._session, self._flow, self._clock = destination, session, flow, clock
         self._answered = answered
-        self._queues: dict[str, deque[Entry]] = {}
-        self._since: dict[str, int] = {}
+        self._lines: dict[str, Line] = {}
         self._in_flight: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         rate = destination.config.delivery.rate
@@ -69,32 +101,31 @@ class Outbox:
     @property
     def waiting(self) -> int:
         """Events that wait for a request."""
-        return sum(map(len, self._queues.values()))
+        return sum(map(len, self._lines.values()))
 
     def add(self, entry: Entry, *, first: bool = False) -> None:
         """Queue an event by the kind of its first item; `first`: before all others (it was there already)."""
         assert entry.items
         kind = entry.items[0].kind
-        queue = self._queues.setdefault(kind, deque())
-        if not queue:
-            self._since[kind] = self._clock.now_ms()
-        if first:
-            queue.appendleft(entry)
-        else:
-            queue.append(entry)
+        line = self._lines.get(kind)
+        if line is None:
+            line = self._lines[kind] = Line()
+        if not line:
+            line.since = self._clock.now_ms()
+        line.add(entry, first=first)
 
     def pump(self) -> int | None:
         """Start every request that may start now. Returns when a lingering batch wants another look (ms)."""
         look_again: int | None = None
-        for kind, queue in self._queues.items():
+        for kind, line in self._lines.items():
             batch = self._limits(kind)
             limit = min(batch.concurrency or self._destination.config.delivery.concurrency, 1000)
-            while queue and self._in_flight.get(kind, 0) < limit and self._may_start():
-                ripe_at = self._since[kind] + int(batch.linger_s * 1000)
-                if len(queue) < batch.max_items and ripe_at > self._clock.now_ms():
+            while line and self._in_flight.get(kind, 0) < limit and self._may_start():
+                ripe_at = line.since + int(batch.linger_s * 1000)
+                if len(line) < batch.max_items and ripe_at > self._clock.now_ms():
                     look_again = min(ripe_at, look_again or ripe_at)
                     break
-                self._start(kind, self._pack(kind, queue, batch))
+                self._start(kind, self._pack(kind, line, batch))
         return look_again
 
     def _limits(self, kind: str) -> Batch:
@@ -104,37 +135,41 @@ class Outbox:
         concurrency = self._destination.config.delivery.concurrency
         return len(self._tasks) < concurrency and self._flow.may_send(len(self._tasks))
 
-    def _pack(self, kind: str, queue: deque[Entry], batch: Batch) -> Shipment:
+    def _pack(self, kind: str, line: Line, batch: Batch) -> Shipment:
         shipment = Shipment(kind, [])
         room_items, room_bytes = batch.max_items, batch.max_bytes
+        queues = line.in_turn()
         if not self._flow.running:
-            self._probe_first(queue)
+            queues = self._probe_first(queues)
             room_items = 1
-        while queue and room_items > 0:
+        packed = 0
+        while room_items > 0 and (queue := queues[0] or queues[1]):
             entry = queue[0]
-            share = entry.share
-            if share is not None:
-                if shipment.parts and share <= sum(len(part.items) for part in shipment.parts):
+            if entry.share is not None:
+                if packed >= entry.share:
                     break
-                room_items = min(room_items, share - sum(len(part.items) for part in shipment.parts))
+                room_items = min(room_items, entry.share - packed)
             items, size = _first_run(entry, kind, room_items, batch)
             if shipment.parts and size > room_bytes:
                 break
             queue.popleft()
             shipment.parts.append(Part(entry, items))
+            packed += len(items)
             room_items -= len(items)
             room_bytes -= size
-        if queue:
-            self._since[kind] = self._clock.now_ms()
+        if line:
+            line.since = self._clock.now_ms()
         return shipment
 
-    def _probe_first(self, queue: deque[Entry]) -> None:
+    def _probe_first(self, queues: tuple[deque[Entry], deque[Entry]]) -> tuple[deque[Entry], deque[Entry]]:
         """A probe should not be the one event that may be the trouble: take a user that has not failed since."""
-        for index, entry in enumerate(queue):
-            if not self._flow.failed_recently(entry.lane.key):
-                del queue[index]
-                queue.appendleft(entry)
-                return
+        for queue, other in (queues, queues[::-1]):
+            for index, entry in enumerate(queue):
+                if not self._flow.failed_recently(entry.lane.key):
+                    del queue[index]
+                    queue.appendleft(entry)
+                    return queue, other
+        return queues
 
     def _start(self, kind: str, shipment: Shipment) -> None:
         self._in_flight[kind] = self._in_flight.get(kind, 0) + 1

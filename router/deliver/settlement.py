@@ -13,7 +13,7 @@ import msgspec
 
 from router.clock import Clock, to_iso
 from router.decide.decide import Held, Settled
-from router.decide.gate import Closed, Supplies
+from router.decide.gate import Closed, Supplies, call_need
 from router.deliver.attempt import Attempt
 from router.deliver.backoff import wait_s
 from router.deliver.book import Book
@@ -21,11 +21,11 @@ from router.deliver.flow import Flow
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.outbox import Outbox, Shipment
 from router.deliver.turns import Blocked, Mapped, Result
-from router.destinations import Destination
+from router.destinations import Destination, preview
 from router.event import show_user_key
-from router.plugin import Delivered, Event, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
+from router.metrics import Meter
+from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Skip, Split
 from router.store import HELD, MAIN, RETRY, WAITING, AttemptRow
-from router.store.fold import is_known
 from router.telemetry import Log
 
 SUSPECT_ATTEMPTS = 3
@@ -47,7 +47,9 @@ class Settlement:
         log: Log,
         random: Random,
         ready: Ready,
+        meter: Meter,
     ) -> None:
+        self._meter = meter
         self._destination, self._book, self._lanes, self._supplies = destination, book, lanes, supplies
         self._flow, self._clock, self._log, self._random, self._ready = flow, clock, log, random, ready
         self.outbox = Outbox(destination, session, flow, clock, self.answered)
@@ -78,6 +80,7 @@ class Settlement:
                 self._hold(entry, closed)
             case Blocked():
                 entry.lane.rewind(MAIN, entry.place)
+                self._bound(entry.lane)
                 self.park(entry, "queued", "behind_lane", MAIN)
             case Reject(reason=reason, detail=detail):
                 self._decided(entry, "dead", reason)
@@ -115,37 +118,50 @@ class Settlement:
         lane = entry.lane
         if entry.parked and entry.queue == HELD:
             lane.rewind(HELD, entry.place)  # it stays the first of its queue
-            self._lanes.hold(lane, entry.place, closed.reason, closed.need, closed.group_id)
+            self._lanes.hold(lane, entry.place, closed.reason, (closed.need, closed.also), closed.group_id)
             self._book.touch(lane)
             return
         self._decided(entry, "held", closed.reason)
-        if lane.held >= self._destination.config.hold.max_events_per_user:
-            self.bury(entry, "hold_full", f"more than {lane.held} events of this user are held")
+        hold = self._destination.config.hold
+        if lane.held >= hold.max_events_per_user:
+            self.bury(entry, "hold_full", f"{lane.held} events of this user are held: hold.max_events_per_user")
+            return
+        if self._book.parked_bytes + len(entry.row.body) > hold.max_bytes:
+            self.bury(entry, "hold_full", f"{self._book.parked_bytes} bytes of events wait already: hold.max_bytes")
             return
         if not lane.held or (lane.need and entry.place < lane.first_held):
-            self._lanes.hold(lane, entry.place, closed.reason, closed.need, closed.group_id)
+            self._lanes.hold(lane, entry.place, closed.reason, (closed.need, closed.also), closed.group_id)
         lane.rewind(HELD, entry.place)
         self.park(entry, "held", closed.reason, HELD)
 
+    def _bound(self, lane: Lane) -> None:
+        """What waits behind a retry has bounds too. At them the event that is tried again is given up, never those behind."""
+        hold = self._destination.config.hold
+        full = lane.main >= hold.max_events_per_user or self._book.parked_bytes >= hold.max_bytes
+        if full and lane.attempts and not lane.over:
+            lane.over = True
+            if not lane.draining:
+                self.drain(lane)
+
+    def give_up(self, entry: Entry) -> None:
+        """Too much stands behind this event for it to be tried again."""
+        entry.lane.over = False
+        hold = self._destination.config.hold
+        words = (
+            f"more stood behind it than hold.max_events_per_user ({hold.max_events_per_user}) or hold.max_bytes allow"
+        )
+        self.bury(entry, "expired", words)
+
     def _record_dry_run(self, entry: Entry) -> None:
         assert entry.items is not None
-        destination = self._destination
-        shown: object
-        if "request" in destination.hooks:
-            try:
-                request = destination.hooks["request"]([i for i in entry.items if i.kind == entry.items[0].kind])
-                shown = {"private": True} if request.private else _shown(request, destination)
-            except Exception as error:
-                shown = {"error": destination.redact(f"{type(error).__name__}: {error}")}
-            text = msgspec.json.encode(shown).decode()
-        else:
-            text = destination.redact(msgspec.json.encode({"items": [item.body for item in entry.items]}).decode())
-        self._book.attempt(AttemptRow(entry.pos, self._clock.now_ms(), 0, None, "", "dry_run", text))
+        text = msgspec.json.encode(preview(entry.items, self._destination)).decode()
+        self._book.attempt(AttemptRow(entry.as_of, self._clock.now_ms(), 0, None, "", "dry_run", text))
 
     # ------------------------------------------------------------ after an answer
 
     def answered(self, shipment: Shipment, attempt: Attempt, outcomes: Sequence[Outcome]) -> None:
         """Book the outcomes of one request, and what it says about the destination."""
+        self._meter.attempt(attempt.status, outcomes, attempt.duration_ms)
         users = {part.entry.lane.key for part in shipment.parts}
         outcomes = self._judge_destination(users, attempt, outcomes)
         end = len(outcomes)
@@ -228,7 +244,7 @@ class Settlement:
             return
         error = attempt.error or getattr(bad, "detail", "")[:500]
         now = self._clock.now_ms()
-        self._book.attempt(AttemptRow(entry.pos, now, attempt.duration_ms, attempt.status, error, reason))
+        self._book.attempt(AttemptRow(entry.as_of, now, attempt.duration_ms, attempt.status, error, reason))
 
     # ------------------------------------------------------------ the ends an event can come to
 
@@ -262,6 +278,9 @@ class Settlement:
         entry.first_at = entry.first_at or running
         budget_s = min(delivery.max_age_s, outcome.for_s if outcome.for_s is not None else delivery.max_age_s)
         suspected = outcome.reason in ("status_403", "status_404") and entry.attempts >= SUSPECT_ATTEMPTS
+        if entry.lane.over:
+            self.give_up(entry)
+            return
         if suspected or running - entry.first_at >= budget_s * 1000:
             self.bury(entry, "rejected" if suspected else "expired", f"{outcome.reason}: {outcome.detail}")
             return
@@ -291,6 +310,7 @@ class Settlement:
         self._book.status(status)
         if not changed:
             return
+        self._meter.change(status.state, status.reason)
         resumed = "breaker_closed" if before.state == "breaker_open" else "destination_resumed"
         name = {"breaker_open": "breaker_opened", "paused": "destination_paused"}.get(status.state, resumed)
         self._log.emit(
@@ -306,15 +326,17 @@ class Settlement:
             return
         needs = list(entry.told)
         if event.type == "group" and event.group_id is not None:
-            self._book.supply(self._supplies.settle(entry.pos, entry.told, event.group_id, _known_traits(event)))
-            needs.append(f"g:{event.group_id}")
+            changed = self._supplies.settle(entry.pos, entry.callers, event.group_id, entry.tells)
+            self._book.supply(changed)
+            supplying = [pos for pos, row in changed.items() if row is None or "id" not in row.missing]
+            needs += [f"g:{event.group_id}", *map(call_need, {entry.as_of, *supplying})]
         for need in needs:
             self.open(need)
 
     def _fail_supply(self, entry: Entry) -> None:
         event = entry.event
         if event is not None and event.type == "group" and event.group_id is not None and entry.counted:
-            row = self._supplies.fail(entry.pos, entry.lane.key, event.group_id, _known_traits(event))
+            row = self._supplies.fail(entry.pos, entry.lane.key, event.group_id, entry.tells)
             self._book.supply({entry.pos: row})
 
     def open(self, need: str) -> None:
@@ -326,8 +348,8 @@ class Settlement:
 
     def open_on(self, need: str, last: str) -> None:
         """Open the rows that wait for this, behind the last one done, with the next commit."""
-        self._book.open(need, last)
-        self.opening[need] = self.opening.get(need, 0) + 1
+        if self._book.open(need, last):
+            self.opening[need] = self.opening.get(need, 0) + 1
         self.opened_since.add(need)
 
     def opened(self, need: str) -> None:
@@ -370,18 +392,3 @@ class Settlement:
             type=row.type,
             **fields,
         )
-
-
-def _known_traits(event: Event) -> list[str]:
-    """The traits of which a group call really tells something."""
-    return [name for name, value in event.traits.items() if is_known(value)]
-
-
-def _shown(request: Request, destination: Destination) -> dict[str, object]:
-    """A request as people may see it: secrets are taken out of each part, before JSON dresses them up."""
-    return {
-        "method": request.method,
-        "url": destination.redact(request.url),
-        "headers": {name: destination.redact(value) for name, value in request.headers.items()},
-        "body": destination.redact_bytes(request.body).decode("utf-8", "replace"),
-    }

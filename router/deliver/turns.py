@@ -22,7 +22,8 @@ from router.destinations import Destination
 from router.directory import FOLDED, keys_of, linked_user, membership_as_of, standing
 from router.event import open_event
 from router.plugin import Context, Event, Item, Outcome, Pause, Profile, Reject, RetryLater, Skip
-from router.store import HELD, PLACES, Known, Store
+from router.store import HELD, Known, Store
+from router.store.fold import is_known
 
 MAX_STATE_BYTES = 8 * 1024
 STATES_KEPT = 10_000
@@ -54,6 +55,7 @@ class Turns:
             supplies,
             warn,
         )
+        self.mapped = 0  #: events the plugin made items of since the start: what its warnings are a share of
         self._state: dict[str, bytes | None] = {}  # as JSON: each hook gets a copy that it may change in place
         self.known = Known({}, {}, {}, {})  #: what the directory said for the entries prepared last
         self._early: dict[int, Result] = {}
@@ -77,33 +79,42 @@ class Turns:
                 continue
             opened.append(entry)
             users[entry.lane.key] = None
-            if event.anonymous_id is not None:
-                users[f"a:{event.anonymous_id}"] = None
+            for anonymous in filter(None, (event.anonymous_id, event.previous_id)):
+                users[f"a:{anonymous}"] = None
             if event.group_id is not None:
                 groups[event.group_id] = None
         if users:
             self.known = await self._store.known(list(users), list(groups))
         for entry in opened:
             if entry.row.type in FOLDED:
-                entry.told = self._told(entry)
+                self._note_told(entry)
         await self._load_state(dict.fromkeys(self._keys.values()))
 
-    def _told(self, entry: Entry) -> tuple[str, ...]:
-        """The user keys whose group may be known once this call is settled."""
+    def _note_told(self, entry: Entry) -> None:
+        """The user keys whose group may be known once this call is settled. An anonymousId that belonged to several users one
+        after the other tells them all: the events of each may have to do with it."""
         event = entry.event
         assert event is not None
-        keys = {entry.lane.key}
+        callers, told = {entry.lane.key}, set()
         for anonymous in filter(None, (event.anonymous_id, event.previous_id)):
-            keys |= {f"a:{anonymous}", linked_user(self.known, f"a:{anonymous}", entry.pos) or entry.lane.key}
-        return () if event.type == "identify" and len(keys) == 1 else tuple(sorted(keys))
+            key = f"a:{anonymous}"
+            callers |= {key, linked_user(self.known, key, entry.as_of) or entry.lane.key}
+            told |= {user_key for _, user_key in self.known.links.get(key, ())}
+        entry.callers = frozenset(callers)
+        entry.told = () if event.type == "identify" and len(callers) == 1 else tuple(sorted(callers | told))
 
     def _open(self, entry: Entry) -> Event:
         row = entry.row
         if entry.event is None:
-            entry.event = open_event(
+            event = open_event(
                 row.source, row.type, row.message_id, row.received_at, row.body,
                 names=self._destination.names, user_id=entry.linked or None,
             )  # fmt: skip
+            if event.type == "group":
+                # By the names that the directory has them under: what is stored of them outlives a change of the mapping.
+                entry.tells = tuple(name for name, value in event.traits.items() if is_known(value))
+            mapping = self._destination.mapping
+            entry.event = event if mapping is None else mapping.event(event)
         return entry.event
 
     def _decide_early(self, entry: Entry) -> Result | None:
@@ -142,8 +153,8 @@ class Turns:
         assert event is not None
         if not entry.given:
             if _behind_held(entry) and gated_by(event.type, self._destination):
-                return Held(Closed(lane.reason or "group_unknown", lane.need, lane.group_id))
-            decision = decide_gate(event, lane.key, entry.pos, self._destination, self.known, self._supplies)
+                return Held(Closed(lane.reason or "group_unknown", lane.need, lane.group_id, lane.also))
+            decision = decide_gate(event, lane.key, entry.as_of, self._destination, self.known, self._supplies)
             if isinstance(decision, Held):
                 return decision
         if lane.blocked and not entry.parked:
@@ -154,19 +165,22 @@ class Turns:
         """Whether a prepared event could go out now."""
         if entry.pos in self._early or entry.event is None:
             return True
-        decision = decide_gate(entry.event, entry.lane.key, entry.pos, self._destination, self.known, self._supplies)
+        decision = decide_gate(entry.event, entry.lane.key, entry.as_of, self._destination, self.known, self._supplies)
         return not isinstance(decision, Held)
 
     def _map(self, entry: Entry) -> Result:
         event, key = entry.event, self._keys.get(entry.pos)
         assert event is not None
-        context = self._context(entry, self._state_of(key))
+        # The state of now has taken this event in, if it was mapped before: what it would make of it a second time (an end of
+        # the session before, say) was told already or is told later.
+        context = self._context(entry, None if entry.turned else self._state_of(key))
         result = self._call(lambda: self._destination.hooks[event.type](event, context))
         if isinstance(result, Mapped | Skip):
             fault = self._keep_state(entry, key, context)
             if fault is not None:
                 return fault
-        entry.made_by = made_by(self._destination)
+            entry.made_by = made_by(self._destination)
+            self.mapped += isinstance(result, Mapped)
         return result
 
     def _call(self, hook: Callable[[], Any]) -> Result:
@@ -212,9 +226,9 @@ class Turns:
     def _context(self, entry: Entry, state: Any) -> Context:
         event, known, lane = entry.event, self.known, entry.lane
         assert event is not None
-        keys = keys_of(event, lane.key, entry.pos, known)
+        keys = keys_of(event, lane.key, entry.as_of, known)
         group = self._group(entry, keys)
-        earlier = next(filter(None, (membership_as_of(known, key, entry.pos - 1) for key in keys)), None)
+        earlier = next(filter(None, (membership_as_of(known, key, entry.as_of - 1) for key in keys)), None)
         return Context(
             user=self._user(lane.key),
             group=group,
@@ -224,7 +238,9 @@ class Turns:
         )
 
     def _user(self, key: str) -> Profile | None:
-        traits = self.known.people.get(key)
+        traits, mapping = self.known.people.get(key), self._destination.mapping
+        if traits is not None and mapping is not None and mapping.user is not None:
+            traits = mapping.user(traits)
         return Profile(key[2:], traits) if traits is not None else None
 
     def _group(self, entry: Entry, keys: Sequence[str]) -> Profile | None:
@@ -232,14 +248,18 @@ class Turns:
         assert event is not None
         if entry.given:
             given = msgspec.json.decode(entry.given)
-            company = known.companies.get(given["id"])
-            return Profile(given["id"], {**(company.traits if company else {}), **given["traits"]})
-        found = standing(event, keys, entry.pos, known)
+            return Profile(given["id"], {**self._company(given["id"]).traits, **given["traits"]})
+        found = standing(event, keys, entry.as_of, known)
         gated = bool(gated_by(event.type, self._destination))
-        if found is None or (not gated and found.call_pos is not None and found.since > entry.pos):
+        if found is None or (not gated and found.call_pos is not None and found.since > entry.as_of):
             return None
-        company = known.companies.get(found.group_id)
-        return Profile(found.group_id, company.traits if company else {})
+        return self._company(found.group_id)
+
+    def _company(self, group_id: str) -> Profile:
+        """A group with all that is told of it, as the plugin knows its traits."""
+        company, mapping = self.known.companies.get(group_id), self._destination.mapping
+        traits = company.traits if company is not None else {}
+        return Profile(group_id, traits if mapping is None or mapping.group is None else mapping.group(traits))
 
     async def wake(self, key: str, at_ms: int, lane: Lane) -> Result:
         """Call the plugin's timer hook and queue what it did to its state; the timer is cleared with it, unless the hook
@@ -247,8 +267,7 @@ class Turns:
         await self._load_state([key])
         self.known = await self._store.known([lane.key], [])
         current = membership_as_of(self.known, lane.key, 1 << 62)
-        company = self.known.companies.get(current.group_id) if current else None
-        group = Profile(current.group_id, company.traits if company else {}) if current else None
+        group = self._company(current.group_id) if current else None
         context = Context(user=self._user(lane.key), group=group, state=self._state_of(key), warn=self._warn)
         result = self._call(lambda: self._destination.hooks[WAKE](key, to_datetime(at_ms), context))
         if isinstance(result, RetryLater | Pause):
@@ -302,8 +321,3 @@ def _timer(wake: tuple[datetime | None] | None, lane: Lane) -> tuple[int, str] |
 def wake_id(destination: str, key: str, due_ms: int) -> str:
     """The message id of what a timer returns."""
     return f"wake:{destination}:{hashlib.blake2b(key.encode(), digest_size=8).hexdigest()}:{due_ms}"
-
-
-def next_place(frontier: int, last: int) -> int:
-    """A place behind everything read so far, for what a timer returns."""
-    return max(frontier * PLACES, last) + 1

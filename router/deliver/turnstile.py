@@ -18,7 +18,7 @@ from router.deliver.settlement import Settlement
 from router.deliver.turns import WAKE, Turns, made_by
 from router.destinations import Destination
 from router.plugin import Event, Item
-from router.store import HELD, WAITING, LaneRow, ParkedRow, Store
+from router.store import EVERY, HELD, WAITING, LaneRow, ParkedRow, Store
 
 TURNS = 500
 PREPARED_PER_LANE = 50
@@ -119,7 +119,7 @@ class Turnstile:
 
     def _restore(self, lane: Lane, row: LaneRow | None, missed: set[str]) -> None:
         self._lanes.restore(lane, row)
-        if lane.need and lane.need in missed:
+        if lane.need and not missed.isdisjoint((lane.need, lane.also, EVERY)):
             self._settlement.ask_again(lane)
 
     async def _fetch_parked(self, lanes: list[Lane]) -> None:
@@ -164,6 +164,8 @@ class Turnstile:
                 entry.share = 1 if row.attempts else None
             else:
                 entry.turned = True  # another plugin version made the items: map it again, its state stands
+        elif row.made_by:
+            entry.turned = True  # a second sending of what was mapped before: the same
         return entry
 
     def _run_lane(self, lane: Lane, known: set[int]) -> None:
@@ -202,6 +204,9 @@ class Turnstile:
             return False
         lane.buffers[entry.queue].popleft()
         lane.fetched[entry.queue] = entry.place
+        if lane.over and entry.state == "retrying":
+            self._settlement.give_up(entry)
+            return True
         if entry.items is not None:
             self._settlement.send(entry)
             return True

@@ -20,11 +20,13 @@ from router.deliver.agenda import Agenda
 from router.deliver.book import Book
 from router.deliver.flow import Flow
 from router.deliver.lanes import Entry, Lanes, Ready
+from router.deliver.replay import Replay
 from router.deliver.settlement import Settlement
 from router.deliver.turns import Turns
 from router.deliver.turnstile import Turnstile
 from router.destinations import Destination
 from router.errors import StoreFull
+from router.metrics import Meter
 from router.store import MAIN, RETRY, CursorRow, Store
 from router.telemetry import Log
 
@@ -49,10 +51,11 @@ class Worker:
         clock: Clock,
         log: Log,
         random: Random,
+        meter: Meter,
     ) -> None:
         self.destination = destination
         self.warnings: dict[str, int] = {}
-        self.store, self._clock, self._log = store, clock, log
+        self.store, self._clock, self.log = store, clock, log
         self._wake = asyncio.Event()
         self._alarm = Alarm(clock, self._wake.set)
         self._lanes = Lanes()
@@ -60,18 +63,24 @@ class Worker:
         self._commands: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = deque()
         self._dirty = asyncio.Event()
         self._stopping = False
+        self._is_cut = False
         self._warned_at: dict[str, int] = {}
         self.flow = Flow(cursor.status, clock)
         self.book = Book(destination.name, cursor, clock, self._dirty.set)
         self._supplies = Supplies(cursor.start, cursor.pos, cursor.ahead)
         self.settlement = Settlement(
-            destination, session, self.book, self._lanes, self._supplies, self.flow, clock, log, random, self._ready
+            destination, session, self.book, self._lanes, self._supplies, self.flow, clock, log, random, self._ready,
+            meter,
         )  # fmt: skip
         self._outbox = self.settlement.outbox
-        turns = Turns(destination, store, self.book, self._supplies, self._warn)
+        self.turns = turns = Turns(destination, store, self.book, self._supplies, self._warn)
         self.turnstile = Turnstile(destination, store, self.book, self._lanes, self._ready, self.settlement, turns)
         self._agenda = Agenda(
-            destination, store, clock, self.book, self._lanes, self._ready, self.settlement, turns, self.turnstile
+            destination, store, clock, log, self.book, self._lanes, self._ready, self.settlement, turns, self.turnstile
+        )  # fmt: skip
+
+        self.replay = Replay(
+            destination, store, clock, log, self.book, self._lanes, self.settlement, self.turnstile
         )  # fmt: skip
 
     # ------------------------------------------------------------ life
@@ -82,6 +91,8 @@ class Worker:
         self._supplies.restore(await self.store.supplies(name))
         self.turnstile.may_have_rows = await self.store.has_lanes(name)
         await self._agenda.open()
+        await self.replay.open()
+        await self.store.rejudge(name, self.destination.gate)
         for need, last in await self.store.openings(name):
             self.settlement.open_on(need, last)
         self.store.watch(self._wake.set)
@@ -89,7 +100,7 @@ class Worker:
             async with self._alarm, asyncio.TaskGroup() as group:
                 commits = group.create_task(self._commit_on(), name=f"commit-{name}")
                 await self._loop()
-                await self._outbox.drain(self.destination.config.delivery.timeout_s)
+                await self._outbox.drain(0.0 if self._is_cut else self.destination.config.delivery.timeout_s)
                 self._dirty.set()
                 await commits
         finally:
@@ -102,6 +113,12 @@ class Worker:
         """End `run` in good order."""
         self._stopping = True
         self._wake.set()
+
+    def cut(self) -> None:
+        """End `run` without waiting for what is in flight; what is booked is committed."""
+        self._is_cut = True
+        self.stop()
+        self._outbox.cancel()
 
     async def ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Run an operator's command between two steps of the loop."""
@@ -122,6 +139,7 @@ class Worker:
             if self._turning():
                 worked = await self._read()
                 await self._agenda.look()
+                worked |= await self.replay.look()
                 worked |= await self.turnstile.take_turns()
             self._relieve()
             self._set_alarm(self._outbox.pump())
@@ -159,14 +177,12 @@ class Worker:
     # ------------------------------------------------------------ reading on
 
     async def _read(self) -> bool:
-        room = WINDOW_EVENTS - (self._agenda.read_pos - self.book.pos)
-        if self.store.head <= self._agenda.read_pos or room <= 0 or self.book.window_bytes >= WINDOW_BYTES:
+        room = WINDOW_EVENTS - (self.book.read_pos - self.book.pos)
+        if self.store.head <= self.book.read_pos or room <= 0 or self.book.window_bytes >= WINDOW_BYTES:
             return False
-        rows = await self.store.read(
-            self._agenda.read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes
-        )
+        rows = await self.store.read(self.book.read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes)
         for row in rows:
-            self._agenda.read_pos = row.pos
+            self.book.read_pos = row.pos
             self._agenda.read_at = row.received_at
             if row.pos in self.book.done:
                 self._supplies.frontier = row.pos
@@ -239,4 +255,4 @@ class Worker:
         now = self._clock.now_ms()
         if now - self._warned_at.get(reason, -60_000) >= 60_000:
             self._warned_at[reason] = now
-            self._log.emit("plugin_warned", reason=reason, count=self.warnings[reason], **numbers)
+            self.log.emit("plugin_warned", reason=reason, count=self.warnings[reason], **numbers)

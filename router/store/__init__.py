@@ -17,11 +17,14 @@ from router.event import Call, Discard
 PART = 0
 """The one partition of a store that runs in one process."""
 
-PLACES = 1024
-"""An event's place in its queue is pos * PLACES; what a timer returns gets a place between two events."""
+PLACES = 1 << 24
+"""An event's place in its queue is pos * PLACES; what a timer returns or a replay feeds gets a place between two events."""
 
 HELD, MAIN = "held", "main"
 """The two queues of a lane."""
+
+EVERY = "*"
+"""Stands for all that lanes may wait for."""
 
 WAITING, RETRY = "waiting", "retry"
 """Why a lane is blocked: its held queue waits for a group call, or everything waits for the next attempt."""
@@ -71,6 +74,7 @@ class ParkedRow(msgspec.Struct):
     made_by: str
     attempts: int
     first_at: int
+    origin: int = 0  #: the settled event this is a second sending of (`pos` is below 0 then); 0: it is itself
 
 
 class DeadRow(msgspec.Struct):
@@ -91,6 +95,35 @@ class DeadRow(msgspec.Struct):
     made_by: str
     attempts: int
 
+    @property
+    def size(self) -> int:
+        """What it takes of `dead.max_bytes`."""
+        return len(self.body) + len(self.items or b"") + len(self.detail)
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """Which dead letters: by reason, and by when they died (ms; from `since` on, before `until`)."""
+
+    reason: str | None = None
+    since: int = 0
+    until: int = 1 << 62
+
+
+class ReplayRow(msgspec.Struct):
+    """A job that feeds dead letters, or a span of the log, to the lanes again; the newest one of its destination."""
+
+    kind: str  #: dead | span
+    letters: Letters
+    first: int  #: it began behind this position
+    last: int  #: and ends with this one
+    pos: int  #: how far it is
+    total: int  #: events it was going to feed, as counted at its start
+    fed: int
+    state: str  #: running | done | stopped
+    started_at: int
+    ended_at: int = 0
+    groups_first: bool = False  #: the group calls of the span go before the rest: this is their round
+
 
 class LaneRow(msgspec.Struct):
     """The image of a blocked lane. `held`, `main`: rows in its two queues."""
@@ -106,6 +139,7 @@ class LaneRow(msgspec.Struct):
     main: int
     held_since: int
     first_held: int
+    also: str = ""  #: what else its held queue waits for, beside `need`
 
 
 class AttemptRow(msgspec.Struct):
@@ -150,6 +184,10 @@ class CursorRow(msgspec.Struct):
     retrying: int
     status: Status
     added: bool  #: True where this call created it
+    parked_bytes: int = 0  #: bodies of parked events
+    letters: int = 0  #: dead letters that are kept, and their bytes
+    letter_bytes: int = 0
+    abandoned: int = 0  #: events that were trimmed before this destination, removed for a while, had settled them
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -197,12 +235,14 @@ class Step:
     lanes: dict[str, LaneRow | None] = field(default_factory=dict)  # None: the lane goes
     opened: dict[str, str] = field(default_factory=dict)  # needs that are met from now on: last lane done ("" = none)
     dead: list[DeadRow] = field(default_factory=list)
+    undead: set[int] = field(default_factory=set)  # dead letters that go: replayed, dropped, too old
     attempts: list[AttemptRow] = field(default_factory=list)
     supplies: dict[int, SupplyRow | None] = field(default_factory=dict)
     state: dict[str, bytes | None] = field(default_factory=dict)
     timers: dict[str, tuple[int, str] | None] = field(default_factory=dict)  # key: (due, user key)
     ledger: dict[str, int] = field(default_factory=dict)
     status: Status | None = None
+    replay: ReplayRow | None = None
     at: int = 0
 
     def count(self, name: str, n: int = 1) -> None:
@@ -224,6 +264,15 @@ class Loaded(msgspec.Struct):
 
     lanes: dict[str, LaneRow] = {}
     state: dict[str, bytes] = {}  #: as JSON
+
+
+class Waits(msgspec.Struct, frozen=True):
+    """The held events of one reason (`group_unknown`, `group_name_unknown`, ...)."""
+
+    reason: str
+    events: int
+    users: int
+    since: int  #: ms since 1970: when the longest held of them was
 
 
 class Store(Protocol):
@@ -259,8 +308,9 @@ class Store(Protocol):
         """Events above a position, ascending; at least one if there is any; and whether there may be more."""
         ...
 
-    async def cursor(self, destination: str, now_ms: int) -> CursorRow:
-        """A destination's cursor; created at the head of the log where there is none."""
+    async def cursor(self, destination: str, now_ms: int, mode: str = "live") -> CursorRow:
+        """A destination's cursor; created at the head of the log where there is none. Where it was in dry-run and is live
+        now, keyed state and timers of the dry run go."""
         ...
 
     async def known(self, user_keys: Sequence[str], group_ids: Sequence[str]) -> Known:
@@ -286,6 +336,10 @@ class Store(Protocol):
         """User keys of lanes that hold something since before an instant, longest first."""
         ...
 
+    async def waiting(self, destination: str) -> list[Waits]:
+        """The held events by what they wait for. Reads every lane that holds something."""
+        ...
+
     async def due_timers(self, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
         """Timers whose time has come: (state key, due, user key)."""
         ...
@@ -304,6 +358,38 @@ class Store(Protocol):
 
     async def last_place(self, destination: str) -> int:
         """The highest place given to what a timer returned."""
+        ...
+
+    async def letters(self, destination: str, which: Letters, after: int, limit: int) -> list[DeadRow]:
+        """Dead letters behind a position, ascending; at most `limit` and about 1 MB, at least one if there is any."""
+        ...
+
+    async def count_letters(self, destination: str, which: Letters) -> int:
+        """How many dead letters there are of this kind."""
+        ...
+
+    async def oldest_letters(self, destination: str, limit: int) -> list[tuple[int, int, int]]:
+        """The dead letters that died first: (position, when, bytes)."""
+        ...
+
+    async def span(self, since_ms: int, until_ms: int) -> tuple[int, int]:
+        """The retained events accepted in this time: (behind this position, up to this one)."""
+        ...
+
+    async def settled_rows(
+        self, destination: str, after: int, last: int, types: Sequence[str], limit: int
+    ) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
+        """Retained events of these types in a span that have no parked row, the dead letters among them, the positions that
+        were settled late or sent again before, and how far the log was looked through."""
+        ...
+
+    async def replay(self, destination: str) -> ReplayRow | None:
+        """The newest replay of a destination."""
+        ...
+
+    async def rejudge(self, destination: str, gate: str) -> None:
+        """Say what the destination's gate asks from now on. Where that is not what it asked before, every lane that waits is
+        to be opened: `openings` then names EVERY."""
         ...
 
     async def openings(self, destination: str) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ gives them. Works beside a running daemon and without one."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import msgspec
 from router.clock import to_iso
 from router.errors import StoreNewer
 from router.event import show_user_key
-from router.store import PART
+from router.store import PART, Letters, Waits
 from router.store.connection import Connection, open_reader
 from router.store.dedupe import keyed_hash
 from router.store.migrate import SCHEMA
 from router.store.receipts import code_at
+from router.store.waiting import count_waiting
 
 PAGE = 100
 SPAN = 4_000
@@ -26,14 +27,17 @@ SPAN = 4_000
 
 
 class Questions:
-    """Asks a store through one read-only connection. Every answer is one consistent snapshot."""
+    """Asks a store through one read-only connection. Every answer is one consistent snapshot.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    `now_ms`: router time. Without it, time stands still at the newest commit.
+    """
+
+    def __init__(self, connection: Connection, now_ms: Callable[[], int] = lambda: 0) -> None:
+        self._connection, self._now_ms = connection, now_ms
 
     async def ledger(self, destinations: Sequence[str]) -> dict[str, Any]:
         """Counts; per destination the seven add up to what was accepted since it began."""
-        return await self._connection.run(_snapshot, _ledger, destinations)
+        return await self._connection.run(_snapshot, _ledger, destinations, self._now_ms())
 
     async def message(self, message_id: str, source: str | None, destinations: Sequence[str]) -> dict[str, Any] | None:
         """The fate of a message at each destination; None when unknown."""
@@ -43,9 +47,22 @@ class Questions:
         """Users whose events wait for a group, a page at a time."""
         return await self._connection.run(_snapshot, _held, destination, user_key, after)
 
-    async def dead(self, destination: str, reason: str | None, after: int) -> dict[str, Any]:
+    async def waiting(self, destination: str) -> list[Waits]:
+        """How much is held, by what it waits for."""
+        return await self._connection.run(_snapshot, count_waiting, destination)
+
+    async def dead(self, destination: str, which: Letters, after: int | None) -> dict[str, Any]:
         """Dead letters in order of position, a page at a time."""
-        return await self._connection.run(_snapshot, _dead, destination, reason, after)
+        return await self._connection.run(_snapshot, _dead, destination, which, after)
+
+    async def position(self, message_id: str, source: str | None) -> int | None:
+        """Where in the log the newest event with this message id stands or stood."""
+        found = await self._connection.run(_snapshot, _find, message_id, source)
+        return found[0] if found else None
+
+    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
+        return await self._connection.run(_snapshot, _left_over, configured)
 
     async def discards(self) -> dict[str, Any]:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
@@ -86,7 +103,7 @@ def _destinations(db: sqlite3.Connection) -> list[str]:
     return [row[0] for row in db.execute("SELECT destination FROM cursor WHERE part = ? ORDER BY 1", (PART,))]
 
 
-def _ledger(db: sqlite3.Connection, destinations: Sequence[str]) -> dict[str, Any]:
+def _ledger(db: sqlite3.Connection, destinations: Sequence[str], now_ms: int) -> dict[str, Any]:
     head, duplicates, discarded, clock = db.execute(
         "SELECT pos, duplicates, discarded, clock FROM head WHERE part = ?", (PART,)
     ).fetchone()
@@ -113,7 +130,7 @@ def _ledger(db: sqlite3.Connection, destinations: Sequence[str]) -> dict[str, An
             "replayed": replayed,
             "cursor": pos,
             "head": head,
-            "oldest_queued_s": _oldest_queued_s(db, name, pos, clock) if queued else 0,
+            "oldest_queued_s": _oldest_queued_s(db, name, pos, max(clock, now_ms)) if queued else 0,
             "state": state,
             "state_reason": reason,
             "state_since": to_iso(since),
@@ -152,7 +169,7 @@ def _find(db: sqlite3.Connection, message_id: str, source: str | None) -> tuple[
         hashed = keyed_hash(key, name, message_id)
         for sql in (
             "SELECT max(pos) FROM seen WHERE part = ? AND hash = ?",
-            "SELECT max(pos) FROM parked WHERE part = ? AND hash = ?",
+            "SELECT max(pos) FROM parked WHERE part = ? AND hash = ? AND origin = 0",
             "SELECT max(pos) FROM dead WHERE part = ? AND hash = ?",
         ):
             row = db.execute(sql, (PART, hashed)).fetchone()
@@ -259,12 +276,15 @@ def _held(db: sqlite3.Connection, destination: str, user_key: str | None, after:
     return {"held": total[0] if total else 0, "users": users, "next": rows[PAGE - 1][0] if len(rows) > PAGE else None}
 
 
-def _dead(db: sqlite3.Connection, destination: str, reason: str | None, after: int) -> dict[str, Any]:
-    total = db.execute("SELECT dead FROM cursor WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
+def _dead(db: sqlite3.Connection, destination: str, which: Letters, after: int | None) -> dict[str, Any]:
+    counts = db.execute(
+        "SELECT dead, letters, letter_bytes FROM cursor WHERE part = ? AND destination = ?", (PART, destination)
+    ).fetchone()
+    dead, letters, size = counts or (0, 0, 0)
     rows = db.execute(
         "SELECT pos, message_id, type, user_key, at, reason, detail FROM dead WHERE part = ? AND destination = ? AND pos > ?"
-        " AND (? IS NULL OR reason = ?) ORDER BY pos LIMIT ?",
-        (PART, destination, after, reason, reason, PAGE + 1),
+        " AND at >= ? AND at < ? AND (?6 IS NULL OR reason = ?6) ORDER BY pos LIMIT ?7",
+        (PART, destination, -(1 << 62) if after is None else after, which.since, which.until, which.reason, PAGE + 1),
     ).fetchall()
     items = [
         {
@@ -278,7 +298,18 @@ def _dead(db: sqlite3.Connection, destination: str, reason: str | None, after: i
         }
         for pos, message_id, type_, key, at, why, detail in rows[:PAGE]
     ]
-    return {"dead": total[0] if total else 0, "items": items, "next": rows[PAGE - 1][0] if len(rows) > PAGE else None}
+    more = rows[PAGE - 1][0] if len(rows) > PAGE else None
+    return {"dead": dead, "kept": letters, "kept_bytes": size, "items": items, "next": more}
+
+
+def _left_over(db: sqlite3.Connection, configured: Sequence[str]) -> dict[str, dict[str, int]]:
+    rows = db.execute(
+        "SELECT destination, held, retrying, h.pos - c.start - delivered - skipped - filtered - held - retrying - dead,"
+        " letters FROM cursor c JOIN head h USING (part) WHERE c.part = ? ORDER BY destination",
+        (PART,),
+    )
+    names = ("held", "retrying", "queued", "dead")
+    return {name: dict(zip(names, counts, strict=True)) for name, *counts in rows if name not in configured}
 
 
 def _discards(db: sqlite3.Connection) -> dict[str, Any]:

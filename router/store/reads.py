@@ -7,16 +7,34 @@ from collections.abc import Sequence
 
 import msgspec
 
-from router.store import PART, Company, Known, LaneRow, Loaded, LogRow, Membership, ParkedRow, SupplyRow
+from router.store import (
+    PART,
+    Company,
+    DeadRow,
+    Known,
+    LaneRow,
+    Letters,
+    Loaded,
+    LogRow,
+    Membership,
+    ParkedRow,
+    ReplayRow,
+    SupplyRow,
+)
 
 _json = msgspec.json.decode
 
 PARKED_COLUMNS = (
     "pos, user_key, queue, place, state, reason, parked_at, received_at, source, type, message_id, linked, given, body,"
-    " items, made_by, attempts, first_at"
+    " items, made_by, attempts, first_at, origin"
 )
-LANE_COLUMNS = "user_key, mode, need, reason, group_id, due_at, attempts, held, main, held_since, first_held"
+DEAD_COLUMNS = (
+    "pos, at, user_key, reason, detail, received_at, source, type, message_id, linked, body, items, made_by, attempts"
+)
+LANE_COLUMNS = "user_key, mode, need, reason, group_id, due_at, attempts, held, main, held_since, first_held, also"
 PARKED_SLICE_BYTES = 1_000_000
+LOOKED_THROUGH = 5_000
+"""Positions of the log that one read of a replay looks through."""
 
 
 def _list(values: Sequence[str]) -> str:
@@ -187,3 +205,92 @@ def last_place(db: sqlite3.Connection, destination: str) -> int:
     """The highest place given to what a timer returned (its position is the negative of it)."""
     row = db.execute("SELECT min(pos) FROM parked WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
     return max(0, -(row[0] or 0))
+
+
+# ---------------------------------------------------------------- dead letters and replays
+
+
+def letters(db: sqlite3.Connection, destination: str, which: Letters, after: int, limit: int) -> list[DeadRow]:
+    """Dead letters behind a position, up to a count and about a megabyte."""
+    rows: list[DeadRow] = []
+    size = 0
+    cursor = db.execute(
+        f"SELECT {DEAD_COLUMNS} FROM dead WHERE part = ? AND destination = ? AND pos > ? AND at >= ? AND at < ?"
+        " AND (?6 IS NULL OR reason = ?6) ORDER BY pos LIMIT ?7",
+        (PART, destination, after, which.since, which.until, which.reason, limit),
+    )
+    for values in cursor:
+        rows.append(DeadRow(*values))
+        size += rows[-1].size
+        if size >= PARKED_SLICE_BYTES:
+            break
+    cursor.close()
+    return rows
+
+
+def count_letters(db: sqlite3.Connection, destination: str, which: Letters) -> int:
+    """How many dead letters there are of this kind."""
+    row = db.execute(
+        "SELECT count(*) FROM dead WHERE part = ? AND destination = ? AND at >= ? AND at < ? AND (?5 IS NULL OR reason = ?5)",
+        (PART, destination, which.since, which.until, which.reason),
+    ).fetchone()
+    return int(row[0])
+
+
+def oldest_letters(db: sqlite3.Connection, destination: str, limit: int) -> list[tuple[int, int, int]]:
+    """The dead letters that died first: (position, when, bytes)."""
+    return db.execute(
+        "SELECT pos, at, length(body) + coalesce(length(items), 0) + length(detail) FROM dead"
+        " WHERE part = ? AND destination = ? ORDER BY at LIMIT ?",
+        (PART, destination, limit),
+    ).fetchall()
+
+
+def span(db: sqlite3.Connection, since_ms: int, until_ms: int) -> tuple[int, int]:
+    """The retained events accepted in this time: (behind this position, up to this one)."""
+    return _last_before(db, since_ms), _last_before(db, until_ms)
+
+
+def _last_before(db: sqlite3.Connection, at_ms: int) -> int:
+    """Position of the last event accepted before an instant, by bisection: time goes with position."""
+    low, high = db.execute("SELECT coalesce(min(pos), 1) - 1, coalesce(max(pos), 0) FROM log").fetchone()
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = db.execute("SELECT received_at FROM log WHERE pos >= ? ORDER BY pos LIMIT 1", (middle,)).fetchone()
+        if found[0] < at_ms:
+            low = middle
+        else:
+            high = middle - 1
+    return int(low)
+
+
+def settled_rows(
+    db: sqlite3.Connection, destination: str, after: int, last: int, types: Sequence[str], limit: int
+) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
+    """Events of a span without a parked row, the dead letters among them, the positions that were sent late before, and how
+    far the log was looked through."""
+    upto = min(last, after + LOOKED_THROUGH)
+    found = db.execute(
+        "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ? AND pos <= ?"
+        " AND type IN (SELECT value FROM json_each(?)) AND NOT EXISTS"
+        " (SELECT 1 FROM parked p WHERE p.part = ? AND p.destination = ? AND p.pos = log.pos) ORDER BY pos LIMIT ?",
+        (after, upto, _list(types), PART, destination, limit),
+    ).fetchall()
+    rows = [LogRow(*values) for values in found]
+    if len(rows) == limit:
+        upto = rows[-1].pos
+    dead = db.execute(
+        f"SELECT {DEAD_COLUMNS} FROM dead WHERE part = ? AND destination = ? AND pos > ? AND pos <= ?",
+        (PART, destination, after, upto),
+    )
+    late = db.execute(
+        "SELECT pos FROM outcome WHERE part = ? AND destination = ? AND pos > ? AND pos <= ?",
+        (PART, destination, after, upto),
+    )
+    return rows, {values[0]: DeadRow(*values) for values in dead}, frozenset(pos for (pos,) in late), upto
+
+
+def replay(db: sqlite3.Connection, destination: str) -> ReplayRow | None:
+    """The newest replay of a destination."""
+    row = db.execute("SELECT job FROM replay WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=ReplayRow)

@@ -66,6 +66,10 @@ CREATE TABLE cursor (
   delivered INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0, filtered INTEGER NOT NULL DEFAULT 0,
   held INTEGER NOT NULL DEFAULT 0, retrying INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0,
   dry_run INTEGER NOT NULL DEFAULT 0, replayed INTEGER NOT NULL DEFAULT 0,
+  parked_bytes INTEGER NOT NULL DEFAULT 0,     -- bodies of all its parked rows
+  letters INTEGER NOT NULL DEFAULT 0, letter_bytes INTEGER NOT NULL DEFAULT 0,    -- dead letters that are kept
+  mode TEXT NOT NULL,                          -- live or dry-run, as it was served last
+  gate TEXT NOT NULL DEFAULT '',               -- what its gate asked when it was served last
   state TEXT NOT NULL DEFAULT 'running', state_reason TEXT NOT NULL DEFAULT '', state_since INTEGER NOT NULL,
   state_until INTEGER NOT NULL DEFAULT 0,      -- 0: until somebody resumes it
   state_detail TEXT NOT NULL DEFAULT '',
@@ -73,22 +77,24 @@ CREATE TABLE cursor (
   PRIMARY KEY (part, destination)
 ) WITHOUT ROWID;
 
--- A blocked user of a destination. need: what the held queue waits for, "u:..", "a:.." (a group call of that user) or
--- "g:.." (a trait of that group); empty: ask the gate again.
+-- A blocked user of a destination. need: what the held queue waits for, "u:..", "a:.." (a group call of that user),
+-- "c:.." (the group call at that position) or "g:.." (a trait of that group); empty: ask the gate again.
 CREATE TABLE lane (
   part INTEGER NOT NULL, destination TEXT NOT NULL, user_key TEXT NOT NULL,
   mode TEXT NOT NULL, need TEXT NOT NULL, reason TEXT NOT NULL, group_id TEXT NOT NULL,
   due_at INTEGER, attempts INTEGER NOT NULL, held INTEGER NOT NULL, main INTEGER NOT NULL, held_since INTEGER NOT NULL,
   first_held INTEGER NOT NULL,                 -- place of the held event that the lane waits for
+  also TEXT NOT NULL,                          -- another user key that will do, beside need
   PRIMARY KEY (part, destination, user_key)
 ) WITHOUT ROWID;
 CREATE INDEX lane_for_due ON lane (part, destination, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX lane_for_expiry ON lane (part, destination, held_since) WHERE held > 0;
 CREATE INDEX lane_for_need ON lane (part, destination, need, user_key) WHERE need <> '';
+CREATE INDEX lane_for_also ON lane (part, destination, also, user_key) WHERE also <> '';
 
 CREATE TABLE parked (
   part INTEGER NOT NULL, destination TEXT NOT NULL, pos INTEGER NOT NULL, user_key TEXT NOT NULL, queue TEXT NOT NULL,
-  place INTEGER NOT NULL,                      -- order within a queue: pos * 1024; a timer's items stand between (pos < 0)
+  place INTEGER NOT NULL,                      -- order within a queue: pos << 24; timers and replays stand between (pos < 0)
   state TEXT NOT NULL, reason TEXT NOT NULL, parked_at INTEGER NOT NULL,
   received_at INTEGER NOT NULL, source TEXT NOT NULL, type TEXT NOT NULL, message_id TEXT NOT NULL, hash INTEGER NOT NULL,
   linked TEXT NOT NULL,                        -- userId of the link that moved it here
@@ -97,6 +103,7 @@ CREATE TABLE parked (
   items BLOB,                                  -- JSON: what is left to send, once mapped
   made_by TEXT NOT NULL,                       -- plugin and item version that made the items
   attempts INTEGER NOT NULL, first_at INTEGER NOT NULL,
+  origin INTEGER NOT NULL,                     -- the settled event that is sent a second time; 0: it is itself
   PRIMARY KEY (part, destination, pos)
 ) WITHOUT ROWID;
 CREATE INDEX parked_in_order ON parked (part, destination, user_key, queue, place);
@@ -110,6 +117,15 @@ CREATE TABLE dead (
   PRIMARY KEY (part, destination, pos)
 ) WITHOUT ROWID;
 CREATE INDEX dead_by_hash ON dead (hash);
+CREATE INDEX dead_by_age ON dead (part, destination, at);
+
+-- The newest replay of a destination: how far it is is committed with the rows it fed.
+CREATE TABLE replay (
+  part INTEGER NOT NULL, destination TEXT NOT NULL,
+  job BLOB NOT NULL,                           -- JSON
+  state TEXT NOT NULL, kind TEXT NOT NULL, pos INTEGER NOT NULL,    -- a running span keeps the log behind pos
+  PRIMARY KEY (part, destination)
+) WITHOUT ROWID;
 
 -- Group calls that do not supply at a destination: unsettled behind a retry, or ended dead. missing: JSON list of "id"
 -- and trait names that no later call has supplied since.

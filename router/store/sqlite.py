@@ -17,22 +17,25 @@ from router.event import Call, Discard
 from router.store import (
     PART,
     CursorRow,
+    DeadRow,
     Facts,
     Known,
     LaneRow,
+    Letters,
     Loaded,
     LogRow,
     ParkedRow,
-    Status,
+    ReplayRow,
     Step,
     SupplyRow,
+    Waits,
+    cursors,
     reads,
 )
 from router.store.connection import Connection, open_reader, open_writer
 from router.store.dedupe import Dedupe
 from router.store.migrate import migrate
 from router.store.questions import Questions
-from router.store.receipts import unpack_ahead
 from router.store.trim import Trimmer
 from router.store.writer import Head, Writer
 
@@ -45,7 +48,7 @@ class SqliteStore:
     def __init__(self, path: Path, writer: Writer, reader: Connection, questions: Connection) -> None:
         self.path = path
         self.writer = writer
-        self.questions = Questions(questions)
+        self.questions = Questions(questions, writer.now_ms)
         self._reader = reader
 
     @property
@@ -91,6 +94,9 @@ class SqliteStore:
     async def held_since(self, destination: str, before_ms: int, limit: int) -> list[str]:
         return await self._reader.run(reads.held_since, destination, before_ms, limit)
 
+    async def waiting(self, destination: str) -> list[Waits]:
+        return await self.questions.waiting(destination)
+
     async def due_timers(self, destination: str, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
         return await self._reader.run(reads.due_timers, destination, now_ms, limit)
 
@@ -110,22 +116,35 @@ class SqliteStore:
         """The highest place given to what a timer returned."""
         return await self._reader.run(reads.last_place, destination)
 
-    async def cursor(self, destination: str, now_ms: int) -> CursorRow:
-        return await self.writer.run_alone(_cursor, destination, now_ms)
+    async def letters(self, destination: str, which: Letters, after: int, limit: int) -> list[DeadRow]:
+        return await self._reader.run(reads.letters, destination, which, after, limit)
 
+    async def count_letters(self, destination: str, which: Letters) -> int:
+        return await self._reader.run(reads.count_letters, destination, which)
 
-def _cursor(db: sqlite3.Connection, destination: str, now_ms: int) -> CursorRow:
-    added = db.execute(
-        "INSERT OR IGNORE INTO cursor (part, destination, start, pos, ahead, state_since)"
-        " SELECT part, ?, pos, pos, x'', ? FROM head WHERE part = ?",
-        (destination, now_ms, PART),
-    ).rowcount
-    start, pos, ahead, held, retrying, *status = db.execute(
-        "SELECT start, pos, ahead, held, retrying, state, state_reason, state_since, state_until, state_detail, stopped_ms"
-        " FROM cursor WHERE part = ? AND destination = ?",
-        (PART, destination),
-    ).fetchone()
-    return CursorRow(start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added == 1)
+    async def oldest_letters(self, destination: str, limit: int) -> list[tuple[int, int, int]]:
+        return await self._reader.run(reads.oldest_letters, destination, limit)
+
+    async def span(self, since_ms: int, until_ms: int) -> tuple[int, int]:
+        return await self._reader.run(reads.span, since_ms, until_ms)
+
+    async def settled_rows(
+        self, destination: str, after: int, last: int, types: Sequence[str], limit: int
+    ) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
+        return await self._reader.run(reads.settled_rows, destination, after, last, types, limit)
+
+    async def replay(self, destination: str) -> ReplayRow | None:
+        return await self._reader.run(reads.replay, destination)
+
+    async def cursor(self, destination: str, now_ms: int, mode: str = "live") -> CursorRow:
+        return await self.writer.run_alone(cursors.open_cursor, destination, mode, now_ms)
+
+    async def rejudge(self, destination: str, gate: str) -> None:
+        await self.writer.run_alone(cursors.rejudge, destination, gate)
+
+    async def forget(self, destination: str) -> dict[str, int]:
+        """Drop all that is kept of a destination that is configured no more; returns what that was."""
+        return await self.writer.run_alone(cursors.forget, destination)
 
 
 @asynccontextmanager
@@ -153,15 +172,15 @@ async def open_store(
             mark, head, key = await db.run(_start)
             clock = clock_from(mark)
             readers = [await stack.enter_async_context(_reader(path)) for _ in range(2)]
+            dedupe = Dedupe(key, int(dedupe_window_s * 1000))
+            await db.run(dedupe.load)
+            room = Room(path.parent, min_free_bytes, clock)
+            writer = Writer(db, clock, head, dedupe, Trimmer(int(retention_s * 1000)), room.enough)
+            await db.run(writer.codes.reload)
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"store {path}: {error}: is it a store of segment-router, on a writable disk?") from None
         except StoreNewer as error:
             raise StartError(str(error)) from None
-        room = Room(path.parent, min_free_bytes, clock)
-        dedupe = Dedupe(key, int(dedupe_window_s * 1000))
-        await db.run(dedupe.load)
-        writer = Writer(db, clock, head, dedupe, Trimmer(int(retention_s * 1000)), room.enough)
-        await db.run(writer.codes.reload)
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:
             yield SqliteStore(path, writer, *readers), clock
@@ -200,7 +219,9 @@ def _lock(path: Path) -> IO[bytes]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise StartError(f"store {path}: another segment-router process is using it") from None
+        raise StartError(
+            f"store {path}: another segment-router process is using it: stop that one, or set another store.url"
+        ) from None
     return lock
 
 
@@ -216,6 +237,11 @@ class Room:
         now = self._clock.now_ms()
         if now - self._asked_ms >= ROOM_CHECK_MS:
             self._asked_ms = now
-            stat = os.statvfs(self._folder)
-            self._enough = stat.f_bavail * stat.f_frsize >= self._min_free
+            self._enough = free_bytes(self._folder) >= self._min_free
         return self._enough
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of this folder, for a process without privileges."""
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize

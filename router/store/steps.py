@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.store import PART, RETRY, LaneRow, ParkedRow, Step
+from router.store import EVERY, PART, RETRY, LaneRow, ParkedRow, Step
 from router.store.receipts import pack_ahead, pack_codes
 
 OPEN_SLICE = 500
 """Waiting lanes that one commit makes due at the most."""
 
-COUNTERS = ("delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed")
+COUNTERS = (
+    "delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed", "parked_bytes", "letters",
+    "letter_bytes",
+)  # fmt: skip
 
 Hash = Callable[[str, str], int]
 """(source, message id) -> keyed 64-bit hash."""
@@ -57,6 +60,16 @@ def write_step(db: sqlite3.Connection, step: Step, codes: Codes, hash_of: Hash) 
         rows = [(PART, destination, *msgspec.structs.astuple(a)) for a in step.attempts]
         db.executemany("INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     _write_state(db, step)
+    if step.replay is not None:
+        values = (
+            PART,
+            destination,
+            msgspec.json.encode(step.replay),
+            step.replay.state,
+            step.replay.kind,
+            step.replay.pos,
+        )
+        db.execute("INSERT OR REPLACE INTO replay VALUES (?, ?, ?, ?, ?, ?)", values)
     _write_cursor(db, step)
     return [(need, last) for need, last in openings if last is not None]
 
@@ -73,6 +86,9 @@ def _write_outcomes(db: sqlite3.Connection, step: Step, codes: Codes, hash_of: H
             for e in step.late
         ]
         db.executemany("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?, ?, ?, ?)", rows)
+    if step.undead:
+        gone = [(PART, step.destination, pos) for pos in step.undead]
+        db.executemany("DELETE FROM dead WHERE part = ? AND destination = ? AND pos = ?", gone)
     if step.dead:
         dead = [
             (PART, step.destination, d.pos, d.at, d.user_key, d.reason, d.detail, d.received_at, d.source, d.type,
@@ -85,7 +101,7 @@ def _write_outcomes(db: sqlite3.Connection, step: Step, codes: Codes, hash_of: H
 def _write_parked(db: sqlite3.Connection, step: Step, hash_of: Hash) -> None:
     if step.park:
         rows = [parked_values(step.destination, row, hash_of) for row in step.park.values()]
-        db.executemany(f"INSERT OR REPLACE INTO parked VALUES ({','.join('?' * 21)})", rows)
+        db.executemany(f"INSERT OR REPLACE INTO parked VALUES ({','.join('?' * 22)})", rows)
     if step.repark:
         changes = [
             (r.user_key, r.queue, r.state, r.reason, r.linked, r.given, r.items, r.made_by, r.attempts, r.first_at,
@@ -117,7 +133,7 @@ def parked_values(destination: str, r: ParkedRow, hash_of: Hash) -> tuple[object
     return (
         PART, destination, r.pos, r.user_key, r.queue, r.place, r.state, r.reason, r.parked_at, r.received_at, r.source,
         r.type, r.message_id, hash_of(r.source, r.message_id), r.linked, r.given, r.body, r.items, r.made_by, r.attempts,
-        r.first_at,
+        r.first_at, r.origin,
     )  # fmt: skip
 
 
@@ -127,21 +143,21 @@ def _write_lane(db: sqlite3.Connection, destination: str, key: str, lane: LaneRo
         db.execute(f"DELETE FROM lane WHERE {where}", (PART, destination, key))
         return
     values = (PART, destination, *msgspec.structs.astuple(lane))
-    db.execute("INSERT OR REPLACE INTO lane VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    db.execute("INSERT OR REPLACE INTO lane VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def _open_lanes(db: sqlite3.Connection, destination: str, need: str, after: str, now_ms: int) -> str | None:
     """Make a slice of the lanes that wait for `need` due, and remember where to go on. Returns the last key if more wait."""
-    keys = [
-        row[0]
-        for row in db.execute(
-            "SELECT user_key FROM lane WHERE part = ? AND destination = ? AND need = ? AND user_key > ?"
-            " ORDER BY user_key LIMIT ?",
-            (PART, destination, need, after, OPEN_SLICE),
-        )
-    ]
+    # "<> ''" is what lets SQLite take the partial indexes; without it every lane is looked at.
+    whiches = ["need <> ''"] if need == EVERY else ["need = ?3 AND need <> ''", "also = ?3 AND also <> ''"]
+    found = " UNION ".join(
+        f"SELECT user_key FROM lane WHERE part = ?1 AND destination = ?2 AND {which} AND user_key > ?4"
+        for which in whiches
+    )
+    rows = db.execute(f"{found} ORDER BY user_key LIMIT ?5", (PART, destination, need, after, OPEN_SLICE))
+    keys = [row[0] for row in rows]
     db.executemany(
-        f"UPDATE lane SET need = '', due_at = CASE mode WHEN '{RETRY}' THEN due_at ELSE ? END"
+        f"UPDATE lane SET need = '', also = '', due_at = CASE mode WHEN '{RETRY}' THEN due_at ELSE ? END"
         " WHERE part = ? AND destination = ? AND user_key = ?",
         [(now_ms, PART, destination, key) for key in keys],
     )

@@ -16,6 +16,7 @@ from router.config import DestinationConfig
 from router.deliver.runner import Runner
 from router.destinations import Destination, Redactor
 from router.destinations.contract import bind, check_facts
+from router.destinations.mapping import compile_mapping
 from router.event import Call
 from router.plugin import (
     API_VERSION,
@@ -174,6 +175,7 @@ def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: An
         kinds=instance.kinds,
         hooks=bind(instance, name),
         redactor=Redactor(()),
+        mapping=compile_mapping(config.mapping, instance.requires),
     )
 
 
@@ -246,7 +248,7 @@ class Rig:
             return False
         if worker is None:
             return True
-        if worker.flow.running and (self.store.head > worker._agenda.read_pos or worker._ready._lanes):
+        if worker.flow.running and (self.store.head > worker.book.read_pos or worker._ready._lanes):
             return True
         return not worker.book.empty or bool(worker.book.unstored()[:-1]) or worker.settlement.outbox.in_flight > 0
 

@@ -17,7 +17,21 @@ from router.clock import SystemClock
 from router.directory import facts
 from router.errors import StartError, StepFailed, StoreBusy, StoreClosed, StoreFull
 from router.event import Call, Discard
-from router.store import HELD, MAIN, PLACES, WAITING, Facts, LaneRow, Late, ParkedRow, Status, Step, dedupe, writer
+from router.store import (
+    HELD,
+    MAIN,
+    PLACES,
+    WAITING,
+    Facts,
+    LaneRow,
+    Late,
+    ParkedRow,
+    Status,
+    Step,
+    dedupe,
+    steps,
+    writer,
+)
 from router.store.questions import open_questions
 from router.store.sqlite import SqliteStore, open_store
 from tests.contract.rig import START_MS, FakeClock
@@ -309,7 +323,7 @@ async def test_a_step_that_fails_leaves_no_trace_and_takes_nothing_of_its_group_
     for name in ("bad", "good"):
         await store.writer.run_alone(
             lambda db, name=name: db.execute(
-                "INSERT INTO cursor (part, destination, start, pos, ahead, state_since) VALUES (0, ?, 0, 0, x'', 0)",
+                "INSERT INTO cursor (part, destination, start, pos, ahead, state_since, mode) VALUES (0, ?, 0, 0, x'', 0, 'live')",
                 (name,),
             )
         )
@@ -835,3 +849,18 @@ async def test_known_loads_the_user_behind_a_link_and_the_groups_of_memberships(
 async def test_facts_alone_are_enough_for_the_directory(store: SqliteStore) -> None:
     await store.append([make("m1")], [Facts("u:u1", user_traits={"a": 1})], [])
     assert (await store.known(["u:u1"], [])).people == {"u:u1": {"a": 1}}
+
+
+@pytest.mark.parametrize("column", ["need", "also"])
+def test_lanes_that_wait_for_something_are_found_by_an_index(column: str) -> None:
+    schema = (Path(steps.__file__).parent / "schema.sql").read_text()
+    db = sqlite3.connect(":memory:")
+    db.executescript(schema)
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    steps._open_lanes(db, "d", "u:u1", "", 0)
+    db.set_trace_callback(None)
+    [select] = [sql for sql in asked if "SELECT user_key" in sql]
+    plan = " ".join(str(row[-1]) for row in db.execute(f"EXPLAIN QUERY PLAN {select}"))
+    assert f"INDEX lane_for_{column} " in plan
+    assert "SCAN" not in plan

@@ -106,3 +106,34 @@ async def test_what_is_not_in_the_index_of_message_ids_yet_is_not_trimmed(
         rig.clock.advance(8 * DAY)
         await tell(rig, "new", 10)
         assert rows(tmp_path, "log") == 70
+
+
+async def test_memberships_that_ended_before_the_oldest_event_go_and_the_newest_stays(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Plain)
+        await rig.runner.worker()
+        for n in range(30):
+            await rig.call("group", f"g{n}", userId="u1", groupId=f"group-{n}")
+        await rig.quiet()
+        assert rows(tmp_path, "membership") == 30
+        rig.clock.advance(8 * DAY)
+        for n in range(12):
+            await tell(rig, f"new{n}-", 10)
+        assert rows(tmp_path, "membership") == 1
+        known = await rig.store.known(["u:u1"], [])
+        assert [membership.group_id for membership in known.memberships["u:u1"]] == ["group-29"]
+
+
+async def test_memberships_that_a_held_event_may_ask_for_stay(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Gated)
+        await rig.runner.worker()
+        await rig.call("group", "before", userId="u1", groupId="first")
+        await rig.call("track", "held", userId="u1", event="E")
+        for n in range(30):
+            await rig.call("group", f"g{n}", userId="u1", groupId=f"group-{n}")
+        rig.clock.advance(8 * DAY)
+        for n in range(12):
+            await tell(rig, f"new{n}-", 10)
+        known = await rig.store.known(["u:u1"], [])
+        assert [m.group_id for m in known.memberships["u:u1"]][0] == "first"

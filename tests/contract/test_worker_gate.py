@@ -200,3 +200,44 @@ async def test_held_events_of_a_disabled_destination_do_not_age_away(rig: Rig) -
     rig.start(Gated, hold={"max_age": "1h"}, enabled=False)
     ledger = await rig.pass_time(8000, 1000)
     assert (ledger["held"], ledger["dead"]) == (1, 0)
+
+
+async def test_a_group_call_of_an_anonymous_id_that_settles_after_the_link_opens_the_users_lane(rig: Rig) -> None:
+    rig.start(Gated)
+    await rig.runner.worker()
+    rig.vendor.answer = lambda bodies: (
+        RetryLater("status_503", after_s=600) if bodies[0]["type"] == "group" else Delivered()
+    )
+    await rig.call("track", "t", anonymousId="x1", event="E")
+    await rig.call("group", "g", anonymousId="x1", groupId="acme", traits={"name": "ACME"})
+    await rig.quiet()
+    await rig.call("identify", "i", userId="u1", anonymousId="x1")
+    await rig.quiet()
+    assert await rig.fate("t") == ("held", "group_unknown")
+    rig.vendor.answer = lambda bodies: Delivered()
+    await rig.pass_time(700, 60)
+    assert rig.vendor.ids() == ["i", "g", "t"]
+
+
+async def test_an_event_with_both_ids_is_released_by_a_group_call_of_either(rig: Rig) -> None:
+    rig.start(Gated)
+    await rig.runner.worker()
+    for n, who in enumerate(({"userId": "u1"}, {"anonymousId": "x2"}), 1):
+        await rig.call("track", f"t{n}", userId=f"u{n}", anonymousId=f"x{n}", event="E")
+        await rig.quiet()
+        await rig.call("group", f"g{n}", **who, groupId="acme", traits={"name": "ACME"})
+        await rig.quiet()
+    assert rig.vendor.ids() == ["g1", "t1", "g2", "t2"]
+
+
+async def test_an_anonymous_event_is_released_by_the_user_it_belonged_to_or_by_its_own_group_call(rig: Rig) -> None:
+    rig.start(Gated)
+    await rig.runner.worker()
+    for n in (1, 2):
+        await rig.call("identify", f"i{n}", userId=f"u{n}", anonymousId=f"x{n}")
+        await rig.call("track", f"t{n}", anonymousId=f"x{n}", event="E")
+        await rig.quiet()
+    await rig.call("group", "g1", userId="u1", groupId="acme", traits={"name": "ACME"})
+    await rig.call("group", "g2", anonymousId="x2", groupId="acme", traits={"name": "ACME"})
+    await rig.quiet()
+    assert (await rig.fate("t1"))[0] == (await rig.fate("t2"))[0] == "delivered"

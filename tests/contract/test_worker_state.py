@@ -15,6 +15,7 @@ import pytest
 
 from router.clock import to_datetime
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, Skip, hookimpl
+from router.store import Letters
 from tests.contract.rig import START_MS, Plain, Rig, open_rig
 
 SEEDS = int(os.environ.get("STATE_SEEDS", "12"))
@@ -387,7 +388,7 @@ async def test_a_refused_item_of_a_timer_is_a_dead_letter_of_its_own_id(rig: Rig
     rig.start(Sessions)
     await send(rig, "u1:a")
     await rig.pass_time(12, 1)
-    [item] = (await rig.store.questions.dead("d", None, -1 << 60))["items"]
+    [item] = (await rig.store.questions.dead("d", Letters(), None))["items"]
     assert item["message_id"].startswith("wake:d:")
     assert item["message_id"].endswith(f":{START_MS + 10_000}")
     assert item["user"] == "user:u1"
@@ -418,7 +419,7 @@ async def test_a_timer_that_raises_is_a_dead_letter_and_the_worker_lives_on(rig:
     await rig.pass_time(12, 1)
     await send(rig, "u1:b")
     ledger = await rig.quiet()
-    [item] = (await rig.store.questions.dead("d", None, -1 << 60))["items"]
+    [item] = (await rig.store.questions.dead("d", Letters(), None))["items"]
     assert (item["reason"], "spilled the beans" in item["detail"]) == ("plugin_error", True)
     assert (rig.vendor.ids(), ledger["state"]) == (["a", "b"], "running")
 
@@ -452,7 +453,7 @@ async def test_state_that_a_timer_may_not_set_makes_a_dead_letter_and_the_worker
     await send(rig, "u1:b")
     ledger = await rig.quiet()
     assert ("b" in rig.vendor.ids(), ledger["state"]) == (True, "running")
-    [item] = (await rig.store.questions.dead("d", None, -1 << 60))["items"]
+    [item] = (await rig.store.questions.dead("d", Letters(), None))["items"]
     assert item["reason"] == "plugin_error"
 
 

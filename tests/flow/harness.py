@@ -51,10 +51,13 @@ def serve_command(config: Path) -> list[str]:
     return [sys.executable, "-m", "router", "serve", "--config", str(config)]
 
 
-def free_port() -> int:
-    """A port nobody listens on, below those that outgoing connections take: it stays free while a daemon is down."""
+def free_port(besides: int = 0) -> int:
+    """A port nobody listens on, another one than `besides`. It is below those that outgoing connections take, so that it
+    stays free while a daemon is down."""
     while True:
         port = random.SystemRandom().randrange(20_000, 32_000)
+        if port == besides:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -91,7 +94,8 @@ class Daemon:
         self.tables = tables
         self.config = folder / "config.toml"
         self.store = folder / "router.db"
-        self.port, self.admin_port = free_port(), free_port()
+        self.port = free_port()
+        self.admin_port = free_port(besides=self.port)
         self.url = f"http://127.0.0.1:{self.port}"
         self.admin_url = f"http://127.0.0.1:{self.admin_port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -373,7 +377,7 @@ def _keys(table: Table) -> list[str]:
 
 def _toml(value: object) -> str:
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(str(value) if isinstance(value, Path) else value)

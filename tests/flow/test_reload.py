@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from router.testing.vendor import FakeVendor
-from tests.flow.harness import PLUGINS, Daemon, Table, destination
+from router.testing.vendor import FakeVendor, Reply
+from tests.flow.harness import PLUGINS, Daemon, Table, assert_ledger_adds_up, destination, eventually
 
 PLUGIN = """
 from router.plugin import Item, Settings, hookimpl, json_request
@@ -130,23 +130,62 @@ async def test_a_destination_that_is_added_says_that_earlier_events_are_not_sent
         await daemon.post("track", userId="u1", event="Two", messageId="m2")
         await daemon.becomes("m2", "late", "delivered")
         (line,) = daemon.log("destination_added")
-        assert line["detail"] == "starts at the head of the log; earlier events are not sent"
-        assert "replay" not in line
+        assert line["detail"] == "starts at the head of the log; earlier events are not sent, unless you replay them"
+        assert line["paste"].endswith("replay late --since 7d")
 
 
-async def test_keys_without_effect_and_missing_secrets_are_warned_of_at_the_start_and_by_a_reload(
-    tmp_path: Path,
-) -> None:
+async def test_a_missing_secret_of_a_dry_run_is_warned_of_at_the_start_and_by_a_reload(tmp_path: Path) -> None:
     settings = {"api_key": {"env": "NO_SUCH_VARIABLE_HERE"}}
-    idle = destination("mail", "braze", settings, mode="dry-run", dead={"max_age": "1d"}, hold={"max_bytes": "1MB"})
-    async with Daemon(tmp_path, [idle]) as daemon:
-        warned = {(line["where"], line["setting"]) for line in daemon.log("config_warned")}
-        assert warned == {("mail", "hold.max_bytes"), ("mail", "dead.max_age")}
+    async with Daemon(tmp_path, [destination("mail", "braze", settings, mode="dry-run")]) as daemon:
         (line,) = daemon.log("secret_missing")
         assert (line["where"], line["setting"]) == ("mail", "settings.api_key")
         _, answer = await daemon.admin("POST", "/api/reload")
-        assert len(answer["warnings"]) == 3
-        assert (
+        assert answer["warnings"] == [
             "mail: settings.api_key: the environment variable NO_SUCH_VARIABLE_HERE is not set:"
             " not needed while mode is dry-run; set it before going live"
-        ) in answer["warnings"]
+        ]
+
+
+async def test_a_reload_with_a_queue_and_a_failing_vendor_loses_nothing_and_sends_old_items_with_new_settings(
+    tmp_path: Path,
+) -> None:
+    async with FakeVendor(Reply(503)) as broken, FakeVendor(Reply(200, json={})) as healed:
+        crm = destination("crm", "collector", {"base_url": broken.url, "gated": True})
+        async with Daemon(tmp_path, [crm]) as daemon:
+            await daemon.batch(
+                [
+                    {"type": "identify", "userId": f"u{n % 30}", "messageId": f"m{n}", "traits": {"n": n}}
+                    for n in range(200)
+                ]
+                + [{"type": "track", "userId": "held", "event": "E", "messageId": "held"}]
+            )
+
+            async def fails() -> bool:
+                return len(broken.requests) > 3
+
+            await eventually(fails)
+            daemon.destinations = [destination("crm", "collector", {"base_url": healed.url})]
+            daemon.write_config()
+            _, answer = await daemon.admin("POST", "/api/reload")
+            assert answer["changed"] == ["crm"]
+            ledger = await daemon.settled("crm", within_s=60)
+            assert_ledger_adds_up(ledger)
+            assert ledger["destinations"]["crm"]["delivered"] == 201, "what was held asks for no group any more"
+            arrived = [item["id"] for seen in healed.requests for item in seen.json()]
+            assert sorted(set(arrived)) == sorted([*(f"m{n}" for n in range(200)), "held"])
+            for user in range(30):
+                mine = [int(m[1:]) for m in arrived if m != "held" and int(m[1:]) % 30 == user]
+                assert mine == sorted(mine)
+
+
+async def test_a_mapping_table_that_is_changed_opens_the_gate_of_what_is_held_already(tmp_path: Path) -> None:
+    crm = destination("crm", "clientsuccess", {"project_id": "PID", "api_key": "K"}, mode="dry-run")
+    async with Daemon(tmp_path, [crm]) as daemon:
+        await daemon.post("group", userId="u1", groupId="acme", traits={"title": "Acme"}, messageId="g1")
+        await daemon.post("track", userId="u1", event="One", messageId="m1")
+        await daemon.becomes("m1", "crm", "held", "group_name_unknown")
+        daemon.destinations = [{**crm, "mapping": {"rename": {"group.title": "group.name"}}}]
+        daemon.write_config()
+        _, answer = await daemon.admin("POST", "/api/reload")
+        assert answer["changed"] == ["crm"]
+        await daemon.becomes("m1", "crm", "delivered", "dry_run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.bench import balance, command, main
+from router.bench import balance, command, main, mapping
 from router.bench.command import measure
 from router.bench.delivery import Scenario, run_scenario
 from router.bench.load import Loaded
@@ -18,6 +19,9 @@ from router.bench.report import Conditions, Line, Report, compare, line, show
 from router.bench.subject import Receiver
 from router.bench.suites import Outcome, Plan
 from router.bench.workload import BATCH, Workload, request_maker
+from router.destinations import find
+from router.event import open_event
+from router.plugin import Context, Item
 
 
 @pytest.fixture
@@ -57,6 +61,15 @@ class TestRuns:
         course = run_scenario(plan, Scenario("late", (Receiver("one", gated=True), Receiver("bad", "fail")), late=True))
         assert course.problems == []
         assert course.arrived["one"].accepted >= course.load.answered
+
+    def test_mapping_stands_beside_plain_json_and_a_delivery(self, plan: Plan) -> None:
+        """Each plugin maps the whole mix; the daemon's figure says how much of its work that is."""
+        report = measure(["mapping"], msgspec.structs.replace(plan, seconds=0.1))
+        assert report.problems == []
+        *plugins, plain, daemon = report.lines
+        assert [one.name for one in plugins] == list(mapping.PLUGINS)
+        assert all(one.rate > 0 and one.ratio and one.against == plain.name for one in plugins)
+        assert daemon.more["braze in % of it"] > 0
 
     def test_json_is_written_and_can_be_compared(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of one run is the --compare of the next."""
@@ -147,6 +160,21 @@ class TestArithmetic:
 
 
 class TestWorkload:
+    def test_the_mix_of_the_mapping_is_two_parts_identify_seven_track_one_group(self) -> None:
+        types = [type for type, _, _ in mapping.mixed_events()]
+        assert Counter(types) == {"track": 1400, "identify": 400, "group": 200}
+
+    def test_no_event_of_the_mix_is_refused(self) -> None:
+        """What is not mapped would cost nothing."""
+        braze = find("braze").load()
+        sending = braze(braze.settings_model(api_key="K"))
+        made = 0
+        for type, message_id, body in mapping.mixed_events():
+            event = open_event("bench", type, message_id, mapping.RECEIVED_MS, body)
+            found = getattr(sending, type)(event, Context())
+            made += 1 if isinstance(found, Item) else len(found)
+        assert made == mapping.EVENTS + 2 * mapping.EVENTS // 10, "an order is three purchases"
+
     @pytest.mark.parametrize("kind", ["single", "batch", "gzip"])
     def test_the_same_seed_sends_the_same(self, kind: str) -> None:
         first, second = request_maker(Workload(kind, 7)), request_maker(Workload(kind, 7))

@@ -94,7 +94,7 @@ class FakeDaemon:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_GET = do_POST = handle_any
+            do_GET = do_POST = do_DELETE = handle_any
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -237,9 +237,12 @@ def test_check_shows_what_is_configured_and_warns(
         plugin = "clientsuccess"
         mode = "dry-run"
         settings = { project_id = "PID", api_key = { env = "NEVER_SET" } }
+        mapping = { rename = { "group.title" = "group.name" }, set = { "properties.product" = "shop" } }
     """)
     assert main(["check", "--config", str(path)]) == 0
     said = capsys.readouterr()
+    assert "crm          rename   group.title         group.name" in said.out
+    assert 'crm          set      properties.product  "shop"' in said.out
     assert "warning: crm: settings.api_key: the environment variable NEVER_SET is not set: not needed" in said.err
     assert "track: user.id, group.id, group.name" in said.out
     assert main(["check", "--json", "--config", str(path)]) == 0
@@ -248,6 +251,12 @@ def test_check_shows_what_is_configured_and_warns(
     assert [(d["name"], d["mode"], d["requires"]["page"]) for d in found["destinations"]] == [
         ("crm", "dry-run", ["user.id", "group.id", "group.name"])
     ]
+    assert found["destinations"][0]["mapping"] == {
+        "rename": {"group.title": "group.name"},
+        "drop": [],
+        "set": {"properties.product": "shop"},
+        "only": [],
+    }
     assert [(warning["where"], warning["event"]) for warning in found["warnings"]] == [("crm", "secret_missing")]
 
 
@@ -332,14 +341,19 @@ def test_status_shows_a_daemon_and_a_destination_in_trouble(
     daemon.answers["GET /readyz"] = (503, problems)
     paused = counts(queued=3, state="paused", state_reason="credentials")
     daemon.answers["GET /api/ledger"] = ledger(3, crm=paused, mail=counts(mode="dry-run", delivered=3))
+    waits = {"crm": {"group_unknown": {"events": 1200, "users": 1, "oldest_s": 100_000.0}}, "mail": {}}
+    rows = [{"name": name, "waiting": waiting} for name, waiting in waits.items()]
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": rows})
     assert main(["status"]) == 0
     said = capsys.readouterr().out
     assert "segment-router is running" in said
     assert "problem: the disk is full" in said
     assert "crm is paused because the vendor refused our key" in said
     assert 'mail: dry-run: nothing is sent; set mode = "live" in config.toml' in said
+    assert "crm: 1,200 events of 1 user wait for a group call of theirs, the oldest for 27 h" in said
     assert main(["status", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    assert found["waiting"] == waits
     assert (found["running"], found["status"], found["ledger"]["accepted"]) == (True, "not ready", 3)
 
 
@@ -447,13 +461,16 @@ def test_destinations_and_discards_are_tables(
 ) -> None:
     described = {"name": "crm", "plugin": "clientsuccess", "mode": "live", "enabled": True, "sources": ["*"]}
     trouble = {"state": "breaker_open", "state_reason": "status_503", "state_detail": "busy", "state_since": AT}
-    numbers = {"held": 1234, "retrying": 1, "queued": 2, "dead": 0, "warnings": {"names_quota": 3}}
-    daemon.answers["GET /api/destinations"] = (200, {"destinations": [{**described, **trouble, **numbers}]})
+    numbers = {"held": 1234, "retrying": 1, "queued": 2, "dead": 0, "mapped": 1200, "warnings": {"names_quota": 3}}
+    waiting = {"waiting": {"group_name_unknown": {"events": 1, "users": 1, "oldest_s": 300_000.0}}}
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": [{**described, **trouble, **numbers, **waiting}]})
     assert main(["destinations"]) == 0
     said = capsys.readouterr().out
     assert "1,234" in said
+    waits = "1 event of 1 user waits for a group call with the name of their group, the oldest for 3 days"
+    assert f"crm: {waits} (who: `held crm`)" in said
     assert "crm fails again and again (the vendor answered with status 503)" in said
-    assert "crm warned of names_quota 3 times" in said
+    assert "crm warned of names_quota 3 times while it mapped 1,200 events" in said
     item = {"at": AT, "source": "website", "code": "id_required", "message": "the call needs userId"}
     items = [{**item, "message_id": "m5", "type": "track", "excerpt": "{}"}]
     daemon.answers["GET /api/discards"] = (200, {"counts": {"website": {"id_required": 7}}, "items": items})

@@ -79,7 +79,7 @@ def test_a_user_is_shown_as_operators_write_it(event: dict[str, Any], user: str)
     ("shown", "lines"),
     [
         ({"private": True}, ["(the plugin keeps this request private)"]),
-        ({"items": [1]}, ["items: [1]"]),
+        ({"items": [{"on": True}]}, ['items: [{"on": true}]']),
         ({"error": "KeyError: 'x'"}, ["error: KeyError: 'x'"]),
     ],
 )

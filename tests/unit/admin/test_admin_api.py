@@ -13,6 +13,7 @@ from router.admin.api import Reloaded, RestartRequired, make_admin_app
 from router.deliver.runner import Runner
 from router.errors import ConfigError
 from router.event import Discard
+from router.metrics import Metrics
 from router.plugin import Reject, RetryLater
 from router.store.sqlite import SqliteStore
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
@@ -27,7 +28,9 @@ class FakeDaemon:
     def __init__(self, rig: Rig) -> None:
         self.store: SqliteStore = rig.store
         self.runners: dict[str, Runner] = {"d": rig.runner}
+        self.metrics = Metrics()
         self.error: Exception | None = None
+        self.is_stopping = False
 
     async def reload(self) -> Reloaded:
         if self.error is not None:
@@ -192,8 +195,9 @@ async def test_destinations_tell_what_is_configured_and_how_it_is(api: Api) -> N
     [told] = (await api.get("/api/destinations"))["destinations"]
     assert told == {
         "name": "d", "plugin": "test", "mode": "live", "enabled": True, "sources": ["*"], "state": "running",
-        "state_reason": "", "state_detail": "", "state_since": None, "state_until": None, "in_flight": 0, "warnings": {},
+        "state_reason": "", "state_detail": "", "state_since": None, "state_until": None, "in_flight": 0, "mapped": 0, "warnings": {},
         "held": 1, "retrying": 0, "queued": 0, "dead": 0, "oldest_queued_s": 0,
+        "waiting": {"group_unknown": {"events": 1, "users": 1, "oldest_s": 0.0}},
     } | {"state_since": told["state_since"]}  # fmt: skip
 
 

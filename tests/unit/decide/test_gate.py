@@ -132,12 +132,19 @@ def test_an_event_with_a_known_group_may_go() -> None:
     ("ids", "key", "directory", "unsettled", "closed"),
     [
         ({"user_id": "u9"}, "u:u9", known(), (), Closed("group_unknown", "u:u9")),
-        ({"user_id": "u1"}, "u:u1", known(), (10,), Closed("group_unknown", "u:u1")),
+        ({"user_id": "u1"}, "u:u1", known(), (10,), Closed("group_unknown", "c:10")),
         ({"user_id": "u1"}, "u:u1", known(name_pos=None), (), Closed("group_name_unknown", "g:acme", "acme")),
         ({"user_id": "u1"}, "u:u1", known(10, 12), (12,), Closed("group_name_unknown", "g:acme", "acme")),
         ({"user_id": "u1", "group_id": "new"}, "u:u1", known(), (), Closed("group_name_unknown", "g:new", "new")),
         ({"anonymous_id": "y"}, "a:y", known(), (), Closed("group_unknown", "a:y")),
-        ({"anonymous_id": "x"}, "a:x", Known(links={"a:x": [(5, "u:u2")]}), (), Closed("group_unknown", "u:u2")),
+        (
+            {"anonymous_id": "x"},
+            "a:x",
+            Known(links={"a:x": [(5, "u:u2")]}),
+            (),
+            Closed("group_unknown", "a:x", also="u:u2"),
+        ),
+        ({"user_id": "u9", "anonymous_id": "y"}, "u:u9", known(), (), Closed("group_unknown", "u:u9", also="a:y")),
     ],
     ids=[
         "no group",
@@ -146,7 +153,8 @@ def test_an_event_with_a_known_group_may_go() -> None:
         "the call that told the name unsettled",
         "its own group's name untold",
         "an anonymous id without a user",
-        "an anonymous id waits for its user's group",
+        "an anonymous id waits for its own group or its user's",
+        "a user with an anonymous id waits for the group of either",
     ],
 )
 def test_a_shut_gate_says_what_it_waits_for(
@@ -179,3 +187,32 @@ def test_a_name_told_again_after_its_first_call_died_opens_the_gate() -> None:
     assert isinstance(ask(NEEDS, event(user_id="u1"), "u:u1", 20, known(), supplies), Closed)
     supplies.settle(15, ["u:u1"], "acme", ["name"])
     assert ask(NEEDS, event(user_id="u1"), "u:u1", 20, known(), supplies) == Open("acme")
+
+
+@pytest.mark.parametrize(
+    ("since", "told_as", "unsettled", "opens"),
+    [
+        ({"title": 10}, ("title", "name"), (), True),
+        ({"name": 10}, ("title", "name"), (), True),
+        ({"title": 12, "name": 10}, ("title", "name"), (12,), True),
+        ({"title": 12}, ("title", "name"), (12,), False),
+        ({"name": 10}, ("title",), (), False),
+        ({}, (), (), True),
+    ],
+    ids=[
+        "told by its other name",
+        "told by its own",
+        "one of them is enough",
+        "its call is unsettled",
+        "its own name means something else",
+        "always known",
+    ],
+)
+def test_a_trait_is_looked_up_under_the_names_that_a_mapping_table_gives_it(
+    since: dict[str, int], told_as: tuple[str, ...], unsettled: tuple[int, ...], opens: bool
+) -> None:
+    directory = Known(memberships={"u:u1": [Membership(10, "acme", 10)]}, companies={"acme": Company({}, since)})
+    found = ask(
+        NEEDS, event(user_id="u1"), "u:u1", 20, directory, read_up_to(20, *unsettled), {"name": told_as}
+    )  # fmt: skip
+    assert found == (Open("acme") if opens else Closed("group_name_unknown", "g:acme", "acme"))

@@ -46,6 +46,18 @@ def test_a_vendors_wait_is_read_in_every_form(status: int, headers: dict[str, st
     assert retry_after_s(status, headers, NOW_MS) == expected
 
 
+@pytest.mark.parametrize(
+    "asked", [{"retry-after": "Fri, 02 Jan 2026 00:01:00 GMT"}, {"x-ratelimit-reset": str(1_767_225_660 + 86_400)}]
+)
+def test_an_instant_is_told_by_the_vendors_own_clock_though_ours_is_a_day_behind(asked: dict[str, str]) -> None:
+    assert retry_after_s(429, {"date": "Fri, 02 Jan 2026 00:00:00 GMT", **asked}, NOW_MS) == 60.0
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Fri, 99 Jan 2026 00:00:00 GMT"])
+def test_a_date_that_is_none_is_not_looked_at(date: str) -> None:
+    assert retry_after_s(429, {"date": date, "retry-after": "Thu, 01 Jan 2026 00:01:00 GMT"}, NOW_MS) == 60.0
+
+
 @pytest.mark.parametrize("asked", ["inf", "-inf", "nan", "1e999", "99999999999999999999999"])
 @pytest.mark.parametrize("header", ["retry-after", "x-ratelimit-reset"])
 def test_an_absurd_wait_is_no_fault_of_ours(header: str, asked: str) -> None:
@@ -136,3 +148,17 @@ async def test_any_other_exception_is_told_with_its_traceback() -> None:
     assert isinstance(outcome, Reject)
     assert "spilled the beans" in outcome.detail
     assert "Traceback" in outcome.detail
+
+
+def test_an_outcome_of_a_plugins_own_making_is_a_fault_of_the_plugin() -> None:
+    class Odd(Outcome):
+        """None of the contract's."""
+
+    [outcome] = per_item(destination(Plain, Vendor()), Odd(), 1)
+    assert isinstance(outcome, Reject)
+    assert outcome.reason == "plugin_error"
+
+
+def test_a_long_secret_is_taken_out_of_an_answer_before_a_plugin_can_cut_it_in_two() -> None:
+    redactor = Redactor(("sesame-open-12", "us"))
+    assert redactor.answer(b'{"region": "us", "key": "sesame-open-12"}') == b'{"region": "us", "key": "***"}'

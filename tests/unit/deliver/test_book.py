@@ -82,7 +82,8 @@ def test_the_ledger_follows_an_event_through_its_states(book: Book, states: list
             book.bury(entry, "rejected", "")
         else:
             book.settle(entry, state, "")
-    assert book.take()[0].ledger == ledger
+    beside = {"parked_bytes", "letters", "letter_bytes"}
+    assert {name: n for name, n in book.take()[0].ledger.items() if name not in beside} == ledger
 
 
 def test_a_dry_run_is_counted_beside_what_it_delivered(book: Book) -> None:
