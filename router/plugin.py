@@ -115,7 +115,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     original_timestamp: datetime  #: when it happened by the sender's own clock: right for durations
     received_at: datetime  #: when the router accepted it; "now" for every hook
     options: Mapping[str, JSON] = {}  #: this destination's own object in `integrations`
-    payload: Mapping[str, JSON] = {}  #: the whole normalised call, in Segment's spelling; the operator's mapping applied
+    payload: Mapping[str, JSON] = {}  #: the whole call, in Segment's spelling; the operator's mapping applied
 
 
 class Profile(msgspec.Struct, frozen=True):

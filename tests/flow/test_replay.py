@@ -46,48 +46,49 @@ async def test_what_a_vendor_refused_is_counted_replayed_and_survives_a_kill(tmp
 
 
 async def test_a_destination_that_is_added_later_gets_last_weeks_events_by_the_line_in_the_log(tmp_path: Path) -> None:
-    async with FakeVendor(Reply(200, json={})) as vendor:
-        async with Daemon(tmp_path, []) as daemon:
-            await daemon.batch([
-                {"type": "track", "userId": "u1", "event": "E", "messageId": "early"},
-                {"type": "group", "userId": "u1", "groupId": "acme", "traits": {"name": "Acme"}, "messageId": "g"},
-            ])  # fmt: skip
-            daemon.destinations = [destination("crm", "collector", {"base_url": vendor.url})]
-            daemon.write_config()
-            await daemon.reload()
-            [added] = daemon.log("destination_added")
-            line = added["paste"].split()[-4:]
-            assert line == ["replay", "crm", "--since", "7d"]
-            call = [sys.executable, "-m", "router", *line, "--config", str(daemon.config)]
-            process = await asyncio.create_subprocess_exec(*call, stdout=asyncio.subprocess.PIPE)
-            told, _ = await process.communicate()
-            assert process.returncode == 0
-            assert b"of 2 events" in told
+    async with FakeVendor(Reply(200, json={})) as vendor, Daemon(tmp_path, []) as daemon:
+        await daemon.batch([
+            {"type": "track", "userId": "u1", "event": "E", "messageId": "early"},
+            {"type": "group", "userId": "u1", "groupId": "acme", "traits": {"name": "Acme"}, "messageId": "g"},
+        ])  # fmt: skip
+        daemon.destinations = [destination("crm", "collector", {"base_url": vendor.url})]
+        daemon.write_config()
+        await daemon.reload()
+        [added] = daemon.log("destination_added")
+        line = added["paste"].split()[-4:]
+        assert line == ["replay", "crm", "--since", "7d"]
+        call = [sys.executable, "-m", "router", *line, "--config", str(daemon.config)]
+        process = await asyncio.create_subprocess_exec(*call, stdout=asyncio.subprocess.PIPE)
+        told, _ = await process.communicate()
+        assert process.returncode == 0
+        assert b"of 2 events" in told
 
-            async def sent() -> bool:
-                return (await daemon.counts("crm"))["replayed"] == 2
+        async def sent() -> bool:
+            return (await daemon.counts("crm"))["replayed"] == 2
 
-            await eventually(sent)
-            arrived = {item["id"] for seen in vendor.requests for item in seen.json()}
-            assert arrived == {"early", "g"}
+        await eventually(sent)
+        arrived = {item["id"] for seen in vendor.requests for item in seen.json()}
+        assert arrived == {"early", "g"}
 
 
 async def test_a_removed_destination_is_kept_until_it_is_dropped_by_hand(tmp_path: Path) -> None:
-    async with FakeVendor(Reply(422)) as vendor:
-        async with Daemon(tmp_path, [destination("crm", "collector", {"base_url": vendor.url})]) as daemon:
-            await daemon.batch([{"type": "group", "groupId": "acme", "messageId": "m1"}])
-            await daemon.settled("crm")
-            assert (await daemon.admin("DELETE", PATH))[0] == 409
-            daemon.destinations = []
-            daemon.write_config()
-            await daemon.reload()
-            [told] = daemon.log("destination_removed")
-            assert (told["destination"], told["dead"]) == ("crm", 1)
-            removed = (await daemon.admin("GET", "/api/destinations"))[1]["removed"]
-            assert removed == [{"name": "crm", "held": 0, "retrying": 0, "queued": 0, "dead": 1}]
-            answer = await daemon.admin("DELETE", PATH)
-            assert answer == (200, {"dropped": {"held": 0, "retrying": 0, "queued": 0, "dead": 1}})
-            assert (await daemon.admin("DELETE", PATH))[0] == 404
+    async with FakeVendor(Reply(422)) as vendor, Daemon(tmp_path, []) as daemon:
+        daemon.destinations = [destination("crm", "collector", {"base_url": vendor.url})]
+        daemon.write_config()
+        await daemon.reload()
+        await daemon.batch([{"type": "group", "groupId": "acme", "messageId": "m1"}])
+        await daemon.settled("crm")
+        assert (await daemon.admin("DELETE", PATH))[0] == 409
+        daemon.destinations = []
+        daemon.write_config()
+        await daemon.reload()
+        [told] = daemon.log("destination_removed")
+        assert (told["destination"], told["dead"]) == ("crm", 1)
+        removed = (await daemon.admin("GET", "/api/destinations"))[1]["removed"]
+        assert removed == [{"name": "crm", "held": 0, "retrying": 0, "queued": 0, "dead": 1}]
+        answer = await daemon.admin("DELETE", PATH)
+        assert answer == (200, {"dropped": {"held": 0, "retrying": 0, "queued": 0, "dead": 1}})
+        assert (await daemon.admin("DELETE", PATH))[0] == 404
 
 
 async def test_faulty_orders_are_refused_with_what_is_wrong(tmp_path: Path) -> None:
