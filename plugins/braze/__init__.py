@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from plugins.braze import answers, mapping
+from plugins.braze.forms import MAX_TEXT, cut, text
 from plugins.braze.settings import BrazeSettings
 from router.plugin import (
     JSON,
@@ -69,7 +70,9 @@ class Braze:
     @hookimpl
     def identify(self, event: Event, context: Context) -> list[Item]:
         """The traits of this call, as one attributes object; before them, the alias that is this user now."""
-        user, fields = self._user(event), mapping.attributes(event.traits)
+        user, left_out = self._user(event), list[str]()
+        fields = mapping.attributes(event.traits, left_out)
+        tell(left_out, context)
         label, items = self.settings.anonymous_alias_label, []
         if label and event.user_id and event.anonymous_id:
             known = {"external_id": event.user_id, "user_alias": mapping.alias(event.anonymous_id, label)}
@@ -89,7 +92,10 @@ class Braze:
         user = self._user(event)
         if not event.group_id:
             raise Reject("invalid_group_id", "a group call needs a groupId")
-        return Item({"attributes": [{**user, f"ab_segment_group_{event.group_id}": True}]})
+        attribute = f"ab_segment_group_{event.group_id}"
+        if len(attribute) > MAX_TEXT:  # cut, it would be another group's
+            raise Reject("invalid_group_id", f"the attribute {attribute[:17]}... has more than {MAX_TEXT} characters")
+        return Item({"attributes": [{**user, attribute: True}]})
 
     @hookimpl
     def track(self, event: Event, context: Context) -> Item | list[Item]:
@@ -99,17 +105,17 @@ class Braze:
             raise Reject("invalid_event_name", "a track call needs an event")
         if ORDER_NAME.fullmatch(event.name):
             return self._order(user, event, context)
-        return self._event(user, event, event.name, event.properties)
+        return self._event(user, event, context, event.name, event.properties)
 
     @hookimpl
     def page(self, event: Event, context: Context) -> Item:
         """An event, when a setting asks for pages."""
-        return self._view(event, "Page")
+        return self._view(event, context, "Page")
 
     @hookimpl
     def screen(self, event: Event, context: Context) -> Item:
         """An event, when a setting asks for pages."""
-        return self._view(event, "Screen")
+        return self._view(event, context, "Screen")
 
     @hookimpl
     def alias(self, event: Event, context: Context) -> list[Item]:
@@ -137,31 +143,38 @@ class Braze:
     def _app(self) -> dict[str, JSON]:
         return {"app_id": self.settings.app_id} if self.settings.app_id else {}
 
-    def _event(self, user: Mapping[str, JSON], event: Event, name: str, properties: Mapping[str, JSON]) -> Item:
-        sent = {key: value for key, value in properties.items() if key not in mapping.RESERVED_PROPERTIES}
-        known = {**user, **self._app(), "name": name, "time": mapping.instant(event.timestamp)}
+    def _event(
+        self, user: Mapping[str, JSON], event: Event, context: Context, name: str, properties: Mapping[str, JSON]
+    ) -> Item:
+        left_out: list[str] = []
+        sent = mapping.properties(properties, left_out)
+        tell(left_out, context)
+        known = {**user, **self._app(), "name": cut(name), "time": mapping.instant(event.timestamp)}
         return Item({"events": [{**known, "properties": sent} if sent else known]})
 
-    def _view(self, event: Event, what: str) -> Item:
-        category = event.category or mapping.text(event.properties.get("category"))
-        name = event.name or mapping.text(event.properties.get("name"))
+    def _view(self, event: Event, context: Context, what: str) -> Item:
+        category = event.category or text(event.properties.get("category"))
+        name = event.name or text(event.properties.get("name"))
         if not (self.settings.track_all_pages or (self.settings.track_named_pages and name)):
             raise Skip("unsupported")
         title = " ".join(part for part in (category, name) if part)
         called = {key: part for key, part in (("category", category), ("name", name)) if part}
         shown = f"Viewed {title} {what}" if name else f"Loaded a {what}"
-        return self._event(self._user(event), event, shown, {**event.properties, **called})
+        return self._event(self._user(event), event, context, shown, {**event.properties, **called})
 
     def _order(self, user: Mapping[str, JSON], event: Event, context: Context) -> list[Item]:
         products = event.properties.get("products")
         products = products if isinstance(products, list) else []
-        with_properties = self.settings.purchase_properties
-        read = (mapping.purchase(product, event.properties, with_properties) for product in products)
-        bought = [found for found in read if found is not None]
-        if len(bought) < len(products):
-            context.warn("products_dropped", products=len(products) - len(bought))
+        left_out: list[str] = []
+        bought = [
+            mapping.purchases(product, event.properties, left_out, self.settings.purchase_properties)
+            for product in products
+        ]
+        if [] in bought:
+            context.warn("products_dropped", products=bought.count([]))
+        tell(left_out, context)
         shared = {**user, **self._app(), "time": mapping.instant(event.timestamp)}
-        return [Item({"purchases": [{**shared, **found}]}) for found in bought]
+        return [Item({"purchases": [{**shared, **part}]}) for parts in bought for part in parts]
 
     @hookimpl
     def request(self, items: list[Item]) -> Request:
@@ -203,6 +216,12 @@ class Braze:
             return "Braze takes our key; nothing was stored, since the request had nothing in it"
         outcome = by_status(answer, 1)
         raise outcome if isinstance(outcome, Exception) else not_braze(answer)
+
+
+def tell(left_out: Sequence[str], context: Context) -> None:
+    """Warn of what was left out, once a call. The names are the sender's and stay out of the log."""
+    if left_out:
+        context.warn("fields_left_out", fields=len(left_out))
 
 
 def not_braze(answer: Answer) -> Pause:

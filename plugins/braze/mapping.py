@@ -1,4 +1,4 @@
-"""Segment's traits and products in Braze's words. All pure."""
+"""Segment's traits, properties and products in Braze's words. All pure."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from plugins.braze.forms import MAX_TEXT, PROFILE, birth_date, cut, gender, text, whole, words
 from router.plugin import JSON, Event, Skip, as_number
 
 RENAMED = {"firstName": "first_name", "lastName": "last_name", "avatar": "image_url"}
 IDENTITY = frozenset({"external_id", "braze_id", "user_alias", "_update_existing_only"})
 """Traits of these names would make an object somebody else's."""
 
+NOT_AS_THEY_ARE = IDENTITY | {"birthday", "gender", *RENAMED}
+
 RESERVED_PROPERTIES = frozenset({"time", "event_name"})
 OPERATORS = frozenset({"inc", "add", "remove", "$add", "$update", "$remove"})
 PRODUCT_IDS = ("product_id", "id", "sku")
-
-GENDERS = {
-    **dict.fromkeys(("m", "male", "man"), "M"),
-    **dict.fromkeys(("f", "female", "woman"), "F"),
-    **dict.fromkeys(("o", "other"), "O"),
-    **dict.fromkeys(("n", "not applicable"), "N"),
-    **dict.fromkeys(("p", "prefer not to say"), "P"),
-}
-ISO_DATE = re.compile(
-    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII | re.IGNORECASE
-)
+CURRENCY = re.compile("[A-Z]{3}")
+MAX_QUANTITY = 100
+MAX_PARTS = 75
+"""Purchases that one product may become: a full request."""
 
 
 def identifier(event: Event, alias_label: str = "") -> dict[str, JSON]:
@@ -51,18 +47,26 @@ def alias(name: str, label: str) -> dict[str, JSON]:
     return {"alias_name": name, "alias_label": label}
 
 
-def attributes(traits: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Traits in Braze's spelling; a trait without a field of its own is a custom attribute of the same name."""
+def attributes(traits: Mapping[str, JSON], left_out: list[str]) -> dict[str, JSON]:
+    """Traits in Braze's spelling; a trait without a field of its own is a custom attribute of the same name.
+
+    Args:
+        left_out: gets the names of traits that Braze would refuse the whole object for.
+    """
     address = traits.get("address")
-    unpacked = {"birthday", "gender", *RENAMED, *(("address",) if isinstance(address, dict) else ())}
-    fields = {key: value for key, value in traits.items() if key not in unpacked | IDENTITY}
-    fields.update({field: traits[trait] for trait, field in RENAMED.items() if trait in traits})
+    fields: dict[str, JSON] = {}
+    for name, value in traits.items():
+        if name not in NOT_AS_THEY_ARE and not (name == "address" and isinstance(value, dict)):
+            _set(fields, name, value, left_out)
+    for trait, field in RENAMED.items():
+        if trait in traits:
+            _set(fields, field, traits[trait], left_out)
     address = address if isinstance(address, dict) else {}
     for field, given, key, read in (
         ("dob", traits, "birthday", birth_date),
         ("gender", traits, "gender", gender),
-        ("home_city", address, "city", text),
-        ("country", address, "country", text),
+        ("home_city", address, "city", lambda city: words(text(city))),
+        ("country", address, "country", lambda country: whole(text(country))),
     ):
         if key in given:
             found = read(given[key])
@@ -71,31 +75,66 @@ def attributes(traits: Mapping[str, JSON]) -> dict[str, JSON]:
     return fields
 
 
+def _set(fields: dict[str, JSON], field: str, value: JSON, left_out: list[str]) -> None:
+    """One attribute, in the form that Braze takes."""
+    read = PROFILE.get(field)
+    taken = value if read is None or value is None else read(value)
+    if (taken is None and value is not None) or not 0 < len(field) <= MAX_TEXT:
+        left_out.append(field)
+    else:
+        fields[field] = cut(taken) if isinstance(taken, str) and len(taken) > MAX_TEXT else taken
+
+
+def properties(given: Mapping[str, JSON], left_out: list[str]) -> dict[str, JSON]:
+    """The properties of an event or a purchase, without those that Braze reserves.
+
+    Args:
+        left_out: gets the names that Braze would refuse the whole object for.
+    """
+    kept: dict[str, JSON] = {}
+    for name, value in given.items():
+        if name in RESERVED_PROPERTIES:
+            continue
+        if not 0 < len(name) <= MAX_TEXT or name[0] == "$":
+            left_out.append(name)
+        else:
+            kept[name] = cut(value) if isinstance(value, str) and len(value) > MAX_TEXT else value
+    return kept
+
+
 def may_repeat(fields: Mapping[str, JSON]) -> bool:
     """Whether sending these attributes twice is more than sending them once: some value is an operator such as `inc`."""
     return any(isinstance(value, dict) and not OPERATORS.isdisjoint(value) for value in fields.values())
 
 
-def purchase(product: JSON, order: Mapping[str, JSON], with_properties: bool = False) -> dict[str, JSON] | None:
-    """One product of an order; None when it has no id, its price is no number, or none of it was bought."""
+def purchases(
+    product: JSON, order: Mapping[str, JSON], left_out: list[str], with_properties: bool = False
+) -> list[dict[str, JSON]]:
+    """One product of an order: several purchases where its quantity is more than one may have, since n count as n.
+
+    Empty when it has no id, its price is no number or its currency none, when none of it was bought or unbelievably many.
+
+    Args:
+        left_out: gets the names of properties that Braze would refuse the whole object for.
+    """
     if not isinstance(product, dict):
-        return None
-    named = next(((key, found) for key in PRODUCT_IDS if (found := text(product.get(key)))), None)
+        return []
+    ids = ((key, text(product.get(key))) for key in PRODUCT_IDS)
+    named = next(((key, found) for key, found in ids if found and len(found) <= MAX_TEXT), None)
     price, quantity = as_number(product.get("price")), as_number(product.get("quantity"))
-    if named is None or price is None or (quantity is not None and quantity < 1):
-        return None
-    currency = text(product.get("currency")) or text(order.get("currency")) or "USD"
-    bought: dict[str, JSON] = {
-        "product_id": named[1],
-        "price": price,
-        "quantity": 1 if quantity is None else int(quantity),
-        "currency": currency.upper(),
-    }
+    currency = (text(product.get("currency")) or text(order.get("currency")) or "USD").upper()
+    bought = 1 if quantity is None else int(quantity)
+    if named is None or price is None or not CURRENCY.fullmatch(currency):
+        return []
+    if not 0 < bought <= MAX_QUANTITY * MAX_PARTS:
+        return []
+    known: dict[str, JSON] = {"product_id": named[1], "price": price, "currency": currency}
     if with_properties:
-        known = {named[0], "price", "quantity", "currency"} | RESERVED_PROPERTIES
-        if rest := {key: value for key, value in product.items() if key not in known}:
-            bought["properties"] = rest
-    return bought
+        taken = {named[0], "price", "quantity", "currency"}
+        if rest := properties({key: value for key, value in product.items() if key not in taken}, left_out):
+            known["properties"] = rest
+    parts = [MAX_QUANTITY] * (bought // MAX_QUANTITY) + [bought % MAX_QUANTITY]
+    return [{**known, "quantity": part} for part in parts if part]
 
 
 def digest(value: JSON) -> str | None:
@@ -105,33 +144,6 @@ def digest(value: JSON) -> str | None:
     except (ValueError, RecursionError):
         return None
     return hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-# ---------------------------------------------------------------- values
-
-
-def birth_date(given: JSON) -> str | None:
-    """The UTC date of an ISO date or date-time; None for everything else."""
-    if not isinstance(given, str) or not ISO_DATE.fullmatch(given.strip()):
-        return None
-    try:
-        at = datetime.fromisoformat(given.strip().upper())
-        return (at.astimezone(UTC) if at.tzinfo else at).date().isoformat()
-    except (ValueError, OverflowError):
-        return None
-
-
-def gender(given: JSON) -> str | None:
-    """One of Braze's letters, from the words people send; None for everything else."""
-    return GENDERS.get(given.strip().lower()) if isinstance(given, str) else None
-
-
-def text(given: JSON) -> str | None:
-    """Trimmed text, also from a number; None for everything else and for blank text."""
-    if not isinstance(given, str):
-        found = as_number(given)
-        given = "" if found is None else str(int(found) if found == int(found) else found)
-    return given.strip() or None
 
 
 def instant(at: datetime) -> str:

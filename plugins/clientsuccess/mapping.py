@@ -21,12 +21,14 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def user_id(event: Event) -> str:
-    """The event's userId, if it can be one at ClientSuccess. An id is never cut: it would become somebody else's."""
+    """The event's userId as it goes out, an e-mail address in lower case, if it can be one at ClientSuccess. An id is never
+    cut: it would become somebody else's."""
     if not event.user_id:
         raise Skip("no_user_id")
-    if len(event.user_id) > MAX_ID:
+    sent = event.user_id.lower() if EMAIL.fullmatch(event.user_id) else event.user_id
+    if len(sent) > MAX_ID:  # lower case can be longer
         raise Reject("invalid_id", f"the userId has more than {MAX_ID} characters")
-    return event.user_id
+    return sent
 
 
 def organization(event: Event, context: Context) -> dict[str, JSON]:
@@ -44,15 +46,14 @@ def organization(event: Event, context: Context) -> dict[str, JSON]:
 def user(event: Event, context: Context, send_custom: bool) -> dict[str, JSON]:
     """`identity.user`: id, name and e-mail, and the remaining traits as `custom`. What is not known is left out."""
     who = user_id(event)
-    is_email = EMAIL.fullmatch(who) is not None
     traits = context.user.traits if context.user else {}
     first = text(traits.get("firstName")) or text(traits.get("first_name"))
     last = text(traits.get("lastName")) or text(traits.get("last_name"))
     name = " ".join(part for part in (first, last) if part) or text(traits.get("name"))
     email = traits.get("email")
-    email = (email.strip() if isinstance(email, str) else "") or (who if is_email else "")
+    email = (email.strip() if isinstance(email, str) else "") or (who if EMAIL.fullmatch(who) else "")
     fields = {
-        "id": who.lower() if is_email else who,
+        "id": who,
         "name": name[:MAX_TEXT] if name else None,
         "first_name": first,
         "last_name": last,

@@ -144,13 +144,16 @@ def listed_dimensions(traits: Mapping[str, JSON], paths: Dimensions) -> dict[str
 
 
 def custom_dimensions(values: Iterator[tuple[str, JSON]]) -> dict[str, JSON]:
-    """Text as labels, numbers as values, dates as events; lists, null and blank text have no dimension."""
+    """Text as labels, numbers as values, dates as events; lists, null and blank text have no dimension, nor has what has
+    no name."""
     found: dict[str, list[JSON]] = {
         "custom_label_dimensions": [],
         "custom_value_dimensions": [],
         "custom_event_dimensions": [],
     }
     for key, value in values:
+        if not key.strip():
+            continue
         if isinstance(value, bool):
             found["custom_label_dimensions"].append({"key": key, "value": "true" if value else "false"})
         elif isinstance(value, int | float):

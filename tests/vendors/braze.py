@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -33,15 +33,54 @@ MAX_MERGES = 50
 MAX_TEXT = 255
 MAX_QUANTITY = 100
 
-PROFILE = {
+SUBSCRIBED = ("opted_in", "subscribed", "unsubscribed")
+
+
+def is_plain(value: object) -> bool:
+    """Text, blank or not."""
+    return isinstance(value, str)
+
+
+def is_flag(value: object) -> bool:
+    """A real boolean."""
+    return isinstance(value, bool)
+
+
+def is_place(value: object) -> bool:
+    """A longitude and a latitude."""
+    return isinstance(value, dict) and all(map(is_number, (value.get("longitude"), value.get("latitude"))))
+
+
+def is_objects(*keys: str) -> Callable[[object], bool]:
+    """A list of objects that have a text under each of these keys."""
+
+    def look(value: object) -> bool:
+        return isinstance(value, list) and all(
+            isinstance(each, dict) and all(is_text(each.get(key)) for key in keys) for each in value
+        )
+
+    return look
+
+
+PROFILE: Mapping[str, Callable[[Any], bool]] = {
     "gender": lambda value: value in ("M", "F", "O", "N", "P"),
     "dob": lambda value: isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None,
     **dict.fromkeys(
         ("first_name", "last_name", "email", "phone", "home_city", "country", "language", "time_zone", "image_url"),
-        lambda value: isinstance(value, str),
+        is_plain,
     ),
-    "email_subscribe": lambda value: value in ("opted_in", "subscribed", "unsubscribed"),
-    "push_subscribe": lambda value: value in ("opted_in", "subscribed", "unsubscribed"),
+    **dict.fromkeys(
+        ("email_subscribe", "push_subscribe"), lambda value: isinstance(value, str) and value in SUBSCRIBED
+    ),
+    **dict.fromkeys(
+        ("email_open_tracking_disabled", "email_click_tracking_disabled", "push_token_import", "_merge_objects"),
+        is_flag,
+    ),
+    **dict.fromkeys(("date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"), is_instant),
+    "current_location": is_place,
+    "subscription_groups": is_objects("subscription_group_id", "subscription_state"),
+    "push_tokens": is_objects("app_id", "token"),
+    **dict.fromkeys(("facebook", "twitter"), lambda value: isinstance(value, dict)),
 }
 """Profile fields that must be of a certain form; null removes each."""
 
@@ -140,6 +179,8 @@ def attribute_faults(found: Mapping[str, Any]) -> Iterator[str]:
         yield "no attribute is given"
     for name in changed:
         value = found[name]
+        if not name:
+            yield "an attribute has no name"
         if len(name) > MAX_TEXT or (isinstance(value, str) and len(value) > MAX_TEXT):
             yield f"'{name[:20]}' is too long"
         if name in PROFILE and value is not None and not PROFILE[name](value):

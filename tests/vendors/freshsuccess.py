@@ -14,7 +14,7 @@ from tests.vendors.strict import Judged, Refused, Seen, Settings, StrictVendor, 
 
 MAX_LINES, MAX_LINES_BYTES = 500, 512 * 1024
 MAX_RECORDS, MAX_RECORDS_BYTES = 500, 1_000_000
-MAX_ID = 255
+MAX_ID = MAX_LABEL = 255
 LAST_SECONDS = 10**11
 """An epoch below this is in seconds: as milliseconds it would lie in 1973."""
 
@@ -31,52 +31,44 @@ def is_span(value: object) -> bool:
     return is_whole(value) and value >= 0
 
 
-def is_object(value: object) -> bool:
-    """A JSON object."""
-    return isinstance(value, dict)
-
-
 def is_id(value: object) -> bool:
     """Text of at most 255 characters."""
     return is_text(value, MAX_ID)
 
 
-def is_dimensions(value: object) -> bool:
-    """A list of {"key", "value"} that is not empty."""
-    return isinstance(value, list) and bool(value) and all(map(is_dimension, value))
+def is_label(value: object) -> bool:
+    """Text of at most 255 characters."""
+    return is_text(value, MAX_LABEL)
 
 
-def is_dimension(value: object) -> bool:
-    """One {"key", "value"}."""
-    return isinstance(value, dict) and set(value) == {"key", "value"} and is_text(value["key"])
+def dimensions_of(is_value: Check) -> Check:
+    """A list of {"key", "value"} that is not empty, with values of this form."""
 
+    def look(value: object) -> bool:
+        return (
+            isinstance(value, list)
+            and bool(value)
+            and all(
+                isinstance(each, dict)
+                and set(each) == {"key", "value"}
+                and is_text(each["key"])
+                and is_value(each["value"])
+                for each in value
+            )
+        )
 
-NEEDED: Mapping[str, Check] = {"user_id": is_id, "created_at": is_ms, "session_id": is_text, "action": is_text}
-"""What every line has. `account_id` may be missing: the vendor then looks for the user's."""
+    return look
 
-ACTIONS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Check]]] = {
-    "feature": ({"feature": is_text, "total": is_number}, {"module": is_text, "product": is_text}),
-    "moduleEnd": ({"module": is_text, "time_spent": is_span}, {}),
-    "sessionSync": ({"active_duration": is_span}, {}),
-    "identifyUser": ({"details": is_object}, {}),
-    "identifyAccount": ({"details": is_object}, {}),
-}
-"""Action: what a line of it has beside that, and what it may have."""
-
-SNAKE = {
-    "accountId": "account_id",
-    "userId": "user_id",
-    "createdAt": "created_at",
-    "sessionId": "session_id",
-    "timeSpent": "time_spent",
-    "activeDuration": "active_duration",
-}
 
 TEXTS = (
     "name phone website industry description tier current_stage billing_street billing_city billing_state"
     " billing_postal_code billing_country"
 )
-DIMENSIONS = ("custom_label_dimensions", "custom_value_dimensions", "custom_event_dimensions")
+DIMENSIONS: Mapping[str, Check] = {
+    "custom_label_dimensions": dimensions_of(is_label),
+    "custom_value_dimensions": dimensions_of(is_number),
+    "custom_event_dimensions": dimensions_of(is_whole),
+}
 USER_TEXTS = (
     "first_name last_name email phone mobile_phone salutation title role department mailing_street mailing_city"
     " mailing_state mailing_postal_code mailing_country"
@@ -90,12 +82,42 @@ RECORDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, Check]]] = {
             "employees": is_number,
             "is_churned": lambda value: isinstance(value, bool),
             **dict.fromkeys(TEXTS.split(), is_text),
-            **dict.fromkeys(DIMENSIONS, is_dimensions),
+            **DIMENSIONS,
         },
     ),
     "account_users": (("user_id", "account_id"), dict.fromkeys(USER_TEXTS.split(), is_text)),
 }
 """Endpoint: the ids a record has, and the fields it may have."""
+
+
+def is_fields_of(endpoint: str) -> Check:
+    """An object of the fields that a record of this endpoint may have, without its ids."""
+    fields = RECORDS[endpoint][1]
+    return lambda value: (
+        isinstance(value, dict) and all(name in fields and fields[name](found) for name, found in value.items())
+    )
+
+
+NEEDED: Mapping[str, Check] = {"user_id": is_id, "created_at": is_ms, "session_id": is_text, "action": is_text}
+"""What every line has. `account_id` may be missing: the vendor then looks for the user's."""
+
+ACTIONS: Mapping[str, tuple[Mapping[str, Check], Mapping[str, Check]]] = {
+    "feature": ({"feature": is_text, "total": is_number}, {"module": is_text, "product": is_text}),
+    "moduleEnd": ({"module": is_text, "time_spent": is_span}, {}),
+    "sessionSync": ({"active_duration": is_span}, {}),
+    "identifyUser": ({"details": is_fields_of("account_users")}, {}),
+    "identifyAccount": ({"details": is_fields_of("accounts")}, {}),
+}
+"""Action: what a line of it has beside that, and what it may have."""
+
+SNAKE = {
+    "accountId": "account_id",
+    "userId": "user_id",
+    "createdAt": "created_at",
+    "sessionId": "session_id",
+    "timeSpent": "time_spent",
+    "activeDuration": "active_duration",
+}
 
 
 class FreshsuccessVendor(StrictVendor):

@@ -84,6 +84,13 @@ class StrictVendor(FakeVendor):
         """The answer to one request of a caller with these settings. Raises Refused."""
         raise NotImplementedError
 
+    def read(self, seen: Seen, settings: Settings) -> Judged:
+        """The same, a refusal of the whole request being an answer too. Needs no server."""
+        try:
+            return self.judge(seen, settings)
+        except Refused as refused:
+            return Judged(refused.reply, (str(refused),))
+
     def enrol(self, caller: str, settings: Settings) -> dict[str, Any]:
         """Let a caller in; returns its settings with this server's addresses (a slash at the end stays)."""
         self.callers[caller] = settings
@@ -100,12 +107,10 @@ class StrictVendor(FakeVendor):
         reply = fault(earlier, seen) if fault else None
         if reply is not None:
             return reply
-        try:
-            if caller not in self.callers:
-                raise Refused("nobody of this name was let in", Reply(404))
-            judged = self.judge(seen, self.callers[caller])
-        except Refused as refused:
-            judged = Judged(refused.reply, (str(refused),))
+        known = caller in self.callers
+        judged = (
+            self.read(seen, self.callers[caller]) if known else Judged(Reply(404), ("nobody of this name was let in",))
+        )
         self.refusals[caller] += judged.words
         return judged.reply
 

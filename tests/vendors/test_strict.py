@@ -12,7 +12,7 @@ import pytest
 from tests.vendors.braze import BrazeVendor
 from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor
-from tests.vendors.strict import Judged, Refused, Seen, StrictVendor
+from tests.vendors.strict import Seen, StrictVendor
 
 JSON = {"content-type": "application/json"}
 CS = {"project_id": "PID", "api_key": "K/Y"}
@@ -22,10 +22,7 @@ TIME = "2024-03-01T10:00:00.000Z"
 
 def judged(vendor: StrictVendor, settings: Mapping[str, Any], seen: Seen) -> tuple[int, str]:
     """Status of the answer, and all that was found wrong."""
-    try:
-        found = vendor.judge(seen, settings)
-    except Refused as refused:
-        found = Judged(refused.reply, (str(refused),))
+    found = vendor.read(seen, settings)
     return found.reply.status, "; ".join(found.words)
 
 
@@ -88,6 +85,15 @@ def text(*lines: Any) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+def known(**details: Any) -> dict[str, Any]:
+    """A line that tells of a user."""
+    return {
+        **{name: LINE[name] for name in ("user_id", "created_at", "session_id")},
+        "action": "identifyUser",
+        "details": details,
+    }
+
+
 def without(key: str) -> dict[str, Any]:
     """A line that lacks this."""
     return {name: value for name, value in LINE.items() if name != key}
@@ -115,6 +121,9 @@ def without(key: str) -> dict[str, Any]:
         ("/v1/AUTH/KEY", text({**LINE, "created_at": 1709287200}), 400, "created_at is wrong"),
         ("/v1/AUTH/KEY", text({**LINE, "accountId": "a"}), 400, "other style"),
         ("/v1/AUTH/KEY", text({**LINE, "colour": "red"}), 400, "colour is not known"),
+        ("/v1/AUTH/KEY", text(known(first_name="Ada")), 200, ""),
+        ("/v1/AUTH/KEY", text(known(first_name=7)), 400, "details is wrong"),
+        ("/v1/AUTH/KEY", text(known(shoe_size=38)), 400, "details is wrong"),
     ],
 )
 def test_freshsuccess_events(url: str, body: bytes, status: int, words: str) -> None:
@@ -126,6 +135,11 @@ def test_freshsuccess_events(url: str, body: bytes, status: int, words: str) -> 
 
 ACCOUNTS, USERS = "/api/v2/accounts", "/api/v2/account_users"
 ACCOUNT = {"account_id": "acme", "name": "Acme", "join_date": 1577923200000}
+
+
+def dimension(key: str, value: Any) -> dict[str, Any]:
+    """A custom dimension."""
+    return {"key": key, "value": value}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +159,15 @@ ACCOUNT = {"account_id": "acme", "name": "Acme", "join_date": 1577923200000}
         (ACCOUNTS, {"records": [{**ACCOUNT, "is_churned": "false"}]}, 200, "Invalid type for property: is_churned"),
         (ACCOUNTS, {"records": [{**ACCOUNT, "shoe_size": 38}]}, 200, "Invalid type for property: shoe_size"),
         (ACCOUNTS, {"records": [{**ACCOUNT, "custom_label_dimensions": {"a": "b"}}]}, 200, "custom_label_dimensions"),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "custom_label_dimensions": [dimension("", "b")]}]}, 200, "custom_label"),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "custom_value_dimensions": [dimension("a", "b")]}]}, 200, "custom_value"),
+        (
+            ACCOUNTS,
+            {"records": [{**ACCOUNT, "custom_event_dimensions": [dimension("a", "2020")]}]},
+            200,
+            "custom_event",
+        ),
+        (ACCOUNTS, {"records": [{**ACCOUNT, "custom_value_dimensions": [dimension("a", 1)]}]}, 200, ""),
     ],
 )
 def test_freshsuccess_records(url: str, body: Any, status: int, words: str) -> None:
@@ -188,6 +211,26 @@ BOUGHT = {"external_id": "u1", "product_id": "k", "currency": "EUR", "price": 1.
         ({"events": [TRACK], "attributes": [{"external_id": "u1"}]}, 201, "attributes[0]: no attribute"),
         ({"events": [TRACK], "attributes": [{"external_id": "u1", "gender": "woman"}]}, 201, "'gender'"),
         ({"events": [TRACK], "attributes": [{"external_id": "u1", "dob": "1.1.2000"}]}, 201, "'dob'"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "country": False}]}, 201, "'country'"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "email_subscribe": True}]}, 201, "'email_subscribe'"),
+        (
+            {"events": [TRACK], "attributes": [{"external_id": "u1", "current_location": "Gent"}]},
+            201,
+            "'current_location'",
+        ),
+        (
+            {"events": [TRACK], "attributes": [{"external_id": "u1", "push_tokens": [{"token": "t"}]}]},
+            201,
+            "'push_tokens'",
+        ),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "n" * 256: 1}]}, 201, "is too long"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "note": "n" * 256}]}, 201, "'note' is too long"),
+        ({"events": [TRACK], "attributes": [{"external_id": "u1", "": 1}]}, 201, "has no name"),
+        ({"events": [TRACK, {**TRACK, "name": "n" * 256}]}, 201, "events[1]: 'name'"),
+        ({"events": [TRACK, {**TRACK, "properties": {"n" * 256: 1}}]}, 201, "events[1]: a property's name"),
+        ({"events": [TRACK, {**TRACK, "properties": {"$set": 1}}]}, 201, "events[1]: a property's name"),
+        ({"events": [TRACK, {**TRACK, "properties": {"": 1}}]}, 201, "events[1]: a property's name"),
+        ({"events": [TRACK, {**TRACK, "properties": {"note": "n" * 256}}]}, 201, "'note' is too long"),
     ],
 )
 def test_braze(body: Any, status: int, words: str) -> None:
