@@ -20,8 +20,9 @@ from router.plugin import Pause, Reject, RetryLater
 from router.store import HELD, MAIN, RETRY, ParkedRow, Step, Store
 from router.telemetry import Log
 
-DRAINING = 500
-"""Lanes that let their parked events go at the same time; a million released at once must not fill the memory."""
+DRAINING = 100
+"""Lanes that let their parked events go at the same time. A live event waits for the turns and the commit of those before it: with
+500 that was 0.7 s at the 99th percentile, with 100 it is 0.06 s, and as many a second go out."""
 TIMERS = 500
 TIMER_AGAIN_S = 60.0
 """A timer hook that cannot answer now is called again after this, unless it says when."""
@@ -125,7 +126,7 @@ class Agenda:
         lanes = [self._lanes.take(key, loaded=False) for key in keys]
         with self._lanes.in_hand(lanes):
             await self._turnstile.load_lanes(lanes)
-            waiting = [lane for lane in lanes if lane.held and lane.current is None and lane.fence is None]
+            waiting = [lane for lane in lanes if lane.held and not (lane.current or lane.fence or lane.deferred)]
             found = (
                 await self._turnstile.parked([(lane.key, HELD, -1) for lane in waiting], ROWS_PER_LANE)
                 if waiting
@@ -189,7 +190,8 @@ class Agenda:
     def _is_timers_turn(self, lane: Lane, due_at: int) -> bool:
         """A timer takes its turn in its lane, behind everything accepted before it was due: that may set it anew."""
         unread = self._store.head > self._book.read_pos and self.read_at < due_at
-        return not (unread or lane.current or lane.waiting or lane.main or lane.joining or lane.frozen)
+        busy = lane.current or lane.waiting or lane.main or lane.deferred or lane.joining or lane.frozen
+        return not (unread or busy)
 
     def _park_wake(self, lane: Lane, key: str, due_at: int, result: Mapped | Reject) -> None:
         place = self._book.next_place()

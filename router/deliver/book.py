@@ -267,6 +267,11 @@ class Book:
             for write_one in (*first.changes, *first.deferred):
                 write_one()
             first.changes, first.deferred = [], []
+            if first is not entry:
+                first.lane.deferred.discard(first.pos)
+                self.touch(first.lane)
+        if entry.deferred:  # until it is written its lane stays in memory, and sends nothing that is parked
+            entry.lane.deferred.add(entry.pos)
         if not chain:
             del self._chains[key]
 

@@ -44,14 +44,16 @@ async def drop(worker: Worker, key: str) -> int:
     """Make a user's held events dead letters (`dropped`). Returns how many."""
     async with worker.turnstile.lane(key) as lane:
         dropped, after, held = 0, -1, _held(lane)
+        on_their_way = lane.deferred | ({lane.current.pos} if lane.current is not None else set())
         while dropped < held:
             rows = (await worker.turnstile.parked([(key, HELD, after)], DROP_SLICE))[0]
             if not rows:
                 break
             for row in rows:
-                worker.settlement.bury(Entry(row, lane), "dropped", "dropped by hand")
                 after = row.place
-                dropped += 1
+                if row.pos not in on_their_way:  # its answer decides
+                    worker.settlement.bury(Entry(row, lane), "dropped", "dropped by hand")
+                    dropped += 1
         lane.rewind(HELD, 0)
         if not lane.rows:
             worker.turnstile.free(lane)

@@ -62,6 +62,7 @@ class Lane:
         "attempts",
         "buffers",
         "current",
+        "deferred",
         "draining",
         "due_at",
         "fence",
@@ -91,6 +92,7 @@ class Lane:
         self.loaded = loaded  #: False: a row may exist that was not read yet
         self.current: Entry | None = None  #: the event in flight
         self.waiting: deque[Entry] = deque()  #: read from the log, no turn yet, no row
+        self.deferred: set[int] = set()  #: positions whose record waits in the book: their rows are not what they were
         self.in_hand = 0  #: the loop works with this object over an await; it must stay the only one
         self.queued = False  #: stands in the worker's list of lanes that want a turn
         self.stored = False  #: a row exists, or is about to
@@ -120,7 +122,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing in memory hangs on this object: its row, if any, says it all."""
-        if self.in_hand or (self.mode == RETRY and not self.stored):
+        if self.in_hand or self.deferred or (self.mode == RETRY and not self.stored):
             return False  # not stored: its first row waits in the book
         return not (self.current or self.waiting or self.queued or self.uncommitted or self.draining or self.joining)
 

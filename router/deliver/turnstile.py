@@ -18,7 +18,7 @@ from router.deliver.settlement import Settlement
 from router.deliver.turns import WAKE, Turns, made_by
 from router.destinations import Destination
 from router.plugin import Event, Item
-from router.store import EVERY, HELD, WAITING, LaneRow, ParkedRow, Store
+from router.store import EVERY, HELD, PLACES, WAITING, LaneRow, ParkedRow, Store
 
 TURNS = 500
 PREPARED_PER_LANE = 50
@@ -43,6 +43,7 @@ class Turnstile:
         self._destination, self._store, self._book, self._lanes = destination, store, book, lanes
         self._ready, self._settlement, self._turns = ready, settlement, turns
         self._fenced: list[Lane] = []
+        self._unread: dict[Lane, int] = {}  #: draining lanes whose next event stands further on than the log was read
         self.may_have_rows = True  #: False: it is certain that no lane has a row
         self.drained = 0  #: lanes whose parked events have all gone out, ever
 
@@ -76,6 +77,9 @@ class Turnstile:
 
     async def take_turns(self) -> bool:
         """Give turns to the lanes that want one. False: none does."""
+        for lane in [lane for lane, pos in self._unread.items() if pos <= self._book.read_pos]:
+            del self._unread[lane]
+            self._ready.add(lane)
         lanes = self._ready.take(TURNS)
         if not lanes:
             return False
@@ -126,7 +130,7 @@ class Turnstile:
         """Read on in the queue that each draining lane takes its next event from."""
         wants: list[tuple[Lane, str]] = []
         for lane in lanes:
-            if lane.fence is None:
+            if lane.fence is None and not lane.deferred:
                 wants += [(lane, queue) for queue in lane.open_queues() if not lane.buffers[queue]]
             elif lane not in self._fenced:
                 self._fenced.append(lane)
@@ -174,7 +178,9 @@ class Turnstile:
             self._fenced.append(lane)
             return
         if lane.joining:
-            if lane.current is None:
+            if lane.deferred:
+                self._fenced.append(lane)
+            elif lane.current is None:
                 for other in lane.joining:
                     self._ready.add(other)
             return
@@ -193,6 +199,11 @@ class Turnstile:
 
     def _drain_one(self, lane: Lane, known: set[int]) -> bool:
         """One parked event of a draining lane. False: nothing can be done before more is loaded."""
+        if lane.deferred:  # the event before this one may have to be tried again first
+            if lane not in self._fenced:
+                self._fenced.append(lane)
+            self._park_waiting(lane, known)
+            return False
         if not lane.open_queues():
             self._end_drain(lane)
             return True
@@ -201,6 +212,8 @@ class Turnstile:
             if lane not in self._fenced:
                 self._ready.add(lane)
             self._park_waiting(lane, known)
+            return False
+        if not self._is_first(entry, known):
             return False
         lane.buffers[entry.queue].popleft()
         lane.fetched[entry.queue] = entry.place
@@ -211,6 +224,21 @@ class Turnstile:
             self._settlement.send(entry)
             return True
         return self._turn(entry)
+
+    def _is_first(self, entry: Entry, known: set[int]) -> bool:
+        """Whether no event of the user that was accepted before this parked one is still to be read or to be parked: what was
+        in flight without a row when the process ended is read again from the log. False: the lane is seen to."""
+        lane, pos = entry.lane, entry.place // PLACES
+        if pos > self._book.read_pos:
+            self._unread[lane] = pos
+            return False
+        earlier = lane.waiting[0] if lane.waiting else entry
+        if earlier.place >= entry.place:
+            return True
+        self._park_waiting(lane, known)
+        if id(earlier) not in known or not lane.waiting or lane.waiting[0] is not earlier:
+            self._ready.add(lane)
+        return False
 
     def _park_waiting(self, lane: Lane, known: set[int]) -> None:
         """What was read meanwhile parks behind the lane; it must not hold the window."""
@@ -243,7 +271,7 @@ class Turnstile:
             self._ready.add(anonymous)
         if not anonymous.held:
             return False
-        if anonymous.current is not None:
+        if anonymous.current is not None or anonymous.deferred:
             anonymous.joining.append(lane)  # it takes no new turn; what is in flight there ends first
             self._settlement.put_back(entry, ready=False)
             return True
