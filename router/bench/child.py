@@ -69,6 +69,12 @@ class Child:
             raise RuntimeError(f"the process for {self.role} ended with {self._process.wait(STOP_S)} and said nothing")
         return msgspec.json.decode(line, type=kind)
 
+    def restart_killed(self) -> None:
+        """SIGKILL it, and start the same again."""
+        self._process.kill()
+        self.__exit__(None, None, None)
+        self.__enter__()
+
     def terminate(self) -> int:
         """Ask it to end in good order; returns its exit code."""
         self._process.terminate()

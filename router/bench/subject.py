@@ -25,7 +25,7 @@ POLL_S = 0.05
 
 
 class Receiver(msgspec.Struct, frozen=True):
-    """A destination of the daemon: how the sink answers it (ok, slow, fail), and the plugin's settings."""
+    """A destination of the daemon: how the sink answers it (ok, slow, fail; the vendor of `live` also hang, limit), and the plugin's settings."""
 
     name: str
     manner: str = "ok"
@@ -67,6 +67,11 @@ class Subject:
                 break
             time.sleep(POLL_S)
         return time.monotonic() - began
+
+    def restart_killed(self) -> None:
+        """SIGKILL it, start it on the same store, and return once it answers."""
+        self.child.restart_killed()
+        self.wait_until_ready()
 
     def stop(self) -> tuple[dict[str, Any], int]:
         """End it in good order. Returns the ledger as its store has it, and how many events its log holds.

@@ -21,12 +21,13 @@ SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 64, 8
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How long and how often. `progress` is told what runs now."""
+    """How long and how often. `progress` is told what runs now; `held`: events that `release` lets go."""
 
     seconds: float
     rounds: int
     folder: Path
     progress: Callable[[str], None]
+    held: int = 1_000_000
 
 
 class Outcome(msgspec.Struct):
