@@ -28,6 +28,7 @@ from router.config import Config, DestinationConfig, Listen
 from router.deliver.commands import Refused
 from router.deliver.runner import Runner
 from router.destinations import Destination, read
+from router.disk import Disk
 from router.errors import ConfigError, StartError
 from router.fleet import CUT_S, Fleet, ended
 from router.ingest.auth import Sources
@@ -95,6 +96,7 @@ class Daemon:
 
     def __init__(self, path: Path, config: Config, destinations: Sequence[Destination], log: Log) -> None:
         self.store: SqliteStore
+        self.disk: Disk
         self.metrics = Metrics()
         self._path, self._config, self._destinations, self._log = path, config, destinations, log
         self._stop = asyncio.Event()
@@ -124,6 +126,8 @@ class Daemon:
             )
             self._fleet = Fleet(self.store, self._clock, log, self.metrics)
             await stack.enter_async_context(self._fleet.running(self._destinations, self._stop.set))
+            self.disk = Disk(self.store, self._clock, log, lambda: list(self.runners))
+            await stack.enter_async_context(self.disk.watched())
             ingest = make_runner(
                 make_app(
                     Acceptor(self.store, log),

@@ -80,6 +80,9 @@ EVENTS: Mapping[str, LogEvent] = {
     "breaker_closed": LogEvent("info", "A probe succeeded; the destination is sent to as before."),
     "plugin_warned": LogEvent("warning", "A plugin met something odd that stops nothing; counted."),
     "store_full": LogEvent("error", "Too little free disk: events are answered with 503 until there is more."),
+    "store_half_full": LogEvent(
+        "warning", "The store takes half of the disk that it may take; `behind` are the destinations that keep the log."
+    ),
     "store_failed": LogEvent(
         "error", "The disk refused a write or a sync: nothing more is accepted, and the process ends with 1."
     ),

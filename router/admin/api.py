@@ -12,6 +12,7 @@ from router.admin.metrics import CONTENT_TYPE, exposition
 from router.admin.replays import Replays
 from router.admin.requests import json_body
 from router.deliver.runner import Runner
+from router.disk import Disk
 from router.errors import ConfigError
 from router.event import parse_user
 from router.metrics import Metrics
@@ -44,6 +45,7 @@ class Daemon(Protocol):
 
     store: SqliteStore
     metrics: Metrics
+    disk: Disk
 
     @property
     def runners(self) -> Mapping[str, Runner]:
@@ -110,7 +112,7 @@ class _Api:
         trouble = {n: d.status.reason or d.status.state for n, d in self._daemon.runners.items() if _in_trouble(d)}
         if self._daemon.is_stopping or store.writer.broken or not store.writer.has_room():
             return reply({"status": "not ready", "problems": self._problems(), "destinations": trouble}, 503)
-        return reply({"status": "ready", "problems": [], "destinations": trouble})
+        return reply({"status": "ready", "problems": self._problems(), "destinations": trouble})
 
     def _problems(self) -> list[str]:
         writer = self._daemon.store.writer
@@ -119,6 +121,8 @@ class _Api:
             problems.append(f"the store cannot write: {writer.broken}")
         if not writer.has_room():
             problems.append("the disk has less free room than store.min_free: events are answered with 503")
+        if self._daemon.disk.problem:
+            problems.append(self._daemon.disk.problem)
         return problems
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -126,7 +130,8 @@ class _Api:
         runners, store = self._daemon.runners, self._daemon.store
         ledger = await store.questions.ledger(list(runners))
         states = {name: (runner.status.state, runner.status.reason) for name, runner in runners.items()}
-        body = exposition(ledger, states, self._daemon.metrics, store)
+        used = await store.questions.used_bytes()
+        body = exposition(ledger, states, self._daemon.metrics, store, used)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     async def ledger(self, request: web.Request) -> web.Response:

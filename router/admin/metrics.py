@@ -6,7 +6,6 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text forma
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, ProcessCollector, generate_latest
@@ -15,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from router import __version__
 from router.metrics import Metrics, bounded
-from router.store.sqlite import SqliteStore, free_bytes
+from router.store.sqlite import SqliteStore
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -71,13 +70,19 @@ FAMILIES: Mapping[str, Family] = {
     "segment_router_store_commit_bytes_total": Family("counter", (), "Bytes of the calls in these transactions."),
     "segment_router_store_commit_seconds_total": Family("counter", (), "Time these transactions took, fsync included."),
     "segment_router_store_free_bytes": Family("gauge", (), "Free space on the store's disk."),
+    "segment_router_store_used_bytes": Family("gauge", (), "What the store takes of it, room for reuse left out."),
+    "segment_router_store_left_bytes": Family("gauge", (), "What the store may grow by before events get 503."),
     "segment_router_store_full": Family("gauge", (), "1 while less than `store.min_free` is free: events get 503."),
 }
 """Every metric of the router itself. Those of the process are named `process_...` by convention."""
 
 
 def exposition(
-    ledger: Mapping[str, Any], states: Mapping[str, tuple[str, str]], metrics: Metrics, store: SqliteStore
+    ledger: Mapping[str, Any],
+    states: Mapping[str, tuple[str, str]],
+    metrics: Metrics,
+    store: SqliteStore,
+    used_bytes: int,
 ) -> bytes:
     """The text of one scrape.
 
@@ -97,7 +102,7 @@ def exposition(
         _add_meter(page, name, metrics)
     for (source, code), n in metrics.requests.items():
         page.add("segment_router_ingest_requests_total", n, source, str(code))
-    _add_store(page, store)
+    _add_store(page, store, used_bytes)
     return generate_latest(page)
 
 
@@ -122,14 +127,16 @@ def _add_meter(page: _Page, name: str, metrics: Metrics) -> None:
     histogram.add_metric([name], meter.seconds.buckets(), meter.seconds.sum)
 
 
-def _add_store(page: _Page, store: SqliteStore) -> None:
+def _add_store(page: _Page, store: SqliteStore, used_bytes: int) -> None:
     commits = store.writer.commits
     of = "segment_router_store_"
     page.add(f"{of}commits_total", commits.n)
     page.add(f"{of}commit_events_total", commits.events)
     page.add(f"{of}commit_bytes_total", commits.bytes)
     page.add(f"{of}commit_seconds_total", commits.seconds)
-    page.add(f"{of}free_bytes", free_bytes(Path(store.path).parent))
+    page.add(f"{of}free_bytes", store.room.free_bytes())
+    page.add(f"{of}used_bytes", used_bytes)
+    page.add(f"{of}left_bytes", store.room.left_bytes())
     page.add(f"{of}full", 0 if store.writer.has_room() else 1)
 
 

@@ -68,6 +68,10 @@ class Questions:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
         return await self._connection.run(_snapshot, _discards)
 
+    async def used_bytes(self) -> int:
+        """What the database takes, without pages that are free for reuse."""
+        return await self._connection.run(_snapshot, _used_bytes)
+
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
         return await self._connection.run(_snapshot, _destinations)
@@ -97,6 +101,13 @@ def _snapshot(db: sqlite3.Connection, question: Any, *args: Any) -> Any:
         return question(db, *args)
     finally:
         db.execute("COMMIT")
+
+
+def _used_bytes(db: sqlite3.Connection) -> int:
+    count, free, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((count - free) * size)
 
 
 def _destinations(db: sqlite3.Connection) -> list[str]:

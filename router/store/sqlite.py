@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,17 +35,16 @@ from router.store.connection import Connection, open_reader, open_writer
 from router.store.dedupe import Dedupe
 from router.store.migrate import migrate
 from router.store.questions import Questions
+from router.store.room import Room
 from router.store.trim import Trimmer
 from router.store.writer import Head, Writer
-
-ROOM_CHECK_MS = 1000
 
 
 class SqliteStore:
     """Implements the Store protocol. Made by `open_store`, which owns its connections and its writer task."""
 
-    def __init__(self, path: Path, writer: Writer, reader: Connection, questions: Connection) -> None:
-        self.path = path
+    def __init__(self, room: Room, writer: Writer, reader: Connection, questions: Connection) -> None:
+        self.room = room
         self.writer = writer
         self.questions = Questions(questions, writer.now_ms)
         self._reader = reader
@@ -183,7 +181,7 @@ async def open_store(
             raise StartError(str(error)) from None
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:
-            yield SqliteStore(path, writer, *readers), clock
+            yield SqliteStore(room, writer, *readers), clock
         finally:
             writer.close()
             await running
@@ -223,25 +221,3 @@ def _lock(path: Path) -> IO[bytes]:
             f"store {path}: another segment-router process is using it: stop that one, or set another store.url"
         ) from None
     return lock
-
-
-class Room:
-    """Whether the disk has room for events and for all the commits they will cause; asked at most once a second."""
-
-    def __init__(self, folder: Path, min_free_bytes: int, clock: Clock) -> None:
-        self._folder, self._min_free, self._clock = folder, min_free_bytes, clock
-        self._asked_ms, self._enough = -ROOM_CHECK_MS, True
-
-    def enough(self) -> bool:
-        """True while more than `min_free` is free."""
-        now = self._clock.now_ms()
-        if now - self._asked_ms >= ROOM_CHECK_MS:
-            self._asked_ms = now
-            self._enough = free_bytes(self._folder) >= self._min_free
-        return self._enough
-
-
-def free_bytes(folder: Path) -> int:
-    """Room on the disk of this folder, for a process without privileges."""
-    stat = os.statvfs(folder)
-    return stat.f_bavail * stat.f_frsize

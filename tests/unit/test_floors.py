@@ -19,7 +19,7 @@ FLOORS = (
     {"config", "telemetry", "metrics", "event", "store"},
     {"destinations", "directory"},
     {"ingest", "accept", "decide", "deliver"},
-    {"admin", "fleet", "daemon"},
+    {"admin", "disk", "fleet", "daemon"},
     {"cli", "__main__", "bench", "demo"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -30,6 +30,8 @@ DOORS = {
     ("deliver", "decide"): "a turn asks the pure functions of decide",
     ("daemon", "admin"): "the daemon builds everything, the admin listener too",
     ("daemon", "fleet"): "and the fleet of destinations",
+    ("daemon", "disk"): "and the watch over the disk",
+    ("admin", "disk"): "which the admin listener tells of",
     ("__main__", "cli"): "the same roof",
     ("cli", "bench"): "the same roof",
     ("cli", "demo"): "the same roof",

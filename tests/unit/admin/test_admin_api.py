@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.api import Reloaded, RestartRequired, make_admin_app
 from router.deliver.runner import Runner
+from router.disk import Disk
 from router.errors import ConfigError
 from router.event import Discard
 from router.metrics import Metrics
@@ -29,6 +30,7 @@ class FakeDaemon:
         self.store: SqliteStore = rig.store
         self.runners: dict[str, Runner] = {"d": rig.runner}
         self.metrics = Metrics()
+        self.disk = Disk(rig.store, rig.clock, rig.log, lambda: list(self.runners))
         self.error: Exception | None = None
         self.is_stopping = False
 
