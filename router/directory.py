@@ -30,7 +30,8 @@ def facts(call: Call) -> Facts | None:
         joins = not call.user_key.startswith("g:")
         return Facts(call.user_key, group_id=event.group_id, group_traits=dict(event.traits), joins=joins)
     if event.previous_id and event.user_id and event.previous_id != event.user_id:
-        return Facts(call.user_key, link=(f"a:{event.previous_id}", f"u:{event.user_id}"))
+        previous, user_key = event.previous_id, f"u:{event.user_id}"
+        return Facts(call.user_key, link=(f"a:{previous}", user_key), former=f"u:{previous}")
     return None
 
 

@@ -58,6 +58,9 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning", "Once a day: events are held for longer than a day; how many, of how many users, and for what."
     ),
     "event_released": LogEvent("info", "A held event may go: its group is known, or an operator said so."),
+    "lanes_given": LogEvent(
+        "error", "Events were parked without a lane, which a fault of the router must have caused; they go out now."
+    ),
     "event_dead": LogEvent("warning", "Given up or refused; kept as a dead letter (GET /api/destinations/NAME/dead)."),
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
     "replay_started": LogEvent("info", "Dead letters, or a span of the log, are being sent again."),

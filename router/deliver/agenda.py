@@ -24,6 +24,8 @@ DRAINING = 100
 """Lanes that let their parked events go at the same time. A live event waits for the turns and the commit of those before it: with
 500 that was 0.7 s at the 99th percentile, with 100 it is 0.06 s, and as many a second go out."""
 TIMERS = 500
+USERS = 500
+"""With parked rows, that are looked at in one go."""
 TIMER_AGAIN_S = 60.0
 """A timer hook that cannot answer now is called again after this, unless it says when."""
 TIMER_PAUSE_MS = 250
@@ -54,6 +56,7 @@ class Agenda:
         self._next_due: int | None = 0
         self._held_back: int | None = None  #: more lanes are due than may drain; how many had drained then
         self._expire_at = 0
+        self._looked_for_lanes: str | None = ""  #: users up to here; None: all were looked at
 
     async def open(self) -> None:
         """Read what must be known before the first look."""
@@ -80,6 +83,7 @@ class Agenda:
         """Set in motion what is due by now."""
         if not self._destination.config.enabled:
             return
+        await self._give_lanes()
         now = self._clock.now_ms()
         if self._held_back is not None and self._turnstile.drained - self._held_back >= DRAINING // 2:
             self._held_back, self._next_due = None, now
@@ -115,6 +119,26 @@ class Agenda:
         """Something is due then; look at that time at the latest."""
         if at is not None:
             self._next_due = at if self._next_due is None else min(at, self._next_due)
+
+    async def _give_lanes(self) -> None:
+        """After a start, a slice of users at a time: give a due lane to parked rows that have none. Whatever took it from them,
+        they must not wait for ever."""
+        if self._looked_for_lanes is None:
+            return
+        name, given = self._destination.name, 0
+        found, self._looked_for_lanes = await self._store.without_lane(name, self._looked_for_lanes, USERS)
+        for key, (held, main, since) in found.items():
+            async with self._turnstile.lane(key) as lane:
+                if lane.rows or lane.uncommitted or lane.current:
+                    continue  # it has a lane by now; what that does not count is found after the next start
+                lane.held, lane.main, lane.held_since, lane.mode = held, main, since, RETRY
+                self._turnstile.may_have_rows = True
+                self._settlement.drain(lane)
+                given += 1
+        if given:
+            self._log.emit("lanes_given", users=given)
+        if self._looked_for_lanes is not None:
+            self._ready.wake()
 
     async def _expire(self, now: int) -> None:
         """Give up what has been held for too long, a slice at a time; each event's age runs from its own hold."""

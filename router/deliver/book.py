@@ -246,10 +246,11 @@ class Book:
         return [step for step in (self._storing, self._step) if step is not None]
 
     def taken_up(self) -> set[int]:
-        """Positions whose dead letter goes, or which are parked, in steps that a snapshot of the store may not show yet."""
+        """Positions whose dead letter goes, or which are parked (also to be sent a second time), in steps that a snapshot of
+        the store may not show yet."""
         taken: set[int] = set()
         for step in self.unstored():
-            taken |= step.undead | set(step.park)
+            taken |= step.undead | {row.origin or pos for pos, row in step.park.items()}
         return taken
 
     # ------------------------------------------------------------ inside

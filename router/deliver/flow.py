@@ -104,9 +104,11 @@ class Flow:
         now = self._clock.now_ms()
         return now - self.status.stopped_ms - (0 if self.running else now - self.status.since)
 
-    def wait(self, seconds: float, detail: str = "") -> bool:
+    def wait(self, seconds: float) -> bool:
         """The vendor asked for this long. Never shortens a wait, never replaces a pause by hand."""
         wait_ms = _wait_ms(seconds)
+        absurd = seconds > ASKED_CAP_S
+        detail = f"it asked for a wait of {seconds:g} s; at most {ASKED_CAP_S:g} s are waited" if absurd else ""
         until = self.status.until
         if self.status.state == PAUSED and (until == 0 or until >= self._clock.now_ms() + wait_ms):
             return False

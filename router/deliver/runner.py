@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from random import Random
@@ -120,6 +120,8 @@ class Runner:
                 self._log.emit("internal_error", reason="worker", detail="".join(traceback.format_exception(group)))
             else:
                 continue
+            if is_cancelled():
+                raise asyncio.CancelledError
             now = self._clock.monotonic()
             again = failed_at is not None and now - failed_at < CALM_S
             failed_at = now
@@ -174,6 +176,15 @@ class Runner:
             raise commands.Refused("stopping", "the destination is stopping")
         return self._worker
 
+    async def _ask(self, worker: Worker, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Have a command carried out. Raises Refused where the worker ends before."""
+        try:
+            return await worker.ask(command)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            raise commands.Refused("stopping", "the destination ends or begins anew: ask once more") from None
+
     async def pause(self) -> None:
         """Send nothing until `resume`."""
         worker = await self.worker()
@@ -182,7 +193,7 @@ class Runner:
             if worker.flow.pause_by_hand():
                 worker.settlement.status_changed()
 
-        await worker.ask(command)
+        await self._ask(worker, command)
 
     async def resume(self) -> None:
         """Run, whatever it was paused for."""
@@ -192,18 +203,18 @@ class Runner:
             if worker.flow.resume():
                 worker.settlement.status_changed()
 
-        await worker.ask(command)
+        await self._ask(worker, command)
 
     async def release(self, key: str, group: Mapping[str, Any] | None) -> int:
         """See `commands.release`."""
         worker = await self.worker()
-        released: int = await worker.ask(lambda: commands.release(worker, key, group))
+        released: int = await self._ask(worker, lambda: commands.release(worker, key, group))
         return released
 
     async def drop(self, key: str) -> int:
         """See `commands.drop`."""
         worker = await self.worker()
-        dropped: int = await worker.ask(lambda: commands.drop(worker, key))
+        dropped: int = await self._ask(worker, lambda: commands.drop(worker, key))
         return dropped
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
@@ -211,13 +222,16 @@ class Runner:
         worker = await self.worker()
         if order.pos is not None:
             pos = order.pos
-            answer: dict[str, Any] = await worker.ask(lambda: commands.replay_one(worker, pos))
+            answer: dict[str, Any] = await self._ask(worker, lambda: commands.replay_one(worker, pos))
         elif order.letters is not None:
             letters = order.letters
-            answer = await worker.ask(lambda: commands.replay_letters(worker, letters, count_only=order.count_only))
+            answer = await self._ask(
+                worker, lambda: commands.replay_letters(worker, letters, count_only=order.count_only)
+            )
         else:
-            answer = await worker.ask(
-                lambda: commands.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only)
+            answer = await self._ask(
+                worker,
+                lambda: commands.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only),
             )
         return {**answer, **({} if order.count_only or order.pos is not None else worker.replay.describe())}
 
@@ -228,7 +242,7 @@ class Runner:
         async def command() -> None:
             worker.replay.stop()
 
-        await worker.ask(command)
+        await self._ask(worker, command)
 
     async def describe_replay(self) -> dict[str, Any]:
         """The newest replay, and how far it is."""
@@ -238,11 +252,11 @@ class Runner:
         """Drop dead letters of this kind, or the one at a position. Returns how many."""
         worker = await self.worker()
         if pos is not None:
-            dropped: int = await worker.ask(lambda: commands.drop_letter(worker, pos))
+            dropped: int = await self._ask(worker, lambda: commands.drop_letter(worker, pos))
         else:
             dropped, after = 0, -(1 << 62)
             while True:
-                n, last = await worker.ask(partial(commands.drop_letters, worker, which, after))
+                n, last = await self._ask(worker, partial(commands.drop_letters, worker, which, after))
                 dropped += n
                 if last is None:
                     break
@@ -285,6 +299,12 @@ class Runner:
             "mapped": self._worker.turns.mapped if self._worker else 0,
             "warnings": self.warnings,
         }
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled this task. A TaskGroup of which a task fails in the same moment raises that only."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager

@@ -179,7 +179,8 @@ class Settlement:
             asked = attempt.retry_after_s if attempt.retry_after_s is not None else hint
             if asked is None:
                 self._asked_to_wait += flow.running  # not once more for each request that was on its way meanwhile
-            self._changed(flow.wait(wait_s(max(1, self._asked_to_wait), self._random, asked)))
+            own = wait_s(max(1, self._asked_to_wait), self._random)
+            self._changed(flow.wait(asked if asked is not None and asked > 0 else own))
             return [RetryLater("status_429") if isinstance(o, RetryLater) else o for o in outcomes]
         if attempt.retry_after_s is not None:
             self._changed(flow.wait(attempt.retry_after_s))

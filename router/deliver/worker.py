@@ -167,6 +167,9 @@ class Worker:
             command, done = self._commands.popleft()
             try:
                 result = await command()
+            except asyncio.CancelledError:
+                done.cancel()
+                raise
             except Exception as error:
                 if not done.done():
                     done.set_exception(error)

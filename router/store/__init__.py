@@ -39,6 +39,7 @@ class Facts(msgspec.Struct):
     group_traits: dict[str, Any] = {}
     joins: bool = False  #: a group call that names a user: they are a member from here on
     link: tuple[str, str] | None = None  #: (key that becomes known, key of the user it belongs to)
+    former: str | None = None  #: the user that an alias says this one was, whose group it takes over if it has none
 
 
 class LogRow(msgspec.Struct):
@@ -350,6 +351,13 @@ class Store(Protocol):
 
     async def has_lanes(self, destination: str) -> bool:
         """Whether any lane has a row."""
+        ...
+
+    async def without_lane(
+        self, destination: str, after: str, limit: int
+    ) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+        """Of the next `limit` users with parked rows those without a lane: how many rows are held and how many are not, and
+        since when one is held; and the last user looked at, None for the last of all."""
         ...
 
     async def supplies(self, destination: str) -> list[SupplyRow]:

@@ -34,6 +34,8 @@ def fold(db: sqlite3.Connection, pos: int, facts: Facts) -> None:
                 _join_linked_user(db, facts.user_key, pos, facts.group_id)
     if facts.link is not None:
         _link(db, pos, *facts.link)
+    if facts.former is not None:
+        _inherit(db, pos, facts.former, facts.user_key)
 
 
 def _merge_person(db: sqlite3.Connection, key: str, traits: Mapping[str, Any]) -> None:
@@ -79,7 +81,12 @@ def _link(db: sqlite3.Connection, pos: int, anonymous_key: str, user_key: str) -
     if row is not None and row[0] == user_key:
         return
     db.execute("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?)", (PART, anonymous_key, pos, user_key))
-    earlier = _membership(db, anonymous_key)
+    _inherit(db, pos, anonymous_key, user_key)
+
+
+def _inherit(db: sqlite3.Connection, pos: int, from_key: str, user_key: str) -> None:
+    """Who has no group takes over that of the key that has become theirs."""
+    earlier = _membership(db, from_key)
     if earlier is not None and _membership(db, user_key) is None:
         _join(db, user_key, pos, earlier[0], earlier[1])
 

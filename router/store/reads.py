@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from router.store import (
+    HELD,
     PART,
     Company,
     DeadRow,
@@ -186,6 +187,28 @@ def has_lanes(db: sqlite3.Connection, destination: str) -> bool:
     return db.execute(f"SELECT 1 FROM lane WHERE {where} LIMIT 1", (PART, destination)).fetchone() is not None
 
 
+def without_lane(
+    db: sqlite3.Connection, destination: str, after: str, limit: int
+) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+    """Of the next users with parked rows those who have no lane: held and main rows, and when the first one was held. And the
+    last user looked at; None: there are no more."""
+    users = db.execute(
+        "WITH RECURSIVE user (key) AS (SELECT ?3 UNION ALL SELECT (SELECT min(user_key) FROM parked"
+        "  WHERE part = ?1 AND destination = ?2 AND user_key > user.key) FROM user WHERE key IS NOT NULL LIMIT ?4 + 1)"
+        " SELECT key, EXISTS (SELECT 1 FROM lane WHERE part = ?1 AND destination = ?2 AND user_key = key) FROM user"
+        " WHERE key > ?3",
+        (PART, destination, after, limit),
+    ).fetchall()
+    rows = "SELECT sum(queue = ?3), sum(queue <> ?3), coalesce(min(iif(queue = ?3, parked_at, NULL)), 0)"
+    where = "part = ?1 AND destination = ?2 AND user_key = ?4"
+    by_user = "FROM parked INDEXED BY parked_in_order"  # else SQLite reads every row of the destination
+    lost = [key for key, has_lane in users if not has_lane]
+    found = {
+        key: db.execute(f"{rows} {by_user} WHERE {where}", (PART, destination, HELD, key)).fetchone() for key in lost
+    }
+    return found, users[-1][0] if len(users) == limit else None
+
+
 def supplies(db: sqlite3.Connection, destination: str) -> list[SupplyRow]:
     """The group calls that do not supply at this destination."""
     rows = db.execute(
@@ -267,13 +290,15 @@ def _last_before(db: sqlite3.Connection, at_ms: int) -> int:
 def settled_rows(
     db: sqlite3.Connection, destination: str, after: int, last: int, types: Sequence[str], limit: int
 ) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
-    """Events of a span without a parked row, the dead letters among them, the positions that were sent late before, and how
-    far the log was looked through."""
+    """Events of a span without a parked row, also of a second sending; the dead letters among them, the positions that were
+    sent late before, and how far the log was looked through."""
     upto = min(last, after + LOOKED_THROUGH)
     found = db.execute(
-        "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ? AND pos <= ?"
-        " AND type IN (SELECT value FROM json_each(?)) AND NOT EXISTS"
-        " (SELECT 1 FROM parked p WHERE p.part = ? AND p.destination = ? AND p.pos = log.pos) ORDER BY pos LIMIT ?",
+        "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ?1 AND pos <= ?2"
+        " AND type IN (SELECT value FROM json_each(?3)) AND NOT EXISTS"
+        " (SELECT 1 FROM parked p WHERE p.part = ?4 AND p.destination = ?5 AND p.pos = log.pos) AND NOT EXISTS"
+        " (SELECT 1 FROM parked p WHERE p.part = ?4 AND p.destination = ?5 AND p.origin = log.pos AND p.origin <> 0)"
+        " ORDER BY pos LIMIT ?6",
         (after, upto, _list(types), PART, destination, limit),
     ).fetchall()
     rows = [LogRow(*values) for values in found]

@@ -108,6 +108,7 @@ CREATE TABLE parked (
 ) WITHOUT ROWID;
 CREATE INDEX parked_in_order ON parked (part, destination, user_key, queue, place);
 CREATE INDEX parked_by_hash ON parked (hash);
+CREATE INDEX parked_by_origin ON parked (part, destination, origin) WHERE origin <> 0;
 
 CREATE TABLE dead (
   part INTEGER NOT NULL, destination TEXT NOT NULL, pos INTEGER NOT NULL, at INTEGER NOT NULL, user_key TEXT NOT NULL,

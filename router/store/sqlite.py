@@ -43,8 +43,8 @@ from router.store.writer import Head, Writer
 class SqliteStore:
     """Implements the Store protocol. Made by `open_store`, which owns its connections and its writer task."""
 
-    def __init__(self, room: Room, writer: Writer, reader: Connection, questions: Connection) -> None:
-        self.room = room
+    def __init__(self, path: Path, room: Room, writer: Writer, reader: Connection, questions: Connection) -> None:
+        self.path, self.room = path, room
         self.writer = writer
         self.questions = Questions(questions, writer.now_ms)
         self._reader = reader
@@ -103,6 +103,11 @@ class SqliteStore:
 
     async def has_lanes(self, destination: str) -> bool:
         return await self._reader.run(reads.has_lanes, destination)
+
+    async def without_lane(
+        self, destination: str, after: str, limit: int
+    ) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+        return await self._reader.run(reads.without_lane, destination, after, limit)
 
     async def supplies(self, destination: str) -> list[SupplyRow]:
         return await self._reader.run(reads.supplies, destination)
@@ -181,7 +186,7 @@ async def open_store(
             raise StartError(str(error)) from None
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:
-            yield SqliteStore(room, writer, *readers), clock
+            yield SqliteStore(path, room, writer, *readers), clock
         finally:
             writer.close()
             await running

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from router.deliver import commands
 from router.deliver.commands import Refused
 from tests.contract.rig import open_rig
 
@@ -29,3 +31,21 @@ async def test_a_refused_release_says_in_words_what_the_user_waits_for(tmp_path:
         with pytest.raises(Refused, match=r"^nothing is held for user:nobody; ") as refused:
             await rig.runner.release("u:nobody", None)
         assert refused.value.code == "not_held"
+
+
+async def test_a_command_whose_worker_ends_meanwhile_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*args: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async with open_rig(tmp_path) as rig:
+        rig.start()
+        await rig.quiet()
+        monkeypatch.setattr(commands, "release", never)
+        asked = asyncio.create_task(rig.runner.release("u:u1", None))
+        for _ in range(10):
+            await rig.vendor_moves()
+        await rig.crash()
+        with pytest.raises(Refused, match="ask once more"):
+            await asked

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.clock import SystemClock
@@ -864,3 +865,26 @@ def test_lanes_that_wait_for_something_are_found_by_an_index(column: str) -> Non
     plan = " ".join(str(row[-1]) for row in db.execute(f"EXPLAIN QUERY PLAN {select}"))
     assert f"INDEX lane_for_{column} " in plan
     assert "SCAN" not in plan
+
+
+async def test_an_alias_takes_over_the_group_of_the_user_it_names(store: SqliteStore) -> None:
+    called = await tell(store, "group", userId="old", groupId="acme")
+    aliased = await tell(store, "alias", userId="new", previousId="old")
+    await tell(store, "identify", userId="other", anonymousId="old")
+    known = await store.known(["u:new", "u:other"], [])
+    assert [(m.pos, m.group_id, m.call_pos) for m in known.memberships["u:new"]] == [(aliased, "acme", called)]
+    assert "u:other" not in known.memberships
+
+
+async def test_users_with_parked_rows_and_no_lane_are_found_a_slice_at_a_time(store: SqliteStore) -> None:
+    await store.cursor("d", START_MS)
+    step = Step("d", at=START_MS)
+    for pos, key in enumerate(("u:a", "u:b", "u:c", "u:c"), 1):
+        await accept(store, make(f"m{pos}"))
+        row = parked_row(pos, f"m{pos}")
+        step.park[pos] = msgspec.structs.replace(row, user_key=key, queue="main" if pos == 4 else "held", parked_at=pos)
+    step.pos = 4
+    step.lanes["u:b"] = msgspec.structs.replace(lane_row("u:b"), user_key="u:b")
+    await store.commit(step)
+    assert await store.without_lane("d", "", 2) == ({"u:a": (1, 0, 1)}, "u:b")
+    assert await store.without_lane("d", "u:b", 2) == ({"u:c": (1, 1, 3)}, None)

@@ -241,3 +241,29 @@ async def test_an_anonymous_event_is_released_by_the_user_it_belonged_to_or_by_i
     await rig.call("group", "g2", anonymousId="x2", groupId="acme", traits={"name": "ACME"})
     await rig.quiet()
     assert (await rig.fate("t1"))[0] == (await rig.fate("t2"))[0] == "delivered"
+
+
+async def test_an_alias_of_a_user_with_a_group_releases_what_the_new_one_holds(rig: Rig) -> None:
+    rig.start()
+    await rig.call("group", "g", userId="old", groupId="acme", traits={"name": "Acme"})
+    await rig.call("track", "t", userId="new", event="E")
+    await rig.quiet()
+    assert await rig.fate("t") == ("held", "group_unknown")
+    await rig.call("alias", "a", userId="new", previousId="old")
+    await rig.quiet()
+    assert [body["group"] for body in rig.vendor.received if body["m"] == "t"] == ["acme"]
+
+
+async def test_parked_rows_that_lost_their_lane_get_one_after_a_start(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "t", userId="u1", event="E")
+    await rig.call("track", "s", userId="u2", event="E")
+    await rig.quiet()
+    await rig.crash()
+    await rig.store.writer.run_alone(lambda db: db.execute("DELETE FROM lane"))
+    rig.start()
+    await rig.quiet()
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    ledger = await rig.quiet()
+    assert rig.vendor.ids() == ["g", "t"]
+    assert (ledger["held"], await rig.fate("s")) == (1, ("held", "group_unknown"))

@@ -470,3 +470,16 @@ async def test_a_forgotten_destination_starts_anew(rig: Rig) -> None:
     assert await rig.store.forget("d") == {"held": 1, "retrying": 0, "queued": 0, "dead": 0}
     rig.start(Gated)
     assert adds_up(await rig.quiet()) == 0
+
+
+async def test_what_is_still_on_its_way_a_second_time_is_not_fed_again(rig: Rig) -> None:
+    rig.start(Plain)
+    await tracks(rig, "u1:m1")
+    rig.vendor.answer = lambda bodies: RetryLater("status_503")
+    await rig.runner.replay(ReplayOrder())
+    await rig.quiet()
+    await rig.runner.replay(ReplayOrder())
+    await rig.quiet()
+    rig.vendor.answer = lambda bodies: Delivered()
+    ledger = await rig.pass_time(60)
+    assert (rig.vendor.ids().count("m1"), ledger["replayed"]) == (2, 1)

@@ -58,7 +58,7 @@ KNOWN = Known(
         ),
         (call("group", anonymousId="x", groupId="g"), Facts("a:x", group_id="g", joins=True)),
         (call("group", groupId="g"), Facts("g:g", group_id="g", joins=False)),
-        (call("alias", userId="u1", previousId="x"), Facts("u:u1", link=("a:x", "u:u1"))),
+        (call("alias", userId="u1", previousId="x"), Facts("u:u1", link=("a:x", "u:u1"), former="u:x")),
         (call("alias", userId="u1", previousId="u1"), None),
         (call("alias", userId="u1"), None),
     ],

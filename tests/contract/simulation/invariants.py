@@ -43,6 +43,7 @@ class Accepted(msgspec.Struct):
     received_ms: int
     state: str = "before"  #: its fate; "before": the destination began later
     reason: str = ""
+    early: bool = False  #: the destination began later; a replay may have given it a state since
 
 
 def rows_and_counters(db: sqlite3.Connection) -> None:
@@ -76,11 +77,12 @@ def rows_and_counters(db: sqlite3.Connection) -> None:
 def read_log(db: sqlite3.Connection) -> list[Accepted]:
     """All accepted events with their fates, in order."""
     events = []
+    (start,) = db.execute("SELECT start FROM cursor").fetchone()
     for pos, m, type_, key, body, at in db.execute(
         "SELECT pos, message_id, type, user_key, body, received_at FROM log ORDER BY pos"
     ):
         fields = json.loads(body.partition(b"\n")[2])
-        event = Accepted(pos, m, type_, key, fields, at)
+        event = Accepted(pos, m, type_, key, fields, at, early=pos <= start)
         if fate := _fate(db, "d", pos):
             event.state, event.reason = fate["state"], fate["reason"]
         events.append(event)
@@ -160,7 +162,8 @@ def gates_kept(events: Sequence[Accepted], received: Sequence[Body], given: set[
             named.add(event.fields["groupId"])
 
     for event in events:
-        if event.type == "group" and (event.state in ("before", "skipped", "filtered") or event.reason == "dry_run"):
+        unsent = event.early or event.state in ("skipped", "filtered") or event.reason == "dry_run"
+        if event.type == "group" and unsent:
             supply(event)
     for body in received:
         event_ = by_id.get(body["m"])

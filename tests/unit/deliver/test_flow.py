@@ -149,6 +149,13 @@ def test_a_vendors_absurd_wait_is_bounded(flow: Flow, asked_s: float) -> None:
     assert flow.status.until <= START_MS + ASKED_CAP_MS
 
 
+@pytest.mark.parametrize(("asked_s", "words"), [(86_400, ""), (172_800, "it asked for a wait of 172800 s")])
+def test_a_wait_that_is_cut_is_told(flow: Flow, asked_s: float, words: str) -> None:
+    flow.wait(asked_s)
+    assert flow.status.detail.startswith(words)
+    assert bool(flow.status.detail) is bool(words)
+
+
 def test_a_vendors_wait_is_not_probed(flow: Flow, clock: FakeClock) -> None:
     flow.wait(30)
     clock.advance(31)
