@@ -93,8 +93,8 @@ def event_name(name: str | None) -> str:
 def page_name(event: Event) -> str:
     """`Viewed {category} {name} Page`, without the part that is missing."""
     parts = [
-        event.category or text(event.properties.get("category")),
-        event.name or text(event.properties.get("name")),
+        text(event.category) or text(event.properties.get("category")),
+        text(event.name) or text(event.properties.get("name")),
     ]
     known = [part for part in parts if part]
     return f"Viewed {' '.join(known)} Page" if known else "Loaded a Page"

@@ -35,7 +35,8 @@ def _digest(name: str) -> str:
 
 
 class Quota:
-    """What this month's shards say, as far as they were met. `count` warns once as each quota comes near and once as it ends."""
+    """What this month's shards say, as far as they were met. `count` warns once as each quota comes near and once as it ends,
+    under two names: a second warning of one name within a minute gets no line in the log."""
 
     def __init__(self) -> None:
         self._month = ""
@@ -55,7 +56,8 @@ class Quota:
         if named not in names and len(names) <= NAMES_A_MONTH:
             names = [*names, named]
         context.state = {"month": month, "events": kept["events"] + 1, "names": names}
-        self._events[_shard(event)] = kept["events"] + 1
+        # An event that is sent a second time comes without the state: what its shard has counted stands.
+        self._events[_shard(event)] = max(self._events.get(_shard(event), 0), kept["events"] + 1)
         self._names.update(names)
         self._warn("events_quota", "events", sum(self._events.values()), EVENTS_A_MONTH, context)
         self._warn("event_names_quota", "names", len(self._names), NAMES_A_MONTH, context)
@@ -64,4 +66,4 @@ class Quota:
         level = (used >= EARLY * limit) + (used >= limit)
         if level > self._told.get(reason, 0):
             self._told[reason] = level
-            context.warn(reason, **{what: used}, limit=limit)
+            context.warn(f"{reason}_{'used_up' if used >= limit else 'near'}", **{what: used}, limit=limit)

@@ -29,6 +29,7 @@ from router.plugin import (
     Outcome,
     Reject,
     Request,
+    RetryLater,
     Sender,
     Skip,
     Split,
@@ -43,6 +44,8 @@ __all__ = ["ACCOUNTS", "EVENTS", "USERS", "Freshsuccess", "FreshsuccessSettings"
 ACCOUNTS, USERS = "accounts", "account_users"
 """The kinds of items that are records of the two endpoints of the Account API."""
 
+BETWEEN = 1024
+"""Bytes of a full body that are no item: the ends of its lines, or the commas and the list."""
 
 TIMED = ("identify", "group", "track")
 """Types of calls that show somebody at work; page and screen only where they are sent."""
@@ -54,9 +57,9 @@ class Freshsuccess:
     display_names = ("Freshsuccess",)
     settings_model = FreshsuccessSettings
     kinds: Mapping[str, Batch] = {
-        EVENTS: Batch(max_items=500, max_bytes=524_288),
-        ACCOUNTS: Batch(max_items=500, max_bytes=1_000_000, concurrency=1),
-        USERS: Batch(max_items=500, max_bytes=1_000_000, concurrency=1),
+        EVENTS: Batch(max_items=500, max_bytes=524_288 - BETWEEN),
+        ACCOUNTS: Batch(max_items=500, max_bytes=1_000_000 - BETWEEN, concurrency=1),
+        USERS: Batch(max_items=500, max_bytes=1_000_000 - BETWEEN, concurrency=1),
     }
 
     def __init__(self, settings: FreshsuccessSettings) -> None:
@@ -119,7 +122,7 @@ class Freshsuccess:
     def _view(self, event: Event, context: Context, what: str) -> Iterator[Item]:
         if not self.settings.send_pages:
             raise Skip("unsupported")
-        name = event.name or mapping.text(event.properties.get("name"))
+        name = mapping.text(event.name) or mapping.text(event.properties.get("name"))
         yield from self._ended_by(event, context)
         yield feature(event, context, f"Viewed {name} {what}" if name else f"Loaded a {what}")
 
@@ -191,7 +194,10 @@ class Freshsuccess:
         waiting = list(range(len(items)))
         while waiting:
             batch = [items[at] for at in waiting]
-            found = self.verdict(batch, await sender.send(self.request(batch)))
+            try:
+                found = self.verdict(batch, await sender.send(self.request(batch)))
+            except RetryLater as later:  # of what was sent now: what was refused before stays refused
+                found = later
             if isinstance(found, Outcome) and len(batch) == len(items):
                 return found
             each = [found] * len(batch) if isinstance(found, Outcome) else found

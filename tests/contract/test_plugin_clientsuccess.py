@@ -127,8 +127,8 @@ def test_names_are_warned_of_when_80_and_when_100_percent_of_them_are_used() -> 
         month.send(f"E{n}")
         month.send(f"E{n}")
     assert month.warned == [
-        ("event_names_quota", {"names": 16, "limit": 20}),
-        ("event_names_quota", {"names": 20, "limit": 20}),
+        ("event_names_quota_near", {"names": 16, "limit": 20}),
+        ("event_names_quota_used_up", {"names": 20, "limit": 20}),
     ]
 
 
@@ -138,8 +138,8 @@ def test_events_are_warned_of_when_80_and_when_100_percent_of_them_are_used(monk
     for _ in range(200):
         month.send()
     assert month.warned == [
-        ("events_quota", {"events": 80, "limit": 100}),
-        ("events_quota", {"events": 100, "limit": 100}),
+        ("events_quota_near", {"events": 80, "limit": 100}),
+        ("events_quota_used_up", {"events": 100, "limit": 100}),
     ]
 
 
@@ -154,7 +154,7 @@ def test_the_quota_begins_anew_each_month_and_a_late_event_counts_to_the_month_t
     assert month.warned == []
     month.send("E14")
     month.send("E15", month="04")
-    assert month.warned == [("event_names_quota", {"names": 16, "limit": 20})]
+    assert month.warned == [("event_names_quota_near", {"names": 16, "limit": 20})]
 
 
 def test_the_quota_s_counts_survive_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,8 +168,21 @@ def test_the_quota_s_counts_survive_a_restart(monkeypatch: pytest.MonkeyPatch) -
     assert month.warned == []
     for _ in range(200):
         month.send("E0")
-    assert month.warned == [("events_quota", {"events": 800, "limit": 1000})]
+    assert month.warned == [("events_quota_near", {"events": 800, "limit": 1000})]
     assert sum(state["events"] for state in month.states.values()) == 900
+
+
+def test_an_event_that_is_sent_again_takes_nothing_from_the_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay maps it without its state, and keeps nothing of what it would count."""
+    monkeypatch.setattr("plugins.clientsuccess.quota.EVENTS_A_MONTH", 100)
+    month = Month()
+    for _ in range(79):
+        month.send()
+    replayed = event_of({"type": "track", "userId": "u1", "event": "Run", "receivedAt": "2024-03-01T00:00:00Z"})
+    month.instance.track(replayed, Context(user=KNOWN.user, group=KNOWN.group))
+    assert month.warned == []
+    month.send()
+    assert month.warned == [("events_quota_near", {"events": 80, "limit": 100})]
 
 
 def test_only_what_is_sent_counts_towards_the_quota() -> None:

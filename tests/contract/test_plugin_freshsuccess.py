@@ -135,6 +135,15 @@ def test_verdict_by_status(status: int, alone: type, in_a_batch: type, kind: str
         assert [type(outcome) for outcome in each(items, plugin().verdict(items, given))] == [expected] * n
 
 
+@pytest.mark.parametrize(("kind", "most"), [(EVENTS, 512 * 1024), (ACCOUNTS, 1_000_000), (USERS, 1_000_000)])
+def test_a_full_body_is_no_larger_than_it_may_be(kind: str, most: int) -> None:
+    """The router counts the items alone; a body has ends of lines, or commas and the list around them."""
+    limits = Freshsuccess.kinds[kind]
+    size = limits.max_bytes // limits.max_items
+    items = [Item({"a": "x" * (size - len('{"a":""}'))}, kind)] * limits.max_items
+    assert len(plugin().request(items).body) <= most
+
+
 # ---------------------------------------------------------------- the Account API
 
 
@@ -186,6 +195,14 @@ async def test_a_batch_refused_until_nothing_is_left_ends() -> None:
 
 async def test_trouble_after_a_refusal_concerns_only_the_records_that_were_left() -> None:
     async with FakeVendor(Reply(503)) as vendor, aiohttp.ClientSession() as session:
+        vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(0)}))
+        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
+    assert [type(outcome) for outcome in each(records(3), found)] == [Reject, RetryLater, RetryLater]
+
+
+async def test_a_connection_lost_after_a_refusal_concerns_only_the_records_that_were_left() -> None:
+    """What the router's sender raises of the second request says nothing of the record refused in the first answer."""
+    async with FakeVendor(Reset()) as vendor, aiohttp.ClientSession() as session:
         vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(0)}))
         found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
     assert [type(outcome) for outcome in each(records(3), found)] == [Reject, RetryLater, RetryLater]
