@@ -199,8 +199,9 @@ def destinations(config: ConfigFile = Path("config.toml"), as_json: AsJson = Fal
             detail = f": {row['state_detail']}" if row.get("state_detail") else ""
             say(f"{trouble}{detail}")
         for reason, n in row.get("warnings", {}).items():
-            of = count(row.get("mapped", 0), "event")
-            say(f"{row['name']} warned of {reason} {count(n, 'time')} while it mapped {of}")
+            mapped = row.get("mapped", 0)
+            share = f" ({n / mapped:.1%})" if 0 < n <= mapped else ""
+            say(f"{row['name']} warned of {reason} {count(n, 'time')} while it mapped {count(mapped, 'event')}{share}")
 
 
 def discards(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> None:

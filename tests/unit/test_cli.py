@@ -470,7 +470,7 @@ def test_destinations_and_discards_are_tables(
     waits = "1 event of 1 user waits for a group call with the name of their group, the oldest for 3 days"
     assert f"crm: {waits} (who: `held crm`)" in said
     assert "crm fails again and again (the vendor answered with status 503)" in said
-    assert "crm warned of names_quota 3 times while it mapped 1,200 events" in said
+    assert "crm warned of names_quota 3 times while it mapped 1,200 events (0.2%)" in said
     item = {"at": AT, "source": "website", "code": "id_required", "message": "the call needs userId"}
     items = [{**item, "message_id": "m5", "type": "track", "excerpt": "{}"}]
     daemon.answers["GET /api/discards"] = (200, {"counts": {"website": {"id_required": 7}}, "items": items})
