@@ -151,6 +151,8 @@ def _check_url(url: str) -> None:
         usable = False
     if not usable or not re.fullmatch(r"[!-~]+", url):
         raise ValueError('url: write an address such as "https://example.com/hook", other characters percent-encoded')
+    if "#" in url:
+        raise ValueError("url: leave out # and what follows it; that is never sent")
     if parts.username is not None:
         raise ValueError("url: give user and password as a header, e.g. headers = { Authorization = { env = NAME } }")
 

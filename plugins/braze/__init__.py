@@ -79,7 +79,7 @@ class Braze:
             items.append(Item({"aliases_to_identify": [known]}, IDENTIFY))
         if fields:
             items.append(Item({"attributes": [{**fields, **user}]}))
-        if self.settings.drop_repeats:
+        if items and self.settings.drop_repeats:
             said = mapping.digest([item.body for item in items])
             if said is not None and said == context.state and not mapping.may_repeat(fields):
                 raise Skip("unchanged")
@@ -153,8 +153,8 @@ class Braze:
         return Item({"events": [{**known, "properties": sent} if sent else known]})
 
     def _view(self, event: Event, context: Context, what: str) -> Item:
-        category = event.category or text(event.properties.get("category"))
-        name = event.name or text(event.properties.get("name"))
+        category = text(event.category) or text(event.properties.get("category"))
+        name = text(event.name) or text(event.properties.get("name"))
         if not (self.settings.track_all_pages or (self.settings.track_named_pages and name)):
             raise Skip("unsupported")
         title = " ".join(part for part in (category, name) if part)
@@ -200,8 +200,8 @@ class Braze:
             said = answer.json()
             if answer.body.strip() and not isinstance(said, dict):
                 return not_braze(answer)
-            if items[0].kind == IDENTIFY:
-                return outcome  # what it names beside a success is an alias that nobody has: nothing to merge
+            if items[0].kind == IDENTIFY and said:
+                said = {**said, "errors": None}  # what it names there is an alias that nobody has: nothing to merge
             return answers.read_success(items, said)
         if answer.status == 400 and len(items) > 1:
             refused = answers.read_errors(items, answer.json())

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from plugins.braze.forms import MAX_TEXT, PROFILE, birth_date, cut, gender, text, whole, words
+from plugins.braze.forms import MAX_TEXT, PROFILE, birth_date, cut, gender, text
 from router.plugin import JSON, Event, Skip, as_number
 
 RENAMED = {"firstName": "first_name", "lastName": "last_name", "avatar": "image_url"}
@@ -61,17 +61,17 @@ def attributes(traits: Mapping[str, JSON], left_out: list[str]) -> dict[str, JSO
     for trait, field in RENAMED.items():
         if trait in traits:
             _set(fields, field, traits[trait], left_out)
-    address = address if isinstance(address, dict) else {}
-    for field, given, key, read in (
-        ("dob", traits, "birthday", birth_date),
-        ("gender", traits, "gender", gender),
-        ("home_city", address, "city", lambda city: words(text(city))),
-        ("country", address, "country", lambda country: whole(text(country))),
-    ):
-        if key in given:
-            found = read(given[key])
-            if found is not None or given[key] is None:
+    for trait, field, read in (("birthday", "dob", birth_date), ("gender", "gender", gender)):
+        if trait in traits:
+            found = read(traits[trait])
+            if found is not None or traits[trait] is None:
                 fields[field] = found
+    address = address if isinstance(address, dict) else {}
+    for key, field in (("city", "home_city"), ("country", "country")):
+        given = address.get(key, "")
+        given = given.strip() if isinstance(given, str) else given
+        if given != "":
+            _set(fields, field, given, left_out)
     return fields
 
 

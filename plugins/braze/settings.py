@@ -22,7 +22,7 @@ class BrazeSettings(Settings):
         "trackNamedPages": "track_named_pages",
     }
 
-    api_key: SecretStr = Field(description="A REST API key with the permission users.track.")
+    api_key: SecretStr = Field(min_length=1, description="A REST API key with the permission users.track.")
     app_id: str = Field(default="", description="The app's identifier, put on events and purchases. Empty: left out.")
     base_url: str = Field(
         default="https://rest.iad-01.braze.com",

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+from plugins.file import appender
 from plugins.file.appender import Appender, instant_of
 from plugins.file.rotation import Rotation
 from router.plugin import (
@@ -22,6 +24,7 @@ from router.plugin import (
     Field,
     Item,
     Outcome,
+    Reject,
     RetryLater,
     Sender,
     Settings,
@@ -50,6 +53,11 @@ class FileSettings(Settings):
     keep: int = Field(
         default=0, ge=0, description="How many rotated files to keep; older ones are removed at a rotation. 0: all."
     )
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Refuse what names no file. Raises ValueError with the words the operator reads."""
+        if not self.path.name:
+            raise ValueError('path: write the name of a file, e.g. "archive/events.jsonl"')
 
 
 class File:
@@ -104,6 +112,15 @@ class File:
         except OSError as error:
             raise RetryLater("file", f"{error.strerror or error}: {self.settings.path}") from error
         return Delivered()
+
+    @hookimpl
+    async def check(self, sender: Sender) -> str:
+        """Look whether the file can be written, or made where it is missing; nothing is."""
+        try:
+            await asyncio.to_thread(appender.check, self.settings.path)
+        except OSError as error:
+            raise Reject("file", f"{error.strerror}: {error.filename}") from error
+        return f"this user can write {self.settings.path}; nothing was written"
 
     @hookimpl
     @asynccontextmanager

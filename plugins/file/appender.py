@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -103,6 +104,23 @@ class Appender:
         file = self._open()
         remove_old(self._path, self._rotation.keep)
         return file
+
+
+def check(path: Path) -> None:
+    """Look whether lines could be appended to a file, without making it.
+
+    Raises:
+        OSError: no; it says why, and its `filename` what stands in the way.
+    """
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if os.path.isdir(there) == (there == path):
+        raise _fault(errno.EISDIR if there == path else errno.ENOTDIR, there)
+    if not os.access(there, os.R_OK | os.W_OK if there == path else os.W_OK | os.X_OK):
+        raise _fault(errno.EACCES, there)
+
+
+def _fault(code: int, path: Path) -> OSError:
+    return OSError(code, os.strerror(code), str(path))
 
 
 def instant_of(call: JSON) -> datetime | None:

@@ -27,7 +27,10 @@ _WORDS = {
     "less_than_equal": "must be at most {le:g}",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
+    "string_pattern_mismatch": "has the wrong form; it must match {pattern}",
 }
+_ADDRESS = "https?://"
+"""A pattern with this in it asks for an address of the web."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
@@ -68,6 +71,8 @@ def _reason(kind: str, message: str, context: dict[str, Any]) -> str:
         return str(context.get("error", message))
     if kind == "literal_error":
         return f"must be one of {context['expected'].replace(chr(39), chr(34))}"
+    if _ADDRESS in context.get("pattern", ""):
+        return "must begin with http:// or https://"
     if kind in _WORDS:
         return _WORDS[kind].format(**context)
     return message[:1].lower() + message[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +25,8 @@ KEYS = dict.fromkeys(
 def shown(folder: Path, plugin: str, url_setting: str, url: str) -> Destination:
     """The destination that the page shows for this plugin, under the name `d`, sending to `url`."""
     (block,) = [block for block in blocks(CONFIGURATION, "toml") if f'plugin = "{plugin}"' in block.text]
-    table = block.text.replace(f'name = "{plugin}"', 'name = "d"', 1)
+    table = re.sub(r'\nname = ".*"', '\nname = "d"', block.text, count=1)
+    table = re.sub(rf'\n{url_setting} = ".*"', "", table)
     table = table.replace("[destination.settings]", f'[destination.settings]\n{url_setting} = "{url}"')
     path = folder / "config.toml"
     path.write_text(f'[[source]]\nname = "website"\nwrite_key = "k"\n{table}')
@@ -36,12 +38,19 @@ def shown(folder: Path, plugin: str, url_setting: str, url: str) -> Destination:
 async def running(folder: Path, plugin: str, url_setting: str) -> AsyncIterator[tuple[Rig, FakeVendor]]:
     """The example at work on a store of its own, with a vendor that takes everything."""
     async with FakeVendor() as vendor, open_rig(folder) as rig:
-        destination = shown(folder, plugin, url_setting, vendor.url)
+        place = str(folder / "events.jsonl") if url_setting == "path" else vendor.url
+        destination = shown(folder, plugin, url_setting, place)
         rig.runner = Runner(destination, rig.store, rig.clock, rig.log, rig.random)
         rig._task = asyncio.create_task(rig.runner.run())
         await rig.runner.worker()  # from here on what is accepted is its own
         yield rig, vendor
         await rig.stop()
+
+
+async def written(rig: Rig, file: Path) -> list[Any]:
+    """The lines of a file, once all is quiet."""
+    await rig.quiet()
+    return [json.loads(line) for line in await asyncio.to_thread(lambda: file.read_text().splitlines())]
 
 
 def bodies(vendor: FakeVendor) -> list[Any]:
@@ -84,3 +93,26 @@ async def test_braze_gets_the_traits_and_properties_that_the_table_names_and_no_
         identify, track = bodies(vendor)
         assert identify["attributes"] == [{"external_id": "u1", "email": "a@b.co", "first_name": "Ann", "phone": "+49"}]
         assert track["events"][0]["properties"] == {"plan": "pro"}
+
+
+async def test_a_webhook_gets_what_its_receiver_knows_and_no_card_number(tmp_path: Path) -> None:
+    async with running(tmp_path, "webhook", "url") as (rig, vendor):
+        card = {"number": "4111", "kind": "visa"}
+        await rig.call("track", "t", userId="u1", event="Paid", properties={"total": 12, "card": card})
+        await rig.quiet()
+        await rig.call("identify", "i", userId="u1", traits={"total": 1, "tenant": "other"})
+        await rig.quiet()
+        track, identify = bodies(vendor)
+        assert track["properties"] == {"amount": 12, "card": {"kind": "visa"}, "tenant": "tenant-7"}
+        assert identify["traits"] == {"total": 1, "tenant": "other"}
+
+
+async def test_a_file_gets_of_a_users_traits_those_that_the_table_names(tmp_path: Path) -> None:
+    async with running(tmp_path, "file", "path") as (rig, _):
+        traits = {"email": "a@b.co", "name": "Ann", "plan": "pro", "company": {"size": 5, "owner": "Ann"}}
+        await rig.call("identify", "i", userId="u1", traits=traits)
+        await rig.call("track", "t", userId="u1", event="Paid", properties={"x": 1}, context={"traits": traits})
+        await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+        identify, track, group = await written(rig, tmp_path / "events.jsonl")
+        assert identify["traits"] == track["context"]["traits"] == {"plan": "pro", "company": {"size": 5}}
+        assert (track["properties"], group["traits"]) == ({"x": 1}, {"name": "Acme"})

@@ -184,6 +184,17 @@ def test_an_alias_that_braze_does_not_know_is_nothing_to_merge() -> None:
     assert verdict(items, answer(201, {"message": "success", "errors": errors})) == [Delivered()]
 
 
+def test_a_merge_that_is_refused_is_not_taken_for_one_of_an_unknown_alias() -> None:
+    items = [Item({"aliases_to_identify": [{"external_id": "u1"}]}, "identify")]
+    assert verdict(items, answer(201, {"message": "no such app"})) == [Reject("rejected", "no such app")]
+    assert verdict(items, answer(201)) == [Delivered()]
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ValidationError, match="api_key"):
+        plugin(api_key="")
+
+
 # ---------------------------------------------------------------- the wire, and any JSON
 
 

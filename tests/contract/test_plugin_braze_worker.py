@@ -174,3 +174,16 @@ async def test_a_repeated_identify_is_skipped_also_after_a_crash(tmp_path: Path)
         await rig.quiet()
         fates = [await rig.fate(f"m{n}") for n in range(1, 5)]
         assert fates == [("delivered", ""), ("skipped", "unchanged"), ("delivered", ""), ("delivered", "")]
+
+
+async def test_an_identify_of_which_nothing_was_sent_is_not_the_one_before(tmp_path: Path) -> None:
+    """Braze still has what was told before it."""
+    async with open_rig(tmp_path) as rig:
+        rig.vendor.answer = lambda body: SUCCESS
+        rig.start(Repeating)
+        await rig.quiet()
+        for message_id, traits in (("m1", {"plan": "pro"}), ("m2", {"gender": "x?"}), ("m3", {"plan": "pro"})):
+            await rig.call("identify", message_id, userId="u1", traits=traits)
+        await rig.quiet()
+        fates = [await rig.fate(f"m{n}") for n in range(1, 4)]
+        assert fates == [("delivered", ""), ("skipped", "empty"), ("skipped", "unchanged")]

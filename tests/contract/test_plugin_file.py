@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from plugins.file import File, FileSettings, appender
 from router.event import open_event
-from router.plugin import Answer, Context, Delivered, Item, Request, RetryLater
+from router.plugin import Answer, Context, Delivered, Item, Reject, Request, RetryLater
 
 
 class NoNetwork:
@@ -488,3 +488,44 @@ async def test_logrotate_and_our_own_rotation_do_not_get_into_each_others_way(tm
 def test_settings_of_rotation_that_mean_nothing_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         FileSettings(path=Path("events.jsonl"), **wrong)
+
+
+# ---------------------------------------------------------------- what is told before anything is written
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_path_that_names_no_file_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError, match="write the name of a file"):
+        FileSettings(path=path)
+
+
+@pytest.mark.parametrize("name", ["there.jsonl", "new.jsonl", "made/by/us/new.jsonl", "link.jsonl"])
+async def test_the_check_says_that_a_file_can_be_written_and_makes_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / "there.jsonl").touch()
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "new.jsonl")
+    before = sorted(os.listdir(tmp_path))
+    plugin = File(FileSettings(path=str(tmp_path / name)))
+    assert await plugin.check(NoNetwork()) == f"this user can write {tmp_path / name}; nothing was written"
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("folder", "Is a directory: {}/folder"), ("file/new.jsonl", "Not a directory: {}/file")]
+)
+async def test_the_check_says_what_stands_in_the_way_of_a_file(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(Reject) as refused:
+        await File(FileSettings(path=str(tmp_path / name))).check(NoNetwork())
+    assert refused.value == Reject("file", words.format(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["there.jsonl", "new.jsonl"])
+async def test_the_check_says_that_the_user_may_not_write_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Asked of the system, whose answer to root would be yes."""
+    (tmp_path / "there.jsonl").touch()
+    monkeypatch.setattr(appender.os, "access", lambda place, mode: False)
+    with pytest.raises(Reject, match="Permission denied"):
+        await File(FileSettings(path=str(tmp_path / name))).check(NoNetwork())

@@ -78,6 +78,7 @@ def test_the_setting_bounds_the_batch() -> None:
         ({"url": "https://[::1/"}, "url: write an address"),
         ({"url": "https://example.com/a b"}, "percent-encoded"),
         ({"url": "https://example.com/é"}, "percent-encoded"),
+        ({"url": "https://example.com/#a"}, "url: leave out # and what follows it"),
         ({"url": "https://me:pass@example.com/"}, "url: give user and password as a header"),
         ({"headers": {"X Y": "1"}}, '"X Y" is not the name of a header'),
         ({"headers": {"x-signature": "1"}}, "x-signature is set by the plugin"),

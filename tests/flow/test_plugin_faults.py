@@ -19,6 +19,7 @@ from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor
 from tests.vendors.scenes import Api, Call, Played, Scene, play
 from tests.vendors.strict import Noise, Seen, first, poisoned
+from tests.vendors.webhook import WebhookReceiver
 
 Play = Callable[[Scene], Awaitable[None]]
 
@@ -43,6 +44,7 @@ def group(user: str, word: str = "word-group") -> Call:
 
 
 FRESH = {"event_auth_key": AUTH_KEY, "event_api_key": KEY, "account_api_key": ACCOUNT_KEY}
+HOOK = {"shared_secret": KEY, "headers": {"Authorization": ACCOUNT_KEY}, "batch": 50, "final_statuses": [501]}
 APIS = {
     "braze": Api("braze", BrazeVendor, {"api_key": KEY}, KEYS, 201, track),
     "clientsuccess": Api(
@@ -50,8 +52,9 @@ APIS = {
     ),
     "freshsuccess-events": Api("freshsuccess", FreshsuccessVendor, FRESH, FRESH_KEYS, 200, track),
     "freshsuccess-accounts": Api("freshsuccess", FreshsuccessVendor, FRESH, FRESH_KEYS, 200, group),
+    "webhook": Api("webhook", WebhookReceiver, HOOK, (*KEYS, ACCOUNT_KEY), 200, track),
 }
-BATCHING = ("braze", "freshsuccess-events", "freshsuccess-accounts")
+BATCHING = ("braze", "freshsuccess-events", "freshsuccess-accounts", "webhook")
 TAKEN = b'{"message": "success", "created": true, "status_is_ok": true}'
 
 # ---------------------------------------------------------------- try again
@@ -302,8 +305,8 @@ async def another_message_than_success(s: Scene) -> None:
     assert (await s.details())["word-e"] == "no such app"
 
 
-async def more_than_an_order_may_hold(s: Scene) -> None:
-    """What the vendor itself finds wrong with one purchase costs that order only."""
+async def a_product_that_braze_would_refuse(s: Scene) -> None:
+    """It is not sent in the first place, and the order beside it is taken."""
     bad = purchase(f"{s.name}-bad", "word-bad")
     bad["properties"]["products"][0]["currency"] = "EURO"
     await s.command("pause")
@@ -311,8 +314,9 @@ async def more_than_an_order_may_hold(s: Scene) -> None:
     await s.send_call("word-good", purchase(f"{s.name}-good", "word-good"))
     await s.command("resume")
     await s.becomes("word-good", "delivered", "")
-    await s.becomes("word-bad", "dead", "rejected")
-    assert s.vendor.refusals[s.name] == ["purchases[0]: 'currency' is not valid"]
+    await s.becomes("word-bad", "skipped", "empty")
+    assert [s.words(seen) for seen in s.requests] == [["word-good"]]
+    assert s.vendor.refusals[s.name] == []
 
 
 async def an_account_that_lacks_what_an_insert_needs(s: Scene) -> None:
@@ -400,6 +404,12 @@ async def events_of_one_flush_are_lines_of_one_body(s: Scene) -> None:
 
 
 OWN: Mapping[str, Mapping[str, Play]] = {
+    "webhook": {
+        "204": taken_at_once(Reply(204)),
+        "409": refused(Reply(409, body=NO_SUCH_THING), "rejected"),
+        "501-which-is-final": refused(Reply(501, body=NO_SUCH_THING), "rejected"),
+        "429-with-a-reset-in-seconds": RATE_LIMITS["429-with-a-reset-in-seconds"],
+    },
     "clientsuccess": {"created-false": created_false, "204": taken_at_once(Reply(204))},
     "braze": {
         **RATE_LIMITS,
@@ -407,7 +417,7 @@ OWN: Mapping[str, Mapping[str, Play]] = {
         "400-that-names-all": a_400_in_which_braze_names_all,
         "another-message": another_message_than_success,
         "queued": taken_at_once(Reply(202, json={"message": "queued"})),
-        "one-order-is-wrong": more_than_an_order_may_hold,
+        "one-order-is-wrong": a_product_that_braze_would_refuse,
     },
     "freshsuccess-events": {"lines-of-one-body": events_of_one_flush_are_lines_of_one_body},
     "freshsuccess-accounts": {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from router.config import (
     AdminConfig,
@@ -25,6 +25,7 @@ from router.config import (
     SourceConfig,
     StoreConfig,
     load,
+    problems_of,
     resolve_secret,
 )
 from router.errors import ConfigError
@@ -480,3 +481,19 @@ def test_a_missing_secret_of_a_webhook_is_a_problem_and_its_value_is_never_shown
 def test_secrets_are_for_webhooks_only(write_config: Write) -> None:
     (problem,) = problems(write_config(SOURCE + 'secrets = ["s"]'))
     assert problem == 'source[0] (website).secrets: only for kind = "segment-webhook"; leave it empty'
+
+
+class Shaped(BaseModel):
+    """Two settings with a form."""
+
+    base_url: str = Field(default="", pattern="^(https?://.*)?$")
+    code: str = Field(default="", pattern="^[A-Z]{3}$")
+
+
+def test_text_of_a_wrong_form_is_told_and_an_address_without_a_pattern_to_read() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Shaped.model_validate({"base_url": "ftp://x", "code": "euro"})
+    assert problems_of(refused.value, Shaped, "settings") == [
+        "settings.base_url: must begin with http:// or https://",
+        "settings.code: has the wrong form; it must match ^[A-Z]{3}$",
+    ]

@@ -25,7 +25,7 @@ class Api:
 
     plugin: str
     vendor: Callable[[], StrictVendor]
-    settings: Mapping[str, str]
+    settings: Mapping[str, Any]
     secrets: tuple[str, ...]
     ok: int  #: the status of its success
     call: Callable[[str, str], Call]  #: of this user, with this word in it
@@ -51,8 +51,8 @@ class Scene:
         self.vendor.faults[self.name] = fault
 
     def words(self, seen: Seen) -> list[str]:
-        """The words of the events in a request."""
-        return re.findall(r"\bword-\w+", f"{seen.url} {seen.body.decode()}")
+        """The words of the events in a request; a whole call has its own in the message id as well."""
+        return [*dict.fromkeys(re.findall(r"\bword-\w+", f"{seen.url} {seen.body.decode()}"))]
 
     async def send(self, *words: str) -> None:
         """An event for each word, each of a user of its own."""

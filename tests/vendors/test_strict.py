@@ -13,6 +13,7 @@ from tests.vendors.braze import BrazeVendor
 from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor
 from tests.vendors.strict import Seen, StrictVendor
+from tests.vendors.webhook import WebhookReceiver, signature
 
 JSON = {"content-type": "application/json"}
 CS = {"project_id": "PID", "api_key": "K/Y"}
@@ -280,3 +281,38 @@ def test_braze_makes_one_user_of_two(url: str, body: Any, status: int) -> None:
     headers = {**JSON, "authorization": "Bearer KEY"}
     seen = Seen("POST", "base_url", url, headers, json.dumps(body).encode(), 0)
     assert judged(BrazeVendor(), {"api_key": "KEY"}, seen)[0] == status
+
+
+# ---------------------------------------------------------------- a receiver of webhooks
+
+INSTANTS = dict.fromkeys(("timestamp", "originalTimestamp", "receivedAt"), TIME)
+CALL = {"type": "track", "messageId": "m1", "userId": "u1", "event": "Žádost", **INSTANTS}
+SIGNED = {**JSON, "x-api-key": "K", "x-signature": signature(CALL, "S") or ""}
+
+
+@pytest.mark.parametrize(
+    ("changed", "body", "batch", "status", "words"),
+    [
+        ({}, CALL, 1, 200, ""),
+        ({}, [CALL, {**CALL, "type": "page"}], 2, 200, ""),
+        ({}, [CALL], 1, 400, "the signature"),
+        ({}, CALL, 2, 400, "1 to 2 calls"),
+        ({}, [CALL] * 3, 2, 400, "1 to 2 calls"),
+        ({}, [], 2, 400, "1 to 2 calls"),
+        ({}, {**CALL, "event": "other"}, 1, 400, "the signature"),
+        ({"x-signature": ""}, CALL, 1, 400, "the signature"),
+        ({"x-api-key": "***"}, CALL, 1, 400, "the header X-Api-Key"),
+        ({"content-type": "text/plain"}, CALL, 1, 400, "the header Content-Type"),
+        ({}, [CALL, {**CALL, "type": "charge"}], 2, 400, "call 1: no call"),
+        ({}, [CALL, {**CALL, "messageId": ""}], 2, 400, "call 1: no messageId"),
+        ({}, [CALL, {**CALL, "userId": 7}], 2, 400, "call 1: of nobody"),
+        ({}, [CALL, {**CALL, "receivedAt": "today"}], 2, 400, "call 1: no receivedAt"),
+        ({}, [CALL, {**CALL, "writeKey": "wk"}], 2, 400, "call 1: a write key"),
+    ],
+)
+def test_a_receiver_of_webhooks(changed: Mapping[str, str], body: Any, batch: int, status: int, words: str) -> None:
+    settings = {"shared_secret": "S", "headers": {"X-Api-Key": "K"}, "batch": batch}
+    written = json.dumps(body, ensure_ascii=False).encode()
+    found = judged(WebhookReceiver(), settings, Seen("POST", "url", "", {**SIGNED, **changed}, written, 0))
+    assert found[0] == status
+    assert (words in found[1]) if words else found[1] == ""
