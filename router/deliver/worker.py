@@ -187,7 +187,7 @@ class Worker:
         for row in rows:
             self.book.read_pos = row.pos
             self._agenda.read_at = row.received_at
-            if row.pos in self.book.done:
+            if row.pos <= self.book.pos or row.pos in self.book.done:  # settled ahead of the cursor by an earlier worker
                 self._supplies.frontier = row.pos
                 continue
             self._supplies.read(row.pos, row.type)

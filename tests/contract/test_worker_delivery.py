@@ -295,6 +295,30 @@ async def test_a_crash_repeats_only_what_was_in_flight(rig: Rig) -> None:
     assert ledger["delivered"] == 51
 
 
+async def test_what_was_settled_ahead_is_not_sent_again_when_the_cursor_passes_it_before_it_is_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = rig.vendor.answer = Gate(lambda body: body["m"] == "slow")
+    rig.start(Plain)
+    await send(rig, "u1:slow", "u2:fast")
+    while (await rig.store.cursor("d", 0)).ahead != {2}:
+        await rig.vendor_moves()
+    await rig.crash()
+    gate.open.set()
+    read = rig.store.read
+
+    async def read_one(after: int, limit: int, max_bytes: int) -> Any:
+        """The second event is asked for once the cursor has passed it."""
+        while after == 1 and (await rig.store.cursor("d", 0)).pos < 2:
+            await rig.vendor_moves()
+        return await read(after, 1, max_bytes)
+
+    monkeypatch.setattr(rig.store, "read", read_one)
+    rig.start(Plain)
+    ledger = await rig.quiet()
+    assert (rig.vendor.ids(), ledger["delivered"]) == (["fast", "slow"], 2)
+
+
 # ------------------------------------------------------------ batches
 
 
