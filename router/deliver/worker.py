@@ -64,6 +64,7 @@ class Worker:
         self._dirty = asyncio.Event()
         self._stopping = False
         self._is_cut = False
+        self._has_ended = False
         self._warned_at: dict[str, int] = {}
         self.flow = Flow(cursor.status, clock)
         self.book = Book(destination.name, cursor, clock, self._dirty.set)
@@ -87,6 +88,16 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`; then no new turns, what is in flight may end, one last commit."""
+        try:
+            await self._open()
+            await self._work()
+        finally:
+            self._has_ended = True
+            for _, done in self._commands:
+                done.cancel()
+
+    async def _open(self) -> None:
+        """Take up what the store remembers."""
         name = self.destination.name
         self._supplies.restore(await self.store.supplies(name))
         self.turnstile.may_have_rows = await self.store.has_lanes(name)
@@ -95,10 +106,12 @@ class Worker:
         await self.store.rejudge(name, self.destination.gate)
         for need, last in await self.store.openings(name):
             self.settlement.open_on(need, last)
+
+    async def _work(self) -> None:
         self.store.watch(self._wake.set)
         try:
             async with self._alarm, asyncio.TaskGroup() as group:
-                commits = group.create_task(self._commit_on(), name=f"commit-{name}")
+                commits = group.create_task(self._commit_on(), name=f"commit-{self.destination.name}")
                 await self._loop()
                 await self._outbox.drain(0.0 if self._is_cut else self.destination.config.delivery.timeout_s)
                 self._dirty.set()
@@ -106,8 +119,6 @@ class Worker:
         finally:
             self._outbox.cancel()  # after a fault: no request may outlive the worker that would book its answer
             self.store.unwatch(self._wake.set)
-            for _, done in self._commands:
-                done.cancel()
 
     def stop(self) -> None:
         """End `run` in good order."""
@@ -121,8 +132,10 @@ class Worker:
         self._outbox.cancel()
 
     async def ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Run an operator's command between two steps of the loop."""
+        """Run an operator's command between two steps of the loop. Raises CancelledError where the worker ends before."""
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._has_ended:
+            done.cancel()
         self._commands.append((command, done))
         self._wake.set()
         return await done
@@ -187,7 +200,9 @@ class Worker:
         for row in rows:
             self.book.read_pos = row.pos
             self._agenda.read_at = row.received_at
-            if row.pos <= self.book.pos or row.pos in self.book.done:  # settled ahead of the cursor by an earlier worker
+            if (
+                row.pos <= self.book.pos or row.pos in self.book.done
+            ):  # settled ahead of the cursor by an earlier worker
                 self._supplies.frontier = row.pos
                 continue
             self._supplies.read(row.pos, row.type)

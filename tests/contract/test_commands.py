@@ -49,3 +49,12 @@ async def test_a_command_whose_worker_ends_meanwhile_is_refused(
         await rig.crash()
         with pytest.raises(Refused, match="ask once more"):
             await asked
+
+
+async def test_a_command_to_a_worker_that_has_ended_is_refused(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start()
+        await rig.quiet()
+        await rig.crash()
+        with pytest.raises(Refused, match="ask once more"):
+            await rig.runner.release("u:u1", None)

@@ -287,8 +287,8 @@ class Story:
         changed = [
             (old, new) for old, new in zip(before, after, strict=True) if old.state != new.state and old.m not in once
         ]
-        early = [pair for pair in changed if pair[0].state != "before"]
-        hold("a second sending changes no state", not early, early)
+        wrong = [pair for pair in changed if not pair[0].early]  # of those it never was to get, the last sending says
+        hold("a second sending changes no state", not wrong, wrong)
         calls = (
             [e for e in before if e.type == "group"] + [e for e in before if e.type != "group"]
             if self.gated
