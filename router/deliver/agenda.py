@@ -231,8 +231,9 @@ class Agenda:
             self._book.bury(entry, result.reason, result.detail)
             return
         entry.items = result.items
+        is_free = not lane.blocked
         self._book.park(entry, "queued", WAKE, MAIN)
         self._book.fence(lane)  # sent before it is stored, a crash would tell it once more and otherwise
-        if not lane.blocked:
+        if is_free:
             lane.mode = RETRY
             self._settlement.drain(lane)

@@ -111,8 +111,8 @@ class Lane:
 
     @property
     def blocked(self) -> bool:
-        """New events must park: an attempt is awaited, or parked ones go out first."""
-        return self.draining or self.mode == RETRY
+        """New events must park: an attempt is awaited, or parked ones go out first, now or once it is this lane's turn to drain."""
+        return self.draining or self.mode == RETRY or self.main > 0
 
     @property
     def rows(self) -> int:

@@ -183,8 +183,9 @@ class Replay:
         )  # fmt: skip
         entry = self._turnstile.entry(parked, lane)
         entry.parked = False  # its row is still to be written
+        is_free = not lane.blocked
         self._settlement.park(entry, "queued", "behind_lane", MAIN)
-        if not lane.blocked:
+        if is_free:
             lane.mode = RETRY
             self._settlement.drain(lane)
         if self._log.writes("event_replayed"):

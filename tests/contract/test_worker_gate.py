@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from router.deliver import agenda
 from router.plugin import Delivered, Reject, RetryLater
 from tests.contract.rig import Gated, Plain, Rig, open_rig
 
@@ -267,3 +269,38 @@ async def test_parked_rows_that_lost_their_lane_get_one_after_a_start(rig: Rig) 
     ledger = await rig.quiet()
     assert rig.vendor.ids() == ["g", "t"]
     assert (ledger["held"], await rig.fate("s")) == (1, ("held", "group_unknown"))
+
+
+async def test_after_a_start_nothing_goes_past_parked_calls_of_a_lane_that_has_to_wait_for_others_to_drain(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = asyncio.Event()
+
+    async def answer(body: dict[str, object]) -> Delivered:
+        if body["type"] == "track":
+            await slow.wait()
+        return Delivered()
+
+    rig.vendor.answer = lambda bodies: answer(bodies[0])
+    rig.start()
+    for user in ("u1", "u2"):
+        await rig.call("track", f"{user}-t", userId=user, event="E")
+        await rig.call("group", f"{user}-g", userId=user, groupId="acme", traits={"name": "Acme"})
+    while len(rig.vendor.calls) < 4:
+        await rig.vendor_moves()
+    for user in ("u1", "u2"):
+        await rig.call("identify", f"{user}-first", userId=user)
+    while await rig.fate("u2-first") != ("queued", "behind_lane"):
+        await rig.vendor_moves()
+    await rig.crash()
+    monkeypatch.setattr(agenda, "DRAINING", 1)
+    rig.start()
+    for user in ("u1", "u2"):
+        await rig.call("identify", f"{user}-second", userId=user)
+    while await rig.fate("u2-second") != ("queued", "behind_lane"):
+        await rig.vendor_moves()
+    slow.set()
+    await rig.quiet()
+    for user in ("u1", "u2"):
+        ids = [m for m in rig.vendor.ids() if m.startswith(user)]
+        assert ids == [f"{user}-g", f"{user}-t", f"{user}-first", f"{user}-second"]

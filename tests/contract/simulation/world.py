@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -258,6 +258,24 @@ def _is_stores(error: BaseException) -> bool:
     return isinstance(error, StoreError)
 
 
+BOUNDS = {
+    "router.deliver.agenda.DRAINING": (1, 2, 100),
+    "router.deliver.agenda.USERS": (1, 500),
+    "router.deliver.replay.ON_THEIR_WAY": (1, 2, 100),
+    "router.deliver.replay.SLICE": (1, 100),
+    "router.deliver.turnstile.TURNS": (1, 2, 500),
+    "router.deliver.turnstile.PREPARED_PER_LANE": (1, 50),
+    "router.deliver.turnstile.ROWS_PER_LANE": (1, 50),
+    "router.deliver.worker.READ_EVENTS": (1, 3, 500),
+    "router.deliver.worker.WINDOW_EVENTS": (6, 2000),
+    "router.deliver.book.STEP_EVENTS": (3, 500),
+    "router.deliver.commands.DROP_SLICE": (1, 200),
+    "router.store.steps.OPEN_SLICE": (1, 500),
+    "router.store.reads.LOOKED_THROUGH": (2, 1000),
+}
+"""Sizes of slices and the like, of which each seed takes some that are met at once in a small world."""
+
+
 def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None]]) -> World:
     """Run a story in a world of this seed, in a folder of its own that goes with it (in memory, where the machine has that)."""
     shared = Path("/dev/shm")
@@ -280,16 +298,19 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
         world.buried.add(entry.row.message_id)
         bury(book, entry, reason, detail)
 
+    bounds = Random(f"{seed} bounds")
+    tight = {name: bounds.choice(sizes) for name, sizes in BOUNDS.items()} if bounds.random() < 0.6 else {}
     connection = type("Connection", (InlineConnection,), {"disk": world.disk})
     standing_in = SimpleNamespace(connect=connect, Error=sqlite3.Error, Connection=sqlite3.Connection)
     asyncio.set_event_loop(world.loop)
     try:
-        with (
-            patch.object(router.store.connection, "Connection", connection),
-            patch.object(router.store.connection, "sqlite3", standing_in),
-            patch.object(Attempt, "_exchange", exchange),
-            patch.object(Book, "bury", note),
-        ):
+        with ExitStack() as patches:
+            patches.enter_context(patch.object(router.store.connection, "Connection", connection))
+            patches.enter_context(patch.object(router.store.connection, "sqlite3", standing_in))
+            patches.enter_context(patch.object(Attempt, "_exchange", exchange))
+            patches.enter_context(patch.object(Book, "bury", note))
+            for name, size in tight.items():
+                patches.enter_context(patch(name, size))
             telling = world.loop.create_task(story(world), name=STORY)
             try:
                 world.loop.run_until_complete(telling)
