@@ -177,8 +177,9 @@ class Agenda:
         bounds, book = self._destination.config.dead, self._book
         before = now - int(bounds.max_age_s * 1000)
         dropped: Counter[str] = Counter()
+        before_read = book.taken_up()
         oldest = await self._store.oldest_letters(self._destination.name, EXPIRED_LETTERS) if book.letters else []
-        taken = book.taken_up()
+        taken = before_read | book.taken_up()
         for pos, at, size in oldest:
             reason = "max_age" if at < before else "max_bytes" if book.letter_bytes > bounds.max_bytes else ""
             if not reason:

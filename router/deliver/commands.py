@@ -112,8 +112,9 @@ def _may_replay(worker: Worker, *, alone: bool = True) -> None:
 
 async def drop_letters(worker: Worker, which: Letters, after: int) -> tuple[int, int | None]:
     """Drop a slice of the dead letters behind a position for good; their events stay dead. Returns how many, and where to go on."""
+    before = worker.book.taken_up()
     letters = await worker.store.letters(worker.destination.name, which, after, DROP_SLICE)
-    taken = worker.book.taken_up()
+    taken = before | worker.book.taken_up()  # what was read may be older than a step that was stored meanwhile
     gone = [letter for letter in letters if letter.pos not in taken]
     for letter in gone:
         worker.book.unbury(letter.pos, letter.size)
@@ -122,8 +123,9 @@ async def drop_letters(worker: Worker, which: Letters, after: int) -> tuple[int,
 
 async def drop_letter(worker: Worker, pos: int) -> int:
     """Drop the dead letter at a position. Returns how many that were."""
+    before = worker.book.taken_up()
     letters = await worker.store.letters(worker.destination.name, Letters(), pos - 1, 1)
-    if not letters or letters[0].pos != pos or pos in worker.book.taken_up():
+    if not letters or letters[0].pos != pos or pos in before | worker.book.taken_up():
         return 0
     worker.book.unbury(pos, letters[0].size)
     return 1

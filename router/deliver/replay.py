@@ -109,13 +109,14 @@ class Replay:
 
     async def feed_one(self, pos: int) -> bool:
         """Feed one event now. False: it is on its way, or no longer retained."""
+        before = self._book.taken_up()
         letters = await self._store.letters(self._destination.name, Letters(), pos - 1, 1)
         found: list[LogRow | DeadRow] = [letter for letter in letters if letter.pos == pos]
         again: frozenset[int] = frozenset()
         if not found and 0 < pos <= self._book.pos:
             rows, _, again, _ = await self._store.settled_rows(self._destination.name, pos - 1, pos, TYPES, 1)
             found = [*rows]
-        return await self._feed(found, again) > 0
+        return await self._feed(found, again, before) > 0
 
     # ------------------------------------------------------------ feeding
 
@@ -136,20 +137,22 @@ class Replay:
         return sum(1 for lane in self._lanes if lane.draining)
 
     async def _feed_letters(self, job: ReplayRow) -> None:
+        before = self._book.taken_up()
         letters = await self._store.letters(self._destination.name, job.letters, job.pos, SLICE)
         if not letters:
             self._end(job, "done")
             return
-        job.fed += await self._feed(letters, frozenset())
+        job.fed += await self._feed(letters, frozenset(), before)
         job.pos = letters[-1].pos
 
     async def _feed_span(self, job: ReplayRow) -> None:
         gated = any(isinstance(r, Group) for needs in self._destination.requires.values() for r in needs)
         types = GROUP if job.groups_first else tuple(t for t in TYPES if t != "group") if gated else TYPES
+        before = self._book.taken_up()
         rows, dead, again, upto = await self._store.settled_rows(
             self._destination.name, job.pos, job.last, types, SLICE
         )
-        job.fed += await self._feed([dead.get(row.pos, row) for row in rows], again)
+        job.fed += await self._feed([dead.get(row.pos, row) for row in rows], again, before)
         job.pos = upto
         if upto < job.last:
             return
@@ -158,12 +161,16 @@ class Replay:
         else:
             self._end(job, "done")
 
-    async def _feed(self, found: Sequence[LogRow | DeadRow], again: frozenset[int]) -> int:
-        """Park these events in their lanes and let the lanes go; returns how many."""
+    async def _feed(self, found: Sequence[LogRow | DeadRow], again: frozenset[int], before: set[int]) -> int:
+        """Park these events in their lanes and let the lanes go; returns how many.
+
+        Args:
+            before: what was taken up before they were read: the step that took it may have been stored since.
+        """
         lanes = [self._lanes.take(row.user_key, loaded=not self._turnstile.may_have_rows) for row in found]
         with self._lanes.in_hand(lanes):
             await self._turnstile.load_lanes(lanes)
-            taken, fed = self._book.taken_up(), 0
+            taken, fed = before | self._book.taken_up(), 0
             for row, lane in zip(found, lanes, strict=True):
                 if row.pos not in taken:
                     self._park(row, lane, mapped_before=row.pos > self._book.start or row.pos in again)

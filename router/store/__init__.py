@@ -365,7 +365,7 @@ class Store(Protocol):
         ...
 
     async def last_place(self, destination: str) -> int:
-        """The highest place given to what a timer returned."""
+        """The highest place that was given to what a timer returned or a replay feeds, of rows and letters that are left."""
         ...
 
     async def letters(self, destination: str, which: Letters, after: int, limit: int) -> list[DeadRow]:

@@ -10,6 +10,7 @@ import msgspec
 from router.store import (
     HELD,
     PART,
+    PLACES,
     Company,
     DeadRow,
     Known,
@@ -225,9 +226,15 @@ def openings(db: sqlite3.Connection, destination: str) -> list[tuple[str, str]]:
 
 
 def last_place(db: sqlite3.Connection, destination: str) -> int:
-    """The highest place given to what a timer returned (its position is the negative of it)."""
-    row = db.execute("SELECT min(pos) FROM parked WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
-    return max(0, -(row[0] or 0))
+    """The highest place that stands between two events. What a timer returned has the negative of it as its position, also as a
+    dead letter."""
+    here = "WHERE part = ? AND destination = ?"
+    row = db.execute(
+        f"SELECT (SELECT max(place) FROM parked {here} AND place % {PLACES} <> 0), -(SELECT min(pos) FROM parked {here}),"
+        f" -(SELECT min(pos) FROM dead {here})",
+        (PART, destination) * 3,
+    ).fetchone()
+    return max(0, *(place or 0 for place in row))
 
 
 # ---------------------------------------------------------------- dead letters and replays

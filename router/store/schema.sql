@@ -108,6 +108,7 @@ CREATE TABLE parked (
 ) WITHOUT ROWID;
 CREATE INDEX parked_in_order ON parked (part, destination, user_key, queue, place);
 CREATE INDEX parked_by_hash ON parked (hash);
+CREATE INDEX parked_between ON parked (part, destination, place) WHERE place % 16777216 <> 0;
 CREATE INDEX parked_by_origin ON parked (part, destination, origin) WHERE origin <> 0;
 
 CREATE TABLE dead (

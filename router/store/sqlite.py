@@ -116,7 +116,6 @@ class SqliteStore:
         return await self._reader.run(reads.openings, destination)
 
     async def last_place(self, destination: str) -> int:
-        """The highest place given to what a timer returned."""
         return await self._reader.run(reads.last_place, destination)
 
     async def letters(self, destination: str, which: Letters, after: int, limit: int) -> list[DeadRow]:

@@ -23,6 +23,7 @@ from router.store import (
     MAIN,
     PLACES,
     WAITING,
+    DeadRow,
     Facts,
     LaneRow,
     Late,
@@ -888,3 +889,19 @@ async def test_users_with_parked_rows_and_no_lane_are_found_a_slice_at_a_time(st
     await store.commit(step)
     assert await store.without_lane("d", "", 2) == ({"u:a": (1, 0, 1)}, "u:b")
     assert await store.without_lane("d", "u:b", 2) == ({"u:c": (1, 1, 3)}, None)
+
+
+async def test_the_last_place_between_two_events_outlives_a_restart_in_whatever_row_it_is(store: SqliteStore) -> None:
+    await store.cursor("d", START_MS)
+    assert await store.last_place("d") == 0
+    fed = parked_row(1, "m1", place=7 * PLACES + 1)  # a dead letter that is sent again
+    await store.commit(Step("d", park={1: fed}, lanes={"u:u1": lane_row("u:u1")}, at=START_MS))
+    assert await store.last_place("d") == 7 * PLACES + 1
+    woken = parked_row(-(8 * PLACES + 2), "wake", place=8 * PLACES + 2)
+    await store.commit(Step("d", park={woken.pos: woken}, at=START_MS))
+    assert await store.last_place("d") == 8 * PLACES + 2
+    dead = DeadRow(
+        -(9 * PLACES + 3), START_MS, "u:u1", "rejected", "", START_MS, "", "wake", "wake", "", b"", None, "", 1
+    )
+    await store.commit(Step("d", dead=[dead], at=START_MS))
+    assert await store.last_place("d") == 9 * PLACES + 3
