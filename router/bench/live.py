@@ -155,8 +155,8 @@ class Client:
 @asynccontextmanager
 async def open_client(port: int) -> AsyncIterator[Client]:
     """A client of the daemon at this port."""
-    auth = aiohttp.BasicAuth(WRITE_KEY, "")
-    async with aiohttp.ClientSession(auth=auth, connector=aiohttp.TCPConnector(limit=64)) as http:
+    headers = {"Authorization": aiohttp.encode_basic_auth(WRITE_KEY, "")}
+    async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=64)) as http:
         yield Client(port, http)
 
 

@@ -71,6 +71,18 @@ class TestRuns:
         assert all(one.rate > 0 and one.ratio and one.against == plain.name for one in plugins)
         assert daemon.more["braze in % of it"] > 0
 
+    def test_a_healthy_destination_gets_everything_beside_vendors_in_trouble(self, plan: Plan) -> None:
+        """One hangs, one fails, one limits: the suite ends in balance, whatever the ratio on this machine."""
+        report = measure(["isolation"], plan)
+        assert report.problems == []
+        assert report.lines[0].ratio is not None
+
+    def test_a_release_ends_with_every_held_event_delivered_through_a_kill(self, plan: Plan) -> None:
+        """Half of them beside live traffic, half with a SIGKILL in the middle."""
+        report = measure(["release"], msgspec.structs.replace(plan, held=2_000))
+        assert report.problems == []
+        assert report.lines[0].more["held"] == 2_000
+
     def test_json_is_written_and_can_be_compared(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The file of one run is the --compare of the next."""
         file = tmp_path / "new.json"
