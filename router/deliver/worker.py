@@ -222,6 +222,8 @@ class Worker:
             if self.book.advance() <= WINDOW_EVENTS // 2:
                 return
             lane = entry.lane
+            if entry.deferred:
+                continue  # it has been given one, which waits in the book for an earlier event of the same state key
             if lane.current is not entry or entry.items is None:
                 return  # it waits for its turn behind one that has a row by now: parked in a moment
             self.settlement.park(entry, "queued", "in_flight", MAIN)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from router.clock import to_datetime
+from router.deliver import worker
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, Skip, hookimpl
 from router.store import Letters
 from tests.contract.rig import START_MS, Plain, Rig, open_rig
@@ -611,3 +612,37 @@ async def test_sessions_lose_and_double_no_event_under_crashes_at_any_await(tmp_
             assert told == sum(1 for k, _ in story.sent if k == key), key
         assert await timers(rig) == []
         assert await state(rig, *keys) == {}
+
+
+async def test_an_event_whose_row_waits_for_an_earlier_one_of_its_key_is_not_given_one_again_and_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "WINDOW_EVENTS", 8)
+    opened = asyncio.Event()
+    failures = iter([True])
+
+    async def answer(body: dict[str, Any]) -> Delivered | RetryLater:
+        if body["m"] == "first" and next(failures, False):
+            return RetryLater("status_503")
+        if body["key"] == "shared":
+            await opened.wait()
+        return Delivered()
+
+    rig.vendor.answer = lambda bodies: answer(bodies[0])
+    rig.start(Counting)
+    await rig.call("track", "first", userId="u1", event="E")
+    await rig.call("track", "parked", userId="u1", event="E", properties={"key": "shared"})
+    await rig.quiet()
+    rig.clock.advance(2)
+    while rig.vendor.calls[-1][0]["m"] != "parked":
+        await rig.vendor_moves()
+    await rig.call("track", "fresh", userId="u2", event="E", properties={"key": "shared"})
+    while rig.vendor.calls[-1][0]["m"] != "fresh":
+        await rig.vendor_moves()
+    for n in range(20):
+        await rig.call("track", f"m{n}", userId=f"v{n}", event="E")
+    while len(rig.vendor.received) < 7:  # the first one and as many as the window lets past the two
+        await rig.vendor_moves()
+    opened.set()
+    ledger = await rig.quiet()
+    assert (ledger["delivered"], len(rig.vendor.ids())) == (23, 23)
