@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import aiohttp
 import msgspec
 
-from router.bench.load import content_length
 from router.bench.measure import percentile
+from router.bench.sink import Connection, answer
 from router.bench.workload import BATCH, WRITE_KEY
 
 ARRIVE_S = 60.0
@@ -44,7 +44,7 @@ class Vendor:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: Connection(self.receive), "127.0.0.1", 0)
         return self
 
     async def __aexit__(
@@ -58,43 +58,21 @@ class Vendor:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def receive(self, path: str, body: bytes) -> bytes | None:
+    def receive(self, path: str, head: bytes, body: bytes) -> tuple[bytes, float] | None:
         """The answer to one request; None: it hangs."""
         _, manner, name = path.split("/")
         if manner == "hang":
             return None
         if manner == "fail":
-            return _answer("503 Service Unavailable")
+            return answer("503 Service Unavailable"), 0.0
         if manner == "limit":
-            return _answer("429 Too Many Requests", "Retry-After: 1\r\n")
+            return answer("429 Too Many Requests", more="Retry-After: 1\r\n"), 0.0
         came, now = self.came.setdefault(name, {}), time.perf_counter()
         items = self._items.decode(body)
         self.received += len(items)
         for item in items:
             came.setdefault(item.id, now)
-        return _answer("200 OK")
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, vendor: Vendor) -> None:
-        self._vendor = vendor
-        self._buffer = b""
-        self._transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end]
-            size = end + 4 + content_length(head)
-            if len(self._buffer) < size:
-                return
-            body, self._buffer = self._buffer[end + 4 : size], self._buffer[size:]
-            answer = self._vendor.receive(head.split(b" ", 2)[1].decode(), body)
-            if answer is not None:
-                self._transport.write(answer)
+        return answer("200 OK"), 0.0
 
 
 class Client:
@@ -212,7 +190,3 @@ def _chunks(calls: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-def _answer(status: str, more: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{more}Content-Length: 2\r\n\r\n{{}}".encode()

@@ -18,7 +18,7 @@ import msgspec
 from router.bench import references
 from router.bench.load import Generator, Load
 from router.bench.mapping import map_events
-from router.bench.sink import Sink, SinkConnection
+from router.bench.sink import Connection, Sink
 from router.daemon import loop_factory, run
 
 
@@ -43,7 +43,7 @@ async def _load(load: dict[str, Any]) -> None:
 
 async def _sink() -> None:
     sink = Sink()
-    server = await asyncio.get_running_loop().create_server(lambda: SinkConnection(sink), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(sink.receive), "127.0.0.1", 0)
     _say(server.sockets[0].getsockname()[1])
     await references.until_input_ends()
     server.close()

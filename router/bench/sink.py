@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -33,19 +34,19 @@ class Sink:
         self._arrived: dict[str, Arrived] = {}
         self._ages: dict[str, list[float]] = {}
 
-    def receive(self, path: str, head: bytes) -> tuple[bytes, float]:
+    def receive(self, path: str, head: bytes, body: bytes) -> tuple[bytes, float]:
         """The answer to one request, and after how many seconds it goes out."""
         if path == "/stats":
-            return _answer("200 OK", msgspec.json.encode(self.stats())), 0.0
+            return answer("200 OK", msgspec.json.encode(self.stats())), 0.0
         _, manner, name = path.split("/")
         arrived = self._arrived.setdefault(name, Arrived())
         arrived.requests += 1
         if manner == "fail":
-            return _answer("503 Service Unavailable", b"{}"), 0.0
+            return answer("503 Service Unavailable"), 0.0
         arrived.accepted += int(_header(head, b"x-items:") or b"0")
         now = time.time() * 1000
         self._ages.setdefault(name, []).extend(now - int(at) for at in _header(head, b"x-received:").split())
-        return _answer("200 OK", b"{}"), SLOW_S if manner == "slow" else 0.0
+        return answer("200 OK"), SLOW_S if manner == "slow" else 0.0
 
     def stats(self) -> dict[str, Arrived]:
         """What has arrived so far."""
@@ -55,11 +56,15 @@ class Sink:
         return self._arrived
 
 
-class SinkConnection(asyncio.Protocol):
-    """One connection of the sink."""
+Answer = Callable[[str, bytes, bytes], tuple[bytes, float] | None]
+"""From path, head and body of a request: the answer, and after how many seconds it goes out; None: never."""
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+
+class Connection(asyncio.Protocol):
+    """One connection of a server that answers like this."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
         self._buffer = b""
         self._transport: asyncio.Transport
 
@@ -73,12 +78,12 @@ class SinkConnection(asyncio.Protocol):
             size = end + 4 + content_length(head)
             if len(self._buffer) < size:
                 return
-            self._buffer = self._buffer[size:]
-            answer, after_s = self._sink.receive(head.split(b" ", 2)[1].decode(), head)
-            if after_s:
-                asyncio.get_running_loop().call_later(after_s, self._transport.write, answer)
-            else:
-                self._transport.write(answer)
+            body, self._buffer = self._buffer[end + 4 : size], self._buffer[size:]
+            said = self._answer(head.split(b" ", 2)[1].decode(), head, body)
+            if said is not None and said[1]:
+                asyncio.get_running_loop().call_later(said[1], self._transport.write, said[0])
+            elif said is not None:
+                self._transport.write(said[0])
 
 
 def _header(head: bytes, name: bytes) -> bytes:
@@ -86,6 +91,7 @@ def _header(head: bytes, name: bytes) -> bytes:
     return head[at + len(name) :].split(b"\r\n", 1)[0].strip() if at >= 0 else b""
 
 
-def _answer(status: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+def answer(status: str, body: bytes = b"{}", more: str = "") -> bytes:
+    """A response. `more`: further headers, each with its line end."""
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{more}Content-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
