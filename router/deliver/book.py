@@ -174,6 +174,8 @@ class Book:
     def move(self, source: Lane, target: Lane, linked: str) -> None:
         """What the anonymous lane holds joins the held queue of its user."""
         self._step.moves.append((source.key, target.key, linked))
+        if not target.held:  # until its gate is asked again; what it may have had was the reason of a retry
+            target.reason, target.group_id = source.reason, source.group_id
         target.held += source.held
         target.held_since = min(filter(None, (target.held_since, source.held_since)), default=0)
         source.held = source.held_since = 0

@@ -269,6 +269,9 @@ class Settlement:
         self._fail_supply(entry)
         self._book.bury(entry, reason, detail)
         self._log_event(entry, "event_dead", reason=reason)
+        if entry.row.type != "group":
+            for need in entry.told:  # the link that it tells holds, whatever the vendor says of the call
+                self.open(need)
         self._ready.add(lane)
 
     def _retry(self, entry: Entry, outcome: RetryLater) -> None:
@@ -368,6 +371,8 @@ class Settlement:
         self._lanes.set_need(lane, "")
         if lane.mode == WAITING or not lane.blocked:
             self.drain(lane)
+        else:
+            self._book.touch(lane)  # it drains when its retry is due; that its need is met must outlive a start
 
     def drain(self, lane: Lane) -> None:
         """Parked events go out now; new ones of this user park behind them."""

@@ -227,7 +227,7 @@ def _fate(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] 
     if row := db.execute(f"SELECT reason, detail, at FROM dead WHERE {where}", here).fetchone():
         return {"state": "dead", "reason": row[0], "detail": row[1], "at": to_iso(row[2])}
     parked = (
-        "SELECT p.state, CASE p.state WHEN 'held' THEN coalesce(l.reason, p.reason) ELSE p.reason END, p.parked_at"
+        "SELECT p.state, CASE WHEN p.state = 'held' AND l.reason GLOB 'group_*' THEN l.reason ELSE p.reason END, p.parked_at"
         " FROM parked p LEFT JOIN lane l USING (part, destination, user_key) WHERE p.part = ? AND p.destination = ? AND p.pos = ?"
     )  # what a lane waits for now is said by the lane
     if row := db.execute(parked, here).fetchone():

@@ -1,0 +1,454 @@
+"""What the gate and the lanes must do, said as slowly and plainly as it can be said.
+
+The model is told what was accepted, what the vendor was asked and what it answered, and what an operator did. Everything else it
+works out again from the whole list at each question. It says whether an event may go out at the moment it does (`asked`), and what
+state each event may be in when nothing moves any more (`compare`). Where the rules leave something to timing (a lane that stands
+behind a retry, a join while things are in flight) it permits each of the outcomes, and goes on from the one it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+GATED = ("track", "page")
+FORGIVEN = frozenset(
+    {
+        "turn of what a link finds waiting",  # accepted before a link, it had no turn yet: it never joins its user
+        "links by position",  # a link takes along what is held, whosever the anonymousId was as of that
+        "failure after another's success",  # a group call that fails takes back what another call told meanwhile
+    }
+)
+"""What the router does not keep yet. Each permits one fault, and goes with it."""
+NO_GROUP, NO_NAME = "group_unknown", "group_name_unknown"
+OK, LATER, NO = "ok", "later", "no"
+"""The vendor's answers: taken, not now, never."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One accepted call. `course`: what becomes of it when it may go: sent, skipped (the plugin has nothing to send) or filtered."""
+
+    pos: int
+    m: str
+    type: str
+    user: str | None = None
+    anonymous: str | None = None
+    previous: str | None = None
+    group: str | None = None
+    tells_name: bool = False
+    course: str = "sent"
+    before: bool = False  #: accepted before the destination began
+
+    @property
+    def key(self) -> str:
+        """Its user key."""
+        return f"u:{self.user}" if self.user else f"a:{self.anonymous}" if self.anonymous else f"g:{self.group}"
+
+    @property
+    def gated(self) -> bool:
+        """Whether it needs a group with a name."""
+        return self.type in GATED
+
+    @cached_property
+    def link(self) -> tuple[str, str] | None:
+        """The anonymous key and the user key that it links."""
+        other = {"identify": self.anonymous, "alias": self.previous}.get(self.type)
+        return (f"a:{other}", f"u:{self.user}") if other and self.user else None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the store says of an event when nothing moves."""
+
+    state: str
+    reason: str
+    lane: str = ""  #: of a parked one: in whose lane
+    queue: str = ""  #: of a parked one: held or main
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What an event has been told: its group, and why it must wait ("": it need not)."""
+
+    group: str | None
+    reason: str
+
+
+@dataclass
+class Model:
+    """All that was told, and the questions about it."""
+
+    events: list[Said] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)  #: by message id, the vendor's last word
+    said_at: dict[str, int] = field(default_factory=dict)  #: by message id, in which of its answers, counted
+    mapped: dict[str, tuple[str | None, str | None]] = field(
+        default_factory=dict
+    )  #: by message id, its user and group when it was asked
+    received: list[str] = field(default_factory=list)  #: message ids, in order
+    given: dict[str, str] = field(default_factory=dict)  #: by message id, the group an operator released it with
+    dropped: set[str] = field(default_factory=set)
+    waits_for_nothing: dict[str, set[str]] = field(default_factory=dict)
+    """By message id, lanes that a retry may block though its event was dropped or has moved on."""
+    taking_nothing_over: frozenset[str] = frozenset()  #: linking calls with which nobody takes over a group, yet
+    lenient: bool = False  #: whether a group call may stand in for a later one of the same user
+    paused: bool = False
+    unread: set[str] = field(default_factory=set)  #: accepted while the destination was paused
+    seen: dict[str, Seen] = field(default_factory=dict)  #: by message id, when nothing moved last
+    answers_then: dict[str, str] = field(default_factory=dict)  #: `answers`, at that time
+    complaints: list[str] = field(default_factory=list)
+
+    # ------------------------------------------------------------ the directory, as of a position
+
+    def links(self, anonymous_key: str) -> list[Said]:
+        """The calls that linked an anonymousId, in order."""
+        return [said for said in self.events if said.link is not None and said.link[0] == anonymous_key]
+
+    def linked_user(self, anonymous_key: str, pos: int) -> str | None:
+        """Whose the anonymousId was as of a position."""
+        users = [said.link[1] for said in self.links(anonymous_key) if said.link is not None and said.pos <= pos]
+        return users[-1] if users else None
+
+    def memberships(self, key: str) -> list[tuple[int, str, Said]]:
+        """(since, group, the call that said so), on change only, in order."""
+        told: dict[str, list[tuple[int, str, Said]]] = {}
+        users: dict[str, str] = {}  # by anonymous key, whose it is
+
+        def join(who: str, since: int, group: str, call: Said) -> None:
+            history = told.setdefault(who, [])
+            if not history or history[-1][1] != group:
+                history.append((since, group, call))
+
+        for said in self.events:
+            if said.type == "group" and said.group is not None and not said.key.startswith("g:"):
+                join(said.key, said.pos, said.group, said)
+                if said.key in users and not told.get(users[said.key]):  # it speaks for its user, who has none
+                    join(users[said.key], said.pos, said.group, said)
+            if said.link is not None and said.link[1] != users.get(said.link[0]):
+                anonymous, user = said.link
+                users[anonymous] = user
+                takes_over = said.m not in self.taking_nothing_over
+                if (
+                    takes_over and told.get(anonymous) and not told.get(user)
+                ):  # a user without a group takes it over with the link
+                    _, group, call = told[anonymous][-1]
+                    join(user, said.pos, group, call)
+        return told.get(key, [])
+
+    def people(self, said: Said, lane: str) -> list[str]:
+        """Whose membership counts for an event that stands in this lane."""
+        keys = [lane]
+        if said.anonymous is not None:
+            keys.append(f"a:{said.anonymous}")
+            if said.user is None and lane == said.key:
+                keys += filter(None, [self.linked_user(said.key, said.pos)])
+        return keys
+
+    # ------------------------------------------------------------ the gate
+
+    def supplies(self, call: Said) -> bool:
+        """Whether a group call is settled here, and not dead."""
+        settled = self.seen.get(call.m, Seen("", "")).state in ("skipped", "filtered")
+        return call.before or settled or self.answers.get(call.m) == OK
+
+    def may_supply(self, call: Said) -> bool:
+        """The same of calls that nobody sees being settled: they may be, by now."""
+        return self.supplies(call) or call.course != "sent"
+
+    def gate(self, said: Said, lane: str, supplies: Callable[[Said], bool]) -> Gate:
+        """The gate of a track or page that stands in this lane."""
+        if said.m in self.given:
+            return Gate(self.given[said.m], "")
+        if said.group is not None:
+            return Gate(said.group, "" if self.name_is_known(said.group, supplies) else NO_NAME)
+        found = self.standing(said, lane)
+        if found is None:
+            return Gate(None, NO_GROUP)
+        group, call = found
+        if not any(supplies(other) for other in self.kin(group, call)):
+            return Gate(group, NO_GROUP)
+        return Gate(group, "" if self.name_is_known(group, supplies) else NO_NAME)
+
+    def standing(self, said: Said, lane: str) -> tuple[str, Said] | None:
+        """The membership as of the event, else the first one after it."""
+        later = []
+        for key in self.people(said, lane):
+            now = [(group, call) for since, group, call in self.memberships(key) if since <= said.pos]
+            if now:
+                return now[-1]
+            later += [member for member in self.memberships(key) if member[0] > said.pos]
+        return min(later, key=lambda member: member[0])[1:] if later else None
+
+    def group_calls(self, group: str) -> list[Said]:
+        """All that was said of a group."""
+        return [said for said in self.events if said.type == "group" and said.group == group]
+
+    def name_is_known(self, group: str, supplies: Callable[[Said], bool]) -> bool:
+        """Whether some call that supplies tells the group's name, whoever made it."""
+        return any(call.tells_name and supplies(call) for call in self.group_calls(group))
+
+    def kin(self, group: str, call: Said) -> list[Said]:
+        """A call that told of a membership, and those after it that say the same of the same user. One from before it may count,
+        where it is settled after that failed."""
+        first = 0 if self.lenient else call.pos
+        return [other for other in self.group_calls(group) if other.pos >= first and self.speaks_for(other, call.key)]
+
+    def speaks_for(self, call: Said, key: str) -> bool:
+        """Whether a group call is one of this user's."""
+        spoken = {call.key}
+        if call.anonymous is not None:
+            anonymous = f"a:{call.anonymous}"
+            spoken |= {anonymous, self.linked_user(anonymous, call.pos) or call.key}
+        return key in spoken
+
+    # ------------------------------------------------------------ lanes
+
+    def lane(self, said: Said) -> str:
+        """In whose lane an event stood when nothing moved last."""
+        seen = self.seen.get(said.m)
+        return seen.lane if seen is not None and seen.lane else said.key
+
+    def joined_by(self, said: Said) -> list[Said]:
+        """The linking calls that may take an anonymous event along into their user's lane: the first one after it; of those that
+        have their turn at the same time, any."""
+        later = [link for link in self.links(said.key) if link.pos > said.pos and link.m not in self.unread]
+        if not later or not said.gated or said.user is not None:
+            return []
+        if "turn of what a link finds waiting" in FORGIVEN:
+            return later
+        return [link for link in later if link is later[0] or not self.had_its_turn(later[0])]
+
+    def had_its_turn(self, said: Said) -> bool:
+        """Whether it had, when nothing moved last."""
+        seen = self.seen.get(said.m)
+        return seen is not None and (seen.state, seen.reason) != ("queued", "in_flight")
+
+    def joined_late_by(self, said: Said) -> list[Said]:
+        """Linking calls from before the event that may have their turn after it: they stood behind a retry, or came just now. They
+        take along what is held when they go."""
+        earlier = [link for link in self.links(said.key) if link.pos < said.pos] if said.gated and not said.user else []
+        late = [link for link in earlier if self.seen.get(link.m, Seen("queued", "")).state == "queued"]
+        if "links by position" in FORGIVEN:
+            return late
+        return [link for link in late if link.link == (said.key, self.linked_user(said.key, said.pos))]
+
+    def lanes_by_now(self, said: Said) -> set[str]:
+        """In which lanes it may stand while things move."""
+        lanes = {self.lane(said)}
+        if lanes == {said.key}:
+            links = [*self.joined_by(said), *self.joined_late_by(said)]
+            lanes |= {link.link[1] for link in links if link.link is not None}
+        return lanes
+
+    def lanes_at_rest(self, said: Said, now: Seen) -> set[str]:
+        """In which lanes it may stand when nothing moves."""
+        possible = self.lanes_by_now(said)
+        if now.queue == "main":
+            return {said.key}
+        if now.state != "held" or possible == {said.key} or self.lane(said) != said.key:
+            return possible
+        before, first = self.seen.get(said.m), next(iter(self.joined_by(said)), None)
+        if first is None or (before is not None and before.queue == "main"):
+            return possible
+        if "turn of what a link finds waiting" in FORGIVEN and (
+            not self.had_its_turn(said) or self.had_its_turn(first)
+        ):
+            return possible
+        return possible - {said.key}
+
+    def final(self, said: Said) -> bool:
+        """Whether nothing of it is to be sent any more."""
+        gone = said.before or said.m in self.dropped or self.answers.get(said.m) in (OK, NO)
+        return gone or said.course != "sent"
+
+    # ------------------------------------------------------------ while things move
+
+    def asked(self, body: Mapping[str, Any]) -> None:
+        """The vendor is asked to take an event: may it go now, for this group and this user?"""
+        said = next(one for one in self.events if one.m == body["m"])
+        words = f"{said.m} ({said.type} of {said.key})"
+        if self.paused:
+            self.complaints.append(f"{words} went out during a pause")
+        told = []
+        for lane in self.lanes_by_now(said):
+            user = lane[2:] if lane.startswith("u:") else said.user
+            if not said.gated:
+                told.append((user, said.group or self.group_as_of(said)))
+                continue
+            gate = replace(self, lenient=True).gate(said, lane, self.may_supply)
+            if not gate.reason:
+                told.append((user, gate.group))
+        if said.m in self.mapped:  # what is tried again was mapped once: perhaps before it joined its user
+            told.append(self.mapped[said.m])
+        self.mapped[said.m] = (body["user"], body["group"])
+        if not told:
+            self.complaints.append(f"{words} went out though its gate is shut")
+        elif (body["user"], body["group"]) not in told:
+            self.complaints.append(f"{words} went out as {body['user']} of {body['group']}, not as one of {told}")
+        for other in self.events:
+            if other.pos >= said.pos or self.final(other):
+                continue
+            here = self.lanes_by_now(other) == self.lanes_by_now(said) == {self.lane(said)}
+            if here and not self.may_overtake(said, other):
+                self.complaints.append(f"{words} overtook {other.m} ({other.type})")
+
+    def group_as_of(self, said: Said) -> str | None:
+        """The group of a call without requirement: what is known as of its position."""
+        for key in self.people(said, said.key):
+            groups = [group for since, group, _ in self.memberships(key) if since <= said.pos]
+            if groups:
+                return groups[-1]
+        return None
+
+    def open_for_sure(self, said: Said, lane: str) -> bool:
+        """Whether the gate is open, also if what is not settled yet told nothing."""
+        sober = replace(self, taking_nothing_over=self.unsettled_links())
+        if self.gate(said, lane, self.supplies).reason or sober.gate(said, lane, self.supplies).reason:
+            return False
+        if "failure after another's success" not in FORGIVEN or said.m in self.given:
+            return True
+        found = sober.standing(said, lane)
+        group = said.group or (found[0] if found else "")
+        names = [call for call in self.group_calls(group) if call.tells_name]
+        return self.outlives(names) and (said.group is not None or not found or self.outlives(self.kin(*found)))
+
+    def membership_for_sure(self, said: Said, lane: str) -> bool:
+        """The same of the group alone, without its name."""
+        found = self.standing(said, lane)
+        sure = said.group is not None or not found or self.outlives(self.kin(*found))
+        return sure or "failure after another's success" not in FORGIVEN
+
+    def unsettled_links(self) -> frozenset[str]:
+        """Linking calls that are not settled: with which users may or may not have taken over a group."""
+        links = [said for said in self.events if said.link is not None and not said.before]
+        return frozenset(said.m for said in links if self.answers.get(said.m) not in (OK, NO))
+
+    def outlives(self, calls: list[Said]) -> bool:
+        """Whether the first of these calls supplies, or another that was settled after that failed last."""
+        first = calls[0]
+        last = self.said_at.get(first.m)
+        return self.supplies(first) or any(
+            self.supplies(call) and last is not None and self.said_at.get(call.m, -1) > last for call in calls
+        )
+
+    def may_overtake(self, said: Said, other: Said) -> bool:
+        """A call without the requirement goes past what a shut gate holds, and past the gated ones behind that."""
+        if said.gated or not other.gated:
+            return False
+        then, lane = self.then(), self.lane(other)
+        first = [one for one in self.events if one.gated and one.pos <= other.pos and lane in self.lanes_by_now(one)]
+        stand = [one for one in first if not then.final(one)]
+        return any(not then.open_for_sure(one, lane) or self.gate(one, lane, self.supplies).reason for one in stand)
+
+    def then(self) -> Model:
+        """The model when nothing moved last. A link that is not settled opens nothing: what it opens goes behind it."""
+        return replace(
+            self,
+            events=[said for said in self.events if said.before or said.m in self.seen],
+            answers=self.answers_then,
+        )
+
+    def answered(self, m: str, word: str, count: int) -> None:
+        """The vendor's word, in an answer with this number."""
+        self.answers[m] = word
+        self.said_at[m] = count
+        if word == OK:
+            self.received.append(m)
+
+    # ------------------------------------------------------------ when nothing moves
+
+    def compare(self, now: Mapping[str, Seen]) -> list[str]:
+        """What is wrong with this, and with all that happened since the last time. The model goes on from it."""
+        wrong, self.complaints = self.complaints, []
+        for said in self.events:
+            shown = now[said.m]
+            if shown.lane and shown.lane not in self.lanes_at_rest(said, shown):
+                lanes = sorted(self.lanes_at_rest(said, shown))
+                wrong.append(f"{said.m} ({said.type} of {said.key}) stands in {shown.lane}, not in {lanes}")
+        if not wrong:
+            for said in self.events:
+                if self.was_retried(said) and self.joined_by(said):
+                    self.waits_for_nothing.setdefault(said.m, set()).update(self.lanes_by_now(said))
+            before, self.seen = self.seen, dict(now)
+            self.answers_then = dict(self.answers)
+            for said in self.events:
+                shown, permitted = now[said.m], self.permitted(said, before.get(said.m))
+                if (shown.state, shown.reason) not in permitted:
+                    words = f"{said.m} ({said.type} of {said.key}) is {shown.state} {shown.reason!r}"
+                    wrong.append(f"{words}, not one of {sorted(permitted)}")
+        return wrong
+
+    def permitted(self, said: Said, before: Seen | None) -> set[tuple[str, str]]:
+        """The states and reasons that an event may have when nothing moves."""
+        word = self.answers.get(said.m)
+        if said.before:
+            return {("before", "")}
+        if said.m in self.dropped:
+            return {("dead", "dropped")}
+        if word in (OK, NO):
+            return {("delivered", "")} if word == OK else {("dead", "rejected")}
+        if said.m in self.unread:
+            return {("queued", "in_flight")}
+        if self.paused and before is not None:
+            return {(before.state, before.reason)}
+        if said.course == "filtered":
+            return {("filtered", "integrations")}
+        if word == LATER:
+            return {("retrying", "status_503")}
+        return self.permitted_untried(said, before)
+
+    def permitted_untried(self, said: Said, before: Seen | None) -> set[tuple[str, str]]:
+        """The same of an event that the vendor was not asked to take, or that it need not be asked to take."""
+        lane = self.lane(said)
+        retried = self.retried_in(lane)
+        skipped = {("skipped", "nothing")} if said.course == "skipped" else set()
+        if skipped and (not retried or (before is not None and before.state == "skipped")):
+            return skipped
+        if not said.gated:
+            if retried and retried[0].pos < said.pos:  # a retry parks everything; what was skipped before it, is so
+                return {("queued", "behind_lane")} | (skipped if retried[0].gated else set())
+            return skipped  # nothing stops it: it cannot be here
+        shut = self.gate(said, lane, self.supplies).reason and not self.unsure(said, lane)
+        if retried:
+            held = {("held", NO_GROUP), ("held", NO_NAME)}
+            return held if shut else held | {("queued", "behind_lane")}
+        first = next(one for one in self.standing_in(lane) if one.gated)
+        reason = self.gate(first, lane, self.supplies).reason
+        if self.unsure(first, lane):
+            return {("held", NO_GROUP), ("held", NO_NAME)}
+        return {("held", reason)} if reason else set()
+
+    def unsure(self, said: Said, lane: str) -> bool:
+        """Whether the gate may be shut though all that was told would open it, or tell of another need."""
+        reason = self.gate(said, lane, self.supplies).reason
+        others = (replace(self, taking_nothing_over=self.unsettled_links()), replace(self, lenient=True))
+        if any(other.gate(said, lane, self.supplies).reason != reason for other in others):
+            return True
+        if reason == NO_NAME and not self.membership_for_sure(said, lane):
+            return True
+        return not (reason or self.open_for_sure(said, lane))
+
+    def retried_in(self, lane: str) -> list[Said]:
+        """What blocks a lane. Where that is dropped, the lane waits on until the next attempt would have been."""
+        tried = [said for said in self.standing_in(lane) if self.answers.get(said.m) == LATER]
+        return [one for one in self.events if lane in self.waits_for_nothing.get(one.m, ()) or one in tried]
+
+    def was_retried(self, said: Said) -> bool:
+        """Whether it was tried again, or is to be."""
+        return self.answers.get(said.m) == LATER or self.answers_then.get(said.m) == LATER
+
+    def standing_in(self, lane: str) -> list[Said]:
+        """What is not through yet in a lane, in order."""
+        return [said for said in self.events if self.lane(said) == lane and not self.final(said)]
+
+    # ------------------------------------------------------------ the operator
+
+    def held_in(self, lane: str) -> list[Said]:
+        """What stands in a lane's held queue, in order."""
+        return [
+            said
+            for said in self.events
+            if (seen := self.seen.get(said.m)) and (seen.lane, seen.queue) == (lane, "held")
+        ]
