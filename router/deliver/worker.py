@@ -200,10 +200,8 @@ class Worker:
         for row in rows:
             self.book.read_pos = row.pos
             self._agenda.read_at = row.received_at
-            if (
-                row.pos <= self.book.pos or row.pos in self.book.done
-            ):  # settled ahead of the cursor by an earlier worker
-                self._supplies.frontier = row.pos
+            if row.pos <= self.book.pos or row.pos in self.book.done:
+                self._supplies.frontier = row.pos  # settled ahead of the cursor by an earlier worker
                 continue
             self._supplies.read(row.pos, row.type)
             lane = self._lanes.take(row.user_key, loaded=not self.turnstile.may_have_rows)
