@@ -96,8 +96,8 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        if db.in_transaction:  # SQLite has taken it back already where the disk was at fault
+        if db.in_transaction:  # else SQLite has taken it back already, as it does with some faults of the disk
             db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")

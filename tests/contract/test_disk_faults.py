@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from router.errors import StartError, StoreClosed, StoreError, StoreFull
 from router.event import Call
-from router.store import Step, connection, dedupe, writer
+from router.store import Step, connection, cursors, dedupe, writer
 from tests.contract.promises import Promises, opened
 from tests.contract.rig import START_MS
 from tests.faulty_vfs import FULL, IOERR_FSYNC, IOERR_SHMSIZE, IOERR_WRITE, Disk, Unreachable, faulty_disk, nth
@@ -182,6 +184,27 @@ async def test_a_destination_that_cannot_be_opened_for_want_of_room_can_be_later
         with pytest.raises(StoreFull):
             await store.cursor("d", START_MS)
         assert (await store.cursor("d", START_MS)).added
+
+
+class RefusesOneCommit(sqlite3.Connection):
+    """As with a disk that is full, or a file that is locked, for a moment."""
+
+    refused = False
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT" and not self.refused:
+            self.refused = True
+            raise sqlite3.OperationalError("not now")
+        return super().execute(sql, *args)
+
+
+async def test_a_commit_that_is_refused_leaves_no_transaction_open(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "router.db", isolation_level=None, factory=RefusesOneCommit)) as db:
+        with pytest.raises(sqlite3.OperationalError, match="not now"):
+            cursors.open_cursor(db, "d", "live", START_MS)
+        assert cursors.open_cursor(db, "d", "live", START_MS).added
 
 
 @pytest.mark.parametrize("fault", [("write", "wal", FULL), ("sync", "wal", IOERR_FSYNC), ("write", "journal", FULL)])
