@@ -19,7 +19,6 @@ from router.store import (
     DeadRow,
     Facts,
     Known,
-    LaneRow,
     Letters,
     Loaded,
     LogRow,
@@ -73,7 +72,8 @@ class SqliteStore:
         return await self.writer.commit(step)
 
     async def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow]:
-        return await self._reader.run(reads.log_rows, after, limit, max_bytes)
+        newest = self.writer.tail.read(after, limit, max_bytes)
+        return await self._reader.run(reads.log_rows, after, limit, max_bytes) if newest is None else newest
 
     async def known(self, user_keys: Sequence[str], group_ids: Sequence[str]) -> Known:
         return await self._reader.run(reads.known, user_keys, group_ids)
@@ -86,7 +86,7 @@ class SqliteStore:
     ) -> list[tuple[list[ParkedRow], bool]]:
         return await self._reader.run(reads.parked, destination, wants, limit)
 
-    async def due(self, destination: str, now_ms: int, limit: int) -> list[LaneRow]:
+    async def due(self, destination: str, now_ms: int, limit: int) -> list[str]:
         return await self._reader.run(reads.due, destination, now_ms, limit)
 
     async def held_since(self, destination: str, before_ms: int, limit: int) -> list[str]:

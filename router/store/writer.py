@@ -25,6 +25,7 @@ from router.store.connection import Connection
 from router.store.dedupe import Dedupe
 from router.store.fold import fold
 from router.store.steps import Codes, write_step
+from router.store.tail import Tail
 from router.store.trim import Trimmer
 
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class Writer:
         self, db: Connection, clock: Clock, head: Head, dedupe: Dedupe, trimmer: Trimmer, has_room: Callable[[], bool]
     ) -> None:
         self.head = head
+        self.tail = Tail()
         self.commits = Commits()
         self.codes = Codes()
         self.watchers: list[Callable[[], None]] = []
@@ -195,6 +197,7 @@ class Writer:
         self.commits.seconds += self._clock.monotonic() - began
         self.head = head
         for append, found in zip(appends, positions, strict=True):
+            self.tail.add(append.calls, found, append.size)
             if not append.done.done():
                 append.done.set_result(found)
         for commit, outcome in zip(commits, steps, strict=True):
