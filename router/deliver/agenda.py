@@ -14,15 +14,14 @@ from router.deliver.book import Book
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.settlement import Settlement
 from router.deliver.turns import WAKE, Mapped, Turns, made_by, wake_id
-from router.deliver.turnstile import ROWS_PER_LANE, Turnstile
+from router.deliver.turnstile import Turnstile
 from router.destinations import Destination
 from router.plugin import Pause, Reject, RetryLater
 from router.store import HELD, MAIN, RETRY, ParkedRow, Step, Store
 from router.telemetry import Log
 
-DRAINING = 100
-"""Lanes that let their parked events go at the same time. A live event waits for the turns and the commit of those before it: with
-500 that was 0.7 s at the 99th percentile, with 100 about 0.1 s (a million held events), and as many a second go out."""
+DRAINING, REFILL = 100, 20
+"""Lanes that let their parked events go at the same time; as many of these must be done before the next ones are looked for."""
 TIMERS = 500
 USERS = 500
 """With parked rows, that are looked at in one go."""
@@ -30,7 +29,7 @@ TIMER_AGAIN_S = 60.0
 """A timer hook that cannot answer now is called again after this, unless it says when."""
 TIMER_PAUSE_MS = 250
 """A timer that is due but not at its turn is looked at again after this."""
-EXPIRED_LANES, EXPIRED_LETTERS, EXPIRY_PAUSE_MS = 100, 500, 60_000
+EXPIRED_LANES, EXPIRED_ROWS, EXPIRED_LETTERS, EXPIRY_PAUSE_MS = 100, 50, 500, 60_000
 
 
 class Agenda:
@@ -52,7 +51,6 @@ class Agenda:
         self._destination, self._store, self._clock, self._log, self._book = destination, store, clock, log, book
         self._lanes, self._ready, self._settlement, self._turns = lanes, ready, settlement, turns
         self._turnstile = turnstile
-        self.read_at = 0  #: when the event that was read last had been accepted
         self._next_due: int | None = 0
         self._held_back: int | None = None  #: more lanes are due than may drain; how many had drained then
         self._expire_at = 0
@@ -85,7 +83,7 @@ class Agenda:
             return
         await self._give_lanes()
         now = self._clock.now_ms()
-        if self._held_back is not None and self._turnstile.drained - self._held_back >= DRAINING // 2:
+        if self._held_back is not None and self._turnstile.drained - self._held_back >= min(REFILL, DRAINING // 2):
             self._held_back, self._next_due = None, now
         if self._next_due is not None and self._next_due <= now:
             self._next_due = None
@@ -97,8 +95,8 @@ class Agenda:
     async def _activate(self, now: int) -> None:
         draining = sum(1 for lane in self._lanes if lane.draining)
         name, limit = self._destination.name, DRAINING + draining
-        rows = await self._store.due(name, now, limit)
-        lanes = [self._lanes.take(row.user_key, loaded=False) for row in rows]
+        keys = await self._store.due(name, now, limit)
+        lanes = [self._lanes.take(key, loaded=False) for key in keys]
         with self._lanes.in_hand(lanes):
             await self._turnstile.load_lanes(lanes)  # read anew: a row may have changed while it was on its way
             for lane in lanes:
@@ -112,8 +110,8 @@ class Agenda:
         await self._wake_plugin(now)
         later = await self._store.next_due(name, now)
         if draining >= DRAINING:
-            self._held_back = self._turnstile.drained  # the rest when half of these are done
-        self.expect(later if draining >= DRAINING or len(rows) < limit else now)
+            self._held_back = self._turnstile.drained  # the rest when some of these are done
+        self.expect(later if draining >= DRAINING or len(keys) < limit else now)
 
     def expect(self, at: int | None) -> None:
         """Something is due then; look at that time at the latest."""
@@ -152,7 +150,7 @@ class Agenda:
             await self._turnstile.load_lanes(lanes)
             waiting = [lane for lane in lanes if lane.held and not (lane.current or lane.fence or lane.deferred)]
             found = (
-                await self._turnstile.parked([(lane.key, HELD, -1) for lane in waiting], ROWS_PER_LANE)
+                await self._turnstile.parked([(lane.key, HELD, -1) for lane in waiting], EXPIRED_ROWS)
                 if waiting
                 else []
             )
@@ -214,7 +212,7 @@ class Agenda:
 
     def _is_timers_turn(self, lane: Lane, due_at: int) -> bool:
         """A timer takes its turn in its lane, behind everything accepted before it was due: that may set it anew."""
-        unread = self._store.head > self._book.read_pos and self.read_at < due_at
+        unread = self._store.head > self._book.read_pos and self._book.read_at < due_at
         busy = lane.current or lane.waiting or lane.main or lane.deferred or lane.joining or lane.frozen
         return not (unread or busy)
 

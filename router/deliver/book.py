@@ -44,6 +44,7 @@ class Book:
         self.letters, self.letter_bytes = cursor.letters, cursor.letter_bytes  #: dead letters that are kept
         self.start = cursor.start  #: events at or below it were accepted before this destination began
         self.read_pos = cursor.pos  #: how far the log was read
+        self.read_at = 0  #: when the event that was read last had been accepted (ms)
         self.last_place = 0  #: the highest place given out below
         self.window: dict[int, Entry] = {}  #: read from the log, neither settled nor parked
         self.window_bytes = 0
@@ -208,6 +209,11 @@ class Book:
     def full(self) -> bool:
         """As much as one commit may carry."""
         return self._records >= STEP_EVENTS or self._bytes >= STEP_BYTES
+
+    @property
+    def is_storing(self) -> bool:
+        """A commit is on its way."""
+        return self._storing is not None
 
     @property
     def empty(self) -> bool:

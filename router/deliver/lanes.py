@@ -58,6 +58,7 @@ class Lane:
     """One user of one destination."""
 
     __slots__ = (
+        "ahead",
         "also",
         "attempts",
         "buffers",
@@ -94,6 +95,7 @@ class Lane:
         self.waiting: deque[Entry] = deque()  #: read from the log, no turn yet, no row
         self.deferred: set[int] = set()  #: positions whose record waits in the book: their rows are not what they were
         self.in_hand = 0  #: the loop works with this object over an await; it must stay the only one
+        self.ahead = 1  #: how many of its events are prepared for its next turn
         self.queued = False  #: stands in the worker's list of lanes that want a turn
         self.stored = False  #: a row exists, or is about to
         self.uncommitted = 0  #: steps on their way that carry this lane
@@ -237,22 +239,36 @@ class Lanes:
 
 
 class Ready:
-    """The lanes that may have a turn to take, in the order they asked for it."""
+    """The lanes that may have a turn to take, in the order they asked for it; those that drain in a line of their own."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        self._lanes: deque[Lane] = deque()
+        self._live: deque[Lane] = deque()
+        self._draining: deque[Lane] = deque()
         self.wake = wake  #: let the loop look again
 
     def add(self, lane: Lane) -> None:
         """This lane may have a turn to take."""
         if not lane.queued:
             lane.queued = True
-            self._lanes.append(lane)
+            (self._draining if lane.draining else self._live).append(lane)
         self.wake()
 
-    def take(self, most: int) -> list[Lane]:
-        """The first lanes, which stand in the list no more."""
-        lanes = [self._lanes.popleft() for _ in range(min(most, len(self._lanes)))]
-        for lane in lanes:
-            lane.queued = False
-        return lanes
+    @property
+    def waiting(self) -> bool:
+        """Whether any lane wants a turn."""
+        return bool(self._live or self._draining)
+
+    def take_live(self, most: int) -> list[Lane]:
+        """The first lanes of those that do not drain, which stand there no more."""
+        return _take(self._live, most)
+
+    def take_draining(self, most: int) -> list[Lane]:
+        """The first lanes of those that drain, which stand there no more."""
+        return _take(self._draining, most)
+
+
+def _take(line: deque[Lane], most: int) -> list[Lane]:
+    lanes = [line.popleft() for _ in range(min(most, len(line)))]
+    for lane in lanes:
+        lane.queued = False
+    return lanes

@@ -6,14 +6,17 @@ synchronous stretch, in the order of the log.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
+from router.clock import Clock
 from router.deliver.book import Book
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.overlay import Overlay
+from router.deliver.pace import Pace
 from router.deliver.settlement import Settlement
 from router.deliver.turns import WAKE, Turns, made_by
 from router.destinations import Destination
@@ -21,8 +24,10 @@ from router.plugin import Event, Item
 from router.store import EVERY, HELD, PLACES, WAITING, LaneRow, ParkedRow, Store
 
 TURNS = 500
+"""Lanes that take turns in one go."""
 PREPARED_PER_LANE = 50
-ROWS, ROWS_PER_LANE = 2_000, 50
+ROWS_PER_LANE = 10
+"""Read ahead of a queue: as many lanes' rows are read one after the other, and live events wait for that."""
 
 _items = msgspec.json.Decoder(list[Item])
 
@@ -39,7 +44,9 @@ class Turnstile:
         ready: Ready,
         settlement: Settlement,
         turns: Turns,
+        clock: Clock,
     ) -> None:
+        self.pace = Pace(clock, ready.wake)
         self._destination, self._store, self._book, self._lanes = destination, store, book, lanes
         self._ready, self._settlement, self._turns = ready, settlement, turns
         self._fenced: list[Lane] = []
@@ -80,9 +87,28 @@ class Turnstile:
         for lane in [lane for lane, pos in self._unread.items() if pos <= self._book.read_pos]:
             del self._unread[lane]
             self._ready.add(lane)
-        lanes = self._ready.take(TURNS)
-        if not lanes:
-            return False
+        takes = [self._take_live_turns, self._take_slice]
+        for take in reversed(takes) if self.pace.overdue else takes:  # neither line starves the other
+            if await take():
+                return True
+        return False
+
+    async def _take_live_turns(self) -> bool:
+        lanes = self._ready.take_live(TURNS)
+        if lanes:
+            await self._give_turns(lanes)
+        return bool(lanes)
+
+    async def _take_slice(self) -> bool:
+        """Lanes that drain, as many as may go on now."""
+        most = self.pace.lanes(is_storing=self._book.is_storing, read_at=self._book.read_at)
+        lanes = self._ready.take_draining(most)
+        if lanes:
+            with self.pace.slice():
+                await self._give_turns(lanes)
+        return bool(lanes)
+
+    async def _give_turns(self, lanes: list[Lane]) -> None:
         with self._lanes.in_hand(lanes):
             await self.load_lanes(lanes)
             await self._fetch_parked([lane for lane in lanes if lane.draining and lane.current is None])
@@ -94,7 +120,6 @@ class Turnstile:
                 known = {id(entry) for entry in prepared}
                 for lane in sorted(lanes, key=_first_pos):
                     self._run_lane(lane, known)
-        return True
 
     def _linked_lanes(self, entries: list[Entry]) -> list[Lane]:
         """The lanes of anonymousIds that these calls link to a user: what they hold will join the user's lane."""
@@ -136,8 +161,8 @@ class Turnstile:
                 self._fenced.append(lane)
         if not wants:
             return
-        limit = max(1, min(ROWS_PER_LANE, ROWS // len(wants)))
-        found = await self.parked([(lane.key, queue, lane.fetched.get(queue, -1)) for lane, queue in wants], limit)
+        asked = [(lane.key, queue, lane.fetched.get(queue, -1)) for lane, queue in wants]
+        found = await self.parked(asked, ROWS_PER_LANE)
         for (lane, queue), rows in zip(wants, found, strict=True):
             lane.buffers[queue].extend(self.entry(row, lane) for row in rows)
             if not rows:
@@ -153,11 +178,15 @@ class Turnstile:
 
     def _candidates(self, lane: Lane) -> list[Entry]:
         """The entries this lane may take turns with now; parked ones become entries here."""
-        entries = list(lane.waiting)[:PREPARED_PER_LANE] if lane.current is None or lane.blocked else []
+        queues = [lane.waiting] if lane.current is None or lane.blocked else []
         if lane.draining and lane.current is None:
-            for queue in lane.open_queues():
-                entries += lane.buffers[queue]
-        return entries
+            queues += [lane.buffers[queue] for queue in lane.open_queues()]
+        return [entry for queue in queues for entry in itertools.islice(queue, lane.ahead)]
+
+    def _want_more(self, lane: Lane) -> None:
+        """All that was prepared had its turn and nothing is in flight: prepare twice as much for the next one."""
+        lane.ahead = min(2 * lane.ahead, PREPARED_PER_LANE)
+        self._ready.add(lane)
 
     def entry(self, row: ParkedRow, lane: Lane) -> Entry:
         """A parked row as an event of its lane."""
@@ -184,6 +213,7 @@ class Turnstile:
                 for other in lane.joining:
                     self._ready.add(other)
             return
+        in_flight = lane.current
         while True:
             if lane.draining and lane.current is None and not self._drain_one(lane, known):
                 break
@@ -192,10 +222,12 @@ class Turnstile:
             if not lane.waiting or (lane.current is not None and not lane.blocked):
                 break
             if id(lane.waiting[0]) not in known:
-                self._ready.add(lane)
+                self._want_more(lane)
                 break
             if not self._turn(lane.waiting.popleft()):
                 break
+        if lane.current is not in_flight:
+            lane.ahead = 1
 
     def _drain_one(self, lane: Lane, known: set[int]) -> bool:
         """One parked event of a draining lane. False: nothing can be done before more is loaded."""
@@ -210,7 +242,7 @@ class Turnstile:
         entry = lane.head()
         if entry is None or id(entry) not in known:
             if lane not in self._fenced:
-                self._ready.add(lane)
+                self._want_more(lane)
             self._park_waiting(lane, known)
             return False
         if not self._is_first(entry, known):
@@ -237,7 +269,7 @@ class Turnstile:
             return True
         self._park_waiting(lane, known)
         if id(earlier) not in known or not lane.waiting or lane.waiting[0] is not earlier:
-            self._ready.add(lane)
+            self._want_more(lane)
         return False
 
     def _park_waiting(self, lane: Lane, known: set[int]) -> None:

@@ -75,7 +75,9 @@ class Worker:
         )  # fmt: skip
         self._outbox = self.settlement.outbox
         self.turns = turns = Turns(destination, store, self.book, self._supplies, self._warn)
-        self.turnstile = Turnstile(destination, store, self.book, self._lanes, self._ready, self.settlement, turns)
+        self.turnstile = Turnstile(
+            destination, store, self.book, self._lanes, self._ready, self.settlement, turns, clock
+        )
         self._agenda = Agenda(
             destination, store, clock, log, self.book, self._lanes, self._ready, self.settlement, turns, self.turnstile
         )  # fmt: skip
@@ -110,7 +112,7 @@ class Worker:
     async def _work(self) -> None:
         self.store.watch(self._wake.set)
         try:
-            async with self._alarm, asyncio.TaskGroup() as group:
+            async with self._alarm, self.turnstile.pace, asyncio.TaskGroup() as group:
                 commits = group.create_task(self._commit_on(), name=f"commit-{self.destination.name}")
                 await self._loop()
                 await self._outbox.drain(0.0 if self._is_cut else self.destination.config.delivery.timeout_s)
@@ -158,6 +160,8 @@ class Worker:
             self._set_alarm(self._outbox.pump())
             if not worked:
                 await self._wake.wait()
+            else:
+                await asyncio.sleep(0)  # reading from memory gives nobody else a turn
 
     def _turning(self) -> bool:
         """Turns are taken while events may go out; a destination that only probes takes them for want of a probe."""
@@ -199,7 +203,7 @@ class Worker:
         rows = await self.store.read(self.book.read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes)
         for row in rows:
             self.book.read_pos = row.pos
-            self._agenda.read_at = row.received_at
+            self.book.read_at = row.received_at
             if row.pos <= self.book.pos or row.pos in self.book.done:
                 self._supplies.frontier = row.pos  # settled ahead of the cursor by an earlier worker
                 continue

@@ -329,8 +329,8 @@ class Store(Protocol):
         1 MB, at least one if there is any; and whether there may be more."""
         ...
 
-    async def due(self, destination: str, now_ms: int, limit: int) -> list[LaneRow]:
-        """Lanes whose time has come, longest due first."""
+    async def due(self, destination: str, now_ms: int, limit: int) -> list[str]:
+        """User keys of lanes whose time has come, longest due first."""
         ...
 
     async def held_since(self, destination: str, before_ms: int, limit: int) -> list[str]:

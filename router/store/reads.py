@@ -145,13 +145,13 @@ def _parked(
     return rows, size >= PARKED_SLICE_BYTES or len(rows) == limit
 
 
-def due(db: sqlite3.Connection, destination: str, now_ms: int, limit: int) -> list[LaneRow]:
-    """Lanes whose time has come, longest due first."""
+def due(db: sqlite3.Connection, destination: str, now_ms: int, limit: int) -> list[str]:
+    """User keys of lanes whose time has come, longest due first."""
     rows = db.execute(
-        f"SELECT {LANE_COLUMNS} FROM lane WHERE part = ? AND destination = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
+        "SELECT user_key FROM lane WHERE part = ? AND destination = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
         (PART, destination, now_ms, limit),
-    ).fetchall()
-    return [LaneRow(*values) for values in rows]
+    )
+    return [row[0] for row in rows]
 
 
 def held_since(db: sqlite3.Connection, destination: str, before_ms: int, limit: int) -> list[str]:

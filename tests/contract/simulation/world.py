@@ -261,17 +261,21 @@ def _is_stores(error: BaseException) -> bool:
 BOUNDS = {
     "router.deliver.agenda.DRAINING": (1, 2, 100),
     "router.deliver.agenda.USERS": (1, 500),
+    "router.deliver.agenda.REFILL": (1, 20),
+    "router.deliver.pace.ALONE": (1, 2, 100),
+    "router.deliver.pace.BESIDE": (1, 2, 5),
     "router.deliver.replay.ON_THEIR_WAY": (1, 2, 100),
     "router.deliver.replay.SLICE": (1, 100),
     "router.deliver.turnstile.TURNS": (1, 2, 500),
     "router.deliver.turnstile.PREPARED_PER_LANE": (1, 50),
-    "router.deliver.turnstile.ROWS_PER_LANE": (1, 50),
+    "router.deliver.turnstile.ROWS_PER_LANE": (1, 10),
     "router.deliver.worker.READ_EVENTS": (1, 3, 500),
     "router.deliver.worker.WINDOW_EVENTS": (6, 2000),
     "router.deliver.book.STEP_EVENTS": (3, 500),
     "router.deliver.commands.DROP_SLICE": (1, 200),
     "router.store.steps.OPEN_SLICE": (1, 500),
     "router.store.reads.LOOKED_THROUGH": (2, 1000),
+    "router.store.tail.TAIL_EVENTS": (0, 2, 5000),
 }
 """Sizes of slices and the like, of which each seed takes some that are met at once in a small world."""
 

@@ -1,0 +1,67 @@
+"""The pace at which parked events go out: as fast as they can while nothing else comes, in small slices beside live events.
+
+A live event waits for the slice it arrives in, for the commit of the one before, and for nothing more. Measured beside 200 live
+events a second on one core, with a million released: as fast as they can their p99 was 40 times what it is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from router.clock import Alarm, Clock
+
+ALONE, BESIDE = 100, 5
+"""Lanes that take a turn in one go: alone, and beside live events."""
+LIVE_MS = 1_000
+"""Live events come while the one read last had been accepted this shortly before."""
+PAUSE_MS, REST, PAUSE_CAP_MS = 10, 3.0, 50
+"""From one slice to the next, at least; as many times as long as it took, since the rest of the core is for live events; at most."""
+OVERDUE_S = 0.1
+"""So long live events may keep the next slice waiting."""
+
+
+class Pace:
+    """Of one destination; asked before each slice. `wake` lets its loop look again. Entered and left with the loop."""
+
+    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+        self._clock, self._wake = clock, wake
+        self._alarm = Alarm(clock, self._rested)
+        self._rests = False
+        self._rested_at = 0.0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._alarm.__aexit__(kind, error, trace)
+
+    def lanes(self, *, is_storing: bool, read_at: int) -> int:
+        """How many lanes may take turns with parked events now; where it is none, `wake` or the end of the commit tells when to
+        ask again. `read_at`: when the event read last had been accepted (ms)."""
+        if self._clock.now_ms() - read_at >= LIVE_MS:
+            return ALONE
+        return 0 if is_storing or self._rests else BESIDE
+
+    @contextmanager
+    def slice(self) -> Iterator[None]:
+        """Around a slice, which the next one keeps its distance from."""
+        began = self._clock.monotonic()
+        yield
+        took_ms = int(1000 * (self._clock.monotonic() - began))
+        self._rests = True
+        self._alarm.set(self._clock.now_ms() + min(PAUSE_CAP_MS, max(PAUSE_MS, int(REST * took_ms))))
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the next slice goes before live events."""
+        return not self._rests and self._clock.monotonic() - self._rested_at > OVERDUE_S
+
+    def _rested(self) -> None:
+        self._rests = False
+        self._rested_at = self._clock.monotonic()
+        self._wake()

@@ -1,0 +1,68 @@
+"""Parked events go out as fast as they can when alone, and in slices with pauses beside live events."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from router.deliver import pace
+from router.deliver.pace import ALONE, BESIDE, Pace
+from tests.contract import rig
+from tests.contract.rig import START_MS, FakeClock
+
+
+@pytest.fixture(autouse=True)
+def every_pause_lasts_until_the_clock_is_put_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig, "SHORT_S", 0.0)
+
+
+def lanes(pace: Pace, *, is_storing: bool = False, read_at: int = START_MS) -> int:
+    return pace.lanes(is_storing=is_storing, read_at=read_at)
+
+
+async def test_alone_there_is_no_pause() -> None:
+    async with Pace(FakeClock(), lambda: None) as made:
+        with made.slice():
+            pass
+        long_ago = START_MS - pace.LIVE_MS
+        assert lanes(made, read_at=long_ago, is_storing=True) == ALONE
+
+
+async def test_beside_live_events_a_slice_waits_for_the_pause_after_the_one_before_and_wakes_the_loop() -> None:
+    clock, woken = FakeClock(), asyncio.Event()
+    async with Pace(clock, woken.set) as made:
+        assert lanes(made) == BESIDE
+        with made.slice():
+            pass
+        assert lanes(made) == 0
+        clock.advance(pace.PAUSE_MS / 1000)
+        await woken.wait()
+        assert lanes(made) == BESIDE
+
+
+async def test_beside_live_events_a_slice_waits_for_the_commit_of_the_one_before() -> None:
+    async with Pace(FakeClock(), lambda: None) as made:
+        assert lanes(made, is_storing=True) == 0
+
+
+async def test_a_machine_that_slept_during_a_slice_does_not_rest_for_hours() -> None:
+    clock, woken = FakeClock(), asyncio.Event()
+    async with Pace(clock, woken.set) as made:
+        with made.slice():
+            clock.advance(3600)
+        clock.advance(pace.PAUSE_CAP_MS / 1000)
+        await woken.wait()
+        assert lanes(made, read_at=clock.now_ms()) == BESIDE
+
+
+async def test_live_events_that_never_end_keep_a_slice_waiting_only_so_long() -> None:
+    clock, woken = FakeClock(), asyncio.Event()
+    async with Pace(clock, woken.set) as made:
+        with made.slice():
+            pass
+        clock.advance(pace.PAUSE_MS / 1000)
+        await woken.wait()
+        assert not made.overdue
+        clock.advance(2 * pace.OVERDUE_S)
+        assert made.overdue
