@@ -231,6 +231,7 @@ class Agenda:
             return
         entry.items = result.items
         is_free = not lane.blocked
+        lane.rewind(MAIN, place)  # rows of an earlier life of the worker may stand further on than it has read by now
         self._book.park(entry, "queued", WAKE, MAIN)
         self._book.fence(lane)  # sent before it is stored, a crash would tell it once more and otherwise
         if is_free:

@@ -191,6 +191,7 @@ class Replay:
         entry = self._turnstile.entry(parked, lane)
         entry.parked = False  # its row is still to be written
         is_free = not lane.blocked
+        lane.rewind(MAIN, place)  # rows of an earlier life of the worker may stand further on than it has read by now
         self._settlement.park(entry, "queued", "behind_lane", MAIN)
         if is_free:
             lane.mode = RETRY

@@ -31,6 +31,11 @@ def test_random_stories_end_with_every_event_where_it_belongs(first: int) -> Non
     assert not failed, "\n".join(failed)
 
 
+@pytest.mark.parametrize("seed", [60324, 61016])
+def test_stories_that_once_failed(seed: int) -> None:
+    run_story(seed)
+
+
 def test_a_seed_tells_the_same_story_in_every_process(root: Path) -> None:
     seeds = (3, 13, 87, 110)
     here = [trace_of(run_story(seed)) for seed in seeds]
