@@ -207,11 +207,7 @@ class Turnstile:
             self._fenced.append(lane)
             return
         if lane.joining:
-            if lane.deferred:
-                self._fenced.append(lane)
-            elif lane.current is None:
-                for other in lane.joining:
-                    self._ready.add(other)
+            self._run_before_joining(lane, known)
             return
         in_flight = lane.current
         while True:
@@ -228,6 +224,21 @@ class Turnstile:
                 break
         if lane.current is not in_flight:
             lane.ahead = 1
+
+    def _run_before_joining(self, lane: Lane, known: set[int]) -> None:
+        """A linking call waits here: what was accepted before it has its turn, and nothing else."""
+        first = min((other.waiting[0].pos for other in lane.joining if other.waiting), default=0)
+        while lane.waiting and lane.waiting[0].pos < first and (lane.current is None or lane.blocked):
+            if id(lane.waiting[0]) not in known:
+                self._want_more(lane)
+                return
+            if not self._turn(lane.waiting.popleft()):
+                return
+        if lane.deferred:
+            self._fenced.append(lane)
+        elif lane.current is None:
+            for other in lane.joining:
+                self._ready.add(other)
 
     def _drain_one(self, lane: Lane, known: set[int]) -> bool:
         """One parked event of a draining lane. False: nothing can be done before more is loaded."""
@@ -301,11 +312,15 @@ class Turnstile:
         if lane in anonymous.joining:
             anonymous.joining.remove(lane)
             self._ready.add(anonymous)
-        if not anonymous.held:
+        undecided = bool(anonymous.waiting) and anonymous.waiting[0].pos < entry.pos
+        if not anonymous.held and not undecided:
             return False
-        if anonymous.current is not None or anonymous.deferred:
-            anonymous.joining.append(lane)  # it takes no new turn; what is in flight there ends first
+        if anonymous.current is not None or anonymous.deferred or undecided:
+            anonymous.joining.append(
+                lane
+            )  # what is in flight there ends first, what came before this call has its turn
             self._settlement.put_back(entry, ready=False)
+            self._ready.add(anonymous)
             return True
         self._book.move(anonymous, lane, event.user_id)
         self._lanes.set_need(anonymous, "")

@@ -16,7 +16,6 @@ from typing import Any
 GATED = ("track", "page")
 FORGIVEN = frozenset(
     {
-        "turn of what a link finds waiting",  # accepted before a link, it had no turn yet: it never joins its user
         "links by position",  # a link takes along what is held, whosever the anonymousId was as of that
         "failure after another's success",  # a group call that fails takes back what another call told meanwhile
     }
@@ -216,8 +215,6 @@ class Model:
         later = [link for link in self.links(said.key) if link.pos > said.pos and link.m not in self.unread]
         if not later or not said.gated or said.user is not None:
             return []
-        if "turn of what a link finds waiting" in FORGIVEN:
-            return later
         return [link for link in later if link is later[0] or not self.had_its_turn(later[0])]
 
     def had_its_turn(self, said: Said) -> bool:
@@ -252,10 +249,6 @@ class Model:
         before, first = self.seen.get(said.m), next(iter(self.joined_by(said)), None)
         if first is None or (before is not None and before.queue == "main"):
             return possible
-        if "turn of what a link finds waiting" in FORGIVEN and (
-            not self.had_its_turn(said) or self.had_its_turn(first)
-        ):
-            return possible
         return possible - {said.key}
 
     def final(self, said: Said) -> bool:
@@ -280,7 +273,8 @@ class Model:
             gate = replace(self, lenient=True).gate(said, lane, self.may_supply)
             if not gate.reason:
                 told.append((user, gate.group))
-        if said.m in self.mapped:  # what is tried again was mapped once: perhaps before it joined its user
+        again = said.m in self.mapped
+        if again:  # what is tried again was mapped once: perhaps before it joined its user
             told.append(self.mapped[said.m])
         self.mapped[said.m] = (body["user"], body["group"])
         if not told:
@@ -291,7 +285,10 @@ class Model:
             if other.pos >= said.pos or self.final(other):
                 continue
             here = self.lanes_by_now(other) == self.lanes_by_now(said) == {self.lane(said)}
-            if here and not self.may_overtake(said, other):
+            joined = other.key != self.lane(
+                other
+            )  # perhaps when this call had been mapped: then it does not stand before it
+            if here and not (again and joined) and not self.may_overtake(said, other):
                 self.complaints.append(f"{words} overtook {other.m} ({other.type})")
 
     def group_as_of(self, said: Said) -> str | None:

@@ -115,6 +115,29 @@ async def test_what_an_anonymous_id_holds_joins_its_user_when_they_are_linked(ri
     assert [body["user"] for body in rig.vendor.received] == ["u1"] * 5
 
 
+async def test_a_link_waits_for_what_its_anonymous_id_called_before_it_and_takes_that_along(rig: Rig) -> None:
+    slow = asyncio.Event()
+
+    async def late() -> Delivered:
+        await slow.wait()
+        return Delivered()
+
+    rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == "i0" else Delivered()
+    rig.start()
+    await rig.call("identify", "i0", anonymousId="x")
+    await rig.call("track", "t", anonymousId="x", event="E")  # has no turn while i0 is on its way
+    await rig.call("identify", "i1", userId="u1", anonymousId="x")
+    while not rig.vendor.calls:
+        await rig.vendor_moves()
+    slow.set()
+    await rig.quiet()
+    assert await rig.fate("t") == ("held", "group_unknown")
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["i0", "i1", "g", "t"]
+    assert rig.vendor.received[-1]["user"] == "u1"
+
+
 async def test_a_group_call_of_an_anonymous_id_is_taken_over_by_its_user_with_the_link(rig: Rig) -> None:
     rig.start()
     await rig.call("track", "t", userId="u1", event="E")
