@@ -19,6 +19,9 @@ LIVE_MS = 1_000
 """Live events come while the one read last had been accepted this shortly before."""
 PAUSE_MS, REST, PAUSE_CAP_MS = 10, 3.0, 50
 """From one slice to the next, at least; as many times as long as it took, since the rest of the core is for live events; at most."""
+KEEP_UP = 2
+"""Lanes in a slice for each live event read since the one before: of lanes that drain, new events park behind, and must not become
+more and more."""
 OVERDUE_S = 0.1
 """So long live events may keep the next slice waiting."""
 
@@ -26,8 +29,9 @@ OVERDUE_S = 0.1
 class Pace:
     """Of one destination; asked before each slice. `wake` lets its loop look again. Entered and left with the loop."""
 
-    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, wake: Callable[[], None], read_pos: int) -> None:
         self._clock, self._wake = clock, wake
+        self._read_pos = read_pos  #: when it was asked last and gave a number
         self._alarm = Alarm(clock, self._rested)
         self._rests = False
         self._rested_at = 0.0
@@ -40,12 +44,14 @@ class Pace:
     ) -> None:
         await self._alarm.__aexit__(kind, error, trace)
 
-    def lanes(self, *, is_storing: bool, read_at: int) -> int:
+    def lanes(self, *, is_storing: bool, read_pos: int, read_at: int) -> int:
         """How many lanes may take turns with parked events now; where it is none, `wake` or the end of the commit tells when to
-        ask again. `read_at`: when the event read last had been accepted (ms)."""
-        if self._clock.now_ms() - read_at >= LIVE_MS:
-            return ALONE
-        return 0 if is_storing or self._rests else BESIDE
+        ask again. `read_pos`, `read_at`: how far the log was read, and when that event had been accepted (ms)."""
+        live = self._clock.now_ms() - read_at < LIVE_MS
+        if live and (is_storing or self._rests):
+            return 0
+        read, self._read_pos = read_pos - self._read_pos, read_pos
+        return max(BESIDE, KEEP_UP * read) if live else ALONE
 
     @contextmanager
     def slice(self) -> Iterator[None]:

@@ -46,7 +46,7 @@ class Turnstile:
         turns: Turns,
         clock: Clock,
     ) -> None:
-        self.pace = Pace(clock, ready.wake)
+        self.pace = Pace(clock, ready.wake, book.read_pos)
         self._destination, self._store, self._book, self._lanes = destination, store, book, lanes
         self._ready, self._settlement, self._turns = ready, settlement, turns
         self._fenced: list[Lane] = []
@@ -101,8 +101,9 @@ class Turnstile:
 
     async def _take_slice(self) -> bool:
         """Lanes that drain, as many as may go on now."""
-        most = self.pace.lanes(is_storing=self._book.is_storing, read_at=self._book.read_at)
-        lanes = self._ready.take_draining(most)
+        book = self._book
+        most = self.pace.lanes(is_storing=book.is_storing, read_pos=book.read_pos, read_at=book.read_at)
+        lanes = self._ready.take_draining(min(most, TURNS))
         if lanes:
             with self.pace.slice():
                 await self._give_turns(lanes)

@@ -17,12 +17,12 @@ def every_pause_lasts_until_the_clock_is_put_forward(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(rig, "SHORT_S", 0.0)
 
 
-def lanes(pace: Pace, *, is_storing: bool = False, read_at: int = START_MS) -> int:
-    return pace.lanes(is_storing=is_storing, read_at=read_at)
+def lanes(pace: Pace, *, is_storing: bool = False, read_pos: int = 1, read_at: int = START_MS) -> int:
+    return pace.lanes(is_storing=is_storing, read_pos=read_pos, read_at=read_at)
 
 
 async def test_alone_there_is_no_pause() -> None:
-    async with Pace(FakeClock(), lambda: None) as made:
+    async with Pace(FakeClock(), lambda: None, 0) as made:
         with made.slice():
             pass
         long_ago = START_MS - pace.LIVE_MS
@@ -31,7 +31,7 @@ async def test_alone_there_is_no_pause() -> None:
 
 async def test_beside_live_events_a_slice_waits_for_the_pause_after_the_one_before_and_wakes_the_loop() -> None:
     clock, woken = FakeClock(), asyncio.Event()
-    async with Pace(clock, woken.set) as made:
+    async with Pace(clock, woken.set, 0) as made:
         assert lanes(made) == BESIDE
         with made.slice():
             pass
@@ -42,13 +42,13 @@ async def test_beside_live_events_a_slice_waits_for_the_pause_after_the_one_befo
 
 
 async def test_beside_live_events_a_slice_waits_for_the_commit_of_the_one_before() -> None:
-    async with Pace(FakeClock(), lambda: None) as made:
+    async with Pace(FakeClock(), lambda: None, 0) as made:
         assert lanes(made, is_storing=True) == 0
 
 
 async def test_a_machine_that_slept_during_a_slice_does_not_rest_for_hours() -> None:
     clock, woken = FakeClock(), asyncio.Event()
-    async with Pace(clock, woken.set) as made:
+    async with Pace(clock, woken.set, 0) as made:
         with made.slice():
             clock.advance(3600)
         clock.advance(pace.PAUSE_CAP_MS / 1000)
@@ -58,7 +58,7 @@ async def test_a_machine_that_slept_during_a_slice_does_not_rest_for_hours() -> 
 
 async def test_live_events_that_never_end_keep_a_slice_waiting_only_so_long() -> None:
     clock, woken = FakeClock(), asyncio.Event()
-    async with Pace(clock, woken.set) as made:
+    async with Pace(clock, woken.set, 0) as made:
         with made.slice():
             pass
         clock.advance(pace.PAUSE_MS / 1000)
@@ -66,3 +66,9 @@ async def test_live_events_that_never_end_keep_a_slice_waiting_only_so_long() ->
         assert not made.overdue
         clock.advance(2 * pace.OVERDUE_S)
         assert made.overdue
+
+
+async def test_a_slice_takes_more_where_more_live_events_come_than_it_would_let_go() -> None:
+    async with Pace(FakeClock(), lambda: None, 1000) as made:
+        assert lanes(made, read_pos=1000 + BESIDE) == pace.KEEP_UP * BESIDE
+        assert lanes(made, read_pos=1000 + BESIDE) == BESIDE
