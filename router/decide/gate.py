@@ -5,6 +5,8 @@ It knows no vendor. A group call supplies at this destination once it is settled
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -30,6 +32,14 @@ class Closed(msgspec.Struct, frozen=True):
     also: str = ""
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What a group call told, on behalf of which user keys."""
+
+    group_id: str
+    user_keys: frozenset[str]
+    traits: frozenset[str]
+
+
 class Supplies:
     """Which group calls do not supply at this destination. The healthy case costs nothing: only unsettled and dead ones
     are remembered, and everything before the destination's start supplies."""
@@ -38,7 +48,9 @@ class Supplies:
         self.frontier = frontier  #: last position read from the log; nothing above it can have been settled
         self._start = start
         self._settled_ahead = frozenset(settled_ahead)
-        self._unsettled: set[int] = set()
+        self._unsettled: dict[int, int] = {}  #: by position, in the order of their reading: `_told_ever` at that time
+        self._told: deque[Told] = deque()  #: by calls that supplied since the first of these was read
+        self._told_ever = 0
         self._missing: dict[int, SupplyRow] = {}
         self._by_group: dict[str, set[int]] = {}
 
@@ -52,7 +64,7 @@ class Supplies:
         """An event was read from the log: from here on it counts as unsettled, if it can supply at all."""
         self.frontier = pos
         if type == "group":
-            self._unsettled.add(pos)
+            self._unsettled[pos] = self._told_ever
 
     def has(self, pos: int, what: str) -> bool:
         """Whether the group call at `pos` supplies `what`: "id" or the name of a group trait."""
@@ -63,13 +75,21 @@ class Supplies:
         row = self._missing.get(pos)
         return row is None or what not in row.missing
 
-    def fail(self, pos: int, user_key: str, group_id: str, traits: Iterable[str]) -> SupplyRow:
-        """The call is parked or dead. Returns the row that remembers it."""
-        self._unsettled.discard(pos)
+    def fail(
+        self, pos: int, user_key: str, group_id: str, traits: Iterable[str], *, dead: bool = False
+    ) -> SupplyRow | None:
+        """The call is parked or dead. Returns the row that remembers it; None: it is dead, and others told all that it tells."""
+        read = self._unsettled.pop(pos, None)
         row = self._missing.get(pos)
-        if row is None:
-            row = self._missing[pos] = SupplyRow(pos, user_key, group_id, ["id", *traits])
+        if row is None:  # and where it was not read either: a dead one without a row is tried once more
+            row = self._missing[pos] = SupplyRow(pos, user_key, group_id, ["id", *traits] if read is not None else [])
             self._by_group.setdefault(group_id, set()).add(pos)
+            for told in self._told_since(read) if read is not None else ():
+                row.missing = _left(row, told)
+        row.is_dead = dead
+        if dead and not row.missing:
+            self._forget(pos, group_id)
+            return None
         return row
 
     def settle(
@@ -79,28 +99,52 @@ class Supplies:
 
         Returns the rows this changes (None: the row goes).
         """
-        self._unsettled.discard(pos)
+        self._unsettled.pop(pos, None)
         changed: dict[int, SupplyRow | None] = {}
-        told, callers = set(traits), set(user_keys)
+        told = self.tell(user_keys, group_id, traits)
         for other in list(self._by_group.get(group_id, ())):
             row = self._missing[other]
-            left = [
-                what
-                for what in row.missing
-                if other != pos and what not in told and not (what == "id" and row.user_key in callers)
-            ]
-            if left != row.missing:
+            left = _left(row, told)
+            if other == pos or (row.is_dead and not left):
+                changed[other] = None
+                self._forget(other, group_id)
+            elif left != row.missing:
                 row.missing = left
-                changed[other] = row if left else None
-                if not left:
-                    self._forget(other, group_id)
+                changed[other] = row
         return changed
+
+    def _told_since(self, read: int) -> Iterable[Told]:
+        return itertools.islice(self._told, read - (self._told_ever - len(self._told)), None)
+
+    def tell(self, user_keys: Iterable[str], group_id: str, traits: Iterable[str]) -> Told:
+        """A call supplies, by now. One that was read before it may fail after it, and what this told is not missing then."""
+        told = Told(group_id, frozenset(user_keys), frozenset(traits))
+        if not self._unsettled:
+            self._told.clear()
+            return told
+        self._told.append(told)
+        self._told_ever += 1
+        oldest = next(iter(self._unsettled.values()))
+        while self._told_ever - len(self._told) < oldest:
+            self._told.popleft()
+        return told
 
     def _forget(self, pos: int, group_id: str) -> None:
         del self._missing[pos]
         self._by_group[group_id].discard(pos)
         if not self._by_group[group_id]:
             del self._by_group[group_id]
+
+
+def _left(row: SupplyRow, told: Told) -> list[str]:
+    """What is still missing of a call after another one told this."""
+    if row.group_id != told.group_id:
+        return row.missing
+    return [
+        what
+        for what in row.missing
+        if what not in told.traits and not (what == "id" and row.user_key in told.user_keys)
+    ]
 
 
 def call_need(pos: int) -> str:

@@ -266,7 +266,7 @@ class Settlement:
         lane = entry.lane
         if lane.current is entry:
             lane.current = None
-        self._fail_supply(entry)
+        self._fail_supply(entry, dead=True)
         self._book.bury(entry, reason, detail)
         self._log_event(entry, "event_dead", reason=reason)
         if entry.row.type != "group":
@@ -337,11 +337,17 @@ class Settlement:
         for need in needs:
             self.open(need)
 
-    def _fail_supply(self, entry: Entry) -> None:
+    def _fail_supply(self, entry: Entry, *, dead: bool = False) -> None:
         event = entry.event
-        if event is not None and event.type == "group" and event.group_id is not None and entry.counted:
-            row = self._supplies.fail(entry.pos, entry.lane.key, event.group_id, entry.tells)
-            self._book.supply({entry.pos: row})
+        if event is None or event.type != "group" or event.group_id is None or not entry.counted:
+            return
+        row = self._supplies.fail(entry.pos, entry.lane.key, event.group_id, entry.tells, dead=dead)
+        self._book.supply({entry.pos: row})
+        missing = row.missing if row is not None else []
+        if not entry.parked and len(missing) <= len(entry.tells):  # others told some of it while it was on its way
+            self.open(f"g:{event.group_id}")
+            if "id" not in missing:
+                self.open(call_need(entry.as_of))
 
     def open(self, need: str) -> None:
         """Lanes that wait for this may ask their gate again: those in memory now, rows with the commit."""

@@ -19,7 +19,7 @@ from router.decide.gate import Supplies
 from router.deliver.agenda import Agenda
 from router.deliver.book import Book
 from router.deliver.flow import Flow
-from router.deliver.lanes import Entry, Lanes, Ready
+from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.replay import Replay
 from router.deliver.settlement import Settlement
 from router.deliver.turns import Turns
@@ -201,11 +201,14 @@ class Worker:
         if self.store.head <= self.book.read_pos or room <= 0 or self.book.window_bytes >= WINDOW_BYTES:
             return False
         rows = await self.store.read(self.book.read_pos, min(READ_EVENTS, room), WINDOW_BYTES - self.book.window_bytes)
+        ahead: list[Entry] = []
         for row in rows:
             self.book.read_pos = row.pos
             self.book.read_at = row.received_at
             if row.pos <= self.book.pos or row.pos in self.book.done:
                 self._supplies.frontier = row.pos  # settled ahead of the cursor by an earlier worker
+                if row.type == "group" and self._supplies.has(row.pos, "id"):
+                    ahead.append(Entry(row, Lane(row.user_key, loaded=True)))
                 continue
             self._supplies.read(row.pos, row.type)
             lane = self._lanes.take(row.user_key, loaded=not self.turnstile.may_have_rows)
@@ -213,7 +216,16 @@ class Worker:
             self.book.enter(entry)
             lane.waiting.append(entry)
             self._ready.add(lane)
+        if ahead:
+            await self._tell(ahead)
         return bool(rows)
+
+    async def _tell(self, ahead: list[Entry]) -> None:
+        """Group calls that supply already: what they told is not missing when one from before them fails."""
+        await self.turns.prepare(ahead)
+        for entry in ahead:
+            if entry.event is not None and entry.event.group_id is not None:
+                self._supplies.tell(entry.callers, entry.event.group_id, entry.tells)
 
     def _relieve(self) -> None:
         """When more than half of the window is done ahead of the cursor, give rows to what holds it back: the oldest ones

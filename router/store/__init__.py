@@ -156,12 +156,14 @@ class AttemptRow(msgspec.Struct):
 
 
 class SupplyRow(msgspec.Struct):
-    """A group call that does not supply at a destination; `missing`: "id" and traits nobody has supplied since."""
+    """A group call that does not supply at a destination; `missing`: "id" and traits nobody has supplied since. One that may
+    still be tried keeps its row where nothing is missing any more, so that its next failure takes nothing back."""
 
     pos: int
     user_key: str
     group_id: str
     missing: list[str]
+    is_dead: bool = False  #: it is not tried any more; not stored: it has no parked row then
 
 
 class Status(msgspec.Struct, frozen=True):

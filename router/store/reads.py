@@ -213,9 +213,11 @@ def without_lane(
 def supplies(db: sqlite3.Connection, destination: str) -> list[SupplyRow]:
     """The group calls that do not supply at this destination."""
     rows = db.execute(
-        "SELECT pos, user_key, group_id, missing FROM supply WHERE part = ? AND destination = ?", (PART, destination)
+        "SELECT pos, user_key, group_id, missing, NOT EXISTS (SELECT 1 FROM parked p WHERE p.part = s.part"
+        " AND p.destination = s.destination AND p.pos = s.pos) FROM supply s WHERE part = ? AND destination = ?",
+        (PART, destination),
     ).fetchall()
-    return [SupplyRow(pos, user_key, group_id, _json(missing)) for pos, user_key, group_id, missing in rows]
+    return [SupplyRow(pos, key, group_id, _json(missing), bool(dead)) for pos, key, group_id, missing, dead in rows]
 
 
 def openings(db: sqlite3.Connection, destination: str) -> list[tuple[str, str]]:

@@ -17,7 +17,6 @@ GATED = ("track", "page")
 FORGIVEN = frozenset(
     {
         "links by position",  # a link takes along what is held, whosever the anonymousId was as of that
-        "failure after another's success",  # a group call that fails takes back what another call told meanwhile
     }
 )
 """What the router does not keep yet. Each permits one fault, and goes with it."""
@@ -82,7 +81,6 @@ class Model:
 
     events: list[Said] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)  #: by message id, the vendor's last word
-    said_at: dict[str, int] = field(default_factory=dict)  #: by message id, in which of its answers, counted
     mapped: dict[str, tuple[str | None, str | None]] = field(
         default_factory=dict
     )  #: by message id, its user and group when it was asked
@@ -287,7 +285,7 @@ class Model:
             here = self.lanes_by_now(other) == self.lanes_by_now(said) == {self.lane(said)}
             joined = other.key != self.lane(
                 other
-            )  # perhaps when this call had been mapped: then it does not stand before it
+            )  # perhaps after this one was mapped: then it does not stand before it
             if here and not (again and joined) and not self.may_overtake(said, other):
                 self.complaints.append(f"{words} overtook {other.m} ({other.type})")
 
@@ -302,33 +300,12 @@ class Model:
     def open_for_sure(self, said: Said, lane: str) -> bool:
         """Whether the gate is open, also if what is not settled yet told nothing."""
         sober = replace(self, taking_nothing_over=self.unsettled_links())
-        if self.gate(said, lane, self.supplies).reason or sober.gate(said, lane, self.supplies).reason:
-            return False
-        if "failure after another's success" not in FORGIVEN or said.m in self.given:
-            return True
-        found = sober.standing(said, lane)
-        group = said.group or (found[0] if found else "")
-        names = [call for call in self.group_calls(group) if call.tells_name]
-        return self.outlives(names) and (said.group is not None or not found or self.outlives(self.kin(*found)))
-
-    def membership_for_sure(self, said: Said, lane: str) -> bool:
-        """The same of the group alone, without its name."""
-        found = self.standing(said, lane)
-        sure = said.group is not None or not found or self.outlives(self.kin(*found))
-        return sure or "failure after another's success" not in FORGIVEN
+        return not (self.gate(said, lane, self.supplies).reason or sober.gate(said, lane, self.supplies).reason)
 
     def unsettled_links(self) -> frozenset[str]:
         """Linking calls that are not settled: with which users may or may not have taken over a group."""
         links = [said for said in self.events if said.link is not None and not said.before]
         return frozenset(said.m for said in links if self.answers.get(said.m) not in (OK, NO))
-
-    def outlives(self, calls: list[Said]) -> bool:
-        """Whether the first of these calls supplies, or another that was settled after that failed last."""
-        first = calls[0]
-        last = self.said_at.get(first.m)
-        return self.supplies(first) or any(
-            self.supplies(call) and last is not None and self.said_at.get(call.m, -1) > last for call in calls
-        )
 
     def may_overtake(self, said: Said, other: Said) -> bool:
         """A call without the requirement goes past what a shut gate holds, and past the gated ones behind that."""
@@ -347,10 +324,9 @@ class Model:
             answers=self.answers_then,
         )
 
-    def answered(self, m: str, word: str, count: int) -> None:
-        """The vendor's word, in an answer with this number."""
+    def answered(self, m: str, word: str) -> None:
+        """The vendor's word."""
         self.answers[m] = word
-        self.said_at[m] = count
         if word == OK:
             self.received.append(m)
 
@@ -422,8 +398,6 @@ class Model:
         reason = self.gate(said, lane, self.supplies).reason
         others = (replace(self, taking_nothing_over=self.unsettled_links()), replace(self, lenient=True))
         if any(other.gate(said, lane, self.supplies).reason != reason for other in others):
-            return True
-        if reason == NO_NAME and not self.membership_for_sure(said, lane):
             return True
         return not (reason or self.open_for_sure(said, lane))
 

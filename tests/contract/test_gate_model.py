@@ -87,7 +87,6 @@ class AttentiveVendor:
     def __init__(self, model: Model, random: Random) -> None:
         self.model, self.random = model, random
         self.words: dict[str, str] = {}
-        self.answers = 0
 
     async def take(self, items: list[Item]) -> list[Outcome]:
         """One request, answered some turns of the loop later: others are on their way at the same time."""
@@ -98,9 +97,8 @@ class AttentiveVendor:
             await asyncio.sleep(0)
         answers: dict[str, Outcome] = {OK: Delivered(), LATER: RetryLater("status_503"), NO: Reject("rejected")}
         words = [self.words.get(body["m"], OK) for body in bodies]
-        self.answers += 1
         for body, word in zip(bodies, words, strict=True):
-            self.model.answered(body["m"], word, self.answers)
+            self.model.answered(body["m"], word)
         return [answers[word] for word in words]
 
 

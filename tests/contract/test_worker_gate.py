@@ -91,6 +91,35 @@ async def test_a_group_call_that_ended_dead_opens_nothing_and_a_later_good_one_d
     assert rig.vendor.ids() == ["good", "t"]
 
 
+@pytest.mark.parametrize("crashed", [False, True])
+async def test_a_name_that_another_call_told_stays_known_when_the_first_one_to_tell_it_is_refused(
+    rig: Rig, crashed: bool
+) -> None:
+    slow = asyncio.Event()
+
+    async def late() -> Reject:
+        await slow.wait()
+        return Reject("no")
+
+    rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == "g1" else Delivered()
+    rig.start()
+    await rig.call("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.call("group", "g2", userId="u2", groupId="acme", traits={"name": "Acme"})
+    while await rig.fate("g2") != ("delivered", ""):
+        await rig.vendor_moves()
+    if crashed:
+        await rig.crash()
+        rig.start()
+        while sum(bodies[0]["m"] == "g1" for bodies in rig.vendor.calls) < 2:
+            await rig.vendor_moves()
+    slow.set()
+    await rig.quiet()
+    assert await rig.fate("g1") == ("dead", "no")
+    await rig.call("track", "t", userId="u2", event="E")
+    await rig.quiet()
+    assert await rig.fate("t") == ("delivered", "")
+
+
 async def test_a_destination_added_later_sends_at_once_for_users_whose_group_came_before_it(rig: Rig) -> None:
     await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
     rig.start()

@@ -103,19 +103,65 @@ def test_a_later_good_call_stands_in_for_a_dead_one_as_far_as_it_tells_the_same(
     callers: list[str], group: str, traits: list[str], left: list[str] | None
 ) -> None:
     supplies = read_up_to(20, 10, 15)
-    supplies.fail(10, "u:u1", "acme", ["name"])
+    supplies.fail(10, "u:u1", "acme", ["name"], dead=True)
     changed = supplies.settle(15, callers, group, traits)
     if left == ["id", "name"]:
         assert changed == {}
     else:
-        assert changed == {10: SupplyRow(10, "u:u1", "acme", left) if left else None}
+        assert changed == {10: SupplyRow(10, "u:u1", "acme", left, True) if left else None}
     assert supplies.has(10, "id") == ("id" not in (left or ()))
     assert supplies.has(10, "name") == ("name" not in (left or ()))
 
 
+def test_what_was_told_while_a_call_was_on_its_way_is_not_missing_when_it_fails() -> None:
+    supplies = read_up_to(20, 10, 15)
+    supplies.settle(15, ["u:u2"], "acme", ["name"])
+    assert supplies.fail(10, "u:u1", "acme", ["name"]) == SupplyRow(10, "u:u1", "acme", ["id"])
+    assert supplies.has(10, "name")
+    assert not supplies.has(10, "id")
+
+
+def test_what_was_told_before_a_call_was_read_says_nothing_of_it() -> None:
+    supplies = read_up_to(10, 5, 10)
+    supplies.settle(10, ["u:u1"], "acme", ["name"])
+    supplies.read(11, "group")
+    supplies.fail(11, "u:u1", "acme", ["name"])
+    assert not supplies.has(11, "id")
+
+
+def test_a_call_that_is_tried_again_takes_nothing_back_that_others_told_meanwhile() -> None:
+    supplies = read_up_to(20, 10, 15)
+    supplies.fail(10, "u:u1", "acme", ["name"])
+    assert supplies.settle(15, ["u:u1"], "acme", ["name"]) == {10: SupplyRow(10, "u:u1", "acme", [])}
+    supplies.fail(10, "u:u1", "acme", ["name"])
+    assert supplies.has(10, "id")
+    assert supplies.fail(10, "u:u1", "acme", ["name"], dead=True) is None
+    assert supplies.has(10, "name")
+
+
+def test_a_dead_call_that_others_stand_in_for_takes_nothing_back_when_it_is_replayed() -> None:
+    supplies = read_up_to(20, 10, 15)
+    supplies.fail(10, "u:u1", "acme", ["name"], dead=True)
+    supplies.settle(15, ["u:u1"], "acme", ["name"])
+    supplies.fail(10, "u:u1", "acme", ["name"])
+    assert supplies.has(10, "id")
+
+
+def test_only_as_much_is_remembered_as_calls_on_their_way_may_need() -> None:
+    supplies = read_up_to(9, 5)
+    for pos in range(10, 1000):
+        supplies.read(pos, "group")
+        supplies.settle(pos, ["u:u1"], "acme", ["name"])
+    assert len(supplies._told) == 990
+    supplies.settle(5, ["u:u1"], "acme", [])
+    supplies.read(1000, "group")
+    supplies.settle(1000, ["u:u1"], "acme", [])
+    assert not supplies._told
+
+
 def test_what_the_store_remembers_is_taken_over() -> None:
     supplies = Supplies(0, 20, ())
-    supplies.restore([SupplyRow(10, "u:u1", "acme", ["name"])])
+    supplies.restore([SupplyRow(10, "u:u1", "acme", ["name"], is_dead=True)])
     assert supplies.has(10, "id")
     assert not supplies.has(10, "name")
     assert supplies.settle(10, ["u:u2"], "acme", ["name"]) == {10: None}
