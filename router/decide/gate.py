@@ -81,11 +81,13 @@ class Supplies:
         """The call is parked or dead. Returns the row that remembers it; None: it is dead, and others told all that it tells."""
         read = self._unsettled.pop(pos, None)
         row = self._missing.get(pos)
-        if row is None:  # and where it was not read either: a dead one without a row is tried once more
-            row = self._missing[pos] = SupplyRow(pos, user_key, group_id, ["id", *traits] if read is not None else [])
+        if row is None:
+            row = self._missing[pos] = SupplyRow(pos, user_key, group_id, [])
             self._by_group.setdefault(group_id, set()).add(pos)
-            for told in self._told_since(read) if read is not None else ():
-                row.missing = _left(row, told)
+            if read is not None:  # else it was dead, others stood in for it, and it is tried once more
+                row.missing = ["id", *traits]
+                for told in self._told_since(read):
+                    row.missing = _left(row, told)
         row.is_dead = dead
         if dead and not row.missing:
             self._forget(pos, group_id)

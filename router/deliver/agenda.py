@@ -230,10 +230,5 @@ class Agenda:
             self._book.bury(entry, result.reason, result.detail)
             return
         entry.items = result.items
-        is_free = not lane.blocked
-        lane.rewind(MAIN, place)  # rows of an earlier life of the worker may stand further on than it has read by now
-        self._book.park(entry, "queued", WAKE, MAIN)
+        self._settlement.insert(entry, WAKE)
         self._book.fence(lane)  # sent before it is stored, a crash would tell it once more and otherwise
-        if is_free:
-            lane.mode = RETRY
-            self._settlement.drain(lane)

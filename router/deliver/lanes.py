@@ -253,11 +253,6 @@ class Ready:
             (self._draining if lane.draining else self._live).append(lane)
         self.wake()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether any lane wants a turn."""
-        return bool(self._live or self._draining)
-
     def take_live(self, most: int) -> list[Lane]:
         """The first lanes of those that do not drain, which stand there no more."""
         return _take(self._live, most)

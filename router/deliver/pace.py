@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from router.clock import Alarm, Clock
 
@@ -27,22 +25,14 @@ OVERDUE_S = 0.1
 
 
 class Pace:
-    """Of one destination; asked before each slice. `wake` lets its loop look again. Entered and left with the loop."""
+    """Of one destination; asked before each slice. `wake` lets its loop look again."""
 
     def __init__(self, clock: Clock, wake: Callable[[], None], read_pos: int) -> None:
         self._clock, self._wake = clock, wake
         self._read_pos = read_pos  #: when it was asked last and gave a number
-        self._alarm = Alarm(clock, self._rested)
+        self.alarm = Alarm(clock, self._rested)  #: entered and left with the loop
         self._rests = False
         self._rested_at = 0.0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._alarm.__aexit__(kind, error, trace)
 
     def lanes(self, *, is_storing: bool, read_pos: int, read_at: int) -> int:
         """How many lanes may take turns with parked events now; where it is none, `wake` or the end of the commit tells when to
@@ -60,7 +50,7 @@ class Pace:
         yield
         took_ms = int(1000 * (self._clock.monotonic() - began))
         self._rests = True
-        self._alarm.set(self._clock.now_ms() + min(PAUSE_CAP_MS, max(PAUSE_MS, int(REST * took_ms))))
+        self.alarm.set(self._clock.now_ms() + min(PAUSE_CAP_MS, max(PAUSE_MS, int(REST * took_ms))))
 
     @property
     def overdue(self) -> bool:

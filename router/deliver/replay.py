@@ -24,7 +24,7 @@ from router.deliver.turnstile import Turnstile
 from router.destinations import Destination
 from router.event import show_user_key
 from router.plugin import Group
-from router.store import MAIN, RETRY, DeadRow, Letters, LogRow, ParkedRow, ReplayRow, Store
+from router.store import MAIN, DeadRow, Letters, LogRow, ParkedRow, ReplayRow, Store
 from router.telemetry import Log
 
 SLICE = 100
@@ -190,12 +190,7 @@ class Replay:
         )  # fmt: skip
         entry = self._turnstile.entry(parked, lane)
         entry.parked = False  # its row is still to be written
-        is_free = not lane.blocked
-        lane.rewind(MAIN, place)  # rows of an earlier life of the worker may stand further on than it has read by now
-        self._settlement.park(entry, "queued", "behind_lane", MAIN)
-        if is_free:
-            lane.mode = RETRY
-            self._settlement.drain(lane)
+        self._settlement.insert(entry, "behind_lane")
         if self._log.writes("event_replayed"):
             self._log.emit(
                 "event_replayed", message_id=row.message_id, source=row.source, user_key=show_user_key(lane.key),

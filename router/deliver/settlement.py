@@ -261,6 +261,17 @@ class Settlement:
         self._fail_supply(entry)
         self._book.park(entry, state, reason, queue)
 
+    def insert(self, entry: Entry, reason: str) -> None:
+        """Park what a timer returned or a replay feeds, at a place between events; a lane that is free lets it go now."""
+        lane, is_free = entry.lane, not entry.lane.blocked
+        lane.rewind(
+            MAIN, entry.place
+        )  # rows of an earlier life of the worker may stand further on than it has read by now
+        self.park(entry, "queued", reason, MAIN)
+        if is_free:
+            lane.mode = RETRY
+            self.drain(lane)
+
     def bury(self, entry: Entry, reason: str, detail: str) -> None:
         """A dead letter: what it would have supplied stays missing."""
         lane = entry.lane

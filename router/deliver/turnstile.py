@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from router.clock import Clock
 from router.deliver.book import Book
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.overlay import Overlay
@@ -44,9 +43,9 @@ class Turnstile:
         ready: Ready,
         settlement: Settlement,
         turns: Turns,
-        clock: Clock,
+        pace: Pace,
     ) -> None:
-        self.pace = Pace(clock, ready.wake, book.read_pos)
+        self._pace = pace
         self._destination, self._store, self._book, self._lanes = destination, store, book, lanes
         self._ready, self._settlement, self._turns = ready, settlement, turns
         self._fenced: list[Lane] = []
@@ -88,7 +87,7 @@ class Turnstile:
             del self._unread[lane]
             self._ready.add(lane)
         takes = [self._take_live_turns, self._take_slice]
-        for take in reversed(takes) if self.pace.overdue else takes:  # neither line starves the other
+        for take in reversed(takes) if self._pace.overdue else takes:  # neither line starves the other
             if await take():
                 return True
         return False
@@ -102,10 +101,10 @@ class Turnstile:
     async def _take_slice(self) -> bool:
         """Lanes that drain, as many as may go on now."""
         book = self._book
-        most = self.pace.lanes(is_storing=book.is_storing, read_pos=book.read_pos, read_at=book.read_at)
+        most = self._pace.lanes(is_storing=book.is_storing, read_pos=book.read_pos, read_at=book.read_at)
         lanes = self._ready.take_draining(min(most, TURNS))
         if lanes:
-            with self.pace.slice():
+            with self._pace.slice():
                 await self._give_turns(lanes)
         return bool(lanes)
 
@@ -317,9 +316,8 @@ class Turnstile:
         if not anonymous.held and not undecided:
             return False
         if anonymous.current is not None or anonymous.deferred or undecided:
-            anonymous.joining.append(
-                lane
-            )  # what is in flight there ends first, what came before this call has its turn
+            # What is in flight there ends first, and what came before this call has its turn.
+            anonymous.joining.append(lane)
             self._settlement.put_back(entry, ready=False)
             self._ready.add(anonymous)
             return True

@@ -20,6 +20,7 @@ from router.deliver.agenda import Agenda
 from router.deliver.book import Book
 from router.deliver.flow import Flow
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
+from router.deliver.pace import Pace
 from router.deliver.replay import Replay
 from router.deliver.settlement import Settlement
 from router.deliver.turns import Turns
@@ -75,8 +76,9 @@ class Worker:
         )  # fmt: skip
         self._outbox = self.settlement.outbox
         self.turns = turns = Turns(destination, store, self.book, self._supplies, self._warn)
+        self._pace = Pace(clock, self._wake.set, self.book.read_pos)
         self.turnstile = Turnstile(
-            destination, store, self.book, self._lanes, self._ready, self.settlement, turns, clock
+            destination, store, self.book, self._lanes, self._ready, self.settlement, turns, self._pace
         )
         self._agenda = Agenda(
             destination, store, clock, log, self.book, self._lanes, self._ready, self.settlement, turns, self.turnstile
@@ -112,7 +114,7 @@ class Worker:
     async def _work(self) -> None:
         self.store.watch(self._wake.set)
         try:
-            async with self._alarm, self.turnstile.pace, asyncio.TaskGroup() as group:
+            async with self._alarm, self._pace.alarm, asyncio.TaskGroup() as group:
                 commits = group.create_task(self._commit_on(), name=f"commit-{self.destination.name}")
                 await self._loop()
                 await self._outbox.drain(0.0 if self._is_cut else self.destination.config.delivery.timeout_s)

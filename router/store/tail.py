@@ -1,5 +1,5 @@
 """The tail of the log: its newest events, as they were accepted. A destination that keeps up reads them without a trip to the
-disk, and they are the same objects for all destinations."""
+disk, and all destinations share their bodies."""
 
 from __future__ import annotations
 

@@ -283,9 +283,8 @@ class Model:
             if other.pos >= said.pos or self.final(other):
                 continue
             here = self.lanes_by_now(other) == self.lanes_by_now(said) == {self.lane(said)}
-            joined = other.key != self.lane(
-                other
-            )  # perhaps after this one was mapped: then it does not stand before it
+            # Perhaps after this one was mapped: then it does not stand before it.
+            joined = other.key != self.lane(other)
             if here and not (again and joined) and not self.may_overtake(said, other):
                 self.complaints.append(f"{words} overtook {other.m} ({other.type})")
 
@@ -397,9 +396,7 @@ class Model:
         """Whether the gate may be shut though all that was told would open it, or tell of another need."""
         reason = self.gate(said, lane, self.supplies).reason
         others = (replace(self, taking_nothing_over=self.unsettled_links()), replace(self, lenient=True))
-        if any(other.gate(said, lane, self.supplies).reason != reason for other in others):
-            return True
-        return not (reason or self.open_for_sure(said, lane))
+        return any(other.gate(said, lane, self.supplies).reason != reason for other in others)
 
     def retried_in(self, lane: str) -> list[Said]:
         """What blocks a lane. Where that is dropped, the lane waits on until the next attempt would have been."""

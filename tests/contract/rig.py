@@ -248,7 +248,8 @@ class Rig:
             return False
         if worker is None:
             return True
-        if worker.flow.running and (self.store.head > worker.book.read_pos or worker._ready.waiting):
+        ready = worker._ready._live or worker._ready._draining
+        if worker.flow.running and (self.store.head > worker.book.read_pos or ready):
             return True
         return not worker.book.empty or bool(worker.book.unstored()[:-1]) or worker.settlement.outbox.in_flight > 0
 

@@ -22,7 +22,8 @@ def lanes(pace: Pace, *, is_storing: bool = False, read_pos: int = 1, read_at: i
 
 
 async def test_alone_there_is_no_pause() -> None:
-    async with Pace(FakeClock(), lambda: None, 0) as made:
+    made = Pace(FakeClock(), lambda: None, 0)
+    async with made.alarm:
         with made.slice():
             pass
         long_ago = START_MS - pace.LIVE_MS
@@ -31,7 +32,8 @@ async def test_alone_there_is_no_pause() -> None:
 
 async def test_beside_live_events_a_slice_waits_for_the_pause_after_the_one_before_and_wakes_the_loop() -> None:
     clock, woken = FakeClock(), asyncio.Event()
-    async with Pace(clock, woken.set, 0) as made:
+    made = Pace(clock, woken.set, 0)
+    async with made.alarm:
         assert lanes(made) == BESIDE
         with made.slice():
             pass
@@ -42,13 +44,15 @@ async def test_beside_live_events_a_slice_waits_for_the_pause_after_the_one_befo
 
 
 async def test_beside_live_events_a_slice_waits_for_the_commit_of_the_one_before() -> None:
-    async with Pace(FakeClock(), lambda: None, 0) as made:
+    made = Pace(FakeClock(), lambda: None, 0)
+    async with made.alarm:
         assert lanes(made, is_storing=True) == 0
 
 
 async def test_a_machine_that_slept_during_a_slice_does_not_rest_for_hours() -> None:
     clock, woken = FakeClock(), asyncio.Event()
-    async with Pace(clock, woken.set, 0) as made:
+    made = Pace(clock, woken.set, 0)
+    async with made.alarm:
         with made.slice():
             clock.advance(3600)
         clock.advance(pace.PAUSE_CAP_MS / 1000)
@@ -58,7 +62,8 @@ async def test_a_machine_that_slept_during_a_slice_does_not_rest_for_hours() -> 
 
 async def test_live_events_that_never_end_keep_a_slice_waiting_only_so_long() -> None:
     clock, woken = FakeClock(), asyncio.Event()
-    async with Pace(clock, woken.set, 0) as made:
+    made = Pace(clock, woken.set, 0)
+    async with made.alarm:
         with made.slice():
             pass
         clock.advance(pace.PAUSE_MS / 1000)
@@ -69,6 +74,7 @@ async def test_live_events_that_never_end_keep_a_slice_waiting_only_so_long() ->
 
 
 async def test_a_slice_takes_more_where_more_live_events_come_than_it_would_let_go() -> None:
-    async with Pace(FakeClock(), lambda: None, 1000) as made:
+    made = Pace(FakeClock(), lambda: None, 1000)
+    async with made.alarm:
         assert lanes(made, read_pos=1000 + BESIDE) == pace.KEEP_UP * BESIDE
         assert lanes(made, read_pos=1000 + BESIDE) == BESIDE
