@@ -181,6 +181,10 @@ def _onlys(rules: Rules) -> Iterator[Fault]:
             if _within(path, source):
                 new = ".".join((text.partition(".")[0], *target))
                 yield "only", text, f'"{other}" is renamed before; write "{new}"'
+    for text, path in rules.only:
+        for other, whole, value in rules.set:
+            if _within(path, whole) and not _leads(path[len(whole) :], value):
+                yield "only", text, f'"{other}" is set to a value that has nothing there; keep "{other}" instead'
     made_by = [("rename", text, target) for text, _, target in rules.rename]
     for key, text, path in made_by + [("set", text, path) for text, path, _ in rules.set]:
         if not any(_overlap(path, kept) for _, kept in rules.only):
@@ -190,6 +194,15 @@ def _onlys(rules: Rules) -> Iterator[Fault]:
 def _within(path: Path, other: Path) -> bool:
     """Whether `path` is `other`, or inside it."""
     return path[: len(other)] == other
+
+
+def _leads(path: Path, value: Any) -> bool:
+    """Whether a value has something at a path inside it."""
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -108,6 +108,8 @@ def test_a_table_of_all_four_operations_loads(write_config: Write) -> None:
          '.rename."properties.a": what it makes is not in `only` and would go again; add it there'),
         ('set = { "user.a" = 1 }\nonly = ["traits.c"]',
          '.set."user.a": what it makes is not in `only` and would go again; add it there'),
+        ('set = { "properties.a" = { b = 1 } }\nonly = ["properties.a.c"]',
+         '.only[0] (properties.a.c): "properties.a" is set to a value that has nothing there; keep "properties.a" instead'),
         ('set = { "properties.since" = 2026-01-31 }',
          '.set."properties.since": JSON has no dates and times; write text between quotes, e.g. "2026-01-31"'),
         ('set = { "properties.a" = [{ b = 07:30:00 }] }',
