@@ -4,10 +4,12 @@ before any handler does."""
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
-import os
 import resource
 import socket
+import struct
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +20,9 @@ from router.ingest.answers import failure, failure_body
 
 SPARE_FILES = 256
 """Descriptors kept for all but connections: the store, destinations, the admin listener."""
+
+HANDSHAKE_S = 0.1
+"""While stopping, a connection whose handshake had begun gets this long to be there."""
 
 QUIET_S = 0.5
 """While stopping, a connection without a request stays this long: its client may be about to send one, and is told to
@@ -33,6 +38,11 @@ _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%s" % (len(_TOO_MANY), _TOO_MANY)
 )
+
+SO_ATTACH_FILTER = 26  #: of asm-generic/socket.h; Python has no name for it
+
+_IGNORE_SYN = [(0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF)]
+"""Classic BPF, as in Linux's networking/filter.rst: load byte 13 of the TCP header, its flags; drop the segment if SYN is set."""
 
 
 def make_runner(app: web.Application, **kwargs: Any) -> IngestRunner:
@@ -60,10 +70,11 @@ class IngestRunner(web.AppRunner):
         server = self.server
         assert isinstance(server, _Server)
         server.is_stopping = True
-        late = [connection for site in list(self.sites) for connection in await _stop_listening(site)]
-        loop = asyncio.get_running_loop()
-        for connection in late:
-            await loop.connect_accepted_socket(server, connection)
+        for site in self.sites:
+            _take_no_more(site)
+        await asyncio.sleep(HANDSHAKE_S)
+        for site in list(self.sites):
+            await site.stop()
         await server.drain()
 
     async def _make_server(self) -> web.Server:
@@ -92,7 +103,8 @@ class _Server(web.Server):
 
     async def _empties(self) -> bool:
         """Whether all connections go within `QUIET_S`."""
-        await asyncio.sleep(0)  # what the loop has accepted by now is told to us before we look
+        for _ in range(2):  # what the loop has accepted by now becomes a task, then one of ours, before we look
+            await asyncio.sleep(0)
         self._look()
         try:
             async with asyncio.timeout(QUIET_S):
@@ -182,17 +194,15 @@ class _Connection(web.RequestHandler):
         return response
 
 
-async def _stop_listening(site: web.BaseSite) -> list[socket.socket]:
-    """Close a site's listening sockets. Returns the connections that waited in them: closing alone would reset those."""
-    server = site._server
-    assert server is not None
-    listening = [socket.socket(fileno=os.dup(one.fileno())) for one in server.sockets]  # type: ignore[attr-defined]
-    await site.stop()  # the copies keep them open, and nobody else accepts from here on
-    waiting: list[socket.socket] = []
-    for one in listening:
-        with one, suppress(BlockingIOError):
-            one.setblocking(False)
-            while True:
-                waiting.append(one.accept()[0])
-                waiting[-1].setblocking(False)
-    return waiting
+def _take_no_more(site: web.BaseSite) -> None:
+    """Let a site's sockets ignore who knocks from here on, so that none is reset as they close.
+
+    Closing alone resets every connection that was made since the last `accept`: 2 of 27 stops under load had one. Whoever is
+    ignored knocks again after a second (RFC 6298, 2.1), and is refused. Where the system has no such filter, it stays at that.
+    """
+    assert site._server is not None
+    steps = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _IGNORE_SYN))
+    program = struct.pack("HP", len(_IGNORE_SYN), ctypes.addressof(steps))
+    for one in site._server.sockets if sys.platform == "linux" else ():  # type: ignore[attr-defined]
+        with suppress(OSError):
+            one.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
