@@ -67,6 +67,13 @@ def linked_user(known: Known, anonymous_key: str, pos: int) -> str | None:
     return found
 
 
+def owner(known: Known, anonymous_key: str, pos: int) -> str | None:
+    """Whose an event of this position is that names no user: the user's whose the anonymousId was as of then, else the first
+    one's that it was linked to afterwards."""
+    links = known.links.get(anonymous_key, ())
+    return linked_user(known, anonymous_key, pos) or (links[0][1] if links else None)
+
+
 def standing(event: Event, keys: Iterable[str], pos: int, known: Known) -> Standing | None:
     """The event's own group, else the membership as of `pos`, else the first one after it: so an event that was held
     belongs to the group that released it, and a replay gives the same answer."""

@@ -12,13 +12,15 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from router.decide.decide import gated_by
 from router.deliver.book import Book
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.overlay import Overlay
 from router.deliver.pace import Pace
 from router.deliver.settlement import Settlement
-from router.deliver.turns import WAKE, Turns, made_by
+from router.deliver.turns import WAKE, Blocked, Turns, made_by
 from router.destinations import Destination
+from router.directory import owner
 from router.plugin import Event, Item
 from router.store import EVERY, HELD, PLACES, WAITING, LaneRow, ParkedRow, Store
 
@@ -122,11 +124,18 @@ class Turnstile:
                     self._run_lane(lane, known)
 
     def _linked_lanes(self, entries: list[Entry]) -> list[Lane]:
-        """The lanes of anonymousIds that these calls link to a user: what they hold will join the user's lane."""
-        if self._book.held <= 0:
-            return []
-        keys = {key for entry in entries if entry.event is not None and (key := _linked_key(entry.event))}
+        """The lanes of anonymousIds that these calls link to a user, and of users whom held events of these calls' anonymousId
+        belong to: what is held there may join the user's lane."""
+        keys = {user_key for lane in {entry.lane for entry in entries} if (user_key := self._owner(lane))}
+        if self._book.held > 0:
+            keys |= {key for entry in entries if entry.event is not None and (key := _linked_key(entry.event))}
         return [self._lanes.take(key, loaded=not self.may_have_rows) for key in sorted(keys)]
+
+    def _owner(self, lane: Lane) -> str | None:
+        """The user whose an anonymousId's held events are; they are of one user at any time."""
+        if not lane.held or not lane.key.startswith("a:"):
+            return None
+        return owner(self._turns.known, lane.key, lane.first_held // PLACES)
 
     async def load_lanes(self, lanes: Sequence[Lane]) -> None:
         """Read the rows of those lanes whose row was not read yet."""
@@ -238,7 +247,10 @@ class Turnstile:
             self._fenced.append(lane)
         elif lane.current is None:
             for other in lane.joining:
-                self._ready.add(other)
+                if (
+                    not other.waiting or other.waiting[0].pos == first
+                ):  # the others would only come back to wait for this one
+                    self._ready.add(other)
 
     def _drain_one(self, lane: Lane, known: set[int]) -> bool:
         """One parked event of a draining lane. False: nothing can be done before more is loaded."""
@@ -299,10 +311,18 @@ class Turnstile:
 
     def _turn(self, entry: Entry) -> bool:
         """Give an event its turn. False: it was put back."""
-        return not self._joins(entry) and self._settlement.take(entry, self._turns.take(entry))
+        if self._joins(entry):
+            return False
+        if self._is_apart(entry):
+            if entry.lane.blocked and not entry.parked:
+                return self._settlement.take(entry, Blocked())
+            self._hand_over(entry)
+            return False
+        return self._settlement.take(entry, self._turns.take(entry))
 
     def _joins(self, entry: Entry) -> bool:
-        """At a linking call's turn, what is held for the anonymousId joins the user's lane. True: it has to wait first."""
+        """At a linking call's turn, what is held for the anonymousId joins the user's lane, if it is that user's. True: the call
+        has to wait first."""
         event, lane = entry.event, entry.lane
         if event is None or event.user_id is None or not (source := _linked_key(event)):
             return False
@@ -313,7 +333,7 @@ class Turnstile:
             anonymous.joining.remove(lane)
             self._ready.add(anonymous)
         undecided = bool(anonymous.waiting) and anonymous.waiting[0].pos < entry.pos
-        if not anonymous.held and not undecided:
+        if not undecided and self._owner(anonymous) != lane.key:
             return False
         if anonymous.current is not None or anonymous.deferred or undecided:
             # What is in flight there ends first, and what came before this call has its turn.
@@ -321,13 +341,37 @@ class Turnstile:
             self._settlement.put_back(entry, ready=False)
             self._ready.add(anonymous)
             return True
-        self._book.move(anonymous, lane, event.user_id)
+        self._move_held(anonymous, lane)
+        return False
+
+    def _is_apart(self, entry: Entry) -> bool:
+        """Whether what is held for its anonymousId is another user's: it must not wait behind that, nor go along with it."""
+        event, lane = entry.event, entry.lane
+        if event is None or entry.origin or entry.queue == HELD or not gated_by(event.type, self._destination):
+            return False
+        held_by = self._owner(lane)
+        return held_by is not None and held_by != owner(self._turns.known, lane.key, entry.as_of)
+
+    def _hand_over(self, entry: Entry) -> None:
+        """What is held for an anonymousId joins the user whose it is, before the first event of the next one has its turn."""
+        lane = entry.lane
+        held_by = self._lanes.get(self._owner(lane) or "")
+        if held_by is None or not held_by.loaded:  # what is held was parked a moment ago: prepare this event once more
+            self._settlement.put_back(entry)
+            return
+        if not lane.deferred:
+            self._move_held(lane, held_by)
+        self._settlement.put_back(entry, ready=False)
+        if lane not in self._fenced:
+            self._fenced.append(lane)
+
+    def _move_held(self, anonymous: Lane, lane: Lane) -> None:
+        self._book.move(anonymous, lane, lane.key[2:])
         self._lanes.set_need(anonymous, "")
         if not anonymous.main and not anonymous.draining:
             self._lanes.free(anonymous)
         self._ready.add(anonymous)
         self._settlement.ask_again(lane)
-        return False
 
 
 def _linked_key(event: Event) -> str | None:

@@ -14,12 +14,6 @@ from functools import cached_property
 from typing import Any
 
 GATED = ("track", "page")
-FORGIVEN = frozenset(
-    {
-        "links by position",  # a link takes along what is held, whosever the anonymousId was as of that
-    }
-)
-"""What the router does not keep yet. Each permits one fault, and goes with it."""
 NO_GROUP, NO_NAME = "group_unknown", "group_name_unknown"
 OK, LATER, NO = "ok", "later", "no"
 """The vendor's answers: taken, not now, never."""
@@ -207,35 +201,48 @@ class Model:
         seen = self.seen.get(said.m)
         return seen.lane if seen is not None and seen.lane else said.key
 
+    def owner(self, said: Said) -> str | None:
+        """Whose an event is that names no user: the user's that its anonymousId belonged to as of then, else the next one's."""
+        after = [link.link[1] for link in self.links(said.key) if link.link is not None]
+        return self.linked_user(said.key, said.pos) or next(iter(after), None)
+
+    def owners_links(self, said: Said) -> list[Said]:
+        """The calls that link its anonymousId to its owner, as far as they were read."""
+        links = self.links(said.key) if said.gated and not said.user else []
+        return [link for link in links if link.m not in self.unread and link.link == (said.key, self.owner(said))]
+
     def joined_by(self, said: Said) -> list[Said]:
-        """The linking calls that may take an anonymous event along into their user's lane: the first one after it; of those that
-        have their turn at the same time, any."""
-        later = [link for link in self.links(said.key) if link.pos > said.pos and link.m not in self.unread]
-        if not later or not said.gated or said.user is not None:
+        """The linking calls that take an event along into its owner's lane, if it is held when they have their turn."""
+        return [link for link in self.owners_links(said) if link.pos > said.pos]
+
+    def joined_late_by(self, said: Said) -> list[Said]:
+        """Linking calls from before the event that may have their turn after it: they stood behind a retry, or came just now. They
+        take along what is held when they go."""
+        return [link for link in self.owners_links(said) if link.pos < said.pos and self.is_queued(link)]
+
+    def makes_way_for(self, said: Said) -> list[Said]:
+        """Events of the same anonymousId and of another owner that may have their turn now: what is held goes to its own first."""
+        if not said.gated or said.user is not None:
             return []
-        return [link for link in later if link is later[0] or not self.had_its_turn(later[0])]
+        others = [
+            other for other in self.events if other.gated and other.key == said.key and other.m not in self.unread
+        ]
+        return [other for other in others if self.is_queued(other) and self.owner(other) != self.owner(said)]
+
+    def is_queued(self, said: Said) -> bool:
+        """Whether it came just now, or stood in a queue when nothing moved last."""
+        return self.seen.get(said.m, Seen("queued", "")).state == "queued"
 
     def had_its_turn(self, said: Said) -> bool:
         """Whether it had, when nothing moved last."""
         seen = self.seen.get(said.m)
         return seen is not None and (seen.state, seen.reason) != ("queued", "in_flight")
 
-    def joined_late_by(self, said: Said) -> list[Said]:
-        """Linking calls from before the event that may have their turn after it: they stood behind a retry, or came just now. They
-        take along what is held when they go."""
-        earlier = [link for link in self.links(said.key) if link.pos < said.pos] if said.gated and not said.user else []
-        late = [link for link in earlier if self.seen.get(link.m, Seen("queued", "")).state == "queued"]
-        if "links by position" in FORGIVEN:
-            return late
-        return [link for link in late if link.link == (said.key, self.linked_user(said.key, said.pos))]
-
     def lanes_by_now(self, said: Said) -> set[str]:
         """In which lanes it may stand while things move."""
-        lanes = {self.lane(said)}
-        if lanes == {said.key}:
-            links = [*self.joined_by(said), *self.joined_late_by(said)]
-            lanes |= {link.link[1] for link in links if link.link is not None}
-        return lanes
+        lane, owner = self.lane(said), self.owner(said)
+        moves = lane == said.key and (self.joined_by(said) or self.joined_late_by(said) or self.makes_way_for(said))
+        return {lane, owner} if moves and owner is not None else {lane}
 
     def lanes_at_rest(self, said: Said, now: Seen) -> set[str]:
         """In which lanes it may stand when nothing moves."""
@@ -244,10 +251,10 @@ class Model:
             return {said.key}
         if now.state != "held" or possible == {said.key} or self.lane(said) != said.key:
             return possible
-        before, first = self.seen.get(said.m), next(iter(self.joined_by(said)), None)
-        if first is None or (before is not None and before.queue == "main"):
+        before = self.seen.get(said.m)
+        if before is not None and before.queue == "main":
             return possible
-        return possible - {said.key}
+        return possible - {said.key} if any(not self.had_its_turn(link) for link in self.joined_by(said)) else possible
 
     def final(self, said: Said) -> bool:
         """Whether nothing of it is to be sent any more."""
@@ -339,9 +346,15 @@ class Model:
             if shown.lane and shown.lane not in self.lanes_at_rest(said, shown):
                 lanes = sorted(self.lanes_at_rest(said, shown))
                 wrong.append(f"{said.m} ({said.type} of {said.key}) stands in {shown.lane}, not in {lanes}")
+        for key in {shown.lane for shown in now.values() if shown.lane.startswith("a:")}:
+            owners = {
+                self.owner(said) for said in self.events if (now[said.m].lane, now[said.m].queue) == (key, "held")
+            }
+            if len(owners) > 1:
+                wrong.append(f"{key} holds events of {sorted(map(str, owners))}")
         if not wrong:
             for said in self.events:
-                if self.was_retried(said) and self.joined_by(said):
+                if self.was_retried(said) and len(self.lanes_by_now(said)) > 1:
                     self.waits_for_nothing.setdefault(said.m, set()).update(self.lanes_by_now(said))
             before, self.seen = self.seen, dict(now)
             self.answers_then = dict(self.answers)
@@ -385,7 +398,8 @@ class Model:
         shut = self.gate(said, lane, self.supplies).reason and not self.unsure(said, lane)
         if retried:
             held = {("held", NO_GROUP), ("held", NO_NAME)}
-            return held if shut else held | {("queued", "behind_lane")}
+            apart = said.key == lane and any(self.owner(one) != self.owner(said) for one in self.standing_in(lane))
+            return held if shut and not apart else held | {("queued", "behind_lane")}
         first = next(one for one in self.standing_in(lane) if one.gated)
         reason = self.gate(first, lane, self.supplies).reason
         if self.unsure(first, lane):

@@ -167,6 +167,48 @@ async def test_a_link_waits_for_what_its_anonymous_id_called_before_it_and_takes
     assert rig.vendor.received[-1]["user"] == "u1"
 
 
+async def test_what_is_held_of_a_shared_browser_goes_out_for_the_user_who_had_it_then(rig: Rig) -> None:
+    rig.start()
+    await rig.call("identify", "i1", userId="u1", anonymousId="x")
+    await rig.call("track", "t1", anonymousId="x", event="E")
+    await rig.quiet()
+    await rig.call("identify", "i2", userId="u2", anonymousId="x")
+    await rig.call("group", "g2", userId="u2", groupId="beta", traits={"name": "Beta"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["i1", "i2", "g2"]
+    await rig.call("track", "t2", anonymousId="x", event="E")
+    await rig.quiet()
+    assert await rig.fate("t1") == ("held", "group_unknown")
+    await rig.call("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    groups = [(body["m"], body["group"]) for body in rig.vendor.received if body["m"].startswith("t")]
+    assert groups == [("t2", "beta"), ("t1", "acme")]
+
+
+async def test_the_first_link_takes_along_what_is_held_also_when_a_later_one_is_faster(rig: Rig) -> None:
+    slow = asyncio.Event()
+
+    async def late() -> Delivered:
+        await slow.wait()
+        return Delivered()
+
+    rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == "i0" else Delivered()
+    rig.start()
+    await rig.call("track", "t", anonymousId="x", event="E")
+    await rig.call("identify", "i0", userId="u1")
+    await rig.call("identify", "i1", userId="u1", anonymousId="x")  # has no turn while i0 is on its way
+    await rig.call("identify", "i2", userId="u2", anonymousId="x")
+    while "i2" not in rig.vendor.ids():
+        await rig.vendor_moves()
+    slow.set()
+    await rig.quiet()
+    await rig.call("group", "g2", userId="u2", groupId="beta", traits={"name": "Beta"})
+    await rig.call("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    sent = next(body for body in rig.vendor.received if body["m"] == "t")
+    assert (sent["user"], sent["group"]) == ("u1", "acme")
+
+
 async def test_a_group_call_of_an_anonymous_id_is_taken_over_by_its_user_with_the_link(rig: Rig) -> None:
     rig.start()
     await rig.call("track", "t", userId="u1", event="E")
