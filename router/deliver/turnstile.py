@@ -12,16 +12,15 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from router.decide.decide import gated_by
 from router.deliver.book import Book
+from router.deliver.joins import Joins
 from router.deliver.lanes import Entry, Lane, Lanes, Ready
 from router.deliver.overlay import Overlay
 from router.deliver.pace import Pace
 from router.deliver.settlement import Settlement
 from router.deliver.turns import WAKE, Blocked, Turns, made_by
 from router.destinations import Destination
-from router.directory import owner
-from router.plugin import Event, Item
+from router.plugin import Item
 from router.store import EVERY, HELD, PLACES, WAITING, LaneRow, ParkedRow, Store
 
 TURNS = 500
@@ -50,7 +49,8 @@ class Turnstile:
         self._pace = pace
         self._destination, self._store, self._book, self._lanes = destination, store, book, lanes
         self._ready, self._settlement, self._turns = ready, settlement, turns
-        self._fenced: list[Lane] = []
+        self._joins = Joins(destination, book, lanes, ready, settlement, turns)
+        self._fenced: list[Lane] = []  #: lanes that want a turn when the present step is stored
         self._unread: dict[Lane, int] = {}  #: draining lanes whose next event stands further on than the log was read
         self.may_have_rows = True  #: False: it is certain that no lane has a row
         self.drained = 0  #: lanes whose parked events have all gone out, ever
@@ -116,26 +116,12 @@ class Turnstile:
             await self._fetch_parked([lane for lane in lanes if lane.draining and lane.current is None])
             prepared = [entry for lane in lanes for entry in self._candidates(lane)]
             await self._turns.prepare(prepared)
-            linked = self._linked_lanes(prepared)
+            linked = [self._lanes.take(key, loaded=not self.may_have_rows) for key in self._joins.keys(prepared)]
             with self._lanes.in_hand(linked):
                 await self.load_lanes(linked)
                 known = {id(entry) for entry in prepared}
                 for lane in sorted(lanes, key=_first_pos):
                     self._run_lane(lane, known)
-
-    def _linked_lanes(self, entries: list[Entry]) -> list[Lane]:
-        """The lanes of anonymousIds that these calls link to a user, and of users whom held events of these calls' anonymousId
-        belong to: what is held there may join the user's lane."""
-        keys = {user_key for lane in {entry.lane for entry in entries} if (user_key := self._owner(lane))}
-        if self._book.held > 0:
-            keys |= {key for entry in entries if entry.event is not None and (key := _linked_key(entry.event))}
-        return [self._lanes.take(key, loaded=not self.may_have_rows) for key in sorted(keys)]
-
-    def _owner(self, lane: Lane) -> str | None:
-        """The user whose an anonymousId's held events are; they are of one user at any time."""
-        if not lane.held or not lane.key.startswith("a:"):
-            return None
-        return owner(self._turns.known, lane.key, lane.first_held // PLACES)
 
     async def load_lanes(self, lanes: Sequence[Lane]) -> None:
         """Read the rows of those lanes whose row was not read yet."""
@@ -166,8 +152,8 @@ class Turnstile:
         for lane in lanes:
             if lane.fence is None and not lane.deferred:
                 wants += [(lane, queue) for queue in lane.open_queues() if not lane.buffers[queue]]
-            elif lane not in self._fenced:
-                self._fenced.append(lane)
+            else:
+                self._await_commit(lane)
         if not wants:
             return
         asked = [(lane.key, queue, lane.fetched.get(queue, -1)) for lane, queue in wants]
@@ -176,7 +162,7 @@ class Turnstile:
             lane.buffers[queue].extend(self.entry(row, lane) for row in rows)
             if not rows:
                 self._book.fence(lane)  # cannot be: its rows are counted; look again when all is stored
-                self._fenced.append(lane)
+                self._await_commit(lane)
 
     async def parked(self, asked: list[tuple[str, str, int]], limit: int) -> list[list[ParkedRow]]:
         """For each (user key, queue, place): parked rows behind that place as they are now, in order."""
@@ -213,7 +199,7 @@ class Turnstile:
     def _run_lane(self, lane: Lane, known: set[int]) -> None:
         """Take turns until the lane has something in flight, or wants more loaded."""
         if lane.frozen:
-            self._fenced.append(lane)
+            self._await_commit(lane)
             return
         if lane.joining:
             self._run_before_joining(lane, known)
@@ -244,19 +230,16 @@ class Turnstile:
             if not self._turn(lane.waiting.popleft()):
                 return
         if lane.deferred:
-            self._fenced.append(lane)
+            self._await_commit(lane)
         elif lane.current is None:
-            for other in lane.joining:
-                if (
-                    not other.waiting or other.waiting[0].pos == first
-                ):  # the others would only come back to wait for this one
+            for other in lane.joining:  # those after the first would only come back to wait for it
+                if not other.waiting or other.waiting[0].pos == first:
                     self._ready.add(other)
 
     def _drain_one(self, lane: Lane, known: set[int]) -> bool:
         """One parked event of a draining lane. False: nothing can be done before more is loaded."""
         if lane.deferred:  # the event before this one may have to be tried again first
-            if lane not in self._fenced:
-                self._fenced.append(lane)
+            self._await_commit(lane)
             self._park_waiting(lane, known)
             return False
         if not lane.open_queues():
@@ -311,73 +294,20 @@ class Turnstile:
 
     def _turn(self, entry: Entry) -> bool:
         """Give an event its turn. False: it was put back."""
-        if self._joins(entry):
+        if self._joins.has_to_wait(entry):
             return False
-        if self._is_apart(entry):
-            if entry.lane.blocked and not entry.parked:
-                return self._settlement.take(entry, Blocked())
-            self._hand_over(entry)
-            return False
-        return self._settlement.take(entry, self._turns.take(entry))
-
-    def _joins(self, entry: Entry) -> bool:
-        """At a linking call's turn, what is held for the anonymousId joins the user's lane, if it is that user's. True: the call
-        has to wait first."""
-        event, lane = entry.event, entry.lane
-        if event is None or event.user_id is None or not (source := _linked_key(event)):
-            return False
-        anonymous = self._lanes.get(source)
-        if anonymous is None or anonymous is lane:
-            return False
-        if lane in anonymous.joining:
-            anonymous.joining.remove(lane)
-            self._ready.add(anonymous)
-        undecided = bool(anonymous.waiting) and anonymous.waiting[0].pos < entry.pos
-        if not undecided and self._owner(anonymous) != lane.key:
-            return False
-        if anonymous.current is not None or anonymous.deferred or undecided:
-            # What is in flight there ends first, and what came before this call has its turn.
-            anonymous.joining.append(lane)
-            self._settlement.put_back(entry, ready=False)
-            self._ready.add(anonymous)
-            return True
-        self._move_held(anonymous, lane)
+        if not self._joins.is_apart(entry):
+            return self._settlement.take(entry, self._turns.take(entry))
+        if entry.lane.blocked and not entry.parked:
+            return self._settlement.take(entry, Blocked())
+        if self._joins.hand_over(entry):
+            self._await_commit(entry.lane)
         return False
 
-    def _is_apart(self, entry: Entry) -> bool:
-        """Whether what is held for its anonymousId is another user's: it must not wait behind that, nor go along with it."""
-        event, lane = entry.event, entry.lane
-        if event is None or entry.origin or entry.queue == HELD or not gated_by(event.type, self._destination):
-            return False
-        held_by = self._owner(lane)
-        return held_by is not None and held_by != owner(self._turns.known, lane.key, entry.as_of)
-
-    def _hand_over(self, entry: Entry) -> None:
-        """What is held for an anonymousId joins the user whose it is, before the first event of the next one has its turn."""
-        lane = entry.lane
-        held_by = self._lanes.get(self._owner(lane) or "")
-        if held_by is None or not held_by.loaded:  # what is held was parked a moment ago: prepare this event once more
-            self._settlement.put_back(entry)
-            return
-        if not lane.deferred:
-            self._move_held(lane, held_by)
-        self._settlement.put_back(entry, ready=False)
+    def _await_commit(self, lane: Lane) -> None:
+        """It wants a turn when the present step is stored."""
         if lane not in self._fenced:
             self._fenced.append(lane)
-
-    def _move_held(self, anonymous: Lane, lane: Lane) -> None:
-        self._book.move(anonymous, lane, lane.key[2:])
-        self._lanes.set_need(anonymous, "")
-        if not anonymous.main and not anonymous.draining:
-            self._lanes.free(anonymous)
-        self._ready.add(anonymous)
-        self._settlement.ask_again(lane)
-
-
-def _linked_key(event: Event) -> str | None:
-    """The anonymous key that a call links to its user."""
-    linked = {"identify": event.anonymous_id, "alias": event.previous_id}.get(event.type)
-    return f"a:{linked}" if linked and event.user_id is not None else None
 
 
 def _first_pos(lane: Lane) -> int:
