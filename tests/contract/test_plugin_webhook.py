@@ -166,20 +166,22 @@ def test_a_listed_status_halves_a_batch_and_buries_a_single_event_with_the_recei
 TOKEN = "s3cret-token"
 
 
-async def outcome_of(folder: Path, vendor: FakeVendor, *, n: int = 1, **settings: Any) -> tuple[Outcome, Attempt]:
+async def outcome_of(
+    folder: Path, vendor: FakeVendor, *, n: int = 1, patience: str = "30s", **settings: Any
+) -> tuple[Outcome, Attempt]:
     """What the router makes of one attempt, through its own door to the network."""
-    hook = configured(folder, {"HOOK_URL": f"{vendor.url}/hook?token={TOKEN}"}, live(settings))
-    timeout = aiohttp.ClientTimeout(total=hook.config.delivery.timeout_s)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    hook = configured(folder, {"HOOK_URL": f"{vendor.url}/hook?token={TOKEN}"}, live(settings, patience))
+    total = aiohttp.ClientTimeout(total=hook.config.delivery.timeout_s)
+    async with aiohttp.ClientSession(timeout=total) as session:
         attempt = Attempt(hook, session, SystemClock())
         outcomes = await deliver(hook, calls(n), attempt)
     assert len(set(map(repr, outcomes))) == 1
     return outcomes[0], attempt
 
 
-def live(settings: dict[str, Any]) -> str:
+def live(settings: dict[str, Any], patience: str) -> str:
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    head = TABLES.replace('mode = "dry-run"', 'delivery = { timeout = "100ms" }').partition("headers")[0]
+    head = TABLES.replace('mode = "dry-run"', f'delivery = {{ timeout = "{patience}" }}').partition("headers")[0]
     return head + "\n".join(lines)
 
 
@@ -206,7 +208,8 @@ async def test_what_the_receiver_answers_decides(
     tmp_path: Path, reply: Reply, outcome: type[Outcome], reason: str
 ) -> None:
     async with FakeVendor(reply) as vendor:
-        found, attempt = await outcome_of(tmp_path, vendor, final_statuses=[501])
+        waits = "100ms" if isinstance(reply, Hang) else "30s"
+        found, attempt = await outcome_of(tmp_path, vendor, patience=waits, final_statuses=[501])
     assert (type(found), getattr(found, "reason", "")) == (outcome, reason)
     assert attempt.retry_after_s == (30.0 if attempt.status == 429 else None)
     assert len(vendor.requests) == 1
