@@ -35,6 +35,7 @@ class Attempt:
     session: aiohttp.ClientSession
     clock: Clock
     limiter: AsyncLimiter | None = None
+    is_paid: bool = False  #: the next request's part of the rate is taken already
     status: int | None = None
     error: str = ""
     duration_ms: int = 0
@@ -43,8 +44,9 @@ class Attempt:
 
     async def send(self, request: Request) -> Answer:
         """Send one request: rate, time-out, body bound; no redirect is followed. Raises RetryLater on network trouble."""
-        if self.limiter is not None:
+        if self.limiter is not None and not self.is_paid:
             await self.limiter.acquire()
+        self.is_paid = False
         began = self.clock.monotonic()
         try:
             answer = await self._exchange(request)

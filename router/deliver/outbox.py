@@ -10,6 +10,7 @@ answer. As an event takes its turn only when its user's earlier ones are done, n
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -92,6 +93,8 @@ class Outbox:
         self._tasks: set[asyncio.Task[None]] = set()
         rate = destination.config.delivery.rate
         self._limiter = AsyncLimiter(rate.count, rate.per_s) if rate else None
+        self._rate_ms = math.ceil(1000 * rate.per_s / rate.count) if rate else 0  #: between two requests, on average
+        self._unpaid = 0  #: requests that were started and have not taken their part of the rate yet
 
     @property
     def in_flight(self) -> int:
@@ -124,6 +127,11 @@ class Outbox:
                 ripe_at = line.since + int(batch.linger_s * 1000)
                 if len(line) < batch.max_items and ripe_at > self._clock.now_ms():
                     look_again = min(ripe_at, look_again or ripe_at)
+                    break
+                if self._limiter is not None and not self._limiter.has_capacity(1 + self._unpaid):
+                    # It waits here and not on its way: a pause must still find it, and a batch may grow.
+                    room_at = self._clock.now_ms() + self._rate_ms
+                    look_again = min(room_at, look_again or room_at)
                     break
                 self._start(kind, self._pack(kind, line, batch))
         return look_again
@@ -173,13 +181,17 @@ class Outbox:
 
     def _start(self, kind: str, shipment: Shipment) -> None:
         self._in_flight[kind] = self._in_flight.get(kind, 0) + 1
+        self._unpaid += 1
         task = asyncio.create_task(self._send(kind, shipment), name=f"send-{self._destination.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _send(self, kind: str, shipment: Shipment) -> None:
-        attempt = Attempt(self._destination, self._session, self._clock, self._limiter)
+        attempt = Attempt(self._destination, self._session, self._clock, self._limiter, is_paid=True)
         try:
+            if self._limiter is not None:
+                await self._limiter.acquire()
+            self._unpaid -= 1
             outcomes = await deliver(self._destination, shipment.items, attempt)
         finally:
             self._in_flight[kind] -= 1

@@ -22,7 +22,7 @@ NO_SESSION: Any = None
 class Desk:
     """An outbox of its own with a vendor that answers when told."""
 
-    def __init__(self, kinds: Mapping[str, Batch], concurrency: int = 10) -> None:
+    def __init__(self, kinds: Mapping[str, Batch], concurrency: int = 10, rate: str = "") -> None:
         class Kinds(Plain):
             pass
 
@@ -32,7 +32,7 @@ class Desk:
         self.answers = asyncio.Event()
         self.answered: list[list[int]] = []
         self.vendor.answer = lambda bodies: self._answer()
-        made = destination(Kinds, self.vendor, delivery={"concurrency": concurrency})
+        made = destination(Kinds, self.vendor, delivery={"concurrency": concurrency, "rate": rate})
         self.outbox = Outbox(made, NO_SESSION, self.flow, self.clock, self._book)
         self._pos = 0
 
@@ -210,6 +210,15 @@ async def test_a_lingering_batch_waits_until_it_is_full_or_its_time_is_over(desk
     made.add("")
     made.clock.advance(2)
     assert await made.pump() == [[(4, 0)]]
+
+
+async def test_beyond_the_rate_events_wait_where_a_pause_still_finds_them(desk: Desks) -> None:
+    made = desk(rate="2/h")
+    for _ in range(3):
+        made.add("")
+    assert await made.pump() == [[(1, 0)], [(2, 0)]]
+    assert made.outbox.pump() == START_MS + 1_800_000
+    assert (made.outbox.in_flight, made.outbox.waiting) == (2, 1)
 
 
 async def test_nothing_goes_while_paused(desk: Desks) -> None:
