@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from router.ingest import limits
 from router.ingest.answers import failure, failure_body
@@ -137,16 +137,18 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One connection. What aiohttp says of malformed HTTP by itself is plain text, and a traceback in the log."""
 
-    __slots__ = ("_has_begun",)
+    __slots__ = ("_answered", "_begun", "_body")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._has_begun = False  #: something of a request is here that has no answer yet
+        self._answered = 0  #: requests that have an answer
+        self._begun = 0  #: the number of the last request of which something is here
+        self._body: StreamReader | None = None  #: of the last request with an answer
 
     @property
     def is_idle(self) -> bool:
         """Whether it waits for a request, and not even half a head of one is here."""
-        return self._waiter is not None and not self._has_begun
+        return self._waiter is not None and self._begun <= self._answered
 
     def hang_up(self) -> None:
         """Say that nothing more comes. The client closes: were it us, a request on its way would be met by a reset."""
@@ -156,16 +158,19 @@ class _Connection(web.RequestHandler):
             transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
-        if self._waiter is not None and data:
-            self._has_begun = True
+        present = self._current_request
+        body = self._body if present is None else present.content
+        if data and (body is None or body.is_eof()):  # else it is more of that body
+            self._begun = self._answered + (1 if present is None else 2)
         super().data_received(data)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        self._has_begun = bool(self._messages)
+        self._answered, self._body = self._answered + 1, request.content
         server = self._manager
-        if isinstance(server, _Server) and server.is_stopping and not self._has_begun:
+        is_last = not self._messages and self._begun <= self._answered
+        if isinstance(server, _Server) and server.is_stopping and is_last:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
 

@@ -36,12 +36,6 @@ class Tuned(Daemon):
             )  # fmt: skip
 
 
-class Unhurried(Tuned):
-    """Waits long for handshakes that have begun, yet shorter than a client whose first knock is ignored (1 s)."""
-
-    tuning = "import router.ingest.listener; router.ingest.listener.HANDSHAKE_S = 0.9"
-
-
 class Hasty(Tuned):
     """Cuts after a second what is in flight."""
 
@@ -153,14 +147,6 @@ async def test_clients_that_send_while_it_stops_are_answered_or_refused_and_each
             await daemon.restart()
             kept = {row[0] for row in daemon.rows("SELECT message_id FROM log")}
             assert kept >= {message_id for client in clients for message_id in client.stored}
-
-
-async def test_a_client_that_knocks_while_it_stops_is_refused_and_never_let_in_to_be_reset(tmp_path: Path) -> None:
-    async with Unhurried(tmp_path, [HOOK]) as daemon:
-        await stopping(daemon)
-        with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", daemon.port)
-        assert await ended(daemon) == 0
 
 
 class Connection:
