@@ -18,9 +18,9 @@ LIVE_MS = 1_000
 PAUSE_MS, REST, PAUSE_CAP_MS = 10, 3.0, 50
 """From one slice to the next, at least; as many times as long as it took, since the rest of the core is for live events; at most."""
 KEEP_UP = 1.4
-"""Lanes in a slice for each live event read since the one before: of lanes that drain, new events park behind, and must not become
-more and more. Measured at 200 live events a second, three quiet runs each: with 1.4 their p99 was 1.5 to 1.7 times what it is alone, with 2
-(and five lanes at least) 2.5 to 2.8 times."""
+"""Lanes in a slice for each live event read since the one before: of lanes that drain, new events park behind, and must not
+become more and more. Measured at 200 live events a second, three quiet runs each: with 1.4 their p99 was 1.5 to 1.7 times what
+it is alone, with 2 (and five lanes at least) 2.5 to 2.8 times."""
 OVERDUE_S = 0.1
 """So long live events may keep the next slice waiting."""
 
