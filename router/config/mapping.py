@@ -28,6 +28,9 @@ PLACES = ("properties", "user", "group")
 
 MAX_NUMBER = 2**63
 
+ABSENT = object()
+"""In place of a value: there is none."""
+
 Fault = tuple[str, str, str]
 """Key of the table, the path's text, and reason with remedy."""
 
@@ -59,6 +62,15 @@ def read_path(text: str) -> tuple[str, Path]:
         }
         raise ValueError(remedy[keys[0]])
     return root, keys
+
+
+def find(tree: Any, path: Path) -> Any:
+    """What stands at a path of one key or more; ABSENT where nothing does."""
+    for key in path:
+        if not isinstance(tree, dict) or key not in tree:
+            return ABSENT
+        tree = tree[key]
+    return tree
 
 
 def rules_of(mapping: MappingConfig) -> dict[str, Rules]:
@@ -183,7 +195,8 @@ def _onlys(rules: Rules) -> Iterator[Fault]:
                 yield "only", text, f'"{other}" is renamed before; write "{new}"'
     for text, path in rules.only:
         for other, whole, value in rules.set:
-            if _within(path, whole) and not _leads(path[len(whole) :], value):
+            inside = path[len(whole) :]
+            if _within(path, whole) and inside and find(value, inside) is ABSENT:
                 yield "only", text, f'"{other}" is set to a value that has nothing there; keep "{other}" instead'
     made_by = [("rename", text, target) for text, _, target in rules.rename]
     for key, text, path in made_by + [("set", text, path) for text, path, _ in rules.set]:
@@ -194,15 +207,6 @@ def _onlys(rules: Rules) -> Iterator[Fault]:
 def _within(path: Path, other: Path) -> bool:
     """Whether `path` is `other`, or inside it."""
     return path[: len(other)] == other
-
-
-def _leads(path: Path, value: Any) -> bool:
-    """Whether a value has something at a path inside it."""
-    for key in path:
-        if not isinstance(value, dict) or key not in value:
-            return False
-        value = value[key]
-    return True
 
 
 def _overlap(one: Path, other: Path) -> bool:

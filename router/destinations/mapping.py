@@ -12,14 +12,13 @@ from typing import Any
 import msgspec
 
 from router.config import MappingConfig
-from router.config.mapping import Path, Rules, rules_of
+from router.config.mapping import ABSENT, Path, Rules, find, rules_of
 from router.errors import ConfigError
 from router.event import HAS_PROPERTIES
 from router.plugin import JSON, Event, Group, UserId
 from router.store.fold import is_known
 
 Requires = Mapping[str, tuple[UserId | Group, ...]]
-ABSENT = object()
 Keep = dict[str, "Keep | None"]
 """What `only` leaves: key -> None for all that is there, or what is left inside."""
 
@@ -39,7 +38,7 @@ class Rewrite(msgspec.Struct, frozen=True):
         moving = [(*pair, value) for pair in self.rename if (value := _take(made, pair[0])) is not ABSENT]
         for source, target, value in moving:
             takes_its_place = (
-                is_known(value) or _find(made, target) is ABSENT
+                is_known(value) or find(made, target) is ABSENT
             )  # null tells nothing, here as in the directory
             if takes_its_place and not _put(made, target, value):
                 _put(made, source, value)
@@ -159,18 +158,9 @@ def _tree(paths: Iterable[Path]) -> Keep:
 # ---------------------------------------------------------------- one object
 
 
-def _find(tree: Mapping[str, JSON], path: Path) -> JSON:
-    """The value at a path; ABSENT where there is none."""
-    for key in path[:-1]:
-        tree = tree.get(key)  # type: ignore[assignment]
-        if not isinstance(tree, dict):
-            return ABSENT
-    return tree.get(path[-1], ABSENT)
-
-
 def _take(tree: dict[str, JSON], path: Path) -> JSON:
     """Take a value out of an object; ABSENT where there is none."""
-    found = _find(tree, path)
+    found = find(tree, path)
     if found is not ABSENT:
         del _own(tree, path)[path[-1]]
     return found
