@@ -7,7 +7,7 @@ that user's lane at the turn of a call that links them, or before the first even
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from router.decide.decide import gated_by
 from router.deliver.book import Book
@@ -29,10 +29,9 @@ class Joins:
         self._destination, self._book, self._lanes = destination, book, lanes
         self._ready, self._settlement, self._turns = ready, settlement, turns
 
-    def keys(self, entries: Iterable[Entry]) -> list[str]:
+    def keys(self, entries: Sequence[Entry]) -> list[str]:
         """The lanes that must be loaded beside those of these events: of the anonymousIds that they link, and of the users whose
         what their own lanes hold is."""
-        entries = list(entries)
         keys = {user_key for lane in {entry.lane for entry in entries} if (user_key := self._owner(lane))}
         if self._book.held > 0:
             keys |= {key for entry in entries if entry.event is not None and (key := _linked_key(entry.event))}

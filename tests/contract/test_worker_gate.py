@@ -129,6 +129,18 @@ async def test_a_destination_added_later_sends_at_once_for_users_whose_group_cam
     assert rig.vendor.ids() == ["t"]
 
 
+def slow_answer(rig: Rig, message_id: str) -> asyncio.Event:
+    """The vendor answers this message only once the event is set."""
+    slow = asyncio.Event()
+
+    async def late() -> Delivered:
+        await slow.wait()
+        return Delivered()
+
+    rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == message_id else Delivered()
+    return slow
+
+
 async def test_what_an_anonymous_id_holds_joins_its_user_when_they_are_linked(rig: Rig) -> None:
     rig.start()
     await rig.call("track", "t0", anonymousId="x", event="E")
@@ -145,13 +157,7 @@ async def test_what_an_anonymous_id_holds_joins_its_user_when_they_are_linked(ri
 
 
 async def test_a_link_waits_for_what_its_anonymous_id_called_before_it_and_takes_that_along(rig: Rig) -> None:
-    slow = asyncio.Event()
-
-    async def late() -> Delivered:
-        await slow.wait()
-        return Delivered()
-
-    rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == "i0" else Delivered()
+    slow = slow_answer(rig, "i0")
     rig.start()
     await rig.call("identify", "i0", anonymousId="x")
     await rig.call("track", "t", anonymousId="x", event="E")  # has no turn while i0 is on its way
@@ -186,13 +192,7 @@ async def test_what_is_held_of_a_shared_browser_goes_out_for_the_user_who_had_it
 
 
 async def test_the_first_link_takes_along_what_is_held_also_when_a_later_one_is_faster(rig: Rig) -> None:
-    slow = asyncio.Event()
-
-    async def late() -> Delivered:
-        await slow.wait()
-        return Delivered()
-
-    rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == "i0" else Delivered()
+    slow = slow_answer(rig, "i0")
     rig.start()
     await rig.call("track", "t", anonymousId="x", event="E")
     await rig.call("identify", "i0", userId="u1")
