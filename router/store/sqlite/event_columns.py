@@ -1,0 +1,29 @@
+"""How a row that refers to an event is read together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+EVENT = ", ".join(
+    f"coalesce(l.{name}, k.{name}, w.{name}) AS {name}" for name in ("received_at", "source", "type", "message_id")
+)
+BODY = "coalesce(l.body, k.body, w.body) AS body"
+"""Of the event that a row refers to: in the log, kept from there, or returned by a timer."""
+PARKED = (
+    f"SELECT p.pos AS pos, p.user_key AS user_key, queue, place, state, reason, parked_at, {EVENT}, linked, given, {BODY}, items, made_by,"
+    " attempts, first_at, origin FROM parked p LEFT JOIN log l ON l.pos = iif(p.origin = 0, p.pos, p.origin)"
+    " LEFT JOIN kept k ON k.pos = iif(p.origin = 0, p.pos, p.origin)"
+    " LEFT JOIN woken w ON w.part = p.part AND w.destination = p.destination AND w.pos = p.pos"
+)
+DEAD = (
+    f"SELECT d.pos AS pos, at, d.user_key AS user_key, reason, detail, {EVENT}, linked, {BODY}, items, made_by, attempts FROM dead d"
+    " LEFT JOIN log l ON l.pos = d.pos LEFT JOIN kept k ON k.pos = d.pos"
+    " LEFT JOIN woken w ON w.part = d.part AND w.destination = d.destination AND w.pos = d.pos"
+)
+
+
+def key_list(values: Sequence[str]) -> str:
+    """For `IN (SELECT value FROM json_each(?))`."""
+    return msgspec.json.encode(values).decode()

@@ -1,0 +1,197 @@
+"""One transaction for everything that is pending. Runs in the writing thread.
+
+Events are appended and told to the directory, the index of message ids grows, what is old is trimmed, and each step of a destination
+runs in a savepoint of its own, so that its fault is its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence, Sized
+
+import msgspec
+
+from router.event import Discard
+from router.store.folding import fold
+from router.store.rows import PART
+from router.store.sqlite.apply_commit import OutcomeCodes, apply_commit
+from router.store.sqlite.bulk_insert import insert_many
+from router.store.sqlite.dedupe import Dedupe
+from router.store.sqlite.directory_writes import DirectoryRows
+from router.store.sqlite.pending import Append, Commit
+from router.store.sqlite.retention import Retention, Stored
+
+KEPT_DISCARDS = 10_000
+BATCH_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+"""Database errors that say something of the step, and nothing of the disk."""
+FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""A full disk, met by a file or by the WAL's index in shared memory. It passes; nothing else that a disk says does."""
+HEARD_EVERY = 300
+"""Groups between two checkpoints whose faults are heard: SQLite keeps silent about those of its own."""
+
+
+class Head(msgspec.Struct):
+    """Counters of the log, in memory as committed."""
+
+    pos: int
+    duplicates: int
+    discarded: int
+
+
+Result = tuple[list[list[int]], list[list[tuple[str, str]] | Exception], Head]
+"""Positions of each append, what each commit came to, and the head."""
+
+
+class GroupTransaction:
+    """Keeps what the writing thread knows from one group to the next."""
+
+    def __init__(self, dedupe: Dedupe, retention: Retention, check_files: Callable[[], None]) -> None:
+        self.dedupe, self.retention, self._check_files = dedupe, retention, check_files
+        self.head = Head(0, 0, 0)  #: as committed
+        self._codes = OutcomeCodes()
+        self._sources: set[str] = set()
+        self._unheard = 0  #: groups since a checkpoint could speak
+
+    def load(self, db: sqlite3.Connection) -> None:
+        """Read what is kept in memory: before the first run."""
+        sql = "SELECT pos, duplicates, discarded FROM head WHERE part = ?"
+        self.head = Head(*db.execute(sql, (PART,)).fetchone())
+        self.dedupe.load(db)
+        self._codes.reload(db)
+
+    def run(self, db: sqlite3.Connection, appends: list[Append], commits: list[Commit], now_ms: int) -> Result:
+        """Store all of it, but for steps that are at fault themselves. Durable on return. Raises whatever SQLite raises where the
+        store is at fault, and StoreGone; nothing is stored then."""
+        self._hear_checkpoint(db)
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            head = Head(self.head.pos, self.head.duplicates, self.head.discarded)
+            positions = self._append_all(db, appends, head, now_ms)
+            appended = head.pos - self.head.pos
+            self.dedupe.merge(db, appended)
+            outcomes, attempts = (sum(len(rows) for rows in many) for many in _written(commits))
+            if appends or outcomes or attempts:
+                size = sum([append.size for append in appends])
+                self.retention.slice(db, Stored(appended, size, outcomes, attempts), now_ms)
+            steps = [self._step(db, commit) for commit in commits]
+            db.execute(
+                "UPDATE head SET pos = ?, duplicates = ?, discarded = ?, clock = ? WHERE part = ?",
+                (head.pos, head.duplicates, head.discarded, now_ms, PART),
+            )
+            db.execute("COMMIT")
+        except BaseException as error:
+            try:
+                self._take_back(db)
+            except sqlite3.Error as another:  # no more a full disk: what is in memory would be taken for stored
+                raise sqlite3.OperationalError(f"{error}; then, taking it back: {another}") from error
+            raise
+        self._check_files()  # what was written to a file without a name is not stored
+        self.head = head
+        return positions, steps, head
+
+    def _take_back(self, db: sqlite3.Connection) -> None:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        self._codes.reload(db)
+        self.dedupe.load(db)
+        self._sources.clear()
+
+    def _hear_checkpoint(self, db: sqlite3.Connection) -> None:
+        """A database file that cannot be written would go unnoticed while the WAL grows and grows."""
+        self._unheard += 1
+        if self._unheard < HEARD_EVERY:
+            return
+        self._unheard = 0
+        try:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode not in FULL:
+                raise
+
+    def _remember_sources(self, db: sqlite3.Connection, names: set[str]) -> None:
+        """Message ids are looked up source by source: their names must be known, also of those configured no more."""
+        if not names <= self._sources:
+            db.executemany("INSERT OR IGNORE INTO source VALUES (?)", [(name,) for name in names])
+            self._sources = {row[0] for row in db.execute("SELECT name FROM source")}
+
+    def _step(self, db: sqlite3.Connection, commit: Commit) -> list[tuple[str, str]] | Exception:
+        db.execute("SAVEPOINT step")
+        try:
+            openings = apply_commit(db, commit.step, commit.fence, self._codes, self.dedupe.hash_of)
+        except Exception as error:
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, BATCH_FAULTS):
+                raise  # the store itself is at fault
+            db.execute("ROLLBACK TO step")
+            db.execute("RELEASE step")
+            self._codes.reload(db)
+            return error
+        db.execute("RELEASE step")
+        return openings
+
+    def _append_all(self, db: sqlite3.Connection, appends: list[Append], head: Head, now_ms: int) -> list[list[int]]:
+        calls = [call for append in appends for call in append.calls]
+        hashes = self.dedupe.hashes_of(calls)
+        taken = self.dedupe.taken(db, hashes, now_ms) if calls else set()
+        new, positions = self._place(hashes, taken, head)
+        rows = [
+            (PART, pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body)
+            for pos, c in zip(positions, calls, strict=True)
+            if pos
+        ]
+        if rows:
+            insert_many(db, "INSERT INTO log", rows)
+            self.dedupe.add(new, range(head.pos - len(new) + 1, head.pos + 1), now_ms)
+            self._remember_sources(db, {str(row[3]) for row in rows})
+        self._fold(db, appends, positions)
+        discards = [discard for append in appends for discard in append.discards]
+        if discards:
+            head.discarded += len(discards)
+            _write_discards(db, discards)
+        rest = iter(positions)
+        return [list(itertools.islice(rest, len(append.calls))) for append in appends]
+
+    def _place(self, hashes: list[int], taken: set[int], head: Head) -> tuple[list[int], list[int]]:
+        """The hashes that are new, and a position for every event: 0 for a duplicate, also within the group."""
+        before = head.pos
+        if not taken and len(set(hashes)) == len(hashes):
+            head.pos += len(hashes)
+            return hashes, list(range(before + 1, head.pos + 1))
+        new, positions = [], []
+        for hashed in hashes:
+            if hashed in taken:
+                positions.append(0)
+                continue
+            taken.add(hashed)
+            new.append(hashed)
+            positions.append(before + len(new))
+        head.pos += len(new)
+        head.duplicates += len(hashes) - len(new)
+        return new, positions
+
+    def _fold(self, db: sqlite3.Connection, appends: list[Append], positions: list[int]) -> None:
+        """Tell the directory what the new events say."""
+        view, rest = DirectoryRows(db), iter(positions)
+        for append in appends:
+            for facts, pos in zip(append.facts, rest, strict=False):
+                if facts is not None and pos:
+                    fold(view, pos, facts)
+
+
+def _written(commits: Sequence[Commit]) -> tuple[Iterable[Sized], Iterable[Sized]]:
+    """The late outcomes, and the attempts, of each step."""
+    return [commit.step.late for commit in commits], [commit.step.attempts for commit in commits]
+
+
+def _write_discards(db: sqlite3.Connection, discards: list[Discard]) -> None:
+    rows = [(PART, d.at, d.source, d.code, d.message, d.message_id, d.type, d.excerpt) for d in discards]
+    db.executemany(
+        "INSERT INTO discard (part, at, source, code, message, message_id, type, excerpt) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+    db.executemany(
+        "INSERT INTO discard_count VALUES (?, ?, ?, 1) ON CONFLICT (part, source, code) DO UPDATE SET n = n + 1",
+        [(PART, d.source, d.code) for d in discards],
+    )
+    newest = db.execute("SELECT max(id) FROM discard").fetchone()[0]
+    db.execute("DELETE FROM discard WHERE id <= ?", (newest - KEPT_DISCARDS,))

@@ -1,0 +1,78 @@
+"""Who may use a store file: one daemon at a time; others may hold SQLite's own lock for a while, and then we wait."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+from router.errors import StartError
+
+BUSY_PAUSE_S = 0.05
+"""Before a locked file is tried again; each try waits in SQLite for longer than this."""
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+class StoreGone(Exception):
+    """The file that is being written has no name any more, or another file has it: who looks there later finds nothing."""
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another process holds a lock on the file. It passes."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in BUSY
+
+
+class StoreFiles:
+    """The store file and the lock file beside it, held for as long as the process lives: only one process writes a store."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StartError: another process has it, or the folder cannot be written."""
+        self.path = path = path.resolve()  # two names of one file are one store
+        self._lock_path = Path(f"{path}.lock")
+        self._lock = _lock(path, self._lock_path)
+        self._identities: dict[Path, tuple[int, int]] = {}
+
+    def remember(self) -> None:
+        """The file is open now: from here on it must stay what it is."""
+        self._identities = {path: _identity(path) for path in (self.path, self._lock_path)}
+
+    def check(self) -> None:
+        """Raises StoreGone where one of them was deleted or replaced. Takes 3 us."""
+        for path, identity in self._identities.items():
+            try:
+                now = _identity(path)
+            except OSError as error:
+                raise StoreGone(f"{path} is gone ({error.strerror}): was it deleted?") from None
+            if now != identity:
+                raise StoreGone(f"{path} is another file than the one that was opened: was it replaced?")
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._lock.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino
+
+
+def _lock(path: Path, lock_path: Path) -> IO[bytes]:
+    try:
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        lock = lock_path.open("ab")
+    except OSError as error:
+        raise StartError(
+            f"store {path}: cannot write there ({error.strerror}): check store.url and its folder"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StartError(
+            f"store {path}: another segment-router process is using it: stop that one, or set another store.url"
+        ) from None
+    return lock

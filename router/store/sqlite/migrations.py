@@ -1,0 +1,70 @@
+"""Bring a store file to the schema of this program: PRAGMA user_version, and a step for each schema before it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from router.errors import StoreNewer
+from router.store.rows import PART
+from router.store.sqlite.migration_from_1 import from_1
+from router.store.sqlite.migration_from_2 import from_2
+
+SCHEMA = 3
+
+
+def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
+    """Create or upgrade, in one exclusive transaction. A store that holds events is copied first.
+
+    Raises:
+        StoreNewer: a newer program wrote this file; it is left as it is.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA:
+        raise StoreNewer(
+            f"{path} has schema {version}, this segment-router knows up to {SCHEMA}: "
+            "install the newer version again, or start from the copy that was made before the upgrade"
+        )
+    if version == SCHEMA:
+        return
+    if version > 0:
+        _keep_copy(db, Path(f"{path}.before-{SCHEMA}"))
+    db.execute("BEGIN EXCLUSIVE")
+    try:
+        if version == 0:
+            _create(db, now_ms)
+        else:
+            if version == 1:
+                from_1(db, schema_statements())
+            from_2(db)
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:  # SQLite has taken it back already where the disk was at fault
+            db.execute("ROLLBACK")
+        raise
+
+
+def _create(db: sqlite3.Connection, now_ms: int) -> None:
+    for statement in schema_statements():  # executescript would commit the transaction first
+        db.execute(statement)
+    db.execute("INSERT INTO head VALUES (?, 0, 0, 0, ?, 0)", (PART, now_ms))
+    db.execute("INSERT INTO meta VALUES ('hash_key', ?)", (os.urandom(16),))
+
+
+def schema_statements() -> list[str]:
+    """What makes the tables and indexes of this schema, in order."""
+    script = resources.files("router.store.sqlite").joinpath("schema.sql").read_text()
+    without_comments = "\n".join(line.split("--")[0] for line in script.splitlines())
+    return [statement.strip() for statement in without_comments.split(";") if statement.strip()]
+
+
+def _keep_copy(db: sqlite3.Connection, copy: Path) -> None:
+    partial = copy.with_name(copy.name + ".partial")
+    partial.unlink(missing_ok=True)
+    db.execute("VACUUM INTO ?", (str(partial),))
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.rename(copy)

@@ -1,0 +1,126 @@
+"""What people ask of a store: the ledger, the fate of a message, who is held and why. Read-only, shapes as the admin API
+gives them. Works beside a running daemon and without one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from router.errors import StoreError, StoreNewer
+from router.event import Call
+from router.store.rows import DeadLetterFilter, EventQuery, Waits
+from router.store.sqlite.connection import Connection, open_reader
+from router.store.sqlite.held_counts import add_up, count_page
+from router.store.sqlite.migrations import SCHEMA
+from router.store.sqlite.queries.dead_letters import dead_letters
+from router.store.sqlite.queries.destinations import destinations, left_over
+from router.store.sqlite.queries.discards import discards
+from router.store.sqlite.queries.events import Search
+from router.store.sqlite.queries.held import held
+from router.store.sqlite.queries.ledger import ledger
+from router.store.sqlite.queries.message import find, message, stored_call
+
+T = TypeVar("T")
+
+
+class Queries:
+    """Asks a store through one read-only connection. Every answer is one consistent snapshot, but for `waiting`.
+
+    `now_ms`: router time. Without it, time stands still at the newest commit.
+    """
+
+    def __init__(self, connection: Connection, now_ms: Callable[[], int] = lambda: 0) -> None:
+        self._connection, self._now_ms = connection, now_ms
+
+    async def ledger(self, destinations: Sequence[str]) -> dict[str, Any]:
+        """Counts; per destination the seven add up to what was accepted since it began."""
+        return await self._ask(ledger, destinations, self._now_ms())
+
+    async def message(self, message_id: str, source: str | None, destinations: Sequence[str]) -> dict[str, Any] | None:
+        """The fate of a message at each destination; None when unknown."""
+        return await self._ask(message, message_id, source, destinations)
+
+    async def events(
+        self, which: EventQuery, destinations: Sequence[str], before: int | None, limit: int
+    ) -> dict[str, Any]:
+        """The newest events of this kind in front of a position, with their states. How far it looks back is bounded. Slice
+        after slice: one long reading would keep the WAL from being reused."""
+        search = Search(which, destinations, before, limit)
+        await self._ask(search.begin)
+        while not search.is_over:
+            await self._ask(search.look_on)
+        return search.answer()
+
+    async def held(self, destination: str, user_key: str | None, after: str) -> dict[str, Any]:
+        """Users whose events wait for a group, a page at a time."""
+        return await self._ask(held, destination, user_key, after)
+
+    async def waiting(self, destination: str) -> list[Waits]:
+        """How much is held, by what it waits for. Page after page: one long reading would keep the WAL from being reused."""
+        pages: list[Waits] = []
+        after: str | None = ""
+        while after is not None:
+            found, after = await self._ask(count_page, destination, after)
+            pages += found
+        return add_up(pages)
+
+    async def dead(self, destination: str, which: DeadLetterFilter, after: int | None) -> dict[str, Any]:
+        """Dead letters in order of position, a page at a time."""
+        return await self._ask(dead_letters, destination, which, after)
+
+    async def position(self, message_id: str, source: str | None) -> int | None:
+        """Where in the log the newest event with this message id stands or stood."""
+        found = await self._ask(find, message_id, source)
+        return found[0] if found else None
+
+    async def stored_call(self, message_id: str, source: str | None) -> Call | None:
+        """The newest event with this message id, while its body is retained."""
+        return await self._ask(stored_call, message_id, source)
+
+    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
+        return await self._ask(left_over, configured)
+
+    async def _ask(self, question: Callable[..., T], *args: object) -> T:
+        """Raises StoreError where the disk or a lock refuses the reading."""
+        try:
+            return await self._connection.run(_snapshot, question, *args)
+        except sqlite3.Error as error:
+            raise StoreError(f"the store cannot be read: {error}") from error
+
+    async def discards(self) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
+        return await self._ask(discards)
+
+    async def destinations(self) -> list[str]:
+        """The names of all destinations that have a cursor."""
+        return await self._ask(destinations)
+
+
+@asynccontextmanager
+async def open_queries(path: Path) -> AsyncIterator[Queries]:
+    """Read a store while no daemon runs (or beside it).
+
+    Raises:
+        FileNotFoundError, sqlite3.Error: there is no store to read.
+        StoreNewer: written by a newer program.
+    """
+    connection = await open_reader(path)
+    try:
+        version = await connection.run(lambda db: db.execute("PRAGMA user_version").fetchone()[0])
+        if version != SCHEMA:
+            raise StoreNewer(f"{path} has schema {version}, this segment-router reads {SCHEMA}")
+        yield Queries(connection)
+    finally:
+        await connection.close()
+
+
+def _snapshot(db: sqlite3.Connection, question: Callable[..., T], *args: object) -> T:
+    db.execute("BEGIN")
+    try:
+        return question(db, *args)
+    finally:
+        db.execute("COMMIT")

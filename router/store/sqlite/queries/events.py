@@ -1,0 +1,219 @@
+"""The newest events of a kind: who sent what, and what became of it.
+
+The log has no index but its position, since one would cost every event that is accepted. So a search walks back from the newest
+event, and stops after a bounded number of events; its answer says how far it came and where to go on. Events that wait at a
+destination, and dead letters, are found by their rows, however old they are.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from router.clock import to_iso
+from router.event import coerce_id, decode_json, show_user_key
+from router.event.envelope import read_envelope
+from router.store.rows import PART, EventQuery
+from router.store.sqlite.log_reads import last_before
+from router.store.sqlite.queries.fates import fate_of
+
+NOTHING_LEFT = b"{}\n{}"
+"""Stands for a body of which nothing is left to send."""
+
+SLICE = 10_000
+LOOK_BACK = 500_000
+"""Events that a search looks at, and in one go."""
+
+SLICE_WITH_STATES = 500
+LOOK_BACK_WITH_STATES = 5_000
+"""The same where the state of each of them has to be looked up."""
+
+ROWS_OF = {"held": "parked", "retrying": "parked", "dead": "dead"}
+"""States of which every event has a row at its destination, and the table."""
+
+COLUMNS = ("received_at", "source", "type", "user_key", "message_id", "body")
+
+LOG = (
+    "SELECT e.pos, e.received_at, e.source, e.type, e.user_key, e.message_id, e.body FROM log e"
+    " WHERE e.pos > :low AND e.pos < :at {where} ORDER BY e.pos DESC"
+)
+ROWS = (
+    "SELECT pos, received_at, source, type, user_key, message_id, body FROM (SELECT x.pos AS pos, {columns} FROM"
+    " (SELECT pos FROM {table} WHERE part = :part AND destination = :place AND pos > :low AND pos < :at) x"
+    " LEFT JOIN log l ON l.pos = x.pos LEFT JOIN kept k ON k.pos = x.pos) e WHERE e.type IS NOT NULL"
+    " AND e.received_at >= :since {where}"
+    " ORDER BY e.pos DESC"
+)
+COALESCED = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in COLUMNS)
+GROUP_THEN = (
+    "SELECT m.group_id FROM membership m WHERE m.part = :part AND m.user_key = {user} AND m.pos <= {pos}"
+    " ORDER BY m.pos DESC LIMIT 1"
+)
+
+
+class Search:
+    """One search, a slice at a time: `begin`, then `look_on` until it `is_over`, then `answer`."""
+
+    def __init__(self, which: EventQuery, destinations: Sequence[str], before: int | None, limit: int) -> None:
+        """`destinations`: those whose states are shown, in this order."""
+        self.is_over = False
+        self._which, self._destinations, self._before, self._limit = which, destinations, before, limit
+        self._table = ROWS_OF.get(which.state or "")
+        slow = which.state is not None
+        self._slice, self._look_back = (SLICE_WITH_STATES, LOOK_BACK_WITH_STATES) if slow else (SLICE, LOOK_BACK)
+        self._found: list[dict[str, Any]] = []
+        self._at = self._low = self._looked_at = 0
+        self._oldest: int | None = None  # ms: acceptance of the oldest event that was looked at
+
+    def begin(self, db: sqlite3.Connection) -> None:
+        """Where it starts, and where the log or the time asked for ends."""
+        head = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()[0]
+        self._at = head + 1 if self._before is None else min(self._before, head + 1)
+        first = db.execute("SELECT coalesce(min(pos), 1) FROM log").fetchone()[0]
+        self._low = 0 if self._table else first - 1
+        if self._which.since and not self._table:
+            self._low = max(self._low, last_before(db, self._which.since))
+        self.is_over = self._at <= self._low + 1
+
+    def look_on(self, db: sqlite3.Connection) -> None:
+        """Look at the next slice."""
+        low = self._end_of_slice(db)
+        for row in self._rows(db, low):
+            event = self._judged(db, row)
+            if event is not None:
+                self._found.append(event)
+                if len(self._found) == self._limit:
+                    low = row[0] - 1
+                    break
+        self._looked_at += self._slice
+        self._at = low + 1
+        done = len(self._found) == self._limit or self._looked_at >= self._look_back
+        self.is_over = done or self._at <= self._low + 1
+        oldest = db.execute("SELECT received_at FROM log WHERE pos >= ? ORDER BY pos LIMIT 1", (self._at,)).fetchone()
+        self._oldest = oldest[0] if oldest else None
+
+    def answer(self) -> dict[str, Any]:
+        """What it found, newest first; `next` where there may be more, to be asked for as `before`. `searched_to` is the instant
+        down to which it has looked, where it gave up before it found enough."""
+        more = self._at > self._low + 1
+        gave_up = more and len(self._found) < self._limit
+        return {
+            "items": self._found,
+            "next": self._at if more else None,
+            "searched_to": to_iso(self._oldest) if gave_up and self._oldest is not None else None,
+        }
+
+    def _end_of_slice(self, db: sqlite3.Connection) -> int:
+        """The position behind which the next slice begins."""
+        if not self._table:
+            return max(self._low, self._at - 1 - self._slice)
+        sql = (
+            f"SELECT pos FROM {self._table} WHERE part = ? AND destination = ? AND pos > ? AND pos < ?"
+            " ORDER BY pos DESC LIMIT 1 OFFSET ?"
+        )
+        cuts = [db.execute(sql, (PART, place, self._low, self._at, self._slice)).fetchone() for place in self._places()]
+        return max([self._low, *(int(cut[0]) for cut in cuts if cut)])
+
+    def _places(self) -> list[str]:
+        """The destinations of which one must have the event in the state that is asked for."""
+        return [self._which.destination] if self._which.destination else list(self._destinations)
+
+    def _rows(self, db: sqlite3.Connection, low: int) -> Iterator[tuple[Any, ...]]:
+        """The events of a slice that pass what SQL can judge, newest first."""
+        where, values = self._conditions()
+        values |= {"part": PART, "low": low, "at": self._at, "since": self._which.since}
+        if not self._table:
+            yield from db.execute(LOG.format(where=where), values)
+            return
+        sql = ROWS.format(columns=COALESCED, table=self._table, where=where)
+        rows = {row[0]: row for place in self._places() for row in db.execute(sql, {**values, "place": place})}
+        yield from (rows[pos] for pos in sorted(rows, reverse=True))
+
+    def _conditions(self) -> tuple[str, dict[str, Any]]:
+        """What SQL judges. It may let through too much of `name` and `group_id`, which `_judged` sorts out."""
+        which, words = self._which, ""
+        values: dict[str, Any] = {}
+        for column in ("user_key", "type", "source"):
+            if (value := getattr(which, column)) is not None:
+                words += f" AND e.{column} = :{column}"
+                values[column] = value
+        if which.name is not None:
+            words += f" AND ({_contains('name', which.name, values)})"
+        if which.group_id is not None:
+            then = GROUP_THEN.format(user="e.user_key", pos="e.pos")
+            words += f" AND ({_contains('group', which.group_id, values)} OR ({then}) = :group_id)"
+            values["group_id"] = which.group_id
+        return words, values
+
+    def _judged(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, Any] | None:
+        """The event as it is shown; None where it is not of the kind."""
+        pos, received_at, source, type_, user_key, message_id, body = row
+        which = self._which
+        name, group_id = read_words(bytes(body or NOTHING_LEFT))
+        if which.name is not None and name != which.name:
+            return None
+        if group_id is None:
+            then = db.execute(GROUP_THEN.format(user=":user", pos=":pos"), {"part": PART, "user": user_key, "pos": pos})
+            group_id = next((value for (value,) in then), None)
+        if which.group_id is not None and group_id != which.group_id:
+            return None
+        states = {place: fate for place in self._destinations if (fate := fate_of(db, place, pos))}
+        if which.state and not any(
+            place in states and states[place]["state"] == which.state for place in self._places()
+        ):
+            return None
+        return {
+            "position": pos,
+            "message_id": message_id,
+            "source": source,
+            "type": type_,
+            "name": name,
+            "user": show_user_key(user_key),
+            "group_id": group_id,
+            "received_at": to_iso(received_at),
+            "destinations": {
+                place: {"state": fate["state"], "reason": fate["reason"]} for place, fate in states.items()
+            },
+        }
+
+
+class _Words(msgspec.Struct):
+    """What is read of a call."""
+
+    event: Any = None
+    name: Any = None
+    groupId: Any = None
+    context: Any = None
+
+
+_words = msgspec.json.Decoder(_Words)
+
+
+def read_words(body: bytes) -> tuple[str | None, str | None]:
+    """The name and the groupId of a stored call."""
+    line, _, call = body.partition(b"\n")
+    try:
+        words = _words.decode(call)
+    except msgspec.DecodeError:
+        known = decode_json(call)
+        words = msgspec.convert(known if isinstance(known, dict) else {}, _Words)
+    name = words.event if words.event is not None else words.name
+    groups = [words.groupId, _group_in(words.context), _group_in(read_envelope(line).context)]
+    return name if isinstance(name, str) else None, next((found for found in map(coerce_id, groups) if found), None)
+
+
+def _group_in(context: Any) -> Any:
+    return context.get("groupId") if isinstance(context, dict) else None
+
+
+def _contains(key: str, text: str, values: dict[str, Any]) -> str:
+    """A condition that holds where a body has this text in it, as JSON libraries may spell it: with or without escapes."""
+    spelled = [json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (False, True)]
+    needles = dict.fromkeys(word for plain in spelled for word in (plain, plain.replace("/", "\\/")))
+    for number, needle in enumerate(needles):
+        values[f"{key}{number}"] = needle.encode()
+    return " OR ".join(f"instr(e.body, :{key}{number}) > 0" for number in range(len(needles)))

@@ -1,0 +1,85 @@
+"""State, reason and attempts of one event at one destination, from its row, its outcome row or the receipt of its commit."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from router.clock import to_iso
+from router.store.rows import PART
+from router.store.sqlite.outcome_reads import outcome_of
+from router.vocabulary import EventState
+
+RELEASED = "released"
+"""The reason of an event whose gate has opened, or is being asked again, and that has not gone out yet."""
+
+
+def fate_of(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
+    """State, reason and time of one event at one destination; None where it began later."""
+    here = (PART, destination, pos)
+    where = "part = ? AND destination = ? AND pos = ?"
+    if row := db.execute(f"SELECT reason, detail, at FROM dead WHERE {where}", here).fetchone():
+        return {"state": "dead", "reason": row[0], "detail": row[1], "at": to_iso(row[2])}
+    parked = (
+        "SELECT p.state, p.reason, p.parked_at, l.reason, l.need FROM parked p LEFT JOIN lane l USING (part, destination, user_key)"
+        " WHERE p.part = ? AND p.destination = ? AND p.pos = ?"
+    )
+    if row := db.execute(parked, here).fetchone():
+        return _parked(*row)
+    if found := outcome_of(db, destination, pos):
+        code, at, _ = found
+        state, reason = db.execute("SELECT state, reason FROM code WHERE code = ?", (code,)).fetchone()
+        return {"state": state, "reason": reason, "at": to_iso(at)}
+    cursor = db.execute("SELECT start FROM cursor WHERE part = ? AND destination = ?", here[:2]).fetchone()
+    if cursor is None or pos <= cursor[0]:
+        return None
+    return {"state": "queued", "reason": "in_flight", "at": None}
+
+
+def _parked(state: str, reason: str, at: int, lane_reason: str | None, need: str | None) -> dict[str, Any]:
+    """What a lane waits for now is said by the lane. A held event of a lane that waits for nothing is on its way out."""
+    if state == EventState.HELD and need == "":
+        return {"state": str(EventState.QUEUED), "reason": RELEASED, "at": to_iso(at)}
+    if state == EventState.HELD and lane_reason and lane_reason.startswith("group_"):
+        reason = lane_reason
+    return {"state": state, "reason": reason, "at": to_iso(at)}
+
+
+def attempts_of(db: sqlite3.Connection, destination: str, pos: int) -> list[dict[str, Any]]:
+    """The attempts of an event, oldest first: those with a row, and the one that is packed beside its outcome."""
+    rows = db.execute(
+        "SELECT at, duration_ms, status, error, reason, request FROM attempt WHERE part = ? AND destination = ? AND pos = ?"
+        " ORDER BY at, rowid",
+        (PART, destination, pos),
+    )
+    attempts = []
+    for at, duration_ms, status, error, reason, request in rows:
+        attempt = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": error, "reason": reason}
+        if request:
+            attempt["request"] = msgspec.json.decode(request)
+        attempts.append(attempt)
+    found = outcome_of(db, destination, pos)
+    if found and (tried := found[2]):
+        at, duration_ms, status = tried
+        good = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": "", "reason": ""}
+        attempts = sorted([*attempts, good], key=lambda one: str(one["at"]))
+    return attempts
+
+
+def message_id_at(db: sqlite3.Connection, destination: str, pos: int) -> str | None:
+    """The message id of the event at a position, as long as anything is kept of it."""
+    for sql, values in (
+        ("SELECT message_id FROM log WHERE part = ? AND pos = ?", (PART, pos)),
+        ("SELECT message_id FROM kept WHERE part = ? AND pos = ?", (PART, pos)),
+        ("SELECT message_id FROM woken WHERE part = ? AND destination = ? AND pos = ?", (PART, destination, pos)),
+        (
+            "SELECT l.message_id FROM parked p JOIN log l ON l.pos = p.origin"
+            " WHERE p.part = ? AND p.destination = ? AND p.pos = ?",
+            (PART, destination, pos),
+        ),
+    ):
+        if (row := db.execute(sql, values).fetchone()) and row[0] is not None:
+            return str(row[0])
+    return None

@@ -1,0 +1,132 @@
+"""What an event waits for at a destination: its next attempt, an earlier event of its user, a group call that is on its way."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+
+from router.clock import to_iso
+from router.store.rows import ORDER_KEY_STEP, PART
+from router.store.sqlite.queries.fates import RELEASED, fate_of, message_id_at
+from router.vocabulary import EventState
+
+RELEASED_COUNTED = 10_000
+"""So many released events are counted for a ledger, of as many lanes: 0.1 s. Further ones count as held until they have their turn."""
+LAST_MS = 253_402_300_799_999
+"""The last instant that can be written down, of the year 9999: a plugin may set a timer for it, which is rounded up."""
+ON_THEIR_WAY = (EventState.QUEUED, EventState.RETRYING)
+
+
+def waits_of(db: sqlite3.Connection, destination: str, pos: int, state: str) -> dict[str, Any]:
+    """What is to be said beside the state of an event:
+
+    - `next_attempt_at` of one that is retrying;
+    - `behind`, of one that is queued behind an earlier event of its user: that one;
+    - `group_call`, of one that is held while the call that it waits for is on its way here: that call;
+    - `timers` of its user and `next_timer_at`, where any are set.
+    """
+    key = _user_key(db, destination, pos)
+    if key is None:
+        return {}
+    timers = timers_of(db, destination, key)
+    waits = _waits(db, destination, pos, key, state) if state in (*ON_THEIR_WAY, EventState.HELD) else {}
+    return {**waits, **(timers if timers["timers"] else {})}
+
+
+def _waits(db: sqlite3.Connection, destination: str, pos: int, key: str, state: str) -> dict[str, Any]:
+    lane = db.execute(
+        "SELECT need, also, reason, group_id, due_at FROM lane WHERE part = ? AND destination = ? AND user_key = ?",
+        (PART, destination, key),
+    ).fetchone()
+    if lane is None:
+        return {}
+    need, also, reason, group_id, due_at = lane
+    next_at = to_iso(due_at) if due_at else None
+    if state == EventState.RETRYING:
+        return {"next_attempt_at": next_at}
+    if state == EventState.QUEUED:
+        return _behind(db, destination, pos, key, next_at)
+    return _group_call(db, destination, (need, also), reason, group_id)
+
+
+def _user_key(db: sqlite3.Connection, destination: str, pos: int) -> str | None:
+    """Whose lane an event stands in, or would stand in."""
+    for sql, values in (
+        ("SELECT user_key FROM parked WHERE part = ? AND destination = ? AND pos = ?", (PART, destination, pos)),
+        ("SELECT user_key FROM log WHERE part = ? AND pos = ?", (PART, pos)),
+    ):
+        if row := db.execute(sql, values).fetchone():
+            return str(row[0])
+    return None
+
+
+def _behind(db: sqlite3.Connection, destination: str, pos: int, key: str, due_at: str | None) -> dict[str, Any]:
+    """The first event of the lane that is to go out before this one."""
+    first = db.execute(
+        "SELECT p.pos, p.state, p.reason FROM parked p JOIN lane l USING (part, destination, user_key)"
+        " WHERE p.part = ?1 AND p.destination = ?2 AND p.user_key = ?3 AND (p.queue = 'main' OR l.need = '') AND p.place <"
+        " coalesce((SELECT place FROM parked WHERE part = ?1 AND destination = ?2 AND pos = ?4), ?4 * ?5)"
+        " ORDER BY p.place LIMIT 1",
+        (PART, destination, key, pos, ORDER_KEY_STEP),
+    ).fetchone()
+    if first is None:
+        return {}
+    at, state, reason = first
+    told = {"message_id": message_id_at(db, destination, at), "state": state, "reason": reason}
+    if state == EventState.HELD:
+        told |= {"state": EventState.QUEUED, "reason": RELEASED}
+    return {"behind": {**told, "next_attempt_at": due_at if state == EventState.RETRYING else None}}
+
+
+def _group_call(
+    db: sqlite3.Connection, destination: str, needs: tuple[str, str], reason: str, group_id: str
+) -> dict[str, Any]:
+    """The group call that was accepted, would open the gate, and is on its way here still."""
+    for need in filter(None, needs):
+        pos = _call_for(db, need, reason, group_id)
+        fate = fate_of(db, destination, pos) if pos else None
+        if pos and fate and fate["state"] in ON_THEIR_WAY:
+            told = {"message_id": message_id_at(db, destination, pos), "state": fate["state"], "reason": fate["reason"]}
+            key = _user_key(db, destination, pos)
+            waits = _waits(db, destination, pos, key, fate["state"]) if key else {}
+            return {"group_call": {**told, **waits}}
+    return {}
+
+
+def _call_for(db: sqlite3.Connection, need: str, reason: str, group_id: str) -> int | None:
+    """The position of the newest call that tells what a lane waits for (`lane.need` of schema.sql)."""
+    if need.startswith("c:"):
+        return int(need[2:])
+    if need.startswith("g:"):
+        row = db.execute("SELECT since FROM company WHERE part = ? AND group_id = ?", (PART, group_id)).fetchone()
+        trait = reason.removeprefix("group_").removesuffix("_unknown")
+        since: dict[str, int] = msgspec.json.decode(row[0]) if row else {}
+        return since.get(trait)
+    row = db.execute(
+        "SELECT call_pos FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT 1", (PART, need)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def timers_of(db: sqlite3.Connection, destination: str, user_key: str | None = None) -> dict[str, Any]:
+    """How many timers are set, of all users or of one, and when the next is due."""
+    sql = "SELECT count(*), min(due_at) FROM timer WHERE part = ? AND destination = ?"
+    of_user = (
+        (sql, (PART, destination)) if user_key is None else (f"{sql} AND user_key = ?", (PART, destination, user_key))
+    )
+    n, due_at = db.execute(*of_user).fetchone()
+    return {"timers": n, "next_timer_at": to_iso(min(due_at, LAST_MS)) if due_at else None}
+
+
+def released(db: sqlite3.Connection, destination: str) -> int:
+    """Events in the held queue of lanes whose gate has opened, or is being asked again: they are queued, and held no longer."""
+    n: int = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM (SELECT user_key FROM lane INDEXED BY lane_for_due WHERE part = ?1"
+        "  AND destination = ?2 AND mode IN ('waiting', 'retry') AND due_at IS NOT NULL AND held > 0 AND need = '' LIMIT ?3) l"
+        " CROSS JOIN parked p INDEXED BY parked_in_order ON p.part = ?1 AND p.destination = ?2 AND p.user_key = l.user_key"
+        " AND p.queue = 'held' WHERE p.state = 'held' AND p.pos > 0 LIMIT ?3)",
+        (PART, destination, RELEASED_COUNTED),
+    ).fetchone()[0]
+    return n

@@ -1,0 +1,59 @@
+"""What can be sent again. Each function runs in a reading connection's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from router.store.rows import PART, DeadRow, LogRow, ReplayRow
+from router.store.sqlite.event_columns import DEAD, key_list
+from router.store.sqlite.outcome_reads import outcome_of
+
+LOOKED_THROUGH = 5_000
+"""Positions of the log that one read looks through."""
+
+
+def newest(db: sqlite3.Connection, destination: str) -> ReplayRow | None:
+    """The newest replay of a destination."""
+    row = db.execute("SELECT job FROM replay WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=ReplayRow)
+
+
+def settled(
+    db: sqlite3.Connection, destination: str, after: int, last: int, types: Sequence[str], limit: int
+) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
+    """Events of a span without a parked row, also of a second sending; the dead letters among them, the positions that were
+    sent late before, and how far the log was looked through."""
+    upto = min(last, after + LOOKED_THROUGH)
+    found = db.execute(
+        "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ?1 AND pos <= ?2"
+        " AND type IN (SELECT value FROM json_each(?3)) AND NOT EXISTS"
+        " (SELECT 1 FROM parked p WHERE p.part = ?4 AND p.destination = ?5 AND p.pos = log.pos) AND NOT EXISTS"
+        " (SELECT 1 FROM parked p WHERE p.part = ?4 AND p.destination = ?5 AND p.origin = log.pos AND p.origin <> 0)"
+        " ORDER BY pos LIMIT ?6",
+        (after, upto, key_list(types), PART, destination, limit),
+    ).fetchall()
+    rows = [LogRow(*values) for values in found]
+    if len(rows) == limit:
+        upto = rows[-1].pos
+    dead = db.execute(
+        f"{DEAD} WHERE d.part = ? AND d.destination = ? AND d.pos > ? AND d.pos <= ?",
+        (PART, destination, after, upto),
+    )
+    late = db.execute(
+        "SELECT pos FROM outcome WHERE part = ? AND destination = ? AND pos > ? AND pos <= ?",
+        (PART, destination, after, upto),
+    )
+    return rows, {values[0]: DeadRow(*values) for values in dead}, frozenset(pos for (pos,) in late), upto
+
+
+def filtered(db: sqlite3.Connection, destination: str, positions: Sequence[int]) -> frozenset[int]:
+    """Those of these settled events that were filtered."""
+    codes = {code for (code,) in db.execute("SELECT code FROM code WHERE state = 'filtered'")}
+    return frozenset(
+        pos
+        for pos in positions
+        if codes and (found := outcome_of(db, destination, pos)) is not None and found[0] in codes
+    )

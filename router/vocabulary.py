@@ -1,0 +1,61 @@
+"""The words that code, database, log and API share, once each. Their values are the strings that are stored and shown."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """The two queues of a lane. Events with a closed gate wait in `held`, all other parked events in `main`."""
+
+    HELD = "held"
+    MAIN = "main"
+
+
+class LaneMode(StrEnum):
+    """Why a stored lane is blocked."""
+
+    WAITING = "waiting"  #: its held queue waits for a group call, or is let go after one
+    RETRY = "retry"  #: everything waits for the next attempt
+
+
+class LaneState(StrEnum):
+    """What a lane does with its user's events. The drawing is in docs/lifecycle.md."""
+
+    FREE = "free"  #: nothing is parked; each event goes when the one before it is done
+    HOLDING = "holding"  #: gated events wait for a group; calls that need none go past them
+    BLOCKED = "blocked"  #: everything parks until `due_at`: an attempt failed, or the lane waits for its turn to drain
+    DRAINING = "draining"  #: parked events go out in order; new ones park behind them
+
+
+class Line(StrEnum):
+    """The three lines that share a destination's capacity."""
+
+    LIVE = "live"
+    RETRY = "retry"
+    RELEASE = "release"  #: released by the gate, or replayed
+
+
+class EventState(StrEnum):
+    """What an event has come to at a destination. The seven always add up to what was accepted."""
+
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    FILTERED = "filtered"
+    HELD = "held"
+    RETRYING = "retrying"
+    QUEUED = "queued"
+    DEAD = "dead"
+
+
+class DestinationState(StrEnum):
+    """Whether a destination sends."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    BREAKER_OPEN = "breaker_open"
+    DISABLED = "disabled"
+
+
+FOREVER_MS = 1 << 62
+"""Later than every instant, in milliseconds since 1970; also beyond every position of the log."""
