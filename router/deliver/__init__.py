@@ -1,1 +1,35 @@
-"""Deliver: a destination as a fold over the log. Lanes by user, batches, attempts, settlement in one commit."""
+"""Deliver: takes the events of the log to one vendor, in order per user, at least once.
+
+The loop of a worker, one per destination (`worker.py`):
+
+1. run what operators asked for                                operations.py
+2. read on in the log, as far as the window has room           worker.py
+3. decide, map and queue the events of free users              live_pass.py
+4. put all other events into the lanes of their users          lanes/
+5. take up lanes that are due, timers, what is too old         jobs/
+6. feed the next slice of a replay                             jobs/replay.py
+7. give lanes their turns: live ones, retries, releases        lanes/scheduler.py
+8. give rows to events that hold the window back               worker.py
+9. start every request that may start                          send/batcher.py
+10. sleep until a response, a commit, a new event or a timer wakes it
+
+Responses are booked as they come (`settle/`). A second task commits what was booked (`commit/`). One loop changes lanes and
+the unit of work, so there is no lock.
+
+runner_port.py    what the daemon asks of a destination that runs
+runner.py         keeps one destination running: its client, its plugin's lifetime, one worker after the other
+worker.py         the loop, the window, the commits
+core.py           builds the parts of a worker, bottom-up
+context.py        what these parts share
+live_pass.py      the way of an event whose user has nothing waiting
+operations.py     what an operator may ask: release, drop, replay
+event_lines.py    lines of the log about events
+lanes/            who may go next
+process/          what becomes of an event: decided, then mapped
+send/             from items to requests, from responses to outcomes
+settle/           what follows from an outcome
+commit/           what one commit says
+jobs/             what happens beside the live flow
+
+docs/architecture.md has the drawing, docs/semantics.md the rules.
+"""

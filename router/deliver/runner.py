@@ -4,29 +4,39 @@ happens again. Acceptance and all other destinations go on meanwhile."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from random import Random
 from typing import Any
 
-import aiohttp
 import msgspec
 
 from router.clock import Clock, to_iso
-from router.deliver import commands
-from router.deliver.waiting import Waiting
-from router.deliver.worker import Worker
-from router.destinations import Destination
-from router.errors import StepFailed, StoreError
+from router.deliver import operations
+from router.deliver.context import DeliveryContext
+from router.deliver.jobs.held_report import Waiting
+from router.deliver.send.http_client import Client, open_client
+from router.deliver.settle.last_exchanges import LastExchanges
+from router.deliver.worker import FULL_PAUSE_S, Worker
+from router.errors import CommitFailed, StoreError, StoreFull
+from router.logger import Log, to_paste
 from router.metrics import Meter
-from router.store import Letters, Status, Store
-from router.telemetry import Log, to_paste
+from router.plugin_host import Destination
+from router.plugin_host.lifetime import Lifetime, LifetimeFault
+from router.store import PART, Claim, DeadLetterFilter, Opening, Status, Store, Unit
+from router.vocabulary import FOREVER_MS
 
 LIFETIME_PAUSE_S = 60.0
 DROP_PAUSE_S = 0.01
 """Between two slices of dead letters, while the commit that drops the last one is on its way."""
+STORED_S = 5.0
+"""So long the answer to a command waits for its commit. On a full disk it is in force, and stored when there is room."""
+FAULT_PAUSE_S = 1.0
+"""Before a worker starts again after a second failure."""
 CALM_S = 60.0
 """A worker that failed and failed again within this time pauses its destination."""
 
@@ -35,9 +45,9 @@ class ReplayOrder(msgspec.Struct, frozen=True):
     """What is to be sent again: the event at a position, dead letters, or what was accepted in a time."""
 
     pos: int | None = None
-    letters: Letters | None = None
+    letters: DeadLetterFilter | None = None
     since_ms: int = 0
-    until_ms: int = 1 << 62
+    until_ms: int = FOREVER_MS
     count_only: bool = False
 
 
@@ -54,22 +64,48 @@ class Runner:
         meter: Meter | None = None,
     ) -> None:
         self.destination = destination
-        self._meter = meter or Meter()
-        self._store, self._clock, self._random = store, clock, random
+        self._store, self._clock = store, clock
         self._log = log.bind(destination=destination.name)
-        self.waiting = Waiting(destination, store, clock, self._log)
+        self._random, self._meter = random, meter or Meter()
+        self.waiting = Waiting(destination, store.queries, clock, self._log)
         self._worker: Worker | None = None
         self._fault = ""  #: why the next worker starts paused
         self._stopping = False
         self._broken = ""  #: why its plugin cannot begin
+        self._claim: Claim | None = None  #: of the next worker
+        self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
+        self._is_alone = False  #: its loop is its own
+        self._on_slow: Callable[[], None] = lambda: None
+        destination.watch.attach(self._log.bind(plugin=destination.plugin_name).emit, self._hooks_are_slow)
         self._opened = asyncio.Event()
         self._stopped = asyncio.Event()
 
     # ------------------------------------------------------------ life
 
+    def probe_at_once(self) -> None:
+        """Its table or its key has changed: a pause for these is tried out when it opens. To be called before `run`."""
+        self._has_changed = True
+
+    def live_alone(self) -> None:
+        """Its loop is its own: it shares no opened event with others. To be called before `run`."""
+        self._is_alone = True
+
+    def when_slow(self, call: Callable[[], None]) -> None:
+        """Call this when its hooks have held the loop again and again. To be called before `run`."""
+        self._on_slow = call
+
     async def open(self) -> None:
-        """Take the destination's place in the log: what is accepted from here on is its own. Before `run`, or in it."""
-        cursor = await self._store.cursor(self.destination.name, self._clock.now_ms(), self.destination.config.mode)
+        """Take the destination's place in the log: what is accepted from here on is its own. Before `run`, or in it.
+
+        On a full disk that waits until there is room: no event is accepted by then either.
+        """
+        if self._claim is not None:
+            return
+        try:
+            self._claim = await self._claim_now()
+        except StoreFull:
+            return
+        cursor = self._claim.cursor
         if cursor.added and cursor.start:
             words = "starts at the head of the log; earlier events are not sent, unless you replay them"
             paste = to_paste(f"replay {self.destination.name} --since 7d")
@@ -78,26 +114,75 @@ class Runner:
             words = "it was removed for longer than store.retention; what it had not read by then is lost to it"
             self._log.emit("events_abandoned", events=cursor.abandoned, detail=words)
 
+    def _open_client(self) -> AbstractAsyncContextManager[Client]:
+        """The destination's own connections."""
+        return open_client(self.destination.config.delivery)
+
+    async def _claim_now(self) -> Claim:
+        """Take the destination over from whatever worker had it."""
+        config = self.destination.config
+        opening = Opening(self._clock.now_ms(), config.mode, config.enabled, self.destination.gate)
+        return await self._store.claims.open(Unit(PART, config.name), opening)
+
+    async def _claim_when_there_is_room(self, lifetime: Lifetime) -> Claim | None:
+        """None: it is to stop, or its lifetime has ended, and the disk is full still."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            return claim
+        while not self._stopping and not lifetime.has_ended:
+            try:
+                return await self._claim_now()
+            except StoreFull:
+                await self._wait_for_stop(FULL_PAUSE_S)
+        return None
+
     async def run(self) -> None:
         """Serve the destination until `stop`. Raises StoreError when the store itself is at fault."""
+        self.destination.watch.thread_id = threading.get_ident()
         await self.open()
-        async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(open_session(self.destination))
-            await stack.enter_async_context(self.waiting.watched())
-            while not self._stopping and not await self._enter_lifetime(stack):
-                await self._wait_for_stop(LIFETIME_PAUSE_S)
-            await self._serve_on(session)
+        async with self._open_client() as client, self.waiting.watched():
+            while not self._stopping:
+                if not await self._live(client):
+                    await self._wait_for_stop(LIFETIME_PAUSE_S)
 
-    async def _enter_lifetime(self, stack: AsyncExitStack) -> bool:
-        """Open what the plugin wants open while it works. A plugin that cannot stops nobody else."""
+    async def _live(self, client: Client) -> bool:
+        """One lifetime of the plugin around the workers. False: it failed. A plugin that cannot open stops nobody else."""
+        lifetime = Lifetime(self.destination, self._end_worker)
         try:
-            await stack.enter_async_context(open_lifetime(self.destination))
-        except Exception:
-            self._log.emit("internal_error", reason="plugin_lifetime", detail=traceback.format_exc())
-            self._broken = "its plugin could not open what it needs; the log has the reason (internal_error)"
+            await lifetime.open()
+        except LifetimeFault as fault:
+            self._lifetime_failed(fault)
             return False
         self._broken = ""
-        return True
+        try:
+            await self._serve_on(client, lifetime)
+        finally:
+            try:
+                await lifetime.close()
+            except LifetimeFault as fault:
+                self._lifetime_failed(fault)
+        return not self._broken
+
+    def _lifetime_failed(self, fault: LifetimeFault) -> None:
+        d = self.destination
+        words = d.redact(str(fault))
+        self._log.emit("plugin_failed", plugin=d.plugin_name, hook="lifetime", detail=words)
+        self._broken = "its plugin could not open what it needs, or lost it; the log has the reason (plugin_failed)"
+
+    def _hooks_are_slow(self) -> None:
+        """They have held the loop again and again: others must not wait for them."""
+        if self._is_alone:
+            return
+        if self.destination.config.delivery.slow_hooks == "thread":
+            self._on_slow()
+        elif (worker := self._worker) is not None:
+            words = "its plugin holds up all others again and again; the log names the hook (plugin_slow)"
+            worker.core.status.record(worker.state.breaker.pause_internal(words))
+
+    def _end_worker(self) -> None:
+        """The plugin's lifetime has ended: nothing more is sent with it."""
+        if self._worker is not None:
+            self._worker.stop()
 
     async def _wait_for_stop(self, seconds: float) -> None:
         stopped = asyncio.ensure_future(self._stopped.wait())
@@ -106,38 +191,58 @@ class Runner:
         stopped.cancel()
         pause.cancel()
 
-    async def _serve_on(self, session: aiohttp.ClientSession) -> None:
+    async def _serve_on(self, client: Client, lifetime: Lifetime) -> None:
         """One worker after the other; a second failure within a minute pauses the destination."""
         failed_at: float | None = None
-        while not self._stopping:
+        while not self._stopping and not lifetime.has_ended:
+            has_failed = True
             try:
-                await self._serve(session)
-            except* StepFailed as group:
+                await self._serve(client, lifetime)
+                has_failed = False
+            except* StoreFull:
+                has_failed = False  # it was stopped on a full disk: what is not stored is done again
+            except* CommitFailed as group:
                 self._log.emit("internal_error", reason="step_failed", detail=str(group.exceptions[0]))
             except* StoreError:
                 raise
             except* Exception as group:
-                self._log.emit("internal_error", reason="worker", detail="".join(traceback.format_exception(group)))
-            else:
-                continue
+                words = self.destination.redact("".join(traceback.format_exception(group)))
+                self._log.emit("internal_error", reason="worker", detail=words)
             if is_cancelled():
                 raise asyncio.CancelledError
+            if not has_failed:
+                continue
             now = self._clock.monotonic()
             again = failed_at is not None and now - failed_at < CALM_S
             failed_at = now
             if again:
+                await self._wait_for_stop(FAULT_PAUSE_S)
                 self._fault = "it failed twice in a row; the log has the reason (internal_error)"
 
-    async def _serve(self, session: aiohttp.ClientSession) -> None:
-        cursor = await self._store.cursor(self.destination.name, self._clock.now_ms(), self.destination.config.mode)
-        self._worker = Worker(
-            self.destination, self._store, cursor, session, self._clock, self._log, self._random, self._meter
+    async def _serve(self, client: Client, lifetime: Lifetime) -> None:
+        claim = await self._claim_when_there_is_room(lifetime)
+        if claim is None:
+            return
+        context = DeliveryContext(
+            self.destination,
+            self._store.log,
+            claim,
+            self._store.health,
+            self._clock,
+            self._log,
+            self._random,
+            self._meter,
+            self._is_alone,
         )
+        self._worker = Worker(context, client)
         if self._fault:
-            self._worker.flow.pause_internal(self._fault)
-            self._worker.settlement.status_changed()
+            self._worker.state.breaker.pause_internal(self._fault)
+            self._worker.core.status.record(True)
             self._fault = ""
-        if self._stopping:
+        if self._has_changed and self._worker.state.breaker.probe_now():
+            self._worker.core.status.record(False)
+        self._has_changed = False
+        if self._stopping or lifetime.has_ended:
             return
         self._opened.set()
         await self._worker.run()
@@ -156,10 +261,16 @@ class Runner:
         if self._worker is not None:
             self._worker.cut()
 
+    def abandon(self) -> None:
+        """From another thread, for one whose loop a hook holds: when the hook returns, nothing more is done."""
+        self._stopping = True
+        if self._worker is not None:
+            self._worker.abandon()
+
     @property
     def in_flight(self) -> int:
         """Requests on their way."""
-        return self._worker.settlement.outbox.in_flight if self._worker is not None else 0
+        return self._worker.core.batcher.in_flight if self._worker is not None else 0
 
     # ------------------------------------------------------------ what operators ask
 
@@ -170,102 +281,113 @@ class Runner:
     async def worker(self) -> Worker:
         """The worker in charge, once it is open."""
         if self._broken:
-            raise commands.Refused("not_open", self._broken)
+            raise operations.CommandRefused("not_open", self._broken)
         await self._opened.wait()
         if self._worker is None or self._stopping:
-            raise commands.Refused("stopping", "the destination is stopping")
+            raise operations.CommandRefused("stopping", "the destination is stopping")
         return self._worker
 
     async def _ask(self, worker: Worker, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Have a command carried out. Raises Refused where the worker ends before."""
+        """Have a command carried out, and what it changed stored. Raises CommandRefused where the worker ends before."""
         try:
-            return await worker.ask(command)
+            answer = await worker.ask(command)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STORED_S):
+                    await worker.booked_is_stored()
+            return answer
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            raise commands.Refused("stopping", "the destination ends or begins anew: ask once more") from None
+            raise operations.CommandRefused("stopping", "the destination ends or begins anew: ask once more") from None
 
     async def pause(self) -> None:
         """Send nothing until `resume`."""
         worker = await self.worker()
 
         async def command() -> None:
-            if worker.flow.pause_by_hand():
-                worker.settlement.status_changed()
+            worker.core.status.record(worker.state.breaker.pause_by_hand())
 
         await self._ask(worker, command)
 
     async def resume(self) -> None:
-        """Run, whatever it was paused for."""
+        """Run, whatever it was paused for. What waits for a retry is tried at once."""
         worker = await self.worker()
 
         async def command() -> None:
-            if worker.flow.resume():
-                worker.settlement.status_changed()
+            worker.core.status.record(worker.state.breaker.resume())
+            worker.core.releases.try_all_now()
 
         await self._ask(worker, command)
 
     async def release(self, key: str, group: Mapping[str, Any] | None) -> int:
-        """See `commands.release`."""
+        """See `operations.release`."""
         worker = await self.worker()
-        released: int = await self._ask(worker, lambda: commands.release(worker, key, group))
+        released: int = await self._ask(worker, lambda: operations.release(worker, key, group))
         return released
 
     async def drop(self, key: str) -> int:
-        """See `commands.drop`."""
+        """See `operations.drop`."""
         worker = await self.worker()
-        dropped: int = await self._ask(worker, lambda: commands.drop(worker, key))
+        dropped: int = await self._ask(worker, lambda: operations.drop(worker, key))
         return dropped
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
-        """See `commands.replay_letters`, `replay_span`, `replay_one`."""
+        """See `operations.replay_letters`, `replay_span`, `replay_one`."""
         worker = await self.worker()
         if order.pos is not None:
             pos = order.pos
-            answer: dict[str, Any] = await self._ask(worker, lambda: commands.replay_one(worker, pos))
+            answer: dict[str, Any] = await self._ask(worker, lambda: operations.replay_one(worker, pos))
         elif order.letters is not None:
             letters = order.letters
             answer = await self._ask(
-                worker, lambda: commands.replay_letters(worker, letters, count_only=order.count_only)
+                worker, lambda: operations.replay_letters(worker, letters, count_only=order.count_only)
             )
         else:
             answer = await self._ask(
                 worker,
-                lambda: commands.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only),
+                lambda: operations.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only),
             )
-        return {**answer, **({} if order.count_only or order.pos is not None else worker.replay.describe())}
+        return {**answer, **({} if order.count_only or order.pos is not None else worker.core.replay.describe())}
 
     async def stop_replay(self) -> None:
         """Feed nothing more."""
         worker = await self.worker()
 
         async def command() -> None:
-            worker.replay.stop()
+            worker.core.replay.stop()
 
         await self._ask(worker, command)
 
     async def describe_replay(self) -> dict[str, Any]:
         """The newest replay, and how far it is."""
-        return (await self.worker()).replay.describe()
+        return (await self.worker()).core.replay.describe()
 
-    async def drop_letters(self, which: Letters, pos: int | None = None) -> int:
+    async def drop_letters(self, which: DeadLetterFilter, pos: int | None = None) -> int:
         """Drop dead letters of this kind, or the one at a position. Returns how many."""
         worker = await self.worker()
         if pos is not None:
-            dropped: int = await self._ask(worker, lambda: commands.drop_letter(worker, pos))
+            dropped: int = await self._ask(worker, lambda: operations.drop_letter(worker, pos))
         else:
-            dropped, after = 0, -(1 << 62)
+            dropped, after = 0, -FOREVER_MS
             while True:
-                n, last = await self._ask(worker, partial(commands.drop_letters, worker, which, after))
+                n, last = await self._ask(worker, partial(operations.drop_letters, worker, which, after))
                 dropped += n
                 if last is None:
                     break
                 after = last
-                while worker.book.full:
+                while worker.state.work.is_full:
+                    if worker.has_ended:
+                        raise operations.CommandRefused(
+                            "stopping", "the destination ends or begins anew: ask once more"
+                        )
                     await self._clock.sleep(DROP_PAUSE_S)
         if dropped:
             self._log.emit("letters_dropped", letters=dropped, reason="by_hand")
         return dropped
+
+    async def describe_waiting(self) -> dict[str, dict[str, float]]:
+        """What its held events wait for, in numbers."""
+        return await self.waiting.describe()
 
     @property
     def status(self) -> Status:
@@ -274,12 +396,17 @@ class Runner:
             return Status("disabled")
         if self._broken:
             return Status("paused", "internal", detail=self._broken)
-        return self._worker.flow.status if self._worker is not None else Status()
+        return self._worker.state.breaker.status if self._worker is not None else Status()
 
     @property
     def warnings(self) -> Mapping[str, int]:
         """What the plugin warned of since the start, counted."""
-        return dict(self._worker.warnings) if self._worker is not None else {}
+        return dict(self._worker.core.warnings.counts) if self._worker is not None else {}
+
+    @property
+    def last_exchanges(self) -> dict[str, Any]:
+        """See `LastExchanges.describe`."""
+        return (self._worker.core.responses.exchanges if self._worker is not None else LastExchanges()).describe()
 
     def describe(self) -> dict[str, Any]:
         """For `/api/destinations`: what is configured and how it is."""
@@ -287,44 +414,32 @@ class Runner:
         return {
             "name": d.name,
             "plugin": d.plugin_name,
+            "plugin_version": d.plugin_version,
+            "restart_required": d.needs_restart,
             "mode": d.config.mode,
             "enabled": d.config.enabled,
             "sources": list(d.config.sources),
-            "state": status.state,
-            "state_reason": status.reason,
-            "state_detail": status.detail,
-            "state_since": to_iso(status.since) if status.since else None,
-            "state_until": to_iso(status.until) if status.until else None,
+            **state_of(status),
             "in_flight": self.in_flight,
-            "mapped": self._worker.turns.mapped if self._worker else 0,
+            "mapped": self._worker.core.mapper.mapped if self._worker else 0,
             "warnings": self.warnings,
+            "isolation": "thread" if self._is_alone else "loop",
+            "slow_hooks": d.watch.describe(),
         }
+
+
+def state_of(status: Status) -> dict[str, Any]:
+    """A destination's state as the admin API gives it."""
+    return {
+        "state": status.state,
+        "state_reason": status.reason,
+        "state_detail": status.detail,
+        "state_since": to_iso(status.since) if status.since else None,
+        "state_until": to_iso(status.until) if status.until else None,
+    }
 
 
 def is_cancelled() -> bool:
     """Whether somebody has cancelled this task. A TaskGroup of which a task fails in the same moment raises that only."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-@asynccontextmanager
-async def open_session(destination: Destination) -> AsyncIterator[aiohttp.ClientSession]:
-    """The destination's own connections: one vendor's slowness takes none of another's."""
-    delivery = destination.config.delivery
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=delivery.concurrency),
-        timeout=aiohttp.ClientTimeout(total=delivery.timeout_s),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "segment-router"},
-        trust_env=False,
-    ) as session:
-        yield session
-
-
-@asynccontextmanager
-async def open_lifetime(destination: Destination) -> AsyncIterator[None]:
-    """The plugin's own lifetime around the worker's, if it has one."""
-    async with AsyncExitStack() as stack:
-        if "lifetime" in destination.hooks:
-            await stack.enter_async_context(destination.hooks["lifetime"]())
-        yield

@@ -1,0 +1,123 @@
+"""One event at one destination, from its read to its settlement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from router.plugin import Event, Item
+from router.plugin_host import Stopped
+from router.store import ORDER_KEY_STEP, LogRow, ParkedRow
+from router.vocabulary import EventState, Queue
+
+if TYPE_CHECKING:
+    from router.deliver.lanes.lane import Lane
+
+
+class Announcement(msgspec.Struct, frozen=True):
+    """What an identify, group or alias call tells, and whom it concerns once it is settled."""
+
+    callers: frozenset[str] = frozenset()  #: user keys whose group a group call tells
+    concerned: tuple[str, ...] = ()  #: user keys whose held events may be let go by it
+    traits: tuple[str, ...] = ()  #: names of the group traits that a group call tells something of
+    is_asked_for: bool = False  #: the directory refers to this very group call: for a membership, or for a trait
+
+
+class RowFields(msgspec.Struct):
+    """What the parked row of an event says, or would say. An event that never waited has none of this."""
+
+    queue: Queue
+    order_key: int
+    is_parked: bool = False  #: a row exists, or stands in a commit on its way
+    state: EventState | None = None
+    attempts: int = 0
+    first_at: int = 0  #: running time of the destination at the first attempt (ms)
+    linked: str = ""  #: userId that an anonymous event was joined to
+    release_as: str = ""  #: JSON: the group that an operator released it with
+    mapped_by: str = ""  #: plugin and item version that made the items
+    origin: int = 0  #: the settled event that this is a second sending of; 0: it is itself
+    was_mapped: bool = False  #: mapping it again changes no keyed state
+
+
+class Delivery:
+    """An event on its way. `lane` is None while nothing else of its user waits here."""
+
+    __slots__ = (
+        "announcement", "as_of", "event", "items", "lane", "log_event", "max_batch", "pos", "row", "stopped", "waits",
+    )  # fmt: skip
+
+    stopped: Stopped | None  #: what keeps it back; set where the destination has filters, once the event is opened
+
+    def __init__(self, log_event: LogRow | ParkedRow, lane: Lane | None = None) -> None:
+        self.log_event = log_event
+        self.lane = lane
+        self.pos = log_event.pos
+        self.event: Event | None = None  #: opened, as this destination's plugin sees it
+        self.items: list[Item] | None = None  #: what is left to send, once mapped
+        self.announcement: Announcement | None = None
+        self.max_batch: int | None = None  #: at most this many items in its next request, after a batch failed
+        self.row: RowFields | None = None
+        self.as_of = self.pos  #: the position by which the directory is asked
+        self.waits = 0  #: 429s that it has met
+
+    @classmethod
+    def of_row(cls, row: ParkedRow, lane: Lane, *, is_parked: bool = True) -> Delivery:
+        """A parked event, taken up again."""
+        delivery = cls(row, lane)
+        delivery.row = RowFields(
+            Queue(row.queue),
+            row.place,
+            is_parked,
+            EventState(row.state),
+            row.attempts,
+            row.first_at,
+            row.linked,
+            row.given,
+            row.made_by,
+            row.origin,
+        )
+        delivery.as_of = row.origin or row.pos
+        return delivery
+
+    @property
+    def fields(self) -> RowFields:
+        """The row's fields; made where there are none yet."""
+        if self.row is None:
+            self.row = RowFields(Queue.MAIN, self.pos * ORDER_KEY_STEP)
+        return self.row
+
+    @property
+    def user_key(self) -> str:
+        """The key of the user in whose lane it stands."""
+        return self.lane.key if self.lane is not None else self.log_event.user_key
+
+    @property
+    def order_key(self) -> int:
+        """Its place among the events of its lane."""
+        return self.row.order_key if self.row is not None else self.pos * ORDER_KEY_STEP
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it has a row, stored or in a commit on its way."""
+        return self.row is not None and self.row.is_parked
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stands in the held queue."""
+        return self.row is not None and self.row.is_parked and self.row.queue is Queue.HELD
+
+    @property
+    def attempts(self) -> int:
+        """Failed attempts so far."""
+        return self.row.attempts if self.row is not None else 0
+
+    @property
+    def origin(self) -> int:
+        """The settled event that this is a second sending of; 0: it is itself."""
+        return self.row.origin if self.row is not None else 0
+
+    @property
+    def is_counted(self) -> bool:
+        """False for what a timer returned and for a second sending: the ledger's seven do not count them."""
+        return self.pos > 0

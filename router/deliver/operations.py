@@ -1,0 +1,128 @@
+"""What an operator may ask of a destination: release, drop, replay, drop dead letters. Runs between two steps of its worker's loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from router.deliver.lanes.delivery import Delivery
+from router.deliver.lanes.lane import Lane
+from router.deliver.worker import Worker
+from router.errors import CommandRefused as CommandRefused
+from router.event import show_user_key
+from router.store import DeadLetterFilter
+from router.vocabulary import Queue
+
+DROP_SLICE = 200
+
+
+async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> int:
+    """Let a user's held events go: if their gate is open by now, or on behalf of `group` ({"id", "name", ...}).
+
+    Returns how many events were held. Raises CommandRefused `requirements_missing`, `not_held`.
+    """
+    async with worker.core.rows.lane(key) as lane:
+        held = _held(lane)
+        if group is not None:
+            traits = {name: value for name, value in group.items() if name != "id"}
+            given = msgspec.json.encode({"id": str(group["id"]), "traits": traits}).decode()
+            worker.state.work.release_as(lane, given)
+        elif not await worker.core.scheduler.gate_is_open(lane):
+            raise CommandRefused("requirements_missing", f"still waiting for {_waited_for(lane)}")
+        worker.core.releases.ask_again(lane)
+        return held
+
+
+async def drop(worker: Worker, key: str) -> int:
+    """Make a user's held events dead letters (`dropped`). Returns how many."""
+    async with worker.core.rows.lane(key) as lane:
+        dropped, after, held = 0, -1, _held(lane)
+        on_their_way = lane.deferred | ({lane.current.pos} if lane.current is not None else set())
+        while dropped < held:
+            rows = (await worker.core.rows.rows([(key, str(Queue.HELD), after)], DROP_SLICE))[0]
+            if not rows:
+                break
+            for row in rows:
+                after = row.place
+                if row.pos not in on_their_way:  # its answer decides
+                    worker.core.outcomes.bury(Delivery.of_row(row, lane), "dropped", "dropped by hand")
+                    dropped += 1
+        lane.rewind(Queue.HELD, 0)
+        if not lane.rows:
+            worker.state.lanes.free(lane)
+            worker.state.work.mark_dirty(lane)
+        return dropped
+
+
+def _held(lane: Lane) -> int:
+    if not lane.held.count:
+        raise CommandRefused("not_held", f"nothing is held for {show_user_key(lane.key)}; see `held` for who waits")
+    return lane.held.count
+
+
+def _waited_for(lane: Lane) -> str:
+    """What would open the gate of this lane."""
+    wait = lane.wait
+    if wait.group_id:
+        trait = wait.reason.removeprefix("group_").removesuffix("_unknown")
+        return f"the {trait} of group {wait.group_id}"
+    return f"a group call for {show_user_key(lane.key)}"
+
+
+# ---------------------------------------------------------------- dead letters and replays
+
+
+async def replay_letters(worker: Worker, which: DeadLetterFilter, *, count_only: bool) -> dict[str, Any]:
+    """Send dead letters again, in the background. Raises CommandRefused `replay_running`, `disabled`."""
+    total = await worker.core.replay.count_letters(which)
+    if not count_only:
+        _may_replay(worker)
+        worker.core.replay.begin_letters(which, total)
+    return {"count": total}
+
+
+async def replay_span(worker: Worker, since_ms: int, until_ms: int, *, count_only: bool) -> dict[str, Any]:
+    """Send again what was accepted in this time, in the background. Raises CommandRefused `replay_running`, `disabled`."""
+    first, last = await worker.core.replay.span(since_ms, until_ms)
+    if not count_only:
+        _may_replay(worker)
+        worker.core.replay.begin_span(since_ms, until_ms, first, last)
+    return {"count": last - first}
+
+
+async def replay_one(worker: Worker, pos: int) -> dict[str, Any]:
+    """Send one event again now. Raises CommandRefused `not_replayable`, `disabled`."""
+    _may_replay(worker, alone=False)
+    if not await worker.core.replay.feed_one(pos):
+        raise CommandRefused("not_replayable", "it is on its way already, or no longer retained; `why` tells which")
+    return {"count": 1}
+
+
+def _may_replay(worker: Worker, *, alone: bool = True) -> None:
+    if not worker.context.destination.config.enabled:
+        raise CommandRefused("disabled", "the destination is disabled: enable it in config.toml first")
+    if alone and worker.core.replay.running:
+        raise CommandRefused("replay_running", "a replay is running already; stop it first, or wait for its end")
+
+
+async def drop_letters(worker: Worker, which: DeadLetterFilter, after: int) -> tuple[int, int | None]:
+    """Drop a slice of the dead letters behind a position for good; their events stay dead. Returns how many, and where to go on."""
+    before = worker.state.work.taken_up()
+    letters = await worker.context.claim.dead_letters.page(which, after, DROP_SLICE)
+    taken = before | worker.state.work.taken_up()  # what was read may be older than a step that was stored meanwhile
+    gone = [letter for letter in letters if letter.pos not in taken]
+    for letter in gone:
+        worker.state.work.remove_letter(letter.pos, letter.size)
+    return len(gone), letters[-1].pos if letters else None
+
+
+async def drop_letter(worker: Worker, pos: int) -> int:
+    """Drop the dead letter at a position. Returns how many that were."""
+    before = worker.state.work.taken_up()
+    letters = await worker.context.claim.dead_letters.page(DeadLetterFilter(), pos - 1, 1)
+    if not letters or letters[0].pos != pos or pos in before | worker.state.work.taken_up():
+        return 0
+    worker.state.work.remove_letter(pos, letters[0].size)
+    return 1

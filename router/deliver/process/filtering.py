@@ -1,0 +1,89 @@
+"""Where a destination has filters: they are asked when an event is opened, also one that was mapped before and is tried again.
+
+A destination without filters is served by the Preparer itself and runs nothing of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from router.decide.decide import Settled, decide_source, wanted
+from router.decide.group_readiness import GroupReadiness
+from router.deliver.lanes.delivery import Announcement, Delivery
+from router.deliver.process.mapper import WAKE, Mapper
+from router.deliver.process.prepare import PreparedTurn, Preparer, told_by
+from router.input_warnings import InputWarnings
+from router.plugin import Event
+from router.plugin_host import Destination
+from router.store import Directory, DirectorySnapshot
+from router.vocabulary import EventState
+
+
+def make_preparer(
+    destination: Destination,
+    directory: Directory,
+    readiness: GroupReadiness,
+    mapper: Mapper,
+    input_warnings: InputWarnings | None = None,
+) -> Preparer:
+    """The Preparer of a destination: one that asks its filters, if it has any."""
+    kind = Preparer if destination.filter is None else FilteringPreparer
+    return kind(destination, directory, readiness, mapper, input_warnings)
+
+
+class FilteringPreparer(Preparer):
+    """Asks the filters of one destination before anything else is asked about an event that is connected to it."""
+
+    def _prepare_alone(self, delivery: Delivery) -> PreparedTurn:
+        return self._kept_back(delivery) or super()._prepare_alone(delivery)
+
+    def _kept_back(self, delivery: Delivery) -> PreparedTurn | None:
+        """The turn of an event that the filters keep back. What comes before them in the order of reasons is asked first."""
+        destination, log_event = self._destination, delivery.log_event
+        if log_event.type == WAKE or decide_source(log_event.source, destination) is not None:
+            return None
+        event = self.open(delivery)
+        if delivery.stopped is None:
+            return None
+        if delivery.items is None and not wanted(event.payload.get("integrations"), destination.names):
+            return None
+        return PreparedTurn(Settled(EventState.FILTERED, delivery.stopped.reason))
+
+    def open(self, delivery: Delivery) -> Event:
+        """The event, as this destination's plugin sees it, with the answer of the filters."""
+        if delivery.event is not None:
+            return delivery.event
+        filters, mapping = self._destination.filter, self._destination.mapping
+        assert filters is not None
+        event = self._opened(delivery)
+        call = _as_accepted(event, delivery)
+        delivery.stopped = filters.stopped(call)
+        if event.type == "group":
+            delivery.announcement = told_by(delivery, event)
+        shown = filters.changed(event, call)
+        delivery.event = shown if mapping is None else mapping.event(shown)
+        return delivery.event
+
+    def _announcement(self, delivery: Delivery, known: DirectorySnapshot) -> Announcement:
+        told, event = super()._announcement(delivery, known), delivery.event
+        if delivery.stopped is None or event is None or event.type != "group":
+            return told
+        return msgspec.structs.replace(told, is_asked_for=_refers_to(known, event, told.callers, delivery.pos))
+
+
+def _refers_to(known: DirectorySnapshot, event: Event, callers: Iterable[str], pos: int) -> bool:
+    """Whether the directory has a membership, or since when a trait is known, from the group call at this position. Only of such
+    a call it matters that it does not count here; most repeat what was said before."""
+    memberships = (one.call_pos for key in callers for one in known.memberships.get(key, ()))
+    group = known.companies.get(event.group_id or "")
+    return pos in memberships or (group is not None and pos in group.since.values())
+
+
+def _as_accepted(event: Event, delivery: Delivery) -> Mapping[str, Any]:
+    """The call without the userId that an anonymous event was joined to since."""
+    if delivery.row is None or not delivery.row.linked:
+        return event.payload
+    return {key: value for key, value in event.payload.items() if key != "userId"}

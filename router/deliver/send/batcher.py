@@ -1,0 +1,418 @@
+"""Mapped events wait here for a request, in the order they were mapped.
+
+Three lines wait side by side: live events, retries that are due, and what is released or replayed. Each has its share of
+the requests; what one line does not use goes to the others. A request carries items of one kind. Of one event it takes the
+first run of items of that kind; the next run goes after the answer. As an event takes its turn only when its user's earlier
+ones are done, no user is ever in two requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from itertools import chain
+from typing import Protocol
+
+import msgspec
+
+from router.deliver.context import DeliveryContext
+from router.deliver.lanes.delivery import Delivery
+from router.deliver.send.circuit_breaker import CircuitBreaker
+from router.deliver.send.http_client import Client, Fault, Reply
+from router.deliver.send.rate_limit import RateLimit
+from router.deliver.send.sender import CALL_TIMEOUTS, Attempt, bad_call, call_deliver, per_item, read_result
+from router.plugin import Batch, Item, Outcome, Pause, Reject, RetryLater, Split
+from router.plugin_host.hook_watch import task_name
+from router.vocabulary import Line
+
+LINES = tuple(Line)
+SHARES = {Line.LIVE: 8, Line.RETRY: 4, Line.RELEASE: 2}
+"""Requests of each line, of 14 in a row, while all of them wait."""
+LIVE_MS = 1_000
+"""A part of the requests is kept for live events while one came as shortly ago."""
+MAX_CONCURRENCY = 1000
+STUCK = "it was on its way for longer than all its time-outs: the plugin does not let itself be ended"
+MARGIN_S = 10.0
+"""A request that is on its way longer than all its time-outs and this is stuck: its plugin does not let itself be ended."""
+
+
+class BatchPart(msgspec.Struct):
+    """What one event has in a request."""
+
+    delivery: Delivery
+    items: list[Item]
+
+
+class RequestBatch(msgspec.Struct):
+    """One request's worth: parts of different users, one kind."""
+
+    kind: str
+    line: Line
+    parts: list[BatchPart]
+    overdue_at: int = 0  #: on its way at this time (ms), it is stuck
+
+    @property
+    def items(self) -> list[Item]:
+        """All items, in order."""
+        return [item for part in self.parts for item in part.items]
+
+    def fresh_items(self) -> list[Item]:
+        """Copies for a plugin: what it does to them, or to the list, changes nothing."""
+        return [Item.of_json(item.json, item.kind) for part in self.parts for item in part.items]
+
+
+class KindQueue:
+    """The events that wait with items of one kind, in three lines."""
+
+    __slots__ = ("_credit", "lines", "since")
+
+    def __init__(self) -> None:
+        self.lines: dict[Line, deque[Delivery]] = {line: deque() for line in LINES}
+        self.since = 0  #: when the first of them began to wait (ms)
+        self._credit = dict.fromkeys(Line, 0)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.lines.values()))
+
+    def __bool__(self) -> bool:
+        return any(self.lines.values())
+
+    def add(self, delivery: Delivery, line: Line, *, first: bool) -> None:
+        """`first`: before all others of its line."""
+        if first:
+            self.lines[line].appendleft(delivery)
+        else:
+            self.lines[line].append(delivery)
+
+    def waiting_lines(self, left_out: Line | None) -> list[Line]:
+        """The lines that wait and may have a request."""
+        return [line for line, events in self.lines.items() if events and line is not left_out]
+
+    def in_turn(self, waiting: list[Line]) -> list[Line]:
+        """These lines, the one whose turn it is first, which is counted (smooth weighted round robin)."""
+        if len(waiting) > 1:
+            for line in waiting:
+                self._credit[line] += SHARES[line]
+            first = max(waiting, key=lambda line: self._credit[line])
+            self._credit[first] -= sum(SHARES[line] for line in waiting)
+            waiting.remove(first)
+            waiting.insert(0, first)
+        return waiting
+
+
+class OnResponse(Protocol):
+    """Books the outcomes of one request: one per item, in order. Returns the events that have something left to send now."""
+
+    def __call__(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> list[Delivery]: ...
+
+
+class Cancellable(Protocol):
+    """A request on its way."""
+
+    def cancel(self) -> object: ...
+
+
+class Batcher:
+    """Forms requests from what is there, up to the destination's concurrency, while its breaker lets them."""
+
+    def __init__(
+        self,
+        context: DeliveryContext,
+        client: Client,
+        breaker: CircuitBreaker,
+        on_response: OnResponse,
+        wake: Callable[[], None],
+    ) -> None:
+        self._context, self._client, self._breaker = context, client, breaker
+        self._on_response, self._wake = on_response, wake
+        self._destination = context.destination
+        delivery = self._destination.config.delivery
+        self._concurrency = delivery.concurrency
+        self._rate = RateLimit(delivery.rate, context.clock) if delivery.rate else None
+        self._queues: dict[str, KindQueue] = {}
+        self._in_flight: dict[int, tuple[RequestBatch, Cancellable | None]] = {}
+        self._by_kind: dict[str, int] = {}
+        self._releases = 0  #: requests on their way that began with a released event
+        self._live_at = -LIVE_MS  #: when a live event came last (ms), as it was noticed
+        self._has_live = False  #: one came since then
+        self._lingers = any(batch.linger_s for batch in self._destination.kinds.values())
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._is_closed = False
+        self._most_ms = int(1000 * (CALL_TIMEOUTS * delivery.timeout_s + MARGIN_S))
+        self.fault: BaseException | None = None  #: met while a response was booked: the worker has to begin anew
+
+    # ------------------------------------------------------------ what waits
+
+    @property
+    def in_flight(self) -> int:
+        """Requests on their way."""
+        return len(self._in_flight)
+
+    @property
+    def waiting(self) -> int:
+        """Events that wait for a request."""
+        return sum(map(len, self._queues.values()))
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether an event waits that never failed, of a user that has not failed since the last success."""
+        lines = (line for queue in self._queues.values() for line in queue.lines.values())
+        return any(self._is_fresh(delivery) for line in lines for delivery in line)
+
+    def is_only(self, users: frozenset[str]) -> bool:
+        """Whether nobody but these users has anything waiting or on its way."""
+        waiting = (d for queue in self._queues.values() for line in queue.lines.values() for d in line)
+        flying = (part.delivery for batch, _ in self._in_flight.values() for part in batch.parts)
+        return all(d.user_key in users for d in chain(flying, waiting))
+
+    def add(self, delivery: Delivery, line: Line, *, first: bool = False) -> None:
+        """Queue an event by the kind of its first item; `first`: before all others (it was there already)."""
+        assert delivery.items
+        kind = delivery.items[0].kind
+        queue = self._queues.get(kind)
+        if queue is None:
+            queue = self._queues[kind] = KindQueue()
+        self._has_live |= line is Line.LIVE
+        if self._lingers and not queue:
+            queue.since = self._context.clock.now_ms()
+        queue.add(delivery, line, first=first)
+
+    # ------------------------------------------------------------ out
+
+    def pump(self) -> int | None:
+        """Start every request that may start now. Returns when to look again for one that waits for its time (ms)."""
+        look_again: int | None = None
+        if self._is_closed:
+            return None
+        watch = self._destination.watch
+        for kind, queue in self._queues.items():
+            limits = self._destination.kinds.get(kind) or Batch()
+            while queue and self._may_start(kind, limits):
+                if watch.is_over:  # making requests took long: everybody else has a turn before the next one
+                    return self._context.clock.now_ms()
+                lines = queue.waiting_lines(self._left_out(queue))
+                at = self._not_before(queue, limits) if lines else None
+                if at is not None:
+                    look_again = at if look_again is None else min(at, look_again)
+                if at is not None or not lines:
+                    break
+                self._start(self._pack(kind, queue, queue.in_turn(lines), limits))
+        return look_again
+
+    def _may_start(self, kind: str, limits: Batch) -> bool:
+        limit = min(limits.concurrency or self._concurrency, self._concurrency, MAX_CONCURRENCY)
+        if self._by_kind.get(kind, 0) >= limit or len(self._in_flight) >= self._concurrency:
+            return False
+        return self._breaker.may_send(len(self._in_flight)) or self._may_probe_for_others()
+
+    def _may_probe_for_others(self) -> bool:
+        """A breaker that one or two users opened does not make the others wait."""
+        if not self._breaker.is_opened_by_few or self._in_flight:
+            return False
+        return any(
+            not self._breaker.failed_recently(d.user_key)
+            for queue in self._queues.values()
+            for line in queue.lines.values()
+            for d in line
+        )
+
+    def _not_before(self, queue: KindQueue, limits: Batch) -> int | None:
+        """When the next request of this kind may start, if not now: a batch lingers, or the rate allows none."""
+        if limits.linger_s and len(queue) < limits.max_items:
+            ripe_at = queue.since + int(limits.linger_s * 1000)
+            if ripe_at > self._context.clock.now_ms():
+                return ripe_at
+        if self._rate is not None and not self._rate.try_take():
+            # It waits here and not on its way: a pause must still find it, and a batch may grow.
+            return self._context.clock.now_ms() + self._rate.wait_ms()
+        return None
+
+    def _pack(self, kind: str, queue: KindQueue, lines: list[Line], limits: Batch) -> RequestBatch:
+        room_items, room_bytes = limits.max_items, limits.max_bytes
+        if not self._breaker.is_running:
+            lines = self._probe_first(queue, lines)
+            room_items = 1
+        batch = RequestBatch(kind, lines[0], [])
+        packed = 0
+        while room_items > 0 and (line := next((queue.lines[name] for name in lines if queue.lines[name]), None)):
+            delivery = line[0]
+            if delivery.max_batch is not None:
+                if packed >= delivery.max_batch:
+                    break
+                room_items = min(room_items, delivery.max_batch - packed)
+            items, size = _first_run(delivery, kind, room_items, limits)
+            if batch.parts and size > room_bytes:
+                break
+            line.popleft()
+            batch.parts.append(BatchPart(delivery, items))
+            packed += len(items)
+            room_items -= len(items)
+            room_bytes -= size
+        if self._lingers and queue:
+            queue.since = self._context.clock.now_ms()
+        return batch
+
+    def _left_out(self, queue: KindQueue) -> Line | None:
+        """Released events leave a quarter of the requests to live ones and retries, while such come."""
+        if self._concurrency == 1 or not queue.lines[Line.RELEASE]:
+            return None
+        now = self._context.clock.now_ms()
+        if self._has_live:
+            self._live_at, self._has_live = now, False
+        if now - self._live_at >= LIVE_MS:
+            return None
+        cap = self._concurrency - max(1, self._concurrency // 4)
+        return Line.RELEASE if self._releases >= cap else None
+
+    def _probe_first(self, queue: KindQueue, lines: list[Line]) -> list[Line]:
+        """A probe should not be one of the events that may be the trouble: take a user that has not failed since, at best
+        with an event that never failed."""
+        for is_good in (self._is_fresh, lambda d: not self._breaker.failed_recently(d.user_key)):
+            for name in lines:
+                line = queue.lines[name]
+                for index, delivery in enumerate(line):
+                    if is_good(delivery):
+                        del line[index]
+                        line.appendleft(delivery)
+                        return [name, *(other for other in lines if other is not name)]
+        return lines
+
+    def _is_fresh(self, delivery: Delivery) -> bool:
+        return not delivery.attempts and not self._breaker.failed_recently(delivery.user_key)
+
+    # ------------------------------------------------------------ on their way
+
+    def _start(self, batch: RequestBatch) -> None:
+        attempt = Attempt(self._destination, self._client, self._context.clock, self._rate, is_paid=True)
+        self._enter(batch)
+        if "deliver" in self._destination.hooks:
+            work = self._deliver(batch, attempt)
+            name = task_name("deliver", self._destination.name, batch.parts[0].delivery.log_event.message_id)
+            self._in_flight[id(batch)] = (batch, asyncio.create_task(work, name=name))
+            return
+        watch = self._destination.watch
+        watch.begin("request", batch.parts[0].delivery.log_event.message_id)
+        try:
+            request = self._destination.hooks["request"](batch.fresh_items())
+            if self._is_closed:  # the hook took so long that its thread was left behind
+                return
+            attempt.request = request
+            exchange = self._client.start(
+                request, partial(self._received, batch, attempt, self._context.clock.monotonic())
+            )
+        except (Reject, RetryLater, Pause, Split) as outcome:
+            self._not_sent(batch, attempt, outcome)
+        except BaseException as error:  # whatever a hook raises that runs in one go is its own
+            self._not_sent(batch, attempt, bad_call(self._destination, "request", error, len(batch.items)))
+        else:
+            self._in_flight[id(batch)] = (batch, exchange)
+        finally:
+            watch.end()
+
+    def _not_sent(self, batch: RequestBatch, attempt: Attempt, told: Outcome) -> None:
+        """The plugin made no request. Its outcome is booked in a moment: never from inside the start of a request."""
+        outcomes = per_item(self._destination, told, len(batch.items))
+        asyncio.get_running_loop().call_soon(self._finish, batch, attempt, outcomes)
+
+    async def _deliver(self, batch: RequestBatch, attempt: Attempt) -> None:
+        began = self._context.clock.monotonic()
+        try:
+            attempt.is_cut = lambda: id(batch) not in self._in_flight
+            outcomes = await call_deliver(self._destination, batch.fresh_items(), attempt)
+        except asyncio.CancelledError:
+            self._leave(batch)
+            raise
+        if attempt.request is None:  # it sends in a way of its own: to a file, say
+            attempt.duration_ms = int((self._context.clock.monotonic() - began) * 1000)
+        self._finish(batch, attempt, outcomes)
+
+    def _received(self, batch: RequestBatch, attempt: Attempt, began: float, result: Reply | Fault) -> None:
+        attempt.duration_ms = int((self._context.clock.monotonic() - began) * 1000)
+        self._finish(batch, attempt, read_result(self._destination, batch.fresh_items(), attempt, result))
+
+    def _finish(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> None:
+        if not self._leave(batch):
+            return  # it was cut meanwhile
+        try:
+            for delivery in reversed(self._on_response(batch, attempt, outcomes)):
+                self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line
+            if self._destination.watch.is_over or self.pump() is not None:
+                self._wake()
+        except Exception as error:  # who called would drop it, and these events would be in flight for ever
+            self.fault = self.fault or error
+            self._wake()
+
+    @property
+    def overdue_at(self) -> int | None:
+        """When the request that has been on its way for the longest counts as stuck (ms)."""
+        return next((batch.overdue_at for batch, _ in self._in_flight.values()), None)
+
+    def end_stuck(self, now: int) -> list[RequestBatch]:
+        """End what is stuck: its events are tried again. Returns these requests."""
+        stuck = [(batch, exchange) for batch, exchange in self._in_flight.values() if batch.overdue_at <= now]
+        for batch, exchange in stuck:
+            attempt = Attempt(self._destination, self._client, self._context.clock, error=STUCK)
+            self._finish(batch, attempt, [RetryLater("timeout", STUCK)] * len(batch.items))
+            if exchange is not None:
+                exchange.cancel()
+        return [batch for batch, _ in stuck]
+
+    def _enter(self, batch: RequestBatch) -> None:
+        batch.overdue_at = self._context.clock.now_ms() + self._most_ms
+        self._in_flight[id(batch)] = (batch, None)
+        self._by_kind[batch.kind] = self._by_kind.get(batch.kind, 0) + 1
+        self._releases += batch.line is Line.RELEASE
+        self._is_idle.clear()
+
+    def _leave(self, batch: RequestBatch) -> bool:
+        """A request is on its way no longer. False: it was not."""
+        if self._in_flight.pop(id(batch), None) is None:
+            return False
+        self._by_kind[batch.kind] -= 1
+        self._releases -= batch.line is Line.RELEASE
+        if not self._in_flight:
+            self._is_idle.set()
+        return True
+
+    # ------------------------------------------------------------ the end
+
+    def abandon(self) -> None:
+        """From another thread, for one whose loop a hook holds: nothing more is sent, and no answer is booked."""
+        self._is_closed, self._in_flight = True, {}
+
+    def cut(self) -> None:
+        """Cut everything that is in flight, and start nothing more. What is cut has no answer, and is repeated later."""
+        self._is_closed = True
+        for batch, exchange in list(self._in_flight.values()):
+            if exchange is not None:
+                exchange.cancel()
+            self._leave(batch)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Start nothing more and wait for what is in flight; what has no answer by the deadline is cut."""
+        self._is_closed = True
+        try:
+            async with asyncio.timeout(deadline_s):
+                await self._is_idle.wait()
+        except TimeoutError:
+            self.cut()
+
+
+def _first_run(delivery: Delivery, kind: str, room: int, limits: Batch) -> tuple[list[Item], int]:
+    """The leading items of one kind, as many as a batch takes (at least one), and their bytes."""
+    assert delivery.items
+    if len(delivery.items) == 1:
+        return delivery.items, len(delivery.items[0].json)
+    run: list[Item] = []
+    size = 0
+    for item in delivery.items:
+        if item.kind != kind or len(run) >= max(1, room):
+            break
+        if run and size + len(item.json) > limits.max_bytes:
+            break
+        run.append(item)
+        size += len(item.json)
+    return run, size

@@ -1,0 +1,184 @@
+"""One call of a plugin's sending hooks, through the only door to the network, and what came of it.
+
+Here, and only here, exceptions become outcomes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from router.clock import Clock
+from router.deliver.process.mapper import plugin_error
+from router.deliver.send.http_client import Client, Fault, Reply
+from router.deliver.send.rate_limit import RateLimit
+from router.deliver.send.retry_after import retry_after_s
+from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, by_status
+from router.plugin_host import Destination
+from router.plugin_host.outcome_checks import checked, fault_of
+
+DELIVERED = Delivered()
+MAX_ERROR = 500
+CALL_TIMEOUTS = 6
+"""A plugin's own `deliver` may take this many time-outs in all."""
+REASONS = {"dns": "dns", "tls": "tls", "timeout": "timeout"}
+"""What a fault of the network is called in states and logs; all others are `connection`."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one call did on the network; the Sender that is handed to a plugin's `deliver`."""
+
+    destination: Destination
+    client: Client
+    clock: Clock
+    rate: RateLimit | None = None
+    is_paid: bool = False  #: the first request's part of the rate is taken already
+    status: int | None = None
+    error: str = ""
+    duration_ms: int = 0
+    retry_after_s: float | None = None
+    was_resent: bool = False  #: a request went out twice: its idle connection had died without a byte of answer
+    ended_at: int = 0  #: ms: when it was booked
+    request: Request | None = None  #: the last one that went out
+    answer: Answer | None = None  #: what came back for it
+    is_cut: Callable[[], bool] = lambda: False  #: whether the router has ended the call
+
+    def secret(self, value: str) -> None:
+        """See `router.plugin.Sender`."""
+        self.destination.redactor.add(value)
+
+    async def send(self, request: Request) -> Answer:
+        """Send one request: rate, time-out, body bound; no redirect is followed. Raises RetryLater on network trouble."""
+        if self.rate is not None and not self.is_paid:
+            await self.rate.acquire()
+        if self.is_cut():  # a plugin that went on after its end must not send what others send by now
+            raise asyncio.CancelledError
+        self.is_paid = False
+        self.request, self.answer = request, None
+        began = self.clock.monotonic()
+        try:
+            result: Reply | Fault = await self.client.send(request)
+        except Fault as fault:
+            result = fault
+        finally:
+            self.duration_ms += int((self.clock.monotonic() - began) * 1000)
+        return self.receive(result)
+
+    def receive(self, result: Reply | Fault) -> Answer:
+        """Read what the client gave back. Raises the outcome that network trouble comes to."""
+        self.was_resent |= result.resent
+        if isinstance(result, Fault):
+            raise self._outcome(result)
+        self.status = result.status
+        wait = None
+        if result.status == 429 or "retry-after" in result.headers:
+            wait = retry_after_s(result.status, result.headers, self.clock.now_ms())
+        if wait is not None:
+            self.retry_after_s = max(self.retry_after_s or 0.0, wait)
+        # A success whose body is not whole counts by its status; a plugin could only misread a part of it.
+        body = b"" if result.trouble.startswith("body:") and result.status < 300 else result.body
+        self.answer = Answer(result.status, result.headers, body, wait)
+        return self.answer
+
+    def _outcome(self, fault: Fault) -> Split | Pause | RetryLater:
+        if fault.reason == "header":  # one item may be at fault: its neighbours go without it, alone it is rejected
+            return Split("plugin_error", self.destination.redact(fault.words))
+        if fault.reason == "url":
+            return Pause("set_up", self.destination.redact(fault.words))
+        words = fault.words if fault.reason in REASONS else f"{fault.reason}: {fault.words}"
+        self.status, self.error = None, self.destination.redact(words)[:MAX_ERROR]
+        return RetryLater(REASONS.get(fault.reason, "connection"), self.error)
+
+
+def read_result(destination: Destination, items: list[Item], attempt: Attempt, result: Reply | Fault) -> list[Outcome]:
+    """One outcome per item, in order, of a plugin without a `deliver` of its own. Never raises."""
+    n = len(items)
+    destination.watch.begin("verdict", "")
+    try:
+        answer = attempt.receive(result)
+        verdict = destination.hooks.get("verdict")
+        return per_item(destination, verdict(items, answer) if verdict is not None else by_status(answer, n), n)
+    except (Reject, RetryLater, Pause, Split) as outcome:
+        return per_item(destination, outcome, n)
+    except BaseException as error:  # a hook that runs in one go is ended by nobody: whatever it raises is its own
+        return per_item(destination, bad_call(destination, "verdict", error, n), n)
+    finally:
+        destination.watch.end()
+
+
+async def call_deliver(destination: Destination, items: list[Item], attempt: Attempt) -> list[Outcome]:
+    """Call the plugin's own `deliver` once. One outcome per item, in order; never raises for a plugin's or vendor's fault.
+
+    Raises CancelledError where `attempt.is_cut` says that the router ended the call. Any other cancellation is the plugin's: it
+    awaited a task of its own that was cancelled.
+    """
+    n = len(items)
+    try:
+        async with asyncio.timeout(CALL_TIMEOUTS * destination.config.delivery.timeout_s) as limit:
+            told = await destination.hooks["deliver"](items, attempt)
+        return per_item(destination, told, n)
+    except BaseException as error:
+        if attempt.is_cut():
+            raise asyncio.CancelledError from error
+        return per_item(destination, _told_by(destination, error, n, is_late=limit.expired()), n)
+
+
+def _told_by(destination: Destination, error: BaseException, n: int, *, is_late: bool) -> Outcome:
+    """What an exception that left `deliver` says."""
+    if isinstance(error, Reject | RetryLater | Pause | Split):
+        return error
+    if isinstance(error, BaseExceptionGroup) and (outcome := _outcome_in(error)) is not None:
+        return outcome
+    if isinstance(error, TimeoutError) and is_late:
+        return RetryLater("timeout", "the plugin's deliver took too long")
+    if isinstance(error, OSError):  # a plugin's own connection, or its file
+        words = destination.redact(f"the plugin's deliver raised {type(error).__name__}: {error}")[:MAX_ERROR]
+        return RetryLater("timeout" if isinstance(error, TimeoutError) else "connection", words)
+    return bad_call(destination, "deliver", error, n)
+
+
+def _outcome_in(group: BaseExceptionGroup[BaseException]) -> Outcome | None:
+    """The outcome that a task of a TaskGroup raised; None where others raised something else."""
+    outcomes, others = group.split((Reject, RetryLater, Pause, Split))
+    if outcomes is None or others is not None:
+        return None
+    first = outcomes.exceptions[0]
+    return _outcome_in(first) if isinstance(first, BaseExceptionGroup) else cast(Outcome, first)
+
+
+def per_item(destination: Destination, told: object, n: int) -> list[Outcome]:
+    """Spread what a hook returned over its items; anything that is no outcome is a fault of the plugin. A wrong number of
+    outcomes says nothing of any item: the vendor may have them all, so none is sent again."""
+    if type(told) is Delivered:
+        return [DELIVERED] * n
+    outcomes = [told] * n if isinstance(told, Outcome) else list(told) if isinstance(told, Sequence) else []
+    if len(outcomes) != n or isinstance(told, str | bytes):
+        given = f"{len(outcomes)} outcomes" if outcomes else type(told).__name__
+        words = f"plugin {destination.plugin_name}: deliver or verdict returned {given} for {n} items"
+        return [Reject("plugin_error", f"{words}: want one Outcome, or one per item")] * n
+    return [_sent(destination, outcome, n) for outcome in outcomes]
+
+
+def bad_call(destination: Destination, hook: str, error: BaseException, n: int) -> Outcome:
+    """A sending hook raised something that is no outcome."""
+    return alone_or_split(plugin_error(destination, hook, error), n)
+
+
+def alone_or_split(reject: Reject, n: int) -> Outcome:
+    """One bad item must not take its neighbours along: alone it is rejected."""
+    return Split(reject.reason, reject.detail) if n > 1 else reject
+
+
+def _sent(destination: Destination, outcome: object, n: int) -> Outcome:
+    if type(outcome) is Delivered:
+        return DELIVERED
+    fault = fault_of(outcome)
+    if not fault and isinstance(outcome, Skip):
+        fault = "Skip is for mapping hooks: sending cannot come to it"
+    if fault:
+        return alone_or_split(Reject("plugin_error", destination.redact(fault)), n)
+    good = checked(destination, outcome)
+    return Reject(good.reason, good.detail) if isinstance(good, Split) and n == 1 else good

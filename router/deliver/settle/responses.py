@@ -1,0 +1,189 @@
+"""A request is done: what its outcomes mean for the destination, and for each event in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from router.deliver.context import DeliveryContext, DeliveryState
+from router.deliver.event_lines import EventLines
+from router.deliver.lanes.delivery import Delivery
+from router.deliver.send.batcher import BatchPart, RequestBatch
+from router.deliver.send.sender import DELIVERED, Attempt
+from router.deliver.settle.destination_verdict import Verdict, judge
+from router.deliver.settle.event_outcomes import EventOutcomes
+from router.deliver.settle.last_exchanges import LastExchanges
+from router.deliver.settle.status_changes import StatusChanges
+from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
+from router.store import AttemptRow, Tried
+
+SUCCESS = ("delivered", "")
+REPLAYED = "replayed"
+"""The reason of an attempt that sent a settled event once more."""
+MAX_ERROR = 500
+
+
+class Responses:
+    """Books requests that are done. Called from the network's callbacks: it never waits."""
+
+    def __init__(
+        self,
+        context: DeliveryContext,
+        state: DeliveryState,
+        outcomes: EventOutcomes,
+        status: StatusChanges,
+        lines: EventLines,
+    ) -> None:
+        self._context, self._outcomes, self._status, self._lines = context, outcomes, status, lines
+        self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
+        self._breaker, self._readiness = state.breaker, state.readiness
+        self.is_everybody: Callable[[frozenset[str]], bool] = lambda users: False
+        self.exchanges = LastExchanges()
+
+    def on_response(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> list[Delivery]:
+        """Book one request. Returns the events that have something left to send now, in order."""
+        self._context.meter.attempt(attempt.status, outcomes, attempt.duration_ms)
+        attempt.ended_at = self._context.clock.now_ms()
+        is_good = all(outcome is DELIVERED for outcome in outcomes)
+        self.exchanges.note(attempt, is_good=is_good)
+        if is_good and self._says_nothing_else(attempt):
+            self._status.forget_waits()
+            rest = self._settle_free(batch.parts, attempt)
+            if not rest:
+                return []
+            batch.parts, outcomes = rest, [DELIVERED] * sum(len(part.items) for part in rest)
+        users = frozenset(part.delivery.user_key for part in batch.parts)
+        verdict = judge(attempt.status, attempt.retry_after_s, outcomes, users, self._breaker.suspects)
+        self._breaker.suspects = verdict.suspects
+        for health in verdict.health:
+            self._status.apply(health, users, self.is_everybody)
+        left = self._book_parts(batch.parts, verdict, attempt)
+        self._run_queue.wake()  # there may be room for what waits in the log
+        return left
+
+    # ------------------------------------------------------------ the quick way
+
+    def _says_nothing_else(self, attempt: Attempt) -> bool:
+        """Beside that everything was taken."""
+        return attempt.retry_after_s is None and self._breaker.is_calm and not attempt.was_resent
+
+    def _settle_free(self, parts: Sequence[BatchPart], attempt: Attempt) -> list[BatchPart]:
+        """Settle the events of users with nothing else here. Returns the other parts."""
+        rest, done = [], []
+        in_flight = self._lanes.in_flight
+        for part in parts:
+            delivery = part.delivery
+            if delivery.lane is None and part.items is delivery.items:
+                del in_flight[delivery.log_event.user_key]
+                done.append(delivery)
+            else:
+                rest.append(part)
+        if done:
+            for delivery in done if self._context.log.writes("delivery_attempted") else ():
+                self._tell_attempt(delivery, "", attempt)
+            self._lines.lines("event_delivered", done, reason="")
+            self._work.settle_live([delivery.pos for delivery in done], SUCCESS, _tried(attempt))
+            for delivery in done:
+                if delivery.announcement is not None:
+                    self._outcomes.announce(delivery)
+        return rest
+
+    # ------------------------------------------------------------ the general way
+
+    def _book_parts(self, parts: Sequence[BatchPart], verdict: Verdict, attempt: Attempt) -> list[Delivery]:
+        left = []
+        begin, together = 0, len(verdict.outcomes)
+        for part in parts:
+            end = begin + len(part.items)
+            if part.delivery.lane is None:
+                self._lanes.take(part.delivery.log_event.user_key)
+            if self._book_part(part, verdict.outcomes[begin:end], together, verdict, attempt):
+                left.append(part.delivery)
+            begin = end
+        return left
+
+    def _book_part(
+        self, part: BatchPart, outcomes: Sequence[Outcome], together: int, verdict: Verdict, attempt: Attempt
+    ) -> bool:
+        """What became of one event. True: it has something left to send now."""
+        delivery = part.delivery
+        assert delivery.items is not None
+        assert delivery.lane is not None
+        failed = [outcome for outcome in outcomes if not isinstance(outcome, Delivered)]
+        has_row = self._book_attempt(delivery, failed[0] if failed else None, verdict, attempt)
+        unsent = [item for item, o in zip(part.items, outcomes, strict=True) if not isinstance(o, Delivered)]
+        delivery.items = [*unsent, *delivery.items[len(part.items) :]]
+        worst = _worst(failed)
+        match worst:
+            case Reject(reason=reason, detail=detail):
+                delivery.fields.attempts += 1
+                self._outcomes.bury(delivery, reason, detail)
+                return False
+            case Pause():
+                return True  # no attempt: nothing is burned
+            case RetryLater():
+                if not verdict.burns_attempt:
+                    return True
+                self._outcomes.retry(delivery, worst)
+                return False
+            case Split():
+                delivery.max_batch = max(1, together // 2)
+                return True
+        if delivery.items:
+            if delivery.row is not None and delivery.row.is_parked and delivery.row.state is not None:
+                self._outcomes.park(delivery, delivery.row.state, "")
+            return True
+        lane = delivery.lane
+        lane.finish(delivery)
+        self._outcomes.settle(delivery, *SUCCESS, None if has_row else _tried(attempt))
+        self._run_queue.add(lane)
+        return False
+
+    def _book_attempt(self, delivery: Delivery, failed: Outcome | None, verdict: Verdict, attempt: Attempt) -> bool:
+        """Failures leave a row; so do the success that follows one, and a second sending. True: it left one."""
+        reason = getattr(failed, "reason", "")
+        if self._context.log.writes("delivery_attempted"):
+            self._tell_attempt(delivery, reason, attempt)
+        if failed is None and not delivery.attempts and not delivery.origin and not attempt.was_resent:
+            return False
+        if not verdict.burns_attempt and not self._is_told(delivery):
+            return False
+        error = attempt.error or getattr(failed, "detail", "")[:MAX_ERROR]
+        if not verdict.burns_attempt and not error and attempt.retry_after_s is not None:
+            error = f"it asked for a wait of {attempt.retry_after_s:g} s"
+        if attempt.was_resent and not error:
+            error = "the idle connection had died: sent once more on a new one"
+        if failed is None and delivery.origin:
+            reason = REPLAYED
+        row = AttemptRow(delivery.as_of, attempt.ended_at, attempt.duration_ms, attempt.status, error, reason)
+        self._work.attempt(row)
+        return True
+
+    def _is_told(self, delivery: Delivery) -> bool:
+        """Whether this 429 leaves a row: the first of an event does, and then one each time their number has doubled. A vendor that
+        answers little else would push every other attempt out of the store."""
+        delivery.waits += 1
+        return delivery.waits & (delivery.waits - 1) == 0
+
+    def _tell_attempt(self, delivery: Delivery, reason: str, attempt: Attempt) -> None:
+        self._lines.line(
+            "delivery_attempted",
+            delivery,
+            attempt=delivery.attempts + 1,
+            status=attempt.status,
+            reason=reason,
+            duration_ms=attempt.duration_ms,
+        )
+
+
+def _tried(attempt: Attempt) -> Tried:
+    """What is packed of the attempt that delivered."""
+    return Tried(attempt.ended_at, attempt.duration_ms, attempt.status)
+
+
+def _worst(failed: Sequence[Outcome]) -> Outcome | None:
+    """The outcome that decides for an event with several items: refused, then paused, then later, then split."""
+    for kind in (Reject, Pause, RetryLater, Split):
+        for outcome in failed:
+            if isinstance(outcome, kind):
+                return outcome
+    return None
