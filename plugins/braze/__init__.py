@@ -11,22 +11,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from plugins.braze import answers, mapping
+from plugins.braze import mapping
 from plugins.braze.forms import MAX_TEXT, cut, text
+from plugins.braze.kinds import IDENTIFY, MAX_MERGES, MERGE, PATHS, TRACK
 from plugins.braze.settings import BrazeSettings
+from plugins.braze.verdict import not_braze, read_answer
 from router.plugin import (
     JSON,
     Answer,
     Batch,
     Context,
-    Delivered,
     Event,
     Item,
     Outcome,
-    Pause,
     Reject,
     Request,
-    RetryLater,
     Sender,
     Skip,
     by_status,
@@ -36,20 +35,19 @@ from router.plugin import (
 
 __all__ = ["Braze", "BrazeSettings"]
 
-TRACK, IDENTIFY, MERGE = "", "identify", "merge"
-"""Kinds of items: objects of /users/track, aliases to merge into their user, users to merge into others."""
-
-PATHS = {TRACK: "/users/track", IDENTIFY: "/users/identify", MERGE: "/users/merge"}
-MAX_MERGES = 50
-"""Of /users/identify and /users/merge in one request. Source: https://www.braze.com/docs/api/endpoints/user_data/"""
-
 ORDER_NAME = re.compile(r"[ _]*(order[ _]*completed|completed[ _]*order)[ _]*", re.IGNORECASE)
 
 
 class Braze:
     """An item is one object, as the part of the request that holds it: `{"events": [{...}]}`. Counting items counts objects."""
 
-    display_names = ("Braze", "Appboy")
+    display_names = (
+        "Braze",
+        "Appboy",
+        "Braze Cloud Mode (Actions)",
+        "Braze Web Mode (Actions)",
+        "Braze Web Device Mode (Actions)",
+    )
     settings_model = BrazeSettings
 
     def __init__(self, settings: BrazeSettings) -> None:
@@ -164,7 +162,10 @@ class Braze:
 
     def _order(self, user: Mapping[str, JSON], event: Event, context: Context) -> list[Item]:
         products = event.properties.get("products")
-        products = products if isinstance(products, list) else []
+        if not isinstance(products, list):
+            if products is not None:
+                context.warn("products_not_a_list")
+            products = []
         left_out: list[str] = []
         bought = [
             mapping.purchases(product, event.properties, left_out, self.settings.purchase_properties)
@@ -192,21 +193,8 @@ class Braze:
 
     @hookimpl
     def verdict(self, items: list[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
-        """By status, and object by object where the answer names some."""
-        outcome = by_status(answer, len(items))
-        if answer.status == 429:
-            return RetryLater("status_429", after_s=answers.wait_s(answer))
-        if isinstance(outcome, Delivered):
-            said = answer.json()
-            if answer.body.strip() and not isinstance(said, dict):
-                return not_braze(answer)
-            if items[0].kind == IDENTIFY and said:
-                said = {**said, "errors": None}  # what it names there is an alias that nobody has: nothing to merge
-            return answers.read_success(items, said)
-        if answer.status == 400 and len(items) > 1:
-            refused = answers.read_errors(items, answer.json())
-            return [refused.get(at, outcome) for at in range(len(items))]
-        return outcome
+        """By status, and object by object where the answer names some: see `verdict.py`."""
+        return read_answer(items, answer)
 
     @hookimpl
     async def check(self, sender: Sender) -> str:
@@ -219,12 +207,6 @@ class Braze:
 
 
 def tell(left_out: Sequence[str], context: Context) -> None:
-    """Warn of what was left out, once a call. The names are the sender's and stay out of the log."""
+    """Warn once per call that fields were left out. Their names come from the sender, so the log does not get them."""
     if left_out:
         context.warn("fields_left_out", fields=len(left_out))
-
-
-def not_braze(answer: Answer) -> Pause:
-    """A success that Braze cannot have said: what was sent has not arrived there."""
-    words = f"status {answer.status}, but the answer is none of Braze's; is base_url the REST endpoint?"
-    return Pause("set_up", words)

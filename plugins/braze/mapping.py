@@ -110,7 +110,7 @@ def may_repeat(fields: Mapping[str, JSON]) -> bool:
 def purchases(
     product: JSON, order: Mapping[str, JSON], left_out: list[str], with_properties: bool = False
 ) -> list[dict[str, JSON]]:
-    """One product of an order: several purchases where its quantity is more than one may have, since n count as n.
+    """The purchases for one product of an order. A quantity above the limit of one purchase becomes several.
 
     Empty when it has no id, its price is no number or its currency none, when none of it was bought or unbelievably many.
 

@@ -26,7 +26,7 @@ class BrazeSettings(Settings):
     app_id: str = Field(default="", description="The app's identifier, put on events and purchases. Empty: left out.")
     base_url: str = Field(
         default="https://rest.iad-01.braze.com",
-        pattern=r"^https?://",
+        pattern=r'^https?://[!-"$-~]+$',
         description="The REST endpoint of your Braze instance.",
     )
     update_existing_only: bool = Field(
@@ -46,12 +46,12 @@ class BrazeSettings(Settings):
     anonymous_alias_label: str = Field(
         default="",
         description="Send calls with only an anonymousId to the profile that has it as an alias of this label, and merge that"
-        " profile into the user's at their identify; needs the permission users.identify. Empty: such calls are skipped.",
+        " profile into the user's profile at their identify; needs the permission users.identify. Empty: such calls are skipped.",
     )
     merge_on_alias: bool = Field(
         default=False,
         description="An alias call merges the profile of its previousId into that of its userId; needs the permission users.merge.",
     )
     drop_repeats: bool = Field(
-        default=False, description="Skip an identify that says the same as this user's identify before it."
+        default=False, description="Skip an identify that equals the previous identify of the user."
     )

@@ -15,11 +15,11 @@ from urllib.parse import quote
 from plugins.clientsuccess import mapping, quota
 from plugins.clientsuccess.quota import Quota
 from plugins.clientsuccess.settings import ClientSuccessSettings
+from plugins.clientsuccess.verdict import read_answer
 from router.plugin import (
     Answer,
     Batch,
     Context,
-    Delivered,
     Event,
     Group,
     Item,
@@ -28,7 +28,6 @@ from router.plugin import (
     Request,
     Skip,
     UserId,
-    by_status,
     hookimpl,
     json_request,
 )
@@ -36,7 +35,7 @@ from router.plugin import (
 __all__ = ["ClientSuccess", "ClientSuccessSettings"]
 
 MAX_IN_FLIGHT = 10
-"""Requests at a time, whatever `concurrency` allows: the vendor names no limit of its own."""
+"""Requests at a time, also if `concurrency` allows more. The vendor names no limit of its own."""
 
 
 class ClientSuccess:
@@ -107,13 +106,8 @@ class ClientSuccess:
 
     @hookimpl
     def verdict(self, items: list[Item], answer: Answer) -> Outcome:
-        """By status; a success that says `"created": false` is none."""
-        outcome = by_status(answer, len(items))
-        if isinstance(outcome, Delivered):
-            body = answer.json()
-            if isinstance(body, dict) and body.get("created") is False:
-                return Reject("rejected", f'status {answer.status}: "created": false')
-        return outcome
+        """By status; a success that says `"created": false` is none: see `verdict.py`."""
+        return read_answer(answer, len(items))
 
 
 def segment(part: str) -> str:

@@ -30,7 +30,7 @@ def _shard(event: Event) -> int:
 
 
 def _digest(name: str) -> str:
-    """A stand-in for a name, so that the state of a shard stays small whatever the names are."""
+    """A short hash of a name, so that the state of a shard stays small."""
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
@@ -49,18 +49,24 @@ class Quota:
         kept: dict[str, Any] = context.state or {"month": "", "events": 0, "names": []}
         month = max(self._month, kept["month"], f"{event.received_at:%Y-%m}")
         if month > self._month:
-            self._month, self._events, self._names, self._told = month, {}, set(), {}
+            self._begin(month)
         if kept["month"] != month:
             kept = {"month": month, "events": 0, "names": []}
         names, named = kept["names"], _digest(name)
         if named not in names and len(names) <= NAMES_A_MONTH:
             names = [*names, named]
         context.state = {"month": month, "events": kept["events"] + 1, "names": names}
-        # An event that is sent a second time comes without the state: what its shard has counted stands.
+        # A replayed event comes without the state. What its shard has counted before stays.
         self._events[_shard(event)] = max(self._events.get(_shard(event), 0), kept["events"] + 1)
         self._names.update(names)
         self._warn("events_quota", "events", sum(self._events.values()), EVENTS_A_MONTH, context)
         self._warn("event_names_quota", "names", len(self._names), NAMES_A_MONTH, context)
+
+    def _begin(self, month: str) -> None:
+        self._month = month
+        self._events = {}
+        self._names = set()
+        self._told = {}
 
     def _warn(self, reason: str, what: str, used: int, limit: int, context: Context) -> None:
         level = (used >= EARLY * limit) + (used >= limit)

@@ -23,7 +23,9 @@ class ClientSuccessSettings(Settings):
     )
     api_key: SecretStr = Field(description="The usage API key, as given by ClientSuccess (Tracking API Key).")
     base_url: str = Field(
-        default="https://usage.clientsuccess.com", pattern=r"^https?://", description="Where the usage API is."
+        default="https://usage.clientsuccess.com",
+        pattern=r'^https?://[!-"$-~]+$',
+        description="The URL of the usage API.",
     )
     page_event: str = Field(
         default="",
@@ -38,5 +40,5 @@ class ClientSuccessSettings(Settings):
         default=None,
         gt=0,
         le=600,
-        description="An old place of `timeout` in [destination.delivery], which it sets; give one of the two.",
+        description="Deprecated: sets `timeout` in [destination.delivery]. Give one of the two.",
     )

@@ -16,6 +16,7 @@ from typing import Any
 from plugins.file import appender
 from plugins.file.appender import Appender, instant_of
 from plugins.file.rotation import Rotation
+from plugins.file.verdict import not_written
 from router.plugin import (
     Batch,
     Context,
@@ -25,7 +26,6 @@ from router.plugin import (
     Item,
     Outcome,
     Reject,
-    RetryLater,
     Sender,
     Settings,
     hookimpl,
@@ -35,11 +35,11 @@ from router.plugin import (
 class FileSettings(Settings):
     """Settings of a file destination."""
 
-    path: Path = Field(description="The file to append to; it and its directory are made when missing.")
+    path: Path = Field(description="The file to append to. It and its directory are created if missing.")
     fsync: bool = Field(
         default=True,
-        description="Flush each batch to the disk before it counts as delivered. Off: a power loss can cost what was"
-        " delivered in the last seconds; a crash of the router cannot.",
+        description="Flush each batch to the disk before it counts as delivered. Off: a power loss can lose events"
+        " that were delivered in the last seconds; a crash of the router cannot.",
     )
     rotate_bytes: int = Field(
         default=0, ge=0, description="Begin a new file before this one grows larger, e.g. 100_000_000. 0: never."
@@ -110,12 +110,12 @@ class File:
         try:
             await asyncio.to_thread(self._appender.append, lines, received)
         except OSError as error:
-            raise RetryLater("file", f"{error.strerror or error}: {self.settings.path}") from error
+            raise not_written(error, self.settings.path) from error
         return Delivered()
 
     @hookimpl
     async def check(self, sender: Sender) -> str:
-        """Look whether the file can be written, or made where it is missing; nothing is."""
+        """Check whether the file could be written, or created. Writes and creates nothing."""
         try:
             await asyncio.to_thread(appender.check, self.settings.path)
         except OSError as error:

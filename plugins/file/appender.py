@@ -18,8 +18,10 @@ FIRST_LINE_BYTES = 1_000_000
 
 
 class Appender:
-    """Owns the file at `path`; nobody else may write to it. A file that was moved away is begun anew at the next batch. The lock
-    keeps a write that outlives its cancelled task apart from `close`."""
+    """Owns the file at `path`; nobody else may write to it. If the file was moved away, the next batch starts a new one.
+
+    The lock keeps `close` from a write whose task was cancelled and whose thread still runs.
+    """
 
     def __init__(self, path: Path, fsync: bool, rotation: Rotation) -> None:
         self._path = path
@@ -27,7 +29,7 @@ class Appender:
         self._rotation = rotation
         self._lock = threading.Lock()
         self._file: int | None = None
-        self._begun: datetime | None = None  #: when the first event in the file was received, as far as that is known
+        self._begun: datetime | None = None  #: when the first event in the file was received; None while unknown
 
     def append(self, lines: bytes, received: Sequence[datetime]) -> None:
         """Write all of it or, when the disk refuses, none of it; before that, rotate the file if its time has come.
@@ -70,7 +72,7 @@ class Appender:
             os.close(file)
 
     def _current(self) -> int:
-        """The file that stands at the path now."""
+        """The file that is at the path now."""
         if self._file is not None:
             opened = os.fstat(self._file)
             try:

@@ -15,14 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from plugins.freshsuccess import answers, mapping, sessions
+from plugins.freshsuccess import mapping, sessions
 from plugins.freshsuccess.lines import EVENTS, account_of, feature, line, moved, own_line, spelled, valid_id, valid_user
 from plugins.freshsuccess.settings import FreshsuccessSettings
+from plugins.freshsuccess.verdict import read_answer
 from router.plugin import (
     Answer,
     Batch,
     Context,
-    Delivered,
     Event,
     Group,
     Item,
@@ -54,7 +54,7 @@ TIMED = ("identify", "group", "track")
 class Freshsuccess:
     """Maps to event lines and records. An item's body is one line, or one record."""
 
-    display_names = ("Freshsuccess",)
+    display_names = ("Freshsuccess", "Natero")
     settings_model = FreshsuccessSettings
     kinds: Mapping[str, Batch] = {
         EVENTS: Batch(max_items=500, max_bytes=524_288 - BETWEEN),
@@ -93,7 +93,10 @@ class Freshsuccess:
         """An account (account mode) or an identifyAccount line; a user who moved is written again."""
         account_id = valid_id(event.group_id, "groupId")
         user_id = valid_user(event) if event.user_id else None
-        fields = mapping.account_fields(event.traits, self.settings.group_dimensions)
+        unreadable: list[str] = []
+        fields = mapping.account_fields(event.traits, self.settings.group_dimensions, unreadable)
+        for trait in unreadable:
+            context.warn(f"{trait}_unreadable")
         yield from self._ended_by(event, context)
         if not self.account_mode:
             yield own_line(event, context, "identifyAccount", details=fields)
@@ -142,7 +145,7 @@ class Freshsuccess:
         return ended_lines(sessions.close(session), key)
 
     def _ended_by(self, event: Event, context: Context) -> Iterator[Item]:
-        """The lines of what this call ends. Its session is kept, and the timer set anew."""
+        """Lines for the module and session that this call ends. Keeps the new session and resets the timer."""
         key = self.state_key(event)
         if key is None:
             return
@@ -181,11 +184,8 @@ class Freshsuccess:
 
     @hookimpl
     def verdict(self, items: list[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
-        """By status; the Account API then speaks of each record."""
-        outcome = by_status(answer, len(items))
-        if items[0].kind == EVENTS or not isinstance(outcome, Delivered):
-            return outcome
-        return answers.read_results(answer.json(), len(items))
+        """By status; a success of the Account API speaks of each record: see `verdict.py`."""
+        return read_answer(items, answer)
 
     @hookimpl
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
@@ -196,7 +196,7 @@ class Freshsuccess:
             batch = [items[at] for at in waiting]
             try:
                 found = self.verdict(batch, await sender.send(self.request(batch)))
-            except RetryLater as later:  # of what was sent now: what was refused before stays refused
+            except RetryLater as later:  # counts for this request only; items refused before stay refused
                 found = later
             if isinstance(found, Outcome) and len(batch) == len(items):
                 return found
@@ -216,7 +216,7 @@ class Freshsuccess:
         outcome = by_status(answer, 1)
         if isinstance(outcome, Exception):
             raise outcome
-        told = answer.json()  # None also where a long list was cut off
+        told = answer.json()  # None also when the body was cut at its limit
         if isinstance(told, dict) and told.get("status_is_ok") is False:
             raise Reject("rejected", str(told.get("message") or "status_is_ok: false"))
         return "the Account API takes our key; those of the Event API cannot be tried without sending an event"

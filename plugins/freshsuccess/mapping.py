@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from router.plugin import JSON, Reject, as_number
+from router.plugin import JSON, Reject, as_instant, as_number
 
 MAX_TEXT = 255
 MAX_DESCRIPTION = 512
@@ -63,6 +63,8 @@ ADDRESS = {"street": "street", "city": "city", "state": "state", "country": "cou
 ISO_DATE = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?", re.ASCII | re.IGNORECASE
 )
+BOOLEANS = {**dict.fromkeys(("true", "yes", "y", "1"), True), **dict.fromkeys(("false", "no", "n", "0"), False)}
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[, \u00a0\u202f']\d{3})+(?:\.\d+)?", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Dimensions = Literal["auto", "off"] | Sequence[str]
@@ -92,20 +94,23 @@ def user_fields(traits: Mapping[str, JSON]) -> dict[str, JSON]:
     return {field: found[:MAX_TEXT] for field, found in fields.items()}
 
 
-def account_fields(traits: Mapping[str, JSON], dimensions: Dimensions) -> dict[str, JSON]:
-    """The fields of an account, with all other traits as custom dimensions."""
+def account_fields(traits: Mapping[str, JSON], dimensions: Dimensions, unreadable: list[str]) -> dict[str, JSON]:
+    """The fields of an account, with all other traits as custom dimensions.
+
+    Args:
+        unreadable: gets the traits with a value that the field cannot take.
+    """
     texts = text_fields(traits, ACCOUNT_FIELDS, "billing")
     fields: dict[str, JSON] = {
         field: found[: MAX_DESCRIPTION if field == "description" else MAX_TEXT] for field, found in texts.items()
     }
-    for field, trait, read in (
-        ("join_date", "created_at", epoch_ms),
-        ("employees", "employees", as_number),
-        ("is_churned", "is_churned", boolean),
-    ):
-        found = next((found for name in (trait, camel(trait)) if (found := read(traits.get(name))) is not None), None)
+    for field, trait, read in TYPED_FIELDS:
+        given = [value for name in dict.fromkeys((trait, camel(trait))) if (value := traits.get(name)) is not None]
+        found = next((found for value in given if (found := read(value)) is not None), None)
         if found is not None:
             fields[field] = found
+        elif any(not isinstance(value, str) or value.strip() for value in given):
+            unreadable.append(trait)
     if dimensions == "auto":
         taken = OWN_FIELDS | {"address"} if isinstance(traits.get("address"), dict) else OWN_FIELDS
         rest = {name: value for name, value in traits.items() if name not in taken}
@@ -202,10 +207,23 @@ def text(given: JSON) -> str | None:
 
 
 def boolean(given: JSON) -> bool | None:
-    """A real boolean, also from the words true and false; the vendor would misread anything else."""
-    if isinstance(given, str):
-        return {"true": True, "false": False}.get(given.strip().lower())
-    return given if isinstance(given, bool) else None
+    """A real boolean, also from words such as yes, and from 1 and 0; the vendor would misread anything else."""
+    if isinstance(given, bool):
+        return given
+    return BOOLEANS.get(given.strip().lower() if isinstance(given, str) else text(given) or "")
+
+
+def amount(given: JSON) -> int | float | None:
+    """A number, also from text with commas or blanks between thousands: `1,200`."""
+    if isinstance(given, str) and THOUSANDS.fullmatch(given.strip()):
+        given = re.sub(r"[^0-9.+-]", "", given)
+    return as_number(given)
+
+
+def instant_ms(given: JSON) -> int | None:
+    """Milliseconds since 1970 of an instant in any form; None for what is none."""
+    at = as_instant(given)
+    return None if at is None else to_ms(at)
 
 
 def epoch_ms(given: JSON) -> int | None:
@@ -222,3 +240,11 @@ def epoch_ms(given: JSON) -> int | None:
 def to_ms(at: datetime) -> int:
     """An instant in milliseconds since 1970, the only form the vendor reads."""
     return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+TYPED_FIELDS: tuple[tuple[str, str, Callable[[JSON], JSON]], ...] = (
+    ("join_date", "created_at", instant_ms),
+    ("employees", "employees", amount),
+    ("is_churned", "is_churned", boolean),
+)
+"""Field of an account that is no text, its trait, and how that is read."""

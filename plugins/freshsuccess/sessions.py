@@ -24,7 +24,7 @@ SANE_MS = 1 << 48
 
 @dataclass(frozen=True)
 class Call:
-    """What a call tells of a session."""
+    """The facts of one call that matter for a session."""
 
     user: str
     account: str | None
@@ -65,7 +65,7 @@ def follow(session: Session | None, call: Call, timeout_ms: int) -> tuple[Sessio
     if session is None:
         return Session(call.user, call.account, call.at, call.at, call.module, call.at, call.received), ended
     session = replace(session, account=session.account or call.account, seen=max(session.seen, call.received))
-    if call.at < session.last:  # it comes late: too late to tell which module was open then
+    if call.at < session.last:  # out of order: which module was open then is not known any more
         begins_earlier = 0 < session.first - call.at < timeout_ms
         return replace(session, first=call.at) if begins_earlier else session, ended
     if call.module and call.module != session.module:

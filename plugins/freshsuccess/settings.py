@@ -10,23 +10,23 @@ from router.plugin import Field, SecretStr, Settings
 class FreshsuccessSettings(Settings):
     """Settings of a Freshsuccess destination."""
 
-    region: Literal["us", "eu"] = Field(default="us", description="Where your Freshsuccess is: us or eu.")
+    region: Literal["us", "eu"] = Field(default="us", description="The region of your Freshsuccess: us or eu.")
     events_base_url: str = Field(
-        default="", pattern=r"^(https?://.*)?$", description="Where the Event API is. Empty: by region."
+        default="", pattern=r'^(https?://[!-"$-~]+)?$', description="The URL of the Event API. Empty: by region."
     )
     api_base_url: str = Field(
-        default="", pattern=r"^(https?://.*)?$", description="Where the Account API is. Empty: by region."
+        default="", pattern=r'^(https?://[!-"$-~]+)?$', description="The URL of the Account API. Empty: by region."
     )
     event_auth_key: SecretStr = Field(description="Auth key of the event source.")
     event_api_key: SecretStr = Field(description="API key (send key) of the event source.")
     account_api_key: SecretStr = Field(
-        default=SecretStr(""), description="Key of the Account API. Empty: accounts and users travel as events."
+        default=SecretStr(""), description="Key of the Account API. Empty: accounts and users are sent as events."
     )
     session_timeout_minutes: float = Field(
         default=30.0,
         gt=0,
         le=1440,
-        description="A session ends when no call of its anonymousId came for so long. At most 1440, a day.",
+        description="A session ends after this time without a call of its anonymousId. At most 1440, a day.",
     )
     estimate_time: bool = Field(
         default=True,
@@ -35,13 +35,13 @@ class FreshsuccessSettings(Settings):
     send_pages: bool = Field(default=False, description="Send page and screen calls as features.")
     group_dimensions: Literal["auto", "off"] | tuple[str, ...] = Field(
         default="auto",
-        description="Which group traits become custom dimensions of the account: auto (all that have no field of their"
-        " own), off, or a list of paths such as billing.currency.",
+        description="Which group traits become custom dimensions of the account: auto (all without a standard field),"
+        " off, or a list of paths such as billing.currency.",
     )
     identify_dimensions: tuple[str, ...] = Field(
         default=(),
         description="Paths of user traits that become custom dimensions of the user's account; needs account_api_key.",
     )
     event_key_style: Literal["snake", "camel"] = Field(
-        default="snake", description="How the keys of events are spelled: snake (account_id) or camel (accountId)."
+        default="snake", description="The spelling of event keys: snake (account_id) or camel (accountId)."
     )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from router.event import Call, open_event
+from router.event import Call, normalize_event
 from router.ingest.parse import parse_single
 from router.plugin import JSON, Context, Event, Profile
 
@@ -114,7 +114,7 @@ def sample_event(type: str, names: frozenset[str] = frozenset(), **fields: JSON)
         ValueError: ingestion would discard such a call.
     """
     call = sample_call(type, **fields)
-    return open_event(call.source, call.type, call.message_id, call.received_at, call.body, names=names)
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, call.body, names=names)
 
 
 def sample_context(state: JSON = None, warn: Callable[..., None] = lambda reason, **numbers: None) -> Context:

@@ -106,28 +106,32 @@ def _fact_faults(plugin: Any) -> Iterator[str]:
     item_version = getattr(plugin, "item_version", 1)
     if type(item_version) is not int or item_version < 1:
         yield "item_version is not a whole number of at least 1"
-    requires = getattr(plugin, "requires", {})
+    yield from _requires_faults(getattr(plugin, "requires", {}))
+    yield from _kinds_faults(getattr(plugin, "kinds", {"": Batch()}))
+
+
+def _requires_faults(requires: object) -> Iterator[str]:
     if not isinstance(requires, Mapping):
         yield 'requires is not a table, e.g. {"track": (Group("id"),)}'
-    else:
-        for kind, needs in requires.items():
-            if kind not in MAPPING_HOOKS:
-                yield f"requires: {unknown(str(kind), MAPPING_HOOKS, 'call type')}"
-            if not isinstance(needs, tuple | list) or not all(isinstance(need, UserId | Group) for need in needs):
-                yield f'requires["{kind}"] is not a tuple of UserId() and Group(...)'
-    kinds = getattr(plugin, "kinds", {"": Batch()})
+        return
+    for kind, needs in requires.items():
+        if kind not in MAPPING_HOOKS:
+            yield f"requires: {unknown(str(kind), MAPPING_HOOKS, 'call type')}"
+        if not isinstance(needs, tuple | list) or not all(isinstance(need, UserId | Group) for need in needs):
+            yield f'requires["{kind}"] is not a tuple of UserId() and Group(...)'
+
+
+def _kinds_faults(kinds: object) -> Iterator[str]:
     if not isinstance(kinds, Mapping) or not kinds:
         yield 'kinds is not a table with at least one kind, e.g. {"": Batch()}'
-    else:
-        for kind, batch in kinds.items():
-            if not isinstance(kind, str) or not isinstance(batch, Batch):
-                yield f'kinds["{kind}"] is not a Batch(...)'
-            elif (
-                batch.max_items < 1 or batch.max_bytes < 1 or (batch.concurrency is not None and batch.concurrency < 1)
-            ):
-                yield f'kinds["{kind}"]: max_items, max_bytes and concurrency are at least 1'
-            elif not 0 <= batch.linger_s <= 5:
-                yield f'kinds["{kind}"]: linger_s is at most 5'
+        return
+    for kind, batch in kinds.items():
+        if not isinstance(kind, str) or not isinstance(batch, Batch):
+            yield f'kinds["{kind}"] is not a Batch(...)'
+        elif min(batch.max_items, batch.max_bytes, 1 if batch.concurrency is None else batch.concurrency) < 1:
+            yield f'kinds["{kind}"]: max_items, max_bytes and concurrency are at least 1'
+        elif not 0 <= batch.linger_s <= 5:
+            yield f'kinds["{kind}"]: linger_s is at most 5'
 
 
 def bind(plugin: Any, name: str) -> dict[str, Callable[..., Any]]:
@@ -156,9 +160,24 @@ def bind(plugin: Any, name: str) -> dict[str, Callable[..., Any]]:
     return hooks
 
 
+def without_context(plugin: Any) -> frozenset[str]:
+    """The mapping hooks of a plugin that do not ask for the Context: nothing is looked up for them."""
+    asks = dict.fromkeys(MAPPING_HOOKS, False)
+    for attribute in dir(type(plugin)):
+        static = inspect.getattr_static(type(plugin), attribute)
+        function = static.__func__ if isinstance(static, staticmethod | classmethod) else static
+        options = getattr(function, f"{hookspec.project_name}_impl", None)
+        name = (options.get("specname") or attribute) if isinstance(options, dict) else ""
+        if name in asks and "context" in inspect.signature(function).parameters:
+            asks[name] = True
+    return frozenset(name for name, does in asks.items() if not does)
+
+
 def _in_order(function: Callable[..., Any], all_names: tuple[str, ...], names: tuple[str, ...]) -> Callable[..., Any]:
     """The function itself when it has just these parameters, else one that picks those it has."""
     if tuple(names) == all_names:
         return function
     chosen = [all_names.index(name) for name in names]
-    return lambda *values: function(*(values[index] for index in chosen))
+    if chosen == list(range(len(chosen))):
+        return lambda *values: function(*values[: len(chosen)])
+    return lambda *values: function(*[values[index] for index in chosen])

@@ -1,10 +1,58 @@
-"""What Braze's answers say of each item, and how long it asks us to wait."""
+"""What an answer of Braze means: which status, and which word in the body, becomes which outcome.
+
+    2xx                  object by object: delivered, or rejected where `errors` names it
+    2xx, not JSON        Pause `set_up`: it is not Braze that answers there
+    400 of several items those that `errors` names are rejected, the others are sent again in halves
+    429                  RetryLater, after Retry-After or Braze's own header
+    everything else      `by_status` of `router/plugin.py`
+
+Source: https://www.braze.com/docs/api/errors/
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from router.plugin import JSON, Answer, Delivered, Item, Outcome, Reject, as_number
+from plugins.braze.kinds import IDENTIFY
+from router.plugin import (
+    JSON,
+    Answer,
+    Delivered,
+    Item,
+    Outcome,
+    Pause,
+    Reject,
+    RetryLater,
+    as_number,
+    by_status,
+)
+
+
+def read_answer(items: Sequence[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
+    """One outcome for all items, or one for each in their order."""
+    outcome = by_status(answer, len(items))
+    if answer.status == 429:
+        return RetryLater("status_429", after_s=wait_s(answer))
+    if isinstance(outcome, Delivered):
+        body = answer.json()
+        if answer.body.strip() and not isinstance(body, dict):
+            return not_braze(answer)
+        if items[0].kind == IDENTIFY and body:
+            body = {
+                **body,
+                "errors": None,
+            }  # an error here names an alias that no profile has, so there is nothing to merge
+        return read_success(items, body)
+    if answer.status == 400 and len(items) > 1:
+        refused = read_errors(items, answer.json())
+        return [refused.get(at, outcome) for at in range(len(items))]
+    return outcome
+
+
+def not_braze(answer: Answer) -> Pause:
+    """A success that Braze cannot have sent: what we sent has not arrived there."""
+    words = f"status {answer.status}, but the answer is none of Braze's; is base_url the REST endpoint?"
+    return Pause("set_up", words)
 
 
 def read_success(items: Sequence[Item], body: JSON) -> Outcome | Sequence[Outcome]:

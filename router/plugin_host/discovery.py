@@ -20,14 +20,25 @@ from router.errors import PluginError
 GROUP = "segment_router.destinations"
 
 
+_first_loaded: dict[str, str] = {}
+"""By what an entry point names: the version of its distribution when this process imported it."""
+
+
 @dataclass(frozen=True)
 class Found:
-    """A plugin that can be imported: where it comes from, before anything of it has run."""
+    """A plugin that was found and is not imported yet."""
 
     name: str
-    version: str  #: of the distribution it came in; of a single file, what tells its content from another's
+    version: str  #: of its distribution; of a single file, a hash of its content
     origin: str  #: for people: distribution and version, or the file
     source: EntryPoint | Path
+
+    @property
+    def running_version(self) -> str:
+        """The version of what `load` has given: Python imports a distribution once, whatever is installed later."""
+        return (
+            _first_loaded.get(self.source.value, self.version) if isinstance(self.source, EntryPoint) else self.version
+        )
 
     def load(self) -> type[Any]:
         """Import it and give its class.
@@ -43,13 +54,15 @@ class Found:
             raise PluginError(
                 f'plugin "{self.name}" ({self.origin}) cannot be imported: {type(error).__name__}: {error}'
             ) from error
+        if isinstance(self.source, EntryPoint):
+            _first_loaded.setdefault(self.source.value, self.version)
         if not isinstance(loaded, type):
             raise PluginError(f'plugin "{self.name}" ({self.origin}) is not a class; name the class in the entry point')
         return loaded
 
 
 def available(plugins_dir: Path | None = None) -> dict[str, str]:
-    """Every plugin that a destination can name, with where it comes from. Nothing is imported."""
+    """The names that a destination may use, each with its origin. Imports nothing."""
     return {name: " and ".join(found.origin for found in same) for name, same in sorted(_all(plugins_dir).items())}
 
 

@@ -12,11 +12,14 @@ from typing import Any
 import msgspec
 
 from router.config import MappingConfig
-from router.config.mapping import ABSENT, Path, Rules, find, rules_of
+from router.config.mapping_paths import ABSENT, Path, Rules, find
+from router.config.mapping_rules import rules_of
 from router.errors import ConfigError
 from router.event import HAS_PROPERTIES
 from router.plugin import JSON, Event, Group, UserId
-from router.store.fold import is_known
+from router.plugin_host.json_tree import put, take
+from router.plugin_host.value_rules import Hasher, ValueRules, compile_values
+from router.traits import is_known
 
 Requires = Mapping[str, tuple[UserId | Group, ...]]
 Keep = dict[str, "Keep | None"]
@@ -29,23 +32,24 @@ class Rewrite(msgspec.Struct, frozen=True):
     rename: tuple[tuple[Path, Path], ...]
     drop: tuple[Path, ...]
     set: tuple[tuple[Path, Callable[[], JSON]], ...]
+    values: ValueRules | None
     only: Keep | None
 
-    def __call__(self, given: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        """The object as the plugin sees it."""
+    def __call__(self, given: Mapping[str, JSON], *, with_defaults: bool = True) -> Mapping[str, JSON]:
+        """The object as the plugin sees it. `with_defaults` False: it tells only what changed, so what it lacks is not missing."""
         made = dict(given)
         # All are taken out before the first is put back, so that two traits can swap their names.
-        moving = [(*pair, value) for pair in self.rename if (value := _take(made, pair[0])) is not ABSENT]
+        moving = [(*pair, value) for pair in self.rename if (value := take(made, pair[0])) is not ABSENT]
         for source, target, value in moving:
-            takes_its_place = (
-                is_known(value) or find(made, target) is ABSENT
-            )  # null tells nothing, here as in the directory
-            if takes_its_place and not _put(made, target, value):
-                _put(made, source, value)
+            takes_its_place = is_known(value) or find(made, target) is ABSENT  # null is no value, as in the directory
+            if takes_its_place and not put(made, target, value):
+                put(made, source, value)
         for path in self.drop:
-            _take(made, path)
+            take(made, path)
         for path, constant in self.set:
-            _put(made, path, constant())
+            put(made, path, constant())
+        if self.values is not None:
+            self.values.apply(made, with_defaults=with_defaults)
         return made if self.only is None else _kept(made, self.only)
 
 
@@ -55,6 +59,7 @@ class MappingTable(msgspec.Struct, frozen=True):
     properties: Rewrite | None = None
     user: Rewrite | None = None
     group: Rewrite | None = None
+    event_names: Mapping[str, str] = {}  #: new names of track calls, by the old ones
     #: of group traits that are needed first and that the table touches: the names under which group calls tell them, any of
     #: which will do; none where the table sets the trait, so that it is always known
     told_as: Mapping[str, tuple[str, ...]] = {}
@@ -64,24 +69,27 @@ class MappingTable(msgspec.Struct, frozen=True):
         changes: dict[str, Any] = {}
         rewrite = {"identify": self.user, "group": self.group}.get(event.type)
         if rewrite is not None:
-            changes["traits"] = rewrite(event.traits)
+            changes["traits"] = rewrite(event.traits, with_defaults=False)
         if self.properties is not None and event.type in HAS_PROPERTIES:
             changes["properties"] = self.properties(event.properties)
         inside = dict(changes)
         context = event.payload.get("context")
         if self.user is not None and isinstance(context, dict) and isinstance(context.get("traits"), dict):
-            inside["context"] = {**context, "traits": self.user(context["traits"])}
+            inside["context"] = {**context, "traits": self.user(context["traits"], with_defaults=False)}
+        if event.type == "track" and (name := self.event_names.get(event.name or "")):
+            changes["name"] = inside["event"] = name
         return msgspec.structs.replace(event, **changes, payload={**event.payload, **inside}) if inside else event
 
 
-def compile_mapping(config: MappingConfig, requires: Requires) -> MappingTable | None:
-    """The table as functions; None where it is empty. The paths in it are without faults.
+def compile_mapping(config: MappingConfig, requires: Requires, hasher: Hasher | None = None) -> MappingTable | None:
+    """The table as functions; None where it is empty. Its paths were checked before, and that there is a hasher if it hashes.
 
     Raises:
         ConfigError: what the plugin needs first could never be known; a problem for each such trait.
     """
     rules = rules_of(config)
-    if not rules:
+    event_names = {name: other for name, other in config.event_names.items() if other is not False}
+    if not rules and not event_names:
         return None
     told_as, faults = {}, []
     if "group" in rules:
@@ -95,7 +103,8 @@ def compile_mapping(config: MappingConfig, requires: Requires) -> MappingTable |
                     told_as[trait] = names
     if faults:
         raise ConfigError(faults)
-    return MappingTable(**{place: _compiled(found) for place, found in rules.items()}, told_as=told_as)
+    places = {place: _compiled(found, hasher) for place, found in rules.items()}
+    return MappingTable(**places, event_names=event_names, told_as=told_as)
 
 
 def _needed(requires: Requires) -> dict[str, list[str]]:
@@ -109,10 +118,10 @@ def _needed(requires: Requires) -> dict[str, list[str]]:
 
 
 def _told_as(trait: str, rules: Rules) -> tuple[str, ...]:
-    """The names under which group calls tell what the plugin knows as `trait`. Raises ValueError: there is none."""
+    """The names in group calls that become the plugin's `trait`. Raises ValueError where there is none."""
     path = (trait,)
     sources = [source for _, source, target in rules.rename if target == path]
-    if any(made == path for _, made, _ in rules.set):
+    if any(made == path for _, made, _ in (*rules.set, *rules.default)):
         return ()
     if nested := [source for source in sources if len(source) > 1]:
         # The directory remembers since when a trait is known, and nothing of what is inside.
@@ -126,17 +135,18 @@ def _told_as(trait: str, rules: Rules) -> tuple[str, ...]:
     return tuple(source[0] for source in sources)
 
 
-def _compiled(rules: Rules) -> Rewrite:
+def _compiled(rules: Rules, hasher: Hasher | None) -> Rewrite:
     return Rewrite(
         rename=tuple((source, target) for _, source, target in rules.rename),
         drop=tuple(path for _, path in rules.drop),
         set=tuple((path, _constant(value)) for _, path, value in rules.set),
+        values=compile_values(rules, hasher, _constant),
         only=_tree(path for _, path in rules.only) if rules.only else None,
     )
 
 
 def _constant(value: Any) -> Callable[[], JSON]:
-    """Gives the value; a new list or object each time, since a plugin may change what it is given."""
+    """Gives the value. Lists and objects are new each time, because a plugin may change them."""
     if not isinstance(value, dict | list):
         return lambda: value
     encoded = msgspec.json.encode(value)
@@ -158,36 +168,8 @@ def _tree(paths: Iterable[Path]) -> Keep:
 # ---------------------------------------------------------------- one object
 
 
-def _take(tree: dict[str, JSON], path: Path) -> JSON:
-    """Take a value out of an object; ABSENT where there is none."""
-    found = find(tree, path)
-    if found is not ABSENT:
-        del _own(tree, path)[path[-1]]
-    return found
-
-
-def _put(tree: dict[str, JSON], path: Path, value: JSON) -> bool:
-    """Put a value into an object, making the objects that lead there. False: something else stands in the way."""
-    inside: JSON = tree
-    for key in path[:-1]:
-        inside = inside.get(key, {})
-        if not isinstance(inside, dict):
-            return False
-    _own(tree, path)[path[-1]] = value
-    return True
-
-
-def _own(tree: dict[str, JSON], path: Path) -> dict[str, JSON]:
-    """The object that holds the last key of a path: a copy in place of what may be shared."""
-    for key in path[:-1]:
-        inside = dict(tree.get(key, ()))
-        tree[key] = inside
-        tree = inside
-    return tree
-
-
 def _kept(given: Mapping[str, JSON], keep: Keep) -> dict[str, JSON]:
-    """What `only` leaves of an object; objects of which nothing is left go too."""
+    """What `only` leaves of an object. Objects that would be empty are left out."""
     found: dict[str, JSON] = {}
     for name, value in given.items():
         if name in keep:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from router.config import Config, DestinationConfig, Draft, examine, problems_of
-from router.destinations import old_names
-from router.destinations.contract import bind, check_class, check_facts
-from router.destinations.discover import Found, find
-from router.destinations.mapping import MappingTable, compile_mapping
-from router.destinations.redact import Redactor
+from router.config import (
+    Config,
+    DestinationConfig,
+    Draft,
+    Operator,
+    examine,
+    exposed_config,
+    no_group_calls,
+    problems_of,
+)
 from router.errors import ConfigError, PluginError
 from router.plugin import API_VERSION, Batch, Group, Settings, UserId
+from router.plugin_host import deprecated_settings
+from router.plugin_host.discovery import Found, find
+from router.plugin_host.event_filter import EventFilter, compile_filter
+from router.plugin_host.event_mapping import MappingTable, compile_mapping
+from router.plugin_host.hook_watch import HookWatch
+from router.plugin_host.redaction import Redactor
+from router.plugin_host.validation import bind, check_class, check_facts, without_context
+from router.plugin_host.value_rules import Hasher, hasher_of
 
 GATED = ("track", "page", "screen")
 
@@ -29,7 +42,8 @@ class Destination:
 
     name: str
     plugin_name: str
-    plugin_version: str  #: of the distribution it came in; of a single file, from its content
+    plugin_version: str  #: of the distribution that was imported; of a single file, from its content
+    installed_version: str  #: the same, unless another version was installed since
     api_version: int
     item_version: int
     config: DestinationConfig = field(repr=False)
@@ -42,6 +56,20 @@ class Destination:
     hooks: Mapping[str, Callable[..., Any]] = field(repr=False)  #: implemented ones; parameters in the contract's order
     redactor: Redactor = field(repr=False)
     mapping: MappingTable | None = field(repr=False)  #: None: events go to the plugin as they are
+    filter: EventFilter | None = field(default=None, repr=False)  #: None: all events go on, as they are
+    hasher: Hasher | None = field(default=None, repr=False)  #: None: its mapping hashes nothing
+    without_context: frozenset[str] = frozenset()  #: mapping hooks that do not ask for the Context
+    watch: HookWatch = field(default_factory=HookWatch, repr=False)
+
+    @property
+    def needs_restart(self) -> bool:
+        """Whether another version of its plugin is installed than runs."""
+        return self.plugin_version != self.installed_version
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether any call of its waits for a group."""
+        return any(isinstance(need, Group) for needs in self.requires.values() for need in needs)
 
     @property
     def gate(self) -> str:
@@ -61,6 +89,28 @@ class Destination:
         return self.redactor.bytes(data)
 
 
+class _Surroundings(NamedTuple):
+    """What the destinations of a file share."""
+
+    plugins_dir: Path | None
+    state_dir: Path
+    hasher: Hasher | None
+
+
+def _surroundings_of(draft: Draft) -> _Surroundings:
+    return _Surroundings(draft.plugins_dir, draft.state_dir, hasher_of(draft.privacy))
+
+
+def with_new_instance(destination: Destination) -> Destination:
+    """The same destination with its plugin made once more: what an instance keeps may belong to the loop that used it.
+
+    Raises whatever the plugin's `__init__` raises.
+    """
+    plugin: type[Any] = type(destination.instance)
+    instance = plugin(destination.settings)
+    return dataclasses.replace(destination, instance=instance, hooks=bind(instance, destination.name))
+
+
 def build(config: Config) -> list[Destination]:
     """The destinations of a Config, in its order.
 
@@ -70,24 +120,32 @@ def build(config: Config) -> list[Destination]:
     problems: list[str] = []
     places = [f"destination[{index}] ({table.name})" for index, table in enumerate(config.destinations)]
     tables = list(zip(places, config.destinations, strict=True))
-    destinations = _build_all(tables, config.plugins_dir, config.state_dir, problems)
+    surroundings = _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy))
+    destinations = _build_all(tables, surroundings, problems)
     if problems:
         raise ConfigError(problems)
     return destinations
 
 
-def read(path: Path, environ: Mapping[str, str] = os.environ) -> tuple[Config, list[Destination]]:
+def read(
+    path: Path, environ: Mapping[str, str] = os.environ, operator: Operator | None = None
+) -> tuple[Config, list[Destination]]:
     """Load config.toml and build its destinations.
+
+    Args:
+        operator: who reads it in place of the service; see `examine`.
 
     Raises:
         ConfigError: with the problems of both together: a fault in one table hides nothing of the others' settings.
     """
-    draft = examine(path, environ)
+    draft = examine(path, environ, operator)
     problems = list(draft.problems)
-    destinations = _build_all(draft.destinations, draft.plugins_dir, draft.state_dir, problems)
+    destinations = _build_all(draft.destinations, _surroundings_of(draft), problems)
     if draft.config is None or problems:
         raise ConfigError(problems)
-    told = [warning for d in destinations for warning in old_names.warnings_of(d.config, type(d.settings))]
+    told = [warning for d in destinations for warning in deprecated_settings.warnings_of(d.config, type(d.settings))]
+    told += [warning for d in destinations if d.is_gated for warning in no_group_calls(d.config)]
+    told += exposed_config(draft.path, [*draft.inline, *filter(None, map(_inline, destinations))])
     return draft.config.model_copy(update={"warnings": (*draft.config.warnings, *told)}), destinations
 
 
@@ -103,30 +161,29 @@ def build_one(draft: Draft, name: str) -> Destination:
         raise KeyError(name)
     where, table = found[0]
     problems = [problem for problem in draft.problems if problem.startswith((where, "plugins_dir"))]
-    built = _build_all([(where, table)], draft.plugins_dir, draft.state_dir, problems)
+    built = _build_all([(where, table)], _surroundings_of(draft), problems)
     if problems:
         raise ConfigError(problems)
     return built[0]
 
 
 def _build_all(
-    tables: list[tuple[str, DestinationConfig]], plugins_dir: Path | None, state_dir: Path, problems: list[str]
+    tables: list[tuple[str, DestinationConfig]], surroundings: _Surroundings, problems: list[str]
 ) -> list[Destination]:
     destinations = []
     for where, table in tables:
         try:
-            destinations.append(_build(where, table, plugins_dir, state_dir))
+            destinations.append(_build(where, table, surroundings))
         except ConfigError as error:
             problems += error.problems
     return destinations
 
 
-def _build(where: str, table: DestinationConfig, plugins_dir: Path | None, state_dir: Path) -> Destination:
+def _build(where: str, table: DestinationConfig, surroundings: _Surroundings) -> Destination:
     """One destination. Raises ConfigError with its problems."""
     raw, looked_up = _opened(table.settings)
-    hide = Redactor(looked_up)
     try:
-        found = find(table.plugin, plugins_dir)
+        found = find(table.plugin, surroundings.plugins_dir)
         plugin = found.load()
         check_class(plugin)
     except PluginError as error:
@@ -135,14 +192,16 @@ def _build(where: str, table: DestinationConfig, plugins_dir: Path | None, state
         settings: Settings = plugin.settings_model.model_validate(raw)
     except ValidationError as error:
         faults = problems_of(error, plugin.settings_model, f"{where}.settings")
-        raise ConfigError([hide.text(fault) for fault in faults]) from None
-    settings = _with_absolute_paths(settings, state_dir)
-    table = old_names.moved(where, table, settings)
-    # What was looked up was meant to be a secret, whatever type the plugin gave that setting.
+        hide = Redactor([*looked_up, *_inline_secrets(plugin.settings_model, raw)])
+        parted = [fault.partition(": ") for fault in faults]
+        raise ConfigError([place + colon + hide.text(words) for place, colon, words in parted]) from None
+    settings = _with_absolute_paths(settings, surroundings.state_dir)
+    table = deprecated_settings.moved(where, table, settings)
+    # A value that was looked up is a secret, also where the plugin's setting is plain text.
     found_secrets = {secret for secret in (*_secrets_in(settings), *looked_up) if secret}
     secrets = tuple(sorted(found_secrets, key=lambda s: (-len(s), s)))
     try:
-        return _assemble(table, found, plugin, settings, secrets)
+        return _assemble(table, found, plugin, settings, secrets, surroundings.hasher)
     except PluginError as error:
         words = PluginError(Redactor(secrets).text(str(error)))
         raise ConfigError(_plugin_problems(where, table.plugin, words)) from None
@@ -151,30 +210,41 @@ def _build(where: str, table: DestinationConfig, plugins_dir: Path | None, state
 
 
 def _assemble(
-    table: DestinationConfig, found: Found, plugin: type[Any], settings: Settings, secrets: tuple[str, ...]
+    table: DestinationConfig,
+    found: Found,
+    plugin: type[Any],
+    settings: Settings,
+    secrets: tuple[str, ...],
+    hasher: Hasher | None,
 ) -> Destination:
     try:
         instance = plugin(settings)
-    except Exception as error:  # a third party's code: whatever it raises is the operator's problem to read
+    except BaseException as error:  # a third party's code may raise anything, SystemExit too; the operator reads it
         raise PluginError(f"cannot be made with these settings: {type(error).__name__}: {error}") from error
     check_facts(instance)
     requires = _requires(getattr(instance, "requires", {}), table.hold.require)
     return Destination(
         name=table.name,
         plugin_name=found.name,
-        plugin_version=found.version,
+        plugin_version=found.running_version,
+        installed_version=found.version,
         api_version=getattr(instance, "api_version", API_VERSION),
         item_version=getattr(instance, "item_version", 1),
         config=table,
         instance=instance,
         settings=settings,
         secrets=secrets,
-        names=frozenset(name.lower() for name in (table.name, *getattr(instance, "display_names", ()))),
+        names=frozenset(
+            name.lower() for name in (table.name, *getattr(instance, "display_names", ()), *table.integrations)
+        ),
         requires=requires,
         kinds=_kinds(getattr(instance, "kinds", {"": Batch()}), table.delivery.linger_s),
         hooks=bind(instance, table.name),
         redactor=Redactor(secrets),
-        mapping=compile_mapping(table.mapping, requires),
+        mapping=compile_mapping(table.mapping, requires, hasher),
+        hasher=hasher if table.mapping.hash else None,
+        filter=compile_filter(table),
+        without_context=without_context(instance),
     )
 
 
@@ -229,6 +299,44 @@ def _opened(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         return [plain(inner) for inner in value] if isinstance(value, list) else value
 
     return {key: plain(value) for key, value in settings.items()}, secrets
+
+
+def _inline(destination: Destination) -> str:
+    """The settings' key, where config.toml holds a secret of them itself."""
+    looked_up = _opened(destination.config.settings)[1]
+    inline = {secret for secret in _secrets_in(destination.settings) if secret}.difference(looked_up)
+    return f"{destination.name}.settings" if inline else ""
+
+
+def _inline_secrets(model: type[BaseModel], raw: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of settings that were refused where the model asks for secrets: a validator's words may quote them."""
+    old_names = getattr(model, "old_names", {})
+    fields = {name: field for key, field in model.model_fields.items() for name in (key, field.alias) if name}
+    for key, value in raw.items():
+        field = fields.get(old_names.get(key, key))
+        if field is not None and _holds_secrets(field.annotation):
+            yield from _texts_in(value)
+
+
+def _holds_secrets(annotation: Any, within: tuple[type, ...] = ()) -> bool:
+    """Whether a SecretStr stands anywhere in an annotation, or in a model that it names."""
+    kind = annotation if isinstance(annotation, type) else object
+    if issubclass(kind, SecretStr):
+        return True
+    if issubclass(kind, BaseModel) and kind not in within:  # a model may name itself
+        return any(_holds_secrets(field.annotation, (*within, kind)) for field in kind.model_fields.values())
+    return any(_holds_secrets(inner, within) for inner in get_args(annotation))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts_in(inner)
 
 
 def _secrets_in(value: Any) -> Iterator[str]:

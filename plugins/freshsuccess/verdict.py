@@ -1,16 +1,31 @@
-"""What the Account API's answers say of each record."""
+"""What an answer of Freshsuccess means: which status, and which word in the body, becomes which outcome.
+
+2xx of the Event API      delivered
+2xx of the Account API    record by record: delivered, rejected, or RetryLater where an account may still come
+everything else           `by_status` of `router/plugin.py`
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from router.plugin import JSON, Delivered, Outcome, Reject, RetryLater, Split
+from plugins.freshsuccess.lines import EVENTS
+from router.plugin import JSON, Answer, Delivered, Item, Outcome, Reject, RetryLater, Split, by_status
 
 ACCOUNT_MAY_COME_S = 3600.0
+"""How long a user is tried again whose account the vendor does not know."""
+
+
+def read_answer(items: Sequence[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
+    """One outcome for all items, or one for each in their order."""
+    outcome = by_status(answer, len(items))
+    if items[0].kind == EVENTS or not isinstance(outcome, Delivered):
+        return outcome
+    return read_results(answer.json(), len(items))
 
 
 def read_results(body: JSON, n: int) -> Outcome | Sequence[Outcome]:
-    """What a 2xx says of `n` records: written, or refused one by one, or (Split) not written because of others."""
+    """The outcomes of `n` records of a 2xx: written, refused, or not written because of another record (Split)."""
     if not isinstance(body, dict) or not isinstance(body.get("status_is_ok"), bool):
         return RetryLater("unreadable_answer")
     failures = body.get("failed_results")

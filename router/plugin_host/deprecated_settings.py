@@ -1,4 +1,4 @@
-"""Names that a plugin's settings had before: understood, told, and where they moved to another table, put in force there."""
+"""Former names of a plugin's settings. They still work, with a warning. One may have moved to `[destination.delivery]`."""
 
 from __future__ import annotations
 

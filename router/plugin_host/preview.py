@@ -1,13 +1,14 @@
-"""What people may see of that which goes to a vendor: secrets are taken out of each part, before JSON dresses them up."""
+"""A request as people may see it. Secrets are masked in each part before it is encoded as JSON."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 
 import msgspec
 
-from router.destinations.assemble import Destination
 from router.plugin import JSON, Item, Request
+from router.plugin_host.factory import Destination
 
 
 def preview(items: Sequence[Item], destination: Destination) -> dict[str, JSON]:
@@ -17,9 +18,12 @@ def preview(items: Sequence[Item], destination: Destination) -> dict[str, JSON]:
         return {"items": [_redacted(msgspec.to_builtins(item.body), destination) for item in items]}
     try:
         request = destination.hooks["request"]([item for item in items if item.kind == items[0].kind])
-        return {"private": True} if request.private else _shown(request, destination)
-    except Exception as error:
-        return {"error": destination.redact(f"{type(error).__name__}: {error}")}
+        shown: dict[str, JSON] = {"private": True} if request.private else _shown(request, destination)
+        msgspec.json.encode(shown)  # a part of another type, or a text with half a character, is a fault, too
+        return shown
+    except BaseException as error:  # a hook that runs in one go is ended by nobody: whatever it raises is its own
+        words = "".join(traceback.format_exception_only(error)).strip()
+        return {"error": destination.redact(words.encode("utf-8", "replace").decode())}
 
 
 def _shown(request: Request, destination: Destination) -> dict[str, JSON]:

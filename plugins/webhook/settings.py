@@ -1,0 +1,73 @@
+"""What `[destination.settings]` of a webhook destination may hold."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from plugins.webhook.verdict import NEVER_FINAL
+from router.plugin import Field, SecretStr, Settings
+
+SIGNATURE = "X-Signature"
+RESERVED = {"content-type", "content-length", "content-encoding", "transfer-encoding", SIGNATURE.lower()}
+"""Headers that say something of the body, which is ours."""
+
+NOT_THERE = "missing-url"
+"""What the router puts in place of a secret URL that is not set; it does so only where nothing is sent."""
+
+
+class WebhookSettings(Settings):
+    """Settings of a webhook destination."""
+
+    url: str = Field(repr=False, description="The URL to POST to: http:// or https://. Can be given as a secret.")
+    headers: dict[str, SecretStr] = Field(
+        default={},
+        description="Additional headers of each request. Values are treated as secrets, and can be given as such.",
+    )
+    shared_secret: SecretStr = Field(
+        default=SecretStr(""), description="Signs each request in the header X-Signature. Empty: not signed."
+    )
+    batch: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="Events in a request. 1: the body is one object; above 1 it is always an array.",
+    )
+    final_statuses: tuple[Annotated[int, Field(ge=400, le=599)], ...] = Field(
+        default=(),
+        description="Statuses that make an event a dead letter, although they would cause a retry or a pause otherwise,"
+        " e.g. [404, 410, 501]. Not 401 and 429.",
+    )
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Refuse what could never be sent. Raises ValueError with the words the operator reads."""
+        if self.url != NOT_THERE:
+            _check_url(self.url)
+        for name, value in self.headers.items():
+            _check_header(name, value.get_secret_value())
+        if NEVER_FINAL.intersection(self.final_statuses):
+            raise ValueError("final_statuses: leave 401 and 429 out; they say nothing about the event")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", url):
+        raise ValueError('url: write an address such as "https://example.com/hook", other characters percent-encoded')
+    if "#" in url:
+        raise ValueError("url: leave out # and what follows it; that is never sent")
+    if parts.username is not None:
+        raise ValueError("url: give user and password as a header, e.g. headers = { Authorization = { env = NAME } }")
+
+
+def _check_header(name: str, value: str) -> None:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise ValueError(f'headers: "{name}" is not the name of a header')
+    if name.lower() in RESERVED:
+        raise ValueError(f"headers: {name} is set by the plugin; leave it out")
+    if not re.fullmatch(r"[ -~\t]*", value):
+        raise ValueError(f"headers: the value of {name} may hold ASCII characters only, and no line break")

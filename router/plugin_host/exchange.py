@@ -1,0 +1,53 @@
+"""A request that was sent, and its answer, as people may see them: secrets masked as in a dry run, credentials by the name of their
+header too (a plugin may have got its token from the vendor), and cut."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from router.plugin import JSON, Answer, Request
+from router.plugin_host.factory import Destination
+from router.plugin_host.redaction import MASK
+from router.plugin_host.redaction import MAX_TOLD_LENGTH as LONGEST_SECRET
+
+MAX_BODY, MAX_HEADER, MAX_HEADERS = 8_192, 500, 50
+"""Characters of a body and of a header, and how many headers are shown."""
+CREDENTIALS = re.compile(r"auth|cookie|token|secret|password|signature|(^|-)key$", re.IGNORECASE)
+"""Names of headers whose values are masked whatever they say."""
+
+
+def shown_request(request: Request, destination: Destination) -> dict[str, JSON]:
+    """`{"method", "url", "headers", "body", "body_bytes"}`, or `{"private": true}`."""
+    if request.private:
+        return {"private": True}
+    return {
+        "method": request.method,
+        "url": destination.redact(request.url),
+        "headers": _headers(request.headers, destination),
+        **_body(request.body, destination),
+    }
+
+
+def shown_answer(answer: Answer, destination: Destination) -> dict[str, JSON]:
+    """`{"status", "headers", "body", "body_bytes"}`."""
+    return {
+        "status": answer.status,
+        "headers": _headers(answer.headers, destination),
+        **_body(answer.body, destination),
+    }
+
+
+def _headers(headers: Mapping[str, str], destination: Destination) -> dict[str, JSON]:
+    return {name: _header(name, value, destination) for name, value in list(headers.items())[:MAX_HEADERS]}
+
+
+def _header(name: str, value: str, destination: Destination) -> str:
+    shown = destination.redact(value)
+    return MASK if shown == value and CREDENTIALS.search(name) else shown[:MAX_HEADER]
+
+
+def _body(body: bytes, destination: Destination) -> dict[str, JSON]:
+    """Masked before it is cut, so that no part of a secret is left; the rest of a long body is not looked at."""
+    text = destination.redact_bytes(body[: MAX_BODY + LONGEST_SECRET]).decode("utf-8", "replace")
+    return {"body": text[:MAX_BODY], "body_bytes": len(body)}

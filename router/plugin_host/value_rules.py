@@ -1,0 +1,104 @@
+"""The entries of a mapping table that change values: `type`, `default`, `max_length` and `hash`, in this order. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import msgspec
+
+from router.config import PrivacyConfig
+from router.config.mapping_paths import ABSENT, Path, Rules, find
+from router.config.value_types import CONVERTERS
+from router.filters.values import compact_json
+from router.plugin import JSON
+from router.plugin_host.json_tree import change, put
+from router.traits import is_known
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+?[0-9][0-9 ().\-/]{5,}")
+
+
+class Hasher(msgspec.Struct, frozen=True):
+    """Hashes values with the key of `[privacy]`, so that nobody else can try out which e-mail address has which hash."""
+
+    key: bytes
+    normalize: bool
+
+    def __call__(self, value: JSON) -> JSON:
+        """HMAC-SHA-256 in hex. A list item by item; null stays null; ABSENT for an object."""
+        if value is None:
+            return None
+        if isinstance(value, dict):
+            return ABSENT
+        if isinstance(value, list):
+            return [made for item in value if (made := self(item)) is not ABSENT]
+        text = self._normal(value) if isinstance(value, str) else compact_json(value) or ""
+        return hmac.digest(self.key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+
+    def _normal(self, text: str) -> str:
+        """What is an e-mail address or phone number in one form, so that each has one hash however it is written."""
+        trimmed = text.strip()
+        if self.normalize and _EMAIL.fullmatch(trimmed):
+            return trimmed.lower()
+        if self.normalize and _PHONE.fullmatch(trimmed):
+            return re.sub(r"[^0-9+]", "", trimmed)
+        return text
+
+
+def hasher_of(privacy: PrivacyConfig) -> Hasher | None:
+    """The hasher of a configuration; None where it has no key."""
+    return None if privacy.key is None else Hasher(privacy.key.encode(), privacy.normalize)
+
+
+class ValueRules(msgspec.Struct, frozen=True):
+    """What becomes of the values of one object."""
+
+    changes: tuple[tuple[Path, Callable[[JSON], JSON]], ...]  #: types
+    defaults: tuple[tuple[Path, Callable[[], JSON]], ...]
+    last: tuple[tuple[Path, Callable[[JSON], JSON]], ...]  #: lengths and hashes
+
+    def apply(self, made: dict[str, JSON], *, with_defaults: bool) -> None:
+        """Change an object that is the caller's own."""
+        for path, convert in self.changes:
+            change(made, path, convert)
+        for path, constant in self.defaults if with_defaults else ():
+            if not is_known(found := find(made, path)) or found is ABSENT:
+                put(made, path, constant())
+        for path, convert in self.last:
+            change(made, path, convert)
+
+
+def compile_values(
+    rules: Rules, hasher: Hasher | None, constant: Callable[[JSON], Callable[[], JSON]]
+) -> ValueRules | None:
+    """The rules as functions; None where there are none. `constant` makes what gives a constant."""
+    types = {path: CONVERTERS[kind] for _, path, kind in rules.type}
+    defaults = [(path, constant(_typed(value, path, types))) for _, path, value in rules.default]
+    last = [*_lengths(rules), *_hashes(rules, hasher)]
+    if not (types or defaults or last):
+        return None
+    return ValueRules(tuple(types.items()), tuple(defaults), tuple(last))
+
+
+def _typed(value: JSON, path: Path, types: dict[Path, Callable[[JSON], JSON]]) -> JSON:
+    """A default in the type that its path has."""
+    return types[path](value) if path in types else value
+
+
+def _lengths(rules: Rules) -> Iterator[tuple[Path, Callable[[JSON], JSON]]]:
+    for _, path, most in rules.max_length:
+        yield path, partial(_cut, most)
+
+
+def _cut(most: int, value: JSON) -> JSON:
+    return value[:most] if isinstance(value, str) and len(value) > most else value
+
+
+def _hashes(rules: Rules, hasher: Hasher | None) -> Iterator[tuple[Path, Callable[[JSON], JSON]]]:
+    for _, path in rules.hash:
+        assert hasher is not None, "a table that hashes has a key"
+        yield path, hasher
