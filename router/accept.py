@@ -1,41 +1,74 @@
-"""Accept: the calls of one request go into the store together; who called is answered when they are durable."""
+"""Accept: the calls of one request go into the store together; who called is told when they are durable."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from router.directory import facts
-from router.errors import StoreFull
+from router.errors import StoreError, StoreFull
 from router.event import Call, Discard, show_user_key
-from router.store import Store
-from router.telemetry import Log
+from router.logger import Log, event_fields
+from router.store import EventLog
 
 
 class Acceptor:
     """Between ingestion and the store."""
 
-    def __init__(self, store: Store, log: Log) -> None:
-        self._store, self._log = store, log
+    def __init__(self, event_log: EventLog, log: Log) -> None:
+        self._event_log, self._log = event_log, log
         self._full = False
 
-    async def accept(self, calls: list[Call], discards: list[Discard]) -> None:
-        """Return once all of these are on stable storage. Raises StoreError when none of them may be acknowledged."""
+    def accept_soon(
+        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | None], None]
+    ) -> None:
+        """Store all of these. `on_done` is called later in the event loop: with None once they are on stable storage, with a
+        StoreError when none of them may be acknowledged.
+
+        Raises: StoreError when nothing is taken now; `on_done` is not called then.
+        """
         try:
-            positions = await self._store.append(calls, [facts(call) for call in calls], discards)
-        except StoreFull as error:
-            if not self._full:
-                self._full = True
-                self._log.emit("store_full", detail=str(error))
+            self._event_log.append_soon(
+                calls, [facts(call) for call in calls], discards, partial(self._stored, calls, discards, on_done)
+            )
+        except StoreError as error:
+            self._note_failure(error)
             raise
+
+    def _stored(
+        self,
+        calls: list[Call],
+        discards: list[Discard],
+        on_done: Callable[[Exception | None], None],
+        result: list[int] | StoreError,
+    ) -> None:
+        if isinstance(result, StoreError):
+            self._note_failure(result)
+            on_done(result)
+            return
         if self._full:
             self._full = False
             self._log.emit("store_recovered")
-        self._tell(calls, positions, discards)
+        try:
+            self._tell(calls, result, discards)
+        finally:
+            on_done(None)
+
+    def _note_failure(self, error: StoreError) -> None:
+        if isinstance(error, StoreFull) and not self._full:
+            self._full = True
+            self._log.emit("store_full", detail=str(error))
 
     def _tell(self, calls: list[Call], positions: list[int], discards: list[Discard]) -> None:
-        if self._log.writes("event_accepted"):
+        tells_accepted = self._log.writes("event_accepted", "accepted")
+        if tells_accepted or (0 in positions and self._log.writes("event_duplicate")):
+            lines: dict[str, list[bytes]] = {"event_accepted": [], "event_duplicate": []}
             for call, pos in zip(calls, positions, strict=True):
-                name = "event_accepted" if pos else "event_duplicate"
-                user_key = show_user_key(call.user_key)
-                self._log.emit(name, message_id=call.message_id, source=call.source, type=call.type, user_key=user_key)
+                if tells_accepted or not pos:
+                    fields = event_fields(call.message_id, call.source, show_user_key(call.user_key), call.type)
+                    lines["event_accepted" if pos else "event_duplicate"].append(fields)
+            for name, events in lines.items():
+                self._log.event_lines(name, events)
         for discard in discards:
             self._log.emit(
                 "event_discarded",

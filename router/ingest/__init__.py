@@ -1,6 +1,11 @@
-"""Ingestion: from bytes on a socket to calls handed to the acceptor. Speaks Segment's HTTP tracking API and its neighbours.
+"""Ingestion: from bytes on a socket to calls handed to the sink. Speaks Segment's HTTP tracking API and its neighbours.
 
-bytes -> `limits` (bounded reading and inflating) -> `parse` or `webhook` (pure) -> `intake` (`auth`, `rate`) -> acceptor ->
-`answers`. `server` has the routes, `listener` the connections, `cors` what browsers are told, `proxy` who asks; `pixel` and
-`settings` are what is asked by GET.
+bytes -> `body` (bounded reading and inflating) -> `parse` or `webhook` (pure, with `json_checks`) -> `admission` (`write_key`,
+`token_bucket`) -> sink -> `responses`.
+
+Most requests need less than that: `hot_path` answers them from the bytes (`request_head`, `hot_connection`, `raw_response`).
+
+`routes` has the paths, `middleware` what stands around every handler, `in_flight` what is on its way; `aiohttp_server` and
+`aiohttp_connection` have the connections, `graceful_close` how they end. `limits` has the numbers, `cors` what browsers are
+told, `proxy` who asks; `pixel` and `sdk_settings` are what is asked by GET.
 """

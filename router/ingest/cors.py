@@ -1,7 +1,7 @@
 """What lets a browser on another site send, and read the answer: CORS headers, for any origin.
 
 A preflight carries no write key, so it grants every origin; whether a source wants that browser's calls is decided when
-they come, in `intake`.
+they come, in `admission`.
 
 Source: https://fetch.spec.whatwg.org/#http-cors-protocol
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from router.ingest.answers import RATE_RESET
+from router.ingest.responses import RATE_RESET
 
 METHODS = "GET, POST, OPTIONS"
 MAX_AGE_S = 7200

@@ -1,21 +1,22 @@
-"""How much a client may send: reads a request body, inflated, never holding more than its limit in memory.
-
-Stands first in ingestion: server -> limits -> parse. The server must run with `auto_decompress=False`: aiohttp would
-otherwise inflate by itself, without a bound of ours and with a thread hop for every larger chunk.
-"""
+"""Every bound of the two listeners: how much a client may send, how long it may take, how many may send at a time. Numbers only."""
 
 from __future__ import annotations
 
-import asyncio
-import zlib
+from typing import NamedTuple
 
-from aiohttp import hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
-
-from router.errors import InvalidCall, TooLarge
+# ---------------------------------------------------------------- one call
 
 MAX_ITEM_BYTES = 32 * 1024
 """One call inside a batch. 1 KB is read as 1,024 bytes, as the client libraries do in their own guard."""
+
+MAX_DEPTH = 128
+"""Levels of nesting in a call; whatever handles it later may then recurse over it."""
+
+MAX_MESSAGE_ID = 100  # characters
+MAX_ID = 512
+"""Characters of a userId, anonymousId, groupId or previousId. An e-mail address has 254 at most."""
+
+# ---------------------------------------------------------------- one body
 
 MAX_SINGLE_BYTES = MAX_ITEM_BYTES + 512
 """The body of a single call: clients add writeKey and sentAt after their own guard."""
@@ -26,89 +27,61 @@ MAX_BATCH_BYTES = 600 * 1024
 MAX_WEBHOOK_BYTES = 4 * 1024 * 1024
 """The body of Segment's Webhooks destination: whole events, a thousand and more in an array."""
 
+MAX_ADMIN_BYTES = 64 * 1024
+"""The body of an admin command."""
+
 MAX_BATCH_ITEMS = 2_500
 MAX_STORED_BATCH_BYTES = 4 * 1024 * 1024
 """What one batch may take in the store, where its shared context is repeated with every call."""
 
-MAX_DEPTH = 128
-"""Levels of nesting in a call; whatever handles it later may then recurse over it."""
+# ---------------------------------------------------------------- one request head
 
-MAX_MESSAGE_ID = 100  # characters
+MAX_LINE_BYTES = 16 * 1024
+"""One line of a request head. Cookies of real sites reach 12 KB."""
+
+MAX_HEAD_BYTES = 32 * 1024
+"""A request head as a whole."""
+
+MAX_HEADERS = 128
+
+# ---------------------------------------------------------------- time
 
 BODY_TIMEOUT_S = 30.0
 """A body has this long to arrive."""
 
+PIECES_TIMEOUT_S = 1.0
+"""A body in pieces has this long to be whole on the hot path. The full path waits for a slower one."""
+
+LINGER_S = 5.0
+"""What is left of a body that nobody reads is thrown away for this long, so that its sender sees the answer."""
+
 IDLE_TIMEOUT_S = 75.0
-"""A connection may stand this long without a whole request head."""
+"""A connection may stand this long without a request."""
 
-MAX_CONNECTIONS = 10_000
+HEAD_TIMEOUT_S = 15.0
+"""A request head has this long to arrive, from its first byte."""
+
+ANSWER_TIMEOUT_S = 30.0
+"""A client that reads nothing of its answers has this long."""
+
+MAX_DEBT_S = 30.0
+"""A batch may bring a source this far below its `rate`, and no further."""
+
+# ---------------------------------------------------------------- all requests together
+
 MAX_IN_FLIGHT = 2_048
-"""Requests being read or stored at a time; those beyond are asked to come again."""
+"""Requests being stored at a time; those beyond are asked to come again."""
 
 
-async def read_body(request: web.Request, max_bytes: int) -> bytes:
-    """The body of a request, inflated as its Content-Encoding says.
+class ListenerLimits(NamedTuple):
+    """What all connections of one listener may take together."""
 
-    Raises: TooLarge beyond `max_bytes`, counted after inflating; InvalidCall when it cannot be read.
-    """
-    try:
-        # Nearly every body arrives together with its headers: no timer, no await.
-        body = request.content.read_nowait() if request.content.is_eof() else await _read_slowly(request, max_bytes)
-    except TimeoutError:
-        raise InvalidCall("body_timeout", f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s", 408) from None
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise InvalidCall("invalid_http", "the body is not valid HTTP") from None
-    except OSError:
-        raise InvalidCall("disconnected", "the client has gone") from None  # nobody is there to read it
-    # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
-    if encoding is None:
-        return body
-    encoding = encoding.strip().lower()
-    return inflate(body, encoding, max_bytes) if encoding and encoding != "identity" else body
+    connections: int
+    spare_files: int  #: descriptors of the process that these connections leave alone
+    received_bytes: int  #: of heads and bodies that are not here in full
 
 
-async def _read_slowly(request: web.Request, max_bytes: int) -> bytes:
-    length = request.content_length
-    if length is not None and length > max_bytes:
-        raise _too_large(max_bytes)
-    body = bytearray()
-    async with asyncio.timeout(BODY_TIMEOUT_S):
-        while chunk := await request.content.readany():
-            body += chunk
-            if len(body) > max_bytes:
-                raise _too_large(max_bytes)
-    return bytes(body)
+INGEST = ListenerLimits(10_000, 256, 64 * 1024 * 1024)
+"""The spare descriptors are for the store, destinations and the admin listener. A stranger may fill half of the bytes."""
 
-
-def inflate(data: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Inflate a gzip or deflate body. A bomb costs one byte more than the limit."""
-    if encoding in ("gzip", "x-gzip"):
-        window = zlib.MAX_WBITS | 16
-    elif encoding == "deflate":
-        window = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
-    else:
-        raise InvalidCall("unsupported_encoding", "Content-Encoding must be gzip, deflate or identity", 415)
-    stream = zlib.decompressobj(window)
-    try:
-        body = stream.decompress(data, max_bytes + 1)
-    except zlib.error as error:
-        raise InvalidCall("invalid_encoding", f"the body is not valid {encoding}") from error
-    if len(body) > max_bytes:
-        raise _too_large(max_bytes)
-    if not stream.eof:
-        raise InvalidCall("invalid_encoding", f"the {encoding} body is cut short")
-    if stream.unused_data:
-        raise InvalidCall("invalid_encoding", f"there is more after the end of the {encoding} body")
-    return body
-
-
-def _has_zlib_header(data: bytes) -> bool:
-    # Source: RFC 1950, 2.2. Some senders of "deflate" leave the zlib wrapper out.
-    return len(data) >= 2 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {max_bytes} bytes")
+ADMIN = ListenerLimits(64, 64, 4 * 1024 * 1024)

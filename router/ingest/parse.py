@@ -7,6 +7,7 @@ decoded in full here: its JSON is skipped over, a few fields are looked at, and 
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from types import NoneType
@@ -23,21 +24,25 @@ from router.event import (
     Call,
     Discard,
     Envelope,
+    Notes,
     coerce_id,
     decode_json,
 )
+from router.ingest.json_checks import is_too_deep, read_json, too_deep
+from router.ingest.json_items import LongList, items_of, may_be_long
 from router.ingest.limits import (
     MAX_BATCH_ITEMS,
+    MAX_ID,
     MAX_ITEM_BYTES,
     MAX_MESSAGE_ID,
     MAX_STORED_BATCH_BYTES,
 )
-from router.ingest.wellformed import is_too_deep, read_json, too_deep
-from router.plugin import JSON, excerpt
+from router.plugin import JSON, as_instant, excerpt
 
 Raw = msgspec.Raw
 Judged = tuple[list[Call], list[Discard]]
 _NOTHING = Raw(b"")
+_EMPTY_LIST = re.compile(rb"\[\s*\]")
 
 
 def random_id() -> str:
@@ -49,8 +54,9 @@ class Posted(Protocol):
     """A body that could be read, its source not yet known."""
 
     write_key: str  #: at the top level of the body, or ""
-    size: int  #: how many calls it carries
+    size: int  #: how many calls it carries, counted up to one beyond the limit
     other_type: str  #: of a single call: the type in the body, where it is another one than the path's; else ""
+    notes: Notes  #: what was mended or left aside; complete after `calls`
 
     def item_key(self) -> str:
         """The write key in the first item of a batch, or ""."""
@@ -89,16 +95,24 @@ class _Item(msgspec.Struct, rename="camel", gc=False):
     write_key: str | None = None
 
 
-class _Batch(msgspec.Struct, rename="camel", gc=False):
-    batch: list[Raw]
+class _Envelope(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     sent_at: Raw = _NOTHING
     context: Raw = _NOTHING
     integrations: Raw = _NOTHING
     write_key: Raw = _NOTHING
 
 
+class _Batch(_Envelope, rename="camel", gc=False, kw_only=True):
+    batch: list[Raw]
+
+
+class _LongBatch(_Envelope, rename="camel", gc=False, kw_only=True):
+    batch: LongList  # type: ignore[valid-type]
+
+
 _item = msgspec.json.Decoder(_Item)
 _batch = msgspec.json.Decoder(_Batch)
+_long_batch = msgspec.json.Decoder(_LongBatch)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 
 
@@ -107,10 +121,11 @@ _fields = msgspec.json.Decoder(dict[str, Raw])
 
 def parse_single(type: str, body: bytes) -> Single:
     """Read the body of a single-call path. The type of the path wins over one in the body. Raises InvalidCall."""
-    body, item = read_json(body, _read_usual)
+    notes: Notes = []
+    body, item = read_json(body, _read_usual, notes)
     if is_too_deep(body):
         raise too_deep("invalid_json")
-    return Single(type, body, item)
+    return Single(type, body, item, notes)
 
 
 def _read_usual(body: bytes) -> _Item | None:
@@ -128,8 +143,8 @@ class Single:
 
     size = 1
 
-    def __init__(self, type: str, body: bytes, item: _Item | None) -> None:
-        self.write_key = ""
+    def __init__(self, type: str, body: bytes, item: _Item | None, notes: Notes) -> None:
+        self.write_key, self.notes = "", notes
         if item is None or item.write_key:
             body, self.write_key = _without_key(body)
         #: the type in the body, where it is another one than the path's
@@ -145,7 +160,7 @@ class Single:
     def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
         """See `Posted.calls`; one call or one discard."""
         try:
-            item = self._item or _read_loosely(self._body, self._type)
+            item = self._item or _read_loosely(self._body, self.notes, self._type)
             user_key = _user_key(self._type, item)
             message_id = _message_id(item)
         except InvalidCall as refusal:
@@ -160,11 +175,21 @@ class Single:
 
 def parse_batch(body: bytes) -> Batch:
     """Read `{"batch": [...], "sentAt", "writeKey", "context", "integrations"}`. Raises InvalidCall."""
-    _, batch = read_json(body, _batch.decode)
-    envelope = Envelope(_sent_at(batch.sent_at), _object(batch.context), _object(batch.integrations))
-    if len(body) + len(envelope.line()) * min(len(batch.batch), MAX_BATCH_ITEMS) > MAX_STORED_BATCH_BYTES:
+    notes: Notes = []
+    _, (items, batch) = read_json(body, _decode_batch, notes)
+    context, integrations = _object("context", batch.context, notes), _object("integrations", batch.integrations, notes)
+    envelope = Envelope(_sent_at(batch.sent_at, notes), context, integrations)
+    if len(body) + len(envelope.line()) * min(len(items), MAX_BATCH_ITEMS) > MAX_STORED_BATCH_BYTES:
         raise TooLarge("the batch's context and integrations are too large to be kept with every call")
-    return Batch(batch.batch, envelope, _string(batch.write_key))
+    return Batch(items, envelope, _string(batch.write_key), notes)
+
+
+def _decode_batch(body: bytes) -> tuple[list[Raw], _Envelope]:
+    if may_be_long(body):
+        long_batch = _long_batch.decode(body)
+        return items_of(long_batch.batch), long_batch
+    batch = _batch.decode(body)
+    return batch.batch, batch
 
 
 class Batch:
@@ -172,8 +197,10 @@ class Batch:
 
     other_type = ""
 
-    def __init__(self, items: list[Raw], envelope: Envelope, write_key: str, types: frozenset[str] = TYPES) -> None:
-        self.write_key = write_key
+    def __init__(
+        self, items: list[Raw], envelope: Envelope, write_key: str, notes: Notes, types: frozenset[str] = TYPES
+    ) -> None:
+        self.write_key, self.notes = write_key, notes
         self.size = len(items)
         self._items = items
         self._envelope = envelope
@@ -195,7 +222,7 @@ class Batch:
         for raw in self._items[:MAX_BATCH_ITEMS]:
             body = bytes(raw)
             try:
-                body, type, item = _read_item(body, self._types)
+                body, type, item = _read_item(body, self._types, self.notes)
                 user_key = _user_key(type, item)
                 message_id = _message_id(item)
             except InvalidCall as refusal:
@@ -212,20 +239,32 @@ class Batch:
         return calls, discards
 
     def _excess(self, source: str, received_at: int) -> Discard:
-        excess = self.size - MAX_BATCH_ITEMS
-        message = f"{self.size} calls in one batch: the {excess} beyond {MAX_BATCH_ITEMS} were not taken"
+        message = f"more than {MAX_BATCH_ITEMS} calls in one batch: those beyond were not taken"
         return Discard(source, received_at, "batch_too_long", message)
 
 
-def _sent_at(raw: Raw) -> str | None:
-    text = _string(raw)
-    return text if text and len(text) <= LONGEST_INSTANT else None
+def _sent_at(raw: Raw, notes: Notes) -> str | None:
+    """The instant as text, also that of a number."""
+    written = bytes(raw)
+    if not written or written == b"null":
+        return None
+    text = _string(raw) if written.startswith(b'"') else _number_of_instant(raw)
+    if text and len(text) <= LONGEST_INSTANT:
+        return text
+    notes.append(("sentAt", "unreadable"))
+    return None
 
 
-def _object(raw: Raw) -> Raw | None:
+def _number_of_instant(raw: Raw) -> str:
+    return bytes(raw).decode() if as_instant(decode_json(raw)) else ""
+
+
+def _object(key: str, raw: Raw, notes: Notes) -> Raw | None:
     """The raw object; None for an empty one and for anything else."""
     text = bytes(raw)
     if not text.startswith(b"{") or text == b"{}":
+        if text not in (b"", b"null", b"{}"):
+            notes.append((key, "empty_list" if _EMPTY_LIST.fullmatch(text) else "not_an_object"))
         return None
     if is_too_deep(text):
         raise too_deep("invalid_json")
@@ -240,7 +279,7 @@ def _string(raw: Raw) -> str:
 # ---------------------------------------------------------------- one call
 
 
-def _read_item(body: bytes, types: frozenset[str]) -> tuple[bytes, str, _Item]:
+def _read_item(body: bytes, types: frozenset[str], notes: Notes) -> tuple[bytes, str, _Item]:
     """One item of a batch without its write key, and its type. Raises InvalidCall."""
     if len(body) > MAX_ITEM_BYTES:
         raise InvalidCall("item_too_large", f"the call has {len(body)} bytes, the limit is {MAX_ITEM_BYTES}")
@@ -250,7 +289,7 @@ def _read_item(body: bytes, types: frozenset[str]) -> tuple[bytes, str, _Item]:
         item = _item.decode(body)
     except msgspec.ValidationError:
         body, _ = _without_key(body)
-        item = _read_loosely(body, types=types)
+        item = _read_loosely(body, notes, types=types)
     else:
         if item.write_key:
             body, _ = _without_key(body)
@@ -268,6 +307,11 @@ def _known_type(type: JSON, types: frozenset[str]) -> str:
 def _user_key(type: str, item: _Item) -> str:
     """The user key of a call that has all its type needs. Raises InvalidCall with the code of what is missing."""
     group_id = item.group_id and item.group_id.strip()
+    for id in (item.user_id, item.anonymous_id, item.group_id, item.previous_id):
+        if id and len(id) > MAX_ID:
+            raise InvalidCall("id_too_long", f"an id of a user or a group is longer than {MAX_ID} characters")
+        if id and "\x00" in id:  # the JSON functions of SQLite end a text there: it would be somebody else's id
+            raise InvalidCall("invalid_id", "an id of a user or a group holds a NUL character")
     if type == "track":
         if not item.event:
             raise InvalidCall("event_not_defined", "a track call needs event")
@@ -291,9 +335,9 @@ def _message_id(item: _Item) -> str | None:
     return message_id
 
 
-def _read_loosely(body: bytes, path_type: str | None = None, types: frozenset[str] = TYPES) -> _Item:
-    """Read a call in which a field is not of its usual type: ids may be numbers, what does not matter may be anything.
-    Raises InvalidCall for what cannot be let pass."""
+def _read_loosely(body: bytes, notes: Notes, path_type: str | None = None, types: frozenset[str] = TYPES) -> _Item:
+    """Read a call in which a field is not of its usual type: ids may be numbers, an empty list of PHP is an empty object, what
+    does not matter may be anything. Raises InvalidCall for what cannot be let pass."""
     call = decode_json(body)
     if not isinstance(call, dict):
         raise InvalidCall("not_an_object", "the call is not an object")
@@ -307,14 +351,21 @@ def _read_loosely(body: bytes, path_type: str | None = None, types: frozenset[st
         previous_id=coerce_id(call.get("previousId")),
     )
     _refuse_odd_ids(call, type, item)
+    notes += [(key, "not_an_id") for key in _IDS if isinstance(call.get(key), (bool, list, dict))]
     if type == "track":
         if not isinstance(call.get("event"), (str, NoneType)):
             raise InvalidCall("event_not_string", "event must be a string")
         item.event = call.get("event")
     for key, types in (("traits", HAS_TRAITS), ("properties", HAS_PROPERTIES)):
-        if type in types and not isinstance(call.get(key), (dict, NoneType)):
+        if type not in types or isinstance(call.get(key), (dict, NoneType)):
+            continue
+        if call[key] != []:
             raise InvalidCall(f"{key}_not_object", f"{key} must be an object")
+        notes.append((key, "empty_list"))
     return item
+
+
+_IDS = ("messageId", "userId", "anonymousId", "groupId", "previousId")
 
 
 def _refuse_odd_ids(call: dict[str, Any], type: str, item: _Item) -> None:

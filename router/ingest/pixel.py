@@ -16,9 +16,11 @@ from multidict import CIMultiDict
 
 from router.errors import InvalidCall, StoreError
 from router.event import TYPES
-from router.ingest.intake import Intake
+from router.ingest.admission import SOURCE, Admission
 from router.ingest.limits import MAX_SINGLE_BYTES
 from router.ingest.parse import Single, parse_single
+from router.ingest.refusals import Refusals
+from router.ingest.write_key import Sender
 
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """One transparent point."""
@@ -26,24 +28,28 @@ GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7
 MAX_DOTS = 16
 """Levels of a dotted name; any further dots belong to the last name."""
 
+_SWITCHES = {**dict.fromkeys(("false", "0", "no", "off"), False), **dict.fromkeys(("true", "1", "yes", "on"), True)}
+"""What an entry of `integrations` says as text."""
+
 _HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: "image/gif", hdrs.CACHE_CONTROL: "no-store"})
 
 
 class Pixel:
     """The handler."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+    def __init__(self, admission: Admission, refusals: Refusals) -> None:
+        self._admission, self._refusals = admission, refusals
 
     async def get(self, request: web.Request) -> web.Response:
         """Take the call in the query, if it can be taken. HEAD takes nothing: mail scanners ask so."""
         if request.method == hdrs.METH_GET:
             try:
-                query = request.query
-                posted = read_pixel(request.match_info["type"], query)
-                await self._intake.take(request, posted, key=query.get("writeKey", ""))
-            except (InvalidCall, StoreError):
-                pass  # a picture cannot say it
+                posted = read_pixel(request.match_info["type"], request.query)
+                await self._admission.take(request, posted, Sender.PAGE)
+            except InvalidCall as refusal:  # a picture cannot say it
+                self._refusals.note(request.get(SOURCE, ""), refusal)
+            except StoreError:
+                pass
         return web.Response(body=GIF, headers=_HEADERS.copy())
 
 
@@ -68,7 +74,7 @@ def _decode_base64(text: str) -> bytes:
 
 
 def _nested(query: Mapping[str, str]) -> bytes:
-    """The JSON that parameters such as `properties.subject=Hello` stand for; values stay text."""
+    """The JSON that parameters such as `properties.subject=Hello` stand for; values stay text, but those of `integrations`."""
     call: dict[str, Any] = {}
     for name, value in query.items():
         *outer, last = name.split(".", MAX_DOTS)
@@ -77,7 +83,7 @@ def _nested(query: Mapping[str, str]) -> bytes:
             if not isinstance(inner.get(part), dict):
                 inner[part] = {}
             inner = inner[part]
-        inner[last] = value
+        inner[last] = _SWITCHES.get(value.strip().lower(), value) if outer == ["integrations"] else value
     try:
         return msgspec.json.encode(call)
     except UnicodeEncodeError:  # half a surrogate pair

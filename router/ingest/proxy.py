@@ -20,11 +20,16 @@ def networks(proxies: Iterable[str]) -> Networks:
     return tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
 
 
-def client_ip(request: web.BaseRequest, proxies: Networks) -> str | None:
-    """The client's address: the last hop that is no trusted proxy of ours."""
-    ip = _plain_ip(request.remote or "")
+def client_ip(remote: str, forwarded: Iterable[str], proxies: Networks) -> str | None:
+    """The client's address: the last hop that is no trusted proxy of ours.
+
+    Args:
+        remote: the address at the other end of the connection.
+        forwarded: the values of X-Forwarded-For, in order.
+    """
+    ip = _plain_ip(remote)
     if proxies and _is_trusted(ip, proxies):
-        hops = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).split(",")
+        hops = ",".join(forwarded).split(",")
         for hop in reversed([_plain_ip(hop) for hop in hops if hop.strip()]):
             ip = hop
             if not _is_trusted(hop, proxies):
@@ -36,9 +41,9 @@ def own_url(request: web.BaseRequest, proxies: Networks) -> str:
     """The router's address as this request's sender wrote it, e.g. `https://events.example.com`; "" if it is none."""
     scheme, host = "http", request.headers.get(hdrs.HOST, "")
     if proxies and _is_trusted(_plain_ip(request.remote or ""), proxies):
-        # Where several proxies each added their own, the first is what the client itself used.
-        host = request.headers.get(hdrs.X_FORWARDED_HOST, host).partition(",")[0].strip()
-        forwarded = request.headers.get(hdrs.X_FORWARDED_PROTO, scheme).partition(",")[0].strip().lower()
+        # Where there are several, the last is what our proxy added; those before it may be the client's invention.
+        host = request.headers.get(hdrs.X_FORWARDED_HOST, host).rpartition(",")[2].strip()
+        forwarded = request.headers.get(hdrs.X_FORWARDED_PROTO, scheme).rpartition(",")[2].strip().lower()
         scheme = forwarded if forwarded in ("http", "https") else scheme
     return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
 

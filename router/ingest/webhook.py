@@ -16,17 +16,17 @@ from collections.abc import Iterable
 import msgspec
 
 from router.errors import InvalidCall, TooLarge
-from router.event import TYPES, Envelope
+from router.event import TYPES, Envelope, Notes
+from router.ingest.json_checks import read_json, replace_non_finite
+from router.ingest.json_items import decode_items
 from router.ingest.limits import MAX_STORED_BATCH_BYTES
 from router.ingest.parse import Batch
-from router.ingest.wellformed import read_json
 
 WEBHOOK_TYPES = TYPES | {"delete"}
 """`delete` asks to forget a user. It is stored; no destination knows it, so each of them skips it."""
 
 SIGNATURE = "X-Signature"
 
-_raws = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -34,13 +34,14 @@ def parse_webhook(body: bytes) -> Batch:
     """Read an event, or an array of events. Raises InvalidCall."""
     is_array = body.lstrip(b" \t\r\n").startswith(b"[")
     # Also for an object: whatever it holds, its own JSON is skipped over here and judged with the others later.
-    _, items = read_json(body if is_array else b"[" + body + b"]", _raws.decode)
+    notes: Notes = []
+    _, items = read_json(body if is_array else b"[" + body + b"]", decode_items, notes)
     if not is_array and (len(items) != 1 or not bytes(items[0]).startswith(b"{")):
         raise InvalidCall("invalid_json", "the body is neither an object nor an array of objects")
     items = [msgspec.Raw(_settled(bytes(item))) for item in items]
     if sum(len(bytes(item)) for item in items) > MAX_STORED_BATCH_BYTES:
         raise TooLarge("the events are too large to be kept")
-    return Batch(items, Envelope(), "", WEBHOOK_TYPES)
+    return Batch(items, Envelope(), "", notes, WEBHOOK_TYPES)
 
 
 def _settled(item: bytes) -> bytes:
@@ -80,6 +81,7 @@ def first_element(body: bytes) -> bytes:
     start = _ARRAY_START.match(body)
     if start is None:
         return body
-    _, items = read_json(body, _raws.decode)
-    # Mending broken text keeps every length, so the place found in the mended body is the one in this body.
+    # Mending keeps every length here, so the place found in the mended body is the one in this body.
+    blanked = replace_non_finite(body, lambda number: b"0".ljust(len(number)))
+    _, items = read_json(blanked, decode_items, [])
     return body[start.end() : start.end() + len(bytes(items[0]))] if items else body

@@ -12,20 +12,21 @@ from typing import TypeVar
 import msgspec
 
 from router.errors import InvalidCall
+from router.event import Notes
 from router.ingest.limits import MAX_DEPTH
 
 T = TypeVar("T")
 
 
-def read_json(body: bytes, decode: Callable[[bytes], T]) -> tuple[bytes, T]:
-    """Decode, and give back the body too: it may have needed mending. Raises InvalidCall for what is not JSON."""
+def read_json(body: bytes, decode: Callable[[bytes], T], notes: Notes) -> tuple[bytes, T]:
+    """Decode, and give back the body too: it may have needed mending, which is noted. Raises InvalidCall for what is not JSON."""
     try:
         if not body.isascii():
             body.decode()  # msgspec does not look into the strings that it skips
         try:
             return body, decode(body)
         except msgspec.DecodeError:
-            mended = _mend(body)
+            mended = _mend(body, notes)
             if mended == body:
                 raise
             return mended, decode(mended)
@@ -44,10 +45,27 @@ _ESCAPE = re.compile(
 )
 
 
-def _mend(body: bytes) -> bytes:
-    """Replace half surrogate pairs by U+FFFD. JavaScript sends one where text was cut inside an emoji: no valid string
-    for anybody further on, but no reason to lose a whole batch either."""
-    return _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
+def _mend(body: bytes, notes: Notes) -> bytes:
+    """Replace half surrogate pairs by U+FFFD, and what Python writes for numbers that JSON has not by null. JavaScript sends
+    half a pair where text was cut inside an emoji. Neither is a reason to lose a whole batch."""
+    mended = _ESCAPE.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
+    if mended != body:
+        notes.append(("body", "broken_text"))
+    nulled = replace_non_finite(mended, lambda number: b"null")
+    if nulled != mended:
+        notes.append(("body", "not_a_number"))
+    return nulled
+
+
+_STRING_OR_NON_FINITE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|(NaN|-?Infinity)', re.DOTALL)
+"""A string ends where the body does, if nowhere before: no byte is looked at twice."""
+
+
+def replace_non_finite(body: bytes, replacement: Callable[[bytes], bytes]) -> bytes:
+    """The body with something else in place of each NaN, Infinity and -Infinity outside of strings."""
+    if b"NaN" not in body and b"Infinity" not in body:
+        return body
+    return _STRING_OR_NON_FINITE.sub(lambda match: replacement(match[1]) if match[1] else match[0], body)
 
 
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|([\]}])', re.DOTALL)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import msgspec
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from router.errors import InvalidCall, StoreBusy, StoreClosed, StoreError, StoreFull
-from router.ingest.rate import RateExceeded
+from router.ingest.token_bucket import RateExceeded
 
 UNAVAILABLE: dict[type[StoreError], tuple[str, int]] = {
     StoreBusy: ("store_busy", 1),
@@ -24,6 +25,9 @@ UNAVAILABLE: dict[type[StoreError], tuple[str, int]] = {
 """Code, and Retry-After in whole seconds, never a date: most clients parse nothing else."""
 
 RATE_RESET = "X-RateLimit-Reset"
+
+SERVER = "segment-router"
+"""What answers say of who wrote them: no version, which would tell what can be tried."""
 
 _JSON = "application/json"
 _SUCCESS = b'{"success": true}'
@@ -55,6 +59,17 @@ def failure(status: int, code: str, message: str, headers: Mapping[str, str] | N
 def failure_body(code: str, message: str) -> bytes:
     """The body of an error."""
     return msgspec.json.encode({"success": False, "code": code, "message": message, "error": message})
+
+
+def failure_bytes(status: int, code: str, message: str) -> bytes:
+    """A whole answer with an error, which ends its connection; for who has no request to answer."""
+    body = failure_body(code, message)
+    again = "Retry-After: 1\r\n" if status == 503 else ""
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {_JSON}\r\n{again}"
+        f"Server: {SERVER}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def refusal_for(error: Exception) -> web.Response:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from router.clock import Clock, to_iso
 from router.errors import InvalidCall, UnknownWriteKey
-from router.ingest.answers import document
-from router.ingest.auth import Source, Sources
 from router.ingest.proxy import Networks, own_url
+from router.ingest.responses import document
+from router.ingest.write_key import Sender, Source, Sources, write_key_of
 
 
-class Settings:
+class SdkSettings:
     """The handlers. `public_url`: as config.toml says; empty: as the request says."""
 
     def __init__(self, sources: Sources, clock: Clock, public_url: str, proxies: Networks) -> None:
@@ -28,7 +28,7 @@ class Settings:
 
     async def segment(self, request: web.Request) -> web.Response:
         """GET /v1/projects/<writeKey>/settings, of browsers and mobile apps."""
-        key = request.match_info["key"]
+        key = write_key_of(request, Sender.PROJECT)
         source = self._sources.find(key)
         if source is None or source.kind != "segment":
             raise InvalidCall("unknown_project", "the write key belongs to no source", 404)
@@ -36,12 +36,11 @@ class Settings:
 
     async def rudderstack(self, request: web.Request) -> web.Response:
         """GET /sourceConfig, of RudderStack's web library."""
-        authorization, key = request.headers.get(hdrs.AUTHORIZATION), request.query.get("writeKey", "")
-        source = self._sources.authenticate("", authorization, lambda: "", key)
+        key = write_key_of(request, Sender.PAGE)
+        source = self._sources.source_of(key)
         if source.kind != "segment":
             raise UnknownWriteKey("invalid_write_key", "the write key belongs to a source of another kind")
-        write_key = self._sources.basic_user(authorization or "") or key
-        return document(rudderstack_settings(source, write_key, to_iso(self._clock.now_ms())))
+        return document(rudderstack_settings(source, key, to_iso(self._clock.now_ms())))
 
 
 def segment_settings(write_key: str, url: str) -> dict[str, Any]:
@@ -77,8 +76,8 @@ def rudderstack_settings(source: Source, write_key: str, updated_at: str) -> dic
     off = {"enabled": False}
     return {
         "source": {
-            "id": source.name,
-            "name": source.name,
+            "id": "segment-router",  # the source's name in config.toml is nobody's business on a public page
+            "name": "segment-router",
             "writeKey": write_key,
             "enabled": True,
             "workspaceId": "segment-router",

@@ -1,6 +1,6 @@
 """How many calls a source may send: a token bucket for each source that has a `rate`, on the router's clock.
 
-Used by `intake`, once a request's source and number of calls are known.
+Used by `admission`, once a request's source and number of calls are known.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from router.clock import Clock
 from router.config import Rate
 from router.errors import InvalidCall
+from router.ingest.limits import MAX_DEBT_S
 
 
 class RateExceeded(InvalidCall):
@@ -21,21 +22,24 @@ class RateExceeded(InvalidCall):
 
 
 class _Bucket:
-    """Holds at most `rate.count` tokens, one a call; below zero it is in debt."""
+    """Holds at most `rate.count` tokens, one for each call that is kept; below zero it is in debt."""
 
     def __init__(self, rate: Rate, now_ms: int) -> None:
         self.rate = rate
         self._tokens, self._at_ms = float(rate.count), now_ms
 
-    def take(self, calls: int, now_ms: int) -> float:
-        """Take a token for each call; or none, and return the seconds until one is there."""
+    def wait_s(self, now_ms: int) -> float:
+        """The seconds until a token is there; 0 when there is one."""
         grown = self._tokens + (now_ms - self._at_ms) / 1000 * self.rate.per_second
         self._tokens, self._at_ms = min(grown, float(self.rate.count)), now_ms
         if self._tokens < 1:
             return (1 - self._tokens) / self.rate.per_second
-        # A batch larger than the bucket could never pass whole: it goes into debt instead, and those after it wait.
-        self._tokens -= calls
         return 0.0
+
+    def take(self, calls: int) -> None:
+        """Take a token for each call. A batch larger than the bucket could never pass whole: it goes into debt instead, and
+        those after it wait. The debt is bounded, so that one batch never locks a source out."""
+        self._tokens = max(self._tokens - calls, -MAX_DEBT_S * self.rate.per_second)
 
 
 class Limiter:
@@ -45,12 +49,16 @@ class Limiter:
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 
-    def admit(self, source: str, rate: Rate, calls: int) -> None:
-        """Count these calls of one request. Raises RateExceeded, having counted none."""
+    def check(self, source: str, rate: Rate) -> None:
+        """Raises RateExceeded while the source is in debt."""
         now_ms = self._clock.now_ms()
         bucket = self._buckets.get(source)
         if bucket is None or bucket.rate != rate:
             bucket = self._buckets[source] = _Bucket(rate, now_ms)
-        wait_s = bucket.take(calls, now_ms)
+        wait_s = bucket.wait_s(now_ms)
         if wait_s:
             raise RateExceeded(max(1, math.ceil(wait_s)))
+
+    def charge(self, source: str, calls: int) -> None:
+        """Count the calls that were kept of a request for which `check` has passed."""
+        self._buckets[source].take(calls)

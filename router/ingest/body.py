@@ -1,0 +1,137 @@
+"""Reads a request body, inflated, never holding more than its limit in memory.
+
+Stands first in ingestion: routes -> body -> parse. The server must run with `auto_decompress=False`: aiohttp would
+otherwise inflate by itself, without a bound of ours and with a thread hop for every larger chunk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import cast
+
+from aiohttp import hdrs, web
+from aiohttp.http import HttpVersion11
+from aiohttp.http_exceptions import HttpProcessingError
+
+from router.errors import InvalidCall, StoreBusy, TooLarge
+from router.ingest import limits
+from router.ingest.in_flight import IN_FLIGHT
+from router.ingest.received_bytes import Receiver
+
+
+async def read_body(request: web.Request, max_bytes: int) -> bytes:
+    """The body of a request, inflated as its Content-Encoding says.
+
+    Raises: TooLarge beyond `max_bytes`, counted after inflating; InvalidCall when it cannot be read; StoreBusy while the
+    connections hold too much of unfinished bodies.
+    """
+    try:
+        # Nearly every body arrives together with its headers: no timer, no await.
+        body = request.content.read_nowait() if request.content.is_eof() else await _read_slowly(request, max_bytes)
+    except TimeoutError:
+        raise InvalidCall(
+            "body_timeout", f"the body did not arrive within {limits.BODY_TIMEOUT_S:.0f} s", 408
+        ) from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise InvalidCall("invalid_http", "the body is not valid HTTP") from None
+    except OSError:
+        raise InvalidCall("disconnected", "the client has gone") from None  # nobody is there to read it
+    # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
+    if encoding is None:
+        return body
+    encoding = encoding.strip().lower()
+    return inflate(body, encoding, max_bytes) if encoding and encoding != "identity" else body
+
+
+async def _read_slowly(request: web.Request, max_bytes: int) -> bytes:
+    length = request.content_length
+    if length is not None and length > max_bytes:
+        raise _too_large(max_bytes)
+    await _continue(request)
+    in_flight = request.app[IN_FLIGHT]
+    in_flight.reading += 1
+    try:
+        async with asyncio.timeout(limits.BODY_TIMEOUT_S):
+            body = await _read_chunks(request, max_bytes)
+    finally:
+        in_flight.reading -= 1
+    if len(in_flight) > limits.MAX_IN_FLIGHT:  # this one included
+        raise StoreBusy
+    return body
+
+
+async def _read_chunks(request: web.Request, max_bytes: int) -> bytes:
+    share = cast(Receiver, request.protocol).share
+    body = bytearray()
+    while request.transport is not None:
+        chunk = await request.content.readany()
+        if not chunk:
+            return bytes(body)
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        if share.is_refused:
+            raise StoreBusy
+    raise ConnectionResetError  # it was ended to protect the others
+
+
+async def expect_later(request: web.Request) -> None:
+    """Says nothing yet to `Expect: 100-continue`: a body is asked for once it is known who sends it."""
+
+
+async def _continue(request: web.Request) -> None:
+    expected = request.headers.get(hdrs.EXPECT)
+    if expected is None or request.version != HttpVersion11:
+        return
+    if expected.lower() != "100-continue":
+        raise InvalidCall("expectation_failed", "the only Expect is 100-continue", 417)
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # or it would count as half an answer
+
+
+GZIP_MAGIC = b"\x1f\x8b"
+PADDING = b"\0\r\n"
+"""What may follow a compressed body: zeros of a tape or a block, a line break of a shell."""
+
+MAX_MEMBERS = 100
+"""Of one gzip body. Each further one costs a copy of what is left."""
+
+
+def inflate(data: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Inflate a gzip body of one or more members, or a deflate body. A bomb costs one byte more than the limit."""
+    if encoding in ("gzip", "x-gzip"):
+        window = zlib.MAX_WBITS | 16
+    elif encoding == "deflate":
+        window = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
+    else:
+        raise InvalidCall("unsupported_encoding", "Content-Encoding must be gzip, deflate or identity", 415)
+    body = b""
+    for _ in range(MAX_MEMBERS):
+        stream = zlib.decompressobj(window)
+        try:
+            body += stream.decompress(data, max_bytes - len(body) + 1)
+        except zlib.error as error:
+            raise InvalidCall("invalid_encoding", f"the body is not valid {encoding}") from error
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        if not stream.eof:
+            raise InvalidCall("invalid_encoding", f"the {encoding} body is cut short")
+        data = stream.unused_data.lstrip(PADDING)
+        if not data:
+            return body
+        if encoding == "deflate" or not data.startswith(GZIP_MAGIC):
+            raise InvalidCall("invalid_encoding", f"there is more after the end of the {encoding} body")
+    raise InvalidCall("invalid_encoding", f"the {encoding} body has more than {MAX_MEMBERS} members")
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    # Source: RFC 1950, 2.2. Some senders of "deflate" leave the zlib wrapper out.
+    return len(data) >= 2 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {max_bytes} bytes")

@@ -1,0 +1,156 @@
+"""Write keys: where one may stand in a request, and which source it names.
+
+Write keys never leave this module: not in errors, not in logs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from enum import Enum, auto
+from functools import lru_cache
+from typing import Protocol
+
+from aiohttp import hdrs, web
+from yarl import URL
+
+from router.config import Rate
+from router.errors import UnknownWriteKey
+
+X_WRITE_KEY = "X-Write-Key"
+IN_QUERY = "writeKey"
+MAX_CACHED_HEADERS = 1_024
+
+
+class Sender(Enum):
+    """Who sends to a path. It decides where the write key may stand."""
+
+    LIBRARY = auto()  #: body, Basic header, first item of a batch
+    PAGE = auto()  #: what cannot set headers: the same, and the query
+    JITSU = auto()  #: Basic header, X-Write-Key as `<write key>:<secret>`; the one in the body is masked
+    WEBHOOK = auto()  #: Basic header, path, query, X-Write-Key
+    PROJECT = auto()  #: path
+
+
+class KeyHolder(Protocol):
+    """A body that may carry write keys."""
+
+    @property
+    def write_key(self) -> str:
+        """The one at the top level of the body, or ""."""
+        ...
+
+    def item_key(self) -> str:
+        """The one in the first item of a batch, or ""."""
+        ...
+
+
+def write_key_of(request: web.Request, sender: Sender, body: KeyHolder | None = None) -> str:
+    """The write key of a request, or "". `body`: as it was parsed; None where there is none, or it is not believed."""
+    return choose_key(
+        key_beside_body(request.headers, request.rel_url, sender, request.match_info.get("key", "")), body
+    )
+
+
+def choose_key(beside_body: str, body: KeyHolder | None) -> str:
+    """The key in the body first, the one in a header or the URL next, the one in the first item of a batch last."""
+    return beside_body if body is None else body.write_key or beside_body or body.item_key()
+
+
+def key_beside_body(headers: Mapping[str, str], url: URL, sender: Sender, in_path: str = "") -> str:
+    """The write key in the headers or the URL of a request, or ""."""
+    if sender is Sender.PROJECT:
+        return in_path
+    authorization = headers.get(hdrs.AUTHORIZATION)
+    if authorization and (user := basic_user(authorization)):
+        return user
+    if sender is Sender.PAGE:
+        return url.query.get(IN_QUERY, "")
+    if sender is Sender.JITSU:
+        return headers.get(X_WRITE_KEY, "").partition(":")[0].strip()
+    if sender is Sender.WEBHOOK:
+        return (in_path or url.query.get(IN_QUERY) or headers.get(X_WRITE_KEY) or "").strip()
+    return ""
+
+
+@lru_cache(maxsize=MAX_CACHED_HEADERS)
+def basic_user(authorization: str) -> str:
+    """The user of a Basic header, "" if there is none. Remembered: a client sends the same header every time."""
+    scheme, _, credentials = authorization.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    credentials = credentials.strip().rstrip("=")
+    try:
+        text = base64.b64decode(credentials + "=" * (-len(credentials) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    # The password is empty; a value without the colon was always tolerated.
+    return text.partition(":")[0].strip()
+
+
+class Source(Protocol):
+    """What ingestion needs to know of a `[[source]]` of config.toml."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def write_keys(self) -> tuple[str, ...]: ...
+    @property
+    def enabled(self) -> bool: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def origins(self) -> tuple[str, ...]: ...
+    @property
+    def strict(self) -> bool: ...
+    @property
+    def rate(self) -> Rate | None: ...
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
+
+
+class Sources:
+    """The configured sources, found by write key in constant time: the key is hashed with a secret of this process, so
+    the time of a look-up says nothing about the keys there are."""
+
+    def __init__(self, sources: Iterable[Source] = ()) -> None:
+        self._secret = secrets.token_bytes(16)
+        self.replace(sources)
+
+    def replace(self, sources: Iterable[Source]) -> None:
+        """Take these sources in place of the former ones, at once for all requests that follow: a reload."""
+        self._by_hash = {self._hash(key): (key, source) for source in sources for key in source.write_keys if key}
+        self._kinds = frozenset(source.kind for _, source in self._by_hash.values())
+
+    def source_of(self, key: str) -> Source:
+        """The source with this write key.
+
+        Raises: UnknownWriteKey with code missing_write_key or invalid_write_key.
+        """
+        if not key:
+            raise UnknownWriteKey("missing_write_key", "the request carries no write key")
+        source = self.find(key)
+        if source is None:
+            raise UnknownWriteKey("invalid_write_key", "the write key belongs to no source")
+        return source
+
+    def find(self, key: str) -> Source | None:
+        """The source with this write key, if there is one."""
+        found = self._by_hash.get(self._hash(key))
+        return found[1] if found and hmac.compare_digest(_bytes(found[0]), _bytes(key)) else None
+
+    def has_kind(self, kind: str) -> bool:
+        """Whether there is a source of this kind."""
+        return kind in self._kinds
+
+    def _hash(self, key: str) -> bytes:
+        return hashlib.blake2b(_bytes(key), key=self._secret, digest_size=16).digest()
+
+
+def _bytes(key: str) -> bytes:
+    """A header may hold any bytes, which aiohttp gives as half surrogate pairs."""
+    return key.encode(errors="surrogatepass")
