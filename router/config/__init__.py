@@ -6,7 +6,11 @@
 `examine` is for whoever checks further: it keeps what is good of a faulty file.
 """
 
-from router.config.draft import Draft
+from router.config.exposure import exposed_config
+from router.config.filter_rules import no_group_calls
+from router.config.filter_tables import FilterAction, FilterTable
+from router.config.loader import examine, load
+from router.config.messages import problems_of, unknown
 from router.config.model import (
     AdminConfig,
     Config,
@@ -17,17 +21,18 @@ from router.config.model import (
     HoldConfig,
     LogConfig,
     MappingConfig,
+    PrivacyConfig,
     ServerConfig,
     SourceConfig,
     StoreConfig,
 )
-from router.config.read import examine, load
+from router.config.partial import Draft, Operator
 from router.config.secrets import SecretMissing, resolve_secret
 from router.config.units import Listen, Rate
-from router.config.words import problems_of, unknown
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
-    "HoldConfig", "Listen", "LogConfig", "MappingConfig", "Rate", "SecretMissing", "ServerConfig", "SourceConfig",
-    "StoreConfig", "examine", "load", "problems_of", "resolve_secret", "unknown",
+    "FilterAction", "FilterTable", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "Operator", "PrivacyConfig", "Rate", "SecretMissing",
+    "ServerConfig", "SourceConfig",
+    "StoreConfig", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

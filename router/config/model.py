@@ -1,6 +1,6 @@
 """What config.toml holds, as frozen records. Attribute names carry units; `alias` is the key as the file spells it.
 
-The shipped config.toml is the reference of every key: what it means stands there.
+Each `description` and `examples` is printed in docs/configuration.md: run `python -m tests.docs.reference` after a change.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
     ValidationInfo,
 )
 
+from router.config.filter_tables import FilterTable
+from router.config.section import Section
 from router.config.units import Address, Bytes, Listen, OptionalRate, Rate, Seconds
 
 HOUR_S = 3600.0
@@ -72,8 +72,10 @@ def _store_url(value: str, info: ValidationInfo) -> str:
 
 
 def _origin(value: str) -> str:
-    if value != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", value):
-        raise ValueError('not an origin; write e.g. "https://www.example.com" (no path), or "*" for any')
+    if value not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", value):
+        raise ValueError(
+            'not an origin; write e.g. "https://www.example.com" (no path), "null" for pages without one, or "*" for any'
+        )
     return value
 
 
@@ -84,6 +86,13 @@ def _at_most(limit_s: int) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _integration(value: str) -> str:
+    value = value.strip()
+    if not value or value.lower() == "all":
+        raise ValueError('not a name of this destination; write e.g. "Braze Cloud Mode (Actions)"')
+    return value
 
 
 def _requirement(value: str) -> str:
@@ -115,36 +124,68 @@ class ConfigWarning(NamedTuple):
         return ": ".join(part for part in (self.where, self.key, self.words) if part)
 
 
-class Section(BaseModel):
-    """Base of every table: frozen, unknown keys refused, values never shown in errors."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True, allow_inf_nan=False
-    )
-
-
 class ServerConfig(Section):
     """`[server]`: Segment-compatible ingestion."""
 
-    listen: Address = Listen("127.0.0.1", 8080)
-    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
-    public_url: Annotated[str, AfterValidator(_public_url)] = ""
+    listen: Address = Field(
+        default=Listen("127.0.0.1", 8080), description="Address of the ingestion listener.", examples=["0.0.0.0:8080"]
+    )
+    trusted_proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        default=(),
+        description="Proxies whose X-Forwarded-For, X-Forwarded-Host and X-Forwarded-Proto headers are trusted: addresses"
+        " or networks.",
+        examples=[["10.0.0.0/8"]],
+    )
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        default="",
+        description="The URL that browser and mobile libraries are told to send to. Empty: the host of their request.",
+        examples=["https://events.example.com"],
+    )
 
 
 class AdminConfig(Section):
     """`[admin]`: the admin API."""
 
-    listen: Address = Listen("127.0.0.1", 8081)
-    token: Annotated[str, Field(min_length=1)] | None = Field(default=None, repr=False)
+    listen: Address = Field(
+        default=Listen("127.0.0.1", 8081),
+        description="Address of the admin listener: admin API, health checks and metrics.",
+        examples=["0.0.0.0:8081"],
+    )
+    token: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        repr=False,
+        description="Bearer token of the admin API. Required unless `listen` is a loopback address.",
+        examples=[{"file": "secrets/admin"}],
+    )
 
 
 class StoreConfig(Section):
     """`[store]`: where events are kept, and how long."""
 
-    url: Annotated[str, AfterValidator(_store_url)] = Field(default="sqlite:var/router.db", validate_default=True)
-    retention_s: Annotated[Seconds, Field(gt=0)] = Field(default=7 * DAY_S, alias="retention")
-    dedupe_window_s: Annotated[Seconds, Field(gt=0)] = Field(default=DAY_S, alias="dedupe_window")
-    min_free_bytes: Bytes = Field(default=512_000_000, alias="min_free")
+    url: Annotated[str, AfterValidator(_store_url)] = Field(
+        default="sqlite:var/router.db",
+        validate_default=True,
+        description="The SQLite database: `sqlite:` and a path.",
+        examples=["sqlite:/data/router.db"],
+    )
+    retention_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=7 * DAY_S,
+        alias="retention",
+        description="How long settled events are kept for `why` and `replay`. Unread, held and dead events are kept longer.",
+        examples=["30d"],
+    )
+    dedupe_window_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=DAY_S,
+        alias="dedupe_window",
+        description="A message id that arrives again within this time is a duplicate. At most `retention`.",
+        examples=["72h"],
+    )
+    min_free_bytes: Bytes = Field(
+        default=512_000_000,
+        alias="min_free",
+        description="When less disk space than this is free, events are answered 503. It is reserved for commits.",
+        examples=["2GB"],
+    )
 
     @property
     def path(self) -> Path:
@@ -155,75 +196,254 @@ class StoreConfig(Section):
 class LogConfig(Section):
     """`[log]`: what is written to standard output."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
-    decisions: Literal["all", "exceptions"] = "all"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Minimum log level.", examples=["warning"]
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` writes `console` on a terminal and `json` otherwise.", examples=["json"]
+    )
+    decisions: Literal["all", "exceptions"] = Field(
+        default="all",
+        description="`exceptions` omits the three log lines of an event that is simply delivered.",
+        examples=["exceptions"],
+    )
 
 
 class SourceConfig(Section):
     """One `[[source]]`: who sends, and its credentials."""
 
-    name: Name
-    write_keys: Annotated[tuple[WriteKey, ...], BeforeValidator(_keys), Field(min_length=1)] = Field(
-        alias="write_key", repr=False
+    name: Name = Field(
+        description="Name of the source in logs, metrics and commands. Unique; `a` to `z`, `0` to `9`, `_` and `-`.",
+        examples=["website"],
     )
-    kind: Literal["segment", "segment-webhook"] = "segment"
-    enabled: StrictBool = True
-    rate: OptionalRate = None
-    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = ("*",)
-    strict: StrictBool = False
-    secrets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), repr=False)
+    write_keys: Annotated[tuple[WriteKey, ...], BeforeValidator(_keys), Field(min_length=1)] = Field(
+        alias="write_key",
+        repr=False,
+        description="The write key, or a list of keys while you rotate them.",
+        examples=[["new_key", "old_key"]],
+    )
+    kind: Literal["segment", "segment-webhook"] = Field(
+        default="segment",
+        description="`segment-webhook` accepts what Segment's Webhooks destination sends.",
+        examples=["segment-webhook"],
+    )
+    enabled: StrictBool = Field(
+        default=True,
+        description="`false`: calls are answered 200 and dropped; `discards` counts them.",
+        examples=[False],
+    )
+    rate: OptionalRate = Field(
+        default=None,
+        description="Rate limit in calls; every stored call of a batch counts. Above it the answer is 429.",
+        examples=["1000/s"],
+    )
+    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
+        default=("*",),
+        description="Origins of web pages that may send; other pages get 403. `*` allows all.",
+        examples=[["https://www.example.com"]],
+    )
+    strict: StrictBool = Field(
+        default=False,
+        description="`true`: a single call that cannot be used is answered 400 instead of being discarded with 200.",
+        examples=[True],
+    )
+    secrets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        repr=False,
+        description="Shared secrets of a `segment-webhook` source. Each request must be signed with one of them. Empty:"
+        " signatures are not checked.",
+        examples=[[{"file": "secrets/webhook"}]],
+    )
 
 
 class DeliveryConfig(Section):
     """`[destination.delivery]`: how it is sent."""
 
-    concurrency: Annotated[StrictInt, Field(ge=1, le=1000)] = 10
-    timeout_s: Annotated[Seconds, Field(gt=0), _at_most(600)] = Field(default=10.0, alias="timeout")
-    max_age_s: Annotated[Seconds, Field(gt=0)] = Field(default=72 * HOUR_S, alias="max_age")
-    rate: OptionalRate = None
-    linger_s: Annotated[Seconds, _at_most(5)] = Field(default=0.0, alias="linger")
-    isolation: Literal["loop", "thread"] = "loop"
+    concurrency: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
+        default=10,
+        description="Requests in flight at a time. Events of one user are always sent one after the other.",
+        examples=[20],
+    )
+    timeout_s: Annotated[Seconds, Field(gt=0), _at_most(600)] = Field(
+        default=10.0, alias="timeout", description="Timeout of one attempt. At most 600 s.", examples=["30s"]
+    )
+    max_age_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=72 * HOUR_S,
+        alias="max_age",
+        description="How long one event is retried before it becomes a dead letter (`expired`). Pauses do not count.",
+        examples=["24h"],
+    )
+    rate: OptionalRate = Field(default=None, description="Rate limit in requests.", examples=["100/s"])
+    linger_s: Annotated[Seconds, _at_most(5)] = Field(
+        default=0.0,
+        alias="linger",
+        description="How long to wait for a fuller batch, at most 5 s. `0s`: the plugin decides.",
+        examples=["500ms"],
+    )
+    isolation: Literal["loop", "thread"] = Field(
+        default="loop",
+        description="Where the plugin's hooks run: `loop`, in the event loop of all destinations; `thread`, in their own thread.",
+        examples=["thread"],
+    )
+    slow_hooks: Literal["thread", "pause"] = Field(
+        default="thread",
+        description="What happens if hooks block the event loop for 0.1 s five times in a minute: `thread` moves the destination"
+        " to its own thread, `pause` pauses it.",
+        examples=["pause"],
+    )
 
 
 class HoldConfig(Section):
     """`[destination.hold]`: bounds of what waits for its group."""
 
-    max_age_s: Annotated[Seconds, Field(gt=0)] = Field(default=30 * DAY_S, alias="max_age")
-    max_events_per_user: Positive = 10_000
-    max_bytes: Annotated[Bytes, Field(gt=0)] = 1_000_000_000
-    require: tuple[Annotated[str, AfterValidator(_requirement)], ...] = ()
+    max_age_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=30 * DAY_S,
+        alias="max_age",
+        description="How long an event is held before it becomes a dead letter (`hold_expired`).",
+        examples=["7d"],
+    )
+    max_events_per_user: Positive = Field(
+        default=10_000,
+        description="Held events per user; further ones become dead letters (`hold_full`). It also limits the events that"
+        " wait behind a retried event of the same user: at the limit the retried event is given up (`expired`).",
+        examples=[5000],
+    )
+    max_bytes: Annotated[Bytes, Field(gt=0)] = Field(
+        default=1_000_000_000,
+        description="Total size of waiting events at the destination; further held events become dead letters (`hold_full`)."
+        " It also limits events behind a retry, as above.",
+        examples=["4GB"],
+    )
+    require: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
+        default=(),
+        description="What must be known of the group before track, page and screen events are sent, in addition to what the"
+        " plugin requires: `group.id`, or `group.` and a trait.",
+        examples=[["group.id", "group.plan"]],
+    )
 
 
 class DeadConfig(Section):
     """`[destination.dead]`: bounds of the dead letters."""
 
-    max_age_s: Annotated[Seconds, Field(gt=0)] = Field(default=90 * DAY_S, alias="max_age")
-    max_bytes: Annotated[Bytes, Field(gt=0)] = 1_000_000_000
+    max_age_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=90 * DAY_S,
+        alias="max_age",
+        description="How long dead letters are kept for replay. Their events stay `dead` afterwards.",
+        examples=["30d"],
+    )
+    max_bytes: Annotated[Bytes, Field(gt=0)] = Field(
+        default=1_000_000_000,
+        description="Total size of dead letters. Above it the oldest are deleted (`letters_dropped`); their events stay `dead`.",
+        examples=["200MB"],
+    )
 
 
 class MappingConfig(Section):
     """`[destination.mapping]`: changes to traits and properties before the plugin sees them, made in this order.
 
-    Keys and entries are dotted paths (`properties.area`); `router.config.mapping` knows which there are.
+    Keys and entries are dotted paths (`properties.area`); `router.config.mapping_rules` knows which there are.
     """
 
-    rename: Annotated[Mapping[str, str], BeforeValidator(_quoted)] = {}
-    drop: tuple[str, ...] = ()
-    set: Mapping[str, Any] = {}
-    only: tuple[str, ...] = ()
+    rename: Annotated[Mapping[str, str], BeforeValidator(_quoted)] = Field(
+        default={}, description="Applied first: moves values to other paths.", examples=[{"group.title": "group.name"}]
+    )
+    drop: tuple[str, ...] = Field(
+        default=(), description="Applied after `rename`: removes values.", examples=[["properties.password"]]
+    )
+    set: Mapping[str, Any] = Field(
+        default={},
+        description="Applied after `drop`: sets constants (text, number, true, false, list or table).",
+        examples=[{"properties.product": "shop"}],
+    )
+    type: Annotated[Mapping[str, Literal["text", "number", "date", "bool"]], BeforeValidator(_quoted)] = Field(
+        default={},
+        description="Applied after `set`: converts values to `text`, `number`, `date` or `bool`.",
+        examples=[{"properties.amount": "number"}],
+    )
+    default: Mapping[str, Any] = Field(
+        default={}, description="Applied after `type`: sets missing values.", examples=[{"properties.plan": "free"}]
+    )
+    max_length: Annotated[Mapping[str, Positive], BeforeValidator(_quoted)] = Field(
+        default={},
+        description="Applied after `default`: cuts text to this number of characters.",
+        examples=[{"properties.note": 255}],
+    )
+    hash: tuple[str, ...] = Field(
+        default=(),
+        description="Applied after `max_length`: replaces values by a hash with `privacy.key`.",
+        examples=[["user.email"]],
+    )
+    only: tuple[str, ...] = Field(
+        default=(),
+        description="Applied last: of each root that it names (`properties`, `user`, `group`), keeps nothing else.",
+        examples=[["properties.plan"]],
+    )
+    event_names: Mapping[str, str | Literal[False]] = Field(
+        default={},
+        description="Renames track events, or drops them (`false`).",
+        examples=[{"Signed Up": "Signup", "Heartbeat": False}],
+    )
+
+
+class PrivacyConfig(Section):
+    """`[privacy]`: how values are hashed."""
+
+    key: Annotated[str, Field(min_length=16)] | None = Field(
+        default=None,
+        repr=False,
+        description="Key of every `hash` in a mapping, 16 characters or more. Required if a mapping hashes. With another key the"
+        " same value has another hash.",
+        examples=[{"file": "secrets/privacy_key"}],
+    )
+    normalize: StrictBool = Field(
+        default=True,
+        description="Hash e-mail addresses in lower case, and phone numbers without spaces and punctuation.",
+        examples=[False],
+    )
 
 
 class DestinationConfig(Section):
     """One `[[destination]]`. `settings` is the plugin's affair; the secrets in it are already looked up (SecretStr)."""
 
-    name: Name
-    plugin: str
-    enabled: StrictBool = True
-    mode: Literal["live", "dry-run"] = "live"
-    sources: tuple[str, ...] = ("*",)
-    filter: str = ""
-    settings: Mapping[str, Any] = Field(default={}, repr=False)
+    name: Name = Field(
+        description="Name of the destination in commands, logs, metrics and an event's `integrations` object. Unique.",
+        examples=["braze"],
+    )
+    plugin: str = Field(description="An installed plugin, or a file of `plugins_dir`.", examples=["braze"])
+    enabled: StrictBool = Field(
+        default=True,
+        description="`false`: new events are `filtered` (`disabled`). What waits here is kept and does not age.",
+        examples=[False],
+    )
+    mode: Literal["live", "dry-run"] = Field(
+        default="live",
+        description="`dry-run` decides, holds, maps and records, and sends nothing.",
+        examples=["dry-run"],
+    )
+    sources: tuple[str, ...] = Field(
+        default=("*",), description="Names of the sources whose events it gets. `*`: all.", examples=[["website"]]
+    )
+    integrations: tuple[Annotated[str, AfterValidator(_integration)], ...] = Field(
+        default=(),
+        description="Additional names of this destination in an event's `integrations` object. Its own name and the plugin's"
+        " names always count.",
+        examples=[["Braze EU"]],
+    )
+    filter: str = Field(
+        default="",
+        description="An expression in FQL: only events for which it is true are sent. Empty: all. See [filters](filters.md).",
+        examples=["type = 'track'"],
+    )
+    filters: tuple[FilterTable, ...] = Field(
+        default=(),
+        description="Destination filters as Segment exports them. See [filters](filters.md#segments-destination-filters).",
+    )
+    settings: Mapping[str, Any] = Field(
+        default={},
+        repr=False,
+        description="The settings of the plugin, see below.",
+        examples=[{"api_key": {"env": "BRAZE_API_KEY"}}],
+    )
     delivery: DeliveryConfig = DeliveryConfig()
     hold: HoldConfig = HoldConfig()
     dead: DeadConfig = DeadConfig()
@@ -240,11 +460,16 @@ class Config(Section):
 
     path: Path  #: of the file itself
     state_dir: Path  #: what is written is relative to this: $STATE_DIRECTORY, else config.toml's folder
-    plugins_dir: Path | None = None
+    plugins_dir: Path | None = Field(
+        default=None,
+        description="Folder of single-file plugins. A file's name is the plugin's name.",
+        examples=["plugins.d"],
+    )
     server: ServerConfig = ServerConfig()
     admin: AdminConfig = AdminConfig()
     store: StoreConfig = StoreConfig()
     log: LogConfig = LogConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
     warnings: tuple[ConfigWarning, ...] = ()
@@ -252,5 +477,5 @@ class Config(Section):
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "HoldConfig",
-    "Listen", "LogConfig", "MappingConfig", "Rate", "Section", "ServerConfig", "SourceConfig", "StoreConfig",
+    "Listen", "LogConfig", "MappingConfig", "PrivacyConfig", "Rate", "Section", "ServerConfig", "SourceConfig", "StoreConfig",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Secrets named in config.toml: a table with exactly one of `env`, `file` or `credential` stands for the value found there.
+"""Secrets named in config.toml: a table with exactly one of `env`, `file` or `credential` names the place of the value.
 
 config.toml can so live under version control. Values are read once, when the file is loaded, and again at each reload.
 """
@@ -17,9 +17,11 @@ KINDS = ("env", "file", "credential")
 class SecretMissing(RouterError):
     """A secret is not where config.toml says it is. `what` was not found, and how to provide it."""
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: str, *, is_of_service: bool = False) -> None:
+        """`is_of_service`: only a service can have it, and this process is none."""
         super().__init__(f"{what}; {remedy}")
         self.what = what
+        self.is_of_service = is_of_service
 
 
 def is_secret_table(value: Any) -> bool:
@@ -54,6 +56,7 @@ def resolve_secret(table: Mapping[str, Any], base_dir: Path, environ: Mapping[st
         raise SecretMissing(
             f'no $CREDENTIALS_DIRECTORY to look up "{place}" in',
             f"start it by systemd with LoadCredential={place}:PATH",
+            is_of_service=True,
         )
     return _from_file(Path(folder) / place, f"add LoadCredential={place}:PATH to the service")
 
@@ -69,7 +72,7 @@ def _from_environment(name: str, environ: Mapping[str, str]) -> str:
 
 def _from_file(path: Path, remedy: str) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # an editor's byte order mark is no part of the secret
     except FileNotFoundError:
         raise SecretMissing(f"there is no file {path}", remedy) from None
     except OSError as error:

@@ -53,7 +53,7 @@ class Listen:
 
 
 def parse_instant(text: str, now_ms: int) -> int:
-    """Milliseconds since 1970 of "2026-01-31T10:00:00Z" (UTC where it names no offset), or of "36h": so long before now."""
+    """Milliseconds since 1970 of an instant, "2026-01-31T10:00:00Z" (UTC without an offset), or of a time ago, "36h"."""
     if _AMOUNT.fullmatch(text.strip()):
         return now_ms - int(parse_duration(text) * 1000)
     try:

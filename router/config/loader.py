@@ -12,22 +12,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from router.config.draft import Draft
-from router.config.mapping import mapping_problems
+from router.config.exposure import exposed_files, unreadable_files, weak_token
+from router.config.filter_rules import filter_problems, filter_warnings
+from router.config.mapping_rules import mapping_problems
+from router.config.messages import unknown
 from router.config.model import (
     AdminConfig,
     Config,
     ConfigWarning,
-    DestinationConfig,
     LogConfig,
     MappingConfig,
     ServerConfig,
     StoreConfig,
 )
-from router.config.words import unknown
+from router.config.partial import Draft, Operator
 from router.errors import ConfigError
 
-KEYS = ("plugins_dir", "server", "admin", "store", "log", "source", "destination")
+KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "source", "destination")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -45,9 +46,13 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return draft.config
 
 
-def examine(path: Path, environ: Mapping[str, str]) -> Draft:
-    """Read as much of config.toml as can be read. Never raises for what the file says."""
-    draft = Draft(path, environ)
+def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = None) -> Draft:
+    """Read as much of config.toml as can be read. Never raises for what the file says.
+
+    Args:
+        operator: who reads it in place of the service: a credential that only the service has is a warning then.
+    """
+    draft = Draft(path, environ, operator)
     raw = _read(draft)
     if raw is None:
         return draft
@@ -57,6 +62,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Draft:
     admin = draft.admin(raw.get("admin", {}))
     store = draft.section(StoreConfig, raw.get("store", {}), "store")
     log = draft.section(LogConfig, raw.get("log", {}), "log")
+    draft.read_privacy(raw.get("privacy", {}))
     sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
     for where, table in sources:
         draft.source(where, table)
@@ -67,9 +73,11 @@ def examine(path: Path, environ: Mapping[str, str]) -> Draft:
     _check_names(draft, sources)
     _check_names(draft, destinations)
     _check_sources(draft, {str(table.get("name")) for _, table in sources})
-    for where, destination in draft.destinations:
-        _check_supported(draft, where, destination)
+    _check_filters(draft)
     _check_mappings(draft)
+    draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
+    if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
+        draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
     if not draft.problems and server and admin and store and log:
         draft.config = Config(
             path=draft.path,
@@ -79,6 +87,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> Draft:
             admin=admin,
             store=store,
             log=log,
+            privacy=draft.privacy,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
             warnings=tuple(draft.warnings),
@@ -153,17 +162,23 @@ def _check_sources(draft: Draft, names: set[str]) -> None:
         )
 
 
-def _check_supported(draft: Draft, where: str, destination: DestinationConfig) -> None:
-    """Keys whose behaviour is not built yet are refused rather than ignored."""
-    if destination.filter.strip():
-        draft.problems.append(f"{where}.filter: not supported yet; leave it empty")
-    if destination.delivery.isolation != "loop":
-        draft.problems.append(f'{where}.delivery.isolation: "thread" is not supported yet; write "loop"')
+def _check_filters(draft: Draft) -> None:
+    """Report the faults of filters. Faulty ones are left out, so that other checks can go on."""
+    for at, (where, destination) in enumerate(draft.destinations):
+        if faults := filter_problems(destination):
+            draft.problems += [f"{where}.{fault}" for fault in faults]
+            draft.destinations[at] = where, destination.model_copy(update={"filter": "", "filters": ()})
+        else:
+            draft.warnings += filter_warnings(destination)
 
 
 def _check_mappings(draft: Draft) -> None:
-    """Mapping tables without a fault are kept; for whoever checks further a faulty one is empty."""
+    """Report the faults of mapping tables. A faulty table is replaced by an empty one, so that other checks can go on."""
     for at, (where, destination) in enumerate(draft.destinations):
-        if faults := mapping_problems(destination.mapping):
+        faults = mapping_problems(destination.mapping)
+        if destination.mapping.hash and draft.privacy.key is None:
+            why = draft.privacy_missing or 'give it one, e.g. key = { file = "secrets/privacy_key" } in [privacy]'
+            faults.append(f"hash: privacy.key is required, since a hash without a key can be guessed; {why}")
+        if faults:
             draft.problems += [f"{where}.mapping.{fault}" for fault in faults]
             draft.destinations[at] = where, destination.model_copy(update={"mapping": MappingConfig()})

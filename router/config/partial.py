@@ -9,22 +9,42 @@ import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import SecretStr, ValidationError
 
-from router.config.model import AdminConfig, Config, ConfigWarning, DestinationConfig, Section, SourceConfig
+from router.config.messages import path as key_path
+from router.config.messages import problems_of
+from router.config.model import (
+    AdminConfig,
+    Config,
+    ConfigWarning,
+    DestinationConfig,
+    PrivacyConfig,
+    Section,
+    SourceConfig,
+)
 from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
-from router.config.words import path as key_path
-from router.config.words import problems_of
 
 S = TypeVar("S", bound=Section)
+
+OUT_OF_SIGHT = "known-only-to-the-service"
+"""Stands for a secret that this process cannot look up."""
+
+
+class Operator(NamedTuple):
+    """Who reads config.toml in a shell of their own. The credentials of the service are out of their sight, and not missing."""
+
+    service_uid: int | None = None  #: the user of the service that runs, where that is another one
+    service_gid: int | None = None
 
 
 class Draft:
     """What could be read of a config.toml, and everything that is wrong with it."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str], operator: Operator | None = None) -> None:
+        """`operator`: who reads it in place of the service; None for the service itself."""
+        self._operator = operator
         self.path = path.absolute()
         self.environ = environ
         self.state_dir = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or self.path.parent).absolute()
@@ -34,6 +54,10 @@ class Draft:
         #: place in the file (`destination[1] (braze)`) and table; of a faulty table, what is good of it
         self.destinations: list[tuple[str, DestinationConfig]] = []
         self.sources: list[tuple[str, SourceConfig]] = []
+        self.secret_files: dict[str, Path] = {}  #: by the key that names them
+        self.privacy = PrivacyConfig()
+        self.privacy_missing = ""  #: why its key is not there, where it was looked up
+        self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems
 
     def tables(self, raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -59,6 +83,8 @@ class Draft:
 
     def secret(self, table: Mapping[str, Any], where: str) -> tuple[str | None, SecretMissing | None]:
         """The secret that a table names; else None, with what is missing. A malformed table is a problem at once."""
+        if isinstance(table.get("file"), str):
+            self.secret_files[where] = self.path.parent / table["file"]
         try:
             return resolve_secret(table, self.path.parent, self.environ), None
         except SecretMissing as error:
@@ -75,15 +101,32 @@ class Draft:
             token = raw.get("token")
             if is_secret_table(token):
                 raw["token"], missing = self.secret(token, "admin.token")
-                if missing and "env" not in token:
+                if missing and self._is_out_of_sight("", "admin.token", missing):
+                    raw["token"] = OUT_OF_SIGHT
+                elif missing and "env" not in token:
                     self.problems.append(f"admin.token: {missing}")
             elif token == "":
                 raw["token"] = None
+            elif token is not None:
+                self.inline.append("admin.token")
         admin = self.section(AdminConfig, raw, "admin")
         if admin and admin.token is None and not admin.listen.is_loopback:
             remedy = missing or 'set it, e.g. token = { env = "SEGMENT_ROUTER_ADMIN_TOKEN" }, or listen on 127.0.0.1'
             self.problems.append(f"admin.token: required, because {admin.listen} can be reached from outside; {remedy}")
         return admin
+
+    def read_privacy(self, raw: Any) -> None:
+        """`[privacy]`. A key that cannot be found matters only where something is hashed."""
+        if isinstance(raw, dict):
+            raw = dict(raw)
+            if is_secret_table(raw.get("key")):
+                raw["key"], missing = self.secret(raw["key"], "privacy.key")
+                self.privacy_missing = str(missing) if missing else ""
+            elif raw.get("key") == "":
+                raw["key"] = None
+            elif raw.get("key") is not None:
+                self.inline.append("privacy.key")
+        self.privacy = self.section(PrivacyConfig, raw, "privacy") or self.privacy
 
     def source(self, where: str, table: dict[str, Any]) -> None:
         """One `[[source]]`. Without its write key it cannot be used, so a missing one is a problem."""
@@ -92,6 +135,8 @@ class Draft:
             if key in table:
                 many = table[key] if isinstance(table[key], list) else [table[key]]
                 table[key] = [self._source_secret(value, f"{where}.{key}") for value in many]
+                if key == "secrets" and any(isinstance(value, str) for value in many):
+                    self.inline.append(f"{where}.{key}")
         source = self.section(SourceConfig, table, where)
         if source and len(self.problems) == before:
             self.sources.append((where, source))
@@ -100,9 +145,19 @@ class Draft:
         if not isinstance(value, dict):
             return value
         secret, missing = self.secret(value, where)
+        if missing and self._is_out_of_sight("", where, missing):
+            return f"{OUT_OF_SIGHT}-{len(self.warnings)}"  # each source has a key of its own
         if missing:
             self.problems.append(f"{where}: {missing}")
         return secret or "missing"
+
+    def _is_out_of_sight(self, name: str, key: str, missing: SecretMissing) -> bool:
+        """Whether only the service can look this secret up, and this process is an operator's: a warning then."""
+        if self._operator is None or not missing.is_of_service:
+            return False
+        words = f"{missing.what}: only the service has it, so it is not checked here"
+        self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
+        return True
 
     def destination(self, where: str, table: dict[str, Any]) -> None:
         """One `[[destination]]`. A missing secret is a problem if it would really send, else a warning."""
@@ -125,7 +180,7 @@ class Draft:
             if missing and idle:
                 words = f"{missing.what}: not needed while {idle}; set it before going live"
                 self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
-            elif missing:
+            elif missing and not self._is_out_of_sight(name, key, missing):
                 self.problems.append(f"{where}.{key}: {missing}")
             return SecretStr(secret or "missing-" + key.split("[")[0].rpartition(".")[2])
         if isinstance(value, dict):

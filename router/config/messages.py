@@ -31,6 +31,8 @@ _WORDS = {
 }
 _ADDRESS = "https?://"
 """A pattern with this in it asks for an address of the web."""
+_NO_SPACE = '[!-"$-~]'
+"""And with this in it, for one that a request can be sent to as it stands."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
@@ -72,7 +74,8 @@ def _reason(kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "literal_error":
         return f"must be one of {context['expected'].replace(chr(39), chr(34))}"
     if _ADDRESS in context.get("pattern", ""):
-        return "must begin with http:// or https://"
+        rest = ", without a space, a # or a character outside ASCII" if _NO_SPACE in context["pattern"] else ""
+        return f"must begin with http:// or https://{rest}"
     if kind in _WORDS:
         return _WORDS[kind].format(**context)
     return message[:1].lower() + message[1:]

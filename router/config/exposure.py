@@ -1,0 +1,80 @@
+"""What others can get at: files that every user of the machine may read, and an admin token that can be guessed. Warnings only."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from router.config.model import AdminConfig, ConfigWarning, StoreConfig
+
+MIN_TOKEN = 16
+"""Characters of an admin token that can be reached from outside."""
+
+
+def exposed_files(store: StoreConfig | None, secret_files: Mapping[str, Path]) -> Iterator[ConfigWarning]:
+    """A warning for the store and for each secret's file that others can read.
+
+    Args:
+        secret_files: by the key that names them.
+    """
+    if store is not None:
+        for path in (store.path, Path(f"{store.path}-wal")):
+            if others_can_read(path):
+                yield ConfigWarning("", "store.url", f"every user of this machine can read {path}; chmod 600 {path}")
+    for key, path in secret_files.items():
+        if others_can_read(path):
+            yield ConfigWarning("", key, f"every user of this machine can read {path}; chmod 600 {path}")
+
+
+def exposed_config(path: Path, inline: Iterable[str]) -> Iterator[ConfigWarning]:
+    """A warning where others can read a config.toml that holds secrets itself.
+
+    Args:
+        inline: the keys of these secrets.
+    """
+    keys = list(inline)
+    if keys and others_can_read(path):
+        words = f"it holds secrets ({', '.join(keys)}), and every user of this machine can read it; chmod 600 {path}"
+        yield ConfigWarning("", path.name, words)
+
+
+def unreadable_files(secret_files: Mapping[str, Path], uid: int, gid: int) -> Iterator[ConfigWarning]:
+    """A warning for each secret's file that the user of the service may not read, by owner and mode.
+
+    Args:
+        secret_files: by the key that names them.
+        uid, gid: of the service. Its further groups and access lists are not looked at.
+    """
+    for key, path in secret_files.items():
+        try:
+            steps = [(path, 4), *((folder, 1) for folder in path.absolute().parents)]
+            barred = [step for step, right in steps if not _may(step.stat(), uid, gid, right)]
+        except OSError:
+            continue  # there is none, which is told elsewhere
+        if barred:
+            words = f"the service runs as user {uid}, who may not read {path} (see the mode of {barred[0]})"
+            yield ConfigWarning("", key, words)
+
+
+def _may(status: os.stat_result, uid: int, gid: int, right: int) -> bool:
+    shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
+    return uid == 0 or bool(status.st_mode >> shift & right)
+
+
+def weak_token(admin: AdminConfig | None) -> Iterator[ConfigWarning]:
+    """A warning where the admin listener can be reached from outside with a token that can be guessed."""
+    if admin is None or admin.token is None or admin.listen.is_loopback:
+        return
+    if len(admin.token.strip()) < MIN_TOKEN:
+        words = f"shorter than {MIN_TOKEN} characters or blank, and {admin.listen} can be reached from outside; choose a longer one"
+        yield ConfigWarning("", "admin.token", words)
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether users that are neither its owner nor in its group may read a file. Not where there is none."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
