@@ -5,38 +5,32 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text forma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from router import __version__
-from router.metrics import Metrics, bounded
-from router.store.sqlite import SqliteStore
+from router.metrics import COUNTED, Family, Metrics, bounded
+from router.store import Store
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
 
 
-class Family(NamedTuple):
-    """One metric: its type, its labels and what it says."""
-
-    type: str
-    labels: tuple[str, ...]
-    meaning: str
-
-
 _OF = ("destination",)
-FAMILIES: Mapping[str, Family] = {
+STORED: Mapping[str, Family] = {
     "segment_router_info": Family("gauge", ("version",), "Always 1; the label is the version that runs."),
     "segment_router_events_accepted_total": Family("counter", (), "Events stored, since the store was made."),
     "segment_router_events_duplicate_total": Family(
         "counter", (), "Events with a message id that was accepted before."
     ),
-    "segment_router_events_discarded_total": Family("counter", (), "Calls that got a 200 but could not be used."),
+    "segment_router_events_discarded_total": Family(
+        "counter", (), "Calls that could not be used, and requests that were refused for good."
+    ),
     "segment_router_destination_events": Family(
         "gauge", ("destination", "state"), "Events by the state they are in now; the seven add up to those accepted."
     ),
@@ -53,18 +47,6 @@ FAMILIES: Mapping[str, Family] = {
     "segment_router_destination_state": Family(
         "gauge", ("destination", "state", "reason"), "Always 1; the labels say how the destination is, and why."
     ),
-    "segment_router_destination_state_changes_total": Family(
-        "counter", ("destination", "state", "reason"), "Changes to this state since the start, by itself or by hand."
-    ),
-    "segment_router_delivery_attempts_total": Family(
-        "counter", ("destination", "status", "outcome"), "Requests to the vendor since the start, by what they came to."
-    ),
-    "segment_router_delivery_attempt_duration_seconds": Family(
-        "histogram", _OF, "How long requests to the vendor took, waits for `rate` left out."
-    ),
-    "segment_router_ingest_requests_total": Family(
-        "counter", ("source", "code"), "Requests to the ingestion listener since the start, by the status answered."
-    ),
     "segment_router_store_commits_total": Family("counter", (), "Transactions written since the start."),
     "segment_router_store_commit_events_total": Family("counter", (), "Events in these transactions."),
     "segment_router_store_commit_bytes_total": Family("counter", (), "Bytes of the calls in these transactions."),
@@ -74,6 +56,8 @@ FAMILIES: Mapping[str, Family] = {
     "segment_router_store_left_bytes": Family("gauge", (), "What the store may grow by before events get 503."),
     "segment_router_store_full": Family("gauge", (), "1 while less than `store.min_free` is free: events get 503."),
 }
+"""The metrics that are looked up for each scrape."""
+FAMILIES = {**STORED, **COUNTED}
 """Every metric of the router itself. Those of the process are named `process_...` by convention."""
 
 
@@ -81,7 +65,7 @@ def exposition(
     ledger: Mapping[str, Any],
     states: Mapping[str, tuple[str, str]],
     metrics: Metrics,
-    store: SqliteStore,
+    store: Store,
     used_bytes: int,
 ) -> bytes:
     """The text of one scrape.
@@ -90,7 +74,7 @@ def exposition(
         ledger: as `/api/ledger` gives it.
         states: (state, reason) of each configured destination.
     """
-    page = _Page()
+    page = _Page(metrics.collect(states.keys()))
     page.add("segment_router_info", 1, __version__)
     for name in ("accepted", "discarded"):
         page.add(f"segment_router_events_{name}_total", ledger[name])
@@ -99,9 +83,6 @@ def exposition(
         _add_ledger(page, name, counts)
     for name, (state, reason) in states.items():
         page.add("segment_router_destination_state", 1, name, state, bounded(reason))
-        _add_meter(page, name, metrics)
-    for (source, code), n in metrics.requests.items():
-        page.add("segment_router_ingest_requests_total", n, source, str(code))
     _add_store(page, store, used_bytes)
     return generate_latest(page)
 
@@ -116,50 +97,36 @@ def _add_ledger(page: _Page, name: str, counts: Mapping[str, Any]) -> None:
     page.add(f"{of}cursor_lag_events", counts["head"] - counts["cursor"], name)
 
 
-def _add_meter(page: _Page, name: str, metrics: Metrics) -> None:
-    meter = metrics.meter(name)
-    for (state, reason), n in meter.changes.items():
-        page.add("segment_router_destination_state_changes_total", n, name, state, reason)
-    for (status, outcome), n in meter.attempts.items():
-        page.add("segment_router_delivery_attempts_total", n, name, status, outcome)
-    histogram = page.families["segment_router_delivery_attempt_duration_seconds"]
-    assert isinstance(histogram, HistogramMetricFamily)
-    histogram.add_metric([name], meter.seconds.buckets(), meter.seconds.sum)
-
-
-def _add_store(page: _Page, store: SqliteStore, used_bytes: int) -> None:
-    commits = store.writer.commits
+def _add_store(page: _Page, store: Store, used_bytes: int) -> None:
+    commits = store.sizes.written()
     of = "segment_router_store_"
     page.add(f"{of}commits_total", commits.n)
     page.add(f"{of}commit_events_total", commits.events)
     page.add(f"{of}commit_bytes_total", commits.bytes)
     page.add(f"{of}commit_seconds_total", commits.seconds)
-    page.add(f"{of}free_bytes", store.room.free_bytes())
+    page.add(f"{of}free_bytes", store.sizes.free_bytes())
     page.add(f"{of}used_bytes", used_bytes)
-    page.add(f"{of}left_bytes", store.room.left_bytes())
-    page.add(f"{of}full", 0 if store.writer.has_room() else 1)
+    page.add(f"{of}left_bytes", store.sizes.left_bytes())
+    page.add(f"{of}full", 0 if store.health.may_append() else 1)
 
 
 class _Page(Collector):
-    """The families of one scrape, all of them, also those without a sample yet."""
+    """All families of one scrape, also those without a sample yet. `counted`: those that the process counts."""
 
-    def __init__(self) -> None:
-        self.families: dict[str, Metric] = {name: _family(name, family) for name, family in FAMILIES.items()}
+    def __init__(self, counted: Iterable[Metric]) -> None:
+        self._families = {name: _family(name, family) for name, family in STORED.items()}
+        self._counted = counted
 
     def add(self, name: str, value: float, *labels: str) -> None:
         """One sample; labels in the order of the family."""
-        family = self.families[name]
-        assert isinstance(family, CounterMetricFamily | GaugeMetricFamily)
-        family.add_metric(labels, value)
+        self._families[name].add_metric(labels, value)
 
     def collect(self) -> Iterator[Metric]:
-        yield from self.families.values()
+        yield from self._families.values()
+        yield from self._counted
         yield from ProcessCollector(registry=None).collect()
 
 
-def _family(name: str, family: Family) -> Metric:
-    if family.type == "counter":
-        return CounterMetricFamily(name, family.meaning, labels=family.labels)
-    if family.type == "histogram":
-        return HistogramMetricFamily(name, family.meaning, labels=family.labels)
-    return GaugeMetricFamily(name, family.meaning, labels=family.labels)
+def _family(name: str, family: Family) -> CounterMetricFamily | GaugeMetricFamily:
+    kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
+    return kind(name, family.meaning, labels=family.labels)

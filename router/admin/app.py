@@ -1,0 +1,51 @@
+"""The admin application: every path of the admin API, and who answers it. Paths and shapes are public."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from router.admin.auth import guard
+from router.admin.configuration import Configuration
+from router.admin.daemon_port import DaemonPort
+from router.admin.destinations import Destinations
+from router.admin.health import Health
+from router.admin.index import index
+from router.admin.json_io import errors_as_json
+from router.admin.messages import Messages
+from router.admin.replays import Replays
+from router.ingest.body import expect_later
+from router.ingest.in_flight import IN_FLIGHT, InFlight
+from router.logger import Log
+
+ONE = "/api/destinations/{name}"
+
+
+def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log: Log) -> web.Application:
+    """The application. `token` None: everybody who reaches the listener may ask."""
+    app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host)])
+    app[IN_FLIGHT] = InFlight()
+    health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
+    destinations, replays = Destinations(daemon), Replays(daemon)
+    app.router.add_get("/", index)
+    app.router.add_get("/healthz", health.health)
+    app.router.add_get("/readyz", health.ready)
+    app.router.add_get("/metrics", health.metrics)
+    app.router.add_get("/api/ledger", destinations.ledger)
+    app.router.add_get("/api/events", messages.events)
+    app.router.add_get("/api/messages/{message_id}", messages.message)
+    app.router.add_get("/api/discards", messages.discards)
+    app.router.add_get("/api/sources", configuration.sources)
+    app.router.add_post("/api/reload", configuration.reload, expect_handler=expect_later)
+    app.router.add_get("/api/destinations", destinations.destinations)
+    app.router.add_get(ONE, destinations.one)
+    app.router.add_delete(ONE, destinations.forget)
+    app.router.add_get(f"{ONE}/held", destinations.held)
+    app.router.add_post(f"{ONE}/release", destinations.release, expect_handler=expect_later)
+    app.router.add_post(f"{ONE}/pause", destinations.pause, expect_handler=expect_later)
+    app.router.add_post(f"{ONE}/resume", destinations.resume, expect_handler=expect_later)
+    app.router.add_get(f"{ONE}/dead", replays.dead)
+    app.router.add_post(f"{ONE}/dead/drop", replays.drop, expect_handler=expect_later)
+    app.router.add_get(f"{ONE}/replay", replays.progress)
+    app.router.add_post(f"{ONE}/replay", replays.replay, expect_handler=expect_later)
+    app.router.add_delete(f"{ONE}/replay", replays.stop)
+    return app

@@ -1,0 +1,48 @@
+"""Who may talk to the admin API: Host (against DNS rebinding, also on loopback), bearer token, Content-Type on every POST."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from router.admin.json_io import Handler, refusal
+
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
+"""These need no token."""
+
+
+def guard(token: str | None, listen_host: str) -> Middleware:
+    """The middleware in front of every admin handler."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not _is_our_host(request.host, listen_host, token):
+            words = f"Host {request.host!r} is not this listener; call it by its address or as localhost"
+            return refusal(403, "wrong_host", words)
+        if token is not None and request.path not in OPEN_PATHS and not _has_token(request, token):
+            return refusal(401, "unauthorized", "send `Authorization: Bearer <admin.token of config.toml>`")
+        if request.method == "POST" and request.content_type != "application/json":
+            return refusal(415, "wrong_content_type", "send Content-Type: application/json (the body may be {})")
+        return await handler(request)
+
+    return check
+
+
+def _is_our_host(host: str, listen_host: str, token: str | None) -> bool:
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    name = name.strip("[]").lower()
+    if name in ("localhost", listen_host.lower()):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return token is not None  # behind a proxy with its own host name; a rebound page has no token
+    return True
+
+
+def _has_token(request: web.Request, token: str) -> bool:
+    given = request.headers.get("Authorization", "")
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), f"Bearer {token}".encode())

@@ -1,0 +1,66 @@
+"""What the admin API needs of the daemon. The daemon stands above and implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from router.deliver.runner_port import DestinationRunner
+from router.metrics import Metrics
+from router.store import Store
+
+
+class Reloaded(NamedTuple):
+    """What a reload did, by the names of destinations; `sources`: those that were added, changed or removed;
+    `restart_required`: those of whose plugin another version is installed than runs; `warnings`: those that config.toml did not
+    give before."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    sources: list[str]
+    restart_required: list[str]
+    warnings: list[str]
+
+
+class DaemonPort(Protocol):
+    """The running daemon."""
+
+    metrics: Metrics
+
+    @property
+    def store(self) -> Store:
+        """What it has opened."""
+        ...
+
+    @property
+    def runners(self) -> Mapping[str, DestinationRunner]:
+        """The destinations that run, by name. A reload replaces this mapping and never changes it: read it once for an answer."""
+        ...
+
+    @property
+    def disk_problem(self) -> str:
+        """The warning that the store uses half of its disk budget; empty while it does not."""
+        ...
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        ...
+
+    @property
+    def now_ms(self) -> int:
+        """Router time."""
+        ...
+
+    async def reload(self) -> Reloaded:
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired or CommandRefused."""
+        ...
+
+    async def forget(self, name: str) -> dict[str, int]:
+        """Drop all that is kept of a destination which is not configured. Raises CommandRefused `configured`, `unknown`."""
+        ...
+
+    def describe_sources(self) -> list[dict[str, Any]]:
+        """The configured sources, without their keys."""
+        ...

@@ -1,0 +1,134 @@
+"""The table of log lines: the name, the level and the meaning of every line that the daemon may write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class LogEvent(NamedTuple):
+    """A line the daemon may write: how grave it is, and what it means."""
+
+    level: str  #: debug, info, warning or error
+    meaning: str
+
+
+EVENTS: Mapping[str, LogEvent] = {
+    "daemon_started": LogEvent("info", "The process has begun. Fields: version, configuration, store and process id."),
+    "daemon_ready": LogEvent("info", "Both listeners answer and every destination runs."),
+    "daemon_stopping": LogEvent(
+        "info", "The daemon was told to stop. It begins nothing new and finishes what is in flight."
+    ),
+    "requests_cut": LogEvent(
+        "warning",
+        "A stop took too long, or a second signal came. Requests in flight are cut and repeated after the start.",
+    ),
+    "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
+    "config_reloaded": LogEvent(
+        "info", "config.toml was read again and is in force. Fields name what was added, changed and removed."
+    ),
+    "config_reload_failed": LogEvent(
+        "error", "config.toml was read again and refused. The former one stays in force. One line per problem."
+    ),
+    "config_warned": LogEvent("warning", "Something in config.toml is worth a look. It stops nothing."),
+    "secret_missing": LogEvent(
+        "warning", "A secret was not found. Its destination is in dry-run or disabled, so the daemon runs without it."
+    ),
+    "event_accepted": LogEvent("info", "An event is on stable storage. Its request is answered with 200."),
+    "event_duplicate": LogEvent("info", "An event has a message id that was accepted before. It is not stored again."),
+    "event_discarded": LogEvent("info", "A call cannot be used and is not stored. The reason names the field."),
+    "decision_made": LogEvent(
+        "info", "It was decided what becomes of an event at a destination. Fields: outcome and reason."
+    ),
+    "delivery_attempted": LogEvent(
+        "debug", "An attempt to send an event has ended. Fields: status, reason and duration."
+    ),
+    "event_delivered": LogEvent("info", "The vendor has accepted an event, or a dry run has recorded it."),
+    "event_retrying": LogEvent(
+        "info", "An attempt to send an event failed, and another one is due. Later events of the same user wait."
+    ),
+    "events_waiting": LogEvent(
+        "warning",
+        "Events are held for longer than a day. Fields: how many, of how many users, for what. Written once a day.",
+    ),
+    "event_released": LogEvent("info", "A held event is sent now: its group is known, or an operator released it."),
+    "lanes_given": LogEvent(
+        "error", "Waiting events had no lane, which is a fault of the router. They have one now and are sent."
+    ),
+    "lanes_repaired": LogEvent(
+        "error", "Users had parked events that nothing would send, which is a fault of the router. They are sent now."
+    ),
+    "event_dead": LogEvent(
+        "warning", "An event was refused or given up. It is kept as a dead letter (GET /api/destinations/NAME/dead)."
+    ),
+    "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
+    "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
+    "replay_ended": LogEvent(
+        "info", "A replay has queued its last event, or was stopped. Events that it queued may still be on their way."
+    ),
+    "letters_dropped": LogEvent(
+        "warning", "Dead letters were deleted: by hand, or the oldest ones because of dead.max_age or dead.max_bytes."
+    ),
+    "destination_removed": LogEvent(
+        "warning",
+        "config.toml no longer names a destination of which the store has events. Fields: how many, by state.",
+    ),
+    "events_abandoned": LogEvent(
+        "error",
+        "A destination was removed for longer than store.retention. Events it had not read are dead, without a letter.",
+    ),
+    "destination_added": LogEvent(
+        "info", "A new destination gets events from now on. Earlier events are not sent to it."
+    ),
+    "destination_paused": LogEvent("warning", "A destination sends nothing for now. The reason says who must act."),
+    "destination_resumed": LogEvent("info", "A paused destination sends again."),
+    "breaker_opened": LogEvent(
+        "warning", "Too many requests in a row failed. From now on one request at a time probes the vendor."
+    ),
+    "breaker_closed": LogEvent("info", "A probe succeeded. The destination sends as before."),
+    "plugin_warned": LogEvent(
+        "warning",
+        "A plugin met something odd that stops nothing. `count`: how often so far. Written once a minute at most.",
+    ),
+    "input_warned": LogEvent(
+        "warning",
+        "A field in the calls of a source was mended, left aside or guessed. `count`: how often so far. Once a minute at most.",
+    ),
+    "store_full": LogEvent("error", "Too little disk space is free. Events are answered with 503 until there is more."),
+    "store_half_full": LogEvent(
+        "warning",
+        "Half of the disk space for the store is used. `behind` names the destinations that keep events in the log.",
+    ),
+    "store_failed": LogEvent(
+        "error", "The disk refused a write or a sync. Nothing more is accepted, and the process ends with exit code 1."
+    ),
+    "store_recovered": LogEvent("info", "Enough disk space is free again. Events are accepted."),
+    "clock_jumped": LogEvent(
+        "warning",
+        "The wall clock jumped by `seconds`. Router time follows it by 1 s in 10 s, so nothing expires by the jump.",
+    ),
+    "library_logged": LogEvent(
+        "warning", "A library that the daemon uses wrote a line. The level is the library's own."
+    ),
+    "plugin_failed": LogEvent(
+        "error", "A plugin failed outside of an event: which plugin and hook, with its traceback."
+    ),
+    "plugin_slow": LogEvent(
+        "warning",
+        "A hook held the event loop for 0.1 s or longer. Fields: the hook, the event, how long and where. Once a minute at most.",
+    ),
+    "loop_held": LogEvent(
+        "error", "A hook has held an event loop for 5 s and holds it still. Fields: the hook, the event and where."
+    ),
+    "destination_isolated": LogEvent(
+        "warning", "The hooks of a destination held the event loop again and again. It runs in a thread of its own now."
+    ),
+    "internal_error": LogEvent("error", "A fault of the router itself, with its traceback. Please report it."),
+}
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def is_at_least(level: str, limit: str) -> bool:
+    """Whether a level is as grave as another."""
+    return LEVELS[level] >= LEVELS[limit]
