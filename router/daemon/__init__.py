@@ -1,0 +1,16 @@
+"""The daemon: one process with a store, two listeners and a runner per destination. `daemon.py` lists its lifetimes.
+
+signals.py      every signal, before, during and after the loop
+shutdown.py     what a stop does: drain, deadline, second signal
+reload.py       what changed in config.toml, what needs a restart, and putting it in force
+supervisor.py   the destinations that run
+plugin_code.py  what plugins do when they are made, beside the event loop
+thread_runner.py  a destination in a thread of its own
+loop_watch.py   which plugin holds an event loop
+disk_watch.py   the warning at half of the disk budget
+"""
+
+from router.daemon.daemon import run
+from router.daemon.event_loop import loop_factory
+
+__all__ = ["loop_factory", "run"]

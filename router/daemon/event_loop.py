@@ -1,0 +1,56 @@
+"""The daemon's event loop: no code of a plugin ends it, and none keeps the process from ending."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from router.logger import Log
+
+T = TypeVar("T")
+
+END_S = 10.0
+"""From the end of all work to the end of the process: tasks and threads of plugins that have not ended by then are left."""
+
+
+def loop_factory() -> Any:
+    """What makes the event loop: uvloop on Linux; None for the standard one."""
+    if sys.platform == "linux":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
+
+
+def run_to_its_end(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T], log: Log) -> T:
+    """Run `main`. Whoever stops the loop before, or lets SystemExit or KeyboardInterrupt out of a task, is a plugin: the loop
+    goes on."""
+    task = loop.create_task(main, name="daemon")
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (RuntimeError, SystemExit, KeyboardInterrupt) as error:
+            if task.done():
+                raise
+            words = "".join(traceback.format_exception(error))
+            log.emit("plugin_failed", hook="", detail=f"code of a plugin would have ended the daemon:\n{words}")
+
+
+def end_in_time(code: int, log: Log) -> None:
+    """Let the process end with this code in END_S at the latest."""
+
+    def end() -> None:
+        log.emit(
+            "plugin_failed", hook="", detail=f"a task or thread of a plugin did not end within {END_S:g} s: left behind"
+        )
+        log.flush()
+        os._exit(code)
+
+    timer = threading.Timer(END_S, end)
+    timer.daemon = True
+    timer.start()

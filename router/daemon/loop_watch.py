@@ -1,0 +1,161 @@
+"""A thread that looks whether each event loop goes round, and finds out which plugin holds one that does not."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from router.logger import Log
+from router.plugin_host import Destination
+from router.plugin_host.hook_watch import HOLD_S, hook_of
+
+LOOK_S = 0.05
+"""Between two looks: a `deliver` that holds the loop for HOLD_S and twice this is surely seen. Hooks that run in one go are
+timed one by one as well."""
+
+LONG_S = 5.0
+"""A loop that is held for this long is told of at once, not when it goes round again: perhaps it never does."""
+
+UNTIMED = ("deliver", "lifetime", "")
+"""Hooks that do not run in one go, and code of a plugin beside its hooks."""
+
+FRAMES = 12
+"""Innermost lines of the stack that are told."""
+
+
+class WatchedLoop:
+    """One event loop, and the thread that runs it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        self.loop, self.thread_id = loop, thread_id
+        self.asked_at: float | None = None  #: when it was asked to answer; None: it has answered
+        self.holder: tuple[Destination, str, str] | None = None  #: who holds it: destination, hook, message id
+        self.stack = ""
+        self.is_told = False
+        self.held_before = 0  #: how many held loops were counted of the holder before this one
+
+
+class LoopWatch:
+    """Watches loops from one thread. `watched` is entered for as long as the daemon serves.
+
+    Args:
+        destinations: those that run now.
+    """
+
+    def __init__(self, destinations: Callable[[], Iterable[Destination]], log: Log) -> None:
+        self._destinations, self._log = destinations, log
+        self._loops: dict[asyncio.AbstractEventLoop, WatchedLoop] = {}
+        self._changing = threading.Lock()
+        self._ended = threading.Event()
+
+    def add(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch this loop, which the calling thread runs."""
+        with self._changing:
+            self._loops = {**self._loops, loop: WatchedLoop(loop, threading.get_ident())}
+
+    def remove(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch it no more."""
+        with self._changing:
+            self._loops = {other: watched for other, watched in self._loops.items() if other is not loop}
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch the running loop, and those that are added."""
+        loop = asyncio.get_running_loop()
+        self.add(loop)
+        thread = threading.Thread(target=self._look_on, name="loop-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self.remove(loop)
+
+    def _look_on(self) -> None:
+        while not self._ended.wait(LOOK_S):
+            for watched in self._loops.values():
+                try:
+                    self._look(watched)
+                except Exception as error:  # one loop that cannot be looked at must not end the watch of all
+                    self._log.emit("internal_error", reason="loop_watch", exc_info=error)
+
+    def _look(self, watched: WatchedLoop) -> None:
+        now, asked_at, holder = time.perf_counter(), watched.asked_at, watched.holder
+        if asked_at is None:
+            watched.asked_at, watched.holder, watched.stack, watched.is_told = now, None, "", False
+            try:
+                watched.loop.call_soon_threadsafe(self._answer, watched)
+            except RuntimeError:  # it is closed
+                self.remove(watched.loop)
+        elif now - asked_at >= HOLD_S and holder is None:
+            self._find_holder(watched)
+        elif now - asked_at >= LONG_S and holder is not None and not watched.is_told:
+            watched.is_told = True
+            destination, hook, message_id = holder
+            self._log.emit(
+                "loop_held",
+                destination=destination.name,
+                plugin=destination.plugin_name,
+                hook=hook,
+                message_id=message_id,
+                seconds=round(now - asked_at, 3),
+                stack=watched.stack,
+            )
+
+    def _find_holder(self, watched: WatchedLoop) -> None:
+        frame = sys._current_frames().get(watched.thread_id)
+        if frame is None:
+            return
+        holder = self._holder(watched, frame)
+        if holder is not None:
+            destination, hook, _ = holder
+            lines = traceback.format_list(traceback.extract_stack(frame)[-FRAMES:])
+            watched.stack = destination.redact("".join(lines))
+            watched.held_before = destination.watch.total
+            if hook not in UNTIMED:
+                destination.watch.stack = watched.stack
+        watched.holder = holder
+
+    def _holder(self, watched: WatchedLoop, frame: FrameType) -> tuple[Destination, str, str] | None:
+        """By the hook that runs in one go; else by the name of the task; else by the module whose code runs."""
+        destinations = list(self._destinations())
+        modules = set(_modules(frame))
+        for destination in destinations:
+            watch = destination.watch
+            running = watch.running
+            if running is not None and watch.thread_id == watched.thread_id:
+                return destination, *running
+        task = asyncio.current_task(watched.loop)
+        if task is not None and (found := hook_of(task.get_name())) is not None:
+            hook, name, message_id = found
+            for destination in destinations:
+                if destination.name == name:
+                    return destination, hook, message_id
+        for destination in destinations:
+            of_this_loop = destination.watch.thread_id == watched.thread_id
+            if of_this_loop and type(destination.instance).__module__ in modules:
+                return destination, "", ""
+        return None
+
+    def _answer(self, watched: WatchedLoop) -> None:
+        """Called by the loop itself, once it goes round again."""
+        asked_at, watched.asked_at = watched.asked_at, None
+        if watched.holder is None or asked_at is None:
+            return
+        destination, hook, message_id = watched.holder
+        # Hooks that run in one go are timed one by one; many short ones can hold the loop together.
+        if destination.watch.total == watched.held_before:
+            destination.watch.held(hook, message_id, time.perf_counter() - asked_at, watched.stack)
+
+
+def _modules(frame: FrameType | None) -> Iterator[str]:
+    """The modules whose code is on the stack."""
+    while frame is not None:
+        yield frame.f_globals.get("__name__", "")
+        frame = frame.f_back

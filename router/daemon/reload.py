@@ -1,0 +1,112 @@
+"""Putting a changed config.toml in force while the daemon runs: what changed, what only a restart can change, the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from pathlib import Path
+
+from router.admin.daemon_port import Reloaded
+from router.config import Config
+from router.daemon.plugin_code import MAKE_S, in_thread
+from router.daemon.supervisor import Supervisor
+from router.errors import CommandRefused, ConfigError, RestartRequired
+from router.ingest.write_key import Sources
+from router.logger import Log
+from router.plugin_host import Destination, read
+
+NEED_RESTART = {
+    "server.listen": "server.listen",
+    "server.trusted_proxies": "server.trusted_proxies",
+    "server.public_url": "server.public_url",
+    "admin.listen": "admin.listen",
+    "admin.token": "admin.token",
+    "store.url": "store.url",
+    "store.retention": "store.retention_s",
+    "store.dedupe_window": "store.dedupe_window_s",
+    "store.min_free": "store.min_free_bytes",
+    "log.level": "log.level",
+    "log.format": "log.format",
+    "log.decisions": "log.decisions",
+}
+"""Keys that are read once, and the attribute of Config for each: a reload that changes one is refused."""
+
+
+class Reload:
+    """The configuration in force, and how the next one takes its place."""
+
+    def __init__(self, path: Path, config: Config, sources: Sources, log: Log) -> None:
+        self.config = config
+        self._path = path
+        self._sources = sources
+        self._log = log
+
+    async def run(self, supervisor: Supervisor, is_stopping: Callable[[], bool]) -> Reloaded:
+        """Read config.toml again and put it in force, all of it or nothing.
+
+        A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
+
+        Raises:
+            ConfigError: the file cannot be used.
+            RestartRequired: it changes what only a restart can change.
+            CommandRefused: the daemon is stopping.
+        """
+        async with supervisor.changing:
+            if is_stopping():
+                raise CommandRefused("stopping", "the daemon is stopping")
+            try:
+                config, destinations = await read_in_time(self._path)
+                refuse_restart(self.config, config)
+            except (ConfigError, RestartRequired) as error:
+                for problem in error.problems:
+                    self._log.emit("config_reload_failed", detail=problem)
+                raise
+            wanted = {destination.name: destination for destination in destinations}
+            there = {name: runner.destination for name, runner in supervisor.runners.items()}
+            done = compare(self.config, config, there, wanted)
+            await supervisor.exchange(wanted, done.changed, done.added, done.removed)
+            self._sources.replace(config.sources)
+            self.config = config
+            self._log.emit("config_reloaded", **done._asdict(), destinations=list(supervisor.runners))
+            return done
+
+
+async def read_in_time(path: Path) -> tuple[Config, list[Destination]]:
+    """Read config.toml and make its plugins. Raises ConfigError, also where that takes too long."""
+    try:
+        return await in_thread(lambda: read(path))
+    except ConfigError:
+        raise
+    except TimeoutError:
+        words = f"reading it and making its plugins took longer than {MAKE_S:g} s: does a plugin's __init__ hang?"
+        raise ConfigError([f"{path}: {words}"]) from None
+    except Exception as error:
+        raise ConfigError([f"a plugin: {type(error).__name__}: {error}"]) from None
+
+
+def refuse_restart(old: Config, new: Config) -> None:
+    """Raises RestartRequired with every changed key that the running daemon cannot take."""
+    value = {key: attrgetter(attribute) for key, attribute in NEED_RESTART.items()}
+    if changed := [key for key in value if value[key](old) != value[key](new)]:
+        raise RestartRequired(changed)
+
+
+def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: Mapping[str, Destination]) -> Reloaded:
+    """What putting the new configuration in force changes. `there`: the destinations that run."""
+    sources_before = {source.name: source for source in old.sources}
+    sources_after = {source.name: source for source in new.sources}
+    return Reloaded(
+        added=[name for name in wanted if name not in there],
+        changed=[name for name in wanted if name in there and has_changed(there[name], wanted[name])],
+        removed=[name for name in there if name not in wanted],
+        sources=[
+            name for name in {**sources_before, **sources_after} if sources_before.get(name) != sources_after.get(name)
+        ],
+        restart_required=[name for name, destination in wanted.items() if destination.needs_restart],
+        warnings=[str(warning) for warning in new.warnings if warning not in old.warnings],
+    )
+
+
+def has_changed(old: Destination, new: Destination) -> bool:
+    """Whether a destination needs a new runner: its table differs, the key it hashes with, or its plugin's version."""
+    return (old.config, old.plugin_version, old.hasher) != (new.config, new.plugin_version, new.hasher)

@@ -1,0 +1,231 @@
+"""Runs the configured destinations: starts them, exchanges them at a reload, ends them, and notices one that ends by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import traceback
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from random import Random
+from typing import Any
+
+from router.clock import Clock
+from router.daemon.loop_watch import LoopWatch
+from router.daemon.plugin_code import in_thread
+from router.daemon.thread_runner import ThreadRunner
+from router.deliver.jobs.held_report import Waiting
+from router.deliver.runner import Runner
+from router.deliver.runner_port import DestinationRunner
+from router.errors import CommandRefused
+from router.logger import Log, to_paste
+from router.metrics import Metrics
+from router.plugin_host import Destination, with_new_instance
+from router.store import Store
+from router.store.from_thread import StoreFromThread
+
+CUT_S = 3.0
+"""How long requests that were cut may take to end, with the last commit. A plugin that takes longer is cancelled."""
+
+
+class Supervisor:
+    """A runner per configured destination, in the order of config.toml."""
+
+    def __init__(self, store: Store, clock: Clock, log: Log, metrics: Metrics, loops: LoopWatch | None = None) -> None:
+        #: This mapping is replaced and never changed, so a reader may await between two looks at it.
+        self.runners: Mapping[str, DestinationRunner] = {}
+        self.failed = asyncio.Event()  #: set when a destination ends that nobody asked to end
+        self.fault = ""  #: which one, and why
+        self.changing = asyncio.Lock()  #: held while destinations are exchanged or dropped
+        self._tasks: dict[DestinationRunner, asyncio.Task[None]] = {}  #: of all runners that have not ended yet
+        self._ending: set[DestinationRunner] = set()  #: those of them that were asked to end
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._metrics = metrics
+        self._loops = loops or LoopWatch(lambda: (), log)
+        self._isolated: set[str] = set()  #: destinations whose hooks held the loop: each has a thread now
+        self._moves: set[asyncio.Task[None]] = set()
+        self._is_ending = False
+
+    @asynccontextmanager
+    async def running(self, destinations: Iterable[Destination], on_leave: Callable[[], None]) -> AsyncIterator[None]:
+        """Run these destinations. Leaving cuts what is still in flight, and commits the outcomes that are known."""
+        try:
+            self._list({})
+            wanted = list(destinations)
+            self._store.claims.keep_for(
+                [destination.name for destination in wanted]
+            )  # from before their places are read
+            for destination in wanted:
+                await self._start(destination)
+            await self._report_removed()
+            yield
+        finally:
+            on_leave()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CUT_S):
+                    await self.end_all(lambda runner: runner.cut())
+            for task in self._tasks.values():
+                task.cancel()
+            await ended(self._tasks.values(), CUT_S)
+
+    async def exchange(
+        self,
+        wanted: Mapping[str, Destination],
+        changed: Collection[str],
+        added: Iterable[str],
+        removed: Collection[str],
+    ) -> None:
+        """Give the changed destinations their new settings, start the added ones, end the removed ones.
+
+        What is in flight first ends with the old settings. Until then the old runner stays listed. No destination waits for
+        another one. To be called with `changing` held.
+
+        Raises:
+            StoreError: a destination could not start. That is a fault of the supervisor, too.
+        """
+        self._store.claims.keep_for({*self.runners, *wanted})  # from before their places are read
+        self._isolated.difference_update(changed, removed)  # the new settings or the new plugin may be better
+        exchanges = [self._replace(name, wanted.get(name)) for name in (*changed, *added, *removed)]
+        results = await asyncio.gather(*exchanges, return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error
+        self._list({name: self.runners[name] for name in wanted})  # in the order of config.toml
+        self._store.claims.keep_for(wanted)
+        await self._report_removed()
+        results.clear()
+        gc.collect()  # former workers are large and full of cycles, and the oldest generation is hardly ever looked at
+
+    async def end_all(self, end: Callable[[DestinationRunner], None]) -> None:
+        """End every destination in this way, also those that are being exchanged."""
+        self._is_ending = True
+        self._end_those_there(end)
+        async with self.changing:
+            self._end_those_there(end)  # also what the exchange has started
+        await ended(self._tasks.values())
+
+    def in_flight(self) -> dict[str, int]:
+        """Requests on their way, of each destination that has any."""
+        return {runner.destination.name: runner.in_flight for runner in self._tasks if runner.in_flight}
+
+    async def forget(self, name: str) -> dict[str, int]:
+        """Drop all that is kept of a destination that is not configured. Raises CommandRefused."""
+        async with self.changing:
+            if name in self.runners:
+                raise CommandRefused("configured", f"{name} is configured: take it out of config.toml and reload first")
+            if name not in await self._store.queries.left_over(list(self.runners)):
+                raise CommandRefused("unknown_destination", f"nothing is kept of a destination {name!r}")
+            return await self._store.claims.forget(name)
+
+    async def _replace(self, name: str, destination: Destination | None) -> None:
+        """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""
+        is_there = name in self.runners
+        if is_there:
+            await self._end(self.runners[name])
+        if destination is None or self._is_ending:
+            self._list({other: runner for other, runner in self.runners.items() if other != name})
+            return
+        try:
+            await self._start(destination, has_changed=is_there)
+        except Exception as error:
+            self._fail(name, str(error))
+            raise
+
+    async def _start(self, destination: Destination, *, has_changed: bool = False) -> None:
+        name = destination.name
+        runner = self._make_runner(destination)
+        if has_changed:
+            runner.probe_at_once()
+        await runner.open()  # before anything more is accepted
+        self._tasks[runner] = asyncio.create_task(runner.run(), name=f"destination-{name}")
+        self._tasks[runner].add_done_callback(lambda task: self._on_end(runner, task))
+        self._list({**self.runners, name: runner})
+
+    def _make_runner(self, destination: Destination) -> DestinationRunner:
+        name, meter = destination.name, self._metrics.meter(destination.name)
+        if destination.config.delivery.isolation == "thread" or name in self._isolated:
+            store = StoreFromThread(self._store, asyncio.get_running_loop())
+            waiting = Waiting(destination, self._store.queries, self._clock, self._log)
+            alone = Runner(destination, store, self._clock, self._log, Random(), meter)
+            return ThreadRunner(alone, store, waiting, self._log, self._loops)
+
+        def move() -> None:
+            task = asyncio.create_task(self._isolate(name), name=f"isolate-{name}")
+            self._moves.add(task)
+            task.add_done_callback(self._on_moved)
+
+        runner = Runner(destination, self._store, self._clock, self._log, Random(), meter)
+        runner.when_slow(move)
+        return runner
+
+    def _on_moved(self, task: asyncio.Task[None]) -> None:
+        self._moves.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.emit("internal_error", reason="isolate", exc_info=error)
+
+    async def _isolate(self, name: str) -> None:
+        """Give a destination whose hooks hold the loop a thread of its own, until a reload changes it."""
+        async with self.changing:
+            runner = self.runners.get(name)
+            if runner is None or name in self._isolated or self._is_ending:
+                return
+            try:
+                destination = await in_thread(partial(with_new_instance, runner.destination))
+            except Exception as error:
+                words = f"it holds up all others, and cannot be moved to a thread of its own: {error!r}"
+                plugin = runner.destination.plugin_name
+                self._log.emit("plugin_failed", destination=name, plugin=plugin, hook="__init__", detail=words)
+                return
+            self._isolated.add(name)
+            words = "its hooks held up all others again and again: it runs in a thread of its own now"
+            self._log.emit("destination_isolated", destination=name, plugin=destination.plugin_name, detail=words)
+            await self._replace(name, destination)
+            gc.collect()  # as after an exchange
+
+    def _list(self, runners: Mapping[str, DestinationRunner]) -> None:
+        """These are the destinations from now on."""
+        self.runners = runners
+
+    async def _end(self, runner: DestinationRunner) -> None:
+        """Let what is in flight end with its settings. A store that fails meanwhile ends the daemon; that is watched elsewhere."""
+        self._ending.add(runner)
+        runner.stop()
+        await ended([self._tasks[runner]] if runner in self._tasks else [])
+
+    def _end_those_there(self, end: Callable[[DestinationRunner], None]) -> None:
+        for runner in self._tasks:
+            self._ending.add(runner)
+            end(runner)
+
+    def _on_end(self, runner: DestinationRunner, task: asyncio.Task[None]) -> None:
+        del self._tasks[runner]
+        error = None if task.cancelled() else task.exception()
+        if runner in self._ending:
+            self._ending.remove(runner)
+        else:
+            if error is not None and not self._store.health.broken:
+                words = runner.destination.redact("".join(traceback.format_exception(error)))
+                self._log.emit("internal_error", destination=runner.destination.name, reason="ended", detail=words)
+            self._fail(runner.destination.name, "cancelled" if task.cancelled() else str(error))
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.fault = self.fault or f"destination {name} ended: {reason}"
+        self.failed.set()
+
+    async def _report_removed(self) -> None:
+        """Tell which destinations are no longer configured. What they hold and their dead letters are kept; they keep the log
+        for `store.retention` only."""
+        for name, kept in (await self._store.queries.left_over(list(self.runners))).items():
+            words = "kept until it is back or dropped; queued events only for store.retention"
+            paste = to_paste(f"destinations drop {name}")
+            self._log.emit("destination_removed", destination=name, **kept, detail=words, paste=paste)
+
+
+async def ended(tasks: Iterable[asyncio.Future[Any]], within_s: float | None = None) -> None:
+    """Wait until all of these have ended, with a result or with an error."""
+    if waiting := list(tasks):
+        await asyncio.wait(waiting, timeout=within_s)
