@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from urllib.parse import quote, urlencode
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote, urlencode, urlsplit
 
-from router.cli.place import Failed, Place
-
-if TYPE_CHECKING:
-    from router.config import Listen
+from router.cli.endpoint import AdminAt, Failed, admin_of, program
+from router.cli.options import Common, config_hint
 
 TIMEOUT_S = 30.0
 
@@ -21,7 +20,7 @@ class NobodyThere(Failed):
     """Nothing listens at the daemon's address."""
 
 
-class Broken(Failed):
+class ConnectionLost(Failed):
     """The connection ended, or there was no answer in time. What was asked for may have happened."""
 
 
@@ -35,7 +34,7 @@ class Refused(Failed):
         self.answer = answer
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """Status, headers by lower-case name, and the body as JSON (None where it is none)."""
 
     status: int
@@ -46,12 +45,20 @@ class Answer(NamedTuple):
 class Client:
     """Requests to one listener. To be left by `with`, or by `close`."""
 
-    def __init__(self, listen: Listen, headers: Mapping[str, str]) -> None:
-        if not listen.port:
-            raise Failed(f"{listen} takes any free port, so nobody can find it; name a port in config.toml")
-        self.listen = listen
+    def __init__(self, url: object, headers: Mapping[str, str]) -> None:
+        """`url`: of the listener; without a scheme it is plain HTTP. Raises Failed where nothing can be asked there."""
+        self.listen = str(url).removeprefix("http://")  #: as people read it
         self._headers = {"Content-Type": "application/json", **headers}
-        self._connection = http.client.HTTPConnection(listen.host, listen.port, timeout=TIMEOUT_S)
+        try:
+            parts = urlsplit(str(url) if "://" in str(url) else f"http://{url}")
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise Failed(f"{url} is no URL") from None
+        if port == 0:
+            raise Failed(f"{self.listen} takes any free port, so nobody can find it; name a port in config.toml")
+        self._path = parts.path.rstrip("/")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(host, port, timeout=TIMEOUT_S)
 
     def __enter__(self) -> Self:
         return self
@@ -65,30 +72,45 @@ class Client:
         """End the connection."""
         self._connection.close()
 
-    def request(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """One request. Raises NobodyThere or Broken; the next request starts with a new connection then."""
-        try:
-            self._connection.request(method, path, body, self._headers)
+    def request(self, method: str, path: str, body: bytes | None = None) -> Response:
+        """One request. Raises NobodyThere or ConnectionLost; the next request starts with a new connection then."""
+        self.begin(method, path, body)
+        return self.answer()
+
+    def begin(self, method: str, path: str, body: bytes | None = None) -> None:
+        """Send a request, whose answer `answer` waits for. Raises as `request`."""
+        with self._told_as_ours():
+            self._connection.request(method, self._path + path, body, self._headers)
+
+    def answer(self) -> Response:
+        """Wait for the answer to what `begin` sent. Raises as `request`."""
+        with self._told_as_ours():
             response = self._connection.getresponse()
             text = response.read()
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        return Response(response.status, {name.lower(): held for name, held in response.getheaders()}, value)
+
+    @contextmanager
+    def _told_as_ours(self) -> Iterator[None]:
+        try:
+            yield
         except ConnectionRefusedError:
             self.close()
             raise NobodyThere(f"nothing listens at {self.listen}") from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise Broken(f"no answer from {self.listen}: {str(error) or type(error).__name__}") from None
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        return Answer(response.status, {name.lower(): held for name, held in response.getheaders()}, value)
+            raise ConnectionLost(f"no answer from {self.listen}: {str(error) or type(error).__name__}") from None
 
 
 class Admin(Client):
-    """The admin API of the daemon that runs by this config.toml."""
+    """The admin API of a daemon."""
 
-    def __init__(self, place: Place) -> None:
-        super().__init__(place.admin, {"Authorization": f"Bearer {place.token}"} if place.token else {})
+    def __init__(self, at: AdminAt) -> None:
+        super().__init__(at.url, {"Authorization": f"Bearer {at.token}"} if at.token else {})
+        self._at = at
 
     def get(self, *path: str, **query: str | None) -> dict[str, Any]:
         """Ask. Path segments are quoted here. Raises Refused."""
@@ -110,14 +132,33 @@ class Admin(Client):
         if answer.status == 503 and path == "/readyz":  # its body says why
             return answer.json
         if answer.json.get("code") == "unauthorized":
-            raise Failed(
-                "the daemon asks for its token: provide it where admin.token of config.toml looks for it"
-                " (a token that was changed counts from the daemon's next start)"
-            )
+            raise Refused(answer.status, {**answer.json, "error": self._no_token()})
         if answer.status >= 400:
             raise Refused(answer.status, answer.json)
         return answer.json
 
+    def _no_token(self) -> str:
+        provide = "give it with --token or SEGMENT_ROUTER_TOKEN"
+        if self._at.lacks:
+            return f"the daemon asks for its token, and admin.token is not to be had here: {self._at.lacks}; {provide}"
+        what = "another token" if self._at.token else "its token"
+        return (
+            f"the daemon asks for {what}: {provide}, or where admin.token of config.toml looks for it"
+            " (a token that was changed counts from the daemon's next start)"
+        )
+
 
 def _joined(path: tuple[str, ...]) -> str:
     return "/" + "/".join(quote(part, safe="") for part in path)
+
+
+@contextmanager
+def running_daemon(common: Common) -> Iterator[Admin]:
+    """The admin API of the daemon. Raises NobodyThere where none runs."""
+    with Admin(admin_of(common)) as admin:
+        try:
+            yield admin
+        except NobodyThere:
+            words = f"daemon is not running at {admin.listen}, and only a running one can change anything"
+            start = "" if common.url else f"; start it: {program()} serve{config_hint(common.config)}"
+            raise NobodyThere(words + start) from None

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
+import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, ParamSpec
 
 import typer
+
+from router.cli.lazy import lazy
+from router.clock import SystemClock
+
+if TYPE_CHECKING:
+    from router.config import units
+else:
+    units = lazy("router.config.units")
+
+P = ParamSpec("P")
 
 ENV = "SEGMENT_ROUTER_CONFIG"
 DEFAULT = "config.toml"
@@ -14,7 +28,18 @@ DEFAULT = "config.toml"
 ConfigFile = Annotated[Path, typer.Option("--config", envvar=ENV, metavar="FILE", help="The configuration.")]
 """Which config.toml: it says where the daemon listens and where the store is."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, in the shape of the admin API.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="SEGMENT_ROUTER_URL", metavar="URL", help="The admin API of a daemon elsewhere."),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token", envvar="SEGMENT_ROUTER_TOKEN", metavar="TOKEN", help="Its admin token, in place of config.toml's."
+    ),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, in the shape of the admin API; errors too.")]
 
 Source = Annotated[str | None, typer.Option("--source", metavar="NAME", help="The source, by its name in config.toml.")]
 
@@ -26,8 +51,82 @@ User = Annotated[
 ]
 
 
-def config_hint(config: Path) -> str:
-    """What a line to paste needs so that it reads the same file: empty where that is what it reads anyway."""
-    import shlex
+After = Annotated[str | None, typer.Option("--after", metavar="KEY", help="Where the page before ended.")]
 
+Reason = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="Only those dead for this reason.")]
+
+
+def _instant(text: str | None) -> str | None:
+    """The text as it is. Raises BadParameter where it is no time."""
+    if text is not None:
+        try:
+            units.parse_instant(text, SystemClock().now_ms())
+        except (ValueError, OverflowError) as error:
+            raise typer.BadParameter(str(error)) from None
+    return text
+
+
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="TIME",
+        callback=_instant,
+        help="From then on: 2026-01-31T10:00:00Z, or 36h for so long ago.",
+    ),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", callback=_instant, help="Before then; the same forms.")
+]
+
+NameInFile = Annotated[str, typer.Argument(metavar="NAME", help="Its name in config.toml.")]
+
+
+class Common(NamedTuple):
+    """Which daemon a verb asks, and whether it answers in JSON."""
+
+    config: Path
+    url: str | None
+    token: str | None
+    as_json: bool
+
+
+def _options(config: ConfigFile = Path(DEFAULT), url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
+    """The options of every verb that asks a daemon."""
+
+
+def asks(verb: Callable[Concatenate[Common, P], None]) -> Callable[..., None]:
+    """For a verb that asks a daemon: its first parameter stands for --config, --url, --token and --json."""
+    signature = inspect.signature(verb, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    shared = inspect.signature(_options, eval_str=True).parameters
+
+    @functools.wraps(verb)
+    def run(**given: Any) -> None:
+        verb(Common(**{name: given.pop(name) for name in shared}), **given)  # type: ignore[call-arg]
+
+    run.__signature__ = signature.replace(parameters=[*own, *shared.values()])  # type: ignore[attr-defined]
+    return run
+
+
+def config_hint(config: Path) -> str:
+    """The --config option for a line to paste; empty where the line reads this file by default."""
     return "" if str(config) == os.environ.get(ENV, DEFAULT) else f" --config {shlex.quote(str(config))}"
+
+
+def hint(common: Common) -> str:
+    """The options for a line to paste that asks the same daemon. A token is never shown."""
+    if common.url is None:
+        return config_hint(common.config)
+    return "" if common.url == os.environ.get("SEGMENT_ROUTER_URL") else f" --url {shlex.quote(common.url)}"
+
+
+def given_before(context: typer.Context, common: Common) -> Common:
+    """The options of `destinations test` and `drop`: they may also stand before the verb."""
+    before = context.parent.params if context.parent else {}
+
+    def is_typed(name: str) -> bool:
+        source = context.get_parameter_source(name)
+        return source is not None and source.name == "COMMANDLINE"
+
+    return common._replace(**{key: before[key] for key in common._fields if key in before and not is_typed(key)})

@@ -6,27 +6,34 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, NamedTuple, cast
-
-from aiolimiter import AsyncLimiter
+from typing import Any, NamedTuple
 
 from router.clock import SystemClock
-from router.decide.decide import Held, Settled
-from router.decide.gate import Supplies
-from router.deliver.attempt import CALL_TIMEOUTS, Attempt
-from router.deliver.book import Book
-from router.deliver.lanes import Entry, Lane
-from router.deliver.runner import open_lifetime, open_session
-from router.deliver.turns import Mapped, Result, Turns
-from router.destinations import Destination, preview
+from router.decide.decide import Decision, Deliver, Held, Settled, decide
+from router.decide.group_readiness import GroupReadiness
+from router.deliver.commit.unit_of_work import UnitOfWork
+from router.deliver.lanes.delivery import Delivery
+from router.deliver.lanes.lane import Lane
+from router.deliver.process.filtering import make_preparer
+from router.deliver.process.mapper import Mapped, Mapper, NotMapped
+from router.deliver.process.plugin_state import PluginState
+from router.deliver.process.prepare import gate_view, standing_of
+from router.deliver.send.http_client import open_client
+from router.deliver.send.rate_limit import RateLimit
+from router.deliver.send.sender import CALL_TIMEOUTS, Attempt
 from router.plugin import Item, Pause, Reject, RetryLater, Skip, Split
-from router.store import Company, CursorRow, Known, Loaded, LogRow, Membership, Status, Store
+from router.plugin_host import Destination, preview
+from router.plugin_host.lifetime import Lifetime, LifetimeFault
+from router.store import CursorRow, DirectorySnapshot, GroupProfile, LogRow, Membership, Status
 from router.testing.samples import CALLS, GROUP, USER, sample_call
 
-OK, FAILED, SECRET_MISSING, NO_CHECK = "ok", "failed", "secret_missing", "no_check"
-"""What can come of a check."""
+OK = "ok"
+FAILED = "failed"
+SECRET_MISSING = "secret_missing"
+NO_CHECK = "no_check"
+"""The results of a check."""
 
 
 class Checked(NamedTuple):
@@ -43,21 +50,26 @@ async def check(destination: Destination) -> Checked:
         words = "its plugin knows no way to try the credentials without sending an event"
         return Checked(NO_CHECK, words)
     delivery = destination.config.delivery
-    limiter = AsyncLimiter(delivery.rate.count, delivery.rate.per_s) if delivery.rate else None
+    clock = SystemClock()
+    rate = RateLimit(delivery.rate, clock) if delivery.rate else None
     try:
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(open_session(destination))
-            await stack.enter_async_context(open_lifetime(destination))
-            sender = Attempt(destination, session, SystemClock(), limiter)
+            client = await stack.enter_async_context(open_client(delivery))
+            lifetime = Lifetime(destination)
+            await lifetime.open()
+            stack.push_async_callback(lifetime.close)
+            sender = Attempt(destination, client, clock, rate)
             async with asyncio.timeout(CALL_TIMEOUTS * delivery.timeout_s):
                 words = await destination.hooks["check"](sender)
                 if not isinstance(words, str):
                     raise TypeError(f"check returned {type(words).__name__}: want text")
     except (Reject, RetryLater, Pause, Split) as outcome:
-        return Checked(FAILED, destination.redact(outcome.detail), outcome.reason)
+        return Checked(FAILED, destination.redact(outcome.detail), destination.redactor.word(outcome.reason))
+    except LifetimeFault as fault:
+        return Checked(FAILED, destination.redact(str(fault)), "plugin_error")
     except TimeoutError:
         return Checked(FAILED, "the plugin's check took too long", "timeout")
-    except Exception:  # a third party's code: whatever it raises, the operator reads it
+    except Exception:  # a third party's code may raise anything; the operator reads the traceback
         return Checked(FAILED, destination.redact(traceback.format_exc(limit=-8)), "plugin_error")
     return Checked(OK, destination.redact(words))
 
@@ -73,41 +85,58 @@ async def map_samples(destination: Destination) -> dict[str, dict[str, Any]]:
     source = next((name for name in table.sources if name != "*"), "website")
     warnings: list[str] = []
     cursor = CursorRow(0, 0, set(), 0, 0, Status(), added=False)
-    turns = Turns(
-        destination,
-        cast(Store, _Directory()),
-        Book(destination.name, cursor, SystemClock(), lambda: None),
-        Supplies(0, 0, ()),
-        lambda reason, **numbers: warnings.append(reason),
-    )
+    readiness = GroupReadiness(0, 0, ())
+    work = UnitOfWork(destination.name, "", cursor, SystemClock(), lambda: None)
+    plugin_state = PluginState(_NoState(), work)
+    mapper = Mapper(destination, plugin_state, readiness.is_refused, lambda reason, **numbers: warnings.append(reason))
+    preparer = make_preparer(destination, _Directory(), readiness, mapper)
     found = {}
     for pos, type in enumerate(CALLS, start=1):
         call = sample_call(type, source)
         row = LogRow(pos, call.received_at, call.source, type, call.user_key, call.message_id, call.body)
-        entry = Entry(row, Lane(call.user_key, loaded=True))
-        await turns.prepare([entry])
-        found[type] = {**_told(turns.take(entry), destination), "warnings": warnings[:]}
+        delivery = Delivery(row, Lane(call.user_key, is_loaded=True))
+        prepared = await preparer.prepare([delivery])
+        turn = prepared.turns[id(delivery)]
+        decision: Decision | Reject = turn.decision
+        if delivery.event is not None and not isinstance(decision, Settled | Reject):
+            decision = decide(delivery.event, destination, standing_of(delivery), gate_view(prepared, readiness))
+        result: Decision | Mapped | NotMapped | Reject = decision
+        if isinstance(decision, Deliver):
+            result = mapper.map(delivery, prepared.known, turn.state_key)
+        found[type] = {**_told(result, destination), "warnings": warnings[:]}
         warnings.clear()
     return found
 
 
 class _Directory:
-    """All that a turn asks of a store: the samples' user has belonged to their group from before the first sample."""
+    """The samples' user has belonged to their group from before the first sample."""
 
-    async def known(self, user_keys: Sequence[str], group_ids: Sequence[str]) -> Known:
+    async def known(
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+    ) -> DirectorySnapshot:
         key = f"u:{USER.id}"
-        return Known(
+        return DirectorySnapshot(
             people={key: USER.traits},
-            companies={GROUP.id: Company(GROUP.traits, dict.fromkeys(GROUP.traits, 0))},
+            companies={GROUP.id: GroupProfile(GROUP.traits, dict.fromkeys(GROUP.traits, 0))},
             memberships={key: [Membership(0, GROUP.id, 0)]},
         )
 
-    async def load(self, destination: str, user_keys: Sequence[str], state_keys: Sequence[str]) -> Loaded:
-        return Loaded()
+
+class _NoState:
+    """No plugin remembers anything yet."""
+
+    async def load(self, state_keys: Sequence[str]) -> dict[str, bytes]:
+        return {}
+
+    async def due_timers(self, now_ms: int, limit: int) -> list[tuple[str, int, str]]:
+        return []
+
+    async def next_timer(self, after_ms: int) -> int | None:
+        return None
 
 
-def _told(result: Result, destination: Destination) -> dict[str, Any]:
-    match result:
+def _told(result: Decision | Mapped | NotMapped | Reject, destination: Destination) -> dict[str, Any]:
+    match result.outcome if isinstance(result, NotMapped) else result:
         case Mapped(items=items):
             return _outcome("deliver", requests=[preview(run, destination) for run in _runs(items, destination)])
         case Settled(state=state, reason=reason):

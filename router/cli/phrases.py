@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from router.cli.show import count, instant, span
+from router.cli.output import count, instant, span
 
 SKIPPED = {
     "unsupported": "its plugin has no use for {type} calls as configured",
@@ -18,17 +19,21 @@ FILTERED = {
     "disabled": "the destination is disabled in config.toml",
     "source": "source {source} is not connected to it (`sources` in config.toml)",
     "integrations": "the event's own `integrations` leave this destination out",
-    "filter": "the destination's `filter` leaves it out",
+    "filter": "the destination's `filter` is not true for it",
+    "event_name": "`event_names` in the destination's mapping drops events of this name",
+    "filter_drop": "{filter} drops it",
+    "filter_sample": "it is not in the share that {filter} lets through",
 }
 QUEUED = {
-    "in_flight": "its turn comes, or its answer is awaited",
+    "in_flight": "it waits for its turn or for the vendor's answer",
     "behind_lane": "an earlier event of the same user comes first",
+    "released": "its group is known, so it was released; it goes out in its turn",
 }
 RETRYING = {
     "timeout": "the vendor did not answer in time",
     "connection": "the connection to the vendor failed",
     "dns": "the vendor's address was not found",
-    "tls": "no secure connection to the vendor came about",
+    "tls": "no secure connection to the vendor could be made",
 }
 DEAD = {
     "rejected": "the vendor refused it",
@@ -40,13 +45,14 @@ DEAD = {
     "abandoned": "it was trimmed while this destination was removed",
     "invalid_id": "its id cannot be one at the vendor",
 }
-STATES = {
-    "by_hand": "paused by an operator; `resume` ends it",
+PAUSED = {
+    "by_hand": "paused by an operator",
     "retry_after": "paused because the vendor asked for it",
-    "credentials": "paused because the vendor refused our key; nothing is lost, correct it and reload",
-    "set_up": "paused because of its set-up; nothing is lost, correct it and reload",
-    "internal": "paused after a fault of the router itself; its log has the reason",
+    "credentials": "paused because the vendor refused our key",
+    "set_up": "paused because its set-up is wrong",
+    "internal": "paused after a fault of the router itself, and its log has the reason",
 }
+MAX_DETAIL = 200
 
 
 def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, Any] | None = None) -> str:
@@ -60,23 +66,64 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
     at = instant(told["at"])
     match state:
         case "delivered" if reason == "dry_run":
-            return f"dry run {at}: nothing was sent"
+            sent = [one for one in told["attempts"] if one["reason"] == "replayed"]
+            later = f" then; a replay sent it {instant(sent[-1]['at'])}" if sent else ""
+            return f"dry run {at}: nothing was sent{later}"
         case "delivered":
             return f"delivered {at}" + (f" ({reason})" if reason else "")
         case "held":
-            return f"held since {at}: waits for {waiting(reason, user_of(event), (waits or {}).get('group_id'))}"
+            what = waiting(reason, user_of(event), (waits or {}).get("group_id"))
+            call = told.get("group_call")
+            return f"held since {at}: waits for {what}" + (f": {_on_its_way(call)}" if call else "")
         case "skipped":
             return f"skipped {at}: {_filled(SKIPPED, reason, event)}"
         case "filtered":
-            return f"filtered {at}: {_filled(FILTERED, reason, event)}"
+            return f"filtered {at}: {_filled(FILTERED, reason, {**event, 'filter': told.get('detail')})}"
         case "retrying":
-            return f"retrying since {at}: {trouble(reason)}; tried again with growing waits"
+            return f"retrying since {at}: {trouble(reason)}; {_next_attempt(told)}"
         case "queued":
-            return f"queued: {QUEUED.get(reason, reason or 'its turn comes')}"
+            first = told.get("behind")
+            return f"queued: {QUEUED.get(reason, reason or 'its turn comes')}" + (
+                f": {_on_its_way(first)}" if first else ""
+            )
         case "dead":
             why, detail = DEAD.get(reason, reason), told.get("detail")
             return f"dead since {at}: {why}" + (f": {detail}" if detail and detail != why else "")
     return f"{state} {at} {reason}".rstrip()
+
+
+def _next_attempt(told: Mapping[str, Any]) -> str:
+    at = told.get("next_attempt_at")
+    return f"next attempt {instant(at)}" if at else "tried again with growing waits"
+
+
+def _on_its_way(told: Mapping[str, Any]) -> str:
+    """An event that another one waits for."""
+    named = told["message_id"] or "it"
+    if told["state"] == "retrying":
+        return f"{named} is retrying ({trouble(told['reason'])}; {_next_attempt(told)})"
+    return f"{named} was accepted and is {told['state']}"
+
+
+def timers_of(told: Mapping[str, Any], whose: str) -> str | None:
+    """How many timers are set, and when the next is due; None where none is."""
+    if not told.get("timers"):
+        return None
+    n, due = told["timers"], instant(told["next_timer_at"])
+    return f"{whose}: {count(n, 'timer')} {'is' if n == 1 else 'are'} set, the next for {due}"
+
+
+def filter_lines(told: Mapping[str, Any]) -> list[str]:
+    """The expression that keeps an event back, and whether the filters are others by now; nothing for other outcomes."""
+    if "expression" not in told:
+        return []
+    shown = " ".join(told["expression"].split())
+    if told["reason"] == "event_name" and not told.get("changed"):
+        return []
+    if told.get("changed"):
+        today = f"today's keep it back by: {shown}" if shown else "today's let it through, so a replay would send it"
+        return [f"the filters were changed since; {today}"]
+    return [f"filter: {shown}"]
 
 
 def checked(result: str, detail: str, reason: str) -> list[str]:
@@ -113,10 +160,11 @@ def trial(type: str, told: Mapping[str, Any]) -> str:
 
 
 def _filled(sentences: Mapping[str, str], reason: str, event: Mapping[str, Any]) -> str:
-    """The sentence for a reason; a reason of the plugin's own stands for itself."""
+    """The sentence for a reason. A plugin's own reason is shown as it is."""
     if reason not in sentences:
         return reason
-    return sentences[reason].format(type=event.get("type") or "these", source=event.get("source"))
+    title = f'the filter "{event["filter"]}"' if event.get("filter") else "one of its `filters`"
+    return sentences[reason].format(type=event.get("type") or "these", source=event.get("source"), filter=title)
 
 
 def waiting(reason: str, user: str, group_id: str | None) -> str:
@@ -125,6 +173,18 @@ def waiting(reason: str, user: str, group_id: str | None) -> str:
         return f"a group call for {user}"
     trait = reason.removeprefix("group_").removesuffix("_unknown")
     return f"the {trait} of " + (f"group {group_id}" if group_id else f"the group of {user}")
+
+
+def refused(row: Mapping[str, Any]) -> str | None:
+    """The group call that the vendor refused, where that is why a user waits."""
+    call = row.get("refused")
+    if not call:
+        return None
+    named = call["message_id"] or "of theirs"
+    why = DEAD.get(call["reason"], call["reason"])
+    return (
+        f"group call {named} does not count here ({why}, {instant(call['at'])}); the next one that is not refused does"
+    )
 
 
 def waits_of(name: str, waiting_for: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -161,9 +221,16 @@ def user_of(event: Mapping[str, Any]) -> str:
 
 def attempt(tried: Mapping[str, Any]) -> str:
     """One try to send, as a line."""
-    what = f"status {tried['status']}" if tried["status"] else tried["error"] or tried["reason"]
-    words = f"; {tried['error']}" if tried["status"] and tried["error"] else ""
-    return f"attempt {instant(tried['at'])}: {what} after {tried['duration_ms']} ms{words}"
+    status, error, reason = tried["status"], tried["error"], tried["reason"]
+    what = f"status {status}" if status else error or reason or "done"
+    words = f"; {without_status(error, status)}" if status and error else ""
+    again = "; sent again by a replay" if reason == "replayed" else ""
+    return f"attempt {instant(tried['at'])}: {what} after {tried['duration_ms']} ms{words}{again}"
+
+
+def without_status(words: str, status: int | None) -> str:
+    """The vendor's words without the status that our own words name already."""
+    return re.sub(rf"^status[ _]{status}\b:? *", "", words) or f"status {status}"
 
 
 def request_lines(shown: Mapping[str, Any]) -> list[str]:
@@ -182,24 +249,65 @@ def _text(value: Any) -> str:
 
 
 def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
-    """Why a destination does not simply run; None where it does."""
+    """Why a destination is not running; None while it runs."""
     state, reason = counts.get("state", "running"), counts.get("state_reason", "")
     if state == "running":
         return None
     if state == "stopped":
-        last = {key: counts.get(f"last_{key}") for key in ("state", "state_reason", "state_since")}
+        keys = ("state", "state_reason", "state_detail", "state_since", "state_until")
+        last = {key: counts.get(f"last_{key}") for key in keys}
         sentence = trouble_of(name, last)
         return sentence and f"last known: {sentence}"
-    since = f", since {instant(counts.get('state_since'))}"
+    since, until = instant(counts.get("state_since")), counts.get("state_until")
     if state == "paused":
-        return f"{name} is {STATES.get(reason, f'paused ({reason})')}{since}"
+        detail = (counts.get("state_detail") or "").partition("\n")[0][:MAX_DETAIL]
+        what = PAUSED.get(reason, f"paused by its plugin: {reason}") + (f" ({detail})" if detail else "")
+        return f"{name} is {what}, since {since}; {_end_of_pause(name, reason, until)}"
     if state == "breaker_open":
-        return f"{name} fails again and again ({trouble(reason)}): one probe at a time{since}"
+        probes = f"one probe at a time, the next from {instant(until)} on" if until else "one probe at a time"
+        return (
+            f"{name} fails again and again ({trouble(reason)}), since {since}; {probes}; `resume {name}` sends at once"
+        )
     return f"{name} is disabled in config.toml" if state == "disabled" else f"{name}: {state} {reason}".rstrip()
 
 
+def _end_of_pause(name: str, reason: str, until: str | None) -> str:
+    """What ends a pause, and when."""
+    if reason in ("by_hand", "internal") or not until:
+        return f"`resume {name}` ends it"
+    if reason == "retry_after":
+        return f"it goes on by itself {instant(until)}; `resume {name}` ends it at once"
+    mend = "correct it and `reload`; " if reason in PAUSED else ""
+    return f"nothing is lost: {mend}it probes from {instant(until)} on; `resume {name}` ends it at once"
+
+
+def slow_hooks(row: Mapping[str, Any]) -> list[str]:
+    """The hooks of a destination that held an event loop, and whether it has a thread of its own."""
+    told = [
+        f"{row['name']}: hook {hook} held the event loop {count(slow['count'], 'time')}, for {slow['longest_s']} s at most"
+        + (f", last with {slow['last_message_id']}" if slow["last_message_id"] else "")
+        for hook, slow in row.get("slow_hooks", {}).items()
+    ]
+    return [*told, f"{row['name']} runs in a thread of its own"] if row.get("isolation") == "thread" else told
+
+
+def beside(name: str, counts: Mapping[str, Any]) -> list[str]:
+    """What the seven states of a destination do not show: what was only a dry run, what a replay sent beside them, its timers."""
+    told = []
+    if (dry := counts.get("dry_run", 0)) and counts.get("mode") != "dry-run":
+        told.append(
+            f"{name}: of {counts['delivered']:,} delivered, {count(dry, 'event')} only in a dry run: never sent"
+        )
+    if n := counts.get("replayed", 0):
+        told.append(
+            f"{name}: a replay has delivered {count(n, 'event')} beside these: from before it began, or once more"
+        )
+    timers = timers_of(counts, name)
+    return [*told, timers] if timers else told
+
+
 def adds_up(name: str, total: int, accepted: int) -> str:
-    """What the seven states of a destination add up to; fewer than all where it was added later."""
+    """The sum of a destination's seven states. It is less than all accepted events if the destination was added later."""
     if total == accepted:
         return f"{name}: the seven states add up to the {count(accepted, 'accepted event')}"
     before = f"{count(accepted - total, 'event')} came before"
@@ -228,10 +336,12 @@ def replay(job: Mapping[str, Any]) -> str:
         return "nothing was replayed yet"
     what = "dead letters" if job["dead"] else "events"
     chosen = f" since {instant(job['since'])}" if job["since"] else ""
-    fed = f"{job['fed']} of {job['total']} {what}{chosen} are on their way or done"
+    fed = f"{job['fed']:,} of {job['total']:,} {what}{chosen} are on their way or done"
+    if left_out := job.get("left_out", 0):
+        fed += f", {left_out:,} left out (they wait already, or are gone)"
     match job["state"]:
         case "running":
-            return f"replay runs: {fed}, {job['per_second']} a second; {job['remaining']} to go"
+            return f"replay runs: {fed}, {job['remaining']:,} to go; {job['per_second']} a second"
         case "stopped":
             return f"replay was stopped {instant(job['ended_at'])}: {fed}"
     return f"replay ended {instant(job['ended_at'])}: {fed}"

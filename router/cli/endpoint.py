@@ -1,0 +1,196 @@
+"""Where the daemon is asked and where its store is; and how this program is called.
+
+A daemon that runs says it in a file beside its store; else config.toml says it. Verbs read only the tables they need, and look up
+only the secret they need: an operator's shell has none of those that the destinations ask for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+from router import runtime_file
+from router.cli.lazy import lazy
+from router.cli.options import Common
+from router.errors import ConfigError, RouterError
+from router.runtime_file import Running
+
+if TYPE_CHECKING:
+    from router import config as configuration
+    from router.config import Draft, Listen, Operator
+else:
+    configuration = lazy("router.config")
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""A daemon that listens on every address is reached on this one."""
+
+SERVICE_FOLDERS = (Path("/etc"), Path("/var/lib"))
+"""Where systemd has the ConfigurationDirectory and the StateDirectory of a service, which usually have one name."""
+
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+STATE = "STATE_DIRECTORY"
+
+
+class Failed(RouterError):
+    """A verb failed. The message is for the person who called it. Exit code 1."""
+
+
+class AdminAt(NamedTuple):
+    """How the admin API is asked."""
+
+    url: str
+    token: str | None
+    lacks: str = ""  #: what config.toml names as its token and is not to be found here
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """Where the daemon and its store are."""
+
+    path: Path  #: of config.toml
+    ingest: str
+    admin: str
+    store: Path
+    running: Running | None
+    environ: Mapping[str, str]  #: where secrets and the folder of the state are looked up
+
+
+def locate(path: Path) -> Endpoint:
+    """Where they are by config.toml and by what a running daemon has written down.
+
+    Raises ConfigError with what is wrong with the tables [server], [admin] and [store].
+    """
+    found = None
+    for environ in _environments(path):
+        found = _locate(path, environ)
+        if found.running or found.store.exists():
+            return found
+    assert found is not None
+    return found
+
+
+def admin_of(common: Common) -> AdminAt:
+    """The admin API that these options mean. Raises ConfigError where config.toml does not say it."""
+    if common.url is not None:
+        return AdminAt(_checked(common.url), common.token)
+    return local_admin(locate(common.config), common.token)
+
+
+def local_admin(endpoint: Endpoint, token: str | None) -> AdminAt:
+    """The admin API of this machine's daemon, with the token that is given or that config.toml names."""
+    if token is not None:
+        return AdminAt(endpoint.admin, token)
+    draft, raw = _open(endpoint.path, endpoint.environ)
+    wanted = raw.get("admin", {}).get("token") or None
+    if not isinstance(wanted, dict):
+        return AdminAt(endpoint.admin, wanted)
+    found, missing = draft.secret(wanted, "admin.token")
+    if draft.problems:
+        raise ConfigError(draft.problems)
+    return AdminAt(endpoint.admin, found, missing.what if missing else "")
+
+
+def operator_of(path: Path) -> tuple[Mapping[str, str], Operator]:
+    """For verbs that read all of config.toml: the environment to read it in, and who reads it."""
+    try:
+        endpoint = locate(path)
+    except ConfigError:  # whoever reads all of it tells
+        return os.environ, configuration.Operator()
+    running = endpoint.running
+    if running is None or running.uid == os.geteuid():
+        return endpoint.environ, configuration.Operator()
+    return endpoint.environ, configuration.Operator(running.uid, running.gid)
+
+
+def write_key(path: Path, name: str | None) -> str:
+    """The write key of a source: the first enabled one that takes Segment's calls, unless named.
+
+    Raises:
+        ConfigError: this source's table is faulty, or its key cannot be found.
+        BadParameter: there is no such source.
+        Failed: it is disabled, or there is none to choose.
+    """
+    draft, raw = _open(path, os.environ)
+    tables = list(draft.tables(raw, "source"))
+    wanted = [(w, t) for w, t in tables if (t.get("name") == name if name else _takes_calls(t))]
+    if not wanted:
+        names = [str(table.get("name")) for _, table in tables]
+        if name:
+            raise typer.BadParameter(configuration.unknown(name, names, "source"), param_hint="--source")
+        raise Failed(f"no source that takes Segment's calls is enabled in {path}")
+    draft.source(*wanted[0])
+    if not draft.sources:
+        raise ConfigError(draft.problems)
+    source = draft.sources[0][1]
+    if not source.enabled:
+        raise Failed(f'source "{source.name}" is disabled: what it sends is discarded')
+    return source.write_keys[0]
+
+
+def _takes_calls(table: Mapping[str, Any]) -> bool:
+    return table.get("enabled", True) is True and table.get("kind", "segment") == "segment"
+
+
+def _environments(path: Path) -> Iterator[dict[str, str]]:
+    """Environments to read config.toml in: this one; else with the state of the service that has its file in /etc/NAME."""
+    environ = dict(os.environ)
+    folder = path.absolute().parent
+    configuration_folder, state_folder = SERVICE_FOLDERS
+    if STATE not in environ and folder.parent == configuration_folder:
+        yield {**environ, STATE: str(state_folder / folder.name)}
+    yield environ
+
+
+def _locate(path: Path, environ: dict[str, str]) -> Endpoint:
+    draft, raw = _open(path, environ)
+    admin = raw.get("admin", {})
+    if isinstance(admin, dict):
+        admin = {key: value for key, value in admin.items() if key != "token"}
+    tables = (
+        draft.section(configuration.ServerConfig, raw.get("server", {}), "server"),
+        draft.section(configuration.AdminConfig, admin, "admin"),
+        draft.section(configuration.StoreConfig, raw.get("store", {}), "store"),
+    )
+    server, listener, store = tables
+    if draft.problems or not (server and listener and store):
+        raise ConfigError(draft.problems)
+    running = runtime_file.find(store.path)
+    if running and running.credentials:
+        environ = {CREDENTIALS: running.credentials, **environ}
+    ingest, admin_url = (_url(server.listen), _url(listener.listen)) if not running else (running.ingest, running.admin)
+    return Endpoint(draft.path, ingest, admin_url, store.path, running, environ)
+
+
+def _open(path: Path, environ: Mapping[str, str]) -> tuple[Draft, dict[str, Any]]:
+    try:
+        return configuration.Draft(path, environ), tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        raise ConfigError(configuration.examine(path, environ).problems) from None
+
+
+def _url(listen: Listen) -> str:
+    return f"http://{dataclasses.replace(listen, host=EVERYWHERE.get(listen.host, listen.host))}"
+
+
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url!r} is no URL; write e.g. http://10.0.0.5:8081", param_hint="--url")
+    return url.rstrip("/")
+
+
+def program() -> str:
+    """How this program is called, for lines to paste."""
+    called = os.environ.get("SEGMENT_ROUTER_COMMAND") or sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return "python -m router"
+    name = Path(called).name
+    found = shutil.which(name)
+    return name if found and Path(found).resolve() == Path(called).resolve() else called

@@ -1,0 +1,166 @@
+"""The list of verbs, and the exit code that an error becomes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import typer
+
+from router import __version__
+from router.cli.client import NobodyThere, Refused
+from router.cli.help import Verb, Verbs
+from router.cli.lazy import lazy
+from router.cli.output import say_json, warn
+from router.cli.verbs.bench import bench
+from router.cli.verbs.check import check
+from router.cli.verbs.completion import VARIABLE, completion
+from router.cli.verbs.dead import dead
+from router.cli.verbs.demo import demo
+from router.cli.verbs.destinations import destinations
+from router.cli.verbs.destinations_drop import destinations_drop
+from router.cli.verbs.destinations_show import NameOrVerb, destinations_show
+from router.cli.verbs.destinations_test import destinations_test
+from router.cli.verbs.discards import discards
+from router.cli.verbs.events import events
+from router.cli.verbs.held import held
+from router.cli.verbs.init import init
+from router.cli.verbs.ledger import ledger
+from router.cli.verbs.pause import pause
+from router.cli.verbs.release import release
+from router.cli.verbs.reload import reload
+from router.cli.verbs.replay import replay
+from router.cli.verbs.resume import resume
+from router.cli.verbs.send import send
+from router.cli.verbs.serve import serve
+from router.cli.verbs.sources import sources
+from router.cli.verbs.status import status
+from router.cli.verbs.version import version
+from router.cli.verbs.why import why
+from router.errors import ConfigError, PluginError, RouterError
+
+shells = lazy("typer.completion")
+
+BAD_CONFIG = 78
+"""EX_CONFIG of sysexits.h; systemd's RestartPreventExitStatus names it."""
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    cls=Verbs,
+    name="segment-router",
+    help="""Routes Segment events to customer-success tools, and holds them on disk until the group is known.
+
+    Exit codes: 0 ok, 1 failure, 2 wrong usage, 78 bad configuration. `VERB --help` has examples.""",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings=HELP_OPTIONS,
+)
+
+VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
+    "Start": (serve, demo, init, check, send),
+    "See": (status, events, why, held, dead, discards, ledger, sources),
+    "Change": (release, replay, pause, resume, reload),
+    "More": (version, completion),
+}
+for heading, verbs in VERBS.items():
+    for verb in verbs:
+        app.command(cls=Verb, rich_help_panel=heading)(verb)
+
+about_destinations = typer.Typer(
+    cls=NameOrVerb, name="destinations", context_settings=HELP_OPTIONS, rich_markup_mode=None
+)
+about_destinations.callback(invoke_without_command=True)(destinations)
+about_destinations.command("show", cls=Verb)(destinations_show)
+about_destinations.command("test", cls=Verb)(destinations_test)
+about_destinations.command("drop", cls=Verb)(destinations_drop)
+app.add_typer(about_destinations, rich_help_panel="See")
+
+# `bench` reads its own options, --help too
+own_options = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command(cls=Verb, rich_help_panel="More", add_help_option=False, context_settings=own_options)(bench)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segment-router {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code: 0 ok, 1 failure, 2 usage, 78 bad configuration.
+
+    Args:
+        argv: the words after the program's name; those of this process unless given.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer letters than an id has
+            stream.reconfigure(errors="backslashreplace")
+    if os.environ.get(VARIABLE):
+        shells.completion_init()
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has left, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes nowhere, silently
+        return 1
+    return code
+
+
+def _run(words: list[str]) -> int:
+    try:
+        code = app(words, prog_name="segment-router", standalone_mode=False)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except (typer.TyperException, RouterError, sqlite3.Error) as error:
+        return _tell(error, as_json="--json" in words and words[0] != "bench")
+    return code if isinstance(code, int) else 0
+
+
+def _tell(error: typer.TyperException | RouterError | sqlite3.Error, *, as_json: bool) -> int:
+    """Print an error: on standard error for people, or on standard output as JSON. Returns the exit code."""
+    exit_code, about = _about(error)
+    if as_json:
+        say_json({"error": about})
+    elif isinstance(error, typer.TyperException):
+        show: Any = error
+        show.show()
+    else:
+        told: list[str] = about.get("problems", [about["message"]])
+        warn(*(line for words in told for line in words.splitlines()))
+    return exit_code
+
+
+def _about(error: typer.TyperException | RouterError | sqlite3.Error) -> tuple[int, dict[str, Any]]:
+    """The exit code of an error, and what a program is told of it: `code`, `message`, and `problems` where it has several."""
+    match error:
+        case typer.TyperException():
+            return error.exit_code, {"code": "usage", "message": error.format_message()}
+        case ConfigError():
+            about = {"code": "invalid_config", "message": "the configuration is faulty", "problems": error.problems}
+            return BAD_CONFIG, about
+        case PluginError():
+            return BAD_CONFIG, {"code": "invalid_plugin", "message": str(error)}
+        case Refused():
+            return 1, {"code": error.code, "message": str(error)}
+        case NobodyThere():
+            return 1, {"code": "not_running", "message": str(error)}
+        case sqlite3.Error():
+            return 1, {"code": "store_unreadable", "message": f"the store cannot be read: {error}"}
+    return 1, {"code": "failed", "message": str(error)}

@@ -1,0 +1,118 @@
+"""What goes to the terminal: sentences, tables and JSON on standard output, everything else on standard error.
+
+Ids and vendors' words come from outside, so nothing unprintable of them reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from router.cli.style import BOLD, DIM, Styled, paint
+from router.cli.table import layout, natural_width
+
+
+def printable(text: object) -> str:
+    """The text with every control character written out, so that it cannot steer a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+
+
+def say(*lines: str, style: str = "") -> None:
+    """Print lines on standard output."""
+    for line in lines:
+        print(paint(printable(line), style))
+
+
+def say_wrapped(sentence: str, style: str = "") -> None:
+    """Print a sentence, wrapped at its words; its later lines are indented. Its first word has the style."""
+    first, *more = textwrap.wrap(
+        printable(sentence), width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    ) or [""]
+    word, blank, rest = first.partition(" ")
+    print(paint(word, style) + blank + rest, *more, sep="\n")
+
+
+def warn(*lines: str) -> None:
+    """Print lines on standard error."""
+    for line in lines:
+        print(printable(line), file=sys.stderr)
+
+
+def say_json(value: Any) -> None:
+    """Print a JSON value."""
+    print(json.dumps(value, indent=2))
+
+
+def width() -> int:
+    """Columns of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size().columns
+
+
+def say_table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    cut: Collection[str] = (),
+    wrap: Collection[str] = (),
+    ids: Sequence[str] = (),
+) -> None:
+    """Print rows under their headers, numbers aligned right, no wider than the terminal.
+
+    Args:
+        cut: headers of the columns that are cut where there is no room.
+        wrap: headers of those that are wrapped then. All others stay whole.
+        ids: the message id of each row: a last column where there is room for it, else a line below its row.
+    """
+    rows = [list(row) for row in rows]
+    numeric = [
+        place for place in range(len(headers)) if rows and all(isinstance(row[place], int | float) for row in rows)
+    ]
+    texts = [[_cell(value) for value in row] for row in rows]
+    below: list[str] = []
+    if ids:
+        shown = [printable(id) for id in ids]
+        wider = [*headers, "message id"], [[*row, id] for row, id in zip(texts, shown, strict=True)]
+        if natural_width(*wider) <= width():
+            headers, texts = wider
+        else:
+            below = [paint(f"    {id}", DIM) for id in shown]
+
+    def coloured(row: int, column: int, text: str) -> str:
+        cell = Styled("", BOLD) if row < 0 else rows[row][column] if column < len(rows[row]) else None
+        return paint(text, cell.style) if isinstance(cell, Styled) else text
+
+    for line in layout(headers, texts, width(), right=numeric, cut=cut, wrap=wrap, below=below, paint=coloured):
+        print(line)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else printable(value)
+
+
+def instant(text: str | None) -> str:
+    """An instant of the admin API for people: `2026-01-02 03:04:05 UTC`."""
+    return f"{text[:10]} {text[11:19]} UTC" if text else "-"
+
+
+def short_instant(text: str | None) -> str:
+    """The same in a table, whose header says that it is UTC: `2026-01-02 03:04`."""
+    return f"{text[:10]} {text[11:16]}" if text else "-"
+
+
+def span(seconds: float) -> str:
+    """A length of time for people, in the largest unit that gives at least 2: `90 s`, `26 h`, `3 days`."""
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length):,} {unit}"
+    return f"{int(seconds)} s"
+
+
+def count(n: int, noun: str) -> str:
+    """`1 event`, `1,200 events`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

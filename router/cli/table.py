@@ -1,0 +1,88 @@
+"""Tables that fit the terminal: numbers and ids stay whole, names are cut, sentences are wrapped at their words. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from router.cli.lazy import lazy
+
+if TYPE_CHECKING:
+    from rich import cells
+else:
+    cells = lazy("rich.cells")
+
+GAP = "  "
+NARROWEST = 6
+WRAPPED = 12
+"""Columns are made narrower down to these: of cut ones, and of wrapped ones."""
+
+
+def layout(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    right: Collection[int] = (),
+    cut: Collection[str] = (),
+    wrap: Collection[str] = (),
+    below: Sequence[str] = (),
+    paint: Callable[[int, int, str], str] = lambda row, column, text: text,
+) -> Iterator[str]:
+    """The lines of a table.
+
+    Args:
+        right: places of the columns that stand at the right.
+        cut: headers of the columns that may be cut.
+        wrap: headers of the columns that may be wrapped; a column of neither kind is never made narrower.
+        below: for each row a line that follows it, whatever its length.
+        paint: colours a cell whose width is settled; row -1 is the headers.
+    """
+    widths = [max(map(cells.cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    least = [_least(header, widths[place], cut, wrap) for place, header in enumerate(headers)]
+    _narrow(widths, least, width - len(GAP) * (len(headers) - 1))
+    for number, row in enumerate([headers, *rows], start=-1):
+        broken = [
+            textwrap.wrap(text, widths[place], break_on_hyphens=False) or [""]
+            if headers[place] in wrap
+            else [_cut(text, widths[place])]
+            for place, text in enumerate(row)
+        ]
+        for line in range(max(map(len, broken))):
+            texts = [
+                _aligned(part[line] if line < len(part) else "", widths[p], p in right) for p, part in enumerate(broken)
+            ]
+            texts[-1] = texts[-1].rstrip() if len(headers) - 1 not in right else texts[-1]
+            yield GAP.join(paint(number, place, text) for place, text in enumerate(texts)).rstrip()
+        if below and number >= 0:
+            yield below[number]
+
+
+def natural_width(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """What a table takes where nothing is cut or wrapped."""
+    widths = [max(map(cells.cell_len, column)) for column in zip(headers, *rows, strict=True)]
+    return sum(widths) + len(GAP) * (len(headers) - 1)
+
+
+def _least(header: str, width: int, cut: Collection[str], wrap: Collection[str]) -> int:
+    narrowest = max(cells.cell_len(header), NARROWEST if header in cut else WRAPPED)
+    return min(width, narrowest) if header in cut or header in wrap else width
+
+
+def _narrow(widths: list[int], least: Sequence[int], room: int) -> None:
+    """Make the widest column narrower, again and again, until all fit or nothing more can be done."""
+    while sum(widths) > room:
+        movable = [place for place, width in enumerate(widths) if width > least[place]]
+        if not movable:
+            return
+        widths[max(movable, key=lambda place: widths[place])] -= 1
+
+
+def _cut(text: str, width: int) -> str:
+    return text if cells.cell_len(text) <= width else cells.set_cell_size(text, width - 1) + "…"
+
+
+def _aligned(text: str, width: int, right: bool) -> str:
+    padding = " " * max(0, width - cells.cell_len(text))
+    return padding + text if right else text + padding

@@ -1,0 +1,95 @@
+"""`destinations test`: try out a destination, its credentials and what it would make of events. Needs no daemon."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from router.cli import phrases
+from router.cli.endpoint import operator_of
+from router.cli.lazy import lazy
+from router.cli.options import Common, NameInFile, asks, given_before
+from router.cli.output import say, say_json, warn
+from router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from router import config as configuration
+    from router import plugin_host
+    from router.cli import destination_check
+    from router.cli.destination_check import Checked
+    from router.config import ConfigWarning
+    from router.plugin_host import Destination
+else:
+    configuration = lazy("router.config")
+    plugin_host = lazy("router.plugin_host")
+    destination_check = lazy("router.cli.destination_check")
+
+
+@asks
+def destinations_test(common: Common, context: typer.Context, name: NameInFile) -> None:
+    """Try a destination's credentials, and show what it would make of samples.
+
+    The credentials are tried where the vendor lets us without sending an event. Needs no running daemon and stores nothing. Exit
+    code 1 when the vendor refuses, or a secret to try is missing.
+
+    Examples:
+        destinations test braze
+    """
+    common = given_before(context, common)
+    destination, missing = _read_one(common.config, name)
+
+    async def run() -> tuple[Checked, dict[str, Any]]:
+        if missing and "check" in destination.hooks:
+            checked = destination_check.Checked(
+                destination_check.SECRET_MISSING, "; ".join(f"{w.key}: {w.words}" for w in missing)
+            )
+        else:
+            checked = await destination_check.check(destination)
+        return checked, await destination_check.map_samples(destination)
+
+    checked, events = asyncio.run(run())
+    if common.as_json:
+        about = {"name": name, "plugin": destination.plugin_name, "mode": destination.config.mode}
+        say_json({**about, "check": checked._asdict(), "events": events})
+    else:
+        _say(destination, checked, events)
+    if checked.result in (destination_check.FAILED, destination_check.SECRET_MISSING):
+        raise typer.Exit(1)
+
+
+def _read_one(config: Path, name: str) -> tuple[Destination, list[ConfigWarning]]:
+    """The destination, and its secrets that are missing although it is not live.
+
+    Raises:
+        ConfigError: the file or this destination's table cannot be used.
+        BadParameter: there is no destination of this name.
+    """
+    draft = configuration.examine(config, *operator_of(config))
+    names = [table.name for _, table in draft.destinations]
+    if name not in names and not names and draft.problems:
+        raise ConfigError(draft.problems)
+    try:
+        destination = plugin_host.build_one(draft, name)
+    except KeyError:
+        there = f" (configured: {', '.join(names)})" if names else ""
+        raise typer.BadParameter(
+            f"{configuration.unknown(name, names, 'destination')}{there}", param_hint="NAME"
+        ) from None
+    told = [warning for warning in draft.warnings if warning.where == name]
+    for warning in told:
+        warn(f"warning: {warning}")
+    return destination, [warning for warning in told if warning.event == "secret_missing"]
+
+
+def _say(destination: Destination, checked: Checked, events: dict[str, Any]) -> None:
+    table = destination.config
+    about = table.mode if table.enabled else f"{table.mode}, disabled: it gets no events"
+    say(f"{table.name}: plugin {destination.plugin_name}, {about}", *phrases.checked(*checked))
+    for type, told in events.items():
+        say("", f"{type}: {phrases.trial(type, told)}")
+        say(*(f"    its plugin warns: {reason}" for reason in told["warnings"]))
+        for request in told["requests"]:
+            say(*(f"    {line}" for line in phrases.request_lines(request)))

@@ -1,0 +1,66 @@
+"""`held`: whose events wait on disk, and for what."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import phrases
+from router.cli.data_source import open_data_source
+from router.cli.endpoint import program
+from router.cli.options import After, Common, User, asks, hint
+from router.cli.output import count, say, say_json, say_table, say_wrapped, short_instant
+from router.cli.style import BOLD
+
+OneDestination = Annotated[str | None, typer.Argument(metavar="DESTINATION", help="All, unless one is named.")]
+
+
+@asks
+def held(common: Common, destination: OneDestination = None, user: User = None, after: After = None) -> None:
+    """Show whose events are held, since when, and for what they wait.
+
+    Examples:
+        held
+        held clientsuccess --user u1
+    """
+    if after and not destination:
+        raise typer.BadParameter("name the DESTINATION whose next page it is", param_hint="--after")
+    with open_data_source(common) as data:
+        names = [destination] if destination else list(data.ledger()["destinations"])
+        found = {name: data.held(name, user, after) for name in names}
+    if common.as_json:
+        say_json(found[destination] if destination else {"destinations": found})
+        return
+    if not any(page["users"] for page in found.values()):
+        say("nothing is held" + (f" for {user}" if user else "") + (f" at {destination}" if destination else ""))
+        return
+    for number, (name, page) in enumerate((name, page) for name, page in found.items() if page["users"]):
+        say(*([""] if number else []))
+        say(f"{name} holds {count(page['held'], 'event')}:", style=BOLD)
+        _say_users(page["users"])
+        if page["next"]:
+            say(f"more: {program()} held {name} --after {shlex.quote(page['next'])}{hint(common)}")
+
+
+def _say_users(rows: Sequence[Mapping[str, Any]]) -> None:
+    say_table(
+        ["user", "events", "since (UTC)", "waits for", "expires"],
+        [
+            [
+                row["user"],
+                row["events"],
+                short_instant(row["since"]),
+                phrases.waiting(row["waiting_for"], "this user", row["group_id"]),
+                (row.get("expires_at") or "-")[:10],
+            ]
+            for row in rows
+        ],
+        cut=["user"],
+        wrap=["waits for"],
+    )
+    for row in rows:
+        if refused := phrases.refused(row):
+            say_wrapped(f"{row['user']}: {refused}")

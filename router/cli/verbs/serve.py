@@ -1,0 +1,30 @@
+"""`serve`: start the daemon."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from router.cli.endpoint import program
+from router.cli.lazy import lazy
+from router.cli.options import ConfigFile, config_hint
+
+if TYPE_CHECKING:
+    from router import daemon
+else:
+    daemon = lazy("router.daemon")
+
+
+def serve(config: ConfigFile = Path("config.toml")) -> None:
+    """Start the daemon. It runs until it is told to stop.
+
+    Examples:
+        serve
+        serve --config /etc/segment-router/config.toml
+    """
+    os.environ.setdefault("SEGMENT_ROUTER_COMMAND", program())  # for the lines to paste that it prints
+    os.environ["SEGMENT_ROUTER_OPTIONS"] = config_hint(config)
+    raise typer.Exit(daemon.run(config))

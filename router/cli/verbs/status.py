@@ -1,0 +1,160 @@
+"""`status`: one screen about the whole router."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from router.cli import phrases
+from router.cli.counts import say_accepted, say_counts
+from router.cli.data_source import DataSource, open_data_source
+from router.cli.endpoint import locate, program
+from router.cli.options import Common, asks, config_hint
+from router.cli.output import count, say, say_json, say_wrapped
+from router.cli.style import BAD, BUSY, GOOD
+from router.clock import SystemClock
+from router.errors import RouterError
+
+SHOWN = ("delivered", "held", "retrying", "queued", "dead")
+"""The states for which a screen of 80 columns has room; `ledger` has all seven."""
+
+IN_TROUBLE = ("paused", "breaker_open")
+EVERY_S = 2.0
+HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+"""For a terminal: go to the first line, clear the rest of this line, clear all lines below."""
+
+Watch = Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds, in place, until Ctrl-C.")]
+
+
+class Seen(NamedTuple):
+    """The answers that a screen is made of."""
+
+    running: bool
+    ready: Mapping[str, Any]
+    ledger: Mapping[str, Any]
+    waiting: Mapping[str, Mapping[str, Any]]  #: by destination
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the daemon runs and stores events, and no destination is paused or has its breaker open."""
+        states = {counts["state"] for counts in self.ledger["destinations"].values()}
+        stores = self.ready["status"] == "ready" and not self.ready["problems"]
+        return self.running and stores and not states.intersection(IN_TROUBLE)
+
+
+@asks
+def status(common: Common, watch: Watch = False) -> None:
+    """Show on one screen how the router is.
+
+    Troubles come first, each with the next step. Exit code 1 if the daemon does not run, cannot store events or says so of its
+    disk, or if a destination is paused (also by hand) or its breaker is open; else 0. --watch ends with Ctrl-C.
+
+    Examples:
+        status
+        status --watch
+        status --json | jq .status
+    """
+    if watch and common.as_json:
+        raise typer.BadParameter("shows a screen, and no JSON", param_hint="--watch")
+    if watch:
+        _watch(common)
+    with open_data_source(common) as data:
+        seen = _look(data)
+    if common.as_json:
+        say_json({"running": seen.running, **seen.ready, "ledger": seen.ledger, "waiting": seen.waiting})
+    else:
+        _show(seen, common)
+    raise typer.Exit(0 if seen.is_well else 1)
+
+
+def _look(data: DataSource) -> Seen:
+    waiting = {row["name"]: row["waiting"] for row in data.destinations()["destinations"]}
+    return Seen(data.running, data.readiness(), data.ledger(), waiting)
+
+
+class _Screen(io.StringIO):
+    """Takes what is printed, to be shown at once."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+def _watch(common: Common) -> None:
+    """Show the screen again and again. Only a signal ends it."""
+    clock, terminal = SystemClock(), sys.stdout.isatty()
+    if terminal:
+        print(HOME + BELOW, end="")
+    while True:
+        screen = _Screen(terminal)
+        with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+            try:
+                with open_data_source(common) as data:
+                    _show(_look(data), common)
+            except RouterError as error:  # it may be back the next time
+                say(str(error))
+        print(_in_place(screen.getvalue()) if terminal else screen.getvalue(), flush=True)
+        asyncio.run(clock.sleep(EVERY_S))
+
+
+def _in_place(text: str) -> str:
+    """The text at the top of a terminal, over what was there; what has no room is left out, for it would scroll."""
+    lines = text.splitlines()[: shutil.get_terminal_size().lines - 1]
+    return HOME + "\n".join(line + END_OF_LINE for line in lines) + BELOW
+
+
+def _show(seen: Seen, common: Common) -> None:
+    say(
+        "segment-router is running" if seen.running else "segment-router is not running",
+        style=GOOD if seen.running else BAD,
+    )
+    say(*_places(common), "")
+    troubles, notes = [*_troubles(seen, common)], [*_notes(seen)]
+    for mark, style, sentences in (("!", BAD, troubles), ("-", BUSY, notes)):
+        for sentence in sentences:
+            say_wrapped(f"{mark} {sentence}", style)
+    if troubles or notes:
+        say("")
+    say_accepted(seen.ledger)
+    say("")
+    say_counts(seen.ledger, SHOWN, how=True)
+
+
+def _places(common: Common) -> list[str]:
+    if common.url is not None:
+        return [f"admin {common.url}"]
+    endpoint = locate(common.config)
+    return [f"ingestion {endpoint.ingest}, admin {endpoint.admin}", f"store {endpoint.store}"]
+
+
+def _troubles(seen: Seen, common: Common) -> Iterator[str]:
+    """What somebody must look after, with the next step."""
+    if not seen.running:
+        yield f"nothing is accepted or delivered; start the daemon: {program()} serve{config_hint(common.config)}"
+    else:
+        yield from (f"problem: {problem}" for problem in seen.ready["problems"])
+    for name, counts in seen.ledger["destinations"].items():
+        if (trouble := phrases.trouble_of(name, counts)) and counts["state"] != "disabled":
+            yield trouble
+        if counts["dead"]:
+            yield f"{name}: {count(counts['dead'], 'dead event')} (why: `dead {name}`)"
+
+
+def _notes(seen: Seen) -> Iterator[str]:
+    """What is as it should be, and good to know."""
+    yield from filter(None, (phrases.waits_of(name, waits) for name, waits in seen.waiting.items()))
+    for name, counts in seen.ledger["destinations"].items():
+        if counts["state"] == "disabled" and (sentence := phrases.trouble_of(name, counts)):
+            yield sentence
+    if sentence := phrases.dry_runs(seen.ledger["destinations"]):
+        yield sentence

@@ -1,0 +1,99 @@
+"""`why`: what became of one event at each destination."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import phrases
+from router.cli.data_source import DataSource, open_data_source
+from router.cli.endpoint import Failed, program
+from router.cli.options import Common, Source, asks, hint
+from router.cli.output import count, instant, say, say_json
+
+FEW_ATTEMPTS = 10
+"""So many attempts are shown; --json shows all."""
+
+UNSETTLED = ("held", "retrying", "queued")
+
+MessageId = Annotated[str | None, typer.Argument(metavar="MESSAGE_ID", help="The sender's message id.")]
+NewestOf = Annotated[str | None, typer.Option("--user", metavar="USER", help="The newest event of this user.")]
+
+
+@asks
+def why(common: Common, message_id: MessageId = None, user: NewestOf = None, source: Source = None) -> None:
+    """Show what became of an event at each destination, when, and why.
+
+    Examples:
+        why 8f14e45f-ceea-467f-a0e6-1c2d3e4f5a6b
+        why --user u1
+        why hello-1 --json
+    """
+    if (message_id is None) == (user is None):
+        raise typer.BadParameter("name one message, or a user with --user", param_hint="MESSAGE_ID")
+    with open_data_source(common) as data:
+        if user is not None:
+            message_id, source = _newest_of(user, source, data)
+        assert message_id is not None
+        found = data.message(message_id, source)
+        if found is None:
+            at = f" from source {source}" if source else ""
+            look = f"{program()} discards{hint(common)}"
+            raise Failed(f"no message {message_id!r}{at} is known; calls that could not be used are told by: {look}")
+        if common.as_json:
+            say_json(found)
+            return
+        received = instant(found["received_at"])
+        of_user = phrases.user_of(found)
+        say(f"{message_id}: {found['type'] or 'call'} of {of_user}, from {found['source']}, accepted {received}")
+        names = data.ledger()["destinations"]
+        for name in {**found["destinations"], **names}:
+            say("", *_fate_lines(name, found, names.get(name, {}), data))
+
+
+def _newest_of(user: str, source: str | None, data: DataSource) -> tuple[str, str]:
+    """Message id and source of the newest event of a user. Raises Failed where none is found."""
+    found = data.events({"user": user, **({"source": source} if source else {})}, None, 1)
+    if not found["items"]:
+        since = f" since {instant(found['searched_to'])}; older events are not searched" if found["searched_to"] else ""
+        raise Failed(f"no event of {user} is stored{since}")
+    (event,) = found["items"]
+    return event["message_id"], event["source"]
+
+
+def _fate_lines(name: str, event: Mapping[str, Any], counts: Mapping[str, Any], data: DataSource) -> list[str]:
+    told = event["destinations"].get(name)
+    if told is None:
+        return [f"{name}: began after this event was accepted"]
+    waits = _lane(name, event, data) if told["state"] == "held" else None
+    first, *more = f"{name}: {phrases.fate(told, event, waits)}".split("\n")
+    lines = [first, *(f"        {line}" for line in more if line.strip())]  # a plugin's traceback
+    lines += [f"    {line}" for line in phrases.filter_lines(told)]
+    if told["state"] in UNSETTLED and (trouble := phrases.trouble_of(name, counts)):
+        lines.append(f"    {trouble}")
+    if waits and (refused := phrases.refused(waits)):
+        lines.append(f"    {refused}")
+    if waits and waits.get("expires_at"):
+        lines.append(f"    expires {instant(waits['expires_at'])} unless it is released before")
+    if timers := phrases.timers_of(told, phrases.user_of(event)):
+        lines.append(f"    {timers}")
+    attempts = told["attempts"]
+    if len(attempts) > 1:
+        lines.append(f"    {count(len(attempts), 'attempt')}")
+    if len(attempts) > FEW_ATTEMPTS:
+        lines.append(f"    {count(len(attempts) - FEW_ATTEMPTS, 'earlier attempt')}: --json shows all")
+    for tried in attempts[-FEW_ATTEMPTS:]:
+        if tried.get("request"):
+            lines += ["    would send:", *(f"        {line}" for line in phrases.request_lines(tried["request"]))]
+        else:
+            first, *more = phrases.attempt(tried).split("\n")
+            lines += [f"    {first}", *(f"        {line}" for line in more if line.strip())]
+    return lines
+
+
+def _lane(name: str, event: Mapping[str, Any], data: DataSource) -> Mapping[str, Any] | None:
+    """The row of `held` about the event's user. An anonymous user's lane may have joined a user's since."""
+    users = data.held(name, phrases.user_of(event), None)["users"]
+    return users[0] if users else None
