@@ -33,7 +33,9 @@ class Child:
         try:
             # the daemon's own lines go to the log too
             out = errors if self.role == "daemon" and errors else subprocess.PIPE
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=out, stderr=errors)
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=out, stderr=errors, env=_environment()
+            )
         finally:
             if errors:
                 errors.close()
@@ -69,6 +71,12 @@ class Child:
             raise RuntimeError(f"the process for {self.role} ended with {self._process.wait(STOP_S)} and said nothing")
         return msgspec.json.decode(line, type=kind)
 
+    def tell(self, words: object) -> None:
+        """Write it a line."""
+        if self._process.stdin:
+            self._process.stdin.write(msgspec.json.encode(words) + b"\n")
+            self._process.stdin.flush()
+
     def restart_killed(self) -> None:
         """SIGKILL it, and start the same again."""
         self._process.kill()
@@ -79,6 +87,11 @@ class Child:
         """Ask it to end in good order; returns its exit code."""
         self._process.terminate()
         return self._process.wait(STOP_S)
+
+
+def _environment() -> dict[str, str]:
+    """That of this process, but byte code is kept as where the router is installed: a start would compile all of it else."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def call(role: str, core: int | None, kind: type[T], **arguments: object) -> T:

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 import msgspec
 
 from router.bench import balance
-from router.bench.child import CLIENT_CORE, Child
+from router.bench.config import Receiver
+from router.bench.ingest import BATCH_CONNECTIONS
 from router.bench.load import Loaded
 from router.bench.measure import cpu_s, peak_mb
+from router.bench.plan import Outcome, Plan
 from router.bench.report import Line, line
 from router.bench.sink import Arrived
-from router.bench.subject import Receiver, Subject, daemon, get_json, send
-from router.bench.suites import BATCH_CONNECTIONS, Outcome, Plan
+from router.bench.subject import Subject, daemon, send
+from router.bench.traffic import Traffic
 from router.bench.workload import Workload
 
 DRAIN_S = 120.0
@@ -54,7 +56,7 @@ SCENARIOS = (
     Scenario("1 destination, gated, 20 % late groups", (Receiver("one", gated=True),), late=True),
     Scenario("healthy beside one of 200 ms", (Receiver("one"), Receiver("slow", "slow"))),
     Scenario("healthy beside one of 503", (Receiver("one"), Receiver("failing", "fail"))),
-    Scenario("1 destination, 1 event a request", (Receiver("one", pack=1),)),
+    Scenario("1 destination, 1 event a request", (Receiver("one", batch=1),)),
 )
 
 
@@ -91,8 +93,8 @@ def _line(name: str, courses: list[Course], first: list[Course]) -> Line:
 def run_scenario(plan: Plan, scenario: Scenario, seed: int = 1) -> Course:
     """Load a fresh daemon, wait for the healthy destinations, and count everything."""
     with (
-        Child("sink", CLIENT_CORE) as sink,
-        daemon(scenario.receivers, port := sink.says(int), parent=plan.folder) as subject,
+        Traffic() as sink,
+        daemon(scenario.receivers, sink.port, parent=plan.folder) as subject,
     ):
         loads: list[Loaded] = []
         own = (subject.child.pid, sink.pid)
@@ -110,7 +112,7 @@ def run_scenario(plan: Plan, scenario: Scenario, seed: int = 1) -> Course:
         took, cpu = time.monotonic() - load.began_at, cpu_s(subject.child.pid) - cpu_began
         memory = peak_mb(subject.child.pid)
         ledger, stored = subject.stop()
-        arrived = msgspec.convert(get_json(port, "/stats"), dict[str, Arrived])
+        arrived = sink.arrived()
         counts = {name: one.accepted for name, one in arrived.items()}
         found = balance.problems(balance.count(loads, ledger, stored, counts, scenario.healthy))
     accepted = ledger["accepted"]

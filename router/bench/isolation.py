@@ -7,11 +7,12 @@ import asyncio
 import msgspec
 
 from router.bench.child import CLIENT_CORE
+from router.bench.config import Receiver
 from router.bench.live import Vendor, latencies, on_core, open_client, p99
 from router.bench.measure import cpu_s, peak_mb, percentile, ratios, spread
+from router.bench.plan import Outcome, Plan
 from router.bench.report import Line
-from router.bench.subject import Receiver, daemon
-from router.bench.suites import Outcome, Plan
+from router.bench.subject import daemon
 from router.daemon import loop_factory
 
 RATE = 200.0

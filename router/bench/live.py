@@ -17,8 +17,8 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
+from router.bench.http1 import ServerConnection, answer
 from router.bench.measure import percentile
-from router.bench.sink import Connection, answer
 from router.bench.workload import BATCH, WRITE_KEY
 
 ARRIVE_S = 60.0
@@ -26,10 +26,10 @@ AGAIN_S = 0.1
 POSTERS = 8
 
 
-class Seen(msgspec.Struct):
-    """What this vendor reads of an item."""
+class Seen(msgspec.Struct, rename="camel"):
+    """What this vendor reads of a call."""
 
-    id: str
+    message_id: str
 
 
 class Vendor:
@@ -44,7 +44,7 @@ class Vendor:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self.receive), "127.0.0.1", 0)
+        self._server = await loop.create_server(lambda: ServerConnection(self.receive), "127.0.0.1", 0)
         return self
 
     async def __aexit__(
@@ -68,10 +68,10 @@ class Vendor:
         if manner == "limit":
             return answer("429 Too Many Requests", more="Retry-After: 1\r\n"), 0.0
         came, now = self.came.setdefault(name, {}), time.perf_counter()
-        items = self._items.decode(body)
+        items = self._items.decode(body if body.startswith(b"[") else b"[" + body + b"]")
         self.received += len(items)
         for item in items:
-            came.setdefault(item.id, now)
+            came.setdefault(item.message_id, now)
         return answer("200 OK"), 0.0
 
 

@@ -1,4 +1,5 @@
-"""What mapping costs: the plugins that come along, fed with a mix of events on one core, beside plain JSON and a delivery.
+"""What mapping costs: the plugins that come along, fed with a mix of events on one core, beside plain JSON and a delivery;
+and what a filter costs, asked of the same events once they are open.
 
 Counted is what a worker does with an event between reading its row and sending: open it, call the hooks, encode the items as
 they are stored, build the request. What the router does around it (decisions, lanes, commits) is in the figure of the daemon.
@@ -19,20 +20,24 @@ import msgspec
 from router.bench.child import SERVER_CORE, call
 from router.bench.delivery import SCENARIOS, Course, run_scenario
 from router.bench.measure import foreign_share, read_usage
-from router.bench.references import Stored
+from router.bench.plan import Outcome, Plan
 from router.bench.report import Line, line
-from router.bench.suites import Outcome, Plan
+from router.bench.stores import Stored
 from router.bench.workload import USERS, random_id, track_call, user_id
 from router.clock import to_iso
-from router.destinations import find
-from router.destinations.contract import bind
-from router.event import Envelope, open_event
+from router.config import DestinationConfig
+from router.event import Envelope, normalize_event
 from router.plugin import Batch, Context, Item, Profile, Reject, Skip
+from router.plugin_host import compile_filter, find
+from router.plugin_host.validation import bind
 
 PLUGINS = ("braze", "clientsuccess", "freshsuccess")
 EVENTS = 2_000
 RECEIVED_MS = 1_767_323_045_678
 REFERENCE = "JSON decoded and encoded"
+FILTER = "a filter"
+EXPRESSION = "type = 'track' and event != 'Heartbeat' and properties.total > 10 and !contains( context.traits.email, '@acme.com' )"
+"""As filters usually are: the type, a name, a number, and people to leave out."""
 
 Row = tuple[str, str, bytes]
 """Type, message id and stored body of an event."""
@@ -72,12 +77,13 @@ def _row(chance: random.Random, type: str, **changes: Any) -> Row:
 
 
 def map_events(plugin: str, seconds: float) -> Stored:
-    """Map the mix again and again for this long. Without a plugin: decode and encode the same events."""
+    """Map the mix again and again for this long. Without a plugin: decode and encode the same events; with FILTER in its
+    place: ask a filter of them."""
     rows = mixed_events()
-    work = _mapper(plugin, rows) if plugin else lambda: _recode(rows)
+    work = _filterer(rows) if plugin == FILTER else _mapper(plugin, rows) if plugin else lambda: _recode(rows)
     work()  # caches fill before the clock runs
     rounds, before = 0, read_usage(os.getpid(), (os.getpid(), os.getppid()))
-    while time.perf_counter() - before.at < seconds:
+    while not rounds or time.perf_counter() - before.at < seconds:
         work()
         rounds += 1
     after = read_usage(os.getpid(), (os.getpid(), os.getppid()))
@@ -88,6 +94,19 @@ def map_events(plugin: str, seconds: float) -> Stored:
 def _recode(rows: list[Row]) -> None:
     for _, _, body in rows:
         msgspec.json.encode(msgspec.json.decode(body.partition(b"\n")[2]))
+
+
+def _filterer(rows: list[Row]) -> Callable[[], None]:
+    filters = compile_filter(DestinationConfig(name="bench", plugin="bench", filter=EXPRESSION))
+    assert filters is not None
+    calls = [normalize_event("bench", type, m, RECEIVED_MS, body).payload for type, m, body in rows]
+    stopped = filters.stopped
+
+    def work() -> None:
+        for accepted in calls:
+            stopped(accepted)
+
+    return work
 
 
 def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
@@ -102,7 +121,7 @@ def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
     def work() -> None:
         waiting: dict[str, list[Item]] = {kind: [] for kind in kinds}
         for type, message_id, body in rows:
-            event = open_event("bench", type, message_id, RECEIVED_MS, body, names=names)
+            event = normalize_event("bench", type, message_id, RECEIVED_MS, body, names=names)
             key = hooks["state_key"](event) if "state_key" in hooks else None
             state = msgspec.json.decode(states[key]) if key in states else None
             context = Context(user=user, group=group, state=state)
@@ -130,17 +149,20 @@ def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
 def mapping(plan: Plan) -> Outcome:
     """Each plugin on one core, beside plain JSON of the same events and beside a daemon that delivers."""
     plain: list[Stored] = []
+    filtered: list[Stored] = []
     mapped: dict[str, list[Stored]] = {name: [] for name in PLUGINS}
     courses: list[Course] = []
     for number in range(plan.rounds):
         plan.progress(f"mapping {number + 1}/{plan.rounds}")
         plain.append(_mapped("", plan))
+        filtered.append(_mapped(FILTER, plan))
         for name, runs in mapped.items():
             runs.append(_mapped(name, plan))
         courses.append(run_scenario(plan, SCENARIOS[0], seed=number))
     lines = [
         line("mapping", name, runs, plain, REFERENCE, **{"us an event": _us(runs)}) for name, runs in mapped.items()
     ]
+    lines.append(line("mapping", FILTER, filtered, plain, REFERENCE, **{"us an event": _us(filtered)}))
     lines.append(line("mapping", REFERENCE, plain, (), "", **{"us an event": _us(plain)}))
     lines.append(_delivered(courses, mapped))
     return Outcome(lines, [f"mapping: {problem}" for course in courses for problem in course.problems])

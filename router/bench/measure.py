@@ -41,13 +41,18 @@ def spread(samples: Sequence[float]) -> Spread:
     return Spread(median(samples), min(samples), max(samples))
 
 
-def ratios(subject: Sequence[float], reference: Sequence[float]) -> Spread:
+def pairs(subject: Sequence[float], reference: Sequence[float]) -> list[float]:
     """The ratio of each pair: what ran next to each other is compared, never two medians.
 
     Raises:
         ValueError: the pairs are not complete.
     """
-    return spread([a / b if b else 0.0 for a, b in zip(subject, reference, strict=True)])
+    return [a / b if b else 0.0 for a, b in zip(subject, reference, strict=True)]
+
+
+def ratios(subject: Sequence[float], reference: Sequence[float]) -> Spread:
+    """Median and spread of the ratios of pairs."""
+    return spread(pairs(subject, reference))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
-from router.bench import references
-from router.bench.load import Generator, Load
+from router.bench import references, stores
+from router.bench.generator import Generator
+from router.bench.load import Load
 from router.bench.mapping import map_events
-from router.bench.sink import Connection, Sink
+from router.bench.traffic import serve_traffic
 from router.daemon import loop_factory, run
 
 
@@ -41,12 +42,12 @@ async def _load(load: dict[str, Any]) -> None:
     _say(await Generator(msgspec.convert(load, Load), os.getpid()).run())
 
 
-async def _sink() -> None:
-    sink = Sink()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(sink.receive), "127.0.0.1", 0)
-    _say(server.sockets[0].getsockname()[1])
-    await references.until_input_ends()
-    server.close()
+async def _traffic() -> None:
+    await serve_traffic(_say)
+
+
+async def _forwarder(sink_port: int) -> None:
+    await references.serve_forwarder(sink_port, _say)
 
 
 async def _bare() -> None:
@@ -58,11 +59,15 @@ async def _null(config: str) -> None:
 
 
 async def _raw(folder: str, seconds: float) -> None:
-    _say(references.insert_raw(Path(folder), seconds))
+    _say(stores.insert_raw(Path(folder), seconds))
 
 
 async def _store(folder: str, seconds: float) -> None:
-    _say(await references.append_to_store(Path(folder), seconds))
+    _say(await stores.append_to_store(Path(folder), seconds))
+
+
+async def _fill(path: str, events: int) -> None:
+    _say(await stores.fill_store(Path(path), events))
 
 
 async def _mapping(plugin: str, seconds: float) -> None:
@@ -71,11 +76,13 @@ async def _mapping(plugin: str, seconds: float) -> None:
 
 _ROLES: Mapping[str, Callable[..., Awaitable[None]]] = {
     "load": _load,
-    "sink": _sink,
+    "traffic": _traffic,
     "bare": _bare,
+    "forwarder": _forwarder,
     "null": _null,
     "raw": _raw,
     "store": _store,
+    "fill": _fill,
     "mapping": _mapping,
 }
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from router.bench.child import CLIENT_CORE
+from router.bench.config import Receiver
 from router.bench.isolation import RATE, USERS
 from router.bench.live import AGAIN_S, Client, Vendor, latencies, on_core, open_client, p99, reached
 from router.bench.measure import peak_mb, percentile, spread
+from router.bench.plan import Outcome, Plan
 from router.bench.report import Line
-from router.bench.subject import Receiver, Subject, daemon
-from router.bench.suites import Outcome, Plan
+from router.bench.subject import Subject, daemon
 from router.daemon import loop_factory
 
 NAME = "crm"

@@ -1,25 +1,28 @@
-"""What a run has to say: lines with the ratio first, as a table, as JSON, and beside those of an older run."""
+"""What a run has to say, as it is written to a file: the measures of the table, their details, curves, and the conditions."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import sqlite3
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import msgspec
 
-from router.bench.child import CLIENT_CORE, CORES, SERVER_CORE
 from router.bench.load import Loaded
-from router.bench.measure import NOISY, Spread, ratios, sync_ms
-from router.bench.references import Stored
+from router.bench.measure import NOISY, Spread, ratios, spread
+from router.bench.stores import Stored
+
+
+class Measure(msgspec.Struct):
+    """One row of the table. `samples`: one a pair, in the order they were taken."""
+
+    id: str
+    value: Spread
+    samples: list[float]
+    more: dict[str, float] = {}
 
 
 class Line(msgspec.Struct):
-    """One measure. `ratio` and `cpu_ratio`: to `against`, pair by pair; the second in events per processor second."""
+    """One detail. `ratio` and `cpu_ratio`: to `against`, pair by pair; the second in events per processor second."""
 
     suite: str
     name: str
@@ -38,12 +41,32 @@ class Line(msgspec.Struct):
     more: dict[str, float] = {}
 
 
+class Point(msgspec.Struct, frozen=True):
+    """What was measured at one place of a curve. Rates in events a second."""
+
+    x: float
+    rate: Spread
+    p50_ms: Spread
+    p99_ms: Spread
+
+
+class Curve(msgspec.Struct, frozen=True):
+    """Throughput and latency against something. `latency`: what the latencies are of."""
+
+    name: str
+    x: str
+    latency: str
+    points: list[Point]
+
+
 class Conditions(msgspec.Struct):
     """Where and with what it ran."""
 
+    version: str
     python: str
     sqlite: str
     versions: dict[str, str]
+    processor: str
     cores: int
     pinned: str
     folder: str
@@ -51,17 +74,45 @@ class Conditions(msgspec.Struct):
     quick: bool
     seconds: float
     rounds: int
+    sizes: dict[str, int] = {}  #: events held, in the backlog, in a burst
+    began: str = ""  #: UTC
+    load_average: tuple[float, float] = (0.0, 0.0)  #: of a minute, at the start and at the end
 
 
 class Report(msgspec.Struct):
     """All of a run."""
 
     conditions: Conditions
+    measures: list[Measure] = []
     lines: list[Line] = []
+    curves: list[Curve] = []
     problems: list[str] = []
 
 
 Run = Loaded | Stored
+
+
+def measure(id: str, samples: Sequence[float], **more: float) -> Measure:
+    """Sum up the samples of one measure."""
+    return Measure(id, spread(samples), list(samples), more)
+
+
+def measure_of(id: str, ratio: Sequence[float], runs: Sequence[Run], reference: Sequence[Run]) -> Measure:
+    """A ratio of runs, with both rates in wall and processor time beside it."""
+    more = {
+        "ev/s": median([run.rate for run in runs]),
+        "ev/cpu-s": median([run.rate_per_cpu for run in runs]),
+        "reference ev/s": median([run.rate for run in reference]),
+        "reference ev/cpu-s": median([run.rate_per_cpu for run in reference]),
+        "foreign": median([run.foreign for run in [*runs, *reference]]),
+        "client": client_share([*runs, *reference]),
+    }
+    return Measure(id, spread(ratio), list(ratio), more)
+
+
+def client_share(runs: Sequence[Run]) -> float:
+    """How much of its core the load generator took at most, the sink included where it runs with it."""
+    return max((run.generator_share for run in runs if isinstance(run, Loaded)), default=0.0)
 
 
 def line(
@@ -83,89 +134,13 @@ def line(
         result.p50_ms = median([load.p50_ms for load in loads])
         result.p99_ms = median([load.p99_ms for load in loads])
         result.p999_ms = median([load.p999_ms for load in loads])
-        result.more["generator"] = median([load.generator_share for load in loads])
+        result.more["client"] = median([load.generator_share for load in loads])
     return result
 
 
-def conditions(folder: Path, *, quick: bool, seconds: float, rounds: int) -> Conditions:
-    """Ask the machine."""
-    names = ("aiohttp", "uvloop", "msgspec", "aiosqlite")
-    versions = {name: importlib.metadata.version(name) for name in names if _is_installed(name)}
-    pinned = (
-        f"server on core {SERVER_CORE}, load and sink on {CLIENT_CORE}" if SERVER_CORE is not None else "not pinned"
-    )
-    return Conditions(
-        platform.python_version(), sqlite3.sqlite_version, versions, len(CORES), pinned, str(folder), sync_ms(folder),
-        quick, seconds, rounds,
-    )  # fmt: skip
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-# ---------------------------------------------------------------- words
-
-_HEAD = f"{'ratio':>19} {'per cpu-s':>19}  {'measure':<46} {'ev/s':>9} {'ev/cpu-s':>9} {'p50':>7} {'p99':>7} {'p99.9':>7} {'B/ev':>7} {'foreign':>8}"
-
-
-def show(report: Report) -> str:
-    """The table, under the conditions it was measured in."""
-    c = report.conditions
-    versions = ", ".join(f"{name} {version}" for name, version in c.versions.items())
-    words = [
-        f"Python {c.python} on {sys.platform}, SQLite {c.sqlite}, {versions}; {c.cores} cores, {c.pinned}",
-        f"{c.rounds} rounds of {c.seconds:g} s, interleaved; a sync of the disk takes {c.sync_ms:.2f} ms; ms where no unit is given",
-        "",
-        _HEAD,
+def curve(name: str, x: str, latency: str, points: Mapping[float, Sequence[tuple[float, float, float]]]) -> Curve:
+    """A curve from the runs at each place: (events a second, p50 in ms, p99 in ms)."""
+    found = [
+        Point(at, *(spread([run[part] for run in runs]) for part in range(3))) for at, runs in sorted(points.items())
     ]
-    for one in report.lines:
-        words.append(_show_line(one))
-        more = [f"{name} {_number(value)}" for name, value in one.more.items()]
-        if more:
-            words.append(f"{'':41} {', '.join(more)}")
-    words.append("")
-    words += [f"NOT IN BALANCE  {problem}" for problem in report.problems]
-    if not report.problems:
-        words.append("balance: everything answered is accepted, stored and accounted for")
-    return "\n".join(words)
-
-
-def _show_line(one: Line) -> str:
-    name = f"{one.name} / {one.against}" if one.against else one.name
-    noise = f" noisy {one.noisy}/{one.runs}" if one.noisy else ""
-    return (
-        f"{_spread(one.ratio)} {_spread(one.cpu_ratio)}  {name:<46} {one.rate:>9,.0f} {one.rate_per_cpu:>9,.0f}"
-        f" {one.p50_ms:>7.1f} {one.p99_ms:>7.1f} {one.p999_ms:>7.1f} {one.written:>7,.0f} {one.foreign:>8.2f}{noise}"
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
-
-
-def compare(old: Report, new: Report) -> str:
-    """The ratios of two runs side by side; a measure that only one has is left out."""
-    before = {(one.suite, one.name): one for one in old.lines}
-    words = [f"{'old':>19} {'new':>19} {'change':>7}  measure"]
-    for one in new.lines:
-        was = before.get((one.suite, one.name))
-        if was is None:
-            continue
-        if was.ratio and one.ratio:
-            change = one.ratio.median / was.ratio.median if was.ratio.median else 0.0
-            words.append(
-                f"{was.ratio!s:>19} {one.ratio!s:>19} {change:>6.2f}x  {one.suite}: {one.name} / {one.against}"
-            )
-        else:
-            change = one.rate / was.rate if was.rate else 0.0
-            words.append(f"{was.rate:>14,.0f} ev/s {one.rate:>14,.0f} ev/s {change:>6.2f}x  {one.suite}: {one.name}")
-    return "\n".join(words)
-
-
-def _spread(ratio: Spread | None) -> str:
-    return f"{'' if ratio is None else str(ratio):>19}"
+    return Curve(name, x, latency, found)

@@ -1,25 +1,27 @@
-"""The vendor of the benchmark: answers at once, late or never well, and counts what arrived. A bare protocol.
+"""The vendor of the benchmark: answers at once, late or never well, and counts what arrived.
 
-Paths say how it answers: /ok/NAME with 200, /slow/NAME with 200 after 200 ms, /fail/NAME with 503; GET /stats tells all.
+Paths say how it answers: /ok/NAME with 200, /slow/NAME with 200 after 200 ms, /fail/NAME with 503; GET /stats tells all. A body
+is what `webhook` sends: one call, or an array of calls.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import cast
+from datetime import datetime
 
 import msgspec
 
-from router.bench.load import content_length
+from router.bench.http1 import answer
 from router.bench.measure import percentile
 
 SLOW_S = 0.2
+_ID, _RECEIVED = b'"messageId":', b'"receivedAt":"'
+_INSTANT = len("2026-01-02T03:04:05.678Z")
 
 
 class Arrived(msgspec.Struct):
-    """What one destination sent. `accepted`: items that got a 200; ages are from the router's receipt of an event."""
+    """What one destination sent. `accepted`: calls that got a 200; ages are from the router's receipt of an event."""
 
     requests: int = 0
     accepted: int = 0
@@ -31,6 +33,8 @@ class Sink:
     """Counts by the last part of the path."""
 
     def __init__(self) -> None:
+        self.on_arrival: Callable[[], None] = lambda: None
+        self.last_at = 0.0  #: when something came last (s, of `time.monotonic`)
         self._arrived: dict[str, Arrived] = {}
         self._ages: dict[str, list[float]] = {}
 
@@ -43,10 +47,17 @@ class Sink:
         arrived.requests += 1
         if manner == "fail":
             return answer("503 Service Unavailable"), 0.0
-        arrived.accepted += int(_header(head, b"x-items:") or b"0")
-        now = time.time() * 1000
-        self._ages.setdefault(name, []).extend(now - int(at) for at in _header(head, b"x-received:").split())
+        arrived.accepted += body.count(_ID)
+        now = 1000 * time.time()
+        self._ages.setdefault(name, []).extend(now - at for at in _received_ms(body))
+        self.last_at = time.monotonic()
+        self.on_arrival()
         return answer("200 OK"), SLOW_S if manner == "slow" else 0.0
+
+    def least(self, destinations: int) -> int:
+        """How many events came to each of so many destinations; 0 where there are none."""
+        counts = sorted((arrived.accepted for arrived in self._arrived.values()), reverse=True)
+        return counts[destinations - 1] if 0 < destinations <= len(counts) else 0
 
     def stats(self) -> dict[str, Arrived]:
         """What has arrived so far."""
@@ -56,42 +67,11 @@ class Sink:
         return self._arrived
 
 
-Answer = Callable[[str, bytes, bytes], tuple[bytes, float] | None]
-"""From path, head and body of a request: the answer, and after how many seconds it goes out; None: never."""
-
-
-class Connection(asyncio.Protocol):
-    """One connection of a server that answers like this."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._buffer = b""
-        self._transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = self._buffer[:end]
-            size = end + 4 + content_length(head)
-            if len(self._buffer) < size:
-                return
-            body, self._buffer = self._buffer[end + 4 : size], self._buffer[size:]
-            said = self._answer(head.split(b" ", 2)[1].decode(), head, body)
-            if said is not None and said[1]:
-                asyncio.get_running_loop().call_later(said[1], self._transport.write, said[0])
-            elif said is not None:
-                self._transport.write(said[0])
-
-
-def _header(head: bytes, name: bytes) -> bytes:
-    at = head.lower().find(name)
-    return head[at + len(name) :].split(b"\r\n", 1)[0].strip() if at >= 0 else b""
-
-
-def answer(status: str, body: bytes = b"{}", more: str = "") -> bytes:
-    """A response. `more`: further headers, each with its line end."""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{more}Content-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+def _received_ms(body: bytes) -> list[float]:
+    """When the router received the first call of a body, and the last one; nothing where it does not say."""
+    found = []
+    for at in (body.find(_RECEIVED), body.rfind(_RECEIVED)):
+        if at >= 0:
+            text = body[at + len(_RECEIVED) : at + len(_RECEIVED) + _INSTANT].decode()
+            found.append(1000 * datetime.fromisoformat(text).timestamp())
+    return found

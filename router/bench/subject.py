@@ -9,28 +9,20 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from router.bench.child import CLIENT_CORE, SERVER_CORE, Child, call
+from router.bench.config import Receiver, write_config
 from router.bench.load import Load, Loaded
-from router.bench.workload import WRITE_KEY, Workload
-from router.store.questions import open_questions
+from router.bench.workload import Workload
+from router.store.sqlite.queries import open_queries
 
-READY_S = 30.0
-POLL_S = 0.05
-
-
-class Receiver(msgspec.Struct, frozen=True):
-    """A destination of the daemon: how the sink answers it (ok, slow, fail; the vendor of `live` also hang, limit), and the plugin's settings."""
-
-    name: str
-    manner: str = "ok"
-    pack: int = 75
-    gated: bool = False
+READY_S = 120.0
+READY_POLL_S, POLL_S = 0.01, 0.05
 
 
 class Subject:
@@ -39,6 +31,7 @@ class Subject:
     def __init__(self, folder: Path, child: Child, ingest_port: int, admin_port: int) -> None:
         self.folder, self.child, self.port = folder, child, ingest_port
         self._admin_port = admin_port
+        self.start_s = 0.0  #: from the start of its process until it answered
 
     def ledger(self) -> dict[str, Any]:
         """What the daemon has counted."""
@@ -47,13 +40,14 @@ class Subject:
 
     def wait_until_ready(self) -> None:
         """Return once it answers. Raises RuntimeError when it does not come up."""
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline and self.child.running:
+        began = time.monotonic()
+        while time.monotonic() < began + READY_S and self.child.running:
             try:
                 get_json(self._admin_port, "/readyz")
             except OSError:
-                time.sleep(POLL_S)
+                time.sleep(READY_POLL_S)
             else:
+                self.start_s = time.monotonic() - began
                 return
         words = (self.folder / "daemon.log").read_text(errors="replace")[-2000:]
         raise RuntimeError(f"the daemon did not come up:\n{words}")
@@ -68,10 +62,25 @@ class Subject:
             time.sleep(POLL_S)
         return time.monotonic() - began
 
+    def pause(self, name: str) -> None:
+        """Let a destination send nothing."""
+        post(self._admin_port, f"/api/destinations/{name}/pause")
+
+    def resume(self, name: str) -> None:
+        """Let it send again."""
+        post(self._admin_port, f"/api/destinations/{name}/resume")
+
     def restart_killed(self) -> None:
         """SIGKILL it, start it on the same store, and return once it answers."""
         self.child.restart_killed()
         self.wait_until_ready()
+
+    def end(self) -> None:
+        """End it in good order. Raises RuntimeError when it did not end well."""
+        code = self.child.terminate()
+        if code:
+            words = (self.folder / "daemon.log").read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"the daemon ended with {code}:\n{words}")
 
     def stop(self) -> tuple[dict[str, Any], int]:
         """End it in good order. Returns the ledger as its store has it, and how many events its log holds.
@@ -79,10 +88,7 @@ class Subject:
         Raises:
             RuntimeError: it did not end well.
         """
-        code = self.child.terminate()
-        if code:
-            words = (self.folder / "daemon.log").read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"the daemon ended with {code}:\n{words}")
+        self.end()
         path = self.folder / "router.db"
         with closing(sqlite3.connect(path)) as db:
             stored: int = db.execute("SELECT count(*) FROM log").fetchone()[0]
@@ -95,41 +101,28 @@ class Subject:
 
 
 @contextmanager
-def daemon(receivers: Sequence[Receiver] = (), sink_port: int = 0, *, parent: Path | None = None) -> Iterator[Subject]:
-    """A daemon on a fresh store, ready to be sent to."""
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as name:
-        folder = Path(name)
+def daemon(
+    receivers: Sequence[Receiver] = (),
+    sink_port: int = 0,
+    *,
+    parent: Path | None = None,
+    folder: Path | None = None,
+    decisions: str = "all",
+) -> Iterator[Subject]:
+    """A daemon, ready to be sent to: on the store of this folder, else on a fresh one. Its log goes to a file there."""
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=parent)))
         ports = free_ports(2)
-        config = write_config(folder, receivers, sink_port, ports)
-        with Child("daemon", SERVER_CORE, log=folder / "daemon.log", config=str(config)) as child:
-            subject = Subject(folder, child, *ports)
-            try:
-                subject.wait_until_ready()
-                yield subject
-            finally:
-                if child.running:
-                    child.terminate()
-
-
-def write_config(
-    folder: Path, receivers: Sequence[Receiver] = (), sink_port: int = 0, ports: Sequence[int] = (0, 0)
-) -> Path:
-    """A config.toml with one source and these destinations."""
-    lines = [
-        f'plugins_dir = "{Path(__file__).parent / "plugins"}"',
-        f'[server]\nlisten = "127.0.0.1:{ports[0]}"\n[admin]\nlisten = "127.0.0.1:{ports[1]}"',
-        '[store]\nurl = "sqlite:router.db"\nmin_free = "64MB"\n[log]\nlevel = "warning"\nformat = "json"',
-        f'[[source]]\nname = "bench"\nwrite_key = "{WRITE_KEY}"',
-    ]
-    for r in receivers:
-        url = f"http://127.0.0.1:{sink_port}/{r.manner}/{r.name}"
-        lines += [
-            f'[[destination]]\nname = "{r.name}"\nplugin = "bench_sink"\nmode = "live"',
-            f'[destination.settings]\nurl = "{url}"\npack = {r.pack}\ngated = {str(r.gated).lower()}',
-        ]
-    path = folder / "config.toml"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+        config = write_config(folder, receivers, sink_port, ports, decisions)
+        child = stack.enter_context(Child("daemon", SERVER_CORE, log=folder / "daemon.log", config=str(config)))
+        subject = Subject(folder, child, *ports)
+        try:
+            subject.wait_until_ready()
+            yield subject
+        finally:
+            if child.running:
+                child.terminate()
 
 
 def send(port: int, pid: int, workload: Workload, connections: int, seconds: float, own: Sequence[int] = ()) -> Loaded:
@@ -154,10 +147,19 @@ def get_json(port: int, path: str) -> Any:
         return msgspec.json.decode(connection.getresponse().read())
 
 
+def post(port: int, path: str) -> None:
+    """POST to a server on the loopback interface. Raises OSError when it is not done."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", path, body=b"{}", headers={"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"POST {path}: {answer.status} {answer.read(500)!r}")
+
+
 def _store_files(folder: Path) -> tuple[Path, Path]:
     return folder / "router.db", folder / "router.db-wal"
 
 
 async def _ledger(path: Path) -> dict[str, Any]:
-    async with open_questions(path) as questions:
+    async with open_queries(path) as questions:
         return await questions.ledger(await questions.destinations())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-WRITE_KEY = "bench_key"
+SOURCE, WRITE_KEY = "bench", "bench_key"
 BATCH = 100
 DUPLICATE_EVERY = 20
 USERS = 10_000
@@ -46,6 +46,7 @@ class Workload(msgspec.Struct, frozen=True):
     kind: str = "single"  #: single, batch, gzip, or groups: one group call for each user, in batches
     seed: int = 1
     users: tuple[int, int] = (0, USERS)
+    most: int = 0  #: how many requests there are; 0: as many as there is time for
     duplicates: bool = False  #: in a batch every twentieth event repeats the id of the one before
 
     @property
@@ -61,7 +62,7 @@ class Workload(msgspec.Struct, frozen=True):
     @property
     def requests(self) -> int | None:
         """How many requests there are; None: as many as there is time for."""
-        return (self.users[1] - self.users[0]) // BATCH if self.kind == "groups" else None
+        return (self.users[1] - self.users[0]) // BATCH if self.kind == "groups" else self.most or None
 
 
 def user_id(number: int) -> str:

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from router.bench import balance
 from router.bench.child import SERVER_CORE, Child, call
+from router.bench.config import write_config
 from router.bench.load import Loaded
-from router.bench.measure import peak_mb
-from router.bench.references import Stored
-from router.bench.report import Line, line
-from router.bench.subject import daemon, send, write_config
+from router.bench.measure import pairs, peak_mb
+from router.bench.plan import Outcome, Plan, in_turn
+from router.bench.report import line, measure_of
+from router.bench.stores import Stored
+from router.bench.subject import daemon, send
 from router.bench.workload import Workload
 
 SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 64, 8
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """How long and how often. `progress` is told what runs now; `held`: events that `release` lets go."""
-
-    seconds: float
-    rounds: int
-    folder: Path
-    progress: Callable[[str], None]
-    held: int = 1_000_000
-
-
-class Outcome(msgspec.Struct):
-    """What a suite found."""
-
-    lines: list[Line]
-    problems: list[str]
 
 
 def ingress(plan: Plan) -> Outcome:
@@ -52,7 +37,7 @@ def ingress(plan: Plan) -> Outcome:
             ]
             for number in range(plan.rounds):
                 plan.progress(f"ingress {number + 1}/{plan.rounds}")
-                for port, pid, kept in sides:
+                for port, pid, kept in in_turn(sides, number):
                     kept.append(send(port, pid, Workload(seed=number), SINGLE_CONNECTIONS, plan.seconds))
         memory = peak_mb(subject.child.pid)
         found = balance.problems(balance.count(runs, *subject.stop()))
@@ -62,7 +47,8 @@ def ingress(plan: Plan) -> Outcome:
         line("ingress", "no store, beside", null_runs, bare_runs, "bare aiohttp handler"),
         line("ingress", "bare aiohttp handler", bare_runs),
     ]
-    return Outcome(lines, [f"ingress: {problem}" for problem in found])
+    table = [measure_of("V6", pairs([r.rate for r in runs], [r.rate for r in bare_runs]), runs, bare_runs)]
+    return Outcome(lines, [f"ingress: {problem}" for problem in found], table)
 
 
 def store(plan: Plan) -> Outcome:
@@ -88,7 +74,9 @@ def store(plan: Plan) -> Outcome:
     lines = [line("store", name, runs[name], raw, "raw executemany", **sizes[name]) for name in kinds]
     lines.append(line("store", "the store without HTTP", alone, raw, "raw executemany"))
     lines.append(line("store", "raw executemany", raw))
-    return Outcome(lines, problems)
+    batches = runs["durable batch of 100"]
+    table = [measure_of("V7", pairs([r.rate for r in batches], [r.rate for r in raw]), batches, raw)]
+    return Outcome(lines, problems, table)
 
 
 def _batches(plan: Plan, workload: Workload) -> tuple[Loaded, dict[str, float], Sequence[str]]:
