@@ -1,7 +1,14 @@
-"""Fixtures that every storey of the tests may use."""
+"""Fixtures that every storey of the tests may use; and the guard that keeps the suite off the user's own things.
+
+Nothing of the user is read or written: not config.toml and not the store of this checkout, no plugin that is installed beside ours,
+no variable of the router or a vendor, nothing below HOME. `tests/isolated` guards the processes, this file their environment.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -9,12 +16,51 @@ from textwrap import dedent
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ISOLATED = Path(__file__).parent / "isolated"
+
+THEIRS = ("SEGMENT_ROUTER_", "BRAZE_", "CLIENTSUCCESS_", "FRESHSUCCESS_", "XDG_", "LISTEN_", "JOURNAL_")
+"""What the names of variables begin with that a user of the router, or systemd, may have set."""
+THEIRS_WHOLE = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before a test module is imported: take the user's variables away, and give a home and a folder with nothing in it."""
+    for name in [name for name in os.environ if name.startswith(THEIRS) or name in THEIRS_WHOLE]:
+        del os.environ[name]
+    home = tempfile.TemporaryDirectory(prefix="segment-router-tests-")
+    config.add_cleanup(home.cleanup)
+    os.environ["HOME"] = home.name
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ISOLATED), str(ROOT)])
+    sys.path.insert(0, str(ISOLATED))
+    sys.modules.pop("sitecustomize", None)  # the one of the system
+    __import__("sitecustomize")
+
+
+def pytest_collection_finish() -> None:
+    """From now on the current folder is an empty one, for fixtures of modules, too."""
+    os.chdir(os.environ["HOME"])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    os.chdir(session.config.invocation_params.dir)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path, such as the default of --config, leads to nothing of this checkout, in started processes neither."""
+    monkeypatch.chdir(os.environ["HOME"])
 
 
 @pytest.fixture
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def shipped() -> Path:
+    """config.toml as it is shipped; the one in the root of the checkout is the user's."""
+    return ROOT / "router/config/shipped.toml"
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ async def test_a_page_of_another_origin_delivers_what_it_is_told_to(
             assert isinstance(ids, list)
 
             async def stored() -> bool:
-                return (await daemon.ledger())["accepted"] == len(ids)
+                return bool((await daemon.ledger())["accepted"] == len(ids))
 
             await eventually(stored, what=f"{len(ids)} events are stored")
         ledger = await daemon.settled()

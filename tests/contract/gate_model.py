@@ -2,8 +2,15 @@
 
 The model is told what was accepted, what the vendor was asked and what it answered, and what an operator did. Everything else it
 works out again from the whole list at each question. It says whether an event may go out at the moment it does (`asked`), and what
-state each event may be in when nothing moves any more (`compare`). Where the rules leave something to timing (a lane that stands
-behind a retry, a join while things are in flight) it permits each of the outcomes, and goes on from the one it is shown.
+state each event may be in when nothing moves any more (`compare`). Where the rules leave something to timing it permits each of
+the outcomes, and goes on from the one it is shown. Timing is open in these cases, and in no others:
+
+- An event was mapped at some instant between the last rest and its request: with any of what the vendor had said by then.
+- A group call that was accepted before another that says the same, and was settled after that was accepted, may stand in for it: it
+  does where the later one had been read by then (`lenient`).
+- A lane whose tried event was dropped or has moved on may wait until that attempt would have been due (`waits_for_nothing`).
+- A link takes over a group at its turn, which nobody sees before it is settled (`taking_nothing_over`).
+- What a group call tells that is skipped or filtered counts from its turn on, which nobody sees (`may_supply`).
 """
 
 from __future__ import annotations
@@ -84,12 +91,23 @@ class Model:
     waits_for_nothing: dict[str, set[str]] = field(default_factory=dict)
     """By message id, lanes that a retry may block though its event was dropped or has moved on."""
     taking_nothing_over: frozenset[str] = frozenset()  #: linking calls with which nobody takes over a group, yet
-    lenient: bool = False  #: whether a group call may stand in for a later one of the same user
+    refused_stand: bool = False  #: a group call that the vendor refused is a membership all the same, as it was once
+    moment: int = 0  #: counts what was accepted and answered
+    accepted_at: dict[str, int] = field(default_factory=dict)
+    answered_at: dict[str, int] = field(default_factory=dict)  #: of the last word
+    said_lately: list[tuple[str, str]] = field(default_factory=list)  #: the vendor's words since nothing moved last
+    lenient: bool = False  #: whether a group call stands in for a later one of the same user where it may
     paused: bool = False
     unread: set[str] = field(default_factory=set)  #: accepted while the destination was paused
     seen: dict[str, Seen] = field(default_factory=dict)  #: by message id, when nothing moved last
     answers_then: dict[str, str] = field(default_factory=dict)  #: `answers`, at that time
     complaints: list[str] = field(default_factory=list)
+
+    def accepted(self, said: Said) -> None:
+        """A call got its 200."""
+        self.moment += 1
+        self.accepted_at[said.m] = self.moment
+        self.events.append(said)
 
     # ------------------------------------------------------------ the directory, as of a position
 
@@ -154,7 +172,7 @@ class Model:
             return Gate(self.given[said.m], "")
         if said.group is not None:
             return Gate(said.group, "" if self.name_is_known(said.group, supplies) else NO_NAME)
-        found = self.standing(said, lane)
+        found = self.standing(said, lane, supplies)
         if found is None:
             return Gate(None, NO_GROUP)
         group, call = found
@@ -162,15 +180,23 @@ class Model:
             return Gate(group, NO_GROUP)
         return Gate(group, "" if self.name_is_known(group, supplies) else NO_NAME)
 
-    def standing(self, said: Said, lane: str) -> tuple[str, Said] | None:
-        """The membership as of the event, else the first one after it."""
+    def standing(self, said: Said, lane: str, supplies: Callable[[Said], bool]) -> tuple[str, Said] | None:
+        """The membership as of the event, unless that was refused here; else the first one after it that was not."""
         later = []
         for key in self.people(said, lane):
             now = [(group, call) for since, group, call in self.memberships(key) if since <= said.pos]
-            if now:
+            if now and not self.was_refused(*now[-1], supplies):
                 return now[-1]
             later += [member for member in self.memberships(key) if member[0] > said.pos]
-        return min(later, key=lambda member: member[0])[1:] if later else None
+            if now:
+                break
+        counting = [member for member in later if not self.was_refused(*member[1:], supplies)]
+        return min(counting, key=lambda member: member[0])[1:] if counting else None
+
+    def was_refused(self, group: str, call: Said, supplies: Callable[[Said], bool]) -> bool:
+        """Whether a membership does not count here: the call that told it is dead, and no other that says the same is settled."""
+        dead = self.answers.get(call.m) == NO and not self.refused_stand
+        return dead and not any(supplies(other) for other in self.kin(group, call))
 
     def group_calls(self, group: str) -> list[Said]:
         """All that was said of a group."""
@@ -181,10 +207,18 @@ class Model:
         return any(call.tells_name and supplies(call) for call in self.group_calls(group))
 
     def kin(self, group: str, call: Said) -> list[Said]:
-        """A call that told of a membership, and those after it that say the same of the same user. One from before it may count,
-        where it is settled after that failed."""
-        first = 0 if self.lenient else call.pos
-        return [other for other in self.group_calls(group) if other.pos >= first and self.speaks_for(other, call.key)]
+        """A call that told of a membership, and those that stand in for it: they say the same of the same user, and were accepted
+        after it, or settled after it was refused."""
+        calls = [other for other in self.group_calls(group) if self.speaks_for(other, call.key)]
+        return [other for other in calls if other.pos >= call.pos or self.stands_in(other, call)]
+
+    def stands_in(self, earlier: Said, call: Said) -> bool:
+        """Whether a group call from before another one counts in its place."""
+        settled = self.answered_at.get(earlier.m, 0) if self.answers.get(earlier.m) == OK else 0
+        if self.answers.get(call.m) == NO and settled > self.answered_at[call.m]:
+            return True
+        unseen = earlier.course != "sent"
+        return self.lenient and (unseen or settled > self.accepted_at[call.m])
 
     def speaks_for(self, call: Said, key: str) -> bool:
         """Whether a group call is one of this user's."""
@@ -269,15 +303,7 @@ class Model:
         words = f"{said.m} ({said.type} of {said.key})"
         if self.paused:
             self.complaints.append(f"{words} went out during a pause")
-        told = []
-        for lane in self.lanes_by_now(said):
-            user = lane[2:] if lane.startswith("u:") else said.user
-            if not said.gated:
-                told.append((user, said.group or self.group_as_of(said)))
-                continue
-            gate = replace(self, lenient=True).gate(said, lane, self.may_supply)
-            if not gate.reason:
-                told.append((user, gate.group))
+        told = [one for then in self.instants() for one in then.mappings(said)]
         again = said.m in self.mapped
         if again:  # what is tried again was mapped once: perhaps before it joined its user
             told.append(self.mapped[said.m])
@@ -295,13 +321,32 @@ class Model:
             if here and not (again and joined) and not self.may_overtake(said, other):
                 self.complaints.append(f"{words} overtook {other.m} ({other.type})")
 
-    def group_as_of(self, said: Said) -> str | None:
-        """The group of a call without requirement: what is known as of its position."""
+    def instants(self) -> list[Model]:
+        """The model at each instant since nothing moved last, as far as the vendor's words go."""
+        words = [dict(self.said_lately[:n]) for n in range(len(self.said_lately) + 1)]
+        return [replace(self, answers={**self.answers_then, **said}) for said in words]
+
+    def mappings(self, said: Said) -> list[tuple[str | None, str | None]]:
+        """As whose event, and on behalf of which group it may be mapped now."""
+        told: list[tuple[str | None, str | None]] = []
+        for lane in self.lanes_by_now(said):
+            user = lane[2:] if lane.startswith("u:") else said.user
+            if not said.gated:
+                told += [(user, group) for group in ([said.group] if said.group else self.groups_as_of(said))]
+                continue
+            gate = replace(self, lenient=True).gate(said, lane, self.may_supply)
+            strict = self.gate(said, lane, self.supplies)
+            told += [(user, one.group) for one in (gate, strict) if not one.reason]
+        return told
+
+    def groups_as_of(self, said: Said) -> list[str | None]:
+        """The group of a call without requirement: what is known as of its position. Of one that was refused it may know."""
         for key in self.people(said, said.key):
-            groups = [group for since, group, _ in self.memberships(key) if since <= said.pos]
-            if groups:
-                return groups[-1]
-        return None
+            members = [(group, call) for since, group, call in self.memberships(key) if since <= said.pos]
+            if members:
+                refused = self.was_refused(*members[-1], self.supplies)
+                return [members[-1][0], None] if refused else [members[-1][0]]
+        return [None]
 
     def open_for_sure(self, said: Said, lane: str) -> bool:
         """Whether the gate is open, also if what is not settled yet told nothing."""
@@ -332,7 +377,9 @@ class Model:
 
     def answered(self, m: str, word: str) -> None:
         """The vendor's word."""
-        self.answers[m] = word
+        self.moment += 1
+        self.answers[m], self.answered_at[m] = word, self.moment
+        self.said_lately.append((m, word))
         if word == OK:
             self.received.append(m)
 
@@ -357,7 +404,7 @@ class Model:
                 if self.was_retried(said) and len(self.lanes_by_now(said)) > 1:
                     self.waits_for_nothing.setdefault(said.m, set()).update(self.lanes_by_now(said))
             before, self.seen = self.seen, dict(now)
-            self.answers_then = dict(self.answers)
+            self.answers_then, self.said_lately = dict(self.answers), []
             for said in self.events:
                 shown, permitted = now[said.m], self.permitted(said, before.get(said.m))
                 if (shown.state, shown.reason) not in permitted:

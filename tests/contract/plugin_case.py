@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from router.clock import SystemClock
-from router.deliver.attempt import retry_after_s
+from router.deliver.send.retry_after import retry_after_s
 from router.plugin import (
     Answer,
     Batch,
@@ -40,6 +40,7 @@ from router.plugin import (
     Skip,
     UserId,
 )
+from router.plugin_host.validation import bind
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 NOW = "2024-03-01T10:00:00.000Z"
@@ -232,14 +233,14 @@ def unmet(plugin: Any, event: Event, context: Context) -> str | None:
 
 def mapped(plugin: Any, event: Event, context: Context) -> list[Item]:
     """The items that the hook of an event returns."""
-    return stored(getattr(plugin, event.type)(event, context))
+    return stored(bind(plugin, "plugin")[event.type](event, context))
 
 
 def stored(found: Item | Iterable[Item]) -> list[Item]:
     """What a hook returned, as it comes back from the store: through JSON."""
     items = [found] if isinstance(found, Item) else list(found)
     assert all(isinstance(item, Item) for item in items)
-    return [msgspec.json.decode(msgspec.json.encode(item), type=Item) for item in items]
+    return [Item.of_json(item.json, item.kind) for item in items]
 
 
 def batches(plugin: Any, items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -275,6 +276,9 @@ class HttpSender:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
+
+    def secret(self, value: str) -> None:
+        """Nothing is shown here."""
 
     async def send(self, request: Request) -> Answer:
         url = URL(request.url, encoded=True)

@@ -17,9 +17,10 @@ from typing import Any
 
 from router.errors import StoreFull
 from router.event import Call
-from router.store import HELD, PLACES, WAITING, LaneRow, ParkedRow, Step
-from router.store.sqlite import SqliteStore, open_store
+from router.store import ORDER_KEY_STEP, CommitBatch, LaneRow, ParkedRow
+from router.vocabulary import LaneMode, Queue
 from tests.contract.rig import START_MS, FakeClock
+from tests.contract.store_case import StoreCase, open_case
 
 USERS = 7
 EVERY = 5
@@ -27,10 +28,10 @@ EVERY = 5
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, trims: bool = False) -> AsyncIterator[SqliteStore]:
+async def opened(folder: Path, *, trims: bool = False) -> AsyncIterator[StoreCase]:
     """The store in this folder; `trims`: whatever is settled goes at once."""
     clock = FakeClock(START_MS + 1000)
-    async with open_store(
+    async with open_case(
         folder / "router.db",
         lambda mark: clock,
         dedupe_window_s=86_400,
@@ -50,24 +51,26 @@ class Promises:
     steps: list[tuple[int, int]] = field(default_factory=list)  #: (when, cursor)
     asked: list[str] = field(default_factory=list)  #: every message id, acknowledged or not
     trims: bool = False
+    settled: int = 0  #: where the cursor stands
     full: int = 0  #: how often the answer was that the disk is full
 
-    async def story(self, store: SqliteStore, appends: int, tasks: int = 3) -> None:
+    async def story(self, store: StoreCase, appends: int, tasks: int = 3) -> None:
         """Some tasks append, one commits steps, until all are through. Raises StoreError when the store breaks."""
-        await store.cursor("d", START_MS)
+        if "d" not in store.held_claims:
+            self.settled = (await store.cursor("d", START_MS)).pos
         async with asyncio.TaskGroup() as group:
             clients = [group.create_task(self._append_on(store, appends)) for _ in range(tasks)]
             group.create_task(self._step_on(store, clients))
 
-    async def _append_on(self, store: SqliteStore, appends: int) -> None:
+    async def _append_on(self, store: StoreCase, appends: int) -> None:
         for _ in range(appends):
             await self.append(store, self.random.choice((1, 1, 2, 9)))
 
-    async def _step_on(self, store: SqliteStore, clients: Sequence[asyncio.Task[None]]) -> None:
-        while not all(client.done() for client in clients) or await self._cursor(store) < store.head:
+    async def _step_on(self, store: StoreCase, clients: Sequence[asyncio.Task[None]]) -> None:
+        while not all(client.done() for client in clients) or self.settled < store.head:
             await self.step(store)
 
-    async def append(self, store: SqliteStore, n: int) -> None:
+    async def append(self, store: StoreCase, n: int) -> None:
         """Events of random users, in one request; a full disk is asked again, with the same message ids."""
         calls = [self.call(f"m{len(self.asked) + i}") for i in range(n)]
         self.asked += [call.message_id for call in calls]
@@ -85,14 +88,14 @@ class Promises:
         body = b"{}\n" + json.dumps({"type": "track", "fill": "x" * self.random.choice((0, 50, 3000))}).encode()
         return Call("website", "track", message_id, f"u:{self.random.randrange(USERS)}", START_MS, body)
 
-    async def step(self, store: SqliteStore) -> None:
+    async def step(self, store: StoreCase) -> None:
         """Settle what came in since the last step, a little at a time."""
-        first = await self._cursor(store) + 1
+        first = self.settled + 1
         last = min(store.head, first + self.random.randrange(12))
         if last < first:
             await asyncio.sleep(0)
             return
-        step = Step("d", pos=last, state={"how far": str(last).encode()}, at=START_MS)
+        step = CommitBatch("d", pos=last, state={"how far": str(last).encode()}, at=START_MS)
         for row in await store.read(first - 1, last - first + 1, 1 << 30):
             if row.pos % EVERY:
                 step.settled[row.pos] = ("delivered", "")
@@ -108,10 +111,8 @@ class Promises:
             except StoreFull:
                 self.full += 1
                 await asyncio.sleep(0)
+        self.settled = last
         self.steps.append((self.now(), last))
-
-    async def _cursor(self, store: SqliteStore) -> int:
-        return (await store.cursor("d", START_MS)).pos
 
     async def check(self, folder: Path, until: int | None = None, *, twice: bool = True) -> None:
         """Open the store in this folder: all that was acknowledged before `until` must be there, and everything must agree.
@@ -166,11 +167,11 @@ def _rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 def parked(pos: int, message_id: str) -> ParkedRow:
     """The row of a held event, in a lane of its own."""
     return ParkedRow(
-        pos, f"u:{pos}", HELD, pos * PLACES, "held", "group_unknown", START_MS, START_MS, "website", "track", message_id,
+        pos, f"u:{pos}", Queue.HELD, pos * ORDER_KEY_STEP, "held", "group_unknown", START_MS, START_MS, "website", "track", message_id,
         "", "", b"{}\n{}", None, "", 0, 0,
     )  # fmt: skip
 
 
 def lane(user_key: str) -> LaneRow:
     """The lane that goes with it."""
-    return LaneRow(user_key, WAITING, user_key, "group_unknown", "", None, 0, 1, 0, START_MS, PLACES)
+    return LaneRow(user_key, LaneMode.WAITING, user_key, "group_unknown", "", None, 0, 1, 0, START_MS, ORDER_KEY_STEP)

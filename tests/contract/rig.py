@@ -11,15 +11,16 @@ from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
+import pytest
+
 from router.accept import Acceptor
 from router.config import DestinationConfig
 from router.deliver.runner import Runner
-from router.destinations import Destination, Redactor
-from router.destinations.contract import bind, check_facts
-from router.destinations.mapping import compile_mapping
 from router.event import Call
+from router.logger import Log, make_log
 from router.plugin import (
     API_VERSION,
+    Answer,
     Batch,
     Context,
     Delivered,
@@ -27,15 +28,23 @@ from router.plugin import (
     Group,
     Item,
     Outcome,
+    Request,
     Sender,
     Settings,
     UserId,
     hookimpl,
+    json_request,
 )
-from router.store.sqlite import SqliteStore, open_store
-from router.telemetry import Log, make_log
+from router.plugin_host import Destination, Redactor, compile_filter
+from router.plugin_host.event_mapping import compile_mapping
+from router.plugin_host.validation import bind, check_facts, without_context
+from tests.contract.accepting import accept
+from tests.contract.simulation import inside
+from tests.contract.store_case import StoreCase, open_case
 
 START_MS = 1_767_000_000_000
+VENDOR_URL = "http://vendor.test/"
+"""Where plugins with a `request` of their own send to; it is answered in memory."""
 SHORT_S = 0.05
 """Waits up to this pass by themselves: pauses between commits, not waits of the story."""
 
@@ -47,6 +56,7 @@ class FakeClock:
         self.ms = now_ms
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = 0
+        self.short = 0  #: waits that passed by themselves
 
     def now_ms(self) -> int:
         return self.ms
@@ -56,6 +66,7 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= SHORT_S:
+            self.short += 1
             await asyncio.sleep(0)
             return
         waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -78,10 +89,32 @@ class Vendor:
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
         self.calls: list[list[dict[str, Any]]] = []
+        self.told: list[Any] = []  #: what it answered over HTTP, by number
         self.answer: Callable[[list[dict[str, Any]]], Any] = lambda bodies: Delivered()
 
     async def take(self, items: list[Item]) -> Outcome | list[Outcome]:
-        bodies = [item.body for item in items]
+        """What `deliver` asks."""
+        result = await self._taken([item.body for item in items])
+        if isinstance(result, Exception):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+    async def exchange(self, request: Request) -> Answer:
+        """A request over HTTP. The answer is the number of what `verdict` makes of it."""
+        result = await self._taken(json.loads(request.body))
+        self.told.append(result)
+        first = result[0] if isinstance(result, list) and result else result
+        word = str(getattr(first, "reason", "")).removeprefix("status_")
+        return Answer(int(word) if word.isdecimal() else 200, body=str(len(self.told) - 1).encode())
+
+    def verdict(self, answer: Answer) -> Any:
+        """What is to be made of an answer."""
+        result = self.told[int(answer.body)]
+        if isinstance(result, Exception) and not isinstance(result, Outcome):
+            raise result
+        return result
+
+    async def _taken(self, bodies: list[dict[str, Any]]) -> Any:
         self.calls.append(bodies)
         result = self.answer(bodies)
         if asyncio.iscoroutine(result):
@@ -90,8 +123,6 @@ class Vendor:
         for body, outcome in zip(bodies, outcomes, strict=True):
             if isinstance(outcome, Delivered):
                 self.received.append(body)
-        if isinstance(result, Exception):
-            raise result
         return result
 
     def ids(self) -> list[str]:
@@ -154,6 +185,29 @@ class Packing(Gated):
     kinds: ClassVar[Mapping[str, Batch]] = {"": Batch(max_items=4)}
 
 
+def over_http(plugin: type[Plain]) -> type[Plain]:
+    """The same plugin with `request` and `verdict` in place of `deliver`; one with a `deliver` of its own stays what it is."""
+
+    def request(self: Plain, items: list[Item]) -> Request:
+        return json_request(VENDOR_URL, [item.body for item in items])
+
+    def verdict(self: Plain, items: list[Item], answer: Answer) -> Any:
+        return self.vendor.verdict(answer)
+
+    if getattr(plugin, "deliver", None) is not Plain.deliver:
+        return plugin
+    hooks = {"deliver": None, "request": hookimpl(request), "verdict": hookimpl(verdict)}
+    return type(plugin.__name__, (plugin,), hooks)
+
+
+def both_ways(metafunc: pytest.Metafunc) -> None:
+    """As `pytest_generate_tests` of a module whose fixture `rig` asks for `over_http`: its tests run with plugins that have
+    `deliver`, and with such that have `request` and `verdict`; those with a vendor of their own on the network run once."""
+    if "over_http" in metafunc.fixturenames:
+        ways = {"deliver": False, "request": True} if "http" not in metafunc.fixturenames else {"deliver": False}
+        metafunc.parametrize("over_http", ways.values(), ids=ways)
+
+
 def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: Any) -> Destination:
     """A Destination around a plugin class; `tables` go into its config table."""
     config = DestinationConfig.model_validate({"name": name, "plugin": "test", "mode": "live", **tables})
@@ -164,6 +218,7 @@ def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: An
         name=name,
         plugin_name="test",
         plugin_version="",
+        installed_version="",
         api_version=API_VERSION,
         item_version=getattr(plugin, "item_version", 1),
         config=config,
@@ -176,18 +231,21 @@ def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: An
         hooks=bind(instance, name),
         redactor=Redactor(()),
         mapping=compile_mapping(config.mapping, instance.requires),
+        filter=compile_filter(config),
+        without_context=without_context(instance),
     )
 
 
 class Rig:
     """One store, one destination, and what a test does with them."""
 
-    def __init__(self, store: SqliteStore, clock: FakeClock, log: Log, seed: int = 1) -> None:
+    def __init__(self, store: StoreCase, clock: FakeClock, log: Log, seed: int = 1) -> None:
         self.store, self.clock, self.log = store, clock, log
         self.random = Random(seed)
         self.vendor = Vendor()
-        self.acceptor = Acceptor(store, log)
+        self.acceptor = Acceptor(store.log, log)
         self.runner: Runner
+        self.over_http = False  #: plugins send with `request` and `verdict`
         self._task: asyncio.Task[None] | None = None
 
     async def call(self, type: str, message_id: str, **fields: Any) -> None:
@@ -196,7 +254,7 @@ class Rig:
 
     async def accept(self, calls: list[Call]) -> None:
         """Accept calls in one go."""
-        await self.acceptor.accept(calls, [])
+        await accept(self.acceptor, calls)
 
     def make(self, type: str, message_id: str, **fields: Any) -> Call:
         """A call as ingestion would hand it over."""
@@ -207,7 +265,8 @@ class Rig:
 
     def start(self, plugin: type[Any] = Gated, **tables: Any) -> None:
         """Run the destination."""
-        self.runner = Runner(destination(plugin, self.vendor, **tables), self.store, self.clock, self.log, self.random)
+        chosen = destination(over_http(plugin) if self.over_http else plugin, self.vendor, **tables)
+        self.runner = Runner(chosen, self.store, self.clock, self.log, self.random)
         self._task = asyncio.create_task(self.runner.run())
 
     async def crash(self) -> None:
@@ -226,14 +285,15 @@ class Rig:
 
     async def quiet(self) -> dict[str, Any]:
         """Wait until nothing moves without time passing; returns the destination's ledger."""
-        still, before = 0, ()
+        still, before = 0, tuple[Any, ...]()
+        ledger: dict[str, Any] = {}
         while still < 5:
             if self._task is not None and self._task.done():
                 self._task.result()
             for _ in range(20):
                 await asyncio.sleep(0)
             await asyncio.sleep(0.002)  # the store's threads are real
-            ledger = (await self.store.questions.ledger(["d"]))["destinations"].get("d", {})
+            ledger = (await self.store.queries.ledger(["d"]))["destinations"].get("d", {})
             now = (tuple(ledger.values()), len(self.vendor.calls), self._busy())
             if now[-1]:
                 before = ()
@@ -243,15 +303,7 @@ class Rig:
 
     def _busy(self) -> bool:
         """Whether the worker is in the middle of something."""
-        worker = getattr(self, "runner", None) and self.runner._worker
-        if self._task is None:
-            return False
-        if worker is None:
-            return True
-        ready = worker._ready._live or worker._ready._draining
-        if worker.flow.running and (self.store.head > worker.book.read_pos or ready):
-            return True
-        return not worker.book.empty or bool(worker.book.unstored()[:-1]) or worker.settlement.outbox.in_flight > 0
+        return self._task is not None and inside.is_busy(self.runner, self.store)
 
     async def vendor_moves(self) -> None:
         """Let the loop run a little."""
@@ -268,10 +320,27 @@ class Rig:
 
     async def fate(self, message_id: str) -> tuple[str, str]:
         """(state, reason) of a message at the destination."""
-        answer = await self.store.questions.message(message_id, None, ["d"])
+        answer = await self.store.queries.message(message_id, None, ["d"])
         assert answer is not None
         fate = answer["destinations"]["d"]
         return fate["state"], fate["reason"]
+
+
+async def comes_true(rig: Rig, condition: Callable[[], bool], moves: int = 1_000) -> bool:
+    """Let the loop run until this holds, or so often in vain."""
+    for _ in range(moves):
+        if condition():
+            return True
+        await rig.vendor_moves()
+    return condition()
+
+
+async def spins(rig: Rig) -> bool:
+    """Whether the destination is busy all the time though nothing can happen before time passes."""
+    await comes_true(rig, lambda: False, 100)
+    before = rig.clock.short
+    await comes_true(rig, lambda: False, 100)
+    return rig.clock.short - before > 20
 
 
 @asynccontextmanager
@@ -284,9 +353,10 @@ async def open_rig(folder: Path, seed: int = 1) -> AsyncIterator[Rig]:
         return clock
 
     log = make_log("error", "json", clock=clock)
-    async with open_store(folder / "router.db", clock_from, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
+    async with open_case(folder / "router.db", clock_from, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
         rig = Rig(store, clock, log, seed)
-        try:
-            yield rig
-        finally:
-            await rig.crash()
+        with inside.network(lambda name, request: rig.vendor.exchange(request), VENDOR_URL):
+            try:
+                yield rig
+            finally:
+                await rig.crash()

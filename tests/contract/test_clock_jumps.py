@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from router.clock import SystemClock
-from router.deliver.agenda import DRAINING
+from router.deliver.jobs.due_lanes import DRAINING
+from router.logger import make_log
 from router.plugin import Delivered, RetryLater
-from router.store import dedupe
-from router.store.sqlite import open_store
-from router.telemetry import make_log
+from router.store.sqlite import dedupe
 from tests.contract.rig import START_MS, FakeClock, Gated, Plain, Rig
+from tests.contract.simulation import inside
+from tests.contract.store_case import open_case
 from tests.contract.test_worker_state import Sessions
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -59,7 +60,7 @@ class MachineRig(Rig):
 async def running(folder: Path, machine: Machine, retention_s: float = 7 * DAY) -> AsyncIterator[MachineRig]:
     """The store and all around it; again in the same folder is a restart."""
     path = folder / "router.db"
-    async with open_store(path, machine.boot, dedupe_window_s=DAY, min_free_bytes=0, retention_s=retention_s) as (
+    async with open_case(path, machine.boot, dedupe_window_s=DAY, min_free_bytes=0, retention_s=retention_s) as (
         store,
         _,
     ):
@@ -129,8 +130,8 @@ async def test_a_pause_that_the_vendor_asked_for_is_neither_cut_nor_drawn_out(ri
     rig.start(Plain)
     await rig.quiet()
     worker = await rig.runner.worker()
-    worker.flow.wait(600)
-    worker.settlement.status_changed()
+    worker.state.breaker.wait(600)
+    worker.core.status.record(True)
     rig.clock.jump(jump)
     await rig.call("track", "m", userId="u1")
     await rig.pass_time(500, 20)
@@ -235,7 +236,7 @@ async def test_a_start_with_many_overdue_lanes_takes_them_at_the_destination_s_p
             nonlocal most, draining
             flying.append(bodies[0]["m"])
             worker = await rig.runner.worker()
-            most, draining = max(most, len(flying)), max(draining, sum(lane.draining for lane in worker._lanes))
+            most, draining = max(most, len(flying)), max(draining, inside.draining_lanes(worker))
             await rig.vendor_moves()
             flying.remove(bodies[0]["m"])
             return Delivered()

@@ -14,13 +14,14 @@ import pytest
 
 from router.errors import StartError, StoreClosed, StoreError, StoreFull
 from router.event import Call
-from router.store import Step, connection, cursors, dedupe, writer
+from router.store import PART, CommitBatch, Opening, Unit
+from router.store.sqlite import connection, cursors, dedupe, group_commit, group_transaction
 from tests.contract.promises import Promises, opened
 from tests.contract.rig import START_MS
 from tests.faulty_vfs import FULL, IOERR_FSYNC, IOERR_SHMSIZE, IOERR_WRITE, Disk, Unreachable, faulty_disk, nth
 
 FOREVER = 1 << 60
-PLACES = {
+ORDER_KEY_STEP = {
     ("write", "wal", IOERR_WRITE): (1, 2, 3, 5, 9, 17, 40, 120, 300),
     ("sync", "wal", IOERR_FSYNC): (1, 2, 3, 4, 5, 7, 12, 25),
     ("write", "db", IOERR_WRITE): (1, 2, 3, 10, 25, 50),
@@ -63,7 +64,9 @@ async def live(folder: Path, promises: Promises) -> bool:
     return ended
 
 
-@pytest.mark.parametrize(("verb", "kind", "code", "n"), [(*what, n) for what, places in PLACES.items() for n in places])
+@pytest.mark.parametrize(
+    ("verb", "kind", "code", "n"), [(*what, n) for what, places in ORDER_KEY_STEP.items() for n in places]
+)
 @pytest.mark.parametrize("times", [1, FOREVER], ids=["once", "lasting"])
 async def test_nothing_acknowledged_is_lost_whichever_write_or_sync_fails(
     disk: Disk, tmp_path: Path, verb: str, kind: str, code: int, n: int, times: int
@@ -117,7 +120,7 @@ async def test_a_full_disk_that_stops_the_growth_of_the_index_of_the_wal_passes_
 async def test_after_a_failed_sync_nothing_more_is_acknowledged(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "GROUP_EVENTS", 1)  # each waits for a commit of its own
+    monkeypatch.setattr(group_commit, "GROUP_ROWS", 1)  # each waits for a commit of its own
     promises = Promises(Random(1))
     async with opened(tmp_path) as store:
         await store.cursor("d", START_MS)
@@ -129,7 +132,7 @@ async def test_after_a_failed_sync_nothing_more_is_acknowledged(
         assert "IOERR_FSYNC" in store.writer.broken
         assert store.writer.failed.is_set()
         with pytest.raises(StoreClosed, match="IOERR_FSYNC"):
-            await store.commit(Step("d", at=START_MS))
+            await store.commit(CommitBatch("d", at=START_MS))
     await promises.check(tmp_path)
 
 
@@ -139,17 +142,17 @@ async def test_a_small_step_is_stored_where_the_events_of_its_group_find_no_room
         pages = await store.writer.run_alone(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
         await store.writer.run_alone(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall())
         big = Call("website", "track", "big", "u:u1", START_MS, b"{}\n" + b" " * 200_000)
-        step = Step("d", state={"k": b"1"}, at=START_MS)
+        step = CommitBatch("d", state={"k": b"1"}, at=START_MS)
         found = await asyncio.gather(store.append([big], [None], []), store.commit(step), return_exceptions=True)
         assert isinstance(found[0], StoreFull)
         assert found[1] == []
-        assert (await store.load("d", [], ["k"])).state == {"k": b"1"}
+        assert await store.state("d", "k") == {"k": b"1"}
 
 
 async def test_a_database_file_that_cannot_be_written_is_noticed_though_every_commit_succeeds(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "HEARD_EVERY", 40)
+    monkeypatch.setattr(group_transaction, "HEARD_EVERY", 40)
     promises = Promises(Random(1))
     async with opened(tmp_path) as store:
         await store.cursor("d", START_MS)
@@ -170,7 +173,7 @@ async def test_a_full_disk_whose_commit_cannot_be_taken_back_ends_the_writer(
 
     promises = Promises(Random(1))
     async with opened(tmp_path) as store:
-        monkeypatch.setattr(store.writer.dedupe, "load", unreadable)
+        monkeypatch.setattr(store.writer.transaction.dedupe, "load", unreadable)
         disk.fault = nth(1, "write", "wal", FULL)
         with pytest.raises(StoreError, match="is full; then, taking it back: disk I/O error"):
             await promises.append(store, 1)
@@ -203,8 +206,8 @@ async def test_a_commit_that_is_refused_leaves_no_transaction_open(tmp_path: Pat
         pass
     with closing(sqlite3.connect(tmp_path / "router.db", isolation_level=None, factory=RefusesOneCommit)) as db:
         with pytest.raises(sqlite3.OperationalError, match="not now"):
-            cursors.open_cursor(db, "d", "live", START_MS)
-        assert cursors.open_cursor(db, "d", "live", START_MS).added
+            cursors.open_unit(db, Unit(PART, "d"), Opening(START_MS))
+        assert cursors.open_unit(db, Unit(PART, "d"), Opening(START_MS))[0].added
 
 
 @pytest.mark.parametrize("fault", [("write", "wal", FULL), ("sync", "wal", IOERR_FSYNC), ("write", "journal", FULL)])

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
@@ -27,12 +29,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import router.deliver.flow
-import router.store.connection
-from router.deliver.commands import Refused
+from router.deliver.operations import CommandRefused
 from router.deliver.runner import Runner
 from router.event import Call
 from router.plugin import (
+    Answer,
     Batch,
     Context,
     Delivered,
@@ -41,6 +42,7 @@ from router.plugin import (
     Item,
     Outcome,
     Reject,
+    Request,
     RetryLater,
     Skip,
     UserId,
@@ -48,7 +50,8 @@ from router.plugin import (
 )
 from tests.contract.broken_builds import BUILDS
 from tests.contract.gate_model import GATED, LATER, NO, OK, Model, Said, Seen
-from tests.contract.rig import Gated, line
+from tests.contract.rig import VENDOR_URL, Gated, line, over_http
+from tests.contract.simulation import inside
 from tests.contract.simulation.connections import InlineConnection
 from tests.contract.simulation.invariants import one_fate_each, read_log, rows_and_counters
 from tests.contract.simulation.world import STORY, World
@@ -87,10 +90,23 @@ class AttentiveVendor:
     def __init__(self, model: Model, random: Random) -> None:
         self.model, self.random = model, random
         self.words: dict[str, str] = {}
+        self.told: list[list[Outcome]] = []  #: over HTTP, by number
 
     async def take(self, items: list[Item]) -> list[Outcome]:
+        """What `deliver` asks."""
+        return await self._answer([item.body for item in items])
+
+    async def exchange(self, name: str, request: Request) -> Answer:
+        """A request over HTTP. The answer is the number of what `verdict` makes of it."""
+        self.told.append(await self._answer(json.loads(request.body)))
+        return Answer(200, body=str(len(self.told) - 1).encode())
+
+    def verdict(self, answer: Answer) -> list[Outcome]:
+        """What is to be made of an answer."""
+        return self.told[int(answer.body)]
+
+    async def _answer(self, bodies: list[dict[str, Any]]) -> list[Outcome]:
         """One request, answered some turns of the loop later: others are on their way at the same time."""
-        bodies = [item.body for item in items]
         for body in bodies:
             self.model.asked(body)
         for _ in range(self.random.choice((0, 1, 4, 40))):
@@ -134,19 +150,41 @@ def calls() -> st.SearchStrategy[list[Fields]]:
     return st.lists(st.one_of(drawn[0], *drawn), min_size=1, max_size=5)
 
 
+def moves() -> st.SearchStrategy[list[Fields]]:
+    """A request's worth of tracks, and of users who move from group to group; the vendor refuses half of that."""
+    who = st.sampled_from(
+        ({"user": "u1"}, {"user": "u1"}, {"user": "u2"}, {"anonymous": "x1"}, {"user": "u2", "anonymous": "x1"})
+    )
+    track = st.builds(lambda w, v: {**w, "type": "track", "word": v}, who, st.sampled_from((OK, OK, OK, LATER)))
+    group = st.builds(
+        lambda w, g, v: {**w, "type": "group", "group": g, "tells_name": True, "course": "sent", "word": v},
+        who,
+        st.sampled_from((*GROUPS, "corp")),
+        st.sampled_from((OK, LATER, NO, NO)),
+    )
+    return st.lists(st.one_of(track, group), min_size=1, max_size=4)
+
+
 class GateMachine(RuleBasedStateMachine):
     """A story: calls, a vendor with moods, time, deaths, an operator. After each step nothing moves, and both must agree."""
 
+    refused_stand: ClassVar[bool] = True  #: to go once a refused group call is no membership
+
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model()
+        self.model = Model(refused_stand=self.refused_stand)
         self.stack = ExitStack()
         self.failed = True  #: until it has begun
 
     # ------------------------------------------------------------ the world
 
-    @initialize(seed=st.integers(0, 1 << 16), batch=st.sampled_from((1, 4)), before=st.one_of(st.just([]), calls()))
-    def begin(self, seed: int, batch: int, before: list[Fields]) -> None:
+    @initialize(
+        seed=st.integers(0, 1 << 16),
+        batch=st.sampled_from((1, 4)),
+        http=st.booleans(),
+        before=st.one_of(st.just([]), calls()),
+    )
+    def begin(self, seed: int, batch: int, http: bool, before: list[Fields]) -> None:
         """The destination begins, perhaps after some calls were accepted."""
         shared = Path("/dev/shm")
         folder = Path(tempfile.mkdtemp(prefix="gate-model-", dir=shared if shared.is_dir() else None))
@@ -154,12 +192,14 @@ class GateMachine(RuleBasedStateMachine):
         self.world = world = World(seed, folder)
         self.stack.callback(world.loop.close)
         self.vendor = AttentiveVendor(self.model, Random(f"{seed} vendor"))
-        world.vendor = cast(Any, self.vendor)
-        world.plugin = cast(Any, type("Modelled", (Modelled,), {"kinds": {"": Batch(max_items=batch)}}))
+        world.d.vendor = cast(Any, self.vendor)
+        plugin = over_http(Modelled) if http else Modelled
+        world.d.plugin = cast(Any, type("Modelled", (plugin,), {"kinds": {"": Batch(max_items=batch)}}))
         connection = type("Connection", (InlineConnection,), {"disk": world.disk})
-        self.stack.enter_context(patch.object(router.store.connection, "Connection", connection))
+        self.stack.enter_context(inside.connections(connection, sqlite3.connect))
+        self.stack.enter_context(inside.network(self.vendor.exchange, VENDOR_URL))
         # An open breaker stops all users alike, which is another story.
-        self.stack.enter_context(patch.object(router.deliver.flow, "OPEN_AFTER", 1 << 30))
+        self.stack.enter_context(patch(inside.OPEN_AFTER, 1 << 30))
         self.stack.callback(lambda: self.run(world.kill()))
         self.run(self.start(before))
         self.settle()
@@ -179,7 +219,7 @@ class GateMachine(RuleBasedStateMachine):
         """A call for the router; the model hears of it as well."""
         pos = len(self.model.events) + 1
         said = Said(pos, f"m{pos}", before=before, **{name: value for name, value in fields.items() if name != "word"})
-        self.model.events.append(said)
+        self.model.accepted(said)
         self.vendor.words[said.m] = fields["word"]
         if self.model.paused:
             self.model.unread.add(said.m)
@@ -332,10 +372,10 @@ class GateMachine(RuleBasedStateMachine):
         """What the operator is told: the answer, or the code of the refusal."""
 
         async def work() -> Any:
-            assert self.world.runner is not None
+            assert self.world.d.runner is not None
             try:
-                return await ask(self.world.runner)
-            except Refused as refused:
+                return await ask(self.world.d.runner)
+            except CommandRefused as refused:
                 return refused.code
 
         return self.run(work())
@@ -363,7 +403,24 @@ class GateMachine(RuleBasedStateMachine):
         assert not left, left
 
 
-def tell(examples: int, *, always_the_same: bool) -> None:
+class RefusingMachine(GateMachine):
+    """The same, with a vendor that refuses half of the group calls."""
+
+    refused_stand: ClassVar[bool] = False
+
+    @rule(drawn=moves())
+    def users_move(self, drawn: list[Fields]) -> None:
+        """All at once."""
+        self.run(self.send(drawn))
+        self.settle()
+
+    @rule(drawn=moves())
+    def users_move_again(self, drawn: list[Fields]) -> None:
+        """So that it is done as often as all the rest."""
+        self.users_move(drawn)
+
+
+def tell(examples: int, machine: type[GateMachine] = GateMachine, *, always_the_same: bool) -> None:
     """Run so many stories. Raises AssertionError where the router and the model do not agree."""
     chosen = settings(
         max_examples=examples,
@@ -374,11 +431,15 @@ def tell(examples: int, *, always_the_same: bool) -> None:
         phases=[Phase.generate, *([Phase.shrink] if "GATE_MODEL_SHRINK" in os.environ else [])],
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(GateMachine, settings=chosen)
+    run_state_machine_as_test(machine, settings=chosen)
 
 
 def test_the_gate_and_the_lanes_do_what_the_model_says() -> None:
     tell(EXAMPLES, always_the_same="GATE_MODEL_EXAMPLES" not in os.environ)
+
+
+def test_refused_group_calls_are_no_memberships() -> None:
+    tell(EXAMPLES, RefusingMachine, always_the_same="GATE_MODEL_EXAMPLES" not in os.environ)
 
 
 def test_the_model_finds_a_gate_that_opens_on_seeing_a_group() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import re
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from router.deliver.runner import Runner
-from router.destinations import Destination, read
+from router.plugin_host import Destination, read
 from router.testing.vendor import FakeVendor
 from tests.contract.rig import Rig, open_rig
 from tests.docs.pages import ROOT, blocks
@@ -19,7 +20,7 @@ from tests.docs.pages import ROOT, blocks
 CONFIGURATION = ROOT / "docs/configuration.md"
 KEYS = dict.fromkeys(
     ("CLIENTSUCCESS_API_KEY", "FRESHSUCCESS_EVENT_AUTH_KEY", "FRESHSUCCESS_EVENT_API_KEY", "BRAZE_API_KEY"), "k"
-)
+) | {"PRIVACY_KEY": "0123456789abcdef"}
 
 
 def shown(folder: Path, plugin: str, url_setting: str, url: str) -> Destination:
@@ -63,24 +64,29 @@ async def test_clientsuccess_gets_a_title_as_the_name_that_it_needs_first(tmp_pa
         await rig.call(
             "identify", "i", userId="u1", traits={"birthday": "1990-01-01", "title": "Dr", "email": "a@b.co"}
         )
-        await rig.call("track", "t", userId="u1", event="Paid", properties={"amount": 12})
+        await rig.call("track", "t", userId="u1", event="Signed Up", properties={"amount": "12"})
+        await rig.call("track", "b", userId="u1", event="Heartbeat")
         await rig.quiet()
         assert await rig.fate("t") == ("held", "group_unknown")
+        assert await rig.fate("b") == ("filtered", "event_name")
         await rig.call("group", "g", userId="u1", groupId="acme", traits={"title": "Acme Inc"})
         await rig.quiet()
         (sent,) = bodies(vendor)
         assert sent["identity"]["organization"] == {"id": "acme", "name": "Acme Inc"}
         assert sent["identity"]["user"] == {"id": "u1", "email": "a@b.co", "custom": {"title": "Dr"}}
         assert sent["value"] == 12
+        assert "Signup" in vendor.requests[0].url
 
 
 async def test_freshsuccess_gets_an_area_as_the_module(tmp_path: Path) -> None:
     async with running(tmp_path, "freshsuccess", "events_base_url") as (rig, vendor):
         await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
         await rig.call("track", "t", userId="u1", event="Exported", properties={"area": "Reports", "x": 1})
+        await rig.call("track", "o", userId="u1", event="Imported", properties={"area": " "})
         await rig.quiet()
-        (feature,) = [sent for sent in bodies(vendor) if sent["action"] == "feature"]
+        feature, other = [sent for sent in bodies(vendor) if sent["action"] == "feature"]
         assert (feature["feature"], feature["module"], feature["product"]) == ("Exported", "Reports", "shop")
+        assert (other["feature"], other["module"]) == ("Imported", "Other")
 
 
 async def test_braze_gets_the_traits_and_properties_that_the_table_names_and_no_others(tmp_path: Path) -> None:
@@ -88,11 +94,15 @@ async def test_braze_gets_the_traits_and_properties_that_the_table_names_and_no_
         traits = {"email": "a@b.co", "firstName": "Ann", "salary": 1, "contact": {"mobile": "+49", "home": "x"}}
         await rig.call("identify", "i", userId="u1", traits=traits)
         await rig.quiet()
-        await rig.call("track", "t", userId="u1", event="Paid", properties={"plan": "pro", "card": "4111"})
+        paid = {"plan": "a plan with a long name", "card": "4111", "due": "2026-01-31"}
+        await rig.call("track", "t", userId="u1", event="Paid", properties=paid)
         await rig.quiet()
         identify, track = bodies(vendor)
         assert identify["attributes"] == [{"external_id": "u1", "email": "a@b.co", "first_name": "Ann", "phone": "+49"}]
-        assert track["events"][0]["properties"] == {"plan": "pro"}
+        assert track["events"][0]["properties"] == {
+            "plan": "a plan with a long n",
+            "due": "2026-01-31T00:00:00.000Z",
+        }
 
 
 async def test_a_webhook_gets_what_its_receiver_knows_and_no_card_number(tmp_path: Path) -> None:
@@ -100,11 +110,12 @@ async def test_a_webhook_gets_what_its_receiver_knows_and_no_card_number(tmp_pat
         card = {"number": "4111", "kind": "visa"}
         await rig.call("track", "t", userId="u1", event="Paid", properties={"total": 12, "card": card})
         await rig.quiet()
-        await rig.call("identify", "i", userId="u1", traits={"total": 1, "tenant": "other"})
+        await rig.call("identify", "i", userId="u1", traits={"total": 1, "tenant": "other", "email": "A@b.co"})
         await rig.quiet()
         track, identify = bodies(vendor)
         assert track["properties"] == {"amount": 12, "card": {"kind": "visa"}, "tenant": "tenant-7"}
-        assert identify["traits"] == {"total": 1, "tenant": "other"}
+        email = hmac.digest(b"0123456789abcdef", b"a@b.co", "sha256").hex()
+        assert identify["traits"] == {"total": 1, "tenant": "other", "email": email}
 
 
 async def test_a_file_gets_of_a_users_traits_those_that_the_table_names(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
 from pydantic import ValidationError
 
 from plugins.braze import Braze, BrazeSettings
 from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Skip, Split
 from router.testing.vendor import FakeVendor, Reply
+from tests.contract.plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
 
 
 def plugin(**settings: Any) -> Braze:
@@ -296,6 +296,7 @@ OBJECT = st.dictionaries(
     products=PRODUCTS,
     options=st.dictionaries(st.just("braze_id") | st.text(), ANY_JSON, max_size=2),
 )
+@pytest.mark.long
 def test_any_json_is_sent_as_valid_json_of_its_own_user_or_refused(
     settings: dict[str, Any],
     kind: str,

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -73,9 +73,14 @@ async def buy(rig: Rig, message_id: str, products: int, user: str = "u1") -> Non
     await rig.call("track", message_id, userId=user, event="Order Completed", properties={"products": bought})
 
 
+def sent(rig: Rig) -> list[dict[str, Any]]:
+    """The body of each request, in order."""
+    return cast(list[dict[str, Any]], rig.vendor.calls)
+
+
 def bought(rig: Rig) -> list[list[str]]:
     """The products of each request, in order."""
-    return [[purchase["product_id"] for purchase in call.get("purchases", [])] for call in rig.vendor.calls]
+    return [[purchase["product_id"] for purchase in call.get("purchases", [])] for call in sent(rig)]
 
 
 def kinds(call: Mapping[str, Any]) -> dict[str, int]:
@@ -96,7 +101,7 @@ async def test_an_order_of_which_one_product_is_refused_is_dead_and_its_later_pr
     await rig.quiet()
     assert [len(products) for products in bought(rig)] == [75]
     assert await rig.fate("m1") == ("dead", "rejected")
-    told = await rig.store.questions.message("m1", None, ["d"])
+    told = await rig.store.queries.message("m1", None, ["d"])
     assert told is not None
     assert told["destinations"]["d"]["detail"] == "purchases: not valid"
 
@@ -117,7 +122,7 @@ async def test_an_object_refused_beside_a_success_is_dead_and_its_neighbours_are
     calls = [rig.make("track", f"m{n}", userId=f"u{n}", event="Run") for n in range(3)]
     await rig.accept(calls)
     ledger = await rig.quiet()
-    assert [kinds(call) for call in rig.vendor.calls] == [{"events": 3}]
+    assert [kinds(call) for call in sent(rig)] == [{"events": 3}]
     assert [await rig.fate(f"m{n}") for n in range(3)] == [("delivered", ""), ("dead", "rejected"), ("delivered", "")]
     assert (ledger["delivered"], ledger["dead"]) == (2, 1)
 
@@ -127,7 +132,7 @@ async def test_one_user_s_objects_are_never_in_two_requests_at_once(rig: Rig) ->
     under_way: list[set[str]] = []
     most: list[int] = []
 
-    async def answer(body: Mapping[str, Any]) -> Answer:
+    async def answer(body: Any) -> Answer:
         users = {found["external_id"] for objects in body.values() for found in objects}
         assert all(users.isdisjoint(others) for others in under_way)
         under_way.append(users)

@@ -41,6 +41,18 @@ def test_hooks_register_with_the_names_and_parameters_of_the_contract(plugin: An
     assert marked == {name for name in vars(Hooks) if not name.startswith("_") and hasattr(instance, name)}
 
 
+@pytest.mark.parametrize(
+    ("plugin", "names"),
+    [
+        (Braze, {"Appboy", "Braze Cloud Mode (Actions)", "Braze Web Mode (Actions)"}),
+        (Freshsuccess, {"Natero"}),
+        (Webhook, {"Webhook", "Webhooks", "Webhooks (Actions)"}),
+    ],
+)
+def test_a_plugin_lists_the_names_that_its_tool_has_had_at_segment(plugin: Any, names: set[str]) -> None:
+    assert names <= set(plugin.display_names)
+
+
 @every_plugin
 def test_each_setting_says_what_it_is_for(plugin: Any, settings: dict[str, str]) -> None:
     model: type[Settings] = plugin.settings_model
@@ -69,3 +81,19 @@ def test_a_plugin_imports_the_contract_and_the_standard_library_only(plugin: Any
                     name == "router.plugin" or name.startswith(own) or name.split(".")[0] in sys.stdlib_module_names
                 )
                 assert allowed, f"{file.name} imports {name}"
+
+
+@every_plugin
+def test_what_an_answer_means_stands_in_verdict_py(plugin: Any, settings: dict[str, str]) -> None:
+    package = Path(inspect.getfile(plugin)).parent
+    assert (package / "verdict.py").is_file()
+    statuses = [
+        node
+        for file in package.glob("*.py")
+        if file.name != "verdict.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in ("verdict", "deliver")
+        for node in ast.walk(node)
+        if isinstance(node, ast.Attribute) and node.attr == "status"
+    ]
+    assert not statuses, "the hooks themselves decide no status"

@@ -11,7 +11,6 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
 from pydantic import ValidationError
 
 from plugins.freshsuccess import ACCOUNTS, EVENTS, USERS, Freshsuccess, FreshsuccessSettings
@@ -31,6 +30,7 @@ from router.plugin import (
     UserId,
 )
 from router.testing.vendor import FakeVendor, Garbage, Reply, Reset, ShortBody
+from tests.contract.plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
 
 JOIN_DATE = "Missing/invalid required field(s) for Accounts insert: 'join_date'"
 
@@ -266,8 +266,12 @@ async def test_a_wrong_key_or_address_pauses_and_burns_nothing(status: int, reas
 @pytest.mark.parametrize("kind", [EVENTS, ACCOUNTS, USERS])
 @pytest.mark.parametrize(("status", "reason"), [(400, "rejected"), (413, "too_large"), (422, "rejected")])
 async def test_a_refused_batch_is_halved_and_a_refused_single_item_is_dead(status: int, reason: str, kind: str) -> None:
-    assert [(type(found), found.reason) for found in await tried(Reply(status), kind, 2)] == [(Split, reason)] * 2
-    assert [(type(found), found.reason) for found in await tried(Reply(status), kind, 1)] == [(Reject, reason)]
+    assert [(type(found), getattr(found, "reason", None)) for found in await tried(Reply(status), kind, 2)] == [
+        (Split, reason)
+    ] * 2
+    assert [(type(found), getattr(found, "reason", None)) for found in await tried(Reply(status), kind, 1)] == [
+        (Reject, reason)
+    ]
 
 
 @pytest.mark.parametrize("reply", [HTML, Garbage()], ids=str)
@@ -314,6 +318,7 @@ OBJECT = st.dictionaries(READ | st.text(), ANY_JSON, max_size=6)
     traits=OBJECT,
     dimensions=st.sampled_from(["auto", "off"]) | st.lists(st.text()),
 )
+@pytest.mark.long
 def test_any_json_is_sent_as_valid_json_or_refused(
     kind: str, name: str | None, known: bool, account_key: str, traits: dict[str, Any], dimensions: Any
 ) -> None:
@@ -338,18 +343,90 @@ def test_any_json_is_sent_as_valid_json_or_refused(
         ("2020-01-02t01:00:00.000+01:00", 1577923200000),
         (" 2020-01-02 00:00 ", 1577923200000),
         ("1969-12-31T23:59:59.999Z", -1),
-        ("20200102", None),
+        (1577923200, 1577923200000),
+        (1577923200123, 1577923200123),
+        ("1577923200", 1577923200000),
+        ("1577923200123", 1577923200123),
+        ("Thu Jan 02 2020 01:00:00 GMT+0100 (Central European Standard Time)", 1577923200000),
+        ("Thu, 02 Jan 2020 00:00:00 GMT", 1577923200000),
         ("2020-01", None),
         ("2020-13-01", None),
         ("2020-01-02 and later", None),
-        (1577923200, None),
+        (2020, None),
         (True, None),
     ],
 )
-def test_only_text_that_is_wholly_a_date_becomes_an_instant(given: Any, ms: int | None) -> None:
-    call = {"type": "group", "groupId": "acme", "traits": {"createdAt": given}}
-    [item] = mapped(plugin(), event_of(call), Context())
-    assert item.body.get("join_date") == ms
+def test_what_is_wholly_an_instant_becomes_the_join_date_and_anything_else_is_warned_of(
+    given: Any, ms: int | None
+) -> None:
+    body, warnings = account({"createdAt": given})
+    assert body.get("join_date") == ms
+    assert warnings == ([] if ms else ["created_at_unreadable"])
+
+
+def account(traits: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The account that a group call becomes, and what was warned of."""
+    warnings: list[str] = []
+    context = Context(warn=lambda reason, **numbers: warnings.append(reason))
+    [item] = mapped(plugin(), event_of({"type": "group", "groupId": "acme", "traits": traits}), context)
+    return item.body, warnings
+
+
+@pytest.mark.parametrize(
+    ("given", "employees"),
+    [
+        ("1,200", 1200),
+        ("1 200", 1200),
+        ("12,345,678.5", 12345678.5),
+        ("-1,200", -1200),
+        (" 7 ", 7),
+        (7, 7),
+        ("1,2", None),
+        ("1,20,000", None),
+        ("many", None),
+        ("1200 people", None),
+        ([], None),
+        (True, None),
+    ],
+)
+def test_employees_may_have_marks_between_thousands(given: Any, employees: float | None) -> None:
+    body, warnings = account({"employees": given})
+    assert body.get("employees") == employees
+    assert warnings == ([] if employees else ["employees_unreadable"])
+
+
+@pytest.mark.parametrize(
+    ("given", "churned"),
+    [
+        ("yes", True),
+        ("No", False),
+        ("Y", True),
+        ("n", False),
+        (" TRUE ", True),
+        ("1", True),
+        (0, False),
+        (1.0, True),
+        ("maybe", None),
+        (2, None),
+        ([], None),
+        ({}, None),
+        ("on hold", None),
+    ],
+)
+def test_churned_is_read_from_words_and_from_one_and_zero(given: Any, churned: bool | None) -> None:
+    body, warnings = account({"isChurned": given})
+    assert body.get("is_churned") is churned
+    assert warnings == ([] if churned is not None else ["is_churned_unreadable"])
+
+
+@pytest.mark.parametrize("nothing", [None, "", "  "])
+def test_a_field_that_says_nothing_is_not_warned_of(nothing: Any) -> None:
+    assert account({"createdAt": nothing, "employees": nothing, "isChurned": nothing})[1] == []
+
+
+def test_of_two_spellings_the_one_that_can_be_read_counts() -> None:
+    body, warnings = account({"created_at": "soon", "createdAt": "2020-01-02"})
+    assert (body["join_date"], warnings) == (1577923200000, [])
 
 
 def test_traits_nested_very_deep_become_one_dimension() -> None:

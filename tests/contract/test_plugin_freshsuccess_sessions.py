@@ -10,19 +10,21 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plugin_case import ANY_JSON, MAX_STATE_BYTES, at_any_pace, event_of, mapped, stored
 
 from plugins.freshsuccess import Freshsuccess, FreshsuccessSettings
 from plugins.freshsuccess.mapping import EPOCH
 from plugins.freshsuccess.sessions import Call, Ended, Session, close, follow, from_state, to_state
-from router.plugin import Context, Item, Profile, Reject, Skip
+from router.plugin import Context, Item, Profile, Reject, SecretStr, Skip
+from tests.contract.plugin_case import ANY_JSON, MAX_STATE_BYTES, at_any_pace, event_of, mapped, stored
 
 TIMEOUT = 30 * 60_000
 DASHBOARD = Session("u1", "acme", 1_000, 5_000, "Dashboard", 2_000, seen=100_000)
 
 
 def plugin(**settings: Any) -> Freshsuccess:
-    return Freshsuccess(FreshsuccessSettings(event_auth_key="AUTH", event_api_key="KEY", **settings))
+    return Freshsuccess(
+        FreshsuccessSettings(event_auth_key=SecretStr("AUTH"), event_api_key=SecretStr("KEY"), **settings)
+    )
 
 
 def call(at: int, **told: Any) -> Call:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from plugin_case import ANY_JSON, at_any_pace, replay
 
 from plugins.braze import Braze, BrazeSettings
 from plugins.clientsuccess import ClientSuccess, ClientSuccessSettings
 from plugins.freshsuccess import Freshsuccess, FreshsuccessSettings
 from router.plugin import Request
+from tests.contract.plugin_case import ANY_JSON, at_any_pace, replay
 from tests.vendors.braze import BrazeVendor
 from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor

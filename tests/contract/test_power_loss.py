@@ -16,7 +16,7 @@ from random import Random
 import pytest
 
 from router.errors import StartError, StoreError
-from router.store import connection, dedupe
+from router.store.sqlite import connection, dedupe
 from tests.contract.promises import Promises, opened
 from tests.faulty_vfs import IOERR_FSYNC, IOERR_WRITE, Disk, Done, Unreachable, faulty_disk
 from tests.power_cut import PowerCut

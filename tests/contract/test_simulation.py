@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.contract.simulation.story import run_story, trace_of
+from tests.contract.simulation.traits import NOT_YET, only
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "120"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 BLOCK = 20
+TOLD = 20
+"""Stories of each trouble."""
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + SEEDS, BLOCK))
@@ -31,9 +34,18 @@ def test_random_stories_end_with_every_event_where_it_belongs(first: int) -> Non
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.parametrize("seed", [60324, 61016])
+@pytest.mark.parametrize("seed", [1043, 1069, 1139, 60324, 61016])
 def test_stories_that_once_failed(seed: int) -> None:
     run_story(seed)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="not right yet; once it is, its name goes from NOT_YET and all stories may have it"
+)
+@pytest.mark.parametrize("trouble", sorted(NOT_YET))
+def test_stories_with(trouble: str) -> None:
+    for seed in range(FIRST, FIRST + TOLD):
+        run_story(seed, steps=8, traits=only(trouble, seed))
 
 
 def test_a_seed_tells_the_same_story_in_every_process(root: Path) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from router.deliver import agenda
+from router.deliver.jobs import due_lanes
 from router.plugin import Delivered, Reject, RetryLater
-from tests.contract.rig import Gated, Plain, Rig, open_rig
+from tests.contract.rig import Gated, Plain, Rig, both_ways, open_rig
+
+pytest_generate_tests = both_ways
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as rig:
+        rig.over_http = over_http
         yield rig
 
 
@@ -387,7 +390,7 @@ async def test_after_a_start_nothing_goes_past_parked_calls_of_a_lane_that_has_t
     while await rig.fate("u2-first") != ("queued", "behind_lane"):
         await rig.vendor_moves()
     await rig.crash()
-    monkeypatch.setattr(agenda, "DRAINING", 1)
+    monkeypatch.setattr(due_lanes, "DRAINING", 1)
     rig.start()
     for user in ("u1", "u2"):
         await rig.call("identify", f"{user}-second", userId=user)

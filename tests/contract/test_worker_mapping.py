@@ -91,7 +91,7 @@ async def test_the_directory_keeps_what_was_sent(rig: Rig) -> None:
     rig.start(Plain, mapping=TITLED)
     await rig.call("group", "g", userId="u1", groupId="acme", traits={"title": "Acme"})
     await rig.quiet()
-    known = await rig.store.known(["u:u1"], ["acme"])
+    known = await rig.store.known([("u:u1", 1 << 62)], ["acme"])
     assert known.companies["acme"].traits == {"title": "Acme"}
 
 
@@ -228,9 +228,9 @@ async def test_only_what_matters_to_the_gate_lets_it_ask_those_who_wait_again(ri
     await rig.stop()
     for drop in (["properties.x"], ["group.plan"]):
         same = destination(Gated, rig.vendor, mapping={**TITLED, "drop": drop})
-        await rig.store.rejudge("d", same.gate)
+        await rig.store.cursor("d", rig.clock.ms, gate=same.gate)
         assert await rig.store.openings("d") == []
-    await rig.store.rejudge("d", destination(Gated, rig.vendor).gate)
+    await rig.store.cursor("d", rig.clock.ms, gate=destination(Gated, rig.vendor).gate)
     assert await rig.store.openings("d") == [(EVERY, "")]
 
 

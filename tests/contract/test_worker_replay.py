@@ -9,19 +9,23 @@ from typing import Any
 
 import pytest
 
-from router.deliver.commands import Refused
 from router.deliver.runner import ReplayOrder
+from router.errors import CommandRefused
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, hookimpl
-from router.store import Letters
-from tests.contract.rig import START_MS, Gated, Plain, Rig, open_rig
+from router.store import DeadLetterFilter
+from tests.contract.rig import START_MS, Gated, Plain, Rig, both_ways, open_rig
 
 HOUR, DAY = 3600, 86_400
-ALL = ReplayOrder(letters=Letters())
+ALL = ReplayOrder(letters=DeadLetterFilter())
+
+
+pytest_generate_tests = both_ways
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as rig:
+        rig.over_http = over_http
         yield rig
 
 
@@ -52,7 +56,7 @@ async def test_replayed_dead_letters_are_delivered_in_order_and_leave_dead(rig: 
     rig.vendor.answer = refusing("m1", "m2")
     await tracks(rig, "u1:m1", "u1:m2", "u1:m3")
     rig.vendor.answer = refusing()
-    assert await rig.runner.replay(ReplayOrder(letters=Letters(), count_only=True)) == {"count": 2}
+    assert await rig.runner.replay(ReplayOrder(letters=DeadLetterFilter(), count_only=True)) == {"count": 2}
     answer = await rig.runner.replay(ALL)
     assert (answer["count"], answer["total"]) == (2, 2)
     ledger = await rig.quiet()
@@ -79,8 +83,10 @@ async def test_only_the_letters_asked_for_are_replayed(rig: Rig) -> None:
     rig.clock.advance(HOUR)
     await tracks(rig, "u3:m3")
     rig.vendor.answer = refusing()
-    assert await rig.runner.replay(ReplayOrder(letters=Letters(since=START_MS + 1), count_only=True)) == {"count": 0}
-    await rig.runner.replay(ReplayOrder(letters=Letters(reason="odd")))
+    assert await rig.runner.replay(ReplayOrder(letters=DeadLetterFilter(since=START_MS + 1), count_only=True)) == {
+        "count": 0
+    }
+    await rig.runner.replay(ReplayOrder(letters=DeadLetterFilter(reason="odd")))
     await rig.quiet()
     assert rig.vendor.ids() == ["m3", "m2"]
     assert (await rig.fate("m1"))[0] == "dead"
@@ -168,7 +174,7 @@ async def test_two_replays_at_once_are_refused(rig: Rig) -> None:
     await tracks(rig, "u1:m1")
     await rig.runner.pause()
     await rig.runner.replay(ALL)
-    with pytest.raises(Refused, match="running already"):
+    with pytest.raises(CommandRefused, match="running already"):
         await rig.runner.replay(ALL)
 
 
@@ -221,7 +227,7 @@ async def test_an_event_on_its_way_is_not_replayed(rig: Rig) -> None:
     rig.start(Plain)
     rig.vendor.answer = lambda bodies: RetryLater("status_503", after_s=HOUR)
     await tracks(rig, "u1:m1")
-    with pytest.raises(Refused, match="on its way"):
+    with pytest.raises(CommandRefused, match="on its way"):
         await rig.runner.replay(ReplayOrder(pos=1))
 
 
@@ -259,12 +265,13 @@ async def test_a_second_sending_that_is_refused_leaves_the_event_as_it_is(rig: R
     rig.start(Plain)
     await tracks(rig, "u1:m1")
     rig.vendor.answer = refusing("m1")
+    rig.clock.advance(1)
     await rig.runner.replay(ReplayOrder())
     ledger = await rig.quiet()
     assert await rig.fate("m1") == ("delivered", "")
     assert (ledger["dead"], ledger["replayed"], adds_up(ledger)) == (0, 0, 1)
-    attempts = (await rig.store.questions.message("m1", None, ["d"]) or {})["destinations"]["d"]["attempts"]
-    assert [attempt["reason"] for attempt in attempts] == ["rejected"]
+    attempts = (await rig.store.queries.message("m1", None, ["d"]) or {})["destinations"]["d"]["attempts"]
+    assert [attempt["reason"] for attempt in attempts] == ["", "rejected"]
 
 
 async def test_a_new_destination_gets_the_retained_log_by_replay_group_calls_first(rig: Rig) -> None:
@@ -277,6 +284,8 @@ async def test_a_new_destination_gets_the_retained_log_by_replay_group_calls_fir
     await rig.runner.replay(ReplayOrder())
     await rig.call("track", "t2", userId="u1", event="E")
     ledger = await rig.quiet()
+    told = await rig.runner.describe_replay()
+    assert (told["total"], told["fed"], told["left_out"], told["remaining"]) == (3, 3, 0, 0)
     assert [m for m in rig.vendor.ids() if m != "t2"] == ["g", "t0", "t1"]
     assert (ledger["replayed"], ledger["delivered"], adds_up(ledger)) == (3, 1, 1)
     assert await rig.fate("t0") == ("delivered", "")
@@ -382,13 +391,13 @@ async def test_letters_are_dropped_by_hand_and_their_events_stay_dead(rig: Rig) 
     rig.start(Plain)
     rig.vendor.answer = refusing("m1", "m2", "m3")
     await tracks(rig, "u1:m1", "u2:m2", "u3:m3")
-    assert await rig.runner.drop_letters(Letters(), 1) == 1
-    assert await rig.runner.drop_letters(Letters(reason="unheard of")) == 0
-    assert await rig.runner.drop_letters(Letters()) == 2
+    assert await rig.runner.drop_letters(DeadLetterFilter(), 1) == 1
+    assert await rig.runner.drop_letters(DeadLetterFilter(reason="unheard of")) == 0
+    assert await rig.runner.drop_letters(DeadLetterFilter()) == 2
     ledger = await rig.quiet()
     assert (ledger["dead"], adds_up(ledger)) == (3, 3)
     assert await rig.fate("m1") == ("dead", "rejected")
-    assert (await rig.store.questions.dead("d", Letters(), None))["items"] == []
+    assert (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"] == []
 
 
 async def test_the_oldest_letters_go_at_the_age_they_may_reach(rig: Rig) -> None:
@@ -415,7 +424,7 @@ async def test_the_oldest_letters_go_when_there_are_too_many_bytes(rig: Rig) -> 
 
 
 async def letters_left(rig: Rig) -> list[str]:
-    answer = await rig.store.questions.dead("d", Letters(), None)
+    answer = await rig.store.queries.dead("d", DeadLetterFilter(), None)
     return [item["message_id"] for item in answer["items"]]
 
 
@@ -448,7 +457,7 @@ async def test_a_destination_that_comes_back_within_the_retention_goes_on_where_
 async def test_what_was_trimmed_while_a_destination_was_removed_is_dead_there_and_counted(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("router.store.dedupe.MERGE_AT", 10)
+    monkeypatch.setattr("router.store.sqlite.dedupe.MERGE_AT", 10)
     rig.start(Plain)
     await tracks(rig, "u1:m1")
     await rig.stop()

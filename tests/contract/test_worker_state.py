@@ -15,17 +15,23 @@ import pytest
 
 from router.clock import to_datetime
 from router.deliver import worker
+from router.deliver.runner import ReplayOrder
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, Skip, hookimpl
-from router.store import Letters
-from tests.contract.rig import START_MS, Plain, Rig, open_rig
+from router.store import DeadLetterFilter
+from tests.contract.rig import START_MS, Plain, Rig, both_ways, open_rig
+from tests.patience import HANG_S
 
 SEEDS = int(os.environ.get("STATE_SEEDS", "12"))
 FIRST = int(os.environ.get("STATE_FIRST", "0"))
 
 
+pytest_generate_tests = both_ways
+
+
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as rig:
+        rig.over_http = over_http
         await rig.store.cursor("d", rig.clock.now_ms())
         yield rig
 
@@ -84,7 +90,7 @@ async def send(rig: Rig, *sent: str, **properties: Any) -> None:
 
 async def state(rig: Rig, *keys: str) -> dict[str, Any]:
     """Keyed state as stored."""
-    stored = (await rig.store.load("d", [], list(keys))).state
+    stored = await rig.store.state("d", *keys)
     return {key: json.loads(value) for key, value in stored.items()}
 
 
@@ -219,6 +225,22 @@ async def test_state_that_is_no_json_makes_a_dead_letter(rig: Rig, value: object
     assert (ledger["delivered"], ledger["state"]) == (1, "running")
 
 
+@pytest.mark.parametrize("key", ["half \ud800", "u1\x00"], ids=["half a character", "NUL"])
+async def test_a_state_key_that_no_store_can_hold_makes_a_dead_letter_and_the_worker_lives_on(
+    rig: Rig, key: str
+) -> None:
+    class Halving(Counting):
+        @hookimpl
+        def state_key(self, event: Event) -> str | None:
+            return key if event.message_id == "m" else event.user_id
+
+    rig.start(Halving)
+    await send(rig, "u1:m", "u1:n")
+    ledger = await rig.quiet()
+    assert await rig.fate("m") == ("dead", "plugin_error")
+    assert (ledger["delivered"], ledger["state"]) == (1, "running")
+
+
 @pytest.mark.parametrize("held_back", ["a", "b", "c"])
 async def test_the_state_of_a_key_shared_by_users_keeps_the_order_of_mapping(rig: Rig, held_back: str) -> None:
     opened = asyncio.Event()
@@ -299,6 +321,15 @@ async def test_a_timer_that_came_due_while_nobody_ran_fires_at_the_start(rig: Ri
     rig.start(Sessions)
     await rig.quiet()
     assert rig.vendor.ids() == ["a", "end-u1"]
+
+
+async def test_more_timers_than_a_slice_fire_soon_after_each_other(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.deliver.jobs.timers.TIMERS", 2)
+    rig.start(Sessions)
+    await send(rig, *(f"u{n}:m{n}" for n in range(5)))
+    await rig.pass_time(10, 10)
+    await rig.pass_time(3, 1)
+    assert sorted(set(rig.vendor.ids()) - {f"m{n}" for n in range(5)}) == [f"end-u{n}" for n in range(5)]
 
 
 async def test_events_accepted_before_a_timer_was_due_go_first_however_late_they_are_read(rig: Rig) -> None:
@@ -389,7 +420,7 @@ async def test_a_refused_item_of_a_timer_is_a_dead_letter_of_its_own_id(rig: Rig
     rig.start(Sessions)
     await send(rig, "u1:a")
     await rig.pass_time(12, 1)
-    [item] = (await rig.store.questions.dead("d", Letters(), None))["items"]
+    [item] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
     assert item["message_id"].startswith("wake:d:")
     assert item["message_id"].endswith(f":{START_MS + 10_000}")
     assert item["user"] == "user:u1"
@@ -409,20 +440,36 @@ async def test_a_timer_may_set_itself_again(rig: Rig) -> None:
     assert rig.vendor.ids() == ["a", "tick-10", "tick-20", "tick-30"]
 
 
-async def test_a_timer_that_raises_is_a_dead_letter_and_the_worker_lives_on(rig: Rig) -> None:
-    class Raising(Sessions):
-        @hookimpl
-        def wake(self, key: str, at: datetime, context: Context) -> Item:
-            raise RuntimeError("spilled the beans")
+class Raising(Sessions):
+    """Its timer hook fails."""
 
+    @hookimpl
+    def wake(self, key: str, at: datetime, context: Context) -> Item:
+        raise RuntimeError("spilled the beans")
+
+
+async def test_a_timer_that_raises_is_a_dead_letter_and_the_worker_lives_on(rig: Rig) -> None:
     rig.start(Raising)
     await send(rig, "u1:a")
     await rig.pass_time(12, 1)
     await send(rig, "u1:b")
     ledger = await rig.quiet()
-    [item] = (await rig.store.questions.dead("d", Letters(), None))["items"]
+    [item] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
     assert (item["reason"], "spilled the beans" in item["detail"]) == ("plugin_error", True)
     assert (rig.vendor.ids(), ledger["state"]) == (["a", "b"], "running")
+
+
+async def test_the_letter_of_a_timer_that_raised_stays_one_when_it_is_replayed(rig: Rig) -> None:
+    rig.start(Raising)
+    await send(rig, "u1:a")
+    await rig.pass_time(12, 1)
+    await rig.runner.replay(ReplayOrder(letters=DeadLetterFilter()))
+    await send(rig, "u1:b")
+    ledger = await rig.quiet()
+    [item] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
+    assert "spilled the beans" in item["detail"]
+    assert (rig.vendor.ids(), ledger["state"]) == (["a", "b"], "running")
+    assert (await rig.runner.describe_replay())["state"] == "done"
 
 
 async def test_a_timer_that_raises_changes_no_state(rig: Rig) -> None:
@@ -454,7 +501,7 @@ async def test_state_that_a_timer_may_not_set_makes_a_dead_letter_and_the_worker
     await send(rig, "u1:b")
     ledger = await rig.quiet()
     assert ("b" in rig.vendor.ids(), ledger["state"]) == (True, "running")
-    [item] = (await rig.store.questions.dead("d", Letters(), None))["items"]
+    [item] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
     assert item["reason"] == "plugin_error"
 
 
@@ -513,7 +560,7 @@ async def test_a_timer_for_a_strange_instant_makes_a_dead_letter_and_the_worker_
             return []
 
     rig.start(Strange)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         await send(rig, "u1:m", "u2:n")
         ledger = await rig.quiet()
     assert (ledger["state"], "n" in rig.vendor.ids()) == ("running", True)
@@ -618,6 +665,7 @@ async def test_an_event_whose_row_waits_for_an_earlier_one_of_its_key_is_not_giv
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "WINDOW_EVENTS", 8)
+    monkeypatch.setattr(worker, "AHEAD_EVENTS", 4)
     opened = asyncio.Event()
     failures = iter([True])
 

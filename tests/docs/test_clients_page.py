@@ -10,7 +10,7 @@ import pytest
 
 from router.config import load
 from router.ingest.limits import IDLE_TIMEOUT_S
-from router.ingest.server import OPENAPI
+from router.ingest.routes import OPENAPI
 from tests.docs.pages import ROOT, Block, blocks
 
 CLIENTS = ROOT / "docs/clients.md"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from plugins.webhook import Webhook, WebhookSettings
-from router.destinations import find, read
-from router.event import open_event
+from router.event import normalize_event
 from router.plugin import Item
+from router.plugin_host import find, read
 from tests.docs.pages import ROOT, Block, blocks, rows, sections
 
 FOLDER = ROOT / "docs/destinations"
@@ -32,6 +32,7 @@ def shown(*languages: str) -> list[Any]:
 def test_the_configurations_shown_load_with_their_plugins(block: Block, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(block.text + ("" if "[[source]]" in block.text else SOURCE))
+    path.chmod(0o600)
     environ = dict.fromkeys(re.findall(r'env = "(\w+)"', block.text), "https://secret.example.com/hook")
     loaded, destinations = read(path, environ)
     assert [warning.words for warning in loaded.warnings] == []
@@ -41,6 +42,18 @@ def test_the_configurations_shown_load_with_their_plugins(block: Block, tmp_path
 @pytest.mark.parametrize("block", shown("python"))
 def test_the_python_shown_runs(block: Block) -> None:
     exec(compile(block.text, "example", "exec"), {"__name__": "example"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_answers_the_questions_of_an_operator(page: Path) -> None:
+    parts = [
+        "Get your credentials",
+        "Options",
+        "What arrives",
+        "What does not arrive",
+        "Troubleshooting: you see nothing yet",
+    ]
+    assert [heading for heading in sections(page) if heading in parts] == parts
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -59,7 +72,7 @@ def test_a_page_lists_the_options_of_its_plugin_and_what_they_are_when_left_out(
 def test_a_call_arrives_at_a_webhook_as_the_body_shown() -> None:
     call, body = (json.loads(block.text) for block in blocks(WEBHOOK, "json"))
     received_ms = round(datetime.fromisoformat(body["receivedAt"]).timestamp() * 1000)
-    event = open_event("website", "track", body["messageId"], received_ms, b"{}\n" + json.dumps(call).encode())
+    event = normalize_event("website", "track", body["messageId"], received_ms, b"{}\n" + json.dumps(call).encode())
     sending = Webhook(WebhookSettings(url="https://example.com/hook"))
     assert json.loads(sending.request([Item(event.payload)]).body) == body
 

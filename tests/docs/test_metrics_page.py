@@ -7,7 +7,7 @@ import re
 import pytest
 from prometheus_client import ProcessCollector
 
-from router.admin.metrics import FAMILIES, SEVEN
+from router.admin.prometheus import FAMILIES, SEVEN
 from router.metrics import MIXED, OUTCOMES, REASONS
 from tests.docs.pages import ROOT, blocks, rows, sections
 

@@ -239,7 +239,8 @@ def place_of(url: str) -> str:
 async def test_two_hundred_tracks_reach_braze_in_requests_of_75_75_and_50(tmp_path: Path) -> None:
     """Of as many users, gathered behind a pause; the limit counts objects."""
     async with BrazeVendor() as vendor:
-        table = destination("braze", "braze", vendor.enrol("braze", {"api_key": "KEY"}))
+        linger = {"linger": "5s"}  # a request goes before it is full only if mapping the events takes longer than this
+        table = destination("braze", "braze", vendor.enrol("braze", {"api_key": "KEY"}), delivery=linger)
         async with CaseDaemon(tmp_path, [table]) as daemon:
             await daemon.admin("POST", "/api/destinations/braze/pause")
             calls = [{"type": "track", "userId": f"u{n}", "event": f"E{n}", "timestamp": NOW} for n in range(200)]

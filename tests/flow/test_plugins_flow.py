@@ -189,12 +189,12 @@ class ContactsVendor:
         if path == "/token":
             assert CLIENT_SECRET.encode() in seen.body
             self.tokens, self.used = self.tokens + 1, 0
-            return Reply(200, json={"token": f"secret-token-{self.tokens}"})
+            return Reply(200, json={"access_token": f"secret-token-{self.tokens}", "refresh_token": CLIENT_SECRET})
         if seen.headers.get("authorization") != f"Bearer secret-token-{self.tokens}" or self.used >= self.lasts:
             return Reply(401)
         self.used += 1
         if self.down:
-            return Reply(503)
+            return Reply(503, body=f"not now, secret-token-{self.tokens}, nor {CLIENT_SECRET}".encode())
         if seen.method == "GET":
             return Reply(200, json={"id": int(re.sub(r"\D", "", seen.url.split("?")[1]))})
         self.updates.append(seen.json())
@@ -232,6 +232,7 @@ async def test_a_plugin_that_sends_several_requests_for_an_event_refreshes_its_t
             contacts.down = False
             await daemon.becomes("late", "contacts", "delivered")
             message = await daemon.message("late")
+            assert "not now, ***, nor ***" in str(message)
             assert CLIENT_SECRET not in str(message)
             assert "secret-token" not in str(message)
         assert_leaves_no_trace(tmp_path, CLIENT_SECRET, "secret-token")

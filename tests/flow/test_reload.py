@@ -45,6 +45,19 @@ class Own(Daemon):
         (self.folder / "plug/chat.py").write_text(PLUGIN.replace("WORDS", words))
 
 
+ENDING = f"""
+import asyncio
+from contextlib import asynccontextmanager
+{PLUGIN.replace("url: str", 'url: str = ""')}
+    @hookimpl
+    @asynccontextmanager
+    async def lifetime(self):
+        raise asyncio.CancelledError
+        yield
+"""
+"""A plugin that cancels the task it is opened in."""
+
+
 def file(name: str, **tables: object) -> Table:
     """A destination that appends to a file."""
     return destination(name, "file", {"path": f"{name}.jsonl"}, **tables)
@@ -55,9 +68,10 @@ async def test_a_reload_says_which_destinations_it_added_changed_and_removed(tmp
         daemon.destinations = [file("new"), file("altered", delivery={"concurrency": 3}), file("kept")]
         daemon.write_config()
         status, answer = await daemon.admin("POST", "/api/reload")
-        told = {"added": ["new"], "changed": ["altered"], "removed": ["old"], "sources": [], "warnings": []}
+        told = {"added": ["new"], "changed": ["altered"], "removed": ["old"], "sources": []}
+        told |= {"restart_required": [], "warnings": []}
         assert (status, answer) == (200, {"reloaded": True, **told})
-        (line,) = daemon.log("config_reloaded")
+        (line,) = await daemon.logged("config_reloaded")
         assert {key: line[key] for key in told} == told
         described = (await daemon.get("/api/destinations"))["destinations"]
         assert [found["name"] for found in described] == ["new", "altered", "kept"], "in the order of config.toml"
@@ -131,17 +145,23 @@ async def test_a_destination_that_is_added_says_that_earlier_events_are_not_sent
         await daemon.becomes("m2", "late", "delivered")
         (line,) = daemon.log("destination_added")
         assert line["detail"] == "starts at the head of the log; earlier events are not sent, unless you replay them"
-        assert line["paste"].endswith("replay late --since 7d")
+        assert line["paste"].endswith(f" replay late --since 7d --config {daemon.config}")
 
 
-async def test_a_missing_secret_of_a_dry_run_is_warned_of_at_the_start_and_by_a_reload(tmp_path: Path) -> None:
+async def test_a_missing_secret_of_a_dry_run_is_warned_of_at_the_start_and_by_a_reload_that_brings_it(
+    tmp_path: Path,
+) -> None:
     settings = {"api_key": {"env": "NO_SUCH_VARIABLE_HERE"}}
     async with Daemon(tmp_path, [destination("mail", "braze", settings, mode="dry-run")]) as daemon:
         (line,) = daemon.log("secret_missing")
         assert (line["where"], line["setting"]) == ("mail", "settings.api_key")
         _, answer = await daemon.admin("POST", "/api/reload")
+        assert answer["warnings"] == []
+        daemon.destinations.append(destination("post", "braze", settings, mode="dry-run"))
+        daemon.write_config()
+        _, answer = await daemon.admin("POST", "/api/reload")
         assert answer["warnings"] == [
-            "mail: settings.api_key: the environment variable NO_SUCH_VARIABLE_HERE is not set:"
+            "post: settings.api_key: the environment variable NO_SUCH_VARIABLE_HERE is not set:"
             " not needed while mode is dry-run; set it before going live"
         ]
 
@@ -189,3 +209,30 @@ async def test_a_mapping_table_that_is_changed_opens_the_gate_of_what_is_held_al
         _, answer = await daemon.admin("POST", "/api/reload")
         assert answer["changed"] == ["crm"]
         await daemon.becomes("m1", "crm", "delivered", "dry_run")
+
+
+async def test_a_destination_that_a_reload_adds_and_whose_plugin_cannot_open_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "plug").mkdir()
+    (tmp_path / "plug/ending.py").write_text(ENDING)
+    async with Own(tmp_path, [file("kept")]) as daemon:
+        daemon.destinations = [file("kept"), destination("odd", "ending", {})]
+        await daemon.reload()
+        [line] = await daemon.logged("plugin_failed")
+        assert (line["destination"], line["plugin"], line["hook"]) == ("odd", "ending", "lifetime")
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        await daemon.becomes("m1", "kept", "delivered")
+        assert (await daemon.fate("m1", "odd"))[0] == "queued"
+
+
+async def test_a_corrected_key_is_tried_at_once_after_a_reload(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("old")
+    async with FakeVendor() as vendor:
+        vendor.answer = lambda seen: Reply(200 if seen.headers["x-key"] == "new" else 401)
+        hook = destination("hook", "webhook", {"url": vendor.url, "headers": {"X-Key": {"file": str(key)}}})
+        async with Daemon(tmp_path, [hook]) as daemon:
+            await daemon.post("track", userId="u1", event="E", messageId="m1")
+            await daemon.logged("destination_paused")
+            key.write_text("new")
+            await daemon.reload()
+            await daemon.becomes("m1", "hook", "delivered")

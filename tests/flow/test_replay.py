@@ -54,8 +54,8 @@ async def test_a_destination_that_is_added_later_gets_last_weeks_events_by_the_l
         daemon.destinations = [destination("crm", "collector", {"base_url": vendor.url})]
         daemon.write_config()
         await daemon.reload()
-        [added] = daemon.log("destination_added")
-        line = added["paste"].split()[-4:]
+        [added] = await daemon.logged("destination_added")
+        line = added["paste"].partition(" --config ")[0].split()[-4:]
         assert line == ["replay", "crm", "--since", "7d"]
         call = [sys.executable, "-m", "router", *line, "--config", str(daemon.config)]
         process = await asyncio.create_subprocess_exec(*call, stdout=asyncio.subprocess.PIPE)
@@ -64,7 +64,7 @@ async def test_a_destination_that_is_added_later_gets_last_weeks_events_by_the_l
         assert b"of 2 events" in told
 
         async def sent() -> bool:
-            return (await daemon.counts("crm"))["replayed"] == 2
+            return bool((await daemon.counts("crm"))["replayed"] == 2)
 
         await eventually(sent)
         arrived = {item["id"] for seen in vendor.requests for item in seen.json()}
@@ -82,7 +82,7 @@ async def test_a_removed_destination_is_kept_until_it_is_dropped_by_hand(tmp_pat
         daemon.destinations = []
         daemon.write_config()
         await daemon.reload()
-        [told] = daemon.log("destination_removed")
+        [told] = await daemon.logged("destination_removed")
         assert (told["destination"], told["dead"]) == ("crm", 1)
         removed = (await daemon.admin("GET", "/api/destinations"))[1]["removed"]
         assert removed == [{"name": "crm", "held": 0, "retrying": 0, "queued": 0, "dead": 1}]

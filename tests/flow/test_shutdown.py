@@ -17,6 +17,7 @@ import pytest
 from router.testing.vendor import FakeVendor, Hang, Reply
 from tests.flow.harness import AUTHORIZATION, Daemon, Table, destination, environment, eventually
 from tests.flow.test_failures import assert_refused
+from tests.patience import HANG_S
 
 OK = Reply(200, json={})
 HOOK = destination("hook", "collector", {"base_url": "http://127.0.0.1:9"}, mode="dry-run")
@@ -25,7 +26,7 @@ HOOK = destination("hook", "collector", {"base_url": "http://127.0.0.1:9"}, mode
 class Tuned(Daemon):
     """A daemon with other waits: `tuning` is run first."""
 
-    tuning = "import router.ingest.listener; router.ingest.listener.QUIET_S = 3.0"
+    tuning = "import router.ingest.graceful_close; router.ingest.graceful_close.QUIET_S = 3.0"
 
     def spawn(self) -> None:
         program = f"import sys, router.cli; {self.tuning}; sys.exit(router.cli.main())"
@@ -39,7 +40,7 @@ class Tuned(Daemon):
 class Hasty(Tuned):
     """Cuts after a second what is in flight."""
 
-    tuning = "import router.daemon; router.daemon.DRAIN_S = 1.0"
+    tuning = "import router.daemon.shutdown; router.daemon.shutdown.DRAIN_S = 1.0"
 
 
 def collector(vendor: FakeVendor, timeout: str = "10m") -> Table:
@@ -165,7 +166,7 @@ class Connection:
 
     async def rest(self) -> bytes:
         """What comes until the other side has closed. A reset raises ConnectionResetError."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANG_S):
             answer = await self._reader.read()
         self._writer.close()
         await self._writer.wait_closed()
@@ -329,7 +330,7 @@ async def test_a_reload_that_waits_for_a_vendor_does_not_outlive_the_stop(tmp_pa
         tell(daemon, signal.SIGHUP)
 
         async def drains() -> bool:
-            return [d["name"] for d in (await daemon.get("/api/destinations"))["destinations"]] == []
+            return (await daemon.admin("POST", "/api/destinations/hook/resume"))[0] == 409
 
         await eventually(drains, what="the reload has begun")
         await stopping(daemon)

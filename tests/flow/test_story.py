@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
+from router.cli import main
 from router.testing.vendor import FakeVendor, Received, Reply
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, eventually
 
@@ -260,7 +264,11 @@ async def test_what_is_held_for_an_anonymous_visitor_joins_the_user_who_turns_ou
             await daemon.becomes("m3", "gated", "held")
             daemon.kill()
             await daemon.restart()
-            assert [user["user"] for user in (await daemon.held("gated"))["users"]] == ["user:u1"]
+
+            async def is_held_for_the_user() -> bool:  # what was joined asks its gate again after the start
+                return [user["user"] for user in (await daemon.held("gated"))["users"]] == ["user:u1"]
+
+            await eventually(is_held_for_the_user, what="all of it is held for the user")
             await daemon.post("group", userId="u1", groupId="acme", traits={"name": "Acme"}, messageId="g1")
             await daemon.post("track", userId="u1", event="E", properties={"n": 4}, messageId="m4")
             await daemon.emptied()
@@ -342,3 +350,64 @@ async def test_many_anonymous_visitors_identified_in_a_burst_all_take_what_is_he
                     break
                 answer = await daemon.get(f"/api/destinations/gated/held?after={answer['next']}")
             assert sorted(users) == sorted(f"user:u{n}" for n in visitors)
+
+
+async def test_an_event_released_by_its_group_call_that_meets_a_wrong_key_is_queued_and_held_nowhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever looks for it must find the pause, and what ends it: not the group, which is known."""
+    async with (
+        FakeVendor(Reply(401, json={"error": "bad key CSKEY"})) as cs,
+        Daemon(tmp_path, [clientsuccess(cs)]) as daemon,
+    ):
+
+        async def said(*words: str, expected: int = 0) -> str:
+            code = await asyncio.to_thread(main, [*words, "--config", str(daemon.config)])
+            assert code == expected
+            return capsys.readouterr().out
+
+        for n in (1, 2):
+            await daemon.post("track", userId="u1", event=f"Event {n}", messageId=f"m{n}")
+        await daemon.becomes("m2", "clientsuccess", "held", "group_unknown")
+        assert "m1: " in await said("why", "m1")
+        await daemon.post("group", userId="u1", groupId="acme", traits={"name": "Acme"}, messageId="g1")
+        await eventually(lambda: _met_a_401(daemon, "m1"), what="the vendor refuses the key")
+        assert [line["message_id"] for line in daemon.log("event_released")] == ["m1"]
+
+        assert [await daemon.fate(m, "clientsuccess") for m in ("m1", "m2")] == [("queued", "released")] * 2
+        counts = await daemon.counts("clientsuccess")
+        assert (counts["held"], counts["queued"], counts["skipped"], counts["state"]) == (0, 2, 1, "paused")
+        assert await daemon.held("clientsuccess") == {"held": 0, "users": [], "next": None}
+        pause = (await daemon.get("/readyz"))["pauses"]["clientsuccess"]
+        assert (pause["reason"], pause["ended_by"]) == ("credentials", "resume clientsuccess")
+        assert pause["next_probe_at"] > pause["since"]
+
+        ends = "`resume clientsuccess` ends it at once"
+        why = await said("why", "m2")
+        assert (
+            "clientsuccess: queued: its group is known, so it was released; it goes out in its turn: m1 was accepted"
+            in why
+        )
+        assert "clientsuccess is paused because the vendor refused our key (status 401" in why
+        assert ends in why
+        status = await said("status", expected=1)
+        assert ends in " ".join(status.split())
+        assert "wait for a group" not in status
+        assert await said("held") == "nothing is held\n"
+        shown = await said("destinations", "clientsuccess")
+        assert "the last request that failed" in shown
+        assert "CSKEY" not in shown
+
+        cs.answer = lambda seen: Reply(201, json={"created": True})
+        await daemon.admin("POST", "/api/destinations/clientsuccess/resume")
+        await daemon.emptied()
+        attempts = (await daemon.message("m1"))["destinations"]["clientsuccess"]["attempts"]
+        assert [attempt["status"] for attempt in attempts] == [401, 201]
+        last = (await daemon.get("/api/destinations/clientsuccess"))["last"]
+        assert (last["delivered"]["status"], last["failed"]["status"]) == (201, 401)
+        assert last["failed"]["answer"]["body"] == '{"error":"bad key ***"}'
+
+
+async def _met_a_401(daemon: Daemon, message_id: str) -> bool:
+    attempts = (await daemon.message(message_id))["destinations"]["clientsuccess"]["attempts"]
+    return [attempt["status"] for attempt in attempts] == [401]

@@ -51,7 +51,7 @@ async def test_what_the_webhook_sends_is_accepted_and_is_the_same_call_at_the_ot
             )  # fmt: skip
 
         async def arrived() -> bool:
-            return (await daemon.ledger())["accepted"] == 2 * len(TYPES)
+            return bool((await daemon.ledger())["accepted"] == 2 * len(TYPES))
 
         await eventually(arrived, what="every call is accepted again")
         ledger = await daemon.settled()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from router.accept import Acceptor
-from router.errors import StoreBusy, StoreFull
+from router.errors import StoreBusy, StoreError, StoreFull
 from router.event import Call, Discard
-from router.store import Facts
-from router.telemetry import make_log
+from router.logger import make_log
+from router.store import DirectoryUpdate, OnStored
 from tests.contract.rig import FakeClock
 
 CALLS = [Call("web", "track", m, "u:7", 0, b"{}\n{}") for m in ("m1", "m2")]
@@ -23,38 +23,51 @@ class FakeStore:
     """Remembers what it was given; answers as told."""
 
     def __init__(self) -> None:
-        self.given: list[tuple[list[Call], list[Facts | None], list[Discard]]] = []
-        self.error: Exception | None = None
+        self.given: list[tuple[list[Call], list[DirectoryUpdate | None], list[Discard]]] = []
+        self.refusal: StoreError | None = None  #: at once
+        self.error: StoreError | None = None  #: later
 
-    async def append(
-        self, calls: Sequence[Call], facts: Sequence[Facts | None], discards: Sequence[Discard]
-    ) -> list[int]:
+    def append_soon(
+        self,
+        calls: Sequence[Call],
+        facts: Sequence[DirectoryUpdate | None],
+        discards: Sequence[Discard],
+        on_done: OnStored,
+    ) -> None:
         self.given.append((list(calls), list(facts), list(discards)))
-        if self.error is not None:
-            raise self.error
-        return [1, *[0] * (len(calls) - 1)][: len(calls)]
+        if self.refusal is not None:
+            raise self.refusal
+        on_done(self.error or [1, *[0] * (len(calls) - 1)][: len(calls)])
 
 
-def acceptor(store: Any, level: str = "info") -> tuple[Acceptor, io.StringIO]:
+def acceptor(store: Any, level: str = "info", decisions: str = "all") -> tuple[Acceptor, io.StringIO]:
     stream = io.StringIO()
-    return Acceptor(store, make_log(level, "json", clock=FakeClock(), stream=stream, environ={})), stream
+    return Acceptor(store, make_log(level, "json", decisions, clock=FakeClock(), stream=stream, environ={})), stream
 
 
 def told(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-async def test_calls_and_discards_go_to_the_store_in_one_go_with_their_facts() -> None:
+def accepted(acceptor: Acceptor, calls: list[Call], discards: list[Discard]) -> Exception | None:
+    """What the acceptor tells of these, the store having answered."""
+    results: list[Exception | None] = []
+    acceptor.accept_soon(calls, discards, results.append)
+    [result] = results
+    return result
+
+
+def test_calls_and_discards_go_to_the_store_in_one_go_with_their_facts() -> None:
     store = FakeStore()
     identify = Call("web", "identify", "i", "u:7", 0, b'{}\n{"userId": "7", "traits": {"a": 1}}')
     discard = Discard("web", 0, "no_user", "words")
-    await acceptor(store)[0].accept([*CALLS, identify], [discard])
-    assert store.given == [([*CALLS, identify], [None, None, Facts("u:7", user_traits={"a": 1})], [discard])]
+    assert accepted(acceptor(store)[0], [*CALLS, identify], [discard]) is None
+    assert store.given == [([*CALLS, identify], [None, None, DirectoryUpdate("u:7", user_traits={"a": 1})], [discard])]
 
 
-async def test_each_call_is_told_as_accepted_or_duplicate() -> None:
+def test_each_call_is_told_as_accepted_or_duplicate() -> None:
     accept, stream = acceptor(FakeStore())
-    await accept.accept(CALLS, [])
+    assert accepted(accept, CALLS, []) is None
     assert [(line["event"], line["message_id"]) for line in told(stream)] == [
         ("event_accepted", "m1"),
         ("event_duplicate", "m2"),
@@ -62,32 +75,52 @@ async def test_each_call_is_told_as_accepted_or_duplicate() -> None:
     assert {line["user_key"] for line in told(stream)} == {"user:7"}
 
 
+@pytest.mark.parametrize(
+    ("level", "decisions", "events"), [("info", "exceptions", ["event_duplicate"]), ("warning", "all", [])]
+)
+async def test_what_the_configuration_leaves_out_is_not_told(level: str, decisions: str, events: list[str]) -> None:
+    accept, stream = acceptor(FakeStore(), level, decisions)
+    accepted(accept, CALLS, [])
+    assert [line["event"] for line in told(stream)] == events
+
+
 async def test_a_discard_is_told_with_its_reason() -> None:
     accept, stream = acceptor(FakeStore())
-    await accept.accept([], [Discard("web", 0, "no_user", "words", "m9", "track", '{"secret": 1}')])
+    accepted(accept, [], [Discard("web", 0, "no_user", "words", "m9", "track", '{"secret": 1}')])
     [line] = told(stream)
     assert (line["event"], line["reason"], line["message_id"]) == ("event_discarded", "no_user", "m9")
     assert "secret" not in stream.getvalue()
 
 
-async def test_a_full_disk_is_told_once_and_so_is_its_end() -> None:
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_a_full_disk_is_told_once_and_so_is_its_end(when: str) -> None:
     store = FakeStore()
-    accept, stream = acceptor(store, "warning")
-    store.error = StoreFull()
+    accept, stream = acceptor(store)
     for _ in range(3):
-        with pytest.raises(StoreFull):
-            await accept.accept(CALLS, [])
-    store.error = None
+        if when == "at once":
+            store.refusal = StoreFull()
+            with pytest.raises(StoreFull):
+                accepted(accept, CALLS, [])
+        else:
+            store.error = StoreFull()
+            assert isinstance(accepted(accept, CALLS, []), StoreFull)
+    store.refusal = store.error = None
     for _ in range(2):
-        await accept.accept(CALLS, [])
+        accepted(accept, CALLS, [])
     names = [line["event"] for line in told(stream) if line["event"].startswith("store_")]
-    assert names[:1] == ["store_full"]
-    assert names.count("store_full") == 1
-    assert names.count("store_recovered") <= 1
+    assert names == ["store_full", "store_recovered"]
 
 
-async def test_overload_is_passed_on() -> None:
+def test_overload_is_passed_on() -> None:
     store = FakeStore()
-    store.error = StoreBusy()
+    store.refusal = StoreBusy()
     with pytest.raises(StoreBusy):
-        await acceptor(store)[0].accept(CALLS, [])
+        accepted(acceptor(store)[0], CALLS, [])
+
+
+def test_who_called_is_told_even_where_the_log_fails() -> None:
+    accept, _ = acceptor(FakeStore())
+    results: list[Exception | None] = []
+    with pytest.raises(KeyError):
+        accept.accept_soon([Call("web", "track", "m1", "?", 0, b"{}\n{}")], [], results.append)  # a key of no kind
+    assert results == [None]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from router.directory import Standing, facts, keys_of, linked_user, membership_as_of, standing
+from router.directory import EffectiveGroup, effective_group, facts, keys_of, linked_user, membership_as_of, owner
 from router.event import Call
 from router.plugin import Event
-from router.store import Facts, Known, Membership
+from router.store import DirectorySnapshot, DirectoryUpdate, Membership
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def event(**ids: Any) -> Event:
     )
 
 
-KNOWN = Known(
+KNOWN = DirectorySnapshot(
     memberships={
         "u:u1": [Membership(10, "a", 10), Membership(20, "b", 20)],
         "a:x": [Membership(15, "x", 15)],
@@ -46,30 +46,30 @@ KNOWN = Known(
         (call("track", userId="u1", event="E"), None),
         (call("page", userId="u1"), None),
         (call("screen", userId="u1"), None),
-        (call("identify", userId="u1", traits={"a": 1}), Facts("u:u1", user_traits={"a": 1})),
+        (call("identify", userId="u1", traits={"a": 1}), DirectoryUpdate("u:u1", user_traits={"a": 1})),
         (
             call("identify", userId="u1", anonymousId="x"),
-            Facts("u:u1", user_traits={}, link=("a:x", "u:u1")),
+            DirectoryUpdate("u:u1", user_traits={}, link=("a:x", "u:u1")),
         ),
-        (call("identify", anonymousId="x", traits={"a": 1}), Facts("a:x", user_traits={"a": 1})),
+        (call("identify", anonymousId="x", traits={"a": 1}), DirectoryUpdate("a:x", user_traits={"a": 1})),
         (
             call("group", userId="u1", groupId="g", traits={"name": "G"}),
-            Facts("u:u1", group_id="g", group_traits={"name": "G"}, joins=True),
+            DirectoryUpdate("u:u1", group_id="g", group_traits={"name": "G"}, joins=True),
         ),
-        (call("group", anonymousId="x", groupId="g"), Facts("a:x", group_id="g", joins=True)),
-        (call("group", groupId="g"), Facts("g:g", group_id="g", joins=False)),
-        (call("alias", userId="u1", previousId="x"), Facts("u:u1", link=("a:x", "u:u1"), former="u:x")),
+        (call("group", anonymousId="x", groupId="g"), DirectoryUpdate("a:x", group_id="g", joins=True)),
+        (call("group", groupId="g"), DirectoryUpdate("g:g", group_id="g", joins=False)),
+        (call("alias", userId="u1", previousId="x"), DirectoryUpdate("u:u1", link=("a:x", "u:u1"), former="u:x")),
         (call("alias", userId="u1", previousId="u1"), None),
         (call("alias", userId="u1"), None),
     ],
     ids=lambda value: f"{value.type} of {value.user_key}" if isinstance(value, Call) else "",
 )
-def test_a_call_tells_the_directory_what_it_says_and_no_more(sent: Call, told: Facts | None) -> None:
+def test_a_call_tells_the_directory_what_it_says_and_no_more(sent: Call, told: DirectoryUpdate | None) -> None:
     assert facts(sent) == told
 
 
 def test_ids_are_told_as_strings() -> None:
-    assert facts(call("group", userId=7, groupId=7.0)) == Facts("u:7", group_id="7", joins=True)
+    assert facts(call("group", userId=7, groupId=7.0)) == DirectoryUpdate("u:7", group_id="7", joins=True)
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_an_event_draws_its_group_from_its_own_ids_and_from_its_link(
 @pytest.mark.parametrize(
     ("ids", "keys", "pos", "found"),
     [
-        ({"user_id": "u1", "group_id": "own"}, ["u:u1"], 25, Standing("own")),
-        ({"user_id": "u1"}, ["u:u1"], 15, Standing("a", 10, 10)),
-        ({"user_id": "u1"}, ["u:u1"], 25, Standing("b", 20, 20)),
-        ({"user_id": "u1"}, ["u:u1"], 5, Standing("a", 10, 10)),
-        ({"user_id": "u1"}, ["u:none", "a:x"], 16, Standing("x", 15, 15)),
-        ({"user_id": "u1"}, ["u:u1", "a:x"], 16, Standing("a", 10, 10)),
-        ({"user_id": "u1"}, ["a:x", "u:u1"], 5, Standing("a", 10, 10)),
-        ({"user_id": "late"}, ["u:late"], 45, Standing("c", 40, 50)),
-        ({"user_id": "none"}, ["u:none"], 5, None),
+        ({"user_id": "u1", "group_id": "own"}, ["u:u1"], 25, EffectiveGroup("own")),
+        ({"user_id": "u1"}, ["u:u1"], 15, EffectiveGroup("a", 10, 10)),
+        ({"user_id": "u1"}, ["u:u1"], 25, EffectiveGroup("b", 20, 20)),
+        ({"user_id": "u1"}, ["u:u1"], 5, EffectiveGroup("a", 10, 10)),
+        ({"user_id": "u1"}, ["u:none", "a:x"], 16, EffectiveGroup("x", 15, 15)),
+        ({"user_id": "u1"}, ["u:u1", "a:x"], 16, EffectiveGroup("a", 10, 10)),
+        ({"user_id": "u1"}, ["a:x", "u:u1"], 5, EffectiveGroup("a", 10, 10)),
+        ({"user_id": "late"}, ["u:late"], 45, EffectiveGroup("c", 40, 50)),
+        ({"user_id": "none"}, ["u:none"], 5, EffectiveGroup(None)),
     ],
     ids=[
         "its own group",
@@ -133,6 +133,47 @@ def test_an_event_draws_its_group_from_its_own_ids_and_from_its_link(
     ],
 )
 def test_an_events_group_is_its_own_else_its_users_then_else_the_first_after_it(
-    ids: dict[str, str], keys: list[str], pos: int, found: Standing | None
+    ids: dict[str, str], keys: list[str], pos: int, found: EffectiveGroup
 ) -> None:
-    assert standing(event(**ids), keys, pos, KNOWN) == found
+    assert effective_group(event(**ids), keys, pos, KNOWN) == found
+
+
+@pytest.mark.parametrize(
+    ("keys", "pos", "refused", "found"),
+    [
+        (["u:u1"], 15, {10}, EffectiveGroup("b", 20, 20)),
+        (["u:u1"], 25, {20}, EffectiveGroup(None, refused_pos=20)),
+        (["u:u1", "a:x"], 16, {10}, EffectiveGroup("b", 20, 20)),
+        (["u:u1"], 5, {10}, EffectiveGroup("b", 20, 20)),
+        (["u:u1"], 5, {10, 20}, EffectiveGroup(None, refused_pos=20)),
+        (["u:late"], 45, {50}, EffectiveGroup("c", 40, 50)),
+    ],
+    ids=[
+        "the next one after a refused one",
+        "none after a refused one",
+        "never its anonymous id's instead",
+        "the first one after it that counts",
+        "all were refused: the newest is told",
+        "it is the call that counts, not the position",
+    ],
+)
+def test_a_membership_whose_group_call_was_refused_does_not_count(
+    keys: list[str], pos: int, refused: set[int], found: EffectiveGroup
+) -> None:
+    assert effective_group(event(user_id="u1"), keys, pos, KNOWN, refused.__contains__) == found
+
+
+def test_its_own_group_counts_whatever_became_of_group_calls() -> None:
+    sent = event(user_id="u1", group_id="own")
+    assert effective_group(sent, ["u:u1"], 15, KNOWN, lambda call_pos: True) == EffectiveGroup("own")
+
+
+@pytest.mark.parametrize(
+    ("key", "pos", "user"),
+    [("a:x", 5, "u:u1"), ("a:x", 12, "u:u1"), ("a:x", 35, "u:u2"), ("a:x", 99, "u:u1"), ("a:y", 5, None)],
+    ids=["linked afterwards", "linked then", "its second user", "its last user", "never linked"],
+)
+def test_an_anonymous_event_belongs_to_the_user_of_its_time_else_to_the_first_one_after_it(
+    key: str, pos: int, user: str | None
+) -> None:
+    assert owner(KNOWN, key, pos) == user

@@ -15,11 +15,22 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 
 FLOORS = (
-    {"", "plugin", "errors", "clock", "signals"},  # "" is the package itself, with nothing in it but its version
-    {"config", "telemetry", "metrics", "event", "store"},
-    {"destinations", "directory"},
+    {
+        "",
+        "plugin",
+        "errors",
+        "clock",
+        "vocabulary",
+        "traits",
+        "input_warnings",
+        "filters",
+        "runtime_file",
+    },  # "" is the package itself, with nothing in it but its version
+    {"config", "logger", "metrics", "event", "store"},
+    {"plugin_host", "directory", "event_search"},
     {"ingest", "accept", "decide", "deliver"},
-    {"admin", "disk", "fleet", "daemon"},
+    {"admin"},
+    {"daemon"},
     {"cli", "__main__", "bench", "demo"},
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -28,10 +39,6 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 DOORS = {
     ("store", "event"): "rows hold events",
     ("deliver", "decide"): "a turn asks the pure functions of decide",
-    ("daemon", "admin"): "the daemon builds everything, the admin listener too",
-    ("daemon", "fleet"): "and the fleet of destinations",
-    ("daemon", "disk"): "and the watch over the disk",
-    ("admin", "disk"): "which the admin listener tells of",
     ("__main__", "cli"): "the same roof",
     ("cli", "bench"): "the same roof",
     ("cli", "demo"): "the same roof",
@@ -106,3 +113,29 @@ def test_the_contract_uses_nothing_of_the_router() -> None:
 
 def test_every_door_leads_between_rooms_of_one_floor() -> None:
     assert all(FLOOR_OF[here] == FLOOR_OF[there] for here, there in DOORS)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "router/cli").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT))
+)
+def test_the_command_line_imports_nothing_inside_a_function(file: Path) -> None:
+    """What would slow --help down goes through the one lazy loader, `router/cli/lazy.py`."""
+    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+    inside = [node for function in functions for node in ast.walk(function)]
+    assert not [node for node in inside if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+MAX_COLLABORATORS = 6
+
+
+@pytest.mark.parametrize("file", [*ROUTER, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_constructor_takes_more_than_six_collaborators(file: Path) -> None:
+    constructors = {
+        cls.name: function.args
+        for cls in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(cls, ast.ClassDef)
+        for function in cls.body
+        if isinstance(function, ast.FunctionDef) and function.name == "__init__"
+    }
+    counts = {name: len(args.posonlyargs + args.args + args.kwonlyargs) - 1 for name, args in constructors.items()}
+    assert {name: n for name, n in counts.items() if n > MAX_COLLABORATORS} == {}

@@ -6,16 +6,40 @@ from collections.abc import Sequence
 
 import pytest
 
-from router.metrics import Histogram, Meter, Metrics, bounded, status_class
+from router.metrics import (
+    ATTEMPT_BOUNDS_S,
+    ATTEMPTS,
+    CHANGES,
+    REQUESTS,
+    SECONDS,
+    Metrics,
+    bounded,
+    status_class,
+)
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 
 
-def test_a_histogram_counts_up_to_each_bound_and_adds_up() -> None:
-    histogram = Histogram((0.1, 1.0))
-    for value in (0.05, 0.1, 0.5, 7.0):
-        histogram.observe(value)
-    assert histogram.buckets() == [("0.1", 2), ("1.0", 3), ("+Inf", 4)]
-    assert histogram.sum == pytest.approx(7.65)
+def counts(metrics: Metrics, name: str, destination: str = "crm") -> dict[tuple[str, ...], float]:
+    """The samples of a metric, by their labels but the destination."""
+    samples = [s for family in metrics.collect([destination]) for s in family.samples if s.name == name]
+    return {tuple(value for label, value in s.labels.items() if label != "destination"): s.value for s in samples}
+
+
+def test_the_time_of_attempts_counts_up_to_each_bound_and_adds_up() -> None:
+    metrics = Metrics()
+    for duration_ms in (5, 10, 500, 70_000):
+        metrics.meter("crm").attempt(200, [Delivered()], duration_ms)
+    buckets = counts(metrics, f"{SECONDS}_bucket")
+    assert list(buckets) == [(str(bound),) for bound in (*ATTEMPT_BOUNDS_S, "+Inf")]
+    assert [buckets[bound,] for bound in ("0.01", "0.25", "0.5", "60.0", "+Inf")] == [2, 2, 3, 3, 4]
+    assert counts(metrics, f"{SECONDS}_sum") == {(): pytest.approx(70.515)}
+    assert counts(metrics, f"{SECONDS}_count") == {(): 4}
+
+
+def test_a_destination_without_attempts_has_their_time_at_0() -> None:
+    metrics = Metrics()
+    metrics.meter("crm")
+    assert counts(metrics, f"{SECONDS}_count") == {(): 0}
 
 
 @pytest.mark.parametrize(
@@ -31,19 +55,18 @@ def test_a_histogram_counts_up_to_each_bound_and_adds_up() -> None:
     ],
 )
 def test_a_request_counts_once_by_what_all_of_its_items_came_to(outcomes: Sequence[Outcome], word: str) -> None:
-    meter = Meter()
-    meter.attempt(200, outcomes, 250)
-    assert meter.attempts == {("2xx", word): 1}
-    assert meter.seconds.sum == 0.25
+    metrics = Metrics()
+    metrics.meter("crm").attempt(200, outcomes, 250)
+    assert counts(metrics, ATTEMPTS) == {("2xx", word): 1}
 
 
 def test_an_outcome_of_a_plugins_own_class_counts_as_what_it_is() -> None:
     class Busy(RetryLater):
         pass
 
-    meter = Meter()
-    meter.attempt(None, [Busy("busy")], 0)
-    assert meter.attempts == {("none", "retry"): 1}
+    metrics = Metrics()
+    metrics.meter("crm").attempt(None, [Busy("busy")], 0)
+    assert counts(metrics, ATTEMPTS) == {("none", "retry"): 1}
 
 
 @pytest.mark.parametrize(
@@ -72,5 +95,22 @@ def test_the_counts_of_a_destination_outlive_its_workers() -> None:
     metrics = Metrics()
     metrics.meter("crm").change("paused", "credentials")
     metrics.meter("crm").change("running", "")
-    assert metrics.meter("crm").changes == {("paused", "credentials"): 1, ("running", ""): 1}
-    assert not metrics.meter("mail").changes
+    assert counts(metrics, CHANGES) == {("paused", "credentials"): 1, ("running", ""): 1}
+    assert counts(metrics, CHANGES, "mail") == {}
+
+
+def test_what_counts_by_destination_shows_those_that_are_asked_for() -> None:
+    metrics = Metrics()
+    for destination in ("crm", "mail"):
+        metrics.meter(destination).change("paused", "by_hand")
+    metrics.request("website", 200)
+    labels = [s.labels for family in metrics.collect(["mail"]) for s in family.samples]
+    assert {found["destination"] for found in labels if "destination" in found} == {"mail"}
+    assert {"source": "website", "code": "200"} in labels
+
+
+def test_the_counts_of_two_processes_are_their_own() -> None:
+    one, other = Metrics(), Metrics()
+    one.request("website", 200)
+    assert counts(one, REQUESTS) == {("website", "200"): 1}
+    assert counts(other, REQUESTS) == {}

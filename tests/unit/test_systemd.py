@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from router import daemon
-from router.ingest import listener
+from router.daemon import shutdown, supervisor
+from router.ingest import graceful_close
 
 COMMAND = "/opt/segment-router/.venv/bin/segment-router"
 
@@ -64,9 +64,15 @@ def test_reload_is_a_signal_and_state_has_a_place(service: configparser.SectionP
 
 
 def test_systemd_waits_longer_than_the_daemon_takes_to_stop(service: configparser.SectionProxy) -> None:
-    longest_s = daemon.DRAIN_S + 2 * (listener.CUT_S + 2 * daemon.CUT_S)  # both listeners, then the destinations
+    longest_s = shutdown.DRAIN_S + 2 * (
+        graceful_close.CUT_S + 2 * supervisor.CUT_S
+    )  # both listeners, then the destinations
     assert int(service["TimeoutStopSec"]) > longest_s
 
 
 def test_it_waits_for_no_notice_that_the_daemon_does_not_send(service: configparser.SectionProxy) -> None:
     assert service["Type"] == "exec"
+
+
+def test_a_crash_leaves_no_core_with_events_and_secrets(service: configparser.SectionProxy) -> None:
+    assert service["LimitCORE"] == "0"

@@ -10,6 +10,7 @@ import pytest
 from yarl import URL
 
 from router.testing.vendor import FakeVendor, Garbage, Hang, Received, Reply, Reset, ShortBody
+from tests.patience import HANG_S
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ async def test_a_hanging_request_ends_when_its_client_leaves(vendor: FakeVendor,
     with pytest.raises(TimeoutError):
         async with client.post(vendor.url, timeout=aiohttp.ClientTimeout(total=0.05)):
             pass
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while vendor.in_flight:  # noqa: ASYNC110 - the client has left, nobody is told
             await asyncio.sleep(0.001)
 

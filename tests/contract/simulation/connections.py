@@ -29,6 +29,7 @@ class Disk:
         self.statements = 0
         self.in_step = False
         self.dead = False
+        self.starting = False  #: a start that meets a fault is no story: it is tried again
         self.hit: list[str] = []  #: faults that did happen
 
     def plan(self, fault: str, statements: int) -> None:
@@ -41,7 +42,7 @@ class Disk:
         in_step = self.in_step
         if sql.endswith("step") or sql.startswith("BEGIN"):
             in_step, self.in_step = False, sql.startswith("SAVEPOINT")
-        if self.left < 0 or sql.startswith(("ROLLBACK", "RELEASE", "PRAGMA", "SELECT")):
+        if self.starting or self.left < 0 or sql.startswith(("ROLLBACK", "RELEASE", "PRAGMA", "SELECT")):
             return ""
         self.left -= 1
         if self.left >= 0:
@@ -81,7 +82,7 @@ class Writing(sqlite3.Connection):
 
 
 class InlineConnection:
-    """Stands in for `router.store.connection.Connection`. Work that was asked for is done even where nobody awaits it any more,
+    """Stands in for `router.store.sqlite.connection.Connection`. Work that was asked for is done even where nobody awaits it any more,
     as a thread would; once the process is dead nothing is done."""
 
     disk: Disk

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from router.store.questions import _fate
-from router.store.receipts import unpack_ahead
-from tests.contract.simulation.vendor import Body, state_key_of, timer_of
+from router.store.outcome_blocks import unpack_ahead
+from tests.contract.simulation import inside
+from tests.contract.simulation.vendor import UNMAPPED, Body, state_key_of, timer_of
 
 STATES = ("delivered", "skipped", "filtered", "held", "retrying", "dead")
 NAMES = (*STATES, "parked_bytes", "letters", "letter_bytes")
@@ -44,11 +44,49 @@ class Accepted(msgspec.Struct):
     state: str = "before"  #: its fate; "before": the destination began later
     reason: str = ""
     early: bool = False  #: the destination began later; a replay may have given it a state since
+    is_trimmed: bool = False  #: the log has it no more
 
 
-def rows_and_counters(db: sqlite3.Connection) -> None:
-    """Of any committed state: the seven add up, counters say what rows say, lanes are the image of the parked rows."""
-    row = db.execute(f"SELECT start, {', '.join(NAMES)} FROM cursor").fetchone()
+class Kept:
+    """What trimming took away: the events, and what had become of them."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, Accepted] = {}
+        self.fates: dict[tuple[str, int], tuple[str, str]] = {}
+
+    def look(self, db: sqlite3.Connection, names: Sequence[str], before_ms: int) -> None:
+        """What is older than this may go now. Called in the transaction that trims, before it does; what that stored itself is
+        not looked at, as it may be taken back."""
+        last = max(self.events, default=0)
+        committed = "pos > ? AND pos <= (SELECT pos FROM head)"
+        for event in _logged(db, committed, (last,)):
+            self.events[event.pos] = event
+        old = "SELECT pos FROM log WHERE received_at < ? AND pos <= (SELECT min(pos) FROM cursor)"
+        positions = [pos for (pos,) in db.execute(old, (before_ms,))]
+        late = db.execute("SELECT destination, pos, at FROM outcome WHERE at < ?", (before_ms,)).fetchall()
+        for name, pos in [
+            *((name, pos) for name in names for pos in positions),
+            *((name, pos) for name, pos, _ in late),
+        ]:
+            fate = inside.fate(db, name, pos)
+            if fate is not None and fate[0] in ("delivered", "skipped", "filtered", "dead"):
+                self.fates[name, pos] = fate
+
+
+def _logged(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Accepted]:
+    """Events as the log has them, in order."""
+    rows = db.execute(
+        f"SELECT pos, message_id, type, user_key, body, received_at FROM log WHERE {where} ORDER BY pos", values
+    )
+    return [
+        Accepted(pos, m, type_, key, json.loads(body.partition(b"\n")[2]), at) for pos, m, type_, key, body, at in rows
+    ]
+
+
+def rows_and_counters(db: sqlite3.Connection, name: str = "d") -> None:
+    """Of any committed state: the seven add up, counters say what rows say, lanes are the image of the parked rows, and each
+    row has its body."""
+    row = db.execute(f"SELECT start, {', '.join(NAMES)} FROM cursor WHERE destination = ?", (name,)).fetchone()
     if row is None:
         return
     start, *values = row
@@ -56,52 +94,78 @@ def rows_and_counters(db: sqlite3.Connection) -> None:
     head = db.execute("SELECT pos FROM head").fetchone()[0]
     queued = head - start - sum(counted[state] for state in STATES)
     hold("the seven add up", queued >= 0 and min(values) >= 0, (queued, counted))
-    rows: dict[str, int] = dict.fromkeys(NAMES[-3:], 0)
+    parked, letters = inside.parked_rows(db, name), inside.letter_sizes(db, name)
+    without = [one.pos for one in parked if not one.has_body] + [pos for pos, (_, body) in letters.items() if not body]
+    hold("each row has its body", not without, without)
     queues: dict[str, list[int]] = {}
     states: Counter[str] = Counter()
-    for key, queue, state, pos, size in db.execute("SELECT user_key, queue, state, pos, length(body) FROM parked"):
-        queues.setdefault(key, [0, 0])[queue == "main"] += 1
-        states[state] += pos > 0
-        rows["parked_bytes"] += size
-    for (size,) in db.execute("SELECT length(body) + coalesce(length(items), 0) + length(detail) FROM dead"):
-        rows["letters"] += 1
-        rows["letter_bytes"] += size
-    rows |= {"held": states["held"], "retrying": states["retrying"]}
+    for one in parked:
+        queues.setdefault(one.user_key, [0, 0])[one.queue == "main"] += 1
+        states[one.state] += one.pos > 0
+    rows = {
+        "held": states["held"],
+        "retrying": states["retrying"],
+        "parked_bytes": inside.parked_bytes(parked),
+        "letters": len(letters),
+        "letter_bytes": sum(size for size, _ in letters.values()),
+    }
     told = {name: counted[name] for name in rows}
     hold("counters equal the rows", rows == told, f"rows {rows}, counters {told}")
     hold("queued covers the parked", states["queued"] <= queued, (states, queued))
-    lanes = {key: [held, main] for key, held, main in db.execute("SELECT user_key, held, main FROM lane")}
+    nothing_is_kept_for_nobody(db)
+    lanes = {key: list(counts) for key, counts in inside.lanes(db, name).items()}
     hold("lanes are the image of parked rows", lanes == queues, f"lanes {lanes}, rows {queues}")
 
 
-def read_log(db: sqlite3.Connection) -> list[Accepted]:
-    """All accepted events with their fates, in order."""
-    events = []
-    (start,) = db.execute("SELECT start FROM cursor").fetchone()
-    for pos, m, type_, key, body, at in db.execute(
-        "SELECT pos, message_id, type, user_key, body, received_at FROM log ORDER BY pos"
-    ):
-        fields = json.loads(body.partition(b"\n")[2])
-        event = Accepted(pos, m, type_, key, fields, at, early=pos <= start)
-        if fate := _fate(db, "d", pos):
-            event.state, event.reason = fate["state"], fate["reason"]
-        events.append(event)
+def nothing_is_kept_for_nobody(db: sqlite3.Connection) -> None:
+    """What is kept beside the log is what rows refer to."""
+    here = "(SELECT pos FROM parked UNION SELECT origin FROM parked UNION SELECT pos FROM dead)"
+    kept = db.execute(f"SELECT pos FROM kept WHERE body IS NOT NULL AND pos NOT IN {here}").fetchall()
+    hold("nothing is kept for nobody", not kept, kept)
+    woken = db.execute(f"SELECT pos FROM woken WHERE pos NOT IN {here}").fetchall()
+    hold("nothing is kept for nobody", not woken, woken)
+
+
+def read_log(db: sqlite3.Connection, name: str = "d", kept: Kept | None = None) -> list[Accepted]:
+    """All accepted events with their fates at a destination, in order; also those that were trimmed."""
+    (start,) = db.execute("SELECT start FROM cursor WHERE destination = ?", (name,)).fetchone()
+    events = _logged(db, "true", ())
+    fates: dict[tuple[str, int], tuple[str, str]] = {}
+    if kept is not None:
+        there = {event.pos for event in events}
+        gone = [msgspec.structs.replace(e, is_trimmed=True) for pos, e in kept.events.items() if pos not in there]
+        events, fates = sorted([*gone, *events], key=lambda event: event.pos), kept.fates
+    for event in events:
+        event.early = event.pos <= start
+        if fate := inside.fate(db, name, event.pos):
+            event.state, event.reason = fate
+        if (event.state, event.reason) in (("queued", "in_flight"), ("before", "")):
+            event.state, event.reason = fates.get((name, event.pos), (event.state, event.reason))
     return events
 
 
-def one_fate_each(db: sqlite3.Connection, events: Sequence[Accepted]) -> None:
+def one_fate_each(db: sqlite3.Connection, events: Sequence[Accepted], name: str = "d") -> None:
     """The fates, counted one by one, are the ledger; nothing settled has a row, nothing that was passed is undecided."""
-    start, *values = db.execute(f"SELECT start, {', '.join(STATES)} FROM cursor").fetchone()
+    here = "FROM cursor WHERE destination = ?"
+    start, *values = db.execute(f"SELECT start, {', '.join(STATES)} {here}", (name,)).fetchone()
     fates = Counter(event.state for event in events if event.pos > start)
     ledger = dict(zip(STATES, values, strict=True))
-    hold("the ledger counts the fates", {s: fates[s] for s in STATES} == ledger, f"fates {fates}, ledger {ledger}")
-    both = db.execute("SELECT pos FROM parked JOIN dead USING (part, destination, pos)").fetchall()
+    # What was filtered may have been trimmed in the transaction that stored what its replay came to.
+    unknown = sum(e.is_trimmed and e.state == "filtered" for e in events if e.pos > start)
+    moved = fates["filtered"] - ledger["filtered"]
+    is_moved = 0 < moved <= unknown and sum(fates[s] for s in STATES) == sum(ledger.values())
+    is_same = {s: fates[s] for s in STATES} == ledger
+    hold("the ledger counts the fates", is_same or is_moved, f"fates {fates}, ledger {ledger}")
+    held = [event.pos for event in events if event.state == "held" and event.pos > start]
+    shown, told = inside.shown_as_held(db, name, held)
+    hold("what was released is held nowhere", shown == told, f"why {shown}, ledger {told} of {len(held)}")
+    parked = {row.pos for row in inside.parked_rows(db, name)}
+    both = parked & inside.letter_sizes(db, name).keys()
     hold("one state each", not both, f"parked and dead: {both}")
     ids = [event.m for event in events]
     hold("accepted once", len(ids) == len(set(ids)))
-    pos, ahead = db.execute("SELECT pos, ahead FROM cursor").fetchone()
+    pos, ahead = db.execute(f"SELECT pos, ahead {here}", (name,)).fetchone()
     passed = {*range(1, pos + 1), *unpack_ahead(pos, ahead)}
-    parked = {pos for (pos,) in db.execute("SELECT pos FROM parked")}
     lost = [e.m for e in events if e.pos in passed and e.state == "queued" and e.pos not in parked]
     hold("what was passed is settled or has a row", not lost, lost)
 
@@ -180,15 +244,16 @@ def gates_kept(events: Sequence[Accepted], received: Sequence[Body], given: set[
 
 
 def state_is_the_fold(
-    db: sqlite3.Connection, events: Sequence[Accepted], received: Sequence[Body], again: set[str]
+    db: sqlite3.Connection, events: Sequence[Accepted], received: Sequence[Body], again: set[str], name: str = "d"
 ) -> None:
     """Keyed state holds what was mapped, once each and in order; the timers are what that order leaves.
 
     `again`: message ids that were sent a second time, which changes no state.
     """
     by_id = {event.m: event for event in events}
-    stored: dict[str, list[str]] = {key: json.loads(value) for key, value in db.execute("SELECT key, value FROM state")}
-    timers = dict(db.execute("SELECT key, due_at FROM timer").fetchall())
+    rows = db.execute("SELECT key, value FROM state WHERE destination = ?", (name,))
+    stored: dict[str, list[str]] = {key: json.loads(value) for key, value in rows}
+    timers = dict(db.execute("SELECT key, due_at FROM timer WHERE destination = ?", (name,)).fetchall())
     for key, folded in stored.items():
         told = [m for m in folded if m in by_id]  # a timer may be set anew for the same instant
         hold("state has each event once", len(told) == len(set(told)), f"{key}: {folded}")
@@ -210,7 +275,7 @@ def state_is_the_fold(
     for event in events:
         key_ = state_key_of(event.fields.get("userId"))
         odd = event.fields.get("properties", {}).get("odd")
-        if key_ is None or odd in ("boom", "later"):
+        if key_ is None or odd in UNMAPPED:
             continue
         folded = stored.get(key_, [])
         if event.state == "delivered" and event.reason != "dry_run":

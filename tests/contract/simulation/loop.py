@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import selectors
 from collections import deque
 from collections.abc import Coroutine
 from random import Random
@@ -18,6 +19,8 @@ SHORT_S = 0.05
 """Waits up to this pass by themselves: pauses between commits, not waits of the story."""
 MOST_ROUNDS = 200_000
 """Of a loop; long stories take a tenth."""
+SPINNING = 3_000
+"""Rounds in which no time passes, after which somebody is said to spin."""
 
 
 class SimClock:
@@ -61,15 +64,24 @@ class SimClock:
         return self._sleepers[0][0] - self.ms if self._sleepers else None
 
 
+class NothingComes(selectors.SelectSelector):
+    """No files and no sockets: what the loop would wait for is never there."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return []
+
+
 class SeededLoop(asyncio.SelectorEventLoop):
     """Runs what is ready in the seed's order. `tasks`: all that were made and may still run, in order."""
 
     def __init__(self, clock: SimClock, random: Random) -> None:
-        super().__init__()
+        super().__init__(NothingComes())
         self._clock, self._random = clock, random
         self._quiet: list[asyncio.Future[None]] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self.rounds = 0
+        self.spun = 0  #: how often somebody did
+        self._still, self._at = 0, 0  #: rounds since the clock stood at this
         self.set_task_factory(self._make_task)
 
     def _make_task(
@@ -94,6 +106,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
         self.rounds += 1
         if self.rounds > MOST_ROUNDS:
             raise RuntimeError("the story does not come to rest")
+        self._watch_for_spinning()
         ready: deque[asyncio.Handle] = self._ready  # type: ignore[has-type]
         if len(ready) > 1:
             shuffled = list(ready)
@@ -105,6 +118,23 @@ class SeededLoop(asyncio.SelectorEventLoop):
             self._quiet.pop(0).set_result(None)
         super()._run_once()  # type: ignore[misc]
 
+    def _watch_for_spinning(self) -> None:
+        """Time passes for those who spin, too: up to what comes next."""
+        if self._clock.ms != self._at:
+            self._still, self._at = 0, self._clock.ms
+        self._still += 1
+        if self._still > SPINNING:
+            self.spun += 1
+            self._clock.advance(max(1, self.next_ms() or 1))
+
+    def next_ms(self) -> int | None:
+        """How long until something happens by itself."""
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+        waits = [int(timer.when() * 1000 + 1) - self._clock.ms for timer in timers if not timer.cancelled()]
+        sleep = self._clock.next_ms()
+        return min([*waits, *([] if sleep is None else [sleep])], default=None)
+
     def _timer_is_due(self) -> bool:
         scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
-        return any(not timer.cancelled() and timer.when() <= self.time() for timer in scheduled)
+        end = self.time() + self._clock_resolution  # type: ignore[attr-defined]  # as asyncio has it
+        return any(not timer.cancelled() and timer.when() < end for timer in scheduled)

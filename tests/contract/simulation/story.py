@@ -5,32 +5,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from router.deliver.runner import ReplayOrder, Runner
 from router.event import Call
-from router.store import Letters
-from tests.contract.simulation import invariants
+from router.store import DeadLetterFilter
+from router.store.sqlite.event_columns import DEAD
+from tests.contract.simulation import inside, invariants
 from tests.contract.simulation.connections import FAULTS
 from tests.contract.simulation.invariants import Accepted, hold
-from tests.contract.simulation.vendor import plugin
-from tests.contract.simulation.world import COMMAND, World, run_world
+from tests.contract.simulation.scenes import SCENES, SPINS
+from tests.contract.simulation.traits import NOT_YET, Traits, draw
+from tests.contract.simulation.vendor import Folding, SimGated, SimVendor, plugin
+from tests.contract.simulation.world import COMMAND, Side, World, run_world
 
 GIFT = {"id": "gift", "name": "GIFT"}
 """The group an operator releases with."""
+RETENTION_S = 3_600.0
+"""Of a story whose log is trimmed."""
 
 
 class Story:
-    """One seed's story, told to a world."""
+    """One seed's story, told to a world. `traits`: what makes it special, drawn apart from the rest."""
 
-    def __init__(self, world: World, seed: int, steps: int) -> None:
-        self.world, self.steps = world, steps
+    def __init__(self, world: World, seed: int, steps: int, traits: Traits) -> None:
+        self.world, self.steps, self.traits = world, steps, traits
         self.random = Random(f"{seed} story")
+        self.more = Random(f"{seed} more of the story")  #: what the traits draw
+        self.seed = seed
         self.messages = 0
+        self.looked_at = -1  #: how much had been written by then
         self.gated, self.folding = self.random.random() < 0.7, self.random.random() < 0.5
+        self.gated |= traits.gated
         self.given: set[str] = set()
         self.again: set[str] = set()  #: may have been sent a second time
         self.went_live = False
@@ -53,10 +64,10 @@ class Story:
         if r.random() < 0.1:
             delivery["linger"] = "500ms"
         dead: dict[str, Any] = {"max_age": "10m"} if r.random() < 0.1 else {}
-        self.world.plugin = plugin(gated=self.gated, folding=self.folding, batch=r.choice((1, 1, 4)))
+        self.world.d.plugin = plugin(gated=self.gated, folding=self.folding, batch=r.choice((1, 1, 4)))
         mode = "live" if live else "dry-run"
         enabled = r.random() > 0.05
-        self.world.tables = {"hold": hold_, "delivery": delivery, "dead": dead, "mode": mode, "enabled": enabled}
+        self.world.d.tables = {"hold": hold_, "delivery": delivery, "dead": dead, "mode": mode, "enabled": enabled}
 
     def next_call(self) -> tuple[str, dict[str, Any]]:
         """A random call of a small world, so that things meet."""
@@ -92,9 +103,26 @@ class Story:
             type_, fields = self.next_call()
             self.messages += 1
             if self.random.random() < 0.04:
-                self.world.vendor.poison.add(f"m{self.messages}")
-            calls.append(self.world.make(type_, f"m{self.messages}", **fields))
+                for side in self.world.sides:
+                    side.vendor.poison.add(f"m{self.messages}")
+            calls.append(self.world.make(type_, f"m{self.messages}", **self.by_traits(type_, fields)))
         return calls
+
+    def by_traits(self, type_: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """The call as this story's traits have it: of other users, or one that the plugin makes a slip with."""
+        r, traits = self.more, self.traits
+        if traits.users == "hot" and "userId" in fields and r.random() < 0.6:
+            fields = {**fields, "userId": "u0"}
+        if traits.users == "few":
+            kept = {name: value for name, value in fields.items() if name != "anonymousId" or type_ == "identify"}
+            fields = {**kept, "userId": f"u{r.randrange(traits.few)}"}
+        if traits.slips and type_ == "track" and r.random() < 0.06:
+            fields = {**fields, "properties": {"odd": "slip"}}
+        return fields
+
+    def expect_all_again(self) -> None:
+        """All that was said so far may be sent a second time."""
+        self.again |= {f"m{n}" for n in range(self.messages + 1)}
 
     def operation(self) -> Callable[[Runner], Coroutine[Any, Any, Any]]:
         """Something an operator asks for."""
@@ -102,11 +130,13 @@ class Story:
         key = r.choice((f"u:u{r.randrange(5)}", f"a:x{r.randrange(3)}"))
         pos = r.randrange(1, self.messages + 2)
         since = self.world.clock.ms - r.choice((1_000, 60_000, 1 << 40))
-        which = Letters(reason=r.choice((None, None, "refused")))
+        which = DeadLetterFilter(reason=r.choice((None, None, "refused")))
 
         async def replay(runner: Runner, order: ReplayOrder) -> None:
-            self.again |= {f"m{n}" for n in range(self.messages + 1)}
-            await runner.replay(order)
+            try:
+                await runner.replay(order)
+            finally:  # calls that came while the order waited for its commit belong to it too
+                self.expect_all_again()
 
         async def release(runner: Runner) -> None:
             self.given.add(GIFT["id"])
@@ -135,6 +165,7 @@ class Story:
         world, r = self.world, self.random
         dry = r.random() < 0.15
         self.settings(live=not dry)
+        self.prepare()
         await world.open()
         if r.random() < 0.2:
             world.spawn(world.send(self.calls()))
@@ -150,9 +181,26 @@ class Story:
             self.look()
         await self.end()
 
+    def prepare(self) -> None:
+        """What the traits want before the first start."""
+        world, traits = self.world, self.traits
+        world.d.vendor.slips = traits.slips
+        if traits.trims:
+            world.retention_s = RETENTION_S
+            world.patches.enter_context(patch(inside.MERGE_AT, 3))
+        if traits.beside:
+            side = Side("e", f"{self.seed} e")
+            side.plugin = plugin(
+                gated=self.more.random() < 0.5, folding=self.more.random() < 0.5, batch=self.more.choice((1, 4))
+            )
+            side.tables = {"delivery": {"concurrency": self.more.choice((1, 3))}}
+            world.sides.append(side)
+
     async def step(self) -> None:
         """Something happens, and the loop runs a little."""
         world, r = self.world, self.random
+        if self.traits.trims and self.more.random() < 0.05:
+            await self.night()
         dice = r.random()
         if dice < 0.62:
             world.spawn(world.send(self.calls()))
@@ -161,7 +209,7 @@ class Story:
         elif dice < 0.74:
             world.disk.plan(r.choice(FAULTS), r.randrange(40))
         elif dice < 0.78:
-            if world.tables["mode"] == "live":
+            if world.d.tables["mode"] == "live":
                 self.settings()
                 await self.reload()
         elif dice < 0.9:
@@ -170,6 +218,15 @@ class Story:
         else:
             world.spawn(world.command(self.operation()), COMMAND)
         await world.turns(r.randrange(60))
+
+    async def night(self) -> None:
+        """Longer than the retention. No client waits that long before it tries again."""
+        await self.world.send_again()
+        await self.world.loop.quiet()
+        await self.world.stand_up()
+        self.look()
+        if not self.world.unanswered:
+            self.world.clock.advance(int(1_200 * RETENTION_S))
 
     async def crash_worker(self) -> None:
         """The destination's task is cut off; the store goes on."""
@@ -186,24 +243,35 @@ class Story:
 
     def look(self) -> None:
         """What holds in every committed state."""
+        if self.looked_at == self.world.disk.statements:
+            return
+        self.looked_at = self.world.disk.statements
         with self.world.reading() as db:
-            invariants.rows_and_counters(db)
+            for side in self.world.sides:
+                invariants.rows_and_counters(db, side.name)
+        for side in self.world.sides:
+            if side.runner is not None and side.running is not None:
+                in_memory, most = inside.rows_in_memory(side.runner), inside.most_rows_in_memory(10)
+                hold("few rows are in memory", in_memory <= most, (in_memory, most))
 
     # ------------------------------------------------------------ the end
 
     async def end(self) -> None:
         """No more faults; everything comes to where it belongs."""
         world = self.world
-        world.vendor.faults, world.disk.left = False, -1
+        world.disk.left = -1
+        for side in world.sides:
+            side.vendor.faults = side.vendor.slips = False
         self.settings()
-        world.tables["enabled"] = True
+        world.d.tables["enabled"] = True
         await world.stand_up()
         await world.stop()
         await world.stand_up()
         world.start()
         await world.loop.quiet()
         await world.send_again()
-        await world.command(lambda runner: runner.resume())
+        for side in world.sides:
+            await world.command(lambda runner: runner.resume(), side)
         for _ in range(6):
             await world.pass_time(400)
             self.look()
@@ -213,76 +281,81 @@ class Story:
         await self.check_gates_left_shut()
         if self.random.random() < 0.3:
             await self.replay_all()
+        if self.traits.scene:
+            await SCENES[self.traits.scene](self)
+            self.check_all()
 
     def check_all(self) -> None:
         """What holds once all is calm."""
         world = self.world
         with world.reading() as db:
-            events = invariants.read_log(db)
-            invariants.one_fate_each(db, events)
-            invariants.nothing_lost(events, world.answered, world.vendor.received)
-            invariants.order_kept(events, world.vendor.received, self.gated, self.again | world.buried)
-            if self.gated:
-                invariants.gates_kept(events, world.vendor.received, self.given)
-            if self.folding and not any(e.reason == "dry_run" for e in events):
-                invariants.state_is_the_fold(db, events, world.vendor.received, self.again)
-            lanes = db.execute("SELECT user_key, mode, due_at, need FROM lane WHERE mode <> 'waiting'").fetchall()
-        hold(
-            "nothing is left queued",
-            not [e for e in events if e.state == "queued"],
-            [e for e in events if e.state == "queued"],
-        )
-        hold("nothing is tried for ever", not lanes, lanes)
-        for event in events:
-            self.check_end(event)
+            for side in world.sides:
+                self.check_side(db, side)
         told = world.faults_told()
         steps = sum(hit.startswith("step") for hit in world.disk.hit)
         hold("no fault of the router itself", len(told) <= steps, told)
+        hold("nobody spins", SPINS in NOT_YET or world.loop.spun == 0, world.loop.spun)
 
-    def check_end(self, event: Accepted) -> None:
-        """Whether this event could come to this."""
-        vendor = self.world.vendor
-        if event.state == "held":
-            hold("only gated calls are held", self.gated and event.type == "track", event)
-        if event.state == "dead" and event.reason in ("refused", "rejected", "plugin_error"):
-            odd = event.fields.get("properties", {}).get("odd")
-            cause = event.m in vendor.poison or event.m in vendor.blamed or odd == "boom"
-            hold("nothing is dead without a cause", cause, event)
-        if event.m in vendor.poison:
-            hold("what is refused is not delivered", event.state != "delivered" or event.reason == "dry_run", event)
+    def check_side(self, db: sqlite3.Connection, side: Side) -> None:
+        """The same, of one destination."""
+        events = invariants.read_log(db, side.name, self.world.kept)
+        received, gated, folding = (
+            side.vendor.received,
+            issubclass(side.plugin, SimGated),
+            issubclass(side.plugin, Folding),
+        )
+        own = side is self.world.d
+        invariants.one_fate_each(db, events, side.name)
+        invariants.nothing_lost(events, self.world.answered, received)
+        invariants.order_kept(events, received, gated, (self.again if own else set()) | side.buried)
+        if gated:
+            invariants.gates_kept(events, received, self.given if own else set())
+        if folding and not any(e.reason == "dry_run" for e in events):
+            invariants.state_is_the_fold(db, events, received, self.again if own else set(), side.name)
+        hold("each event has its own body", not side.vendor.mixed, side.vendor.mixed)
+        queued = [e for e in events if e.state == "queued"]
+        hold("nothing is left queued", not queued, queued)
+        lanes = inside.retried_lanes(db, side.name)
+        hold("nothing is tried for ever", not lanes, lanes)
+        for event in events:
+            check_end(event, side.vendor, gated)
 
     async def check_gates_left_shut(self) -> None:
         """Asking every gate again releases nothing, also after a restart."""
         world = self.world
-        before = len(world.vendor.received)
+        before = len(world.d.vendor.received)
         await world.restart()
         for round_ in range(2):
             with world.reading() as db:
-                held = [key for (key,) in db.execute("SELECT user_key FROM lane WHERE held > 0")]
+                held = [key for key, (held, _) in inside.lanes(db, "d").items() if held]
             for key in held:
                 await world.command(lambda runner, key=key: runner.release(key, None))  # type: ignore[misc]
             await world.pass_time(61 * round_)
-        hold("no gate is left shut", len(world.vendor.received) == before, world.vendor.received[before:])
+        received = world.d.vendor.received
+        hold("no gate is left shut", len(received) == before, received[before:])
 
     async def replay_all(self) -> None:
         """Everything once more, in calm weather: second sendings are counted, in order, and change no event's state."""
-        world = self.world
+        world, received = self.world, self.world.d.vendor.received
         with world.reading() as db:
-            before = invariants.read_log(db)
-            replayed = db.execute("SELECT replayed FROM cursor").fetchone()[0]
-            letters = {m for (m,) in db.execute("SELECT message_id FROM dead")}
-            waiting = {m for (m,) in db.execute("SELECT message_id FROM parked")}
-        place = len(world.vendor.received)
+            before = invariants.read_log(db, kept=world.kept)
+            retained = {m for (m,) in db.execute("SELECT message_id FROM log")}
+            replayed = _replayed(db)
+            letters = {m for (m,) in db.execute(f"SELECT message_id FROM ({DEAD} WHERE d.destination = 'd')")}
+            waiting = {row.message_id for row in inside.parked_rows(db, "d")}
+        place = len(received)
+        self.expect_all_again()
         await world.command(lambda runner: runner.stop_replay())
         await world.command(lambda runner: runner.replay(ReplayOrder()))
         await world.pass_time(400)
         self.look()
-        received = world.vendor.received[place:]
+        received = received[place:]
         with world.reading() as db:
-            after = invariants.read_log(db)
+            after = invariants.read_log(db, kept=world.kept)
             invariants.one_fate_each(db, after)
-            counted = db.execute("SELECT replayed FROM cursor").fetchone()[0] - replayed
-        once = letters | {e.m for e in before if e.state == "held"}
+            counted = _replayed(db) - replayed
+        # What was filtered was never sent: the replay's is its first sending.
+        once = letters | {e.m for e in before if e.state in ("held", "filtered")}
         sent = Counter(body["m"] for body in received if body.get("part") == 0)
         twice = sum(n - (m in once) for m, n in sent.items())
         hold("replayed counts second sendings", counted == twice, (counted, twice, sent))
@@ -291,26 +364,49 @@ class Story:
         ]
         wrong = [pair for pair in changed if not pair[0].early]  # of those it never was to get, the last sending says
         hold("a second sending changes no state", not wrong, wrong)
-        calls = (
-            [e for e in before if e.type == "group"] + [e for e in before if e.type != "group"]
-            if self.gated
-            else before
-        )
+        calls = [e for e in before if e.m in retained]
+        if self.gated:
+            calls.sort(key=lambda event: event.type != "group")
         invariants.order_kept(calls, received, self.gated, waiting)
+
+
+def _replayed(db: sqlite3.Connection) -> int:
+    """How many second sendings were counted."""
+    return int(db.execute("SELECT replayed FROM cursor WHERE destination = 'd'").fetchone()[0])
+
+
+def check_end(event: Accepted, vendor: SimVendor, gated: bool) -> None:
+    """Whether this event could come to this."""
+    odd = event.fields.get("properties", {}).get("odd")
+    if event.state == "held":
+        hold("only gated calls are held", gated and event.type == "track", event)
+    if event.state == "dead" and event.reason in ("refused", "rejected", "plugin_error"):
+        cause = event.m in vendor.poison or event.m in vendor.blamed or odd in ("boom", "slip")
+        hold("nothing is dead without a cause", cause, event)
+    if event.m in vendor.poison:
+        hold("what is refused is not delivered", event.state != "delivered" or event.reason == "dry_run", event)
+    if odd == "slip":
+        hold(
+            "a slip of the plugin is delivered to nobody",
+            event.state != "delivered" or event.reason == "dry_run",
+            event,
+        )
 
 
 def trace_of(world: World) -> str:
     """What happened, so that two runs can be compared."""
-    seen = (world.vendor.received, world.loop.rounds, world.clock.ms, world.disk.statements, world.disk.hit)
+    received = [side.vendor.received for side in world.sides]
+    seen = (received, world.loop.rounds, world.clock.ms, world.disk.statements, world.disk.hit)
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def run_story(seed: int, steps: int | None = None) -> World:
+def run_story(seed: int, steps: int | None = None, traits: Traits | None = None) -> World:
     """Run one seed's story. Raises Broken where an invariant does not hold."""
     stories: list[Story] = []
 
     async def tell(world: World) -> None:
-        stories.append(Story(world, seed, steps if steps is not None else 30 + seed % 50))
+        told = steps if steps is not None else 30 + seed % 50
+        stories.append(Story(world, seed, told, traits if traits is not None else draw(seed)))
         await stories[0].tell()
 
     return run_world(seed, tell)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from router.clock import to_datetime
-from router.deliver.attempt import Attempt
 from router.plugin import (
     Answer,
     Batch,
@@ -34,23 +34,41 @@ from router.plugin import (
 Body = dict[str, Any]
 
 
+VENDOR_URL = "http://vendor.test/"
+
+
 class SimVendor:
     """What arrived, in order. While `faults` last each request may fail in any way."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
         self.faults = True
+        self.slips = False  #: the plugin makes wrongly typed outcomes of some answers
+        self.mood: Callable[[list[Body]], str] | None = None  #: names the fault of a request, in place of chance
+        self.latency_s = 0.0
         self.poison: set[str] = set()  #: message ids it never takes
         self.received: list[Body] = []
         self.blamed: set[str] = set()  #: message ids that an answer may have made dead
-        self.requests = 0
+        self.mixed: list[str] = []  #: message ids that came with the body of another event
+        self.requests: list[tuple[int, list[str]]] = []  #: when each began (ms), and its message ids
+        self.in_flight: dict[int, list[str]] = {}  #: of them those without an answer, by number
 
-    async def exchange(self, attempt: Attempt, request: Request) -> Answer:
-        """One request over the network. Stands in for `Attempt._exchange`."""
+    async def exchange(self, request: Request) -> Answer:
+        """One request over the network."""
         bodies: list[Body] = json.loads(request.body)
-        self.requests += 1
+        number, ids = len(self.requests), [body["m"] for body in bodies]
+        self.requests.append((int(1000 * asyncio.get_running_loop().time()), ids))
+        self.in_flight[number] = ids
+        try:
+            return await self._answer(bodies)
+        finally:
+            del self.in_flight[number]
+
+    async def _answer(self, bodies: list[Body]) -> Answer:
         await self._some_turns()
-        fault = self._fault(len(bodies))
+        if self.latency_s:
+            await asyncio.sleep(self.latency_s)
+        fault = self.mood(bodies) if self.mood is not None else self._fault(len(bodies))
         if fault in ("timeout", "lost"):
             if fault == "lost":  # it arrived, the answer did not
                 self._take(bodies)
@@ -74,6 +92,9 @@ class SimVendor:
         else:
             words = ["ok" for _ in bodies]
         words = ["no" if body["m"] in self.poison else word for body, word in zip(bodies, words, strict=True)]
+        if self.slips and self.random.random() < 0.05:
+            words[self.random.randrange(len(words))] = self.random.choice(SLIPS)
+            self.blamed |= {body["m"] for body, word in zip(bodies, words, strict=True) if word in SLIPS}
         self._take([body for body, word in zip(bodies, words, strict=True) if word == "ok"])
         answer = Answer(200, body=json.dumps(words).encode())
         await self._some_turns()
@@ -104,6 +125,27 @@ class SimVendor:
             await asyncio.sleep(0)
 
 
+SLIPS = ("wait", "detail", "exception", "nothing", "reason", "surrogate")
+"""How a plugin's author may get an outcome wrong."""
+
+
+def slip(word: Any) -> Any:
+    """An outcome of the wrong types."""
+    later, reject = cast(Any, RetryLater), cast(Any, Reject)
+    match word:
+        case "wait":
+            return later("busy", after_s="5")
+        case "detail":
+            return reject("rejected", 7)
+        case "exception":
+            return reject("rejected", ValueError("no"))
+        case "nothing":
+            return later("busy", None)
+        case "reason":
+            return reject(None)
+    return reject("rejected", "\ud800")
+
+
 class Sim:
     """Sends every call; what an event's properties say makes it odd."""
 
@@ -119,6 +161,10 @@ class Sim:
     def items(self, event: Event, context: Context) -> list[Item]:
         """What any event becomes."""
         odd = event.properties.get("odd")
+        if event.payload["messageId"] != event.message_id:
+            self.vendor.mixed.append(event.message_id)
+        if odd == "slip":
+            raise slip(self.vendor.random.choice(SLIPS))
         if odd == "boom":
             raise ZeroDivisionError
         if odd == "later" and self.vendor.faults and self.vendor.random.random() < 0.7:
@@ -153,7 +199,7 @@ class Sim:
 
     @hookimpl
     def request(self, items: list[Item]) -> Request:
-        return json_request("http://vendor.test/", [item.body for item in items])
+        return json_request(VENDOR_URL, [item.body for item in items])
 
     @hookimpl
     def verdict(self, items: list[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
@@ -164,7 +210,7 @@ class Sim:
         told = {"ok": Delivered(), "no": Reject("refused"), "later": RetryLater("status_503")}
         words = answer.json()
         assert isinstance(words, list)
-        return [told[str(word)] for word in words]
+        return [slip(word) if word in SLIPS else told[str(word)] for word in words]
 
 
 class SimGated(Sim):
@@ -189,6 +235,10 @@ def state_key_of(user_id: str | None) -> str | None:
     return None if user_id is None or user_id.endswith("4") else f"k{ord(user_id[-1]) % 2}"
 
 
+UNMAPPED = ("boom", "later", "slip")
+"""Odd events of which the plugin keeps nothing."""
+
+
 class Folding:
     """Keeps in keyed state the ids of all that was mapped, in order; sets timers, and notes when they ring."""
 
@@ -197,7 +247,7 @@ class Folding:
         return state_key_of(event.user_id)
 
     def items(self, event: Event, context: Context) -> list[Item]:
-        if state_key_of(event.user_id) is not None and event.properties.get("odd") not in ("boom", "later"):
+        if state_key_of(event.user_id) is not None and event.properties.get("odd") not in UNMAPPED:
             context.state = [*(context.state or []), event.message_id]
             due = timer_of(event.message_id, int(event.received_at.timestamp() * 1000 + 0.5))
             if due is not None:
@@ -223,6 +273,7 @@ class SimFoldingGated(Folding, SimGated):
     """Gate, state and timers."""
 
 
+@cache
 def plugin(*, gated: bool, folding: bool, batch: int) -> type[Sim]:
     """A plugin class of these traits."""
     base = {(0, 0): Sim, (1, 0): SimGated, (0, 1): SimFolding, (1, 1): SimFoldingGated}[gated, folding]

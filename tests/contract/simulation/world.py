@@ -10,28 +10,28 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import patch
 
-import router.store.connection
 from router.accept import Acceptor
-from router.deliver.attempt import Attempt
-from router.deliver.book import Book
-from router.deliver.commands import Refused
-from router.deliver.lanes import Entry
+from router.config import DestinationConfig
 from router.deliver.runner import Runner
-from router.errors import StoreError
+from router.errors import CommandRefused, StoreError
 from router.event import Call
+from router.logger import make_log
 from router.plugin import Answer, Request
-from router.store.sqlite import SqliteStore, open_store
-from router.telemetry import make_log
+from router.plugin_host import Destination
+from tests.contract.accepting import accept
 from tests.contract.rig import destination
+from tests.contract.simulation import inside
 from tests.contract.simulation.connections import Disk, InlineConnection, Writing
+from tests.contract.simulation.invariants import Kept
 from tests.contract.simulation.loop import SeededLoop, SimClock
-from tests.contract.simulation.vendor import Sim, SimVendor
+from tests.contract.simulation.vendor import VENDOR_URL, Sim, SimVendor
+from tests.contract.store_case import StoreCase, open_case
 
 DEADLINE_S = 20_000
 """More than all waits after the last fault: what is not done by then is stuck."""
@@ -40,27 +40,48 @@ STORY = "story"
 COMMAND = "command"
 
 
+class Side:
+    """One destination of the world, with the vendor behind it."""
+
+    def __init__(self, name: str, seed: int | str) -> None:
+        self.name = name
+        self.vendor = SimVendor(Random(f"{seed} vendor"))
+        self.random = Random(f"{seed} router")
+        self.plugin: type[Sim] = Sim
+        self.tables: dict[str, Any] = {}
+        self.runner: Runner | None = None
+        self.running: asyncio.Task[None] | None = None
+        self.buried: set[str] = set()  #: message ids that were dead at any time, also if a crash took that back
+        self._made: dict[type[Sim], Destination] = {}
+
+    def destination(self) -> Destination:
+        """As it is configured now. What pluggy makes of a plugin is made once: that takes longer than many a story's step."""
+        if self.plugin not in self._made:
+            self._made[self.plugin] = destination(self.plugin, cast(Any, self.vendor), self.name)
+        config = {"name": self.name, "plugin": "test", "mode": "live", **self.tables}
+        return replace(self._made[self.plugin], config=DestinationConfig.model_validate(config))
+
+
 class World:
-    """The clock, the loop, the disk, the vendor; and the daemon, as often as it is started."""
+    """The clock, the loop, the disk, the vendors; and the daemon, as often as it is started. `d` is the destination that the
+    story is about; `sides` may get another one beside it."""
 
     def __init__(self, seed: int | str, folder: Path) -> None:
         self.folder = folder
         self.clock = SimClock(Random(f"{seed} clock"))
         self.loop = SeededLoop(self.clock, Random(f"{seed} loop"))
         self.disk = Disk(Random(f"{seed} disk"), self._die)
-        self.vendor = SimVendor(Random(f"{seed} vendor"))
-        self.random = Random(f"{seed} router")
+        self.d = Side("d", seed)
+        self.sides = [self.d]
+        self.retention_s: float | None = None  #: None: longer than any story
+        self.kept = Kept()
+        self.patches = ExitStack()  #: what the story changes until its end
         self.log_lines = io.StringIO()
         self.log = make_log("error", "json", clock=self.clock, stream=self.log_lines)
-        self.store: SqliteStore | None = None
-        self.runner: Runner | None = None
-        self.plugin: type[Sim] = Sim
-        self.tables: dict[str, Any] = {}
+        self.store: StoreCase | None = None
         self.answered: set[str] = set()  #: message ids that got their 200
         self.unanswered: list[list[Call]] = []  #: their senders try again
-        self.buried: set[str] = set()  #: message ids that were dead at any time, also if a crash took that back
         self.commands = 0  #: operators' commands that nobody answered yet
-        self._running: asyncio.Task[None] | None = None
         self._life: asyncio.Task[None] | None = None
         self._leave = asyncio.Event()
 
@@ -73,12 +94,20 @@ class World:
     async def open(self) -> None:
         """Start the process: its store, and no destination yet."""
         opened = asyncio.get_running_loop().create_future()
-        self.disk.dead, self._leave = False, asyncio.Event()
+        self.disk.dead, self.disk.starting, self._leave = False, True, asyncio.Event()
 
         async def live() -> None:
             clock_from: Callable[[int], SimClock] = lambda mark: self.clock  # noqa: E731
-            async with open_store(self.path, clock_from, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
-                self.store = store
+            kept_s = self.retention_s
+            opening = open_case(
+                self.path,
+                clock_from,
+                dedupe_window_s=kept_s or 86_400,
+                min_free_bytes=0,
+                retention_s=kept_s or 7 * 86_400,
+            )
+            async with opening as (store, _):
+                self.store, self.disk.starting = store, False
                 opened.set_result(None)
                 await self._leave.wait()
             self.store = None
@@ -87,18 +116,20 @@ class World:
         await opened
 
     def start(self) -> None:
-        """Run the destination, as it is configured now."""
+        """Run the destinations that do not run, as they are configured now."""
         assert self.store is not None
-        made = destination(self.plugin, cast(Any, self.vendor), **self.tables)
-        self.runner = Runner(made, self.store, self.clock, self.log, self.random)
-        self._running = asyncio.create_task(self.runner.run(), name="runner")
+        for side in self.sides:
+            if side.running is None:
+                side.runner = Runner(side.destination(), self.store, self.clock, self.log, side.random)
+                side.running = asyncio.create_task(side.runner.run(), name="runner")
 
     async def stop(self) -> None:
         """End the destination's work in good order, as a reload does."""
-        if self._running is None or self.runner is None:
+        side = self.d
+        if side.running is None or side.runner is None:
             return
-        running, self._running = self._running, None
-        self.runner.stop()
+        running, side.running = side.running, None
+        side.runner.stop()
         await self._until(running)
         error = None if running.cancelled() else running.exception()
         if error is not None and not _is_stores(error):
@@ -109,10 +140,10 @@ class World:
         for task in self._others():
             if task.get_name() == COMMAND:
                 task.cancel()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
-            self._running = None
+        if self.d.running is not None:
+            self.d.running.cancel()
+            await asyncio.gather(self.d.running, return_exceptions=True)
+            self.d.running = None
 
     def _die(self) -> None:
         for task in self._others():
@@ -125,7 +156,9 @@ class World:
             for task in left:
                 task.cancel()
             await asyncio.sleep(0)
-        self.store, self._running, self.commands = None, None, 0
+        self.store, self.commands = None, 0
+        for side in self.sides:
+            side.running = None
 
     def _others(self) -> list[asyncio.Task[Any]]:
         return [task for task in self.loop.tasks if not task.done() and task.get_name() != STORY]
@@ -138,21 +171,14 @@ class World:
 
     async def stand_up(self) -> None:
         """Start again what is dead by now. Raises what the destination failed of, unless a full disk is the reason."""
-        failed = self._running is not None and self._running.done()
-        if failed and not self.disk.dead:
-            assert self._running is not None
-            error = None if self._running.cancelled() else self._running.exception()
-            if error is not None and not _is_stores(error):
-                raise error
+        failed = [side.running for side in self.sides if side.running is not None and side.running.done()]
+        if not self.disk.dead:
+            for running in failed:
+                error = None if running.cancelled() else running.exception()
+                if error is not None and not _is_stores(error):
+                    raise error
         if failed or self.disk.dead:
             await self.restart()
-
-    async def close(self) -> None:
-        """End all in good order."""
-        await self.stop()
-        self._leave.set()
-        if self._life is not None:
-            await self._life
 
     # ------------------------------------------------------------ what the world does to it
 
@@ -172,7 +198,7 @@ class World:
         try:
             if self.store is None:
                 raise StoreError
-            await Acceptor(self.store, self.log).accept(calls, [])
+            await accept(Acceptor(self.store.log, self.log), calls)
         except BaseException as error:
             self.unanswered.append(calls)
             if not isinstance(error, StoreError):
@@ -186,15 +212,16 @@ class World:
         for calls in waiting:
             self.spawn(self.send(calls))
 
-    async def command(self, ask: Callable[[Runner], Coroutine[Any, Any, Any]]) -> None:
-        """An operator's command; it may be refused."""
-        runner = self.runner
-        if runner is None or self._running is None:
+    async def command(self, ask: Callable[[Runner], Coroutine[Any, Any, Any]], side: Side | None = None) -> None:
+        """An operator's command, to `d` unless another one is meant; it may be refused."""
+        side = side or self.d
+        runner = side.runner
+        if runner is None or side.running is None:
             return
         self.commands += 1
         try:
             await ask(runner)
-        except (Refused, StoreError):
+        except (CommandRefused, StoreError):
             pass
         finally:
             self.commands -= 1
@@ -210,25 +237,18 @@ class World:
         while True:
             await self.loop.quiet()
             await self.stand_up()
-            step = self.next_ms()
+            step = self.loop.next_ms()
             if step is None or self.clock.ms + step > end:
                 break
             self.clock.advance(max(1, step))
         self.clock.advance(max(0, end - self.clock.ms))
         await self.loop.quiet()
 
-    def next_ms(self) -> int | None:
-        """How long until something happens by itself."""
-        timers: list[asyncio.TimerHandle] = self.loop._scheduled  # type: ignore[attr-defined]
-        waits = [int(timer.when() * 1000 + 1) - self.clock.ms for timer in timers if not timer.cancelled()]
-        sleep = self.clock.next_ms()
-        return min([*waits, *([] if sleep is None else [sleep])], default=None)
-
     async def _until(self, task: asyncio.Task[None]) -> None:
         passed = 0
         while not task.done():
             await self.loop.quiet()
-            step = self.next_ms()
+            step = self.loop.next_ms()
             if task.done():
                 break
             assert step is not None, f"stuck: {task!r}"
@@ -258,26 +278,13 @@ def _is_stores(error: BaseException) -> bool:
     return isinstance(error, StoreError)
 
 
-BOUNDS = {
-    "router.deliver.agenda.DRAINING": (1, 2, 100),
-    "router.deliver.agenda.USERS": (1, 500),
-    "router.deliver.agenda.REFILL": (1, 20),
-    "router.deliver.pace.ALONE": (1, 2, 100),
-    "router.deliver.pace.BESIDE": (1, 2, 5),
-    "router.deliver.replay.ON_THEIR_WAY": (1, 2, 100),
-    "router.deliver.replay.SLICE": (1, 100),
-    "router.deliver.turnstile.TURNS": (1, 2, 500),
-    "router.deliver.turnstile.PREPARED_PER_LANE": (1, 50),
-    "router.deliver.turnstile.ROWS_PER_LANE": (1, 10),
-    "router.deliver.worker.READ_EVENTS": (1, 3, 500),
-    "router.deliver.worker.WINDOW_EVENTS": (6, 2000),
-    "router.deliver.book.STEP_EVENTS": (3, 500),
-    "router.deliver.commands.DROP_SLICE": (1, 200),
-    "router.store.steps.OPEN_SLICE": (1, 500),
-    "router.store.reads.LOOKED_THROUGH": (2, 1000),
-    "router.store.tail.TAIL_EVENTS": (0, 2, 5000),
-}
-"""Sizes of slices and the like, of which each seed takes some that are met at once in a small world."""
+def tight_bounds(seed: int | str) -> dict[str, int]:
+    """Sizes of slices and the like that are met at once in a small world: most seeds take some."""
+    drawn = Random(f"{seed} bounds")
+    tight = {name: drawn.choice(sizes) for name, sizes in inside.BOUNDS.items()} if drawn.random() < 0.6 else {}
+    if tight:
+        tight |= {name: drawn.choice(sizes) for name, sizes in inside.LATER_BOUNDS.items()}
+    return {name: size for name, size in tight.items() if inside.bound(name) is not None}
 
 
 def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None]]) -> World:
@@ -286,8 +293,8 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
     folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=shared if shared.is_dir() else None))
     world = World(seed, folder)
 
-    async def exchange(attempt: Attempt, request: Request) -> Answer:
-        return await world.vendor.exchange(attempt, request)
+    async def exchange(name: str, request: Request) -> Answer:
+        return await next(side.vendor for side in world.sides if side.name == name).exchange(request)
 
     def connect(database: str, **more: Any) -> sqlite3.Connection:
         if "mode=rwc" not in database:
@@ -296,24 +303,23 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
         db.disk = world.disk
         return db
 
-    bury = Book.bury
+    def died(name: str, message_id: str) -> None:
+        next(side.buried for side in world.sides if side.name == name).add(message_id)
 
-    def note(book: Book, entry: Entry, reason: str, detail: str) -> None:
-        world.buried.add(entry.row.message_id)
-        bury(book, entry, reason, detail)
+    def look(db: sqlite3.Connection, before_ms: int) -> None:
+        if world.retention_s:
+            world.kept.look(db, [side.name for side in world.sides], before_ms)
 
-    bounds = Random(f"{seed} bounds")
-    tight = {name: bounds.choice(sizes) for name, sizes in BOUNDS.items()} if bounds.random() < 0.6 else {}
     connection = type("Connection", (InlineConnection,), {"disk": world.disk})
-    standing_in = SimpleNamespace(connect=connect, Error=sqlite3.Error, Connection=sqlite3.Connection)
     asyncio.set_event_loop(world.loop)
     try:
         with ExitStack() as patches:
-            patches.enter_context(patch.object(router.store.connection, "Connection", connection))
-            patches.enter_context(patch.object(router.store.connection, "sqlite3", standing_in))
-            patches.enter_context(patch.object(Attempt, "_exchange", exchange))
-            patches.enter_context(patch.object(Book, "bury", note))
-            for name, size in tight.items():
+            world.patches = patches
+            patches.enter_context(inside.connections(connection, connect))
+            patches.enter_context(inside.network(exchange, VENDOR_URL))
+            patches.enter_context(inside.noting_deaths(died))
+            patches.enter_context(inside.before_trimming(look))
+            for name, size in tight_bounds(seed).items():
                 patches.enter_context(patch(name, size))
             telling = world.loop.create_task(story(world), name=STORY)
             try:

@@ -216,7 +216,7 @@ async def run(folder: Path, plan: Plan) -> Result:
 
 @asynccontextmanager
 async def open_story(folder: Path, plan: Plan) -> AsyncIterator[Story]:
-    """A daemon with an open and a gated destination, both with vendors that are ill."""
+    """A daemon with an open and a gated destination, both with vendors that are ill; the gated one has a thread of its own."""
     async with FakeVendor() as first, FakeVendor() as second, aiohttp.ClientSession() as http:
         vendors = [
             Vendor("open", first, chance.Random(f"{plan.seed}-open"), plan.faults),
@@ -225,7 +225,7 @@ async def open_story(folder: Path, plan: Plan) -> AsyncIterator[Story]:
         destinations = [
             destination(
                 vendor.name, "witness", {"base_url": vendor.fake.url, "gated": vendor.gated, "pack": plan.pack},
-                delivery={"timeout": "2s", "concurrency": 10},
+                delivery={"timeout": "2s", "concurrency": 10, "isolation": "thread" if vendor.gated else "loop"},
             )
             for vendor in vendors
         ]  # fmt: skip

@@ -15,9 +15,11 @@ from router.plugin import (
     SecretStr,
     Sender,
     Settings,
+    Token,
     by_status,
     hookimpl,
     json_request,
+    oauth_token,
 )
 
 
@@ -35,7 +37,7 @@ class Contacts:
 
     def __init__(self, settings: ContactsSettings) -> None:
         self.settings = settings
-        self._token: str | None = None
+        self._token = Token(self._ask)
 
     @hookimpl
     def track(self, event: Event, context: Context) -> Item:
@@ -58,21 +60,16 @@ class Contacts:
         return Delivered() if answer.status == 204 else outcome
 
     async def _send(self, sender: Sender, method: str, path: str, body: object) -> Answer:
-        answer = await sender.send(self._request(method, path, body, await self._fresh_token(sender)))
-        if answer.status == 401:
-            self._token = None
-            answer = await sender.send(self._request(method, path, body, await self._fresh_token(sender)))
-        return answer
+        return await self._token.send(sender, lambda token: self._request(method, path, body, token))
 
     def _request(self, method: str, path: str, body: object, token: str) -> Request:
         url = f"{self.settings.base_url}/{path}"
         return json_request(url, body, method=method, headers={"Authorization": f"Bearer {token}"})
 
-    async def _fresh_token(self, sender: Sender) -> str:
-        if self._token is None:
-            form = f"client_secret={self.settings.client_secret.get_secret_value()}"
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            url = f"{self.settings.base_url}/token"
-            answer = await sender.send(Request(url, headers=headers, body=form.encode(), private=True))
-            self._token = str(answer.json()["token"])
-        return self._token
+    async def _ask(self, sender: Sender) -> tuple[str, float | None]:
+        form = f"client_secret={self.settings.client_secret.get_secret_value()}"
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        url = f"{self.settings.base_url}/token"
+        answer = await sender.send(Request(url, headers=headers, body=form.encode(), private=True))
+        assert answer.json()["refresh_token"] == self.settings.client_secret.get_secret_value()  # as the vendor sent it
+        return oauth_token(answer)

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from router.admin.api import Reloaded, RestartRequired, make_admin_app
+from router.admin.app import make_admin_app
+from router.admin.daemon_port import Reloaded
 from router.deliver.runner import Runner
-from router.disk import Disk
-from router.errors import ConfigError
+from router.errors import ConfigError, RestartRequired
 from router.event import Discard
 from router.metrics import Metrics
-from router.plugin import Reject, RetryLater
-from router.store.sqlite import SqliteStore
+from router.plugin import Pause, Reject, RetryLater
+from router.store.disk_space import Room
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
+from tests.contract.store_case import StoreCase
 
 NOW = "2025-12-29T09:20:00.000Z"
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
@@ -27,17 +28,25 @@ class FakeDaemon:
     """What the API needs of a daemon, around a rig."""
 
     def __init__(self, rig: Rig) -> None:
-        self.store: SqliteStore = rig.store
+        self.store: StoreCase = rig.store
         self.runners: dict[str, Runner] = {"d": rig.runner}
         self.metrics = Metrics()
-        self.disk = Disk(rig.store, rig.clock, rig.log, lambda: list(self.runners))
+        self._clock = rig.clock
+        self.disk_problem = ""
         self.error: Exception | None = None
         self.is_stopping = False
 
     async def reload(self) -> Reloaded:
         if self.error is not None:
             raise self.error
-        return Reloaded(["e"], ["d"], [], ["website"], ["a warning"])
+        return Reloaded(["e"], ["d"], [], ["website"], [], ["a warning"])
+
+    async def forget(self, name: str) -> dict[str, int]:
+        return await self.store.forget(name)
+
+    @property
+    def now_ms(self) -> int:
+        return self._clock.now_ms()
 
     def describe_sources(self) -> list[dict[str, Any]]:
         return [{"name": "website"}]
@@ -53,6 +62,11 @@ class Api:
         async with self._client.get(path) as response:
             assert (response.status, response.content_type) == (status, "application/json"), await response.text()
             return await response.json()
+
+    async def text(self, path: str) -> str:
+        async with self._client.get(path) as response:
+            assert response.status == 200
+            return await response.text()
 
     async def post(self, path: str, body: Any = None, status: int = 200, raw: bytes | None = None) -> Any:
         options: dict[str, Any] = {"json": {} if body is None else body}
@@ -90,18 +104,50 @@ async def hold(api: Api, *message_ids: str, user: str = "u1") -> None:
 
 async def test_health_and_readiness_of_a_router_that_is_well(api: Api) -> None:
     assert await api.get("/healthz") == {"status": "ok", "problems": []}
-    assert await api.get("/readyz") == {"status": "ready", "problems": [], "destinations": {}}
+    assert await api.get("/readyz") == {"status": "ready", "problems": [], "destinations": {}, "pauses": {}}
 
 
 async def test_a_destination_in_trouble_is_named_but_the_router_stays_ready(api: Api) -> None:
     await api.rig.runner.pause()
-    assert (await api.get("/readyz"))["destinations"] == {"d": "by_hand"}
+    told = await api.get("/readyz")
+    assert told["destinations"] == {"d": "by_hand"}
+    pause = {"state": "paused", "reason": "by_hand", "since": NOW, "next_probe_at": None, "ends_at": None}
+    assert told["pauses"] == {"d": {**pause, "ended_by": "resume d"}}
+
+
+async def test_a_pause_says_when_it_probes_or_ends_and_the_words_of_the_vendor_need_a_token(api: Api) -> None:
+    api.rig.vendor.answer = lambda bodies: Pause("quota_used_up", "500 of 500", after_s=60)
+    await api.rig.call("identify", "i", userId="u1")
+    await api.rig.quiet()
+    in_a_minute = "2025-12-29T09:21:00.000Z"
+    pause = (await api.get("/api/destinations"))["destinations"][0]["pause"]
+    assert (pause["reason"], pause["detail"]) == ("quota_used_up", "500 of 500")
+    assert (pause["next_probe_at"], pause["ends_at"]) == (in_a_minute, None)
+    assert (await api.get("/api/messages/i"))["destinations"]["d"]["pause"] == pause
+    assert "detail" not in (await api.get("/readyz"))["pauses"]["d"]
+    assert (await api.get("/api/ledger"))["destinations"]["d"]["state_until"] == in_a_minute
+
+
+async def test_one_destination_shows_its_last_good_and_its_last_failed_request(api: Api) -> None:
+    assert (await api.get("/api/destinations/d"))["last"] == {"delivered": None, "failed": None}
+    await api.rig.call("identify", "good", userId="u1")
+    await api.rig.quiet()
+    api.rig.vendor.answer = lambda bodies: Reject("no", "words")
+    await api.rig.call("identify", "bad", userId="u1")
+    await api.rig.quiet()
+    told = await api.get("/api/destinations/d")
+    assert (told["name"], told["state"], told["dead"]) == ("d", "running", 1)
+    for kind in ("delivered", "failed"):
+        assert told["last"][kind] == {
+            "at": NOW, "duration_ms": 0, "status": None, "error": "", "request": None, "answer": None,
+        }  # fmt: skip
+    await api.get("/api/destinations/nowhere", 404)
 
 
 async def test_a_full_disk_makes_the_router_unready_but_not_unhealthy(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api.rig.store.writer, "has_room", lambda: False)
+    monkeypatch.setattr(api.rig.store.disk, "room", lambda: Room.DELIVERIES)
     body = await api.get("/readyz", 503)
     assert body["status"] == "not ready"
     assert "min_free" in body["problems"][0]
@@ -133,6 +179,7 @@ async def test_the_ledger_adds_up_and_says_how_each_destination_is(api: Api) -> 
     assert sum(told[name] for name in SEVEN) == 3
     assert set(told) == {
         *SEVEN, "dry_run", "replayed", "cursor", "head", "oldest_queued_s", "mode", "state", "state_reason", "state_since",
+        "state_detail", "state_until", "timers", "next_timer_at",
     }  # fmt: skip
     assert (told["mode"], told["state"], told["held"], told["delivered"]) == ("live", "running", 2, 1)
 
@@ -198,8 +245,10 @@ async def test_destinations_tell_what_is_configured_and_how_it_is(api: Api) -> N
     assert told == {
         "name": "d", "plugin": "test", "mode": "live", "enabled": True, "sources": ["*"], "state": "running",
         "state_reason": "", "state_detail": "", "state_since": None, "state_until": None, "in_flight": 0, "mapped": 0, "warnings": {},
+        "isolation": "loop", "slow_hooks": {}, "plugin_version": "", "restart_required": False,
         "held": 1, "retrying": 0, "queued": 0, "dead": 0, "oldest_queued_s": 0,
         "waiting": {"group_unknown": {"events": 1, "users": 1, "oldest_s": 0.0}},
+        "timers": 0, "next_timer_at": None, "pause": None,
     } | {"state_since": told["state_since"]}  # fmt: skip
 
 
@@ -263,16 +312,22 @@ async def test_dead_letters_are_filtered(api: Api, query: str, found: int) -> No
     assert len((await api.get(f"/api/destinations/d/dead{query}"))["items"]) == found
 
 
-@pytest.mark.parametrize("after", ["x", "1.5", "9" * 30, "%00"])
+@pytest.mark.parametrize("after", ["x", "1.5", "9" * 30, "%00", "9999999999999999999"])
 async def test_a_page_that_is_no_position_is_the_askers_fault(api: Api, after: str) -> None:
     await api.get(f"/api/destinations/d/dead?after={after}", 400)
 
 
+@pytest.mark.parametrize("since", ["99999999999999999999d", "9" * 400 + "d", "800000d", "0001-01-01T00:00:00%2B23:00"])
+async def test_a_time_that_no_clock_can_show_is_the_askers_fault(api: Api, since: str) -> None:
+    assert (await api.get(f"/api/destinations/d/dead?since={since}", 400))["code"] == "invalid_request"
+
+
 async def test_what_a_timer_sent_and_was_refused_is_among_the_dead_letters(api: Api) -> None:
-    from router.store import DeadRow, Step
+    from router.store import CommitBatch, DeadRow
 
     dead = DeadRow(-5000, START_MS, "u:u1", "rejected", "", START_MS, "", "wake", "wake:d:1:2", "", b"", None, "", 1)
-    await api.rig.store.commit(Step("d", dead=[dead], at=START_MS))
+    worker = await api.rig.runner.worker()
+    await worker.context.claim.commit(CommitBatch("d", dead=[dead], at=START_MS))
     assert [item["message_id"] for item in (await api.get("/api/destinations/d/dead"))["items"]] == ["wake:d:1:2"]
 
 
@@ -321,6 +376,7 @@ async def test_drop_makes_dead_letters(api: Api) -> None:
         ({"user": "u1", "group": "acme"}, 400, "invalid_request"),
         ({"user": "u1", "group": {"name": "Acme"}}, 400, "invalid_request"),
         ({"user": "u1", "group": {"id": ""}}, 400, "invalid_request"),
+        ({"user": "u1", "group": {"id": "g", "name": {"first": "Acme"}}}, 400, "invalid_request"),
         ({"user": "nobody"}, 404, "not_held"),
         ({"user": "nobody", "drop": True}, 404, "not_held"),
         ([], 400, "bad_request"),
@@ -331,13 +387,20 @@ async def test_a_release_that_cannot_be_is_refused_with_a_code(api: Api, body: A
     assert (await api.post("/api/destinations/d/release", body, status))["code"] == code
 
 
-@pytest.mark.parametrize("raw", [b"{", b"\xff", b"nothing", b"null", b"[" * 100_000, b'{"user": NaN}'])
+@pytest.mark.parametrize("raw", [b"{", b"\xff", b"nothing", b"null", b"[" * 60_000, b'{"user": NaN}'])
 async def test_a_body_that_is_no_json_object_is_the_askers_fault(api: Api, raw: bytes) -> None:
     await api.post("/api/destinations/d/release", raw=raw, status=400)
 
 
 async def test_reload_tells_what_it_did(api: Api) -> None:
-    done = {"added": ["e"], "changed": ["d"], "removed": [], "sources": ["website"], "warnings": ["a warning"]}
+    done = {
+        "added": ["e"],
+        "changed": ["d"],
+        "removed": [],
+        "sources": ["website"],
+        "restart_required": [],
+        "warnings": ["a warning"],
+    }
     assert await api.post("/api/reload") == {"reloaded": True, **done}
 
 
@@ -361,3 +424,46 @@ async def test_a_change_that_needs_a_restart_is_409(api: Api) -> None:
 async def test_an_unknown_destination_is_404_and_names_those_there_are(api: Api, method: str, path: str) -> None:
     body = await getattr(api, method)(f"/api/destinations/x/{path}", status=404)
     assert (body["code"], "configured: d" in body["error"]) == ("not_found", True)
+
+
+# ------------------------------------------------------------ while destinations are exchanged
+
+
+@pytest.mark.parametrize("path", ["/api/ledger", "/api/destinations", "/metrics"])
+async def test_an_answer_shows_the_destinations_that_were_there_when_it_began(
+    api: Api, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = api.rig.store.queries
+    asked = questions.ledger
+
+    async def ledger(names: list[str]) -> dict[str, Any]:
+        answer = await asked(names)
+        api.daemon.runners = {}  # as a reload does, while the store is asked
+        return answer
+
+    monkeypatch.setattr(questions, "ledger", ledger)
+    assert '"d"' in await api.text(path)
+
+
+# ------------------------------------------------------------ events and the first page
+
+
+async def test_events_are_searched_by_the_words_of_the_query(api: Api) -> None:
+    await hold(api, "m1", "m2")
+    await hold(api, "m3", user="u2")
+    found = await api.get("/api/events?user=u1&limit=1")
+    assert [event["message_id"] for event in found["items"]] == ["m2"]
+    more = await api.get(f"/api/events?user=u1&before={found['next']}&state=held@d")
+    assert [event["message_id"] for event in more["items"]] == ["m1"]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=501", "before=x", "state=odd", "usr=u1", "since=then"])
+async def test_a_search_that_cannot_be_understood_is_refused(api: Api, query: str) -> None:
+    assert (await api.get(f"/api/events?{query}", 400))["code"] in ("invalid_request", "bad_request")
+
+
+async def test_a_browser_finds_links_at_the_root(api: Api) -> None:
+    page = await api.text("/")
+    for path in ("/healthz", "/readyz", "/api/ledger", "/api/events", "/api/destinations", "/api/sources"):
+        assert f'<a href="{path}">' in page
+        await api.get(path)

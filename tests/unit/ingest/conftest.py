@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 
-from router.ingest.auth import Sources
-from router.ingest.server import make_app
-from tests.unit.ingest.rig import Client, FakeClock, FakeSource, IngestServer, RecordingAcceptor
+from router.ingest.routes import make_app
+from router.ingest.write_key import Sources
+from tests.unit.ingest.rig import Client, FakeClock, FakeSource, IngestTestServer, RecordingAcceptor
+
+BOTH_LOOPS = frozenset({"test_hot_path", "test_aiohttp_server", "test_graceful_close"})
+"""Modules whose tests run under uvloop too, as the daemon does on Linux."""
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in BOTH_LOOPS and sys.platform == "linux":
+        import uvloop
+
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 @pytest.fixture
@@ -34,7 +47,7 @@ def clock() -> FakeClock:
 async def client(acceptor: RecordingAcceptor, sources: Sources, clock: FakeClock) -> AsyncIterator[Client]:
     app = make_app(acceptor, sources, clock, trusted_proxies=["127.0.0.1", "10.0.0.0/8"])
     client: Client
-    async with TestClient(IngestServer(app)) as client:
+    async with TestClient(IngestTestServer(app)) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.errors import StoreFull
-from router.ingest.auth import Sources
+from router.ingest.write_key import Sources
 from tests.unit.ingest.rig import KEY, TRACK, Client, FakeSource, RecordingAcceptor, failure
 
 ORIGIN = "https://www.example.com"
@@ -105,6 +105,12 @@ class TestOrigins:
         headers = {"Origin": origin} if origin else {}
         assert (await client.post("/v1/t", json=TRACK, headers=headers)).status == 200
         assert len(acceptor.calls) == 1
+
+    async def test_null_is_the_origin_of_pages_without_one(self, client: Client, sources: Sources) -> None:
+        sources.replace([FakeSource(origins=("null",))])
+        assert (await client.post("/v1/track", json=TRACK, headers={"Origin": "null"})).status == 200
+        answer = await client.post("/v1/track", json=TRACK, headers={"Origin": ORIGIN})
+        assert await failure(answer) == (403, "origin_not_allowed")
 
     async def test_a_star_beside_others_is_any_origin(self, client: Client, sources: Sources) -> None:
         sources.replace([FakeSource(origins=("https://other.example.com", "*"))])

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import InvalidCall
-from router.event import TYPES, Call, Discard, open_event
+from router.event import TYPES, Call, Discard, normalize_event
 from router.ingest.limits import MAX_BATCH_ITEMS, MAX_DEPTH, MAX_ITEM_BYTES
 from router.ingest.parse import Batch, Single, parse_batch, parse_single
 
@@ -41,7 +41,7 @@ def as_bytes(value: Any) -> bytes:
 
 
 def opened(call: Call) -> Any:
-    return open_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
 
 
 def nested(levels: int) -> bytes:
@@ -88,7 +88,7 @@ class TestAccepted:
             ({"userId": None, "anonymousId": 5}, "a:5"),
             ({"userId": [1], "anonymousId": "a"}, "a:a"),
             ({"userId": True, "anonymousId": "a"}, "a:a"),
-            ({"userId": "ü\u0000"}, "u:ü\u0000"),
+            ({"userId": "ü\u0001"}, "u:ü\u0001"),
         ],
     )
     def test_the_user_key_is_the_userid_else_the_anonymousid(self, ids: dict[str, Any], key: str) -> None:
@@ -151,15 +151,17 @@ DISCARDED = [
     ({"type": "track", "userId": "u", "event": ""}, "event_not_defined"),
     ({"type": "track", "userId": "u", "event": 5}, "event_not_string"),
     ({"type": "track", "userId": "u", "event": {}}, "event_not_string"),
-    ({"type": "track", "userId": "u", "event": "E", "properties": []}, "properties_not_object"),
+    ({"type": "track", "userId": "u", "event": "E", "properties": [0]}, "properties_not_object"),
     ({"type": "screen", "userId": "u", "properties": "x"}, "properties_not_object"),
     ({"type": "identify", "userId": "u", "traits": 5}, "traits_not_object"),
-    ({"type": "group", "userId": "u", "groupId": "g", "traits": []}, "traits_not_object"),
+    ({"type": "group", "userId": "u", "groupId": "g", "traits": [{}]}, "traits_not_object"),
     ({"type": "group", "userId": "u"}, "group_id_required"),
     ({"type": "group", "userId": "u", "groupId": {}}, "id_not_string"),
     ({"type": "alias", "userId": "u"}, "previous_id_required"),
     ({"type": "alias", "userId": "u", "previousId": False}, "id_not_string"),
     ({"type": "page", "userId": "u", "messageId": "m" * 101}, "message_id_too_long"),
+    ({"type": "page", "userId": "a\x00b"}, "invalid_id"),
+    ({"type": "group", "userId": "u", "groupId": "\x00"}, "invalid_id"),
 ]
 
 
@@ -212,10 +214,12 @@ class TestDiscarded:
         assert len(batch(item)[0]) == 1
 
     def test_the_calls_beyond_the_most_a_batch_may_have_leave_one_discard(self) -> None:
-        calls, (discard,) = batch(*[TRACK] * (MAX_BATCH_ITEMS + 3))
+        posted = parse_batch(b'{"batch":[%s]}' % b",".join([as_bytes(TRACK)] * (MAX_BATCH_ITEMS + 3)))
+        assert posted.size == MAX_BATCH_ITEMS + 1  # no more than these were decoded
+        calls, (discard,) = judged(posted)
         assert len(calls) == MAX_BATCH_ITEMS
         assert discard.code == "batch_too_long"
-        assert "the 3 beyond" in discard.message
+        assert f"more than {MAX_BATCH_ITEMS} calls" in discard.message
 
 
 class TestDepth:
@@ -253,9 +257,9 @@ class TestRefused:
     @pytest.mark.parametrize(
         "body",
         [
-            b"", b" ", b"null", b"[]", b"5", b'"x"', b"{", b'{"a":1', b"{} x", b"{'a':1}", b'{"a":NaN}', b'{"a":Infinity}',
+            b"", b" ", b"null", b"[]", b"5", b'"x"', b"{", b'{"a":1', b"{} x", b"{'a':1}", b'{"a":nan}', b'{"a":1NaN}',
             b'{"a":"\xff"}', b'{"\xc3":1}', b"\xef\xbb\xbf{}", b'{"a":"\x00"}', b'{"a":"\t"}', b'{"a":01}', b'{"a":"\\q"}',
-            b'{"userId":5,"a":NaN}', b'{"userId":5', b"\x1f\x8b\x08", b"user=5&a=6",
+            b'{NaN:1}', b'{"a":+Infinity}', b'{"a":NaN', b'{"userId":5', b"\x1f\x8b\x08", b"user=5&a=6",
         ],
     )  # fmt: skip
     def test_a_body_that_is_no_json_object_is_invalid_json(self, body: bytes) -> None:
@@ -278,6 +282,68 @@ class TestRefused:
         with pytest.raises(InvalidCall) as refusal:
             batch(*[TRACK] * 2000, context={"x": "y" * 10_000})
         assert refusal.value.code == "payload_too_large"
+
+
+class TestMended:
+    def test_numbers_that_json_has_not_are_read_as_null_and_noted(self) -> None:
+        body = b'{"batch":[{"type":"track","event":"a NaN \\"Infinity","userId":"u1","properties":{"a":NaN,"b":[-Infinity],"c":Infinity}}'
+        posted = parse_batch(body + b',{"type":"page","userId":"u2"}]}')
+        calls, discards = judged(posted)
+        assert discards == []
+        assert opened(calls[0]).name == 'a NaN "Infinity'
+        assert opened(calls[0]).properties == {"a": None, "b": [None], "c": None}
+        assert opened(calls[1]).user_id == "u2"
+        assert posted.notes == [("body", "not_a_number")]
+
+    def test_a_single_call_with_an_odd_id_and_nan_is_read(self) -> None:
+        posted = parse_single("track", b'{"event":"E","userId":5,"properties":{"a":NaN}}')
+        (call,), _ = judged(posted)
+        assert (call.user_key, opened(call).properties) == ("u:5", {"a": None})
+
+    @pytest.mark.parametrize("body", [b'NaN"' + b'\\"' * 300_000, b'"' * 300_001 + b"NaN", b"[" + b"NaN," * 50_000])
+    def test_a_body_that_cannot_be_mended_is_refused(self, body: bytes) -> None:
+        # Where the end of a string is looked for again and again, the first of these takes minutes.
+        with pytest.raises(InvalidCall):
+            parse_batch(body)
+
+    @pytest.mark.parametrize(
+        ("type", "key"), [("track", "properties"), ("page", "properties"), ("identify", "traits"), ("group", "traits")]
+    )
+    def test_an_empty_list_is_an_empty_object(self, type: str, key: str) -> None:
+        posted = parse_batch(as_bytes({"batch": [{**TRACK, "type": type, "groupId": "g", key: []}]}))
+        (call,), _ = judged(posted)
+        assert opened(call).payload[key] == {}
+        assert posted.notes == [(key, "empty_list")]
+
+    def test_context_and_integrations_of_a_batch_may_be_empty_lists(self) -> None:
+        posted = parse_batch(b'{"batch":[%s],"context":[ ],"integrations":[]}' % as_bytes(TRACK))
+        (call,), _ = judged(posted)
+        assert (opened(call).payload["context"], opened(call).payload["integrations"]) == ({}, {})
+        assert posted.notes == [("context", "empty_list"), ("integrations", "empty_list")]
+
+    @pytest.mark.parametrize("sent_at", [1_767_323_055, 1_767_323_055_678, "1767323055678"])
+    def test_the_sent_at_of_a_batch_may_be_a_number(self, sent_at: Any) -> None:
+        posted = parse_batch(as_bytes({"batch": [{**TRACK, "timestamp": 1_767_323_055}], "sentAt": sent_at}))
+        (call,), _ = judged(posted)
+        assert abs(opened(call).timestamp.timestamp() * 1000 - NOW) < 1000
+        assert posted.notes == []
+
+    def test_what_is_left_aside_is_noted_by_field(self) -> None:
+        item = {**TRACK, "anonymousId": {}, "messageId": True}
+        posted = parse_batch(as_bytes({"batch": [item], "sentAt": True, "context": 5, "integrations": [1]}))
+        judged(posted)
+        assert posted.notes == [
+            ("context", "not_an_object"),
+            ("integrations", "not_an_object"),
+            ("sentAt", "unreadable"),
+            ("messageId", "not_an_id"),
+            ("anonymousId", "not_an_id"),
+        ]
+
+    def test_clean_calls_are_not_noted(self) -> None:
+        posted = parse_batch(as_bytes({"batch": [TRACK, {**TRACK, "userId": 7}], "sentAt": "2026-01-01T00:00:00Z"}))
+        judged(posted)
+        assert posted.notes == []
 
 
 class TestText:
@@ -378,6 +444,7 @@ BODIES = st.one_of(
 )
 
 
+@pytest.mark.long
 @given(body=BODIES, type=st.sampled_from(sorted(TYPES)))
 def test_whatever_comes_is_refused_or_taken_and_what_is_taken_can_be_opened(body: bytes, type: str) -> None:
     posted: list[Single | Batch] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -11,9 +12,9 @@ import pytest
 from yarl import URL
 
 from router.errors import InvalidCall, StoreFull
-from router.event import TYPES, open_event
-from router.ingest.auth import Sources
+from router.event import TYPES, normalize_event
 from router.ingest.pixel import GIF, MAX_DOTS, read_pixel
+from router.ingest.write_key import Sources
 from tests.unit.ingest.rig import KEY, Client, FakeSource, RecordingAcceptor
 
 #: its base64 has both signs in which the two alphabets differ, and padding
@@ -27,10 +28,10 @@ CALL = {
 TEXT = base64.b64encode(json.dumps(CALL, ensure_ascii=False).encode()).decode()
 
 
-def opened(acceptor: RecordingAcceptor) -> dict[str, Any]:
+def opened(acceptor: RecordingAcceptor) -> Mapping[str, Any]:
     """The one stored call."""
     (call,) = acceptor.calls
-    return open_event(call.source, call.type, call.message_id, call.received_at, call.body).payload
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, call.body).payload
 
 
 async def is_picture(client: Client, path: str, method: str = "GET") -> None:
@@ -82,6 +83,17 @@ async def test_plain_parameters_with_dots_become_objects_and_stay_text(
     payload = opened(acceptor)
     assert payload["properties"] == {"n": "7", "mail": {"subject": "Hello you"}}
     assert (payload["context"]["ip"], payload["anonymousId"]) == ("1.2.3.4", "a1")
+
+
+async def test_what_a_query_switches_off_in_integrations_is_off(client: Client, acceptor: RecordingAcceptor) -> None:
+    wishes = "integrations.All=false&integrations.Braze=FALSE&integrations.Webhooks=0&integrations.crm=true"
+    others = "integrations.Natero.braze_id=0&properties.paid=false"
+    await is_picture(client, f"/v1/pixel/track?writeKey={KEY}&anonymousId=a1&event=E&{wishes}&{others}")
+    payload = opened(acceptor)
+    assert payload["integrations"] == {
+        "All": False, "Braze": False, "Webhooks": False, "crm": True, "Natero": {"braze_id": "0"}
+    }  # fmt: skip
+    assert payload["properties"] == {"paid": "false"}
 
 
 @pytest.mark.parametrize("type", ["track", "page"])

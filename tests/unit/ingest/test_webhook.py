@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from router.errors import InvalidCall
-from router.event import open_event
-from router.ingest.auth import Sources
+from router.event import normalize_event
 from router.ingest.limits import MAX_BATCH_BYTES, MAX_WEBHOOK_BYTES
 from router.ingest.webhook import check_signature, first_element, parse_webhook
+from router.ingest.write_key import Sources
 from router.plugin import Event
 from tests.unit.ingest.rig import KEY, Client, FakeSource, RecordingAcceptor, failure
 
@@ -34,7 +34,7 @@ def sign(secret: str, body: bytes) -> dict[str, str]:
 
 
 def opened(acceptor: RecordingAcceptor) -> list[Event]:
-    return [open_event(c.source, c.type, c.message_id, c.received_at, c.body) for c in acceptor.calls]
+    return [normalize_event(c.source, c.type, c.message_id, c.received_at, c.body) for c in acceptor.calls]
 
 
 @pytest.fixture(autouse=True)
@@ -124,8 +124,12 @@ class TestKeys:
         assert await failure(answer) == (401, "missing_write_key")
 
     async def test_the_key_of_another_kind_is_refused(self, client: Client, sources: Sources) -> None:
-        sources.replace([FakeSource()])
+        sources.replace([FakeSource(), FakeSource("hooks", ("other",), kind="segment-webhook")])
         assert await failure(await client.post(URL, json=EVENT)) == (401, "invalid_write_key")
+
+    async def test_where_no_source_takes_webhooks_there_is_no_such_path(self, client: Client, sources: Sources) -> None:
+        sources.replace([FakeSource()])
+        assert await failure(await client.post(URL, json=EVENT)) == (404, "not_found")
 
 
 class TestSignatures:
@@ -164,5 +168,6 @@ class TestSignatures:
     def test_what_is_signed_of_odd_arrays(self) -> None:
         assert first_element(b"[]") == b"[]"
         assert first_element(b" {}") == b" {}"
+        assert first_element(b'[{"a":[NaN,-Infinity]} ,{"b":NaN}]') == b'{"a":[NaN,-Infinity]}'
         with pytest.raises(InvalidCall):
             first_element(b"[")

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.store import PART, dedupe
-from router.store.dedupe import Dedupe, keyed_hash
-from router.store.migrate import migrate
+from router.store import PART
+from router.store.sqlite import dedupe
+from router.store.sqlite.dedupe import Dedupe, keyed_hash
+from router.store.sqlite.migrations import migrate
 
 WINDOW_MS = 1000
 START_MS = 1_767_000_000_000
@@ -69,6 +70,7 @@ class World:
             self.dedupe.add([hashed], [self.pos], self.now)
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ACTIONS, max_size=40))
 def test_duplicates_are_told_as_a_plain_dict_would(actions: list[tuple[str, object]]) -> None:
@@ -105,3 +107,15 @@ def test_everything_can_be_merged_at_once() -> None:
         assert db.execute("SELECT count(*) FROM seen").fetchone() == (50,)
         assert db.execute("SELECT merged FROM head").fetchone() == (50,)
         world.accept([("web", f"x{n}") for n in range(50)])
+
+
+def test_the_index_keeps_pace_with_the_largest_groups() -> None:
+    with patch.multiple(dedupe, MERGE_AT=40, MERGE_SLICE=4), fresh() as db:
+        world, most = World(db), 0
+        for n in range(60):
+            world.accept([("web", f"m{n}-{i}") for i in range(20)])
+            world.dedupe.merge(db, 20)
+            most = max(most, len(world.dedupe._recent) + len(world.dedupe._merging))
+        assert most <= 3 * 40
+        unmerged = db.execute("SELECT count(*) FROM log WHERE pos > (SELECT merged FROM head)").fetchone()[0]
+        assert unmerged <= 3 * 40, "what a start reads again"

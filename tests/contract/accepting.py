@@ -1,0 +1,24 @@
+"""Accept calls as ingestion does, and wait until they are stored."""
+
+from __future__ import annotations
+
+import asyncio
+
+from router.accept import Acceptor
+from router.event import Call
+
+
+async def accept(acceptor: Acceptor, calls: list[Call]) -> None:
+    """Return once these are on stable storage. Raises StoreError when they are not."""
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def on_done(error: Exception | None) -> None:
+        if stored.done():
+            return
+        if error is None:
+            stored.set_result(None)
+        else:
+            stored.set_exception(error)
+
+    acceptor.accept_soon(calls, [], on_done)
+    await stored

@@ -1,0 +1,132 @@
+"""The newest events of a kind: found by sender, company, name, state and time; never by reading the whole log."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.event_search import parse_filter
+from router.store.sqlite.queries import events
+from tests.contract.rig import Gated, Rig, open_rig
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    """Two users of acme, one without a group, and a browser."""
+    async with open_rig(tmp_path) as rig:
+        rig.start(Gated)
+        await rig.call("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
+        await rig.quiet()
+        await rig.call("track", "m1", userId="u1", event="Signed up")
+        await rig.call("page", "m2", userId="u1", name="Docs/é")
+        await rig.call("track", "m3", userId="u2", event="Signed up")
+        await rig.call("track", "m4", anonymousId="a1", event="Seen", context={"groupId": "acme"})
+        await rig.call("identify", "m5", userId="u3")
+        await rig.quiet()
+        yield rig
+
+
+async def ask(rig: Rig, before: int | None = None, limit: int = 20, **words: str) -> dict[str, Any]:
+    which = parse_filter(words, ["d"], rig.clock.now_ms())
+    return await rig.store.queries.events(which, ["d"], before, limit)
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    return [event["message_id"] for event in found["items"]]
+
+
+async def test_the_newest_come_first_each_with_its_state(rig: Rig) -> None:
+    found = await ask(rig, limit=3)
+    assert ids(found) == ["m5", "m4", "m3"]
+    assert found["items"][2] == {
+        "position": 4, "message_id": "m3", "source": "website", "type": "track", "name": "Signed up", "user": "user:u2",
+        "group_id": None, "received_at": found["items"][2]["received_at"],
+        "destinations": {"d": {"state": "held", "reason": "group_unknown"}},
+    }  # fmt: skip
+    assert found["next"] == 4
+    rest = await ask(rig, before=found["next"])
+    assert ids(rest) == ["m2", "m1", "g1"]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"user": "u1"}, ["m2", "m1", "g1"]),
+        ({"user": "anonymous:a1"}, ["m4"]),
+        ({"type": "track"}, ["m4", "m3", "m1"]),
+        ({"name": "Signed up"}, ["m3", "m1"]),
+        ({"name": "Docs/é"}, ["m2"]),
+        ({"name": "Signed"}, []),
+        ({"company": "acme"}, ["m4", "m2", "m1", "g1"]),
+        ({"company": "acm"}, []),
+        ({"source": "elsewhere"}, []),
+        ({"source": "website", "user": "u1", "type": "page"}, ["m2"]),
+        ({"state": "held"}, ["m3"]),
+        ({"state": "held@d", "user": "u2"}, ["m3"]),
+        ({"state": "delivered", "type": "track"}, ["m4", "m1"]),
+        ({"state": "dead"}, []),
+    ],
+    ids=str,
+)
+async def test_events_are_found_by(words: dict[str, str], expected: list[str], rig: Rig) -> None:
+    found = await rig.store.queries.events(parse_filter(words, ["d"], rig.clock.now_ms()), ["d"], None, 20)
+    assert ids(found) == expected
+
+
+async def test_a_group_call_counts_for_its_own_event_and_later_ones_not_for_earlier_ones(rig: Rig) -> None:
+    await rig.call("group", "g2", userId="u2", groupId="other", traits={"name": "Other"})
+    await rig.call("track", "m6", userId="u2", event="Later")
+    assert ids(await ask(rig, company="other")) == ["m6", "g2"]
+
+
+async def test_a_time_bounds_the_search(rig: Rig) -> None:
+    rig.clock.advance(60)
+    await rig.call("track", "m6", userId="u1", event="Late")
+    assert ids(await ask(rig, since="30s")) == ["m6"]
+    assert (await ask(rig, since="30s"))["next"] is None
+    assert ids(await ask(rig, since="30s", state="held")) == []
+
+
+async def test_a_search_gives_up_after_a_bounded_number_of_events_and_says_where(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "SLICE", 1)
+    monkeypatch.setattr(events, "LOOK_BACK", 3)
+    found = await ask(rig, name="Docs/é")
+    assert (ids(found), found["next"]) == ([], 4)
+    assert found["searched_to"] is not None
+    found = await ask(rig, before=found["next"], name="Docs/é")
+    assert (ids(found), found["next"], found["searched_to"]) == (["m2"], None, None)
+
+
+async def test_dead_letters_and_held_events_are_found_however_many_are_newer(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.call("track", "m6", userId="u4", event="Held")
+    await rig.quiet()
+    await rig.runner.drop("u:u2")
+    for name in ("LOOK_BACK", "SLICE", "LOOK_BACK_WITH_STATES", "SLICE_WITH_STATES"):
+        monkeypatch.setattr(events, name, 1)
+    await rig.call("track", "m7", userId="u1", event="Later")
+    await rig.call("track", "m8", userId="u1", event="Later")
+    await rig.quiet()
+    assert ids(await ask(rig, state="dead@d")) == ["m3"]
+    assert ids(await ask(rig, state="held")) == ["m6"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"type": "trak"}, "'trak' is none of alias, group"),
+        ({"state": "lost"}, "'lost' is none of delivered, skipped"),
+        ({"state": "held@nowhere"}, "no destination 'nowhere'; there are: d"),
+        ({"since": "yesterday"}, "since: not a time"),
+    ],
+)
+def test_a_word_that_is_none_is_refused(words: dict[str, str], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        parse_filter(words, ["d"], 0)

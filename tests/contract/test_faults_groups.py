@@ -1,0 +1,163 @@
+"""Group calls that the vendor refused: they are no membership there, and the user goes on with the first that was not refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.deliver.runner import ReplayOrder
+from router.plugin import Delivered, Outcome, Reject, RetryLater
+from router.store import DeadLetterFilter
+from tests.contract.rig import Gated, Rig, both_ways, comes_true, open_rig
+
+pytest_generate_tests = both_ways
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
+    async with open_rig(tmp_path) as rig:
+        rig.over_http = over_http
+        await rig.store.cursor("d", rig.clock.now_ms())
+        rig.start(Gated)
+        yield rig
+
+
+def refusing(*ids: str) -> Any:
+    """A vendor that refuses these for good."""
+    return lambda bodies: Reject("rejected", "no") if bodies[0]["m"] in ids else Delivered()
+
+
+async def group(rig: Rig, message_id: str, group_id: str, user: str = "u1") -> None:
+    """A group call with a name."""
+    await rig.call("group", message_id, userId=user, groupId=group_id, traits={"name": group_id.upper()})
+    await rig.quiet()
+
+
+async def track(rig: Rig, message_id: str, user: str = "u1") -> None:
+    """A track without a group of its own."""
+    await rig.call("track", message_id, userId=user, event="E")
+    await rig.quiet()
+
+
+def groups(rig: Rig) -> dict[str, str]:
+    """On behalf of which group each track was sent."""
+    return {body["m"]: body["group"] for body in rig.vendor.received if body["type"] == "track"}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_refused_first_group_call_does_not_silence_its_user(rig: Rig, restarts: bool) -> None:
+    rig.vendor.answer = refusing("a")
+    await track(rig, "before")
+    await group(rig, "a", "acme")
+    await track(rig, "between")
+    assert groups(rig) == {}
+    if restarts:
+        await rig.crash()
+        rig.start(Gated)
+    await group(rig, "b", "beta")
+    await track(rig, "after")
+    ledger = await rig.quiet()
+    assert groups(rig) == {"before": "beta", "between": "beta", "after": "beta"}
+    assert rig.vendor.ids() == ["b", "before", "between", "after"]
+    assert ledger["held"] == 0
+
+
+async def test_what_was_held_goes_out_when_the_second_call_is_accepted_before_the_first_is_refused(rig: Rig) -> None:
+    rig.vendor.answer = lambda bodies: RetryLater("status_503", after_s=100) if bodies[0]["m"] == "a" else Delivered()
+    await rig.call("track", "t", userId="u1", anonymousId="x1", event="E")
+    await rig.call("group", "a", anonymousId="x1", groupId="acme", traits={"name": "ACME"})
+    await rig.quiet()
+    await group(rig, "b", "beta")
+    assert groups(rig) == {}  # the first one may still be accepted
+    rig.vendor.answer = refusing("a")
+    await rig.pass_time(110, 10)
+    assert groups(rig) == {"t": "beta"}
+
+
+async def test_an_event_takes_the_first_group_after_it_that_was_not_refused_whatever_it_was_before(rig: Rig) -> None:
+    rig.vendor.answer = refusing("b", "c")
+    await group(rig, "a", "acme")
+    await track(rig, "in-a")
+    await group(rig, "b", "beta")
+    await group(rig, "c", "corp")
+    await track(rig, "t")
+    assert groups(rig) == {"in-a": "acme"}  # its user has left that group
+    await group(rig, "d", "dyne")
+    assert groups(rig) == {"in-a": "acme", "t": "dyne"}
+
+
+async def test_a_later_call_that_says_the_same_makes_the_refused_membership_count(rig: Rig) -> None:
+    rig.vendor.answer = refusing("a")
+    await group(rig, "a", "acme")
+    await track(rig, "t")
+    await group(rig, "again", "acme")
+    assert groups(rig) == {"t": "acme"}
+
+
+async def test_a_refused_call_counts_again_once_its_replay_is_accepted(rig: Rig) -> None:
+    rig.vendor.answer = refusing("a")
+    await group(rig, "a", "acme")
+    await track(rig, "t1")
+    await group(rig, "b", "beta")
+    assert groups(rig) == {"t1": "beta"}
+    rig.vendor.answer = refusing()
+    await rig.runner.replay(ReplayOrder(letters=DeadLetterFilter(reason="rejected")))
+    await rig.quiet()
+    await rig.runner.replay(ReplayOrder())
+    await rig.quiet()
+    assert [body["group"] for body in rig.vendor.received if body["m"] == "t1"] == ["beta", "acme"]
+
+
+async def test_the_name_of_a_group_that_another_users_call_told_does_not_make_a_refused_call_count(rig: Rig) -> None:
+    rig.vendor.answer = refusing("a")
+    await group(rig, "other", "acme", user="u2")
+    await group(rig, "a", "acme")
+    await track(rig, "t")
+    assert groups(rig) == {}
+
+
+async def test_a_name_that_is_told_only_by_calls_still_to_be_tried_is_not_known_after_a_start(rig: Rig) -> None:
+    opened = asyncio.Event()
+
+    async def wait() -> Outcome:
+        await opened.wait()
+        return RetryLater("status_503", after_s=7_200)
+
+    answers: dict[str, Any] = {
+        "first": wait,
+        "joins": Delivered,
+        "names": lambda: RetryLater("status_503", after_s=7_200),
+    }
+    rig.vendor.answer = lambda bodies: answers.get(bodies[0]["m"], Delivered)()
+    named = {"groupId": "acme", "traits": {"name": "ACME"}}
+    await rig.accept(
+        [
+            rig.make("group", "first", userId="u0", **named),
+            rig.make("group", "joins", userId="u1", groupId="acme"),
+            rig.make("group", "names", userId="u1", **named),
+        ]
+    )
+    while await rig.fate("names") != ("retrying", "status_503"):
+        await rig.vendor_moves()
+    await rig.crash()
+    rig.start(Gated)
+    assert await comes_true(rig, lambda: sum(bodies[0]["m"] == "first" for bodies in rig.vendor.calls) == 2)
+    opened.set()
+    await rig.quiet()
+    assert await rig.fate("first") == ("retrying", "status_503")
+    await rig.call("track", "t", userId="u2", event="E", context={"groupId": "acme"})
+    await rig.quiet()
+    assert await rig.fate("t") == ("held", "group_name_unknown")
+
+
+async def test_held_names_the_refused_call(rig: Rig) -> None:
+    rig.vendor.answer = refusing("the-refused-one")
+    await group(rig, "the-refused-one", "acme")
+    await track(rig, "t")
+    held = await rig.store.queries.held("d", "u:u1", "")
+    assert "the-refused-one" in json.dumps(held["users"])

@@ -1,0 +1,88 @@
+"""A fault in the worker's own parts costs a new start from the store, and no event."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.deliver.settle.responses import Responses
+from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, hookimpl
+from tests.contract.rig import Plain, Rig, both_ways, comes_true, open_rig
+
+pytest_generate_tests = both_ways
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
+    async with open_rig(tmp_path) as rig:
+        rig.over_http = over_http
+        await rig.store.cursor("d", rig.clock.now_ms())
+        yield rig
+
+
+async def test_a_response_that_cannot_be_booked_is_no_event_in_flight_for_ever(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book, faults = Responses.on_response, [KeyError("u:u1")]
+
+    def on_response(self: Responses, *args: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return book(self, *args)
+
+    monkeypatch.setattr(Responses, "on_response", on_response)
+    rig.start(Plain)
+    await rig.call("track", "m1", userId="u1", event="E")
+    await rig.call("track", "m2", userId="u1", event="E")
+    ledger = await rig.pass_time(5, 1)
+    assert ledger["delivered"] == 2
+    assert rig.vendor.ids() == ["m1", "m1", "m2"]
+
+
+@pytest.mark.parametrize("value", [object(), "\ud800"], ids=["an object", "half a character"])
+async def test_a_plugin_that_puts_into_an_event_what_json_cannot_hold_stops_nobody(rig: Rig, value: Any) -> None:
+    class Careless(Plain):
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Item:
+            event.properties["seen"] = value  # type: ignore[index]
+            return Item({"m": event.message_id})
+
+    rig.start(Careless)
+    for n in range(3):
+        await rig.call("track", f"m{n}", userId=f"u{n}", event="E", properties={"a": 1})
+    ledger = await rig.pass_time(5, 1)
+    assert ledger["delivered"] == 3
+    assert rig.runner.status.state == "running"
+    assert rig.runner.warnings == {"changes_events": 1}
+
+
+async def test_a_deliver_that_does_not_let_itself_be_ended_keeps_no_event_in_flight_for_ever(rig: Rig) -> None:
+    never = asyncio.Event()
+    calls: list[str] = []
+
+    class Stubborn(Plain):
+        @hookimpl
+        async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+            calls.append(items[0].body["m"])
+            while len(calls) == 1:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await never.wait()
+            return Delivered()
+
+    rig.start(Stubborn, delivery={"timeout": "1s"})
+    await rig.call("track", "m1", userId="u1", event="E")
+    await rig.call("track", "m2", userId="u1", event="E")
+    assert await comes_true(rig, lambda: calls == ["m1"])
+    rig.clock.advance(15)
+    assert not await comes_true(rig, lambda: len(calls) > 1, moves=20)
+    rig.clock.advance(2)  # six time-outs and ten seconds: it is stuck, and tried again in a moment
+    for _ in range(10):
+        rig.clock.advance(10)
+        await comes_true(rig, lambda: len(calls) == 3, moves=20)
+    assert calls == ["m1", "m1", "m2"]
+    assert (await rig.quiet())["delivered"] == 2

@@ -1,0 +1,37 @@
+"""Holds its event loop, in the hook that an event's name says, for as long as its property `s` says."""
+
+from __future__ import annotations
+
+import time
+
+from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, Settings, hookimpl, json_request
+
+
+class SlothSettings(Settings):
+    """Where it sends to."""
+
+    base_url: str
+
+
+class Sloth:
+    """What is not named below is delivered at once."""
+
+    settings_model = SlothSettings
+
+    def __init__(self, settings: SlothSettings) -> None:
+        self.settings = settings
+
+    @hookimpl
+    def track(self, event: Event, context: Context) -> Item:
+        """May sleep."""
+        if event.name == "map":
+            time.sleep(event.properties["s"])
+        return Item({"id": event.message_id, "name": event.name, "s": event.properties.get("s", 0)})
+
+    @hookimpl
+    async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+        """May sleep, too."""
+        if items[0].body["name"] == "deliver":
+            time.sleep(items[0].body["s"])  # noqa: ASYNC251  # what it must not do
+        await sender.send(json_request(f"{self.settings.base_url}/", items[0].body))
+        return Delivered()

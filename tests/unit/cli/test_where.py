@@ -1,0 +1,181 @@
+"""Which daemon a verb asks, and with which token: a remote one, the one that says where it is, or the one of config.toml."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from router.cli import main
+from router.cli.endpoint import locate
+from router.runtime_file import announced
+from tests.unit.cli.test_cli import FakeDaemon, counts, ledger
+
+CREDENTIAL = '[admin]\nlisten = "0.0.0.0:{port}"\ntoken = {{ credential = "admin_token" }}\n'
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("URL", "TOKEN", "CONFIG"):
+        monkeypatch.delenv(f"SEGMENT_ROUTER_{name}", raising=False)
+    for name in ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SEGMENT_ROUTER_COMMAND", "./run")
+
+
+@pytest.fixture
+def daemon() -> Iterator[FakeDaemon]:
+    with FakeDaemon() as daemon:
+        daemon.answers["GET /api/ledger"] = ledger(3, crm=counts(delivered=3))
+        daemon.answers["POST /api/destinations/crm/pause"] = (200, {"state": "paused", "state_reason": "by_hand"})
+        yield daemon
+
+
+def url_of(daemon: FakeDaemon) -> str:
+    return f"http://127.0.0.1:{daemon.port}"
+
+
+def tokens(daemon: FakeDaemon) -> set[str | None]:
+    return {asked.headers.get("authorization") for asked in daemon.asked}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+# ---------------------------------------------------------------- a daemon elsewhere
+
+
+@pytest.mark.parametrize("verb", ["ledger", "pause crm"])
+def test_a_remote_daemon_is_asked_without_any_configuration(
+    verb: str, daemon: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*verb.split(), "--url", url_of(daemon), "--token", "typed"]) == 0
+    monkeypatch.setenv("SEGMENT_ROUTER_URL", url_of(daemon))
+    monkeypatch.setenv("SEGMENT_ROUTER_TOKEN", "typed")
+    assert main(verb.split()) == 0
+    assert tokens(daemon) == {"Bearer typed"}
+
+
+def test_a_url_may_have_a_path_in_front_of_the_api(daemon: FakeDaemon) -> None:
+    daemon.answers["GET /router/api/ledger"] = ledger()
+    assert main(["ledger", "--url", f"{url_of(daemon)}/router/"]) == 0
+
+
+def test_a_remote_daemon_that_is_away_is_a_failure_and_no_store_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    assert main(["ledger", "--url", f"http://127.0.0.1:{port}"]) == 1
+    assert capsys.readouterr().err == f"nothing listens at 127.0.0.1:{port}\n"
+
+
+def test_what_is_no_url_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ledger", "--url", "router.example.com"]) == 2
+    assert "is no URL; write e.g. http://10.0.0.5:8081" in capsys.readouterr().err
+
+
+def test_lines_to_paste_name_the_same_daemon(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers["GET /api/destinations/crm/dead"] = (200, {"dead": 1, "kept": 1, "items": [], "next": 17})
+    assert main(["dead", "crm", "--url", url_of(daemon), "--token", "secret"]) == 0
+    told = capsys.readouterr().out
+    assert f"./run dead crm --after 17 --url {url_of(daemon)}\n" in told
+    assert "secret" not in told
+
+
+# ---------------------------------------------------------------- the one that runs on this machine
+
+
+def test_a_running_daemon_says_itself_where_it_is_asked(
+    daemon: FakeDaemon, write_config: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = write_config('[admin]\nlisten = "127.0.0.1:0"\n[store]\nurl = "sqlite:router.db"')
+    with announced(tmp_path / "router.db", "http://127.0.0.1:9", url_of(daemon)):
+        assert main(["ledger", "--config", str(path)]) == 0
+    assert len(daemon.asked) > 0
+
+
+def test_a_service_is_found_by_the_folder_of_its_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_config: Callable[[str], Path]
+) -> None:
+    from router.cli import endpoint
+
+    path = write_config("")
+    state = tmp_path / "state"
+    (state / "var").mkdir(parents=True)
+    (state / "var/router.db").touch()
+    monkeypatch.setattr(endpoint, "SERVICE_FOLDERS", (tmp_path.parent, tmp_path / "nowhere"))
+    assert locate(path).store == tmp_path / "var/router.db"
+    monkeypatch.setattr(endpoint, "SERVICE_FOLDERS", (tmp_path.parent, _Named(state)))
+    assert locate(path).store == state / "var/router.db"
+
+
+class _Named:
+    """Stands for /var/lib: every name in it is this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __truediv__(self, name: str) -> Path:
+        return self._folder
+
+
+# ---------------------------------------------------------------- the token
+
+
+def test_a_credential_of_the_service_is_looked_up_where_the_running_daemon_has_it(
+    daemon: FakeDaemon, write_config: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_config(CREDENTIAL.format(port=daemon.port) + '[store]\nurl = "sqlite:router.db"')
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials/admin_token").write_text("s3cret\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    with announced(tmp_path / "router.db", "http://127.0.0.1:9", url_of(daemon)):
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+        assert main(["pause", "crm", "--config", str(path)]) == 0
+    assert tokens(daemon) == {"Bearer s3cret"}
+
+
+def test_a_token_that_is_not_to_be_had_is_named_when_the_daemon_asks_for_it(
+    daemon: FakeDaemon, write_config: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(CREDENTIAL.format(port=daemon.port))
+    assert main(["ledger", "--config", str(path)]) == 0
+    daemon.answers["GET /api/ledger"] = (401, {"error": "no", "code": "unauthorized"})
+    assert main(["ledger", "--config", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert 'no $CREDENTIALS_DIRECTORY to look up "admin_token" in; give it with --token or SEGMENT_ROUTER_TOKEN' in told
+    assert main(["ledger", "--config", str(path), "--token", "t"]) == 1
+    assert "the daemon asks for another token" in capsys.readouterr().err
+
+
+def test_check_takes_a_credential_for_out_of_sight_and_says_which(
+    write_config: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config("""
+        [admin]
+        listen = "0.0.0.0:8081"
+        token = { credential = "admin_token" }
+        [[source]]
+        name = "website"
+        write_key = { credential = "web" }
+        [[source]]
+        name = "app"
+        write_key = { credential = "app" }
+        [[destination]]
+        name = "mail"
+        plugin = "braze"
+        settings = { base_url = "https://rest.iad-01.braze.com", api_key = { credential = "braze" } }
+    """)
+    assert main(["check", "--config", str(path), "--json"]) == 0
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    keys = ["admin.token", "source[0] (website).write_key", "source[1] (app).write_key", "settings.api_key"]
+    assert [warning["key"] for warning in warnings] == keys
+    assert all("only the service has it" in warning["words"] for warning in warnings)
+    assert main(["destinations", "test", "mail", "--config", str(path)]) == 1
+    told = capsys.readouterr()
+    assert 'check: not made: settings.api_key: no $CREDENTIALS_DIRECTORY to look up "braze" in' in told.out
+    assert "track: would be sent" in told.out

@@ -1,0 +1,141 @@
+"""Destinations are started, exchanged and ended; one that ends by itself is noticed, whenever it was started."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import json
+import weakref
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from router.daemon.supervisor import Supervisor
+from router.deliver.runner import Runner
+from router.errors import StoreBusy, StoreError
+from router.logger import make_log
+from router.metrics import Metrics
+from router.plugin_host import Destination
+from router.store import Opening, Unit
+from router.store.sqlite.claims import SqliteClaim
+from tests.contract.rig import Gated, Rig, destination, open_rig
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    """Cycles are collected when somebody asks for it only."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with open_rig(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def supervised(rig: Rig, *names: str) -> AsyncIterator[Supervisor]:
+    """A supervisor with these destinations running."""
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics())
+    async with supervisor.running([destination(Gated, rig.vendor, name) for name in names], lambda: None):
+        yield supervisor
+
+
+async def exchange(supervisor: Supervisor, wanted: Mapping[str, Destination], **changes: list[str]) -> None:
+    """Exchange destinations as a reload does."""
+    async with supervisor.changing:
+        given = {"changed": [], "added": [], "removed": [], **changes}
+        await supervisor.exchange(wanted, given["changed"], given["added"], given["removed"])
+
+
+async def test_a_destination_that_ends_by_itself_is_a_fault_that_names_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Runner.run
+
+    async def run_or_end(self: Runner) -> None:
+        if self.destination.name == "odd":
+            raise StoreError("gone")
+        await run(self)
+
+    monkeypatch.setattr(Runner, "run", run_or_end)
+    async with supervised(rig, "kept") as supervisor:
+        wanted = {name: destination(Gated, rig.vendor, name) for name in ("kept", "odd")}
+        await exchange(supervisor, wanted, added=["odd"])
+        await asyncio.wait_for(supervisor.failed.wait(), 10)
+        assert supervisor.fault == "destination odd ended: gone"
+
+
+async def test_why_a_destination_ended_by_itself_is_in_the_log(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def end(self: Runner) -> None:
+        raise ExceptionGroup("unhandled", [KeyError("the real fault")])
+
+    monkeypatch.setattr(Runner, "run", end)
+    stream = io.StringIO()
+    rig.log = make_log("error", "json", stream=stream, clock=rig.clock)
+    async with supervised(rig) as supervisor:
+        await exchange(supervisor, {"odd": destination(Gated, rig.vendor, "odd")}, added=["odd"])
+        await asyncio.wait_for(supervisor.failed.wait(), 10)
+    rig.log.flush()
+    (line,) = map(json.loads, stream.getvalue().splitlines())
+    assert (line["event"], line["destination"]) == ("internal_error", "odd")
+    assert "KeyError: 'the real fault'" in line["detail"]
+
+
+@pytest.mark.usefixtures("no_collection")
+async def test_nothing_of_a_former_worker_stays_in_memory_behind_a_reload(rig: Rig) -> None:
+    async with supervised(rig) as supervisor:
+        await exchange(supervisor, {"d": destination(Gated, rig.vendor, "d")}, added=["d"])
+        runner = supervisor.runners["d"]
+        assert isinstance(runner, Runner)
+        await runner.opened()
+        former = weakref.ref(runner)
+        del runner
+        await exchange(supervisor, {"d": destination(Gated, rig.vendor, "d")}, changed=["d"])
+        assert former() is None
+
+
+async def test_destinations_that_a_reload_ends_or_exchanges_are_no_fault(rig: Rig) -> None:
+    async with supervised(rig, "changed", "removed") as supervisor:
+        before = supervisor.runners["changed"]
+        wanted = {"changed": destination(Gated, rig.vendor, "changed")}
+        await exchange(supervisor, wanted, changed=["changed"], removed=["removed"])
+        assert list(supervisor.runners) == ["changed"]
+        assert supervisor.runners["changed"] is not before
+    assert (supervisor.failed.is_set(), supervisor.fault) == (False, "")
+
+
+async def test_the_destinations_of_an_answer_that_has_begun_stay_what_they_were(rig: Rig) -> None:
+    async with supervised(rig, "first", "removed") as supervisor:
+        seen = supervisor.runners
+        copy = dict(seen)
+        wanted = {name: destination(Gated, rig.vendor, name) for name in ("added", "first")}
+        await exchange(supervisor, wanted, changed=["first"], added=["added"], removed=["removed"])
+        assert dict(seen) == copy
+        assert list(supervisor.runners) == ["added", "first"], "in the order of config.toml"
+
+
+async def test_a_destination_that_cannot_start_with_its_new_settings_is_a_fault_and_the_others_are_exchanged(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with supervised(rig, "bad", "good") as supervisor:
+        good = supervisor.runners["good"]
+        open_claim = rig.store.claims.open
+
+        async def refuse(unit: Unit, opening: Opening) -> SqliteClaim:
+            if unit.destination == "bad":
+                raise StoreBusy
+            return await open_claim(unit, opening)
+
+        monkeypatch.setattr(rig.store.claims, "open", refuse)
+        wanted = {name: destination(Gated, rig.vendor, name) for name in ("bad", "good")}
+        with pytest.raises(StoreBusy):
+            await exchange(supervisor, wanted, changed=["bad", "good"])
+        assert supervisor.runners["good"] is not good
+        assert supervisor.failed.is_set()
+        assert supervisor.fault.startswith("destination bad ended: ")

@@ -1,0 +1,187 @@
+"""The quick way of a free user's event, and everything that takes the way of lanes instead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from router.deliver.core import Core
+from router.deliver.lanes.delivery import Delivery
+from router.plugin import Context, Event, Item, Pause, Reject, RetryLater, Skip, hookimpl
+from router.store import LogRow
+from router.vocabulary import LaneState, Line
+from tests.contract.clients import VendorClient
+from tests.contract.rig import START_MS, Gated, Plain, line, open_rig
+from tests.unit.deliver.parts import Parts
+
+
+class Keyed(Plain):
+    """Has keyed state."""
+
+    @hookimpl
+    def state_key(self, event: Event) -> str:
+        return "k"
+
+
+class Told(Plain):
+    """Raises what the call asks for."""
+
+    @hookimpl
+    def track(self, event: Event, context: Context) -> Item:
+        outcomes: dict[str, Exception] = {
+            "skip": Skip("unwanted"), "reject": Reject("no"), "later": RetryLater("later"), "pause": Pause("set_up"),
+        }  # fmt: skip
+        if event.name in outcomes:
+            raise outcomes[event.name]
+        return line(event, context)
+
+
+class Pass(Parts):
+    """All parts of a worker but its loop: no request is answered, since none is started."""
+
+    def __init__(self, plugin: type[Any], store: Any, **tables: Any) -> None:
+        super().__init__(plugin, store, **tables)
+        client = VendorClient(self.vendor.exchange)
+        self.core = Core(self.context, self.state, client, lambda: None)
+        self.lanes.may_have_rows = False
+        self._pos = 0
+
+    async def enter(self, *calls: dict[str, Any]) -> list[Delivery]:
+        """Read these from the log, in one batch."""
+        deliveries = []
+        for call in calls:
+            self._pos += 1
+            call = {"type": "track", "userId": "u1", **call}
+            body = b"{}\n" + msgspec.json.encode(call)
+            row = LogRow(self._pos, START_MS, "web", call["type"], f"u:{call['userId']}", f"m{self._pos}", body)
+            deliveries.append(Delivery(row))
+            self.work.read(deliveries[-1])
+            self.work.read_pos = self._pos
+            self.readiness.read(self._pos, call["type"])
+        await self.core.live_pass.run(deliveries)
+        return deliveries
+
+    @property
+    def settled(self) -> dict[int, tuple[str, str]]:
+        """What the next commit settles."""
+        return self.work.close_batch()[0].settled
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Any]:
+    async with open_rig(tmp_path) as rig:
+        await rig.store.cursor("d", START_MS)
+        yield rig.store
+
+
+async def test_a_free_users_event_goes_to_the_batcher_without_a_lane(store: Any) -> None:
+    parts = Pass(Plain, store)
+    first, second = await parts.enter({"userId": "u1"}, {"userId": "u2"})
+    assert (len(parts.lanes), parts.core.batcher.waiting) == (0, 2)
+    assert parts.lanes.in_flight == {"u:u1": first, "u:u2": second}
+    assert first.lane is None
+    assert first.items is not None
+
+
+async def test_the_next_event_of_a_user_in_flight_waits_behind_it_in_a_lane(store: Any) -> None:
+    parts = Pass(Plain, store)
+    first, second = await parts.enter({}, {})
+    lane = parts.lanes.get("u:u1")
+    assert lane is not None
+    assert (lane.current, list(lane.waiting)) == (first, [second])
+    assert parts.core.batcher.waiting == 1
+    assert parts.lanes.in_flight == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "tables", "outcome"),
+    [
+        ({"type": "page"}, {}, ("skipped", "unsupported")),
+        ({"integrations": {"All": False}}, {}, ("filtered", "integrations")),
+        ({}, {"sources": ["app"]}, ("filtered", "source")),
+        ({}, {"enabled": False}, ("filtered", "disabled")),
+        ({"event": "skip"}, {}, ("skipped", "unwanted")),
+        ({}, {"mode": "dry-run"}, ("delivered", "dry_run")),
+    ],
+    ids=["unsupported", "opted out", "another source", "disabled", "skipped by the plugin", "a dry run"],
+)
+async def test_what_is_not_sent_is_settled_at_once(
+    store: Any, call: dict[str, Any], tables: dict[str, Any], outcome: tuple[str, str]
+) -> None:
+    parts = Pass(Told, store, **tables)
+    await parts.enter(call)
+    assert (parts.core.batcher.waiting, len(parts.lanes), parts.lanes.in_flight) == (0, 0, {})
+    assert parts.settled == {1: outcome}
+
+
+async def test_a_dry_run_keeps_what_would_be_sent(store: Any) -> None:
+    parts = Pass(Plain, store, mode="dry-run")
+    await parts.enter({})
+    [attempt] = parts.work.close_batch()[0].attempts
+    assert (attempt.reason, '"user":"u1"' in attempt.request) == ("dry_run", True)
+
+
+async def test_an_event_that_its_plugin_refuses_is_a_dead_letter_and_its_user_is_free_again(store: Any) -> None:
+    parts = Pass(Told, store)
+    await parts.enter({"event": "reject"})
+    assert [letter.reason for letter in parts.work.close_batch()[0].dead] == ["no"]
+    lane = parts.lanes.get("u:u1")
+    assert lane is None or (lane.state is LaneState.FREE and not lane.current)
+
+
+async def test_an_event_that_its_plugin_puts_off_blocks_its_user(store: Any) -> None:
+    parts = Pass(Told, store)
+    await parts.enter({"event": "later"}, {})
+    lane = parts.lanes.get("u:u1")
+    assert lane is not None
+    assert (lane.state, len(lane.waiting)) == (LaneState.BLOCKED, 1)
+
+
+async def test_a_plugin_that_pauses_its_destination_keeps_the_event_first_in_its_lane(store: Any) -> None:
+    parts = Pass(Told, store)
+    [delivery] = await parts.enter({"event": "pause"})
+    assert parts.breaker.status.reason == "set_up"
+    assert delivery.lane is not None
+    assert list(delivery.lane.waiting) == [delivery]
+
+
+async def test_where_there_is_a_gate_calls_that_may_open_it_take_the_way_of_lanes(store: Any) -> None:
+    parts = Pass(Gated, store)
+    await parts.enter({"type": "group", "groupId": "acme"}, {"type": "identify", "userId": "u2"})
+    assert [lane.key for lane in parts.run_queue.take(Line.LIVE, 9)] == ["u:u1", "u:u2"]
+    assert parts.core.batcher.waiting == 0
+
+
+async def test_an_event_with_a_closed_gate_takes_the_way_of_lanes(store: Any) -> None:
+    parts = Pass(Gated, store)
+    [delivery] = await parts.enter({})
+    assert delivery.lane is not None
+    assert list(delivery.lane.waiting) == [delivery]
+
+
+async def test_events_with_keyed_state_take_the_way_of_lanes(store: Any) -> None:
+    parts = Pass(Keyed, store)
+    [delivery] = await parts.enter({})
+    assert delivery.lane is not None
+    assert parts.core.batcher.waiting == 0
+
+
+async def test_a_user_with_a_stored_lane_is_not_free(store: Any) -> None:
+    parts = Pass(Plain, store)
+    [delivery] = await parts.enter({})
+    lane = parts.lanes.take("u:u1")
+    parts.outcomes.retry(delivery, RetryLater("status_503"))
+    batch, _ = parts.work.close_batch()
+    await store.commit(batch)
+    later = Pass(Plain, store)
+    later.lanes.may_have_rows = True
+    later._pos = 1
+    own, other = await later.enter({}, {"userId": "u2"})
+    assert own.lane is not None
+    assert not own.lane.is_loaded, "its row is read before its turn"
+    assert other.lane is None
+    assert lane is not own.lane

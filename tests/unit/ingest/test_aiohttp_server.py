@@ -1,0 +1,127 @@
+"""Connections and requests are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.test_utils import TestClient
+
+from router.ingest import aiohttp_server, limits
+from router.ingest.aiohttp_server import make_runner, most_connections
+from router.ingest.routes import make_app
+from router.ingest.write_key import Sources
+from tests.unit.ingest.rig import TRACK, Client, FakeClock, IngestTestServer, RecordingAcceptor, failure
+
+
+def post_head(length: int) -> bytes:
+    """The head of a request whose body is on its way."""
+    return b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n{" % length
+
+
+async def answer_of(reader: asyncio.StreamReader) -> tuple[bytes, dict[str, Any]]:
+    """Head and JSON of the next answer on a connection."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return head, json.loads(await reader.readexactly(length))
+
+
+async def test_a_request_beyond_those_that_may_be_in_flight_is_asked_to_come_again(
+    client: Client, acceptor: RecordingAcceptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_IN_FLIGHT", 1)
+    acceptor.gate = asyncio.Event()
+    first = asyncio.create_task(client.post("/v1/track", json=TRACK).__aenter__())
+    await acceptor.asked.wait()
+    answer = await client.post("/v1/track", json=TRACK)
+    assert await failure(answer) == (503, "store_busy")
+    assert answer.headers["Retry-After"] == "1"
+    acceptor.gate.set()
+    assert (await first).status == 200
+    assert (await client.post("/v1/track", json=TRACK)).status == 200
+
+
+async def test_a_connection_beyond_those_that_may_be_open_is_told_so_and_closed(
+    acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp_server, "most_connections", lambda of: 1)
+    client: Client
+    async with TestClient(IngestTestServer(make_app(acceptor, sources, FakeClock()))) as client:
+        acceptor.gate = asyncio.Event()
+        first = asyncio.create_task(client.post("/v1/track", json=TRACK).__aenter__())
+        await acceptor.asked.wait()  # a connection at work does not make room
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        head, body = await answer_of(reader)
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in head
+        assert (body["success"], body["code"]) == (False, "too_many_connections")
+        assert await reader.read() == b""
+        writer.close()
+        acceptor.gate.set()
+        assert (await first).status == 200
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /v1/track HTTP/1.1\r\n", post_head(9)], ids=["nothing", "a head", "a body"]
+)
+async def test_a_connection_without_a_success_makes_room_for_a_new_one(
+    acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(aiohttp_server, "most_connections", lambda of: 1)
+    client: Client
+    async with TestClient(IngestTestServer(make_app(acceptor, sources, FakeClock()))) as client:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(sent)
+        await asyncio.sleep(0)
+        assert (await client.post("/v1/track", json=TRACK)).status == 200
+        assert await reader.read() == b""
+        writer.close()
+
+
+def test_the_limit_of_open_files_leaves_room_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for files, most in ((1_024, 768), (100, 1), (1_000_000, 10_000), (-1, 10_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, files=files: (files, files))
+        assert most_connections(limits.INGEST) == most
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/track HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a head"])
+async def test_an_idle_connection_is_closed(
+    acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(limits, "IDLE_TIMEOUT_S", 0.01)
+    client: Client
+    async with TestClient(IngestTestServer(make_app(acceptor, sources, FakeClock()))) as client:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(sent)
+        assert await reader.read() == b""
+        writer.close()
+
+
+def test_an_idle_connection_has_75_seconds_and_a_body_30() -> None:
+    assert (limits.IDLE_TIMEOUT_S, limits.BODY_TIMEOUT_S) == (75.0, 30.0)
+    app = make_app(RecordingAcceptor(), Sources(), FakeClock())
+    assert make_runner(app)._kwargs["keepalive_timeout"] == 75.0
+
+
+async def test_aiohttp_still_has_what_is_used_of_it_without_being_documented(acceptor: RecordingAcceptor) -> None:
+    """Another version has to be read beside `aiohttp_server` before READ_AGAINST is changed."""
+    assert aiohttp.__version__ == aiohttp_server.READ_AGAINST
+    async with IngestTestServer(make_app(acceptor, Sources(), FakeClock())) as server:
+        handler = web.RequestHandler(web.Server(lambda request: None), loop=asyncio.get_running_loop())  # type: ignore[arg-type, return-value]
+        for name in (
+            "_current_request", "_keepalive_handle", "_keepalive_timeout", "_loop", "_manager", "_messages",
+            "_next_keepalive_close_time", "_process_keepalive", "_task_handler", "_waiter", "transport", "writing_paused",
+        ):  # fmt: skip
+            assert hasattr(handler, name), name
+        assert isinstance(server.runner, web.AppRunner)
+        assert isinstance(server.runner.server, aiohttp_server.IngestServer)
+        assert server.runner.server._connections == {}
+        assert [type(site._server) for site in server.runner.sites if hasattr(site, "_server")]
+        assert "keepalive_timeout" in server.runner._kwargs
+    assert rfc822_formatted_time().endswith(" GMT")

@@ -1,0 +1,53 @@
+"""A request and its answer as people may see them: nothing of a credential, and never more than a bounded part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from router.plugin import Answer, Request
+from router.plugin_host import Destination, Redactor, shown_answer, shown_request
+from router.plugin_host.exchange import MAX_BODY, MAX_HEADER, MAX_HEADERS
+from tests.contract.rig import Plain, Vendor, destination
+
+SECRET = "s3cret-key-of-ours"
+
+
+@pytest.fixture
+def crm() -> Destination:
+    return replace(destination(Plain, Vendor()), redactor=Redactor((SECRET,)))
+
+
+def test_a_request_shows_no_secret_in_any_of_its_parts(crm: Destination) -> None:
+    headers = {"X-Project": f"id {SECRET}", "Accept": "text/plain"}
+    shown = shown_request(Request(f"https://v/{SECRET}/x", "PUT", headers, f'{{"key":"{SECRET}"}}'.encode()), crm)
+    assert shown == {
+        "method": "PUT", "url": "https://v/***/x", "headers": {"X-Project": "id ***", "Accept": "text/plain"},
+        "body": '{"key":"***"}', "body_bytes": 28,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Authorization", "authorization", "Set-Cookie", "X-Api-Key", "X-Auth-Token", "X-Signature", "client-secret"],
+)
+def test_a_header_that_carries_a_credential_is_masked_though_its_value_is_no_secret_of_ours(
+    crm: Destination, name: str
+) -> None:
+    shown = shown_answer(Answer(200, {name: "token that the vendor gave", "x-keyboard": "qwerty"}), crm)
+    assert shown["headers"] == {name: "***", "x-keyboard": "qwerty"}
+
+
+def test_a_secret_at_the_cut_is_masked_before_it_is_cut(crm: Destination) -> None:
+    body = b"x" * (MAX_BODY - 5) + SECRET.encode() + b"y" * 100
+    shown = shown_answer(Answer(500, {f"h{n}": "v" * 900 for n in range(80)}, body), crm)
+    assert shown["body"] == "x" * (MAX_BODY - 5) + "***yy"
+    assert shown["body_bytes"] == len(body)
+    headers = shown["headers"]
+    assert isinstance(headers, dict)
+    assert (len(headers), len(str(headers["h0"]))) == (MAX_HEADERS, MAX_HEADER)
+
+
+def test_a_private_request_shows_nothing(crm: Destination) -> None:
+    assert shown_request(Request("https://v/x", body=b"token", private=True), crm) == {"private": True}

@@ -1,0 +1,102 @@
+"""Hooks that hold the loop are counted, told of, and end a slice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from router.plugin_host import hook_watch
+from router.plugin_host.hook_watch import MOST_EVENTS, HookWatch, PassSize, hook_of, task_name
+
+
+class Bench:
+    """A watch whose time stands still unless it is told otherwise."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        self.lines: list[dict[str, Any]] = []
+        self.moves = 0
+        monkeypatch.setattr(hook_watch, "perf_counter", lambda: self.now)
+        self.watch = HookWatch()
+        self.watch.attach(lambda event, **fields: self.lines.append({"event": event, **fields}), self._move)
+
+    def _move(self) -> None:
+        self.moves += 1
+
+    def call(self, seconds: float, message_id: str = "m1") -> None:
+        """A mapping hook that takes so long."""
+        self.watch.begin("track", message_id)
+        self.now += seconds
+        self.watch.end()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def test_a_quick_hook_is_not_told_of(bench: Bench) -> None:
+    bench.call(0.099)
+    assert (bench.lines, bench.watch.describe()) == ([], {})
+
+
+def test_a_slow_hook_is_named_with_its_event(bench: Bench) -> None:
+    bench.call(0.25, "m7")
+    assert bench.lines == [{"event": "plugin_slow", "hook": "track", "message_id": "m7", "seconds": 0.25, "count": 1}]
+    assert bench.watch.describe() == {"track": {"count": 1, "longest_s": 0.25, "last_message_id": "m7"}}
+
+
+def test_it_is_told_of_once_a_minute_and_counted_each_time(bench: Bench) -> None:
+    for _ in range(3):
+        bench.call(0.2)
+    bench.now += 60
+    bench.call(0.2)
+    assert [line["count"] for line in bench.lines] == [1, 4]
+
+
+def test_five_held_loops_in_a_minute_are_too_many(bench: Bench) -> None:
+    for _ in range(4):
+        bench.call(0.2)
+    assert bench.moves == 0
+    bench.call(0.2)
+    assert bench.moves == 1
+
+
+def test_five_in_a_long_time_are_not(bench: Bench) -> None:
+    for _ in range(8):
+        bench.call(0.2)
+        bench.now += 20
+    assert bench.moves == 0
+
+
+def test_a_slice_is_over_when_hooks_took_20_ms_of_it(bench: Bench) -> None:
+    bench.call(0.011)
+    assert not bench.watch.is_over
+    bench.call(0.011)
+    assert bench.watch.is_over
+    bench.watch.start_slice()
+    assert not bench.watch.is_over
+
+
+def test_a_pass_grows_to_its_bound_while_mapping_is_quick() -> None:
+    size = PassSize()
+    size.ended(1, is_over=True)
+    for _ in range(10):
+        size.ended(size.events, is_over=False)
+    assert size.events == MOST_EVENTS
+
+
+def test_a_pass_takes_what_the_last_slice_was_enough_for() -> None:
+    size = PassSize()
+    size.ended(3, is_over=True)
+    assert size.events == 3
+    size.ended(0, is_over=True)
+    assert size.events == 1
+
+
+def test_a_task_is_known_by_its_name() -> None:
+    assert hook_of(task_name("deliver", "crm", "a b")) == ("deliver", "crm", "a b")
+    assert hook_of(task_name("lifetime", "crm")) == ("lifetime", "crm", "")
+    assert hook_of("Task-7") is None
+    assert hook_of("some other task") is None

@@ -1,0 +1,59 @@
+"""The tail of the log answers what the log would answer, or leaves it to the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.event import Call
+from router.store import log_cache
+from router.store.log_cache import LogCache
+
+
+def calls(*names: str) -> list[Call]:
+    return [Call("s", "track", name, "u:1", 0, name.encode()) for name in names]
+
+
+def read(tail: LogCache, after: int, limit: int = 100, max_bytes: int = 1000) -> list[tuple[int, str]] | None:
+    rows = tail.read(after, limit, max_bytes)
+    return None if rows is None else [(row.pos, row.message_id) for row in rows]
+
+
+@pytest.fixture
+def three() -> LogCache:
+    made = LogCache()
+    made.add(calls("a", "b"), [4, 5], 2)
+    made.add(calls("c"), [6], 1)
+    return made
+
+
+def test_it_gives_what_stands_above_a_position_across_appends(three: LogCache) -> None:
+    assert read(three, 3) == [(4, "a"), (5, "b"), (6, "c")]
+    assert read(three, 4) == [(5, "b"), (6, "c")]
+    assert read(three, 6) == []
+
+
+def test_it_says_so_when_only_the_disk_knows(three: LogCache) -> None:
+    assert read(three, 2) is None
+    assert read(LogCache(), 0) is None
+
+
+def test_it_gives_no_more_than_asked_for_but_one_event_at_least(three: LogCache) -> None:
+    assert read(three, 3, limit=2) == [(4, "a"), (5, "b")]
+    assert read(three, 3, max_bytes=0) == [(4, "a")]
+
+
+def test_a_duplicate_has_no_place_in_it() -> None:
+    made = LogCache()
+    made.add(calls("a", "again", "b"), [1, 0, 2], 3)
+    made.add(calls("again"), [0], 1)
+    assert read(made, 0) == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("bound", ["TAIL_EVENTS", "TAIL_BYTES"])
+def test_it_forgets_the_oldest_append_at_its_bound(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(log_cache, bound, 2)
+    made = LogCache()
+    made.add(calls("a"), [1], 1)
+    made.add(calls("b", "c"), [2, 3], 2)
+    assert read(made, 0) is None
+    assert read(made, 1) == [(2, "b"), (3, "c")]

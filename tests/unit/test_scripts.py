@@ -1,0 +1,83 @@
+"""`./run` and `./test`: what their options do once `.venv` is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+STAMP = 'cd "$1" && printf \'%s \' "$1" && cat requirements/run.txt requirements/test.txt pyproject.toml | cksum'
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose `.venv` fits, with programs that only write down how they were called."""
+    for name in ("run", "test", "requirements", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("python", "segment-router"):
+        (programs / name).write_text(f'#!/bin/sh\necho "{name} $*" >>"{tmp_path}/called"\n')
+        (programs / name).chmod(0o755)
+    command = ["sh", "-c", STAMP, "sh", str(tmp_path)]
+    stamp = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / ".venv/stamp").write_text(f"{stamp} test\n")
+    return tmp_path
+
+
+def called(checkout: Path, *words: str) -> list[str]:
+    """Run a script and return the programs it called, with their words."""
+    (checkout / "tests/node").mkdir(parents=True, exist_ok=True)
+    (checkout / "tests/node/package-lock.json").touch()
+    (checkout / "tests/node/node_modules").mkdir(exist_ok=True)
+    (checkout / "tests/node/node_modules/.stamp").touch()
+    script = [str(checkout / words[0]), *words[1:]]
+    given = {name: value for name, value in os.environ.items() if name != "MEASURE_COVERAGE"}  # CI's own
+    done = subprocess.run(script, cwd="/", capture_output=True, text=True, check=False, env=given)
+    assert done.returncode == 0, done.stderr
+    log = checkout / "called"
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_run_with_setup_only_starts_nothing(checkout: Path) -> None:
+    assert called(checkout, "run", "--setup-only") == []
+
+
+def test_run_starts_the_daemon_with_the_config_beside_it(checkout: Path) -> None:
+    assert called(checkout, "run") == [f"segment-router serve --config {checkout}/config.toml"]
+
+
+def test_test_with_fast_runs_the_checks_and_the_quick_tests_of_parts(checkout: Path) -> None:
+    *checks, tests = called(checkout, "test", "--fast")
+    assert [check.split()[2] for check in checks] == ["ruff", "ruff", "mypy", "codespell_lib"]
+    assert tests.endswith("-m not slow and not long tests/unit tests/contract")
+    assert called(checkout, "test", "--fast", "-k", "x")[-1].endswith("-k x")
+
+
+def test_test_runs_the_checks_and_everything(checkout: Path) -> None:
+    *checks, tests = called(checkout, "test")
+    assert [check.split()[2] for check in checks] == ["ruff", "ruff", "mypy", "codespell_lib", "zensical"]
+    assert tests.split()[1:3] == ["-m", "pytest"]
+    assert "tests/" not in tests
+
+
+def test_test_with_words_passes_them_to_pytest_alone(checkout: Path) -> None:
+    assert called(checkout, "test", "tests/unit", "-k", "x") == ["python -m pytest tests/unit -k x"]
+
+
+def test_the_hooks_before_a_commit_run_what_the_test_tools_bring_and_download_nothing() -> None:
+    words = (ROOT / ".pre-commit-config.yaml").read_text()
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["test"]
+    assert re.findall(r"repo: (\S+)", words) == ["local"]
+    assert "language: python" not in words
+    programs = re.findall(r"entry: \.venv/bin/([\w-]+)", words)
+    assert len(programs) == words.count("entry:") == 4
+    assert {program for program in programs if not any(tool.startswith(program) for tool in tools)} == set()
