@@ -58,7 +58,7 @@ def test_it_carries_every_file_of_the_packages_and_the_licence(wheel: Path) -> N
     ours = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
     wanted = {str(path.relative_to(ROOT)) for path in ours if "__pycache__" not in path.parts}
     assert wanted | {"segment_router.py"} == {name for name in names if ".dist-info/" not in name}
-    assert {"router/py.typed", "router/openapi.json", "router/config/shipped.toml", "router/demo.py"} <= names
+    assert {"router/py.typed", "router/openapi.json", "router/config/shipped.toml", "router/demo/story.py"} <= names
     assert any(name.endswith("/LICENSE") for name in names)
 
 

@@ -1,4 +1,4 @@
-"""`demo`: the whole promise shown to a newcomer."""
+"""`demo`: what the router does, shown in half a minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Keep = Annotated[bool, typer.Option("--keep", help="Leave its folder, with store
 
 
 def demo(keep: Keep = False) -> None:
-    """Run a demo of half a minute, with invented vendors.
+    """Run a demo of half a minute, with simulated vendors.
 
     Events are held, the daemon is killed and started again, and everything is delivered in order.
 
