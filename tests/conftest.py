@@ -51,6 +51,14 @@ def _in_an_empty_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(os.environ["HOME"])
 
 
+@pytest.fixture(autouse=True)
+def _with_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a verb of the command line writes into the environment of its process does not reach the next test."""
+    for name in ("SEGMENT_ROUTER_COMMAND", "SEGMENT_ROUTER_OPTIONS"):
+        monkeypatch.setenv(name, "")  # so that pytest takes away what is there at the end
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def root() -> Path:
     """The folder of the repository."""

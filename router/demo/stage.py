@@ -18,7 +18,7 @@ import msgspec
 from router.clock import SystemClock
 from router.errors import RouterError
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 LOOK_AGAIN_S = 0.05
 
 CONFIG = """\

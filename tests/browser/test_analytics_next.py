@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.flow.harness import ROOT, WRITE_KEY, Daemon, destination, eventually
+from tests.patience import HANG_S
 
 pytestmark = pytest.mark.browser
 
@@ -111,7 +112,7 @@ async def test_a_page_of_another_origin_delivers_what_it_is_told_to(
         )
         shop = Shop(page, bundle)
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(HANG_S),
             TestServer(shop.app, host="localhost") as site,
             browsing(chromium, str(site.make_url("/")), tmp_path / "profile"),
         ):

@@ -15,7 +15,7 @@ from tests.contract.simulation.traits import NOT_YET, only
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "120"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
-BLOCK = 20
+BLOCK = 10
 TOLD = 20
 """Stories of each trouble."""
 

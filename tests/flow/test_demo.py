@@ -14,6 +14,7 @@ import pytest
 from router import demo
 from router.demo import story
 from tests.docs.recording import COLUMNS, PICTURE, comparable, shown
+from tests.patience import HANG_S
 
 REMEDY = "the README shows another demo: run python -m tests.docs.recording"
 
@@ -22,7 +23,7 @@ def test_the_demo_shows_its_steps_checks_them_and_leaves_nothing(tmp_path: Path)
     theirs = {"STATE_DIRECTORY": "/nowhere", "SEGMENT_ROUTER_CONFIG": "/none", "SEGMENT_ROUTER_COMMAND": "./run"}
     environ = {**os.environ, "TMPDIR": str(tmp_path), **theirs}
     command = [sys.executable, "-m", "router", "demo"]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=HANG_S)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     lines = ["$ ./run demo", *done.stdout.splitlines()]
     assert comparable([escape(line) for line in lines]) == shown(PICTURE.read_text(encoding="utf-8")), REMEDY

@@ -451,7 +451,10 @@ def scenes(api: str) -> dict[str, Play]:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Played]:
     """What came of the scenes of an API; played when first asked for."""
-    tables = {**TABLES, **{name: {"delivery": {"linger": "500ms"}} for name in IN_BATCHES}}  # a busy machine splits none
+    tables = {
+        **TABLES,
+        **{name: {"delivery": {"linger": "500ms"}} for name in IN_BATCHES},
+    }  # a busy machine splits none
 
     async def run(api: str) -> Played:
         return await play(APIS[api], scenes(api), tables, tmp_path_factory.mktemp(api))

@@ -15,6 +15,7 @@ import pytest
 from router import __version__
 from router.config import load
 from tests.conftest import ROOT
+from tests.patience import HANG_S
 
 PACKAGES = ("router", "plugins")
 
@@ -23,7 +24,7 @@ def run(command: Sequence[str | Path], folder: Path, path: str = "") -> str:
     """Run a command that must succeed, without anything of the checkout in its environment. Returns what it said."""
     environ = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONPATH": path}
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=HANG_S)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

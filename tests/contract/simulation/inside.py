@@ -152,6 +152,11 @@ def noting_deaths(note: Callable[[str, str], None]) -> Iterator[None]:
         yield
 
 
+def hook_time(reading: Callable[[], float]) -> Any:
+    """Hooks are timed by this instead of the machine's clock."""
+    return patch("router.plugin_host.hook_watch.perf_counter", reading)
+
+
 @contextmanager
 def before_trimming(look: Callable[[sqlite3.Connection, int], None]) -> Iterator[None]:
     """`look(db, instant)` before each slice of trimming: what is older than the instant (ms) may go."""

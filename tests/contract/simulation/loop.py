@@ -64,6 +64,20 @@ class SimClock:
         return self._sleepers[0][0] - self.ms if self._sleepers else None
 
 
+class HookTime:
+    """What hooks take, by the seed and not by the machine: most take nothing, some use up a slice of the loop's time."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._s = 0.0
+
+    def __call__(self) -> float:
+        """Seconds, as of `perf_counter`."""
+        if self._random.random() < 0.05:
+            self._s += 0.015
+        return self._s
+
+
 class NothingComes(selectors.SelectSelector):
     """No files and no sockets: what the loop would wait for is never there."""
 

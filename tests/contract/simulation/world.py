@@ -29,7 +29,7 @@ from tests.contract.rig import destination
 from tests.contract.simulation import inside
 from tests.contract.simulation.connections import Disk, InlineConnection, Writing
 from tests.contract.simulation.invariants import Kept
-from tests.contract.simulation.loop import SeededLoop, SimClock
+from tests.contract.simulation.loop import HookTime, SeededLoop, SimClock
 from tests.contract.simulation.vendor import VENDOR_URL, Sim, SimVendor
 from tests.contract.store_case import StoreCase, open_case
 
@@ -317,6 +317,7 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
             world.patches = patches
             patches.enter_context(inside.connections(connection, connect))
             patches.enter_context(inside.network(exchange, VENDOR_URL))
+            patches.enter_context(inside.hook_time(HookTime(Random(seed))))
             patches.enter_context(inside.noting_deaths(died))
             patches.enter_context(inside.before_trimming(look))
             for name, size in tight_bounds(seed).items():
