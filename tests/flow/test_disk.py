@@ -86,7 +86,7 @@ async def test_a_failing_disk_ends_the_daemon_with_1_and_what_was_answered_200_i
             async def ended() -> bool:
                 return process.poll() is not None
 
-            await eventually(ended, 30, "the daemon ends by itself")
+            await eventually(ended, what="the daemon ends by itself")
             assert process.returncode == 1
             daemon.process = None
             await running

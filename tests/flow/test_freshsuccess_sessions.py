@@ -148,7 +148,7 @@ async def run_sessions(folder: Path, seed: int, kills: int, *, faulty: bool = Tr
                 counts = (f"(SELECT count(*) FROM {table})" for table in ("parked", "lane", "timer", "state"))
                 return daemon.rows(f"SELECT {' + '.join(counts)}") == [(0,)]  # one snapshot: a timer becomes a row
 
-            await eventually(at_rest, 30, "no row, timer or session is left")
+            await eventually(at_rest, what="no row, timer or session is left")
             received = dict(daemon.rows("SELECT message_id, received_at FROM log"))
             for browser in browsers:
                 assert_time_is_exact(browser, lines, received)

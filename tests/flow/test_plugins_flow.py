@@ -98,7 +98,7 @@ async def run_sessions(folder: Path, seed: int, kills: int) -> None:
             async def all_closed() -> bool:
                 return all(closings.count(user) >= len(sent[user]) for user in USERS)
 
-            await eventually(all_closed, 30, "all sessions are closed")
+            await eventually(all_closed, what="all sessions are closed")
             assert_sessions_are_exact(closings, sent)
             ledger = await daemon.settled()
             counts = ledger["destinations"]["sessions"]
@@ -138,7 +138,7 @@ async def test_a_timer_set_anew_at_the_moment_it_is_due_closes_no_session_early(
             async def all_closed() -> bool:
                 return all(closings.count(user) >= len(sent[user]) for user in USERS)
 
-            await eventually(all_closed, 30, "all sessions are closed")
+            await eventually(all_closed, what="all sessions are closed")
             assert_sessions_are_exact(closings, sent)
             assert len(closings.sessions) > 20, "there were sessions to close"
 

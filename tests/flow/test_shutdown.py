@@ -78,7 +78,7 @@ async def ended(daemon: Daemon) -> int:
     async def gone() -> bool:
         return process.poll() is not None
 
-    await eventually(gone, 30, "it ends")
+    await eventually(gone, what="it ends")
     daemon.process = None
     return process.returncode
 
