@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib import import_module
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import router.store.sqlite.connection
 from router.decide.group_readiness import GroupReadiness
-from router.deliver.commit.unit_of_work import UnitOfWork
+from router.deliver.commit.unit_of_work import Outcome, UnitOfWork
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.lane_table import LaneTable
@@ -28,7 +28,7 @@ from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.queries.fates import RELEASED, fate_of
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.retention import Retention, Stored
-from router.vocabulary import LaneMode, Line
+from router.vocabulary import EventState, LaneMode, Line
 from tests.contract.clients import VendorClient
 
 __all__ = ["Delivery", "GroupReadiness", "Lane", "LaneTable", "UnitOfWork", "Writer"]
@@ -149,6 +149,26 @@ def noting_deaths(note: Callable[[str, str], None]) -> Iterator[None]:
         bury(work, delivery, reason, detail)
 
     with patch.object(UnitOfWork, "bury", noted):
+        yield
+
+
+@contextmanager
+def noting_filtered(note: Callable[[str, str], None]) -> Iterator[None]:
+    """`note(destination, message id)` of every event that is filtered, also if a crash takes that back."""
+    settle, settle_live = UnitOfWork.settle, UnitOfWork.settle_live
+
+    def noted(work: UnitOfWork, delivery: Delivery, state: str, *rest: Any) -> None:
+        if state == EventState.FILTERED:
+            note(work._destination, delivery.log_event.message_id)
+        settle(work, delivery, state, *rest)
+
+    def noted_live(work: UnitOfWork, positions: Sequence[int], outcome: Outcome, *rest: Any) -> None:
+        if outcome[0] == EventState.FILTERED:
+            for pos in positions:
+                note(work._destination, work.unsettled[pos].log_event.message_id)
+        settle_live(work, positions, outcome, *rest)
+
+    with patch.object(UnitOfWork, "settle", noted), patch.object(UnitOfWork, "settle_live", noted_live):
         yield
 
 

@@ -212,9 +212,10 @@ def order_kept(events: Sequence[Accepted], received: Sequence[Body], gated: bool
         last[event.key, waits] = max(last.get((event.key, waits), (-1, "")), (place, event.m))
 
 
-def gates_kept(events: Sequence[Accepted], received: Sequence[Body], given: set[str]) -> None:
+def gates_kept(events: Sequence[Accepted], received: Sequence[Body], given: set[str], filtered: set[str]) -> None:
     """Each track went out for a group whose name was settled before, and which the user was known to belong to; or for one
-    that an operator gave. What was settled without being sent may have been so at any time: it is believed."""
+    that an operator gave. What was settled without being sent may have been so at any time: it is believed. So is what was
+    filtered once, and sent by a replay since."""
     by_id = {event.m: event for event in events}
     links = [(e.key, e.fields.get("anonymousId") or e.fields.get("previousId")) for e in events if e.type != "group"]
     linked = {key for key, other in links if key.startswith("u:") and other}
@@ -226,7 +227,9 @@ def gates_kept(events: Sequence[Accepted], received: Sequence[Body], given: set[
             named.add(event.fields["groupId"])
 
     for event in events:
-        unsent = event.early or event.state in ("skipped", "filtered") or event.reason == "dry_run"
+        unsent = (
+            event.early or event.state in ("skipped", "filtered") or event.reason == "dry_run" or event.m in filtered
+        )
         if event.type == "group" and unsent:
             supply(event)
     for body in received:

@@ -52,6 +52,7 @@ class Side:
         self.runner: Runner | None = None
         self.running: asyncio.Task[None] | None = None
         self.buried: set[str] = set()  #: message ids that were dead at any time, also if a crash took that back
+        self.filtered: set[str] = set()  #: and those that were filtered at any time; a replay may have sent them since
         self._made: dict[type[Sim], Destination] = {}
 
     def destination(self) -> Destination:
@@ -306,6 +307,9 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
     def died(name: str, message_id: str) -> None:
         next(side.buried for side in world.sides if side.name == name).add(message_id)
 
+    def filtered(name: str, message_id: str) -> None:
+        next(side.filtered for side in world.sides if side.name == name).add(message_id)
+
     def look(db: sqlite3.Connection, before_ms: int) -> None:
         if world.retention_s:
             world.kept.look(db, [side.name for side in world.sides], before_ms)
@@ -319,6 +323,7 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
             patches.enter_context(inside.network(exchange, VENDOR_URL))
             patches.enter_context(inside.hook_time(HookTime(Random(seed))))
             patches.enter_context(inside.noting_deaths(died))
+            patches.enter_context(inside.noting_filtered(filtered))
             patches.enter_context(inside.before_trimming(look))
             for name, size in tight_bounds(seed).items():
                 patches.enter_context(patch(name, size))
