@@ -8,7 +8,7 @@ from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import page_after, refusal, reply
 from router.admin.pauses import pause_of
 from router.event_search import KEYS, parse_filter, parse_limit
-from router.plugin_host import add_filter_details, is_asked_for
+from router.plugin_host import add_details, is_asked_for
 
 UNSETTLED = ("held", "retrying", "queued")
 """States of an event that a pause of its destination concerns."""
@@ -37,7 +37,7 @@ class Messages:
                 told["pause"] = pause
         if is_asked_for(fates):
             call = await questions.stored_call(message_id, source)
-            add_filter_details(fates, call, {name: runner.destination.filter for name, runner in runners.items()})
+            add_details(fates, call, {name: runner.destination.conditions for name, runner in runners.items()})
         return reply(answer)
 
     async def events(self, request: web.Request) -> web.Response:

@@ -188,9 +188,9 @@ class FromStore:
         async def ask(questions: Queries) -> dict[str, Any] | None:
             answer = await questions.message(message_id, source, await questions.destinations())
             if answer is not None and plugin_host.is_asked_for(answer["destinations"]):
-                filters = {table.name: plugin_host.compile_filter(table) for table in self._tables()}
+                conditions = {table.name: plugin_host.compile_conditions(table) for table in self._tables()}
                 call = await questions.stored_call(message_id, source)
-                plugin_host.add_filter_details(answer["destinations"], call, filters)
+                plugin_host.add_details(answer["destinations"], call, conditions)
             return answer
 
         found: dict[str, Any] | None = self._ask(ask)

@@ -19,6 +19,9 @@ FILTERED = {
     "disabled": "the destination is disabled in config.toml",
     "source": "source {source} is not connected to it (`sources` in config.toml)",
     "integrations": "the event's own `integrations` leave this destination out",
+    "consent": "its user has not given a consent that this destination needs{lacking}",
+    "consent_missing": "it says nothing of consent, and this destination needs it (`consent_missing` in config.toml)",
+    "consent_withdrawn": "while it waited, its user withdrew a consent that this destination needs{lacking}",
     "filter": "the destination's `filter` is not true for it",
     "event_name": "`event_names` in the destination's mapping drops events of this name",
     "filter_drop": "{filter} drops it",
@@ -78,7 +81,7 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
         case "skipped":
             return f"skipped {at}: {_filled(SKIPPED, reason, event)}"
         case "filtered":
-            return f"filtered {at}: {_filled(FILTERED, reason, {**event, 'filter': told.get('detail')})}"
+            return f"filtered {at}: {_filled(FILTERED, reason, {**event, 'detail': told.get('detail')})}"
         case "retrying":
             return f"retrying since {at}: {trouble(reason)}; {_next_attempt(told)}"
         case "queued":
@@ -114,9 +117,10 @@ def timers_of(told: Mapping[str, Any], whose: str) -> str | None:
 
 
 def filter_lines(told: Mapping[str, Any]) -> list[str]:
-    """The expression that keeps an event back, and whether the filters are others by now; nothing for other outcomes."""
+    """The expression that keeps an event back, and whether the configuration is another by now; nothing for other outcomes."""
     if "expression" not in told:
-        return []
+        words = "the consent that this destination needs was changed since; a replay decides by the current one"
+        return [words] if told.get("changed") else []
     shown = " ".join(told["expression"].split())
     if told["reason"] == "event_name" and not told.get("changed"):
         return []
@@ -163,8 +167,11 @@ def _filled(sentences: Mapping[str, str], reason: str, event: Mapping[str, Any])
     """The sentence for a reason. A plugin's own reason is shown as it is."""
     if reason not in sentences:
         return reason
-    title = f'the filter "{event["filter"]}"' if event.get("filter") else "one of its `filters`"
-    return sentences[reason].format(type=event.get("type") or "these", source=event.get("source"), filter=title)
+    detail = event.get("detail")
+    title = f'the filter "{detail}"' if detail else "one of its `filters`"
+    lacking = f": {detail}" if detail else ""
+    type = event.get("type") or "these"
+    return sentences[reason].format(type=type, source=event.get("source"), filter=title, lacking=lacking)
 
 
 def waiting(reason: str, user: str, group_id: str | None) -> str:

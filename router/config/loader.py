@@ -73,6 +73,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     _check_names(draft, sources)
     _check_names(draft, destinations)
     _check_sources(draft, {str(table.get("name")) for _, table in sources})
+    _check_consent(draft)
     _check_filters(draft)
     _check_mappings(draft)
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
@@ -160,6 +161,15 @@ def _check_sources(draft: Draft, names: set[str]) -> None:
         draft.warnings.append(
             ConfigWarning("", "source", "there is no source, so no event is accepted; add [[source]]")
         )
+
+
+def _check_consent(draft: Draft) -> None:
+    """Keys that say how consent is asked mean nothing where it is not asked."""
+    for where, table in draft.destinations:
+        for key in ("consent_missing", "consent_updates"):
+            if table.consent is None and key in table.model_fields_set and not draft.has_problem(f"{where}.consent:"):
+                words = 'means nothing without consent; add e.g. consent = ["marketing"], or leave it out'
+                draft.problems.append(f"{where}.{key}: {words}")
 
 
 def _check_filters(draft: Draft) -> None:

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from router.config.consent_need import ConsentNeed
 from router.config.filter_tables import FilterTable
 from router.config.section import Section
 from router.config.units import Address, Bytes, Listen, OptionalRate, Rate, Seconds
@@ -428,6 +429,23 @@ class DestinationConfig(Section):
         description="Additional names of this destination in an event's `integrations` object. Its own name and the plugin's"
         " names always count.",
         examples=[["Braze EU"]],
+    )
+    consent: ConsentNeed = Field(
+        default=None,
+        description="Ids of the consent categories that an event must give: all of a list, or one of `any`. Not set: no consent"
+        " is needed. See [consent](consent.md).",
+        examples=[["marketing"]],
+    )
+    consent_missing: Literal["allow", "block"] = Field(
+        default="allow",
+        description="What becomes of an event that says nothing of consent: `allow` sends it, `block` makes it `filtered`"
+        " (`consent_missing`). Only with `consent`.",
+        examples=["block"],
+    )
+    consent_updates: StrictBool = Field(
+        default=False,
+        description='`true`: "Segment Consent Preference Updated" is sent whatever it says. Only with `consent`.',
+        examples=[True],
     )
     filter: str = Field(
         default="",

@@ -60,6 +60,10 @@ class Draft:
         self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems
 
+    def has_problem(self, start: str) -> bool:
+        """Whether a problem that begins like this was found."""
+        return any(problem.startswith(start) for problem in self.problems)
+
     def tables(self, raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each `[[key]]` with its place in the file."""
         found = raw.get(key, [])

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from router.consent import UPDATED, fault_of
 from router.errors import InvalidCall, TooLarge
 from router.event import (
     HAS_PROPERTIES,
@@ -163,6 +164,8 @@ class Single:
             item = self._item or _read_loosely(self._body, self.notes, self._type)
             user_key = _user_key(self._type, item)
             message_id = _message_id(item)
+            if item.event == UPDATED:
+                _check_preferences(self._type, self._body, None)
         except InvalidCall as refusal:
             return [], [_discard(source, received_at, refusal, self._body, self._type)]
         assigned = None if message_id else new_id()
@@ -225,6 +228,8 @@ class Batch:
                 body, type, item = _read_item(body, self._types, self.notes)
                 user_key = _user_key(type, item)
                 message_id = _message_id(item)
+                if item.event == UPDATED:
+                    _check_preferences(type, body, self._envelope.context)
             except InvalidCall as refusal:
                 discards.append(_discard(source, received_at, refusal, body))
                 continue
@@ -326,6 +331,17 @@ def _user_key(type: str, item: _Item) -> str:
     if type == "group":
         return f"g:{group_id}"
     raise InvalidCall("id_required", "the call needs userId or anonymousId")
+
+
+def _check_preferences(type: str, body: bytes, shared: Raw | None) -> None:
+    """The event that tells of changed preferences must carry them. `shared`: the context of its batch. Raises InvalidCall."""
+    if type != "track":
+        return
+    call = decode_json(body)
+    own = call.get("context") if isinstance(call, dict) else None
+    context = {**(decode_json(shared) if shared is not None else {}), **(own if isinstance(own, dict) else {})}
+    if fault := fault_of(context):
+        raise InvalidCall("consent_invalid", f'{fault}; "{UPDATED}" must carry the preferences of its user')
 
 
 def _message_id(item: _Item) -> str | None:

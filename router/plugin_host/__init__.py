@@ -7,28 +7,37 @@ A plugin's fault, or a setting it refuses, is a problem of the file. All problem
 """
 
 from router.plugin_host.discovery import Found, available, find
-from router.plugin_host.event_filter import REASONS as FILTER_REASONS
 from router.plugin_host.event_filter import EventFilter, Stopped, compile_filter
 from router.plugin_host.exchange import shown_answer, shown_request
 from router.plugin_host.factory import Destination, build, build_one, read, with_new_instance
-from router.plugin_host.filter_detail import add_filter_details, is_asked_for
+from router.plugin_host.kept_back import (
+    KEEPING_BACK,
+    Conditions,
+    add_details,
+    compile_conditions,
+    compile_consent,
+    is_asked_for,
+)
 from router.plugin_host.preview import preview
 from router.plugin_host.redaction import Redactor
 from router.plugin_host.validation import HOOKS, MAPPING_HOOKS
 
 __all__ = [
-    "FILTER_REASONS",
     "HOOKS",
+    "KEEPING_BACK",
     "MAPPING_HOOKS",
+    "Conditions",
     "Destination",
     "EventFilter",
     "Found",
     "Redactor",
     "Stopped",
-    "add_filter_details",
+    "add_details",
     "available",
     "build",
     "build_one",
+    "compile_conditions",
+    "compile_consent",
     "compile_filter",
     "find",
     "is_asked_for",

@@ -22,6 +22,7 @@ from router.config import (
     no_group_calls,
     problems_of,
 )
+from router.consent import Requirement
 from router.errors import ConfigError, PluginError
 from router.plugin import API_VERSION, Batch, Group, Settings, UserId
 from router.plugin_host import deprecated_settings
@@ -29,6 +30,7 @@ from router.plugin_host.discovery import Found, find
 from router.plugin_host.event_filter import EventFilter, compile_filter
 from router.plugin_host.event_mapping import MappingTable, compile_mapping
 from router.plugin_host.hook_watch import HookWatch
+from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
 from router.plugin_host.value_rules import Hasher, hasher_of
@@ -56,10 +58,16 @@ class Destination:
     hooks: Mapping[str, Callable[..., Any]] = field(repr=False)  #: implemented ones; parameters in the contract's order
     redactor: Redactor = field(repr=False)
     mapping: MappingTable | None = field(repr=False)  #: None: events go to the plugin as they are
+    consent: Requirement | None = field(default=None, repr=False)  #: None: no consent is asked for
     filter: EventFilter | None = field(default=None, repr=False)  #: None: all events go on, as they are
     hasher: Hasher | None = field(default=None, repr=False)  #: None: its mapping hashes nothing
     without_context: frozenset[str] = frozenset()  #: mapping hooks that do not ask for the Context
     watch: HookWatch = field(default_factory=HookWatch, repr=False)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What it asks of an event."""
+        return Conditions(self.consent, self.filter)
 
     @property
     def needs_restart(self) -> bool:
@@ -243,6 +251,7 @@ def _assemble(
         redactor=Redactor(secrets),
         mapping=compile_mapping(table.mapping, requires, hasher),
         hasher=hasher if table.mapping.hash else None,
+        consent=compile_consent(table),
         filter=compile_filter(table),
         without_context=without_context(instance),
     )

@@ -35,7 +35,7 @@ from router.plugin import (
     hookimpl,
     json_request,
 )
-from router.plugin_host import Destination, Redactor, compile_filter
+from router.plugin_host import Destination, Redactor, compile_consent, compile_filter
 from router.plugin_host.event_mapping import compile_mapping
 from router.plugin_host.validation import bind, check_facts, without_context
 from tests.contract.accepting import accept
@@ -231,6 +231,7 @@ def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: An
         hooks=bind(instance, name),
         redactor=Redactor(()),
         mapping=compile_mapping(config.mapping, instance.requires),
+        consent=compile_consent(config),
         filter=compile_filter(config),
         without_context=without_context(instance),
     )

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 from router.cli import app
 from router.cli.help import parts
 from router.config import model
+from router.config.consent_need import parse_need
 from router.config.units import Listen, Rate, parse_duration, parse_listen, parse_rate, parse_size
 from router.daemon.reload import NEED_RESTART
 from router.plugin_host import find
@@ -51,6 +52,7 @@ UNITS: dict[Callable[..., Any], str] = {
     parse_size: "size",
     parse_rate: "rate",
     parse_listen: "host:port",
+    parse_need: "list of text or table",
 }
 DURATIONS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 SIZES = (("GB", 10**9), ("MB", 10**6), ("KB", 10**3), ("B", 1))

@@ -55,7 +55,8 @@ def with_key(table: str, key: str, value: str) -> str:
         "[admin]": secret if key == "listen" else "",
         "[[source]]": 'name = "website"\nwrite_key = "k"\n'
         + ('kind = "segment-webhook"\n' if key == "secrets" else ""),
-        "[[destination]]": 'name = "braze"\nplugin = "braze"\n',
+        "[[destination]]": 'name = "braze"\nplugin = "braze"\n'
+        + ('consent = ["marketing"]\n' if key.startswith("consent_") else ""),
         "[store]": 'retention = "30d"\n' if key == "dedupe_window" else "",
     }
     before = "\n".join(line for line in lines.get(table, "").splitlines() if not line.startswith(f"{key} ="))

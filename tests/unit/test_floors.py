@@ -24,6 +24,7 @@ FLOORS = (
         "traits",
         "input_warnings",
         "filters",
+        "consent",
         "runtime_file",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},

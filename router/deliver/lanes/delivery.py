@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from router.consent import Withheld
 from router.plugin import Event, Item
 from router.plugin_host import Stopped
 from router.store import ORDER_KEY_STEP, LogRow, ParkedRow
@@ -47,7 +48,9 @@ class Delivery:
         "announcement", "as_of", "event", "items", "lane", "log_event", "max_batch", "pos", "row", "stopped", "waits",
     )  # fmt: skip
 
-    stopped: Stopped | None  #: what keeps it back; set where the destination has filters, once the event is opened
+    stopped: (
+        Withheld | Stopped | None
+    )  #: what keeps it back; set where the destination asks for consent or has filters, once it is opened
 
     def __init__(self, log_event: LogRow | ParkedRow, lane: Lane | None = None) -> None:
         self.log_event = log_event

@@ -1,6 +1,7 @@
-"""Where a destination has filters: they are asked when an event is opened, also one that was mapped before and is tried again.
+"""Where a destination asks for consent or has filters: they are asked when an event is opened, also one that was mapped before and
+is tried again.
 
-A destination without filters is served by the Preparer itself and runs nothing of this.
+A destination without either is served by the Preparer itself and runs nothing of this.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from router.consent import Withheld
 from router.decide.decide import Settled, decide_source, wanted
 from router.decide.group_readiness import GroupReadiness
 from router.deliver.lanes.delivery import Announcement, Delivery
@@ -29,41 +31,44 @@ def make_preparer(
     mapper: Mapper,
     input_warnings: InputWarnings | None = None,
 ) -> Preparer:
-    """The Preparer of a destination: one that asks its filters, if it has any."""
-    kind = Preparer if destination.filter is None else FilteringPreparer
+    """The Preparer of a destination: one that asks for consent and its filters, if it has any."""
+    kind = Preparer if destination.consent is None and destination.filter is None else FilteringPreparer
     return kind(destination, directory, readiness, mapper, input_warnings)
 
 
 class FilteringPreparer(Preparer):
-    """Asks the filters of one destination before anything else is asked about an event that is connected to it."""
+    """Asks for consent, and the filters of one destination, before anything else is asked about an event that is connected to it."""
 
     def _prepare_alone(self, delivery: Delivery) -> PreparedTurn:
         return self._kept_back(delivery) or super()._prepare_alone(delivery)
 
     def _kept_back(self, delivery: Delivery) -> PreparedTurn | None:
-        """The turn of an event that the filters keep back. What comes before them in the order of reasons is asked first."""
+        """The turn of an event that is kept back. What comes before that in the order of reasons is asked first: the event's own
+        `integrations` come behind consent and before the filters."""
         destination, log_event = self._destination, delivery.log_event
         if log_event.type == WAKE or decide_source(log_event.source, destination) is not None:
             return None
-        event = self.open(delivery)
-        if delivery.stopped is None:
+        event, stopped = self.open(delivery), delivery.stopped
+        if stopped is None:
             return None
-        if delivery.items is None and not wanted(event.payload.get("integrations"), destination.names):
+        is_filter = not isinstance(stopped, Withheld)
+        if is_filter and delivery.items is None and not wanted(event.payload.get("integrations"), destination.names):
             return None
-        return PreparedTurn(Settled(EventState.FILTERED, delivery.stopped.reason))
+        return PreparedTurn(Settled(EventState.FILTERED, stopped.reason))
 
     def open(self, delivery: Delivery) -> Event:
-        """The event, as this destination's plugin sees it, with the answer of the filters."""
+        """The event, as this destination's plugin sees it, with what consent and the filters say."""
         if delivery.event is not None:
             return delivery.event
-        filters, mapping = self._destination.filter, self._destination.mapping
-        assert filters is not None
-        event = self._opened(delivery)
+        mapping, (consent, filters) = self._destination.mapping, self._destination.conditions
+        shown = event = self._opened(delivery)
         call = _as_accepted(event, delivery)
-        delivery.stopped = filters.stopped(call)
+        delivery.stopped = consent.withheld(call) if consent is not None else None
         if event.type == "group":
             delivery.announcement = told_by(delivery, event)
-        shown = filters.changed(event, call)
+        if filters is not None:
+            delivery.stopped = delivery.stopped or filters.stopped(call)
+            shown = filters.changed(event, call)
         delivery.event = shown if mapping is None else mapping.event(shown)
         return delivery.event
 

@@ -39,7 +39,7 @@ class EventOutcomes:
         self.announce(delivery)
 
     def keep_back(self, delivery: Delivery, reason: str) -> None:
-        """A filter of the operator keeps it from here: a group call does not count as this destination's, as if it had been refused."""
+        """A filter, or want of consent, keeps it from here: a group call does not count as this destination's, as if it had been refused."""
         if self._is_gated:
             announcement = delivery.announcement
             if announcement is not None and (announcement.is_asked_for or self._readiness.is_remembered(delivery.pos)):

@@ -13,7 +13,7 @@ from router.deliver.send.batcher import Batcher
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.status_changes import StatusChanges
 from router.plugin import Pause, Reject, RetryLater, Skip
-from router.plugin_host import FILTER_REASONS, preview
+from router.plugin_host import KEEPING_BACK, preview
 from router.store import AttemptRow
 from router.vocabulary import EventState, Line
 
@@ -44,7 +44,7 @@ class TurnHandler:
                 self._lines.line("decision_made", delivery, outcome=state, reason=reason)
                 if state == EventState.FILTERED:
                     self._context.meter.filtered[reason] += 1
-                if state == EventState.FILTERED and reason in FILTER_REASONS:
+                if state == EventState.FILTERED and reason in KEEPING_BACK:
                     self._outcomes.keep_back(delivery, reason)
                 else:
                     self._outcomes.settle(delivery, state, reason)

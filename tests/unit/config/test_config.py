@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +68,13 @@ def test_shipped_config_loads_without_any_secret_and_warns_of_each(shipped: Path
     assert config.admin.token is None
 
 
+def uncommented(words: str) -> str:
+    """With the keys that stand there as comments, since they mean something only where they are set."""
+    return re.sub(r"(?m)^#(?=\w+ = )", "", words)
+
+
 def test_shipped_config_holds_every_key_there_is(shipped: Path) -> None:
-    raw = tomllib.loads(shipped.read_text(encoding="utf-8"))
+    raw = tomllib.loads(uncommented(shipped.read_text(encoding="utf-8")))
     source, destination = raw["source"][0], raw["destination"][0]
     shown: dict[type[BaseModel], Any] = {
         ServerConfig: raw["server"],

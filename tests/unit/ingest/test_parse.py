@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.consent import UPDATED
 from router.errors import InvalidCall
 from router.event import TYPES, Call, Discard, normalize_event
 from router.ingest.limits import MAX_BATCH_ITEMS, MAX_DEPTH, MAX_ITEM_BYTES
@@ -162,7 +163,38 @@ DISCARDED = [
     ({"type": "page", "userId": "u", "messageId": "m" * 101}, "message_id_too_long"),
     ({"type": "page", "userId": "a\x00b"}, "invalid_id"),
     ({"type": "group", "userId": "u", "groupId": "\x00"}, "invalid_id"),
+    ({"type": "track", "userId": "u", "event": UPDATED}, "consent_invalid"),
+    ({"type": "track", "userId": "u", "event": UPDATED, "context": {"consent": {"categoryPreferences": {"a": 1}}}}, "consent_invalid"),
+    ({"type": "track", "userId": 7, "event": UPDATED, "context": []}, "consent_invalid"),
 ]
+
+
+CHANGED = {"type": "track", "userId": "u", "event": UPDATED}
+CONSENT = {"consent": {"categoryPreferences": {"ads": False}}}
+
+
+class TestChangedPreferences:
+    def test_a_good_one_is_a_call_like_any_other(self) -> None:
+        call = {**CHANGED, "context": CONSENT}
+        for calls, discards in (batch(call), single("track", call)):
+            assert ([call.type for call in calls], discards) == (["track"], [])
+
+    def test_the_preferences_may_stand_in_the_context_of_the_batch(self) -> None:
+        calls, _ = parse_batch(as_bytes({"context": CONSENT, "batch": [CHANGED]})).calls("website", NOW, None)
+        assert len(calls) == 1
+
+    def test_an_own_object_replaces_that_of_the_batch(self) -> None:
+        call = {**CHANGED, "context": {"consent": {}}}
+        calls, discards = parse_batch(as_bytes({"context": CONSENT, "batch": [call]})).calls("website", NOW, None)
+        assert (calls, discards[0].code) == ([], "consent_invalid")
+
+    def test_the_fault_is_told_with_its_field(self) -> None:
+        _, (discard,) = single("track", CHANGED)
+        assert discard.message.startswith("context.consent.categoryPreferences is missing")
+
+    def test_no_other_event_is_checked(self) -> None:
+        for other in ({**CHANGED, "event": "Opened"}, {**CHANGED, "type": "page"}, {**CHANGED, "type": "identify"}):
+            assert batch(other)[1] == []
 
 
 class TestDiscarded:

@@ -1,0 +1,64 @@
+"""Consent in a real daemon: every worked case, then `why`, the metrics, the door, a reload and a replay."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.flow.harness import Daemon, destination
+from tests.unit.consent.consent_cases import CASES
+
+UPDATE = "Segment Consent Preference Updated"
+
+
+def settings() -> dict[str, dict[str, Any]]:
+    """A table for each distinct setting of the cases, by its text. The name of the case becomes one more name in `integrations`."""
+    distinct = {json.dumps(case.destination, sort_keys=True): case.destination for case in CASES}
+    return {
+        text: {**table, "name": f"{table['name']}-{number}", "integrations": [table["name"]]}
+        for number, (text, table) in enumerate(distinct.items())
+    }
+
+
+async def test_every_case_says_the_same_in_the_daemon_and_a_reload_asks_again(tmp_path: Path) -> None:
+    tables = settings()
+    destinations = [
+        destination(plugin="file", settings={"path": tmp_path / "out.jsonl"}, **table) for table in tables.values()
+    ]
+    async with Daemon(tmp_path, destinations) as daemon:
+        bad = {"type": "track", "event": UPDATE, "userId": "u", "messageId": "bad"}
+        await daemon.batch([*({**case.call, "messageId": f"case-{case.n}"} for case in CASES), bad])
+        await daemon.settled()
+
+        found = {}
+        for case in CASES:
+            state, reason = await daemon.fate(
+                f"case-{case.n}", tables[json.dumps(case.destination, sort_keys=True)]["name"]
+            )
+            found[case.n] = ("go", "") if state == "delivered" else (state, reason)
+        assert found == {case.n: case.expected for case in CASES}
+
+        [discard] = (await daemon.get("/api/discards"))["items"]
+        assert (discard["code"], discard["message_id"]) == ("consent_invalid", "bad")
+        assert "context.consent.categoryPreferences" in discard["message"]
+
+        both = next(table["name"] for table in tables.values() if table.get("consent") == ["ad", "analytics"])
+        refused = (await daemon.message("case-11"))["destinations"][both]
+        told = {key: refused[key] for key in ("state", "reason", "detail", "changed")}
+        assert told == {"state": "filtered", "reason": "consent", "detail": "analytics", "changed": False}
+        async with aiohttp.ClientSession() as session, session.get(f"{daemon.admin_url}/metrics") as answer:
+            page = await answer.text()
+        counted = f'segment_router_destination_filtered_events_total{{destination="{both}",reason="consent"}}'
+        assert any(line.startswith(counted) and not line.endswith(" 0.0") for line in page.splitlines())
+
+        for table in daemon.destinations:
+            if table["name"] == both:
+                table["consent"] = ["ad"]
+        daemon.write_config()
+        await daemon.reload()
+        assert (await daemon.message("case-11"))["destinations"][both]["changed"] is True
+        await daemon.admin("POST", f"/api/destinations/{both}/replay", {"message_id": "case-11"})
+        await daemon.becomes("case-11", both, "delivered", "")
