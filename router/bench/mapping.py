@@ -1,5 +1,5 @@
 """What mapping costs: the plugins that come along, fed with a mix of events on one core, beside plain JSON and a delivery;
-and what a filter costs, asked of the same events once they are open.
+and what a filter and a need of consent cost, asked of the same events once they are open.
 
 Counted is what a worker does with an event between reading its row and sending: open it, call the hooks, encode the items as
 they are stored, build the request. What the router does around it (decisions, lanes, commits) is in the figure of the daemon.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from statistics import median
 from typing import Any
@@ -26,9 +26,10 @@ from router.bench.stores import Stored
 from router.bench.workload import USERS, random_id, track_call, user_id
 from router.clock import to_iso
 from router.config import DestinationConfig
+from router.consent import Need
 from router.event import Envelope, normalize_event
 from router.plugin import Batch, Context, Item, Profile, Reject, Skip
-from router.plugin_host import compile_filter, find
+from router.plugin_host import compile_consent, compile_filter, find
 from router.plugin_host.validation import bind
 
 PLUGINS = ("braze", "clientsuccess", "freshsuccess")
@@ -38,6 +39,10 @@ REFERENCE = "JSON decoded and encoded"
 FILTER = "a filter"
 EXPRESSION = "type = 'track' and event != 'Heartbeat' and properties.total > 10 and !contains( context.traits.email, '@acme.com' )"
 """As filters usually are: the type, a name, a number, and people to leave out."""
+
+CONSENT = "a need of consent"
+PREFERENCES = {"analytics": True, "functional": True, "advertising": False, "personalisation": True}
+"""As consent tools usually write them: four categories, in each event."""
 
 Row = tuple[str, str, bytes]
 """Type, message id and stored body of an event."""
@@ -78,9 +83,11 @@ def _row(chance: random.Random, type: str, **changes: Any) -> Row:
 
 def map_events(plugin: str, seconds: float) -> Stored:
     """Map the mix again and again for this long. Without a plugin: decode and encode the same events; with FILTER in its
-    place: ask a filter of them."""
-    rows = mixed_events()
-    work = _filterer(rows) if plugin == FILTER else _mapper(plugin, rows) if plugin else lambda: _recode(rows)
+    place: ask a filter of them; with CONSENT: ask for two categories."""
+    rows, conditions = mixed_events(), {FILTER: _filterer, CONSENT: _consent_asker}
+    work = (
+        conditions[plugin](rows) if plugin in conditions else _mapper(plugin, rows) if plugin else lambda: _recode(rows)
+    )
     work()  # caches fill before the clock runs
     rounds, before = 0, read_usage(os.getpid(), (os.getpid(), os.getppid()))
     while not rounds or time.perf_counter() - before.at < seconds:
@@ -99,14 +106,33 @@ def _recode(rows: list[Row]) -> None:
 def _filterer(rows: list[Row]) -> Callable[[], None]:
     filters = compile_filter(DestinationConfig(name="bench", plugin="bench", filter=EXPRESSION))
     assert filters is not None
-    calls = [normalize_event("bench", type, m, RECEIVED_MS, body).payload for type, m, body in rows]
-    stopped = filters.stopped
+    calls, stopped = _opened(rows), filters.stopped
 
     def work() -> None:
         for accepted in calls:
             stopped(accepted)
 
     return work
+
+
+def _consent_asker(rows: list[Row]) -> Callable[[], None]:
+    consent = compile_consent(
+        DestinationConfig(name="bench", plugin="bench", consent=Need(("analytics", "functional")))
+    )
+    assert consent is not None
+    calls, withheld = _opened(rows), consent.withheld
+    for accepted in calls:
+        accepted["context"]["consent"] = {"categoryPreferences": dict(PREFERENCES)}
+
+    def work() -> None:
+        for accepted in calls:
+            withheld(accepted)
+
+    return work
+
+
+def _opened(rows: list[Row]) -> list[Mapping[str, Any]]:
+    return [normalize_event("bench", type, m, RECEIVED_MS, body).payload for type, m, body in rows]
 
 
 def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
@@ -149,20 +175,23 @@ def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
 def mapping(plan: Plan) -> Outcome:
     """Each plugin on one core, beside plain JSON of the same events and beside a daemon that delivers."""
     plain: list[Stored] = []
-    filtered: list[Stored] = []
+    asked: dict[str, list[Stored]] = {FILTER: [], CONSENT: []}
     mapped: dict[str, list[Stored]] = {name: [] for name in PLUGINS}
     courses: list[Course] = []
     for number in range(plan.rounds):
         plan.progress(f"mapping {number + 1}/{plan.rounds}")
         plain.append(_mapped("", plan))
-        filtered.append(_mapped(FILTER, plan))
+        for name, runs in asked.items():
+            runs.append(_mapped(name, plan))
         for name, runs in mapped.items():
             runs.append(_mapped(name, plan))
         courses.append(run_scenario(plan, SCENARIOS[0], seed=number))
     lines = [
         line("mapping", name, runs, plain, REFERENCE, **{"us an event": _us(runs)}) for name, runs in mapped.items()
     ]
-    lines.append(line("mapping", FILTER, filtered, plain, REFERENCE, **{"us an event": _us(filtered)}))
+    lines += [
+        line("mapping", name, runs, plain, REFERENCE, **{"us an event": _us(runs)}) for name, runs in asked.items()
+    ]
     lines.append(line("mapping", REFERENCE, plain, (), "", **{"us an event": _us(plain)}))
     lines.append(_delivered(courses, mapped))
     return Outcome(lines, [f"mapping: {problem}" for course in courses for problem in course.problems])

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from router.cli.consent_advice import consent_advice
 from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
@@ -22,18 +23,20 @@ else:
 def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> None:
     """Check config.toml and the plugins it names, and show what is configured.
 
-    Every problem is told at once, each with the key, the reason and the remedy. Needs no daemon.
+    Every problem is told at once, each with the key, the reason and the remedy. Needs no daemon. The categories under `consent`
+    are compared with those that stored events name.
 
     Examples:
         check
         check --config /etc/segment-router/config.toml
     """
     loaded, destinations = plugin_host.read(config, *operator_of(config))
-    found = _described(loaded, destinations)
+    warnings = [*loaded.warnings, *consent_advice(loaded)]
+    found = _described(loaded, destinations) | {"warnings": [warning._asdict() for warning in warnings]}
     if as_json:
         say_json(found)
         return
-    warn(*(f"warning: {warning}" for warning in loaded.warnings))
+    warn(*(f"warning: {warning}" for warning in warnings))
     say(f"{config} is good.", "")
     say_table(
         ["source", "enabled", "write keys", "strict"],
@@ -57,6 +60,10 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
     )
     changes = [[row["name"], *change] for row in found["destinations"] for change in _changes(row["mapping"])]
     filters = [[row["name"], *one] for row in found["destinations"] for one in _filters(row)]
+    consent = [[row["name"], *_consent(row)] for row in found["destinations"] if row["consent"]]
+    if consent:
+        say("")
+        say_table(["destination", "consent", "if nothing is said", "reported changes"], consent, wrap=["consent"])
     if filters:
         say("")
         say_table(["destination", "filter", "title", "expression"], filters)
@@ -82,6 +89,9 @@ def _described(config: Config, destinations: list[Destination]) -> dict[str, Any
                 "requires": {
                     kind: [need for rule in rules for need in _needs(rule)] for kind, rules in d.requires.items()
                 },
+                "consent": {("any" if need.is_any else "all"): list(need.ids)} if (need := d.config.consent) else None,
+                "consent_missing": d.config.consent_missing,
+                "consent_updates": d.config.consent_updates,
                 "filter": d.config.filter,
                 "filters": [
                     {"title": table.title, "if": table.condition, "actions": [_action(a) for a in table.actions]}
@@ -92,7 +102,6 @@ def _described(config: Config, destinations: list[Destination]) -> dict[str, Any
             }
             for d in destinations
         ],
-        "warnings": [warning._asdict() for warning in config.warnings],
     }
 
 
@@ -123,6 +132,13 @@ def _shown(key: str, value: Any) -> str:
     if key == "event_names" and value is False:
         return "(dropped)"
     return value if key in ("event_names", "rename", "type") else json.dumps(value, ensure_ascii=False)
+
+
+def _consent(config: dict[str, Any]) -> list[str]:
+    """What a destination needs, what becomes of an event without any preferences, and of one that reports a change."""
+    ((how, ids),) = config["consent"].items()
+    missing = "sent" if config["consent_missing"] == "allow" else "filtered"
+    return [f"{how}: {', '.join(ids)}", missing, "sent always" if config["consent_updates"] else "as any event"]
 
 
 def _filters(config: dict[str, Any]) -> list[list[str]]:

@@ -15,6 +15,7 @@ from router.store.rows import DeadLetterFilter, EventQuery, Waits
 from router.store.sqlite.connection import Connection, open_reader
 from router.store.sqlite.held_counts import add_up, count_page
 from router.store.sqlite.migrations import SCHEMA
+from router.store.sqlite.queries.consent_ids import ConsentIds
 from router.store.sqlite.queries.dead_letters import dead_letters
 from router.store.sqlite.queries.destinations import destinations, left_over
 from router.store.sqlite.queries.discards import discards
@@ -83,6 +84,13 @@ class Queries:
     async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
         """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
         return await self._ask(left_over, configured)
+
+    async def consent_ids(self, most: int) -> ConsentIds:
+        """The categories of consent that the newest events name, of so many at most."""
+        search = ConsentIds(most)
+        while not search.is_over:
+            await self._ask(search.look_on)
+        return search
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
         """Raises StoreError where the disk or a lock refuses the reading."""
