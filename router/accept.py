@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from router.directory import facts
+from router.directory import facts, facts_with_consent
 from router.errors import StoreError, StoreFull
 from router.event import Call, Discard, show_user_key
 from router.logger import Log, event_fields
@@ -15,8 +15,10 @@ from router.store import EventLog
 class Acceptor:
     """Between ingestion and the store."""
 
-    def __init__(self, event_log: EventLog, log: Log) -> None:
+    def __init__(self, event_log: EventLog, log: Log, *, follow: bool = False) -> None:
+        """`follow`: the preferences that calls carry are told to the directory."""
         self._event_log, self._log = event_log, log
+        self._facts = facts_with_consent if follow else facts
         self._full = False
 
     def accept_soon(
@@ -29,7 +31,7 @@ class Acceptor:
         """
         try:
             self._event_log.append_soon(
-                calls, [facts(call) for call in calls], discards, partial(self._stored, calls, discards, on_done)
+                calls, [self._facts(call) for call in calls], discards, partial(self._stored, calls, discards, on_done)
             )
         except StoreError as error:
             self._note_failure(error)

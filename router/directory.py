@@ -18,6 +18,10 @@ FOLDED = frozenset({"identify", "group", "alias"})
 """The only call types that tell the directory anything; no other body is opened for it."""
 
 
+MAX_CATEGORIES, MAX_CATEGORY = 100, 100
+"""What is followed of the consent in one event: so many categories, with ids of so many characters."""
+
+
 def facts(call: Call) -> DirectoryUpdate | None:
     """What a call tells of users, groups, memberships and links; None for most."""
     if call.type not in FOLDED:
@@ -33,6 +37,33 @@ def facts(call: Call) -> DirectoryUpdate | None:
         previous, user_key = event.previous_id, f"u:{event.user_id}"
         return DirectoryUpdate(call.user_key, link=(f"a:{previous}", user_key), former=f"u:{previous}")
     return None
+
+
+def facts_with_consent(call: Call) -> DirectoryUpdate | None:
+    """The same with the preferences that a call carries, and who says them. Only for this other bodies are opened."""
+    told = facts(call)
+    if told is not None:
+        told.follows_consent = True
+    if call.user_key.startswith("g:") or not (b"categoryPreferences" in call.body or b"\\u" in call.body):
+        return told
+    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    preferences = _preferences(event)
+    if not preferences:
+        return told
+    told = told or DirectoryUpdate(call.user_key)
+    told.preferences = preferences
+    told.preferences_of = (call.user_key, *([f"a:{event.anonymous_id}"] if event.anonymous_id else ()))
+    return told
+
+
+def _preferences(event: Event) -> dict[str, bool]:
+    """The first categories of an event's `categoryPreferences`, and whether each is given; of RudderStack's lists nothing."""
+    consent = event.payload["context"].get("consent")
+    named = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    if not isinstance(named, dict):
+        return {}
+    kept = [id for id in named if id and len(id) <= MAX_CATEGORY][:MAX_CATEGORIES]
+    return {id: named[id] is True for id in kept}
 
 
 class EffectiveGroup(msgspec.Struct, frozen=True):

@@ -89,7 +89,7 @@ async def map_samples(destination: Destination) -> dict[str, dict[str, Any]]:
     work = UnitOfWork(destination.name, "", cursor, SystemClock(), lambda: None)
     plugin_state = PluginState(_NoState(), work)
     mapper = Mapper(destination, plugin_state, readiness.is_refused, lambda reason, **numbers: warnings.append(reason))
-    preparer = make_preparer(destination, _Directory(), readiness, mapper)
+    preparer = make_preparer(destination, _Directory(), readiness, mapper, SystemClock().now_ms)
     found = {}
     for pos, type in enumerate(CALLS, start=1):
         call = sample_call(type, source)
@@ -120,6 +120,12 @@ class _Directory:
             companies={GROUP.id: GroupProfile(GROUP.traits, dict.fromkeys(GROUP.traits, 0))},
             memberships={key: [Membership(0, GROUP.id, 0)]},
         )
+
+    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
+        return {}
+
+    async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
+        return []
 
 
 class _NoState:

@@ -20,6 +20,7 @@ from router.config.model import (
     AdminConfig,
     Config,
     ConfigWarning,
+    ConsentConfig,
     LogConfig,
     MappingConfig,
     ServerConfig,
@@ -28,7 +29,7 @@ from router.config.model import (
 from router.config.partial import Draft, Operator
 from router.errors import ConfigError
 
-KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "source", "destination")
+KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "source", "destination")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -63,6 +64,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     store = draft.section(StoreConfig, raw.get("store", {}), "store")
     log = draft.section(LogConfig, raw.get("log", {}), "log")
     draft.read_privacy(raw.get("privacy", {}))
+    draft.consent = draft.section(ConsentConfig, raw.get("consent", {}), "consent") or draft.consent
     sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
     for where, table in sources:
         draft.source(where, table)
@@ -89,6 +91,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
             store=store,
             log=log,
             privacy=draft.privacy,
+            consent=draft.consent,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
             warnings=tuple(draft.warnings),

@@ -403,6 +403,17 @@ class PrivacyConfig(Section):
     )
 
 
+class ConsentConfig(Section):
+    """`[consent]`: what is kept of users' consent."""
+
+    follow: StrictBool = Field(
+        default=False,
+        description="`true`: the latest preferences of each user are stored, and decide too before a waiting event is sent. A"
+        " withdrawal stops what waits. See [consent](consent.md#a-user-changes-their-mind).",
+        examples=[True],
+    )
+
+
 class DestinationConfig(Section):
     """One `[[destination]]`. `settings` is the plugin's affair; the secrets in it are already looked up (SecretStr)."""
 
@@ -488,12 +499,13 @@ class Config(Section):
     store: StoreConfig = StoreConfig()
     log: LogConfig = LogConfig()
     privacy: PrivacyConfig = PrivacyConfig()
+    consent: ConsentConfig = ConsentConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
     warnings: tuple[ConfigWarning, ...] = ()
 
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "HoldConfig",
+    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "HoldConfig",
     "Listen", "LogConfig", "MappingConfig", "PrivacyConfig", "Rate", "Section", "ServerConfig", "SourceConfig", "StoreConfig",
 ]  # fmt: skip

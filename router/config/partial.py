@@ -19,6 +19,7 @@ from router.config.model import (
     AdminConfig,
     Config,
     ConfigWarning,
+    ConsentConfig,
     DestinationConfig,
     PrivacyConfig,
     Section,
@@ -56,6 +57,7 @@ class Draft:
         self.sources: list[tuple[str, SourceConfig]] = []
         self.secret_files: dict[str, Path] = {}  #: by the key that names them
         self.privacy = PrivacyConfig()
+        self.consent = ConsentConfig()
         self.privacy_missing = ""  #: why its key is not there, where it was looked up
         self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems

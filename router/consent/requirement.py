@@ -43,6 +43,7 @@ class Requirement(msgspec.Struct, frozen=True):
     need: Need
     blocks_missing: bool = False  #: an event without any preferences does not go on
     sends_updates: bool = False  #: the event that tells of changed preferences goes on whatever it says
+    follows: bool = False  #: the latest preferences of its user are asked too while an event waits
 
     def withheld(self, call: Mapping[str, Any]) -> Withheld | None:
         """Why this call, as it was accepted, does not go on; None: it does."""

@@ -92,6 +92,8 @@ class Daemon:
         self._report_start()
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            if not self._reload.config.consent.follow:
+                await self.store.claims.forget_preferences()
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
             loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log)
             stack.enter_context(loops.watched())
@@ -132,7 +134,7 @@ class Daemon:
     def _ingest(self) -> IngestRunner:
         server = self._reload.config.server
         app = make_app(
-            Acceptor(self.store.log, self._log),
+            Acceptor(self.store.log, self._log, follow=self._reload.config.consent.follow),
             self._sources,
             self._clock,
             trusted_proxies=server.trusted_proxies,

@@ -25,6 +25,7 @@ NEED_RESTART = {
     "store.retention": "store.retention_s",
     "store.dedupe_window": "store.dedupe_window_s",
     "store.min_free": "store.min_free_bytes",
+    "consent.follow": "consent.follow",
     "log.level": "log.level",
     "log.format": "log.format",
     "log.decisions": "log.decisions",

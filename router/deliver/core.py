@@ -11,6 +11,7 @@ from router.deliver.jobs.expiry import Expiry
 from router.deliver.jobs.orphan_repair import OrphanRepair
 from router.deliver.jobs.replay import Replay
 from router.deliver.jobs.timers import Timers
+from router.deliver.jobs.withdrawals import Withdrawals
 from router.deliver.lanes.identity_merge import IdentityMerge
 from router.deliver.lanes.lane_runner import LaneRunner
 from router.deliver.lanes.parked_rows import ParkedRows
@@ -53,7 +54,12 @@ class Core:
         self.mapper = Mapper(destination, plugin_state, state.readiness.is_refused, self.warnings.warn)
         self.mapper.shared_events.is_allowed = not context.is_alone
         self.preparer = make_preparer(
-            destination, context.claim.directory, state.readiness, self.mapper, context.meter.input_warnings
+            destination,
+            context.claim.directory,
+            state.readiness,
+            self.mapper,
+            context.clock.now_ms,
+            context.meter.input_warnings,
         )
         # who may go next
         self.rows = ParkedRows(context, state, self.releases)
@@ -67,3 +73,4 @@ class Core:
         self.expiry = Expiry(context, state, self.rows, self.outcomes, self.releases, context.claim.cursor.disabled)
         self.orphans = OrphanRepair(context, state, self.rows, self.releases)
         self.replay = Replay(context, state, self.rows, self.outcomes)
+        self.withdrawals = Withdrawals(context, state, self.rows, self.preparer, self.turns, self.releases)

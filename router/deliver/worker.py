@@ -152,10 +152,10 @@ class Worker:
             self._end_stuck(now)
             if breaker.tick():
                 core.status.record(True)
-            worked = False
+            worked = await core.withdrawals.look()
             if self._takes_turns():
                 if may_grow := self.context.health.may_grow():
-                    worked = await self._read()
+                    worked |= await self._read()
                 await self._look_at_jobs()
                 if may_grow:
                     worked |= await core.replay.look()

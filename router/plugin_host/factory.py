@@ -103,10 +103,11 @@ class _Surroundings(NamedTuple):
     plugins_dir: Path | None
     state_dir: Path
     hasher: Hasher | None
+    follow: bool  #: [consent] follow
 
 
 def _surroundings_of(draft: Draft) -> _Surroundings:
-    return _Surroundings(draft.plugins_dir, draft.state_dir, hasher_of(draft.privacy))
+    return _Surroundings(draft.plugins_dir, draft.state_dir, hasher_of(draft.privacy), draft.consent.follow)
 
 
 def with_new_instance(destination: Destination) -> Destination:
@@ -128,7 +129,7 @@ def build(config: Config) -> list[Destination]:
     problems: list[str] = []
     places = [f"destination[{index}] ({table.name})" for index, table in enumerate(config.destinations)]
     tables = list(zip(places, config.destinations, strict=True))
-    surroundings = _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy))
+    surroundings = _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy), config.consent.follow)
     destinations = _build_all(tables, surroundings, problems)
     if problems:
         raise ConfigError(problems)
@@ -209,7 +210,7 @@ def _build(where: str, table: DestinationConfig, surroundings: _Surroundings) ->
     found_secrets = {secret for secret in (*_secrets_in(settings), *looked_up) if secret}
     secrets = tuple(sorted(found_secrets, key=lambda s: (-len(s), s)))
     try:
-        return _assemble(table, found, plugin, settings, secrets, surroundings.hasher)
+        return _assemble(table, found, plugin, settings, secrets, surroundings)
     except PluginError as error:
         words = PluginError(Redactor(secrets).text(str(error)))
         raise ConfigError(_plugin_problems(where, table.plugin, words)) from None
@@ -223,7 +224,7 @@ def _assemble(
     plugin: type[Any],
     settings: Settings,
     secrets: tuple[str, ...],
-    hasher: Hasher | None,
+    surroundings: _Surroundings,
 ) -> Destination:
     try:
         instance = plugin(settings)
@@ -249,9 +250,9 @@ def _assemble(
         kinds=_kinds(getattr(instance, "kinds", {"": Batch()}), table.delivery.linger_s),
         hooks=bind(instance, table.name),
         redactor=Redactor(secrets),
-        mapping=compile_mapping(table.mapping, requires, hasher),
-        hasher=hasher if table.mapping.hash else None,
-        consent=compile_consent(table),
+        mapping=compile_mapping(table.mapping, requires, surroundings.hasher),
+        hasher=surroundings.hasher if table.mapping.hash else None,
+        consent=compile_consent(table, follow=surroundings.follow),
         filter=compile_filter(table),
         without_context=without_context(instance),
     )

@@ -24,11 +24,11 @@ class Conditions(NamedTuple):
     filter: EventFilter | None
 
 
-def compile_consent(config: DestinationConfig) -> Requirement | None:
-    """The consent that a destination needs; None where it needs none."""
+def compile_consent(config: DestinationConfig, *, follow: bool = False) -> Requirement | None:
+    """The consent that a destination needs; None where it needs none. `follow`: [consent] follow is on."""
     if config.consent is None:
         return None
-    return Requirement(config.consent, config.consent_missing == "block", config.consent_updates)
+    return Requirement(config.consent, config.consent_missing == "block", config.consent_updates, follow)
 
 
 def compile_conditions(config: DestinationConfig) -> Conditions:

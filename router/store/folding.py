@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -52,9 +52,17 @@ class View(Protocol):
         """Add a link that begins at a position."""
         ...
 
+    def tell_consent(self, user_key: str, pos: int, told: Mapping[str, bool]) -> None:
+        """A user's preferences as of a position."""
+        ...
+
+    def take_over_consent(self, from_key: str, user_key: str) -> None:
+        """A user of whom no preferences are known takes over those of a key."""
+        ...
+
 
 def fold(view: View, pos: int, update: DirectoryUpdate) -> None:
-    """Merge traits, record a change of membership and a link, as of `pos`."""
+    """Merge traits, record a change of membership and a link, and what is said of consent, as of `pos`."""
     if update.user_traits:
         view.put_person(update.user_key, _merged(view.person(update.user_key) or {}, update.user_traits))
     if update.group_id is not None:
@@ -67,8 +75,14 @@ def fold(view: View, pos: int, update: DirectoryUpdate) -> None:
         anonymous_key, user_key = update.link
         view.put_link(anonymous_key, pos, user_key)
         _inherit(view, pos, anonymous_key, user_key)
+        if update.follows_consent:
+            view.take_over_consent(anonymous_key, user_key)
     if update.former is not None:
         _inherit(view, pos, update.former, update.user_key)
+        if update.follows_consent:
+            view.take_over_consent(update.former, update.user_key)
+    if update.preferences:
+        _tell_consent(view, pos, update.preferences_of, update.preferences)
 
 
 def _merge_company(view: View, pos: int, group_id: str, told: Mapping[str, Any]) -> None:
@@ -91,6 +105,15 @@ def _join_linked_user(view: View, anonymous_key: str, pos: int, group_id: str) -
     user_key = view.link(anonymous_key)
     if user_key is not None and view.membership(user_key) is None:
         view.put_membership(user_key, pos, group_id, pos)
+
+
+def _tell_consent(view: View, pos: int, user_keys: Sequence[str], told: Mapping[str, bool]) -> None:
+    """What an anonymousId alone says counts for the user it is linked to as well."""
+    keys = dict.fromkeys(user_keys)
+    if len(keys) == 1 and user_keys[0].startswith("a:") and (linked := view.link(user_keys[0])) is not None:
+        keys[linked] = None
+    for key in keys:
+        view.tell_consent(key, pos, told)
 
 
 def _inherit(view: View, pos: int, from_key: str, user_key: str) -> None:

@@ -91,6 +91,14 @@ class Directory(Protocol):
         users, of the groups found, and of `group_ids`. The cost does not depend on how many groups or links a user has."""
         ...
 
+    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
+        """The categories of consent that each of these users denies by now, if any. Empty where consent is not followed."""
+        ...
+
+    async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
+        """Users whose newest denial of a category stands behind a position and up to another one: (position, user key)."""
+        ...
+
 
 class Lanes(Protocol):
     """The blocked users of a destination, and their parked events."""
@@ -242,6 +250,10 @@ class Claims(Protocol):
 
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
+        ...
+
+    async def forget_preferences(self) -> None:
+        """Drop the preferences of all users: consent is not followed any more."""
         ...
 
     async def forget(self, destination: str) -> dict[str, int]:

@@ -47,6 +47,9 @@ class DirectoryUpdate(msgspec.Struct):
     group_traits: dict[str, Any] = {}
     joins: bool = False  #: a group call that names a user: they are a member from here on
     link: tuple[str, str] | None = None  #: (key that becomes known, key of the user it belongs to)
+    follows_consent: bool = False  #: who becomes known takes over the preferences of that key
+    preferences: dict[str, bool] | None = None  #: consent by category, where it is followed
+    preferences_of: tuple[str, ...] = ()  #: whose it is
     former: str | None = None  #: the user that an alias says this one was, whose group it takes over if it has none
 
 

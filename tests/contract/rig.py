@@ -208,8 +208,10 @@ def both_ways(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("over_http", ways.values(), ids=ways)
 
 
-def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: Any) -> Destination:
-    """A Destination around a plugin class; `tables` go into its config table."""
+def destination(
+    plugin: type[Any], vendor: Vendor, name: str = "d", *, follow: bool = False, **tables: Any
+) -> Destination:
+    """A Destination around a plugin class; `tables` go into its config table. `follow`: [consent] follow is on."""
     config = DestinationConfig.model_validate({"name": name, "plugin": "test", "mode": "live", **tables})
     instance = plugin(plugin.settings_model())
     instance.vendor = vendor
@@ -231,7 +233,7 @@ def destination(plugin: type[Any], vendor: Vendor, name: str = "d", **tables: An
         hooks=bind(instance, name),
         redactor=Redactor(()),
         mapping=compile_mapping(config.mapping, instance.requires),
-        consent=compile_consent(config),
+        consent=compile_consent(config, follow=follow),
         filter=compile_filter(config),
         without_context=without_context(instance),
     )

@@ -12,7 +12,7 @@ from router.consent import UPDATED
 from router.deliver.process.prepare import Preparer
 from router.deliver.runner import ReplayOrder
 from router.plugin import Delivered, Outcome, RetryLater
-from tests.contract.rig import Plain, Rig, open_rig
+from tests.contract.rig import Gated, Plain, Rig, open_rig
 
 
 @pytest.fixture
@@ -33,10 +33,16 @@ def takes_all(bodies: list[dict[str, Any]]) -> Outcome:
     return Delivered()
 
 
+async def start(rig: Rig, plugin: type[Any] = Plain, **tables: Any) -> None:
+    """Run the destination; what is accepted from here on is its own."""
+    rig.start(plugin, **tables)
+    await rig.runner.worker()
+
+
 async def restart(rig: Rig, plugin: type[Any] = Plain, **tables: Any) -> None:
     """As a reload does: the worker ends in good order, and one with the new tables takes over."""
     await rig.stop()
-    rig.start(plugin, **tables)
+    await start(rig, plugin, **tables)
     await rig.quiet()
 
 
@@ -44,7 +50,7 @@ async def restart(rig: Rig, plugin: type[Any] = Plain, **tables: Any) -> None:
 
 
 async def test_only_what_gives_the_consent_goes_on(rig: Rig) -> None:
-    rig.start(Plain, consent=["ads"])
+    await start(rig, consent=["ads"])
     await rig.call("track", "yes", userId="u", event="E", context=YES)
     await rig.call("track", "no", userId="u", event="E", context=NO)
     await rig.call("track", "nothing", userId="u", event="E")
@@ -55,7 +61,7 @@ async def test_only_what_gives_the_consent_goes_on(rig: Rig) -> None:
 
 
 async def test_consent_is_asked_before_integrations_and_filters(rig: Rig) -> None:
-    rig.start(Plain, consent=["ads"], filter="event != 'E'")
+    await start(rig, consent=["ads"], filter="event != 'E'")
     unwanted = {"d": False}
     await rig.call("track", "consent", userId="u", event="E", context=NO, integrations=unwanted)
     await rig.call("track", "integrations", userId="u", event="E", context=YES, integrations=unwanted)
@@ -69,14 +75,14 @@ async def test_consent_is_asked_before_integrations_and_filters(rig: Rig) -> Non
 async def test_consent_is_asked_behind_whether_the_destination_gets_the_event_at_all(
     rig: Rig, table: dict[str, Any], reason: str
 ) -> None:
-    rig.start(Plain, consent=["ads"], **table)
+    await start(rig, consent=["ads"], **table)
     await rig.call("track", "t", userId="u", event="E", context=NO)
     await rig.quiet()
     assert await rig.fate("t") == ("filtered", reason)
 
 
 async def test_a_destination_without_consent_runs_nothing_of_it(rig: Rig) -> None:
-    rig.start(Plain)
+    await start(rig)
     await rig.call("track", "t", userId="u", event="E", context=NO)
     await rig.quiet()
     worker = await rig.runner.worker()
@@ -85,7 +91,7 @@ async def test_a_destination_without_consent_runs_nothing_of_it(rig: Rig) -> Non
 
 
 async def test_the_plugin_sees_the_object_unchanged(rig: Rig) -> None:
-    rig.start(Plain, consent=["ads"], consent_updates=True)
+    await start(rig, consent=["ads"], consent_updates=True)
     await rig.call("track", "t", userId="u", event=UPDATED, context=NO)
     await rig.quiet()
     stored = await rig.store.queries.stored_call("t", None)
@@ -98,7 +104,7 @@ async def test_the_plugin_sees_the_object_unchanged(rig: Rig) -> None:
 
 
 async def test_what_is_tried_again_is_asked_once_more(rig: Rig) -> None:
-    rig.start(Plain)
+    await start(rig)
     rig.vendor.answer = lambda bodies: RetryLater("status_503")
     await rig.call("track", "no", userId="u", event="E", context=NO)
     await rig.call("track", "yes", userId="u", event="E", context=YES)
@@ -112,7 +118,7 @@ async def test_what_is_tried_again_is_asked_once_more(rig: Rig) -> None:
 
 
 async def test_what_is_tried_again_is_kept_back_for_consent_before_its_integrations_are_asked(rig: Rig) -> None:
-    rig.start(Plain)
+    await start(rig)
     rig.vendor.answer = lambda bodies: RetryLater("status_503")
     await rig.call("track", "t", userId="u", event="E")
     await rig.quiet()
@@ -123,12 +129,12 @@ async def test_what_is_tried_again_is_kept_back_for_consent_before_its_integrati
 
 
 async def test_what_is_held_is_asked_once_more_before_it_goes(rig: Rig) -> None:
-    rig.start()
+    await start(rig, Gated)
     await rig.call("track", "no", userId="u", event="E", context=NO)
     await rig.call("track", "yes", userId="u", event="E", context=YES)
     await rig.quiet()
     await rig.stop()
-    rig.start(consent=["ads"])
+    await start(rig, Gated, consent=["ads"])
     await rig.call("group", "g", userId="u", groupId="acme", traits={"name": "Acme"}, context=YES)
     ledger = await rig.quiet()
     assert (rig.vendor.ids(), await rig.fate("no")) == (["g", "yes"], ("filtered", "consent"))
@@ -136,7 +142,7 @@ async def test_what_is_held_is_asked_once_more_before_it_goes(rig: Rig) -> None:
 
 
 async def test_a_replay_asks_the_event_again_and_its_integrations_too(rig: Rig) -> None:
-    rig.start(Plain, consent=["ads"])
+    await start(rig, consent=["ads"])
     await rig.call("track", "no", userId="u", event="E", context=NO)
     await rig.call("track", "unwanted", userId="u", event="E", context=NO, integrations={"d": False})
     await rig.quiet()
@@ -155,7 +161,7 @@ async def test_a_replay_asks_the_event_again_and_its_integrations_too(rig: Rig) 
 
 
 async def test_a_group_call_without_consent_feeds_the_directory_and_opens_nothing_here(rig: Rig) -> None:
-    rig.start(consent=["ads"])
+    await start(rig, Gated, consent=["ads"])
     await rig.call("track", "t", userId="u", event="E")
     await rig.call("group", "g", userId="u", groupId="acme", traits={"name": "Acme"}, context=NO)
     await rig.call("identify", "i", userId="u", traits={"plan": "pro"}, context=NO)

@@ -38,6 +38,7 @@ TABLES: dict[str, type[model.Section]] = {
     "[store]": model.StoreConfig,
     "[log]": model.LogConfig,
     "[privacy]": model.PrivacyConfig,
+    "[consent]": model.ConsentConfig,
     "[[source]]": model.SourceConfig,
     "[[destination]]": model.DestinationConfig,
     "[destination.delivery]": model.DeliveryConfig,

@@ -26,6 +26,15 @@ def test_its_table_loads(tmp_path: Path) -> None:
     assert braze.consent is not None
 
 
+def test_its_switch_loads(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(SOURCE + "\n".join(block.text for block in blocks(PAGE, "toml")))
+    config, (braze,) = read(path, {"BRAZE_API_KEY": "k"})
+    assert config.consent.follow
+    assert braze.consent is not None
+    assert braze.consent.follows
+
+
 @pytest.mark.parametrize("block", blocks(PAGE, "json"), ids=["segment", "rudderstack"])
 @pytest.mark.parametrize(("table", "result"), RESULTS)
 def test_its_events_have_the_results_that_it_says(block: object, table: str, result: str) -> None:

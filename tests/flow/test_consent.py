@@ -1,4 +1,4 @@
-"""Consent in a real daemon: every worked case, then `why`, the metrics, the door, a reload and a replay."""
+"""Consent in a real daemon: every worked case, then `why`, the metrics, the door, a withdrawal, a reload and a replay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import aiohttp
 from tests.flow.harness import Daemon, destination
 from tests.unit.consent.consent_cases import CASES
 
+KEYS = {"project_id": "p", "api_key": "k"}
 UPDATE = "Segment Consent Preference Updated"
 
 
@@ -28,7 +29,10 @@ async def test_every_case_says_the_same_in_the_daemon_and_a_reload_asks_again(tm
     destinations = [
         destination(plugin="file", settings={"path": tmp_path / "out.jsonl"}, **table) for table in tables.values()
     ]
-    async with Daemon(tmp_path, destinations) as daemon:
+    holding = destination(
+        "holding", "clientsuccess", KEYS, mode="dry-run", consent=["ad"], delivery={"isolation": "thread"}
+    )
+    async with Daemon(tmp_path, [*destinations, holding], consent={"follow": True}) as daemon:
         bad = {"type": "track", "event": UPDATE, "userId": "u", "messageId": "bad"}
         await daemon.batch([*({**case.call, "messageId": f"case-{case.n}"} for case in CASES), bad])
         await daemon.settled()
@@ -54,6 +58,13 @@ async def test_every_case_says_the_same_in_the_daemon_and_a_reload_asks_again(tm
         counted = f'segment_router_destination_filtered_events_total{{destination="{both}",reason="consent"}}'
         assert any(line.startswith(counted) and not line.endswith(" 0.0") for line in page.splitlines())
 
+        given = {"consent": {"categoryPreferences": {"ad": True}}}
+        await daemon.post("track", event="Opened", userId="w", messageId="held", context=given)
+        await daemon.becomes("held", "holding", "held", "group_unknown")
+        taken = {"consent": {"categoryPreferences": {"ad": False}}}
+        await daemon.post("track", event=UPDATE, userId="w", messageId="taken", context=taken)
+        await daemon.becomes("held", "holding", "filtered", "consent_withdrawn")
+
         for table in daemon.destinations:
             if table["name"] == both:
                 table["consent"] = ["ad"]
@@ -62,3 +73,10 @@ async def test_every_case_says_the_same_in_the_daemon_and_a_reload_asks_again(tm
         assert (await daemon.message("case-11"))["destinations"][both]["changed"] is True
         await daemon.admin("POST", f"/api/destinations/{both}/replay", {"message_id": "case-11"})
         await daemon.becomes("case-11", both, "delivered", "")
+
+        await daemon.terminate()
+        assert daemon.rows("SELECT count(*) FROM consent WHERE user_key = 'u:w'") == [(1,)]
+        daemon.tables["consent"] = {"follow": False}
+        daemon.write_config()
+        await daemon.restart()
+        assert daemon.rows("SELECT count(*) FROM consent") == [(0,)]

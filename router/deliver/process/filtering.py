@@ -6,7 +6,7 @@ A destination without either is served by the Preparer itself and runs nothing o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,12 +16,15 @@ from router.decide.decide import Settled, decide_source, wanted
 from router.decide.group_readiness import GroupReadiness
 from router.deliver.lanes.delivery import Announcement, Delivery
 from router.deliver.process.mapper import WAKE, Mapper
-from router.deliver.process.prepare import PreparedTurn, Preparer, told_by
+from router.deliver.process.prepare import Prepared, PreparedTurn, Preparer, told_by
 from router.input_warnings import InputWarnings
 from router.plugin import Event
 from router.plugin_host import Destination
 from router.store import Directory, DirectorySnapshot
 from router.vocabulary import EventState
+
+LATE_MS = 60_000
+"""An event without a row that is decided so long after it was accepted has waited too: its destination was paused, say."""
 
 
 def make_preparer(
@@ -29,10 +32,14 @@ def make_preparer(
     directory: Directory,
     readiness: GroupReadiness,
     mapper: Mapper,
+    now_ms: Callable[[], int],
     input_warnings: InputWarnings | None = None,
 ) -> Preparer:
     """The Preparer of a destination: one that asks for consent and its filters, if it has any."""
-    kind = Preparer if destination.consent is None and destination.filter is None else FilteringPreparer
+    consent = destination.consent
+    if consent is not None and consent.follows:
+        return FollowingPreparer(destination, directory, readiness, mapper, now_ms, input_warnings)
+    kind = Preparer if consent is None and destination.filter is None else FilteringPreparer
     return kind(destination, directory, readiness, mapper, input_warnings)
 
 
@@ -48,13 +55,18 @@ class FilteringPreparer(Preparer):
         destination, log_event = self._destination, delivery.log_event
         if log_event.type == WAKE or decide_source(log_event.source, destination) is not None:
             return None
-        event, stopped = self.open(delivery), delivery.stopped
+        event = self.open(delivery)
+        stopped = delivery.stopped = delivery.stopped or self._withdrawn(delivery)
         if stopped is None:
             return None
         is_filter = not isinstance(stopped, Withheld)
         if is_filter and delivery.items is None and not wanted(event.payload.get("integrations"), destination.names):
             return None
         return PreparedTurn(Settled(EventState.FILTERED, stopped.reason))
+
+    def _withdrawn(self, delivery: Delivery) -> Withheld | None:
+        """What its user has withdrawn since it was accepted: nothing, where consent is not followed."""
+        return None
 
     def open(self, delivery: Delivery) -> Event:
         """The event, as this destination's plugin sees it, with what consent and the filters say."""
@@ -77,6 +89,38 @@ class FilteringPreparer(Preparer):
         if delivery.stopped is None or event is None or event.type != "group":
             return told
         return msgspec.structs.replace(told, is_asked_for=_refers_to(known, event, told.callers, delivery.pos))
+
+
+class FollowingPreparer(FilteringPreparer):
+    """Asks the users' latest preferences too, of events that have waited: one trip to the store for a batch."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        directory: Directory,
+        readiness: GroupReadiness,
+        mapper: Mapper,
+        now_ms: Callable[[], int],
+        input_warnings: InputWarnings | None = None,
+    ) -> None:
+        super().__init__(destination, directory, readiness, mapper, input_warnings)
+        self._now_ms = now_ms
+        self._denied: Mapping[int, frozenset[str]] = {}  #: by id of the delivery, of the batch that is being prepared
+
+    async def prepare(self, deliveries: Iterable[Delivery]) -> Prepared:
+        """See `Preparer.prepare`."""
+        deliveries, late = list(deliveries), self._now_ms() - LATE_MS
+        waited = [one for one in deliveries if one.is_parked or one.log_event.received_at < late]
+        keys = sorted({delivery.user_key for delivery in waited})
+        denied = await self._directory.denied(keys) if keys else {}
+        self._denied = {id(one): denied[one.user_key] for one in waited if one.user_key in denied}
+        return await super().prepare(deliveries)
+
+    def _withdrawn(self, delivery: Delivery) -> Withheld | None:
+        consent, denied = self._destination.consent, self._denied.get(id(delivery))
+        if consent is None or denied is None:
+            return None
+        return consent.withdrawn(_as_accepted(self._opened(delivery), delivery), denied)
 
 
 def _refers_to(known: DirectorySnapshot, event: Event, callers: Iterable[str], pos: int) -> bool:

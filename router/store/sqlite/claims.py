@@ -28,6 +28,7 @@ from router.store.sqlite import (
     group_call_reads,
     keyed_state_reads,
     lane_reads,
+    preference_rows,
     replay_reads,
 )
 from router.store.sqlite.fence import Fence
@@ -55,6 +56,11 @@ class SqliteClaims:
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
         self._writer.transaction.retention.destinations = frozenset(destinations)
+
+    async def forget_preferences(self) -> None:
+        """Drop the preferences of all users, in slices."""
+        while await self._writer.run_alone(preference_rows.forget_slice):
+            pass
 
     async def forget(self, destination: str) -> dict[str, int]:
         """Drop all that is kept of a destination, in slices; returns what that was."""
@@ -104,6 +110,14 @@ class SqliteDirectory:
     ) -> DirectorySnapshot:
         """What the directory says of each (user key, position)."""
         return await self._reader.run(directory_reads.known, asks, group_ids, refused)
+
+    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
+        """The categories of consent that each of these users denies by now, if any."""
+        return await self._reader.run(preference_rows.denied, user_keys)
+
+    async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
+        """Users whose newest denial of a category stands in a span of the log."""
+        return await self._reader.run(preference_rows.withdrawals, after, upto, limit)
 
 
 class SqliteLanes:

@@ -12,6 +12,7 @@ import msgspec
 
 from router.store.folding import Traits
 from router.store.rows import PART
+from router.store.sqlite import preference_rows
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
@@ -66,3 +67,11 @@ class DirectoryRows:
     def put_link(self, anonymous_key: str, pos: int, user_key: str) -> None:
         """Add a link that begins at a position."""
         self._db.execute("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?)", (PART, anonymous_key, pos, user_key))
+
+    def tell_consent(self, user_key: str, pos: int, told: Mapping[str, bool]) -> None:
+        """A user's preferences as of a position."""
+        preference_rows.tell(self._db, user_key, pos, told)
+
+    def take_over_consent(self, from_key: str, user_key: str) -> None:
+        """A user of whom no preferences are known takes over those of a key."""
+        preference_rows.take_over(self._db, from_key, user_key)

@@ -11,8 +11,9 @@ from router.errors import StoreNewer
 from router.store.rows import PART
 from router.store.sqlite.migration_from_1 import from_1
 from router.store.sqlite.migration_from_2 import from_2
+from router.store.sqlite.migration_from_3 import from_3
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
@@ -39,6 +40,7 @@ def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
             if version == 1:
                 from_1(db, schema_statements())
             from_2(db)
+            from_3(db)
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:

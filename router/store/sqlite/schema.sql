@@ -1,4 +1,4 @@
--- Schema 3. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
+-- Schema 4. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
 -- Instants are milliseconds since 1970. A user key is "u:<userId>", "a:<anonymousId>" or "g:<groupId>".
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -64,6 +64,14 @@ CREATE TABLE link (
   part INTEGER NOT NULL, anonymous_key TEXT NOT NULL, pos INTEGER NOT NULL, user_key TEXT NOT NULL,
   PRIMARY KEY (part, anonymous_key, pos)
 ) WITHOUT ROWID;
+
+-- The latest consent of users, where [consent] follow is on. categories: JSON, category -> [given, position since which].
+CREATE TABLE consent (
+  part INTEGER NOT NULL, user_key TEXT NOT NULL, categories BLOB NOT NULL,
+  denied_at INTEGER NOT NULL,                  -- position of the newest denial of a category that is denied still; 0: none is
+  PRIMARY KEY (part, user_key)
+) WITHOUT ROWID;
+CREATE INDEX consent_denied ON consent (part, denied_at, user_key) WHERE denied_at > 0;
 
 -- ---- destinations: one cursor row each; other rows for the exceptions only
 

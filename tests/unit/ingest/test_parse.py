@@ -164,7 +164,10 @@ DISCARDED = [
     ({"type": "page", "userId": "a\x00b"}, "invalid_id"),
     ({"type": "group", "userId": "u", "groupId": "\x00"}, "invalid_id"),
     ({"type": "track", "userId": "u", "event": UPDATED}, "consent_invalid"),
-    ({"type": "track", "userId": "u", "event": UPDATED, "context": {"consent": {"categoryPreferences": {"a": 1}}}}, "consent_invalid"),
+    (
+        {"type": "track", "userId": "u", "event": UPDATED, "context": {"consent": {"categoryPreferences": {"a": 1}}}},
+        "consent_invalid",
+    ),
     ({"type": "track", "userId": 7, "event": UPDATED, "context": []}, "consent_invalid"),
 ]
 

@@ -26,6 +26,7 @@ class DictView:
         self.companies: dict[str, tuple[Traits, dict[str, int]]] = {}
         self.memberships: dict[str, list[tuple[int, str, int]]] = {}
         self.links: dict[str, list[tuple[int, str]]] = {}
+        self.consent: dict[str, dict[str, bool]] = {}
 
     def person(self, user_key: str) -> Traits | None:
         return self.people.get(user_key)
@@ -52,6 +53,13 @@ class DictView:
 
     def put_link(self, anonymous_key: str, pos: int, user_key: str) -> None:
         self.links.setdefault(anonymous_key, []).append((pos, user_key))
+
+    def tell_consent(self, user_key: str, pos: int, told: Mapping[str, bool]) -> None:
+        self.consent.setdefault(user_key, {}).update(told)
+
+    def take_over_consent(self, from_key: str, user_key: str) -> None:
+        if from_key in self.consent and user_key not in self.consent:
+            self.consent[user_key] = dict(self.consent[from_key])
 
 
 @pytest.fixture(params=["dict", "sqlite"])

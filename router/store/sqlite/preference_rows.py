@@ -1,0 +1,92 @@
+"""The latest consent of users, where it is followed: one row per user, with what each category says and since when."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from router.store.rows import PART
+
+MAX_CATEGORIES = 100
+"""Categories that are kept of a user: those that were told of last."""
+FORGOTTEN = 5_000
+"""Rows that go in one transaction where consent is followed no more."""
+
+Row = dict[str, tuple[bool, int]]
+"""By category: whether it is given, and the position of the event since which that is so."""
+
+_decoder = msgspec.json.Decoder(Row)
+_encode = msgspec.json.encode
+
+READ = "SELECT categories FROM consent WHERE part = ? AND user_key = ?"
+LINKED = "SELECT user_key FROM link WHERE part = ? AND anonymous_key = ? ORDER BY pos DESC LIMIT 1"
+
+
+def read(db: sqlite3.Connection, user_key: str) -> Row:
+    """What is known of a user."""
+    found = db.execute(READ, (PART, user_key)).fetchone()
+    return _decoder.decode(found[0]) if found else {}
+
+
+def tell(db: sqlite3.Connection, user_key: str, pos: int, told: Mapping[str, bool]) -> None:
+    """A user says this as of a position. Nothing is written where they say what they said before."""
+    known = read(db, user_key)
+    changed = {id: given for id, given in told.items() if id not in known or known[id][0] is not given}
+    if not changed:
+        return
+    row = {id: one for id, one in known.items() if id not in changed} | {id: (g, pos) for id, g in changed.items()}
+    for oldest in list(row)[: max(0, len(row) - MAX_CATEGORIES)]:
+        del row[oldest]
+    _write(db, user_key, row)
+
+
+def take_over(db: sqlite3.Connection, from_key: str, user_key: str) -> None:
+    """A user of whom nothing is known takes over what the key said that has become theirs."""
+    row = read(db, from_key)
+    if row and not read(db, user_key):
+        _write(db, user_key, row)
+
+
+def _write(db: sqlite3.Connection, user_key: str, row: Row) -> None:
+    denied_at = max((pos for given, pos in row.values() if not given), default=0)
+    db.execute("INSERT OR REPLACE INTO consent VALUES (?, ?, ?, ?)", (PART, user_key, _encode(row), denied_at))
+
+
+def forget_slice(db: sqlite3.Connection) -> bool:
+    """Drop some rows. False: there are none left."""
+    keys = "SELECT user_key FROM consent WHERE part = ? LIMIT ?"
+    gone = db.execute(f"DELETE FROM consent WHERE part = ? AND user_key IN ({keys})", (PART, PART, FORGOTTEN))
+    return gone.rowcount == FORGOTTEN
+
+
+# ---------------------------------------------------------------- asked by destinations
+
+
+def denied(db: sqlite3.Connection, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The categories that each of these denies by now, if any. An anonymousId also denies what its user has denied later."""
+    db.execute("BEGIN")
+    try:
+        found = {}
+        for key in user_keys:
+            row = read(db, key)
+            if key.startswith("a:") and (linked := db.execute(LINKED, (PART, key)).fetchone()):
+                for id, (given, pos) in read(db, linked[0]).items():
+                    if id not in row or row[id][1] < pos:
+                        row[id] = (given, pos)
+            ids = frozenset(id for id, (given, _) in row.items() if not given)
+            if ids:
+                found[key] = ids
+        return found
+    finally:
+        db.execute("COMMIT")
+
+
+def withdrawals(db: sqlite3.Connection, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
+    """(position, user key) of those whose newest denial stands in a span of the log, in order."""
+    return db.execute(
+        "SELECT denied_at, user_key FROM consent WHERE part = ? AND denied_at > 0 AND denied_at > ? AND denied_at <= ?"
+        " ORDER BY denied_at, user_key LIMIT ?",
+        (PART, after, upto, limit),
+    ).fetchall()
