@@ -79,9 +79,10 @@ async def check(destination: Destination) -> Checked:
 
 async def map_samples(destination: Destination) -> dict[str, dict[str, Any]]:
     """What would come of a sample of each call type, its user and group known: `{"outcome", "reason", "detail", "warnings",
-    "requests"}` by type. A disabled destination is taken as if it were enabled."""
+    "requests"}` by type. A disabled destination is taken as if it were enabled, and one that needs consent as if it were
+    given: samples carry none."""
     table = destination.config.model_copy(update={"enabled": True})
-    destination = dataclasses.replace(destination, config=table)
+    destination = dataclasses.replace(destination, config=table, consent=None)
     source = next((name for name in table.sources if name != "*"), "website")
     warnings: list[str] = []
     cursor = CursorRow(0, 0, set(), 0, 0, Status(), added=False)

@@ -21,7 +21,7 @@ FILTERED = {
     "integrations": "the event's own `integrations` leave this destination out",
     "consent": "its user has not given a consent that this destination needs{lacking}",
     "consent_missing": "it says nothing of consent, and this destination needs it (`consent_missing` in config.toml)",
-    "consent_withdrawn": "while it waited, its user withdrew a consent (this destination needs some{lacking})",
+    "consent_withdrawn": "while it waited, its user withdrew a consent that this destination needs{lacking}",
     "filter": "the destination's `filter` is not true for it",
     "event_name": "`event_names` in the destination's mapping drops events of this name",
     "filter_drop": "{filter} drops it",

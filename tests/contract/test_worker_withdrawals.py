@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -205,6 +206,43 @@ async def test_what_a_crash_leaves_undone_is_done_after_the_next_start(rig: Rig)
     await start(rig)
     ledger = await rig.quiet()
     assert (await rig.fate("t"), ledger["held"]) == (WITHDRAWN, 0)
+
+
+ACTS = ("track", "track", "track", "withdraw", "group", "vendor", "crash", "time")
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_waits_at_a_withdrawal_never_leaves_whatever_happens(rig: Rig, tmp_path: Path, seed: int) -> None:
+    """The vendor fails and the worker crashes meanwhile."""
+    chance, owner, taken_out = random.Random(seed), dict[str, str](), set[str]()
+    await start(rig)
+    for n in range(50):
+        user, act = f"u{chance.randrange(3)}", chance.choice(ACTS)
+        match act:
+            case "track":
+                owner[f"t{n}"] = user
+                await track(rig, f"t{n}", user)
+            case "withdraw":
+                waits = {m for m in owner if owner[m] == user and (await rig.fate(m))[0] in ("held", "retrying")}
+                await withdraw(rig, f"no{n}", user)
+                await rig.quiet()
+                assert {await rig.fate(message_id) for message_id in waits} <= {WITHDRAWN}
+                taken_out |= waits
+            case "group":
+                await rig.call("group", f"g{n}", userId=user, groupId="acme", traits={"name": "Acme"}, context=YES)
+            case "vendor":
+                fails = chance.random() < 0.5
+                rig.vendor.answer = (lambda bodies: RetryLater("status_503")) if fails else takes_all
+            case "crash":
+                await rig.crash()
+                await start(rig)
+            case "time":
+                await rig.pass_time(30)
+        await rig.quiet()
+    assert taken_out
+    assert not taken_out & set(rig.vendor.ids())
+    with closing(sqlite3.connect(tmp_path / "router.db")) as db:
+        rows_and_counters(db)
 
 
 # ---------------------------------------------------------------- what is asked before it is sent

@@ -33,6 +33,17 @@ EVENT = {"type": "page", "source": "website", "user_id": "u1", "anonymous_id": N
             "event_name",
             "filtered {at}: `event_names` in the destination's mapping drops events of this name",
         ),
+        ("filtered", "consent", "filtered {at}: its user has not given a consent that this destination needs"),
+        (
+            "filtered",
+            "consent_missing",
+            "filtered {at}: it says nothing of consent, and this destination needs it (`consent_missing` in config.toml)",
+        ),
+        (
+            "filtered",
+            "consent_withdrawn",
+            "filtered {at}: while it waited, its user withdrew a consent that this destination needs",
+        ),
         ("held", "group_unknown", "held since {at}: waits for a group call for user:u1"),
         ("held", "group_plan_unknown", "held since {at}: waits for the plan of the group of user:u1"),
         (
@@ -72,6 +83,13 @@ def test_filters_that_were_changed_since_are_told() -> None:
     told = {**FILTERED, "detail": "", "expression": "", "changed": True}
     assert "today's let it through" in phrases.filter_lines(told)[0]
     assert "today's keep it back by: all" in phrases.filter_lines({**told, "expression": "all"})[0]
+
+
+def test_the_ids_that_lack_are_told_and_whether_the_need_is_another_by_now() -> None:
+    told = {"state": "filtered", "reason": "consent", "at": AT, "attempts": [], "detail": "ads, mail", "changed": False}
+    assert phrases.fate(told, EVENT).endswith("has not given a consent that this destination needs: ads, mail")
+    assert phrases.filter_lines(told) == []
+    assert "was changed since" in phrases.filter_lines({**told, "changed": True})[0]
 
 
 def test_without_the_stored_call_nothing_is_said_of_the_expression() -> None:
