@@ -395,3 +395,8 @@ async def test_keyed_state_is_that_of_an_empty_store_and_goes_on_from_sample_to_
 async def test_an_answer_that_is_no_text_does_not_trouble_the_terminal(bench: Bench) -> None:
     bench.vendor.script(Garbage(400))
     assert (await bench.run()).code == 1
+
+
+async def test_samples_are_shown_where_an_event_without_consent_is_kept_back(bench: Bench) -> None:
+    bench.table(keys='consent = ["ads"]\nconsent_missing = "block"')
+    assert (await bench.event("track"))["outcome"] == "deliver"
