@@ -1,17 +1,18 @@
-"""Schema 3 to 4: tables that are new. They are empty in a store that comes from before."""
+"""Schema 3 to 4: tables that are new, which a store of schema 3 lacks and one that was rebuilt just now has."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections.abc import Sequence
 
-ADDED = (
-    "CREATE TABLE IF NOT EXISTS consent (part INTEGER NOT NULL, user_key TEXT NOT NULL, categories BLOB NOT NULL,"
-    " denied_at INTEGER NOT NULL, PRIMARY KEY (part, user_key)) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS consent_denied ON consent (part, denied_at, user_key) WHERE denied_at > 0",
-)
+NEW_TABLES = ("consent",)
+CREATED = re.compile(r"CREATE (TABLE|INDEX) (?:\w+ ON )?(\w+)")
 
 
-def from_3(db: sqlite3.Connection) -> None:
-    """Inside the caller's transaction."""
-    for statement in ADDED:
-        db.execute(statement)
+def from_3(db: sqlite3.Connection, schema: Sequence[str]) -> None:
+    """Inside the caller's transaction. `schema`: the statements that make the present one."""
+    for statement in schema:
+        kind, table = CREATED.match(statement).groups()  # type: ignore[union-attr]
+        if table in NEW_TABLES:
+            db.execute(statement.replace(f"CREATE {kind}", f"CREATE {kind} IF NOT EXISTS", 1))

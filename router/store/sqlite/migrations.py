@@ -39,8 +39,9 @@ def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
         else:
             if version == 1:
                 from_1(db, schema_statements())
-            from_2(db)
-            from_3(db)
+            if version <= 2:
+                from_2(db)
+            from_3(db, schema_statements())
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:

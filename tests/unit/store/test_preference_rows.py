@@ -94,6 +94,15 @@ def test_all_of_them_are_forgotten_in_slices(db: sqlite3.Connection, monkeypatch
     assert db.execute("SELECT count(*) FROM consent").fetchone() == (0,)
 
 
+def test_a_store_of_schema_3_gets_the_table_and_its_index(db: sqlite3.Connection, tmp_path: Path) -> None:
+    made = db.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'consent' ORDER BY name").fetchall()
+    db.execute("DROP TABLE consent")
+    db.execute("PRAGMA user_version = 3")
+    migrate(db, tmp_path / "router.db", 0)
+    assert db.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'consent' ORDER BY name").fetchall() == made
+    assert len(made) == 2
+
+
 # ---------------------------------------------------------------- what a call tells
 
 
