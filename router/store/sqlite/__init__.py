@@ -9,6 +9,7 @@ schema.sql              every table, with what its columns mean
 migrations.py           brings a file to the schema of this program
 migration_from_1.py     from schema 1 to 2
 migration_from_2.py     from schema 2 to 3
+migration_from_3.py     from schema 3 to 4
 
 Writing:
 
@@ -21,6 +22,7 @@ group_transaction.py    the transaction of a group
 apply_commit.py         writes a destination's commit batch
 cursors.py              a destination's place in the log: taken, taken up again, given up
 directory_writes.py     the rows of the directory, as folding sees them
+preference_rows.py      the latest consent of users, where it is followed
 dedupe.py               which message ids were accepted
 retention.py            trims what is too old, a slice with each commit
 kept_events.py          events that rows refer to after they left the log
