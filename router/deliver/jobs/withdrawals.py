@@ -91,6 +91,7 @@ class Withdrawals:
             left += await self._take_out_of_queue(lane, queue)
         if lane.rows == rows_before:
             return
+        lane.leave_bound()  # fewer stand behind the event that is tried again
         for queue in (Queue.HELD, Queue.MAIN):
             lane.rewind(queue, 0)
         if not lane.rows:
