@@ -13,6 +13,7 @@ from router.admin.index import index
 from router.admin.json_io import errors_as_json
 from router.admin.messages import Messages
 from router.admin.replays import Replays
+from router.admin.trials import Trials
 from router.ingest.body import expect_later
 from router.ingest.in_flight import IN_FLIGHT, InFlight
 from router.logger import Log
@@ -35,6 +36,7 @@ def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log:
     app.router.add_get("/api/messages/{message_id}", messages.message)
     app.router.add_get("/api/discards", messages.discards)
     app.router.add_get("/api/sources", configuration.sources)
+    app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)
     app.router.add_post("/api/reload", configuration.reload, expect_handler=expect_later)
     app.router.add_get("/api/destinations", destinations.destinations)
     app.router.add_get(ONE, destinations.one)

@@ -39,6 +39,7 @@ from router.cli.verbs.send import send
 from router.cli.verbs.serve import serve
 from router.cli.verbs.sources import sources
 from router.cli.verbs.status import status
+from router.cli.verbs.try_ import try_
 from router.cli.verbs.version import version
 from router.cli.verbs.why import why
 from router.errors import ConfigError, PluginError, RouterError
@@ -64,14 +65,15 @@ app = typer.Typer(
 )
 
 VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
-    "Start": (serve, demo, init, check, send),
+    "Start": (serve, demo, init, check, send, try_),
     "See": (status, events, why, held, dead, discards, ledger, sources),
     "Change": (release, replay, pause, resume, reload),
     "More": (version, completion),
 }
 for heading, verbs in VERBS.items():
     for verb in verbs:
-        app.command(cls=Verb, rich_help_panel=heading)(verb)
+        name = verb.__name__.rstrip("_")  # `try` is a word of Python's own
+        app.command(name, cls=Verb, rich_help_panel=heading)(verb)
 
 about_destinations = typer.Typer(
     cls=NameOrVerb, name="destinations", context_settings=HELP_OPTIONS, rich_markup_mode=None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import Common, NameInFile, asks, given_before
 from router.cli.output import say, say_json, warn
+from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,28 +28,44 @@ else:
     plugin_host = lazy("router.plugin_host")
     destination_check = lazy("router.cli.destination_check")
 
+Calls = Annotated[
+    str | None,
+    typer.Option(
+        "--calls",
+        metavar="FILE",
+        help="Calls in place of samples: JSON, JSON Lines or a batch; - reads standard input.",
+    ),
+]
+
+Tried = dict[str, dict[str, Any]] | list[dict[str, Any]]
+"""Of samples by type, of calls in order."""
+
 
 @asks
-def destinations_test(common: Common, context: typer.Context, name: NameInFile) -> None:
-    """Try a destination's credentials, and show what it would make of samples.
+def destinations_test(common: Common, context: typer.Context, name: NameInFile, calls: Calls = None) -> None:
+    """Try a destination's credentials, and show what it would make of samples, or of your own calls.
 
     The credentials are tried where the vendor lets us without sending an event. Needs no running daemon and stores nothing. Exit
     code 1 when the vendor refuses, or a secret to try is missing.
 
     Examples:
         destinations test braze
+        destinations test braze --calls calls.jsonl
     """
     common = given_before(context, common)
     destination, missing = _read_one(common.config, name)
+    own = read_events(calls, "--calls") if calls is not None else None
 
-    async def run() -> tuple[Checked, dict[str, Any]]:
+    async def run() -> tuple[Checked, Tried]:
         if missing and "check" in destination.hooks:
             checked = destination_check.Checked(
                 destination_check.SECRET_MISSING, "; ".join(f"{w.key}: {w.words}" for w in missing)
             )
         else:
             checked = await destination_check.check(destination)
-        return checked, await destination_check.map_samples(destination)
+        if own is not None:
+            return checked, await destination_check.try_calls(destination, own)
+        return checked, await destination_check.try_samples(destination)
 
     checked, events = asyncio.run(run())
     if common.as_json:
@@ -84,12 +101,17 @@ def _read_one(config: Path, name: str) -> tuple[Destination, list[ConfigWarning]
     return destination, [warning for warning in told if warning.event == "secret_missing"]
 
 
-def _say(destination: Destination, checked: Checked, events: dict[str, Any]) -> None:
+def _say(destination: Destination, checked: Checked, events: Tried) -> None:
     table = destination.config
     about = table.mode if table.enabled else f"{table.mode}, disabled: it gets no events"
     say(f"{table.name}: plugin {destination.plugin_name}, {about}", *phrases.checked(*checked))
-    for type, told in events.items():
-        say("", f"{type}: {phrases.trial(type, told)}")
-        say(*(f"    its plugin warns: {reason}" for reason in told["warnings"]))
-        for request in told["requests"]:
-            say(*(f"    {line}" for line in phrases.request_lines(request)))
+    if isinstance(events, dict):
+        for type, told in events.items():
+            say("", *trial_lines(type, type, told))
+        return
+    for event in events:
+        say(
+            "",
+            *event_lines(event),
+            *(line for told in event["destinations"].values() for line in trial_lines("", event["type"], told)),
+        )

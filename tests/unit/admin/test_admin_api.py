@@ -467,3 +467,52 @@ async def test_a_browser_finds_links_at_the_root(api: Api) -> None:
     for path in ("/healthz", "/readyz", "/api/ledger", "/api/events", "/api/destinations", "/api/sources"):
         assert f'<a href="{path}">' in page
         await api.get(path)
+
+
+# ------------------------------------------------------------ trials
+
+TRACK = {"type": "track", "userId": "u9", "event": "E", "messageId": "tried"}
+
+
+async def test_a_trial_shows_what_would_become_of_an_event_and_stores_nothing(api: Api) -> None:
+    told = await api.post("/api/try", {"events": [TRACK]})
+    assert (told["source"], told["events"][0]["message_id"], told["events"][0]["user"]) == (
+        "website",
+        "tried",
+        "user:u9",
+    )
+    at_d = told["events"][0]["destinations"]["d"]
+    assert (at_d["outcome"], at_d["reason"]) == ("held", "group_unknown")
+    assert (await api.get("/api/ledger"))["accepted"] == 0
+
+
+async def test_a_trial_takes_the_user_and_the_group_as_known_if_told_so(api: Api) -> None:
+    for known in ({"user_known": True}, {"group": {"id": "acme", "name": "Acme Inc"}}):
+        told = await api.post("/api/try", {"events": [TRACK], "destination": "d", **known})
+        assert told["events"][0]["destinations"]["d"]["outcome"] == "deliver", known
+    told = await api.post("/api/try", {"events": [TRACK], "group": {"id": "acme"}})
+    assert told["events"][0]["destinations"]["d"]["reason"] == "group_name_unknown"
+
+
+async def test_a_trial_shows_why_a_call_would_be_discarded(api: Api) -> None:
+    told = await api.post("/api/try", {"events": [{"type": "track", "userId": "u1"}, {"type": "nope"}]})
+    assert [event["discarded"] and event["discarded"]["code"] for event in told["events"]] == [
+        "event_not_defined",
+        "unknown_type",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({}, 400, "`events` must be a list of 1 to 100 calls"),
+        ({"events": []}, 400, "`events` must be a list of 1 to 100 calls"),
+        ({"events": [TRACK], "evnts": 1}, 400, "unknown key 'evnts'"),
+        ({"events": [TRACK], "source": "nope"}, 404, "there is no source 'nope'; configured are website"),
+        ({"events": [TRACK], "destination": "nope"}, 404, "there is no destination 'nope'; running are d"),
+        ({"events": [TRACK], "user_known": "yes"}, 400, "`user_known` must be true or false"),
+        ({"events": [TRACK], "group": "acme"}, 400, "`group` must be an object with an `id`"),
+    ],
+)
+async def test_a_trial_that_cannot_be_read_is_refused(api: Api, body: Any, status: int, words: str) -> None:
+    assert words in (await api.post("/api/try", body, status))["error"]

@@ -1,0 +1,105 @@
+"""One call at one destination, through the very turn that an event takes. Nothing is sent and nothing is stored."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+from router.clock import SystemClock
+from router.decide.decide import Decision, Deliver, Held, Settled, decide
+from router.decide.group_readiness import GroupReadiness
+from router.deliver.commit.unit_of_work import UnitOfWork
+from router.deliver.lanes.delivery import Delivery
+from router.deliver.lanes.lane import Lane
+from router.deliver.process.filtering import make_preparer
+from router.deliver.process.mapper import Mapped, Mapper, NotMapped
+from router.deliver.process.plugin_state import PluginState
+from router.deliver.process.prepare import gate_view, standing_of
+from router.event import Call
+from router.plugin import Item, Pause, Reject, RetryLater, Skip
+from router.plugin_host import Destination, add_details, preview
+from router.store import CursorRow, LogRow, Status
+from router.trial.known import Known, KnownDirectory, NoState
+
+
+class DestinationTrial:
+    """Tries one call after the other. A disabled destination is taken as if it were enabled."""
+
+    def __init__(self, destination: Destination, known: Known) -> None:
+        enabled = destination.config.model_copy(update={"enabled": True})
+        self._destination = dataclasses.replace(destination, config=enabled)
+        self._warnings: list[str] = []
+        self._positions = count(1)
+        self._readiness = GroupReadiness(0, 0, ())
+        cursor = CursorRow(0, 0, set(), 0, 0, Status(), added=False)
+        clock = SystemClock()
+        state = PluginState(NoState(), UnitOfWork(destination.name, "", cursor, clock, lambda: None))
+        self._mapper = Mapper(
+            self._destination,
+            state,
+            self._readiness.is_refused,
+            lambda reason, **numbers: self._warnings.append(reason),
+        )
+        self._preparer = make_preparer(
+            self._destination, KnownDirectory(known), self._readiness, self._mapper, clock.now_ms
+        )
+
+    async def run(self, call: Call) -> dict[str, Any]:
+        """`{"outcome", "reason", "detail", "warnings", "requests"}`; of a filter `expression` too."""
+        pos = next(self._positions)
+        row = LogRow(pos, call.received_at, call.source, call.type, call.user_key, call.message_id, call.body)
+        delivery = Delivery(row, Lane(call.user_key, is_loaded=True))
+        prepared = await self._preparer.prepare([delivery])
+        turn = prepared.turns[id(delivery)]
+        decision: Decision | Reject = turn.decision
+        if delivery.event is not None and not isinstance(decision, Settled | Reject):
+            gate = gate_view(prepared, self._readiness)
+            decision = decide(delivery.event, self._destination, standing_of(delivery), gate)
+        result: Decision | Mapped | NotMapped | Reject = decision
+        if isinstance(decision, Deliver):
+            result = self._mapper.map(delivery, prepared.known, turn.state_key)
+        told = {**_told(result, self._destination), "warnings": self._warnings[:]}
+        self._warnings.clear()
+        if told["outcome"] == "filtered":
+            fate = {"state": "filtered", **told}
+            add_details({"": fate}, call, {"": self._destination.conditions})
+            told |= {key: fate[key] for key in ("detail", "expression") if key in fate}
+        return told
+
+
+def _told(result: Decision | Mapped | NotMapped | Reject, destination: Destination) -> dict[str, Any]:
+    match result.outcome if isinstance(result, NotMapped) else result:
+        case Mapped(items=items):
+            return _outcome("deliver", requests=[preview(run, destination) for run in _runs(items, destination)])
+        case Settled(state=state, reason=reason):
+            return _outcome(state, reason)
+        case Held(closed=closed):
+            return _outcome("held", closed.reason)
+        case Skip(reason=reason):
+            return _outcome("skipped", reason)
+        case Reject(reason=reason, detail=detail):
+            return _outcome("dead", reason, destination.redact(detail))
+        case RetryLater(reason=reason, detail=detail):
+            return _outcome("retrying", reason, destination.redact(detail))
+        case Pause(reason=reason, detail=detail):
+            return _outcome("paused", reason, destination.redact(detail))
+    raise TypeError(f"a turn cannot end in {result!r}")
+
+
+def _outcome(
+    outcome: str, reason: str = "", detail: str = "", requests: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    return {"outcome": outcome, "reason": reason, "detail": detail, "requests": list(requests)}
+
+
+def _runs(items: Sequence[Item], destination: Destination) -> Iterator[list[Item]]:
+    """The items of one event as requests carry them: of one kind each, in order, up to the kind's limit."""
+    run: list[Item] = []
+    for item in items:
+        if run and (item.kind != run[0].kind or len(run) >= destination.kinds[item.kind].max_items):
+            yield run
+            run = []
+        run.append(item)
+    yield run

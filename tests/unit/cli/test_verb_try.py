@@ -1,0 +1,111 @@
+"""`try`: what would become of an event by config.toml as it is now, without a daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from router.cli import main
+
+CONFIG = """
+    [[source]]
+    name = "website"
+    write_key = "w"
+    [[source]]
+    name = "app"
+    write_key = "a"
+    [[destination]]
+    name = "cs"
+    plugin = "clientsuccess"
+    mode = "dry-run"
+    sources = ["website"]
+    settings = { project_id = "P", api_key = { env = "NOT_SET" } }
+    [[destination]]
+    name = "hook"
+    plugin = "webhook"
+    filter = 'event = "Wanted"'
+    settings = { url = "https://hook.example/in" }
+"""
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(write_config: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> Run:
+    """`try` with these words: exit code, output, errors."""
+    path = write_config(CONFIG)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(["try", *words, "--config", str(path)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def write(folder: Path, *calls: object) -> str:
+    path = folder / "calls.jsonl"
+    path.write_text("".join(f"{json.dumps(call)}\n" for call in calls))
+    return str(path)
+
+
+def test_an_event_is_held_until_the_group_is_known(run: Run) -> None:
+    code, out, err = run("--event", "track")
+    assert (code, err) == (0, "")
+    assert "cs: would be held until there is a group call for its user" in out
+
+
+def test_with_the_group_known_the_request_is_shown_and_secrets_are_not_needed(run: Run) -> None:
+    code, out, _ = run("--event", "track", "--group", "acme", "--group-name", "Acme Inc", "--destination", "cs")
+    assert code == 0
+    assert "cs: would be sent\n    POST https://usage.clientsuccess.com/" in out
+    assert '"organization":{"id":"acme","name":"Acme Inc"}' in out
+    assert "hook" not in out
+
+
+def test_a_filter_that_keeps_it_back_is_shown_with_its_expression(run: Run) -> None:
+    _, out, _ = run("--event", "track", "--user-known")
+    assert "hook: would be filtered" in out
+    assert 'filter: event = "Wanted"' in out
+
+
+def test_each_call_of_a_file_is_tried_and_a_discard_says_why(run: Run, tmp_path: Path) -> None:
+    calls = write(tmp_path, {"type": "track", "userId": "u1", "event": "Wanted"}, {"type": "track", "userId": "u1"})
+    _, out, _ = run("--event", calls)
+    assert "try-1: track of user:u1" in out
+    assert "hook: would be sent" in out
+    assert "would be discarded (event_not_defined)" in out
+
+
+def test_an_event_of_another_source_is_filtered(run: Run) -> None:
+    _, out, _ = run("--event", "track", "--source", "app", "--json")
+    found = json.loads(out)
+    assert found["source"] == "app"
+    assert found["events"][0]["destinations"]["cs"]["reason"] == "source"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--event", "trak"], "trak: No such file"),
+        (["--event", "track", "--destination", "hok"], 'did you mean "hook"?'),
+        (["--event", "track", "--source", "ap"], 'did you mean "app"?'),
+        (["--event", "track", "--group-name", "Acme"], "needs --group"),
+    ],
+)
+def test_what_cannot_be_tried_is_a_usage_error(run: Run, words: list[str], error: str) -> None:
+    code, _, err = run(*words)
+    assert code == 2
+    assert error in err
+
+
+def test_destinations_test_shows_what_becomes_of_own_calls(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = write(tmp_path, {"type": "track", "userId": "u1", "event": "Wanted", "messageId": "mine"})
+    code = main(["destinations", "test", "hook", "--calls", calls, "--config", str(tmp_path / "config.toml")])
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "mine: track of user:u1\nwould be sent" in out
