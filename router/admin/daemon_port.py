@@ -53,6 +53,15 @@ class DaemonPort(Protocol):
         """Router time."""
         ...
 
+    @property
+    def isolated(self) -> Mapping[str, str]:
+        """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
+        ...
+
+    def unmark(self, name: str) -> None:
+        """A destination was resumed: at the next start its hooks run in the loop of all again."""
+        ...
+
     async def reload(self) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired or CommandRefused."""
         ...

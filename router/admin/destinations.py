@@ -87,6 +87,7 @@ class Destinations:
     async def resume(self, request: web.Request) -> web.Response:
         """End a pause of any reason."""
         runner = runner_of(self._daemon, request)
+        self._daemon.unmark(runner.destination.name)
         await runner.resume()
         return _state(runner)
 

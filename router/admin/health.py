@@ -31,6 +31,7 @@ class Health:
             "problems": self._problems(),
             "destinations": {name: pause["reason"] or pause["state"] for name, pause in pauses.items()},
             "pauses": {name: _without_words(pause) for name, pause in pauses.items()},
+            "isolated": dict(self._daemon.isolated),
         }
         if self._daemon.is_stopping or health.broken or not health.may_append():
             return reply({"status": "not ready", **told}, 503)

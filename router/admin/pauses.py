@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from router.clock import to_iso
-from router.deliver.send.circuit_breaker import probes
+from router.deliver.send.circuit_breaker import HOOK_HELD, probes
 from router.store import Status
 
 IN_TROUBLE = ("paused", "breaker_open")
@@ -25,5 +25,5 @@ def pause_of(name: str, status: Status) -> dict[str, Any] | None:
         "since": to_iso(status.since) if status.since else None,
         "next_probe_at": until if probes(status) else None,
         "ends_at": None if probes(status) else until,
-        "ended_by": f"resume {name}",
+        "ended_by": "reload" if status.reason == HOOK_HELD else f"resume {name}",
     }

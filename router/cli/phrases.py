@@ -54,6 +54,8 @@ PAUSED = {
     "credentials": "paused because the vendor refused our key",
     "set_up": "paused because its set-up is wrong",
     "internal": "paused after a fault of the router itself, and its log has the reason",
+    "slow_hooks": "paused because its plugin held up all other destinations",
+    "hook_held": "stopped by its plugin, which holds its thread",
 }
 MAX_DETAIL = 200
 
@@ -280,6 +282,8 @@ def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
 
 def _end_of_pause(name: str, reason: str, until: str | None) -> str:
     """What ends a pause, and when."""
+    if reason == "hook_held":
+        return "it goes on when the hook returns; else correct its plugin or disable it, and `reload`"
     if reason in ("by_hand", "internal") or not until:
         return f"`resume {name}` ends it"
     if reason == "retry_after":
@@ -296,6 +300,14 @@ def slow_hooks(row: Mapping[str, Any]) -> list[str]:
         for hook, slow in row.get("slow_hooks", {}).items()
     ]
     return [*told, f"{row['name']} runs in a thread of its own"] if row.get("isolation") == "thread" else told
+
+
+def isolated(name: str, words: str) -> str:
+    """Why a destination has a thread of its own, and until when."""
+    return (
+        f"{name} runs in its own thread ({words}) until its table or its plugin's version changes; after `resume {name}`"
+        " until the next start"
+    )
 
 
 def beside(name: str, counts: Mapping[str, Any]) -> list[str]:

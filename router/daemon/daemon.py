@@ -24,6 +24,8 @@ from router.config import Config
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.greeting import greeting
+from router.daemon.held_marks import HeldMarks
+from router.daemon.hook_alarm import HookAlarm
 from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.reload import Reload
@@ -88,16 +90,18 @@ class Daemon:
     async def serve(self) -> int:
         """Run until a signal or a fault of the store; returns the exit code."""
         log = self._log
-        handle_signals(self._shutdown.request, self._reload_by_signal)
+        marks = HeldMarks(self._reload.config.store.path)
+        alarm = HookAlarm(marks, log)
+        handle_signals(self._shutdown.request, alarm.hurry, self._reload_by_signal)
         self._report_start()
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
-            loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log)
+            loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
+            self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
             stack.enter_context(loops.watched())
-            self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, loops)
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
@@ -215,6 +219,15 @@ class Daemon:
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""
         return await self._supervisor.forget(name)
+
+    @property
+    def isolated(self) -> Mapping[str, str]:
+        """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
+        return self._supervisor.isolated
+
+    def unmark(self, name: str) -> None:
+        """A destination was resumed: at the next start its hooks run in the loop of all again."""
+        self._supervisor.unmark(name)
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""

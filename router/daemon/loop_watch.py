@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from router.daemon.hook_alarm import FRAMES, Holder, HookAlarm
 from router.logger import Log
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import HOLD_S, hook_of
@@ -25,9 +26,6 @@ LONG_S = 5.0
 UNTIMED = ("deliver", "lifetime", "")
 """Hooks that do not run in one go, and code of a plugin beside its hooks."""
 
-FRAMES = 12
-"""Innermost lines of the stack that are told."""
-
 
 class WatchedLoop:
     """One event loop, and the thread that runs it."""
@@ -35,10 +33,11 @@ class WatchedLoop:
     def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
         self.loop, self.thread_id = loop, thread_id
         self.asked_at: float | None = None  #: when it was asked to answer; None: it has answered
-        self.holder: tuple[Destination, str, str] | None = None  #: who holds it: destination, hook, message id
+        self.holder: Holder | None = None  #: who holds it
         self.stack = ""
         self.is_told = False
         self.held_before = 0  #: how many held loops were counted of the holder before this one
+        self.looks = 0  #: while it is held: a process that was frozen is not held for as long as its clock says
 
 
 class LoopWatch:
@@ -46,18 +45,36 @@ class LoopWatch:
 
     Args:
         destinations: those that run now.
+        alarm: ends a hook that never returns in the loop that enters `watched`.
     """
 
-    def __init__(self, destinations: Callable[[], Iterable[Destination]], log: Log) -> None:
-        self._destinations, self._log = destinations, log
+    def __init__(
+        self, destinations: Callable[[], Iterable[Destination]], log: Log, alarm: HookAlarm | None = None
+    ) -> None:
+        self._destinations, self._log, self._alarm = destinations, log, alarm
+        self._main: WatchedLoop | None = None  #: the loop that the alarm is for
+        self._rounds = 0
         self._loops: dict[asyncio.AbstractEventLoop, WatchedLoop] = {}
         self._changing = threading.Lock()
         self._ended = threading.Event()
 
     def add(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch this loop, which the calling thread runs."""
+        self._add(loop)
+
+    def _add(self, loop: asyncio.AbstractEventLoop) -> WatchedLoop:
+        watched = WatchedLoop(loop, threading.get_ident())
         with self._changing:
-            self._loops = {**self._loops, loop: WatchedLoop(loop, threading.get_ident())}
+            self._loops = {**self._loops, loop: watched}
+        return watched
+
+    def held(self, loop: asyncio.AbstractEventLoop) -> tuple[Holder, float] | None:
+        """Who has held this loop for LONG_S or longer and holds it still, and for how many seconds."""
+        watched = self._loops.get(loop)
+        if watched is None or (asked_at := watched.asked_at) is None or (holder := watched.holder) is None:
+            return None
+        seconds = time.perf_counter() - asked_at
+        return (holder, seconds) if seconds >= LONG_S else None
 
     def remove(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch it no more."""
@@ -68,17 +85,31 @@ class LoopWatch:
     def watched(self) -> Iterator[None]:
         """Watch the running loop, and those that are added."""
         loop = asyncio.get_running_loop()
-        self.add(loop)
+        main = self._add(loop)
         thread = threading.Thread(target=self._look_on, name="loop-watch", daemon=True)
         thread.start()
         try:
-            yield
+            with self._alarm_for(main):
+                yield
         finally:
             self._ended.set()
             self.remove(loop)
 
+    @contextmanager
+    def _alarm_for(self, main: WatchedLoop) -> Iterator[None]:
+        if self._alarm is None:
+            yield
+            return
+        self._main = main
+        try:
+            with self._alarm.armed(lambda frame: self._holder(main, frame), lambda: self._rounds * LOOK_S):
+                yield
+        finally:
+            self._main = None
+
     def _look_on(self) -> None:
         while not self._ended.wait(LOOK_S):
+            self._rounds += 1
             for watched in self._loops.values():
                 try:
                     self._look(watched)
@@ -87,8 +118,10 @@ class LoopWatch:
 
     def _look(self, watched: WatchedLoop) -> None:
         now, asked_at, holder = time.perf_counter(), watched.asked_at, watched.holder
+        watched.looks += 1
         if asked_at is None:
             watched.asked_at, watched.holder, watched.stack, watched.is_told = now, None, "", False
+            watched.looks = 0
             try:
                 watched.loop.call_soon_threadsafe(self._answer, watched)
             except RuntimeError:  # it is closed
@@ -107,6 +140,8 @@ class LoopWatch:
                 seconds=round(now - asked_at, 3),
                 stack=watched.stack,
             )
+        elif holder is not None and self._alarm is not None and watched is self._main:
+            self._alarm.look(holder, watched.looks * LOOK_S, sys._current_frames().get(watched.thread_id))
 
     def _find_holder(self, watched: WatchedLoop) -> None:
         frame = sys._current_frames().get(watched.thread_id)
@@ -122,7 +157,7 @@ class LoopWatch:
                 destination.watch.stack = watched.stack
         watched.holder = holder
 
-    def _holder(self, watched: WatchedLoop, frame: FrameType) -> tuple[Destination, str, str] | None:
+    def _holder(self, watched: WatchedLoop, frame: FrameType) -> Holder | None:
         """By the hook that runs in one go; else by the name of the task; else by the module whose code runs."""
         destinations = list(self._destinations())
         modules = set(_modules(frame))
@@ -130,22 +165,24 @@ class LoopWatch:
             watch = destination.watch
             running = watch.running
             if running is not None and watch.thread_id == watched.thread_id:
-                return destination, *running
+                return Holder(destination, *running)
         task = asyncio.current_task(watched.loop)
         if task is not None and (found := hook_of(task.get_name())) is not None:
             hook, name, message_id = found
             for destination in destinations:
                 if destination.name == name:
-                    return destination, hook, message_id
+                    return Holder(destination, hook, message_id)
         for destination in destinations:
             of_this_loop = destination.watch.thread_id == watched.thread_id
             if of_this_loop and type(destination.instance).__module__ in modules:
-                return destination, "", ""
+                return Holder(destination, "", "")
         return None
 
     def _answer(self, watched: WatchedLoop) -> None:
         """Called by the loop itself, once it goes round again."""
         asked_at, watched.asked_at = watched.asked_at, None
+        if watched is self._main and self._alarm is not None:
+            self._alarm.wind()
         if watched.holder is None or asked_at is None:
             return
         destination, hook, message_id = watched.holder

@@ -6,6 +6,7 @@ Before and after the loop a signal must neither kill the process half-way nor ch
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -36,11 +37,21 @@ def signals_around_the_loop() -> Iterator[None]:
         signal.signal(number, signal.SIG_IGN)
 
 
-def handle_signals(stop: Callable[[str], None], reload: Callable[[], None]) -> None:
-    """While the running loop runs: SIGTERM and SIGINT call `stop` with their name, SIGHUP calls `reload`."""
+def handle_signals(stop: Callable[[str], None], hurry: Callable[[], None], reload: Callable[[], None]) -> None:
+    """While the running loop runs: SIGTERM and SIGINT call `stop` with their name, SIGHUP calls `reload`.
+
+    Args:
+        hurry: called at once at SIGTERM and SIGINT, also while a hook holds the loop.
+    """
     loop = asyncio.get_running_loop()
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        hurry()
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(stop, signal.Signals(number).name)
+
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stop, number.name)
+        signal.signal(number, asked)
     loop.add_signal_handler(RELOAD_SIGNAL, reload)
 
 

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from router.clock import Clock
+from router.daemon.held_marks import HeldMarks
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.plugin_code import in_thread
 from router.daemon.thread_runner import ThreadRunner
@@ -23,6 +24,7 @@ from router.errors import CommandRefused
 from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, with_new_instance
+from router.plugin_host.hook_watch import Slow
 from router.store import Store
 from router.store.from_thread import StoreFromThread
 
@@ -33,7 +35,9 @@ CUT_S = 3.0
 class Supervisor:
     """A runner per configured destination, in the order of config.toml."""
 
-    def __init__(self, store: Store, clock: Clock, log: Log, metrics: Metrics, loops: LoopWatch | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, log: Log, metrics: Metrics, marks: HeldMarks, loops: LoopWatch | None = None
+    ) -> None:
         #: This mapping is replaced and never changed, so a reader may await between two looks at it.
         self.runners: Mapping[str, DestinationRunner] = {}
         self.failed = asyncio.Event()  #: set when a destination ends that nobody asked to end
@@ -46,7 +50,8 @@ class Supervisor:
         self._log = log
         self._metrics = metrics
         self._loops = loops or LoopWatch(lambda: (), log)
-        self._isolated: set[str] = set()  #: destinations whose hooks held the loop: each has a thread now
+        self.isolated: dict[str, str] = {}  #: destinations whose hooks held the loop, and why each has a thread now
+        self._marks = marks
         self._moves: set[asyncio.Task[None]] = set()
         self._is_ending = False
 
@@ -60,6 +65,7 @@ class Supervisor:
                 [destination.name for destination in wanted]
             )  # from before their places are read
             for destination in wanted:
+                self._heed_mark(destination)
                 await self._start(destination)
             await self._report_removed()
             yield
@@ -88,7 +94,9 @@ class Supervisor:
             StoreError: a destination could not start. That is a fault of the supervisor, too.
         """
         self._store.claims.keep_for({*self.runners, *wanted})  # from before their places are read
-        self._isolated.difference_update(changed, removed)  # the new settings or the new plugin may be better
+        for name in (*changed, *removed):  # the new settings or the new plugin may be better
+            self.isolated.pop(name, None)
+        self._marks.drop((*changed, *removed))
         exchanges = [self._replace(name, wanted.get(name)) for name in (*changed, *added, *removed)]
         results = await asyncio.gather(*exchanges, return_exceptions=True)
         for error in results:
@@ -111,6 +119,10 @@ class Supervisor:
     def in_flight(self) -> dict[str, int]:
         """Requests on their way, of each destination that has any."""
         return {runner.destination.name: runner.in_flight for runner in self._tasks if runner.in_flight}
+
+    def unmark(self, name: str) -> None:
+        """At the next start its hooks run in the loop of all again."""
+        self._marks.drop([name])
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination that is not configured. Raises CommandRefused."""
@@ -145,16 +157,36 @@ class Supervisor:
         self._tasks[runner].add_done_callback(lambda task: self._on_end(runner, task))
         self._list({**self.runners, name: runner})
 
+    def _heed_mark(self, destination: Destination) -> None:
+        """Give a destination that ended the process before a thread of its own."""
+        name, mark = destination.name, self._marks.of(destination)
+        if mark is None:
+            self._marks.drop([name])
+            return
+        words = f"plugin {mark.plugin}: hook {mark.hook} held the event loop until the process ended"
+        self._isolated_for(destination, mark.hook, mark.message_id, words)
+
+    def _isolated_for(self, destination: Destination, hook: str, message_id: str, words: str) -> None:
+        self.isolated[destination.name] = words
+        self._log.emit(
+            "destination_isolated",
+            destination=destination.name,
+            plugin=destination.plugin_name,
+            hook=hook,
+            message_id=message_id,
+            detail=f"{words}: the destination runs in its own thread now",
+        )
+
     def _make_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)
-        if destination.config.delivery.isolation == "thread" or name in self._isolated:
+        if destination.config.delivery.isolation == "thread" or name in self.isolated:
             store = StoreFromThread(self._store, asyncio.get_running_loop())
             waiting = Waiting(destination, self._store.queries, self._clock, self._log)
             alone = Runner(destination, store, self._clock, self._log, Random(), meter)
             return ThreadRunner(alone, store, waiting, self._log, self._loops)
 
-        def move() -> None:
-            task = asyncio.create_task(self._isolate(name), name=f"isolate-{name}")
+        def move(slow: Slow) -> None:
+            task = asyncio.create_task(self._isolate(name, slow), name=f"isolate-{name}")
             self._moves.add(task)
             task.add_done_callback(self._on_moved)
 
@@ -167,11 +199,11 @@ class Supervisor:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.emit("internal_error", reason="isolate", exc_info=error)
 
-    async def _isolate(self, name: str) -> None:
+    async def _isolate(self, name: str, slow: Slow) -> None:
         """Give a destination whose hooks hold the loop a thread of its own, until a reload changes it."""
         async with self.changing:
             runner = self.runners.get(name)
-            if runner is None or name in self._isolated or self._is_ending:
+            if runner is None or name in self.isolated or self._is_ending:
                 return
             try:
                 destination = await in_thread(partial(with_new_instance, runner.destination))
@@ -180,9 +212,9 @@ class Supervisor:
                 plugin = runner.destination.plugin_name
                 self._log.emit("plugin_failed", destination=name, plugin=plugin, hook="__init__", detail=words)
                 return
-            self._isolated.add(name)
-            words = "its hooks held up all others again and again: it runs in a thread of its own now"
-            self._log.emit("destination_isolated", destination=name, plugin=destination.plugin_name, detail=words)
+            last = destination.watch.slow.get(slow.hook)
+            words = f"plugin {destination.plugin_name}: {slow.words}"
+            self._isolated_for(destination, slow.hook, last.last_message_id if last else "", words)
             await self._replace(name, destination)
             gc.collect()  # as after an exchange
 

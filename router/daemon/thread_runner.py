@@ -179,8 +179,11 @@ class ThreadRunner:
 
     @property
     def status(self) -> Status:
-        """Whether it runs, and if not, why and since when."""
-        return self._runner.status
+        """Whether it runs, and if not, why and since when. Paused while a hook holds its thread."""
+        if (held := self._watch.held(self._loop)) is None:
+            return self._runner.status
+        (_, hook, message_id), seconds = held
+        return self._runner.held_by(hook, message_id, seconds)
 
     def describe(self) -> dict[str, Any]:
         """See `Runner`."""

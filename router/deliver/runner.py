@@ -19,6 +19,7 @@ from router.clock import Clock, to_iso
 from router.deliver import operations
 from router.deliver.context import DeliveryContext
 from router.deliver.jobs.held_report import Waiting
+from router.deliver.send.circuit_breaker import HOOK_HELD
 from router.deliver.send.http_client import Client, open_client
 from router.deliver.settle.last_exchanges import LastExchanges
 from router.deliver.worker import FULL_PAUSE_S, Worker
@@ -26,9 +27,10 @@ from router.errors import CommitFailed, StoreError, StoreFull
 from router.logger import Log, to_paste
 from router.metrics import Meter
 from router.plugin_host import Destination
+from router.plugin_host.hook_watch import Slow
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
 from router.store import PART, Claim, DeadLetterFilter, Opening, Status, Store, Unit
-from router.vocabulary import FOREVER_MS
+from router.vocabulary import FOREVER_MS, DestinationState
 
 LIFETIME_PAUSE_S = 60.0
 DROP_PAUSE_S = 0.01
@@ -75,7 +77,7 @@ class Runner:
         self._claim: Claim | None = None  #: of the next worker
         self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
         self._is_alone = False  #: its loop is its own
-        self._on_slow: Callable[[], None] = lambda: None
+        self._on_slow: Callable[[Slow], None] = lambda slow: None
         destination.watch.attach(self._log.bind(plugin=destination.plugin_name).emit, self._hooks_are_slow)
         self._opened = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -90,7 +92,7 @@ class Runner:
         """Its loop is its own: it shares no opened event with others. To be called before `run`."""
         self._is_alone = True
 
-    def when_slow(self, call: Callable[[], None]) -> None:
+    def when_slow(self, call: Callable[[Slow], None]) -> None:
         """Call this when its hooks have held the loop again and again. To be called before `run`."""
         self._on_slow = call
 
@@ -169,15 +171,15 @@ class Runner:
         self._log.emit("plugin_failed", plugin=d.plugin_name, hook="lifetime", detail=words)
         self._broken = "its plugin could not open what it needs, or lost it; the log has the reason (plugin_failed)"
 
-    def _hooks_are_slow(self) -> None:
-        """They have held the loop again and again: others must not wait for them."""
+    def _hooks_are_slow(self, slow: Slow) -> None:
+        """They have held the loop again and again, or for ever: others must not wait for them."""
         if self._is_alone:
             return
-        if self.destination.config.delivery.slow_hooks == "thread":
-            self._on_slow()
+        if self.destination.config.delivery.slow_hooks == "thread" and not slow.holds_all:
+            self._on_slow(slow)
         elif (worker := self._worker) is not None:
-            words = "its plugin holds up all others again and again; the log names the hook (plugin_slow)"
-            worker.core.status.record(worker.state.breaker.pause_internal(words))
+            words = f"plugin {self.destination.plugin_name}: {slow.words}"
+            worker.core.status.record(worker.state.breaker.pause_for_hook(words))
 
     def _end_worker(self) -> None:
         """The plugin's lifetime has ended: nothing more is sent with it."""
@@ -397,6 +399,13 @@ class Runner:
         if self._broken:
             return Status("paused", "internal", detail=self._broken)
         return self._worker.state.breaker.status if self._worker is not None else Status()
+
+    def held_by(self, hook: str, message_id: str, seconds: float) -> Status:
+        """Its state while a hook holds its own thread: nothing is sent, and no command is carried out."""
+        named = f" with {message_id}" if message_id else ""
+        words = f"plugin {self.destination.plugin_name}: hook {hook}{named} has not returned for {seconds:.0f} s"
+        since = self._clock.now_ms() - int(1000 * seconds)
+        return Status(DestinationState.PAUSED, HOOK_HELD, since, detail=self.destination.redact(words))
 
     @property
     def warnings(self) -> Mapping[str, int]:

@@ -121,7 +121,8 @@ EVENTS: Mapping[str, LogEvent] = {
         "error", "A hook has held an event loop for 5 s and holds it still. Fields: the hook, the event and where."
     ),
     "destination_isolated": LogEvent(
-        "warning", "The hooks of a destination held the event loop again and again. It runs in a thread of its own now."
+        "warning",
+        "The hooks of a destination blocked the event loop again and again, or one never returned. It runs in its own thread now.",
     ),
     "internal_error": LogEvent("error", "A fault of the router itself, with its traceback. Please report it."),
 }

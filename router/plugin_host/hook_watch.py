@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,14 @@ def hook_of(name: str) -> tuple[str, str, str] | None:
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 and parts[0] in ("deliver", "lifetime") else None
 
 
+class Slow(NamedTuple):
+    """Why a destination must not share its event loop any longer."""
+
+    hook: str
+    words: str
+    holds_all: bool  #: its code lets no other thread run: a thread of its own would protect nobody
+
+
 class SlowHook(msgspec.Struct):
     """How often a hook held the loop since the start."""
 
@@ -50,12 +58,16 @@ def _say_nothing(event: str, **fields: Any) -> None:
     pass
 
 
+def _do_nothing(slow: Slow) -> None:
+    pass
+
+
 class HookWatch:
     """Of one destination. The thread of its loop writes it, but for `stack`, which the thread that watches loops writes."""
 
     def __init__(self) -> None:
         self._emit: Callable[..., None] = _say_nothing
-        self._on_slow: Callable[[], None] = lambda: None
+        self._on_slow: Callable[[Slow], None] = _do_nothing
         self.running: tuple[str, str] | None = None  #: hook and message id, while a hook that runs in one go does
         self.stack = ""  #: where it was seen
         self.slow: dict[str, SlowHook] = {}
@@ -64,9 +76,13 @@ class HookWatch:
         self._began = 0.0
         self._spent_s = 0.0
         self._recent: deque[float] = deque(maxlen=SLOW_CALLS)
+        self._interrupt: bool | None = (
+            None  #: a hook was interrupted that returns next; True: it let no other thread run
+        )
 
-    def attach(self, emit: Callable[..., None], on_slow: Callable[[], None]) -> None:
-        """From now on write lines of the log with `emit`, and call `on_slow` when hooks have held the loop again and again."""
+    def attach(self, emit: Callable[..., None], on_slow: Callable[[Slow], None]) -> None:
+        """From now on write lines of the log with `emit`, and call `on_slow` when hooks have held the loop again and again, or
+        one was interrupted."""
         self._emit, self._on_slow = emit, on_slow
 
     def begin(self, hook: str, message_id: str) -> None:
@@ -82,6 +98,10 @@ class HookWatch:
         running, self.running = self.running, None
         if took >= HOLD_S and running is not None:
             self.held(*running, took, self.stack)
+
+    def interrupted(self, *, holds_all: bool) -> None:
+        """The hook that runs is interrupted: it would not have returned."""
+        self._interrupt = holds_all
 
     def held(self, hook: str, message_id: str, seconds: float, stack: str) -> None:
         """Count a hook that held the loop, and tell of it once a minute."""
@@ -103,9 +123,13 @@ class HookWatch:
                 **more,
             )
         self._recent.append(now)
-        if len(self._recent) == SLOW_CALLS and now - self._recent[0] <= SLOW_SPELL_S:
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            self._on_slow(Slow(hook, f"hook {hook} held the event loop for {seconds:.0f} s", interrupt))
+        elif len(self._recent) == SLOW_CALLS and now - self._recent[0] <= SLOW_SPELL_S:
             self._recent.clear()
-            self._on_slow()
+            words = f"hook {hook} held the event loop, the {SLOW_CALLS}th time within {SLOW_SPELL_S:g} s"
+            self._on_slow(Slow(hook, words, holds_all=False))
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """For `/api/destinations`: by hook."""

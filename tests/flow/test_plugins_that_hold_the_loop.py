@@ -9,6 +9,19 @@ import pytest
 
 from router.testing.vendor import FakeVendor, Reset
 from tests.flow.harness import Daemon, destination
+from tests.flow.test_shutdown import Tuned, ended
+
+
+class Strict(Tuned):
+    """Interrupts a hook after a second, and ends after three interrupts in vain."""
+
+    tuning = "from router.daemon import hook_alarm as a; a.HELD_S, a.STOPPING_S, a.AGAIN_S, a.TRIES = 1.0, 1.0, 0.2, 3"
+
+
+class Hurried(Tuned):
+    """Interrupts a hook a second after it is asked to stop."""
+
+    tuning = "from router.daemon import hook_alarm as a; a.STOPPING_S = 1.0"
 
 
 def tables(vendor: FakeVendor, **delivery: str) -> list[Any]:
@@ -58,8 +71,8 @@ async def test_it_is_paused_where_the_operator_chose_that(tmp_path: Path) -> Non
         for n in range(8):
             await daemon.post("track", userId="u1", event="map", messageId=f"m{n}", properties={"s": 0.15})
         [paused] = await daemon.logged("destination_paused")
-        assert (paused["destination"], paused["reason"]) == ("slow", "internal")
-        assert "plugin_slow" in paused["detail"]
+        assert (paused["destination"], paused["reason"]) == ("slow", "slow_hooks")
+        assert paused["detail"].startswith("plugin sloth: hook track held the event loop")
         await daemon.settled("neighbour")
 
 
@@ -81,6 +94,11 @@ async def test_a_hook_that_never_returns_holds_nobody_where_it_has_a_thread(tmp_
         await daemon.settled("neighbour")
         [line] = await daemon.logged("loop_held")
         assert (line["destination"], line["hook"], line["message_id"]) == ("slow", "track", "m1")
+        pause = (await daemon.get("/readyz"))["pauses"]["slow"]
+        assert (pause["reason"], pause["ended_by"]) == ("hook_held", "reload")
+        assert (await daemon.counts("slow"))["state_reason"] == "hook_held"
+        told = (await daemon.message("m1"))["destinations"]["slow"]["pause"]["detail"]
+        assert told.startswith("plugin sloth: hook track with m1 has not returned for ")
         daemon.destinations[0]["delivery"]["concurrency"] = 2
         daemon.write_config()
         await daemon.reload()
@@ -105,4 +123,64 @@ async def test_in_a_thread_all_is_delivered_in_order(tmp_path: Path) -> None:
         status, answer = await daemon.admin("POST", "/api/destinations/slow/pause")
         assert (status, answer["state"]) == (200, "paused")
         assert (await daemon.admin("POST", "/api/destinations/slow/resume"))[0] == 200
+        assert await daemon.terminate() == 0
+
+
+@pytest.mark.timeout(120)
+async def test_a_hook_that_never_returns_in_the_loop_of_all_is_interrupted(tmp_path: Path) -> None:
+    """Its event is a dead letter, the others go on, and its destination gets a thread of its own."""
+    async with FakeVendor() as vendor, Strict(tmp_path, tables(vendor)) as daemon:
+        await daemon.post("track", userId="u1", event="map", messageId="m1", properties={"s": 3600})
+        [line] = await daemon.logged("destination_isolated")
+        assert (line["destination"], line["hook"], line["message_id"]) == ("slow", "track", "m1")
+        await daemon.post("track", userId="u1", event="quiet", messageId="m2")
+        await daemon.becomes("m2", "slow", "delivered")
+        await daemon.becomes("m1", "slow", "dead", "plugin_error")
+        letter = (await daemon.message("m1"))["destinations"]["slow"]["detail"]
+        assert "plugin sloth, hook track" in letter
+        assert "time.sleep" in letter
+        await daemon.settled("neighbour")
+        assert "hook track" in (await daemon.get("/readyz"))["isolated"]["slow"]
+        assert await daemon.terminate() == 0
+
+
+@pytest.mark.timeout(120)
+async def test_one_that_lets_no_thread_run_pauses_its_destination(tmp_path: Path) -> None:
+    """A thread of its own would stop everybody else as well."""
+    async with FakeVendor() as vendor, Strict(tmp_path, tables(vendor)) as daemon:
+        await daemon.post("track", userId="u1", event="regex", messageId="m1")
+        [line] = await daemon.logged("destination_paused")
+        assert (line["destination"], line["reason"]) == ("slow", "slow_hooks")
+        await daemon.becomes("m1", "slow", "dead", "plugin_error")
+        await daemon.settled("neighbour")
+        assert await daemon.terminate() == 0
+
+
+@pytest.mark.timeout(120)
+async def test_a_stop_does_not_wait_for_a_hook_that_never_returns(tmp_path: Path) -> None:
+    async with FakeVendor() as vendor, Hurried(tmp_path, tables(vendor)) as daemon:
+        await daemon.post("track", userId="u1", event="map", messageId="m1", properties={"s": 3600})
+        await daemon.logged("loop_held")
+        assert await daemon.terminate() == 0
+
+
+@pytest.mark.timeout(120)
+async def test_one_that_cannot_be_interrupted_ends_the_process_and_has_a_thread_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    async with FakeVendor() as vendor, Strict(tmp_path, tables(vendor, timeout="1s")) as daemon:
+        await daemon.post("track", userId="u1", event="stubborn", messageId="m1")
+        assert await ended(daemon) == 1
+        assert (
+            "its destination runs in its own thread after the next start" in daemon.log("plugin_failed")[-1]["detail"]
+        )
+        await daemon.restart()
+        [line] = daemon.log("destination_isolated")
+        assert (line["destination"], line["hook"], line["message_id"]) == ("slow", "track", "m1")
+        await daemon.becomes("m1", "neighbour", "delivered")
+        assert "hook track" in (await daemon.get("/readyz"))["isolated"]["slow"]
+        assert (await described(daemon, "slow"))["isolation"] == "thread"
+        daemon.destinations[0]["enabled"] = False
+        await daemon.reload()
+        assert not (tmp_path / "router.db.held.json").exists(), "the table has changed"
         assert await daemon.terminate() == 0

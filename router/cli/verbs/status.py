@@ -156,5 +156,6 @@ def _notes(seen: Seen) -> Iterator[str]:
     for name, counts in seen.ledger["destinations"].items():
         if counts["state"] == "disabled" and (sentence := phrases.trouble_of(name, counts)):
             yield sentence
+    yield from (phrases.isolated(name, words) for name, words in seen.ready.get("isolated", {}).items())
     if sentence := phrases.dry_runs(seen.ledger["destinations"]):
         yield sentence

@@ -22,7 +22,8 @@ PROBE_FIRST_MS, PROBE_CAP_MS = 1_000, 60_000
 PAUSE_PROBE_MS = 300_000
 MAX_FAILED_USERS = 1000
 RUNNING, PAUSED, BREAKER_OPEN = DestinationState.RUNNING, DestinationState.PAUSED, DestinationState.BREAKER_OPEN
-NOT_PROBING = frozenset({"by_hand", "retry_after", "internal"})
+SLOW_HOOKS, HOOK_HELD = "slow_hooks", "hook_held"
+NOT_PROBING = frozenset({"by_hand", "retry_after", "internal", SLOW_HOOKS, HOOK_HELD})
 """Reasons of pauses that end by hand, or when their time is over. All others end with a probe: `credentials`, `set_up`, and what a
 plugin says in its own words."""
 MAX_REASON = 100
@@ -134,6 +135,10 @@ class CircuitBreaker:
     def pause_internal(self, detail: str) -> bool:
         """The router itself could not store this destination's commits."""
         return self._set(PAUSED, "internal", 0, detail=detail)
+
+    def pause_for_hook(self, detail: str) -> bool:
+        """A hook of its plugin holds up everybody else. Never replaces a pause by hand."""
+        return self.status.reason != "by_hand" and self._set(PAUSED, SLOW_HOOKS, 0, detail=detail)
 
     def probe_now(self) -> bool:
         """The key or the set-up has changed: find out whether it is right now. False: it is not paused for these."""

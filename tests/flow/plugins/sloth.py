@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
 
 from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, Settings, hookimpl, json_request
@@ -23,9 +25,14 @@ class Sloth:
 
     @hookimpl
     def track(self, event: Event, context: Context) -> Item:
-        """May sleep."""
+        """May sleep, sleep whatever is raised, or let no other thread run."""
         if event.name == "map":
             time.sleep(event.properties["s"])
+        while event.name == "stubborn":
+            with contextlib.suppress(BaseException):
+                time.sleep(3600)
+        if event.name == "regex":
+            re.match(r"(a+)+$", "a" * 60 + "b")
         return Item({"id": event.message_id, "name": event.name, "s": event.properties.get("s", 0)})
 
     @hookimpl

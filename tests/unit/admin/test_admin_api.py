@@ -33,6 +33,8 @@ class FakeDaemon:
         self.metrics = Metrics()
         self._clock = rig.clock
         self.disk_problem = ""
+        self.isolated: dict[str, str] = {}
+        self.unmarked: list[str] = []
         self.error: Exception | None = None
         self.is_stopping = False
 
@@ -43,6 +45,9 @@ class FakeDaemon:
 
     async def forget(self, name: str) -> dict[str, int]:
         return await self.store.forget(name)
+
+    def unmark(self, name: str) -> None:
+        self.unmarked.append(name)
 
     @property
     def now_ms(self) -> int:
@@ -104,7 +109,13 @@ async def hold(api: Api, *message_ids: str, user: str = "u1") -> None:
 
 async def test_health_and_readiness_of_a_router_that_is_well(api: Api) -> None:
     assert await api.get("/healthz") == {"status": "ok", "problems": []}
-    assert await api.get("/readyz") == {"status": "ready", "problems": [], "destinations": {}, "pauses": {}}
+    assert await api.get("/readyz") == {
+        "status": "ready",
+        "problems": [],
+        "destinations": {},
+        "pauses": {},
+        "isolated": {},
+    }
 
 
 async def test_a_destination_in_trouble_is_named_but_the_router_stays_ready(api: Api) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from router.daemon.held_marks import HeldMarks
 from router.daemon.supervisor import Supervisor
 from router.deliver.runner import Runner
 from router.errors import StoreBusy, StoreError
@@ -41,7 +42,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 @asynccontextmanager
 async def supervised(rig: Rig, *names: str) -> AsyncIterator[Supervisor]:
     """A supervisor with these destinations running."""
-    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics())
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path))
     async with supervisor.running([destination(Gated, rig.vendor, name) for name in names], lambda: None):
         yield supervisor
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.plugin_host import hook_watch
-from router.plugin_host.hook_watch import MOST_EVENTS, HookWatch, PassSize, hook_of, task_name
+from router.plugin_host.hook_watch import MOST_EVENTS, HookWatch, PassSize, Slow, hook_of, task_name
 
 
 class Bench:
@@ -16,13 +16,10 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1_000.0
         self.lines: list[dict[str, Any]] = []
-        self.moves = 0
+        self.told: list[Slow] = []
         monkeypatch.setattr(hook_watch, "perf_counter", lambda: self.now)
         self.watch = HookWatch()
-        self.watch.attach(lambda event, **fields: self.lines.append({"event": event, **fields}), self._move)
-
-    def _move(self) -> None:
-        self.moves += 1
+        self.watch.attach(lambda event, **fields: self.lines.append({"event": event, **fields}), self.told.append)
 
     def call(self, seconds: float, message_id: str = "m1") -> None:
         """A mapping hook that takes so long."""
@@ -58,16 +55,26 @@ def test_it_is_told_of_once_a_minute_and_counted_each_time(bench: Bench) -> None
 def test_five_held_loops_in_a_minute_are_too_many(bench: Bench) -> None:
     for _ in range(4):
         bench.call(0.2)
-    assert bench.moves == 0
+    assert bench.told == []
     bench.call(0.2)
-    assert bench.moves == 1
+    assert bench.told == [Slow("track", "hook track held the event loop, the 5th time within 60 s", holds_all=False)]
+
+
+@pytest.mark.parametrize("holds_all", [False, True])
+def test_one_that_had_to_be_interrupted_is_too_many(bench: Bench, holds_all: bool) -> None:
+    bench.watch.begin("track", "m1")
+    bench.now += 30
+    bench.watch.interrupted(holds_all=holds_all)
+    bench.watch.end()
+    bench.call(0.2)
+    assert bench.told == [Slow("track", "hook track held the event loop for 30 s", holds_all)]
 
 
 def test_five_in_a_long_time_are_not(bench: Bench) -> None:
     for _ in range(8):
         bench.call(0.2)
         bench.now += 20
-    assert bench.moves == 0
+    assert bench.told == []
 
 
 def test_a_slice_is_over_when_hooks_took_20_ms_of_it(bench: Bench) -> None:
