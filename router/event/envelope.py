@@ -41,6 +41,7 @@ class Discard(msgspec.Struct, gc=False):
     message_id: str = ""
     type: str = ""
     excerpt: str = ""  #: the first words of the call, without its write key
+    n: int = 1  #: how many calls, or refused requests, this one tells of
 
 
 class Envelope(msgspec.Struct, omit_defaults=True):

@@ -157,6 +157,6 @@ def _check_origin(source: Source, request: web.Request) -> None:
 
 
 def _dropped(source: Source, now: int, posted: Posted) -> Discard:
-    # One for the whole request: a disabled source is no reason to write a row for each of its events.
+    # One row for the whole request: a disabled source is no reason to write one for each of its events.
     message = f"the source is disabled; calls dropped: {posted.size}"
-    return Discard(source.name, now, "source_disabled", message)
+    return Discard(source.name, now, "source_disabled", message, n=posted.size)

@@ -205,7 +205,7 @@ class IngestServer(web.Server):
         self._ended += 1
         now = self._loop.time()
         if now - self._warned_at >= WARN_EVERY_S:
-            words = "the %s listener has refused or ended connections to protect itself: %d, the last one for %s"
+            words = "the %s listener has refused or ended connections to protect itself: %d since the last such line, the newest for %s"
             log.warning(words, self._listener.name, self._ended, reason)
             self._ended, self._warned_at = 0, now
 

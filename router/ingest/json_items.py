@@ -23,6 +23,13 @@ _list = msgspec.json.Decoder(list[Raw])
 _long_list: msgspec.json.Decoder[Any] = msgspec.json.Decoder(LongList)
 
 
+class _Object(msgspec.Struct, gc=False):
+    """An object, of which nothing is read."""
+
+
+_counted: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[_Object | int | float | str | bool | None])
+
+
 def may_be_long(body: bytes) -> bool:
     """Whether an array in this JSON may have more items than the limit. A list is faster to decode where it cannot."""
     return body.count(b",") >= MAX_BATCH_ITEMS
@@ -31,6 +38,16 @@ def may_be_long(body: bytes) -> bool:
 def decode_items(body: bytes) -> list[Raw]:
     """The items of an array, no more than one beyond the limit. Raises as msgspec does."""
     return items_of(_long_list.decode(body)) if may_be_long(body) else _list.decode(body)
+
+
+def count_items(array: Raw, items: list[Raw]) -> int:
+    """How many items an array has, of which the first ones are decoded. What is in the others is skipped."""
+    if len(items) <= MAX_BATCH_ITEMS:
+        return len(items)
+    try:
+        return len(_counted.decode(array))
+    except (msgspec.DecodeError, RecursionError):  # not all of them can be calls: no more are counted
+        return len(items)
 
 
 def items_of(long_list: Any) -> list[Raw]:

@@ -30,7 +30,7 @@ from router.event import (
     decode_json,
 )
 from router.ingest.json_checks import is_too_deep, read_json, too_deep
-from router.ingest.json_items import LongList, items_of, may_be_long
+from router.ingest.json_items import LongList, count_items, items_of, may_be_long
 from router.ingest.limits import (
     MAX_BATCH_ITEMS,
     MAX_ID,
@@ -55,7 +55,7 @@ class Posted(Protocol):
     """A body that could be read, its source not yet known."""
 
     write_key: str  #: at the top level of the body, or ""
-    size: int  #: how many calls it carries, counted up to one beyond the limit
+    size: int  #: how many calls it carries
     other_type: str  #: of a single call: the type in the body, where it is another one than the path's; else ""
     notes: Notes  #: what was mended or left aside; complete after `calls`
 
@@ -107,12 +107,17 @@ class _Batch(_Envelope, rename="camel", gc=False, kw_only=True):
     batch: list[Raw]
 
 
+class _RawBatch(_Envelope, rename="camel", gc=False, kw_only=True):
+    batch: Raw
+
+
 class _LongBatch(_Envelope, rename="camel", gc=False, kw_only=True):
     batch: LongList  # type: ignore[valid-type]
 
 
 _item = msgspec.json.Decoder(_Item)
 _batch = msgspec.json.Decoder(_Batch)
+_raw_batch = msgspec.json.Decoder(_RawBatch)
 _long_batch = msgspec.json.Decoder(_LongBatch)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 
@@ -179,32 +184,39 @@ class Single:
 def parse_batch(body: bytes) -> Batch:
     """Read `{"batch": [...], "sentAt", "writeKey", "context", "integrations"}`. Raises InvalidCall."""
     notes: Notes = []
-    _, (items, batch) = read_json(body, _decode_batch, notes)
+    _, (items, size, batch) = read_json(body, _decode_batch, notes)
     context, integrations = _object("context", batch.context, notes), _object("integrations", batch.integrations, notes)
     envelope = Envelope(_sent_at(batch.sent_at, notes), context, integrations)
     if len(body) + len(envelope.line()) * min(len(items), MAX_BATCH_ITEMS) > MAX_STORED_BATCH_BYTES:
         raise TooLarge("the batch's context and integrations are too large to be kept with every call")
-    return Batch(items, envelope, _string(batch.write_key), notes)
+    return Batch(items, size, envelope, _string(batch.write_key), notes)
 
 
-def _decode_batch(body: bytes) -> tuple[list[Raw], _Envelope]:
+def _decode_batch(body: bytes) -> tuple[list[Raw], int, _Envelope]:
     if may_be_long(body):
         long_batch = _long_batch.decode(body)
-        return items_of(long_batch.batch), long_batch
+        items = items_of(long_batch.batch)
+        return items, count_items(_raw_batch.decode(body).batch, items), long_batch
     batch = _batch.decode(body)
-    return batch.batch, batch
+    return batch.batch, len(batch.batch), batch
 
 
 class Batch:
-    """The body of a batch. The first `MAX_BATCH_ITEMS` of its calls are taken; one discard tells of those beyond."""
+    """The body of a batch. The first `MAX_BATCH_ITEMS` of its calls are taken; one discard counts those beyond."""
 
     other_type = ""
 
     def __init__(
-        self, items: list[Raw], envelope: Envelope, write_key: str, notes: Notes, types: frozenset[str] = TYPES
+        self,
+        items: list[Raw],
+        size: int,
+        envelope: Envelope,
+        write_key: str,
+        notes: Notes,
+        types: frozenset[str] = TYPES,
     ) -> None:
         self.write_key, self.notes = write_key, notes
-        self.size = len(items)
+        self.size = size
         self._items = items
         self._envelope = envelope
         self._types = types
@@ -244,8 +256,9 @@ class Batch:
         return calls, discards
 
     def _excess(self, source: str, received_at: int) -> Discard:
-        message = f"more than {MAX_BATCH_ITEMS} calls in one batch: those beyond were not taken"
-        return Discard(source, received_at, "batch_too_long", message)
+        n = self.size - MAX_BATCH_ITEMS
+        message = f"more than {MAX_BATCH_ITEMS} calls in one batch: those beyond were not taken: {n}"
+        return Discard(source, received_at, "batch_too_long", message, n=n)
 
 
 def _sent_at(raw: Raw, notes: Notes) -> str | None:

@@ -41,7 +41,7 @@ class Refusals:
             self._discard(source, refusal.code, str(refusal))
 
     def _discard(self, source: str, code: str, words: str) -> None:
-        now = self._clock.now_ms()
+        now, n = self._clock.now_ms(), 1
         if not source:
             self._unsaid[code] = self._unsaid.get(code, 0) + 1
             if now - self._said_at.get(code, now - EVERY_MS) < EVERY_MS:
@@ -49,7 +49,7 @@ class Refusals:
             self._said_at[code], n = now, self._unsaid.pop(code)
             words = f"{words} (requests refused: {n})"
         with suppress(StoreError):  # the refusal stands without its trace
-            self._sink.accept_soon([], [Discard(source, now, code, words)], _ignore)
+            self._sink.accept_soon([], [Discard(source, now, code, words, n=n)], _ignore)
 
 
 def _ignore(error: Exception | None) -> None:

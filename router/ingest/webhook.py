@@ -18,7 +18,7 @@ import msgspec
 from router.errors import InvalidCall, TooLarge
 from router.event import TYPES, Envelope, Notes
 from router.ingest.json_checks import read_json, replace_non_finite
-from router.ingest.json_items import decode_items
+from router.ingest.json_items import count_items, decode_items
 from router.ingest.limits import MAX_STORED_BATCH_BYTES
 from router.ingest.parse import Batch
 
@@ -35,13 +35,14 @@ def parse_webhook(body: bytes) -> Batch:
     is_array = body.lstrip(b" \t\r\n").startswith(b"[")
     # Also for an object: whatever it holds, its own JSON is skipped over here and judged with the others later.
     notes: Notes = []
-    _, items = read_json(body if is_array else b"[" + body + b"]", decode_items, notes)
+    whole, items = read_json(body if is_array else b"[" + body + b"]", decode_items, notes)
     if not is_array and (len(items) != 1 or not bytes(items[0]).startswith(b"{")):
         raise InvalidCall("invalid_json", "the body is neither an object nor an array of objects")
+    size = count_items(msgspec.Raw(whole), items)
     items = [msgspec.Raw(_settled(bytes(item))) for item in items]
     if sum(len(bytes(item)) for item in items) > MAX_STORED_BATCH_BYTES:
         raise TooLarge("the events are too large to be kept")
-    return Batch(items, Envelope(), "", notes, WEBHOOK_TYPES)
+    return Batch(items, size, Envelope(), "", notes, WEBHOOK_TYPES)
 
 
 def _settled(item: bytes) -> bytes:

@@ -146,7 +146,7 @@ class GroupTransaction:
         self._fold(db, appends, positions)
         discards = [discard for append in appends for discard in append.discards]
         if discards:
-            head.discarded += len(discards)
+            head.discarded += sum(discard.n for discard in discards)
             _write_discards(db, discards)
         rest = iter(positions)
         return [list(itertools.islice(rest, len(append.calls))) for append in appends]
@@ -190,8 +190,8 @@ def _write_discards(db: sqlite3.Connection, discards: list[Discard]) -> None:
         rows,
     )
     db.executemany(
-        "INSERT INTO discard_count VALUES (?, ?, ?, 1) ON CONFLICT (part, source, code) DO UPDATE SET n = n + 1",
-        [(PART, d.source, d.code) for d in discards],
+        "INSERT INTO discard_count VALUES (?, ?, ?, ?) ON CONFLICT (part, source, code) DO UPDATE SET n = n + excluded.n",
+        [(PART, d.source, d.code, d.n) for d in discards],
     )
     newest = db.execute("SELECT max(id) FROM discard").fetchone()[0]
     db.execute("DELETE FROM discard WHERE id <= ?", (newest - KEPT_DISCARDS,))

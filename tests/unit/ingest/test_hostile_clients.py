@@ -193,7 +193,9 @@ async def test_a_body_that_finds_no_room_is_asked_to_come_again(
 
 def test_a_bomb_of_items_is_decoded_up_to_the_limit_only() -> None:
     posted = parse_webhook(b"[" + b"1," * 1_000_000 + b"1]")
-    assert posted.size == limits.MAX_BATCH_ITEMS + 1
+    _, discards = posted.calls("website", 0, None)
+    assert len(discards) == limits.MAX_BATCH_ITEMS + 1
+    assert discards[-1].n == 1_000_001 - limits.MAX_BATCH_ITEMS
 
 
 # ---------------------------------------------------------------- ids
@@ -254,6 +256,7 @@ async def test_strangers_leave_one_discard_a_second_with_their_number(
         "requests refused: 1)",
         "requests refused: 5)",
     ]
+    assert [discard.n for discard in acceptor.discards] == [1, 5]
     assert "made-up" not in repr(acceptor.discards)
 
 

@@ -248,12 +248,12 @@ class TestDiscarded:
         item["properties"] = {"x": "y" * (MAX_ITEM_BYTES - len(json.dumps(item)))}
         assert len(batch(item)[0]) == 1
 
-    def test_the_calls_beyond_the_most_a_batch_may_have_leave_one_discard(self) -> None:
+    def test_the_calls_beyond_the_most_a_batch_may_have_leave_one_discard_that_counts_them(self) -> None:
         posted = parse_batch(b'{"batch":[%s]}' % b",".join([as_bytes(TRACK)] * (MAX_BATCH_ITEMS + 3)))
-        assert posted.size == MAX_BATCH_ITEMS + 1  # no more than these were decoded
+        assert posted.size == MAX_BATCH_ITEMS + 3
         calls, (discard,) = judged(posted)
         assert len(calls) == MAX_BATCH_ITEMS
-        assert discard.code == "batch_too_long"
+        assert (discard.code, discard.n) == ("batch_too_long", 3)
         assert f"more than {MAX_BATCH_ITEMS} calls" in discard.message
 
 
