@@ -34,7 +34,7 @@ OUTCOMES: dict[type[Outcome], str] = {
 """What a request came to: for all of its items the same, else `mixed`."""
 
 REASONS = re.compile(
-    r"|by_hand|retry_after|credentials|set_up|internal|slow_hooks|hook_held|timeout|connection|dns|tls|plugin_error|status_[1-5]\d\d"
+    r"|by_hand|retry_after|credentials|set_up|internal|slow_hooks|hook_held|timeout|connection|not_http|dns|tls|plugin_error|status_[1-5]\d\d"
 )
 """Why a destination is in its state. A plugin's own word may be anything, so it is counted as `other`."""
 

@@ -35,6 +35,7 @@ QUEUED = {
 RETRYING = {
     "timeout": "the vendor did not answer in time",
     "connection": "the connection to the vendor failed",
+    "not_http": "the vendor's answer was not HTTP",
     "dns": "the vendor's address was not found",
     "tls": "no secure connection to the vendor could be made",
 }

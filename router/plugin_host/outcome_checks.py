@@ -9,9 +9,10 @@ import math
 
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Skip, Split
 from router.plugin_host.factory import Destination
+from router.plugin_host.shortening import first_bytes
 
-MAX_DETAIL = 4000
-"""Characters of a detail that are looked at for secrets: no more are kept of it."""
+MAX_REASON, MAX_DETAIL = 100, 4000
+"""Bytes of a reason and of a detail: no more are looked at for secrets, and no more are kept."""
 KNOWN = (Delivered, Skip, Reject, RetryLater, Pause, Split)
 TEXTS, SECONDS = ("reason", "detail"), ("after_s", "for_s")
 MAX_SHOWN = 100
@@ -21,15 +22,17 @@ def checked(destination: Destination, outcome: object) -> Outcome:
     """The outcome with secrets masked in its words; a Reject `plugin_error` where it is not one of the contract."""
     fault = fault_of(outcome)
     if fault:
-        return Reject("plugin_error", destination.redact(fault))
+        words = f"plugin {destination.plugin_name}: {fault}"
+        return Reject("plugin_error", first_bytes(destination.redact(words), MAX_DETAIL))
     assert isinstance(outcome, KNOWN)
     if isinstance(outcome, Delivered):
         return outcome
-    reason = destination.redactor.word(outcome.reason)
+    reason = first_bytes(destination.redactor.word(first_bytes(outcome.reason, MAX_REASON)), MAX_REASON)
     if isinstance(outcome, Skip):
         return outcome if reason is outcome.reason else Skip(reason)
     # In place: a copy of a subclass would need to know its __init__.
-    outcome.reason, outcome.detail = reason, destination.redact(outcome.detail[:MAX_DETAIL])
+    detail = destination.redact(first_bytes(outcome.detail, MAX_DETAIL))
+    outcome.reason, outcome.detail = reason, first_bytes(detail, MAX_DETAIL)
     return outcome
 
 

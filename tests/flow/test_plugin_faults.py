@@ -107,7 +107,7 @@ AGAIN: dict[str, Play] = {
     "no-answer": tried_again(Hang(), None, "timeout"),
     "reset": tried_again(Reset(), None, "connection"),
     "half-a-body": counts_by_its_status(ShortBody(201, body=TAKEN)),
-    "no-http": tried_again(Noise(), None, "connection"),
+    "no-http": tried_again(Noise(), None, "not_http"),
 }
 TABLES: Mapping[str, Table] = {"no-answer": {"delivery": {"timeout": "3s"}}, "dry-run": {"mode": "dry-run"}}
 

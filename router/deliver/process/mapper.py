@@ -19,7 +19,8 @@ from router.directory import effective_group, keys_of, membership_as_of
 from router.plugin import Context, Event, Item, Pause, Profile, Reject, RetryLater, Skip
 from router.plugin_host import Destination
 from router.plugin_host.item_checks import fault_of_json
-from router.plugin_host.outcome_checks import checked
+from router.plugin_host.outcome_checks import MAX_DETAIL, checked
+from router.plugin_host.shortening import both_ends
 from router.store import DirectorySnapshot, LogRow
 from router.vocabulary import FOREVER_MS
 
@@ -235,7 +236,8 @@ def plugin_error(destination: Destination, hook: str, error: BaseException) -> R
     """A hook raised something that is no outcome: a dead letter that names plugin and hook, with the traceback."""
     text = "".join(traceback.format_exception(error, limit=-8))[:MAX_TRACEBACK]
     masked = destination.redact(text.encode("utf-8", "replace").decode())
-    return Reject("plugin_error", f"plugin {destination.plugin_name}, hook {hook}:\n{masked}")
+    words = f"plugin {destination.plugin_name}, hook {hook}:\n{masked}"
+    return Reject("plugin_error", both_ends(words, MAX_DETAIL))
 
 
 def mapped_by(destination: Destination) -> str:

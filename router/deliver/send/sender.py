@@ -17,13 +17,15 @@ from router.deliver.send.rate_limit import RateLimit
 from router.deliver.send.retry_after import retry_after_s
 from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, by_status
 from router.plugin_host import Destination
-from router.plugin_host.outcome_checks import checked, fault_of
+from router.plugin_host.outcome_checks import MAX_DETAIL, checked, fault_of
+from router.plugin_host.shortening import first_bytes
 
 DELIVERED = Delivered()
+TAKEN = "The vendor answered 2xx before, so nothing is sent again."
 MAX_ERROR = 500
 CALL_TIMEOUTS = 6
 """A plugin's own `deliver` may take this many time-outs in all."""
-REASONS = {"dns": "dns", "tls": "tls", "timeout": "timeout"}
+REASONS = {"dns": "dns", "tls": "tls", "timeout": "timeout", "protocol": "not_http"}
 """What a fault of the network is called in states and logs; all others are `connection`."""
 
 
@@ -44,6 +46,7 @@ class Attempt:
     ended_at: int = 0  #: ms: when it was booked
     request: Request | None = None  #: the last one that went out
     answer: Answer | None = None  #: what came back for it
+    was_taken: bool = False  #: the vendor has answered a request with 2xx, other than a private one (for a token, say)
     is_cut: Callable[[], bool] = lambda: False  #: whether the router has ended the call
 
     def secret(self, value: str) -> None:
@@ -81,6 +84,8 @@ class Attempt:
         # A success whose body is not whole counts by its status; a plugin could only misread a part of it.
         body = b"" if result.trouble.startswith("body:") and result.status < 300 else result.body
         self.answer = Answer(result.status, result.headers, body, wait)
+        is_private = self.request is not None and self.request.private
+        self.was_taken |= 200 <= result.status < 300 and not is_private
         return self.answer
 
     def _outcome(self, fault: Fault) -> Split | Pause | RetryLater:
@@ -100,11 +105,12 @@ def read_result(destination: Destination, items: list[Item], attempt: Attempt, r
     try:
         answer = attempt.receive(result)
         verdict = destination.hooks.get("verdict")
-        return per_item(destination, verdict(items, answer) if verdict is not None else by_status(answer, n), n)
+        told = verdict(items, answer) if verdict is not None else by_status(answer, n)
+        return per_item(destination, told, n, was_taken=attempt.was_taken)
     except (Reject, RetryLater, Pause, Split) as outcome:
-        return per_item(destination, outcome, n)
+        return per_item(destination, outcome, n, was_taken=attempt.was_taken)
     except BaseException as error:  # a hook that runs in one go is ended by nobody: whatever it raises is its own
-        return per_item(destination, bad_call(destination, "verdict", error, n), n)
+        return per_item(destination, bad_call(destination, "verdict", error, n, was_taken=attempt.was_taken), n)
     finally:
         destination.watch.end()
 
@@ -119,25 +125,26 @@ async def call_deliver(destination: Destination, items: list[Item], attempt: Att
     try:
         async with asyncio.timeout(CALL_TIMEOUTS * destination.config.delivery.timeout_s) as limit:
             told = await destination.hooks["deliver"](items, attempt)
-        return per_item(destination, told, n)
+        return per_item(destination, told, n, was_taken=attempt.was_taken)
     except BaseException as error:
         if attempt.is_cut():
             raise asyncio.CancelledError from error
-        return per_item(destination, _told_by(destination, error, n, is_late=limit.expired()), n)
+        told = _told_by(destination, error, n, is_late=limit.expired(), was_taken=attempt.was_taken)
+        return per_item(destination, told, n, was_taken=attempt.was_taken)
 
 
-def _told_by(destination: Destination, error: BaseException, n: int, *, is_late: bool) -> Outcome:
-    """What an exception that left `deliver` says."""
+def _told_by(destination: Destination, error: BaseException, n: int, *, is_late: bool, was_taken: bool) -> Outcome:
+    """What an exception that left `deliver` says. After a 2xx it is no reason to send again."""
     if isinstance(error, Reject | RetryLater | Pause | Split):
         return error
     if isinstance(error, BaseExceptionGroup) and (outcome := _outcome_in(error)) is not None:
         return outcome
     if isinstance(error, TimeoutError) and is_late:
         return RetryLater("timeout", "the plugin's deliver took too long")
-    if isinstance(error, OSError):  # a plugin's own connection, or its file
+    if isinstance(error, OSError) and not was_taken:  # a plugin's own connection, or its file
         words = destination.redact(f"the plugin's deliver raised {type(error).__name__}: {error}")[:MAX_ERROR]
         return RetryLater("timeout" if isinstance(error, TimeoutError) else "connection", words)
-    return bad_call(destination, "deliver", error, n)
+    return bad_call(destination, "deliver", error, n, was_taken=was_taken)
 
 
 def _outcome_in(group: BaseExceptionGroup[BaseException]) -> Outcome | None:
@@ -149,7 +156,7 @@ def _outcome_in(group: BaseExceptionGroup[BaseException]) -> Outcome | None:
     return _outcome_in(first) if isinstance(first, BaseExceptionGroup) else cast(Outcome, first)
 
 
-def per_item(destination: Destination, told: object, n: int) -> list[Outcome]:
+def per_item(destination: Destination, told: object, n: int, *, was_taken: bool = False) -> list[Outcome]:
     """Spread what a hook returned over its items; anything that is no outcome is a fault of the plugin. A wrong number of
     outcomes says nothing of any item: the vendor may have them all, so none is sent again."""
     if type(told) is Delivered:
@@ -159,26 +166,30 @@ def per_item(destination: Destination, told: object, n: int) -> list[Outcome]:
         given = f"{len(outcomes)} outcomes" if outcomes else type(told).__name__
         words = f"plugin {destination.plugin_name}: deliver or verdict returned {given} for {n} items"
         return [Reject("plugin_error", f"{words}: want one Outcome, or one per item")] * n
-    return [_sent(destination, outcome, n) for outcome in outcomes]
+    return [_sent(destination, outcome, n, was_taken=was_taken) for outcome in outcomes]
 
 
-def bad_call(destination: Destination, hook: str, error: BaseException, n: int) -> Outcome:
+def bad_call(destination: Destination, hook: str, error: BaseException, n: int, *, was_taken: bool = False) -> Outcome:
     """A sending hook raised something that is no outcome."""
-    return alone_or_split(plugin_error(destination, hook, error), n)
+    return alone_or_split(plugin_error(destination, hook, error), n, was_taken=was_taken)
 
 
-def alone_or_split(reject: Reject, n: int) -> Outcome:
-    """One bad item must not take its neighbours along: alone it is rejected."""
+def alone_or_split(reject: Reject, n: int, *, was_taken: bool) -> Outcome:
+    """One bad item must not take its neighbours along: alone it is rejected. What the vendor has taken is not sent again."""
+    if was_taken:
+        return Reject(reject.reason, f"{TAKEN}\n{reject.detail}")
     return Split(reject.reason, reject.detail) if n > 1 else reject
 
 
-def _sent(destination: Destination, outcome: object, n: int) -> Outcome:
+def _sent(destination: Destination, outcome: object, n: int, *, was_taken: bool) -> Outcome:
     if type(outcome) is Delivered:
         return DELIVERED
     fault = fault_of(outcome)
     if not fault and isinstance(outcome, Skip):
-        fault = "Skip is for mapping hooks: sending cannot come to it"
+        fault = f"returned {outcome!r}: Skip is for mapping hooks, a sending hook returns Delivered or Reject"
     if fault:
-        return alone_or_split(Reject("plugin_error", destination.redact(fault)), n)
+        hook = "deliver" if "deliver" in destination.hooks else "verdict"
+        words = first_bytes(destination.redact(f"plugin {destination.plugin_name}, hook {hook}: {fault}"), MAX_DETAIL)
+        return alone_or_split(Reject("plugin_error", words), n, was_taken=was_taken)
     good = checked(destination, outcome)
     return Reject(good.reason, good.detail) if isinstance(good, Split) and n == 1 else good

@@ -14,12 +14,14 @@ from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.last_exchanges import LastExchanges
 from router.deliver.settle.status_changes import StatusChanges
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
+from router.plugin_host.shortening import both_ends
 from router.store import AttemptRow, Tried
 
 SUCCESS = ("delivered", "")
 REPLAYED = "replayed"
 """The reason of an attempt that sent a settled event once more."""
 MAX_ERROR = 500
+"""Bytes of an attempt's error."""
 
 
 class Responses:
@@ -147,7 +149,7 @@ class Responses:
             return False
         if not verdict.burns_attempt and not self._is_told(delivery):
             return False
-        error = attempt.error or getattr(failed, "detail", "")[:MAX_ERROR]
+        error = attempt.error or both_ends(getattr(failed, "detail", ""), MAX_ERROR)
         if not verdict.burns_attempt and not error and attempt.retry_after_s is not None:
             error = f"it asked for a wait of {attempt.retry_after_s:g} s"
         if attempt.was_resent and not error:

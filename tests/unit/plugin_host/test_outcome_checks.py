@@ -9,7 +9,8 @@ import pytest
 
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Skip, Split
 from router.plugin_host import Destination, Redactor
-from router.plugin_host.outcome_checks import MAX_DETAIL, checked, fault_of
+from router.plugin_host.outcome_checks import MAX_DETAIL, MAX_REASON, checked, fault_of
+from router.plugin_host.shortening import both_ends
 from tests.contract.rig import Plain, Vendor, destination
 
 reject: Any = Reject
@@ -109,6 +110,25 @@ def test_secrets_are_masked_in_reasons_too(make: Any) -> None:
 def test_of_a_long_detail_the_beginning_is_kept_and_no_secret_that_its_end_cuts_in_two() -> None:
     found: Any = checked(dest("pa55word"), Reject("r", "x" * (MAX_DETAIL - 4) + "pa55word" + "y" * 10_000))
     assert found.detail == "x" * (MAX_DETAIL - 4) + "***"
+
+
+@pytest.mark.parametrize("make", [Skip, Reject, RetryLater, Pause, Split])
+def test_a_reason_is_bounded_in_bytes(make: Any) -> None:
+    assert checked(dest(), make("ž" * 10_000)).reason == "ž" * (MAX_REASON // 2)  # type: ignore[attr-defined]
+
+
+def test_a_detail_is_bounded_in_bytes_and_cuts_no_character() -> None:
+    found: Any = checked(dest(), Reject("r", "x" + "🐎" * MAX_DETAIL))
+    assert MAX_DETAIL - 4 < len(found.detail.encode()) <= MAX_DETAIL
+    assert set(found.detail) == {"x", "🐎"}
+
+
+def test_both_ends_of_a_long_text_are_kept() -> None:
+    text = both_ends("Traceback" + "ž" * 10_000 + "ValueError: the cause", 200)
+    assert text.startswith("Traceback")
+    assert text.endswith("ž" + "ValueError: the cause")
+    assert len(text.encode()) <= 200
+    assert both_ends("short", 5) == "short"
 
 
 def test_what_is_masked_keeps_its_other_fields() -> None:

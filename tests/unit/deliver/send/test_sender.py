@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from router.config import Rate
+from router.deliver.send.http_client import Reply
 from router.deliver.send.rate_limit import RateLimit
-from router.deliver.send.sender import DELIVERED, Attempt, call_deliver, per_item
+from router.deliver.send.sender import DELIVERED, Attempt, call_deliver, per_item, read_result
 from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, hookimpl
 from router.plugin_host import Destination, Redactor
 from tests.contract.clients import VendorClient
@@ -126,6 +127,42 @@ async def test_any_other_exception_is_told_with_its_traceback() -> None:
     assert isinstance(outcome, Reject)
     assert "spilled the beans" in outcome.detail
     assert "Traceback" in outcome.detail
+
+
+@pytest.mark.parametrize("error", [RuntimeError("spilled"), ConnectionResetError("by peer"), KeyboardInterrupt()])
+async def test_what_the_vendor_has_taken_is_not_sent_again_when_deliver_fails_behind_it(error: BaseException) -> None:
+    class Failing(Plain):
+        @hookimpl
+        async def deliver(self, items: list[Item], sender: Any) -> Any:
+            sender.receive(Reply(200, {}, b""))
+            raise error
+
+    made = destination(Failing, Vendor())
+    outcomes = await call_deliver(made, [Item({})] * 2, Attempt(made, NO_CLIENT, FakeClock()))
+    assert [type(outcome) for outcome in outcomes] == [Reject, Reject]
+    assert "nothing is sent again" in str(outcomes[0].detail)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, Reject), (400, Split)])
+def test_a_verdict_that_fails_on_a_2xx_sends_nothing_again(status: int, kind: type[Outcome]) -> None:
+    def verdict(items: list[Item], answer: Any) -> Any:
+        raise RuntimeError("spilled")
+
+    made = replace(destination(Plain, Vendor()), hooks={"verdict": verdict})
+    outcomes = read_result(made, [Item({})] * 2, Attempt(made, NO_CLIENT, FakeClock()), Reply(status, {}, b""))
+    assert [type(outcome) for outcome in outcomes] == [kind, kind]
+
+
+def test_the_answer_to_a_private_request_is_no_success_of_the_items() -> None:
+    attempt = Attempt(dest(), NO_CLIENT, FakeClock(), request=Request("http://v.test/", private=True))
+    attempt.receive(Reply(200, {}, b"a token"))
+    assert not attempt.was_taken
+
+
+def test_a_skip_from_a_sending_hook_is_named() -> None:
+    [outcome] = per_item(dest(), Skip("nothing"), 1)
+    assert isinstance(outcome, Reject)
+    assert outcome.detail.startswith("plugin test, hook deliver: returned Skip(reason='nothing')")
 
 
 def test_an_outcome_of_a_plugins_own_making_is_a_fault_of_the_plugin() -> None:

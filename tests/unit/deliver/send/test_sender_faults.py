@@ -31,7 +31,7 @@ def outcome_of(result: Reply | Fault, items: int = 1) -> Outcome:
         ("refused", "connection", "refused: words"),
         ("connect", "connection", "connect: words"),
         ("closed", "connection", "closed: words"),
-        ("protocol", "connection", "protocol: words"),
+        ("protocol", "not_http", "words"),
     ],
 )
 def test_trouble_of_the_network_is_tried_again_with_the_finer_word_in_its_detail(
