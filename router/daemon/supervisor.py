@@ -135,22 +135,23 @@ class Supervisor:
 
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""
-        is_there = name in self.runners
-        if is_there:
-            await self._end(self.runners[name])
+        former = self.runners.get(name)
+        if former is not None:
+            await self._end(former)
         if destination is None or self._is_ending:
             self._list({other: runner for other, runner in self.runners.items() if other != name})
             return
         try:
-            await self._start(destination, has_changed=is_there)
+            await self._start(destination, former)
         except Exception as error:
             self._fail(name, str(error))
             raise
 
-    async def _start(self, destination: Destination, *, has_changed: bool = False) -> None:
+    async def _start(self, destination: Destination, former: DestinationRunner | None = None) -> None:
         name = destination.name
         runner = self._make_runner(destination)
-        if has_changed:
+        if former is not None:
+            runner.keep_rate(former.rate)
             runner.probe_at_once()
         await runner.open()  # before anything more is accepted
         self._tasks[runner] = asyncio.create_task(runner.run(), name=f"destination-{name}")

@@ -13,6 +13,7 @@ from router.daemon.event_loop import loop_factory, run_to_its_end
 from router.daemon.loop_watch import LoopWatch
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import ReplayOrder, Runner
+from router.deliver.send.rate_limit import RateLimit
 from router.errors import CommandRefused
 from router.logger import Log
 from router.plugin_host.lifetime import CLOSE_S
@@ -107,6 +108,15 @@ class ThreadRunner:
         return answer.done()
 
     # ------------------------------------------------------------ life
+
+    @property
+    def rate(self) -> RateLimit | None:
+        """See `Runner`."""
+        return self._runner.rate
+
+    def keep_rate(self, former: RateLimit | None) -> None:
+        """See `Runner`. To be called before `run`."""
+        self._runner.keep_rate(former)
 
     def probe_at_once(self) -> None:
         """See `Runner`. To be called before `run`."""

@@ -13,6 +13,7 @@ from router.deliver.lanes.lane_table import LaneTable
 from router.deliver.lanes.run_queue import RunQueue
 from router.deliver.process.mapper import mapped_by
 from router.deliver.send.circuit_breaker import CircuitBreaker
+from router.deliver.send.rate_limit import RateLimit
 from router.logger import Log
 from router.metrics import Meter
 from router.plugin_host import Destination
@@ -38,6 +39,7 @@ class DeliveryContext:
     random: Random
     meter: Meter
     is_alone: bool = False  #: its loop is its own: it shares no opened event with others
+    rate: RateLimit | None = None  #: of its requests; it outlives the worker, or a new one would exceed it
 
 
 @dataclass(frozen=True)

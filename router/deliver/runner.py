@@ -21,6 +21,7 @@ from router.deliver.context import DeliveryContext
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.send.circuit_breaker import HOOK_HELD
 from router.deliver.send.http_client import Client, open_client
+from router.deliver.send.rate_limit import RateLimit
 from router.deliver.settle.last_exchanges import LastExchanges
 from router.deliver.worker import FULL_PAUSE_S, Worker
 from router.errors import CommitFailed, StoreError, StoreFull
@@ -77,6 +78,8 @@ class Runner:
         self._claim: Claim | None = None  #: of the next worker
         self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
         self._is_alone = False  #: its loop is its own
+        rate = destination.config.delivery.rate
+        self.rate = RateLimit(rate, clock) if rate else None  #: of all its workers together
         self._on_slow: Callable[[Slow], None] = lambda slow: None
         destination.watch.attach(self._log.bind(plugin=destination.plugin_name).emit, self._hooks_are_slow)
         self._opened = asyncio.Event()
@@ -87,6 +90,11 @@ class Runner:
     def probe_at_once(self) -> None:
         """Its table or its key has changed: a pause for these is tried out when it opens. To be called before `run`."""
         self._has_changed = True
+
+    def keep_rate(self, former: RateLimit | None) -> None:
+        """Go on with what the runner before it has left of the same rate. To be called before `run`."""
+        if former is not None and former.rate == self.destination.config.delivery.rate:
+            self.rate = former
 
     def live_alone(self) -> None:
         """Its loop is its own: it shares no opened event with others. To be called before `run`."""
@@ -207,7 +215,11 @@ class Runner:
                 self._log.emit("internal_error", reason="step_failed", detail=str(group.exceptions[0]))
             except* StoreError:
                 raise
-            except* Exception as group:
+            except* GeneratorExit:
+                raise
+            except* BaseException as group:  # also what is no Exception: it must not end the daemon
+                if is_cancelled():
+                    raise
                 words = self.destination.redact("".join(traceback.format_exception(group)))
                 self._log.emit("internal_error", reason="worker", detail=words)
             if is_cancelled():
@@ -235,6 +247,7 @@ class Runner:
             self._random,
             self._meter,
             self._is_alone,
+            self.rate,
         )
         self._worker = Worker(context, client)
         if self._fault:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from router.deliver.runner import ReplayOrder
+from router.deliver.send.rate_limit import RateLimit
 from router.plugin_host import Destination
 from router.store import DeadLetterFilter, Status
 
@@ -14,6 +15,11 @@ class DestinationRunner(Protocol):
     """See `Runner`, which is the one for the daemon's own thread."""
 
     destination: Destination
+
+    @property
+    def rate(self) -> RateLimit | None: ...
+
+    def keep_rate(self, former: RateLimit | None) -> None: ...
 
     def probe_at_once(self) -> None: ...
 

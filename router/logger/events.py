@@ -53,7 +53,8 @@ EVENTS: Mapping[str, LogEvent] = {
     ),
     "event_released": LogEvent("info", "A held event is sent now: its group is known, or an operator released it."),
     "lanes_given": LogEvent(
-        "error", "Waiting events had no lane, which is a fault of the router. They have one now and are sent."
+        "error",
+        "Waiting events had no lane, which is a fault of the router. They have one now and are sent. `user_key` names one of the users.",
     ),
     "lanes_repaired": LogEvent(
         "error", "Users had parked events that nothing would send, which is a fault of the router. They are sent now."

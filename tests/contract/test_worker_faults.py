@@ -25,10 +25,15 @@ async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
         yield rig
 
 
+class Odd(BaseException):
+    """No Exception."""
+
+
+@pytest.mark.parametrize("fault", [KeyError("u:u1"), Odd(), asyncio.CancelledError()], ids=repr)
 async def test_a_response_that_cannot_be_booked_is_no_event_in_flight_for_ever(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, fault: BaseException
 ) -> None:
-    book, faults = Responses.on_response, [KeyError("u:u1")]
+    book, faults = Responses.on_response, [fault]
 
     def on_response(self: Responses, *args: Any) -> Any:
         if faults:
@@ -41,6 +46,24 @@ async def test_a_response_that_cannot_be_booked_is_no_event_in_flight_for_ever(
     await rig.call("track", "m2", userId="u1", event="E")
     ledger = await rig.pass_time(5, 1)
     assert ledger["delivered"] == 2
+    assert rig.vendor.ids() == ["m1", "m1", "m2"]
+
+
+async def test_a_new_worker_goes_on_with_the_rate_of_the_one_before(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    book, faults = Responses.on_response, [KeyError("u:u1")]
+
+    def on_response(self: Responses, *args: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return book(self, *args)
+
+    monkeypatch.setattr(Responses, "on_response", on_response)
+    rig.start(Plain, delivery={"rate": "2/h"})
+    await rig.call("track", "m1", userId="u1", event="E")
+    await rig.call("track", "m2", userId="u1", event="E")
+    await rig.pass_time(5, 1)
+    assert rig.vendor.ids() == ["m1", "m1"]
+    await rig.pass_time(1_800, 60)
     assert rig.vendor.ids() == ["m1", "m1", "m2"]
 
 

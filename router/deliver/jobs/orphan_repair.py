@@ -8,6 +8,8 @@ from __future__ import annotations
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.lanes.parked_rows import ParkedRows
 from router.deliver.settle.releases import Releases
+from router.event import show_user_key
+from router.logger import cut
 from router.vocabulary import Line
 
 USERS = 500
@@ -40,7 +42,7 @@ class OrphanRepair:
         """Give a due lane to parked rows that have none."""
         if self._looked_upto is None:
             return
-        given = 0
+        given: list[str] = []
         found, self._looked_upto = await self._stored_lanes.without_lane(self._looked_upto, USERS)
         for key, (held, main, since) in found.items():
             async with self._rows.lane(key) as lane:
@@ -49,8 +51,8 @@ class OrphanRepair:
                 lane.adopt_rows(held, main, since)
                 self._lanes.may_have_rows = True
                 self._releases.drain(lane, Line.LIVE)
-                given += 1
+                given.append(key)
         if given:
-            self._log.emit("lanes_given", users=given)
+            self._log.emit("lanes_given", users=len(given), user_key=cut(show_user_key(given[0])))
         if self._looked_upto is not None:
             self._run_queue.wake()

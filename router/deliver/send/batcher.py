@@ -21,7 +21,6 @@ from router.deliver.context import DeliveryContext
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.send.circuit_breaker import CircuitBreaker
 from router.deliver.send.http_client import Client, Fault, Reply
-from router.deliver.send.rate_limit import RateLimit
 from router.deliver.send.sender import CALL_TIMEOUTS, Attempt, bad_call, call_deliver, per_item, read_result
 from router.plugin import Batch, Item, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.hook_watch import task_name
@@ -130,7 +129,7 @@ class Batcher:
         self._destination = context.destination
         delivery = self._destination.config.delivery
         self._concurrency = delivery.concurrency
-        self._rate = RateLimit(delivery.rate, context.clock) if delivery.rate else None
+        self._rate = context.rate
         self._queues: dict[str, KindQueue] = {}
         self._in_flight: dict[int, tuple[RequestBatch, Cancellable | None]] = {}
         self._by_kind: dict[str, int] = {}
@@ -341,7 +340,7 @@ class Batcher:
                 self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line
             if self._destination.watch.is_over or self.pump() is not None:
                 self._wake()
-        except Exception as error:  # who called would drop it, and these events would be in flight for ever
+        except BaseException as error:  # who called would drop it, and these events would be in flight for ever
             self.fault = self.fault or error
             self._wake()
 

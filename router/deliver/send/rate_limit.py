@@ -10,6 +10,7 @@ class RateLimit:
     """Lets `rate.count` requests go in `rate.per_s` seconds, as many at once. Never runs into debt."""
 
     def __init__(self, rate: Rate, clock: Clock) -> None:
+        self.rate = rate
         self._count, self._per_token_s = float(rate.count), rate.per_s / rate.count
         self._clock = clock
         self._tokens = float(rate.count)

@@ -101,6 +101,21 @@ async def test_nothing_of_a_former_worker_stays_in_memory_behind_a_reload(rig: R
         assert former() is None
 
 
+@pytest.mark.parametrize(
+    ("after", "keeps"), [({"rate": "5/h", "concurrency": 2}, True), ({"rate": "6/h"}, False), ({}, False)]
+)
+async def test_a_reload_that_leaves_the_rate_as_it_is_fills_no_bucket(
+    rig: Rig, after: dict[str, object], keeps: bool
+) -> None:
+    async with supervised(rig) as supervisor:
+        first = destination(Gated, rig.vendor, "d", delivery={"rate": "5/h"})
+        await exchange(supervisor, {"d": first}, added=["d"])
+        before = supervisor.runners["d"].rate
+        assert before is not None
+        await exchange(supervisor, {"d": destination(Gated, rig.vendor, "d", delivery=after)}, changed=["d"])
+        assert (supervisor.runners["d"].rate is before) == keeps
+
+
 async def test_destinations_that_a_reload_ends_or_exchanges_are_no_fault(rig: Rig) -> None:
     async with supervised(rig, "changed", "removed") as supervisor:
         before = supervisor.runners["changed"]

@@ -10,6 +10,7 @@ from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
+from router.deliver.send.rate_limit import RateLimit
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.releases import Releases
 from router.logger import make_log
@@ -81,7 +82,11 @@ class Parts:
         claim.cursor = claim.cursor or cursor(pos)
         event_log: Any = store.log if store is not None else None
         health: Any = store.health if store is not None else None
-        self.context = DeliveryContext(made, event_log, claim, health, self.clock, self.log, Random(1), Meter())
+        given = made.config.delivery.rate
+        rate = RateLimit(given, self.clock) if given else None
+        self.context = DeliveryContext(
+            made, event_log, claim, health, self.clock, self.log, Random(1), Meter(), rate=rate
+        )
         self.wakes = self.commits_wanted = 0
         self.state = DeliveryState.open(self.context, self._wake, self._want_commit)
         self.lanes, self.work, self.run_queue = self.state.lanes, self.state.work, self.state.run_queue
