@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from router.plugin import Delivered, Reject, RetryLater
 from router.store import DeadLetterFilter
-from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true, open_rig
+from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true
 
 HOUR = 3600.0
 
 pytest_generate_tests = both_ways
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 async def test_what_is_held_does_not_age_while_its_destination_is_disabled(rig: Rig) -> None:

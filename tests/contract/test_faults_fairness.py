@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +12,10 @@ from router.plugin import Context, Delivered, Event, Item, RetryLater, hookimpl
 from router.store import CommitBatch
 from router.store.outcome_blocks import unpack_ahead
 from router.store.sqlite.claims import SqliteClaim
-from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true, open_rig, spins
+from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true, spins
 from tests.contract.simulation import inside
 
 pytest_generate_tests = both_ways
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 async def send(rig: Rig, *sent: str, **properties: Any) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +11,15 @@ import pytest
 from router.deliver.runner import ReplayOrder
 from router.plugin import Delivered, Outcome, Reject, RetryLater
 from router.store import DeadLetterFilter
-from tests.contract.rig import Gated, Rig, both_ways, comes_true, open_rig
+from tests.contract.rig import Gated, Rig, both_ways, comes_true
 
 pytest_generate_tests = both_ways
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        rig.start(Gated)
-        yield rig
+async def rig(rig: Rig) -> Rig:
+    rig.start(Gated)
+    return rig
 
 
 def refusing(*ids: str) -> Any:

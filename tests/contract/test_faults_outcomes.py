@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -26,7 +25,7 @@ from router.plugin import (
     Split,
     hookimpl,
 )
-from tests.contract.rig import Plain, Rig, both_ways, open_rig, over_http
+from tests.contract.rig import Plain, Rig, both_ways, over_http
 from tests.contract.simulation import inside
 
 pytest_generate_tests = both_ways
@@ -49,13 +48,10 @@ MADE: dict[str, Callable[[], Any]] = {
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
+async def rig(rig: Rig) -> Rig:
     # Python 3.11 cannot show the traceback of a task that died unheard while pytest parses the source of a failed test.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
+    return rig
 
 
 async def send(rig: Rig, *sent: str) -> None:

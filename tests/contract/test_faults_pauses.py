@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.plugin import Delivered, Outcome, Pause, RetryLater
-from tests.contract.rig import Plain, Rig, both_ways, open_rig, spins
+from tests.contract.rig import Plain, Rig, both_ways, spins
 
 HOUR = 3600.0
 
 pytest_generate_tests = both_ways
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 async def send(rig: Rig, *sent: str) -> None:

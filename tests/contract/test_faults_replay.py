@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ import pytest
 from router.deliver.runner import ReplayOrder
 from router.deliver.send import batcher
 from router.plugin import Delivered
-from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true, open_rig
+from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true
 from tests.contract.simulation import inside
 
 DAY = 86_400.0
@@ -22,12 +20,9 @@ pytest_generate_tests = both_ways
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, over_http: bool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+def rig(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(inside.MERGE_AT, 10)
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
+    return rig
 
 
 def oldest(rig: Rig) -> int:

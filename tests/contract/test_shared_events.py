@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.deliver.process.shared_events import ALWAYS, THEN_EVERY
 from router.plugin import Context, Event, Item, hookimpl
-from tests.contract.rig import Plain, Rig, open_rig
+from tests.contract.rig import Plain, Rig
 
 
 class Changing(Plain):
@@ -25,11 +23,9 @@ class Changing(Plain):
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        await rig.store.cursor("d", rig.clock.now_ms())
-        rig.start(Changing)
-        yield rig
+async def rig(rig: Rig) -> Rig:
+    rig.start(Changing)
+    return rig
 
 
 async def send(rig: Rig, name: str, n: int) -> None:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from router.clock import to_iso
 from router.deliver.runner import ReplayOrder
 from router.plugin import Context, Delivered, Event, Item, Outcome, Pause, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter
-from tests.contract.rig import Gated, Packing, Plain, Rig, both_ways, open_rig
+from tests.contract.rig import Gated, Packing, Plain, Rig, both_ways
 
 pytest_generate_tests = both_ways
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 async def told(rig: Rig, message_id: str) -> dict[str, Any]:

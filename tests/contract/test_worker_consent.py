@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +10,12 @@ from router.consent import UPDATED
 from router.deliver.process.prepare import Preparer
 from router.deliver.runner import ReplayOrder
 from router.plugin import Delivered, Outcome, RetryLater
-from tests.contract.rig import Gated, Plain, Rig, open_rig
+from tests.contract.rig import Gated, Plain, Rig
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        yield rig
+def has_begun() -> bool:
+    return False
 
 
 def says(**preferences: bool) -> dict[str, Any]:

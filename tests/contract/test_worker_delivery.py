@@ -46,11 +46,9 @@ pytest_generate_tests = both_ways
 
 
 @pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await began(rig)
-        yield rig
+async def rig(rig: Rig) -> Rig:
+    await began(rig)
+    return rig
 
 
 @pytest.fixture
@@ -981,8 +979,14 @@ async def test_a_deliver_hook_that_breaks_its_word_makes_a_dead_letter(rig: Rig,
     assert ledger["state"] == "running"
 
 
-@pytest.mark.parametrize("hook", ["request", "verdict"])
-async def test_a_fault_in_a_sending_hook_takes_only_its_own_item_along(rig: Rig, http: FakeVendor, hook: str) -> None:
+@pytest.mark.parametrize(
+    ("hook", "answer", "dead_ones"), [("request", 200, 1), ("verdict", 500, 1), ("verdict", 200, 4)]
+)
+async def test_a_fault_in_a_sending_hook_takes_only_its_own_item_along_unless_the_vendor_took_them(
+    rig: Rig, http: FakeVendor, hook: str, answer: int, dead_ones: int
+) -> None:
+    http.default = Reply(answer, json={})
+
     class Broken(WebFours):
         @hookimpl
         def request(self, items: list[Item]) -> Request:
@@ -999,9 +1003,26 @@ async def test_a_fault_in_a_sending_hook_takes_only_its_own_item_along(rig: Rig,
     await send(rig, *(f"u{n}:m{n}" for n in range(4)))
     rig.start(Broken)
     ledger = await rig.quiet()
-    assert (ledger["delivered"], ledger["dead"]) == (3, 1)
+    assert (ledger["delivered"], ledger["dead"]) == (4 - dead_ones, dead_ones)
     reason, detail = await dead(rig, "m1")
     assert (reason, "spilled the beans" in detail) == ("plugin_error", True)
+
+
+class Lingering(Plain):
+    """Waits a second for a fuller request."""
+
+    kinds: ClassVar[Mapping[str, Batch]] = {"": Batch(max_items=10, linger_s=1.0)}
+
+
+async def test_each_event_of_one_user_waits_for_a_fuller_request(rig: Rig) -> None:
+    rig.start(Lingering)
+    await send(rig, "u1:m1", "u1:m2", "u1:m3", "u2:n1")
+    await rig.quiet()
+    seen = []
+    for _ in range(4):
+        seen.append(rig.vendor.ids())
+        await rig.pass_time(1.1, 1.1)
+    assert seen == [[], ["m1", "n1"], ["m1", "n1", "m2"], ["m1", "n1", "m2", "m3"]]
 
 
 # ------------------------------------------------------------ the window

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.deliver.settle.responses import Responses
 from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, hookimpl
-from tests.contract.rig import Plain, Rig, both_ways, comes_true, open_rig
+from tests.contract.rig import Plain, Rig, both_ways, comes_true
 
 pytest_generate_tests = both_ways
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 class Odd(BaseException):

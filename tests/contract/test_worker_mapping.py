@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, hookimpl
 from router.store import EVERY
-from tests.contract.rig import Gated, Plain, Rig, destination, open_rig
-
-TITLED: dict[str, Any] = {"rename": {"group.title": "group.name"}}
+from tests.contract.rig import Gated, Plain, Rig, destination
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        yield rig
+def has_begun() -> bool:
+    return False
+
+
+TITLED: dict[str, Any] = {"rename": {"group.title": "group.name"}}
 
 
 def seen(event: Event, context: Context) -> Item:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -26,14 +25,6 @@ FIRST = int(os.environ.get("STATE_FIRST", "0"))
 
 
 pytest_generate_tests = both_ways
-
-
-@pytest.fixture
-async def rig(tmp_path: Path, over_http: bool) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.over_http = over_http
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 def key_of(event: Event) -> str | None:
