@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from router.clock import to_iso
-from router.store.rows import PART
+from router.store.rows import PART, Tried
 from router.store.sqlite.outcome_reads import outcome_of
 from router.vocabulary import EventState
 
@@ -16,8 +16,29 @@ RELEASED = "released"
 """The reason of an event whose gate has opened, or is being asked again, and that has not gone out yet."""
 
 
+Outcome = tuple[int, int, Tried | None] | None
+"""What `outcome_of` finds."""
+
+
 def fate_of(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
     """State, reason and time of one event at one destination; None where it began later."""
+    return _stays(db, destination, pos) or _settled(db, destination, pos, outcome_of(db, destination, pos))
+
+
+def fate_and_attempts(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
+    """The same with its attempts."""
+    found = outcome_of(db, destination, pos)
+    fate = _stays(db, destination, pos) or _settled(db, destination, pos, found)
+    return {**fate, "attempts": _attempts(db, destination, pos, found)} if fate is not None else None
+
+
+def attempts_of(db: sqlite3.Connection, destination: str, pos: int) -> list[dict[str, Any]]:
+    """The attempts of an event, oldest first: those with a row, and the one that is packed beside its outcome."""
+    return _attempts(db, destination, pos, outcome_of(db, destination, pos))
+
+
+def _stays(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
+    """The fate of an event that is dead or parked."""
     here = (PART, destination, pos)
     where = "part = ? AND destination = ? AND pos = ?"
     if row := db.execute(f"SELECT reason, detail, at FROM dead WHERE {where}", here).fetchone():
@@ -28,11 +49,16 @@ def fate_of(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any
     )
     if row := db.execute(parked, here).fetchone():
         return _parked(*row)
-    if found := outcome_of(db, destination, pos):
+    return None
+
+
+def _settled(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> dict[str, Any] | None:
+    """The fate of any other event."""
+    if found:
         code, at, _ = found
         state, reason = db.execute("SELECT state, reason FROM code WHERE code = ?", (code,)).fetchone()
         return {"state": state, "reason": reason, "at": to_iso(at)}
-    cursor = db.execute("SELECT start FROM cursor WHERE part = ? AND destination = ?", here[:2]).fetchone()
+    cursor = db.execute("SELECT start FROM cursor WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
     if cursor is None or pos <= cursor[0]:
         return None
     return {"state": "queued", "reason": "in_flight", "at": None}
@@ -47,8 +73,7 @@ def _parked(state: str, reason: str, at: int, lane_reason: str | None, need: str
     return {"state": state, "reason": reason, "at": to_iso(at)}
 
 
-def attempts_of(db: sqlite3.Connection, destination: str, pos: int) -> list[dict[str, Any]]:
-    """The attempts of an event, oldest first: those with a row, and the one that is packed beside its outcome."""
+def _attempts(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> list[dict[str, Any]]:
     rows = db.execute(
         "SELECT at, duration_ms, status, error, reason, request FROM attempt WHERE part = ? AND destination = ? AND pos = ?"
         " ORDER BY at, rowid",
@@ -60,7 +85,6 @@ def attempts_of(db: sqlite3.Connection, destination: str, pos: int) -> list[dict
         if request:
             attempt["request"] = msgspec.json.decode(request)
         attempts.append(attempt)
-    found = outcome_of(db, destination, pos)
     if found and (tried := found[2]):
         at, duration_ms, status = tried
         good = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": "", "reason": ""}

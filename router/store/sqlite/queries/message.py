@@ -10,7 +10,7 @@ from router.clock import to_iso
 from router.event import Call
 from router.store.rows import PART
 from router.store.sqlite.dedupe import keyed_hash
-from router.store.sqlite.queries.fates import attempts_of, fate_of
+from router.store.sqlite.queries.fates import fate_and_attempts
 from router.store.sqlite.queries.waits import waits_of
 
 
@@ -25,10 +25,9 @@ def message(
     row = _words(db, pos, hashed)
     answer: dict[str, Any] = {"message_id": message_id, "source": source_name, **row, "destinations": {}}
     for name in destinations:
-        fate = fate_of(db, name, pos)
+        fate = fate_and_attempts(db, name, pos)
         if fate is not None:
-            waits = waits_of(db, name, pos, fate["state"])
-            answer["destinations"][name] = {**fate, **waits, "attempts": attempts_of(db, name, pos)}
+            answer["destinations"][name] = {**fate, **waits_of(db, name, pos, fate["state"])}
     return answer
 
 
