@@ -27,7 +27,10 @@ def say_counts(ledger: Mapping[str, Any], states: Sequence[str] = SEVEN, *, how:
     ]
     if rows:
         say_table(["destination", *(["mode", "state"] if how else []), *states], rows, cut=["destination"])
+    left_out = [of for of in SEVEN if of not in states]
     for name, counts in ledger["destinations"].items():
+        if more := phrases.further(name, {of: counts[of] for of in left_out}):
+            say_wrapped(more)
         for sentence in phrases.beside(name, counts):
             say_wrapped(sentence)
 

@@ -311,6 +311,12 @@ def isolated(name: str, words: str) -> str:
     )
 
 
+def further(name: str, counts: Mapping[str, int]) -> str | None:
+    """The events in states that a table has no room for; None where there are none."""
+    told = [f"{n:,} {state}" for state, n in counts.items() if n]
+    return f"{name}: also {' and '.join(told)}" if told else None
+
+
 def beside(name: str, counts: Mapping[str, Any]) -> list[str]:
     """What the seven states of a destination do not show: what was only a dry run, what a replay sent beside them, its timers."""
     told = []

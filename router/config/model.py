@@ -278,7 +278,8 @@ class DeliveryConfig(Section):
     linger_s: Annotated[Seconds, _at_most(5)] = Field(
         default=0.0,
         alias="linger",
-        description="How long to wait for a fuller batch, at most 5 s. `0s`: the plugin decides.",
+        description="How long to wait for a fuller batch, at most 5 s. `0s`: the plugin decides. One user gets at most one event"
+        " in this time.",
         examples=["500ms"],
     )
     isolation: Literal["loop", "thread"] = Field(
@@ -288,7 +289,7 @@ class DeliveryConfig(Section):
     )
     slow_hooks: Literal["thread", "pause"] = Field(
         default="thread",
-        description="What happens if hooks block the event loop for 0.1 s five times in a minute: `thread` moves the destination"
+        description="What happens if hooks block the event loop for 0.1 s five times in a minute, or one had to be interrupted: `thread` moves the destination"
         " to its own thread, `pause` pauses it.",
         examples=["pause"],
     )

@@ -422,7 +422,7 @@ class Runner:
 
     @property
     def warnings(self) -> Mapping[str, int]:
-        """What the plugin warned of since the start, counted."""
+        """What the plugin warned of since its worker began, counted."""
         return dict(self._worker.core.warnings.counts) if self._worker is not None else {}
 
     @property

@@ -46,7 +46,7 @@ class Slow(NamedTuple):
 
 
 class SlowHook(msgspec.Struct):
-    """How often a hook held the loop since the start."""
+    """How often a hook held the loop since its destination was started or changed."""
 
     count: int = 0
     longest_s: float = 0.0

@@ -57,7 +57,7 @@ def destinations_show(common: Common, context: typer.Context, name: NameInFile) 
 
 def _exchange(what: str, shown: Mapping[str, Any] | None) -> list[str]:
     if shown is None:
-        return [f"no request has {'been ' if what == 'delivered' else ''}{what} since the start"]
+        return [f"no request has {'been ' if what == 'delivered' else ''}{what} since it was started or changed"]
     request, answer = shown["request"], shown["answer"]
     came = f"status {shown['status']}" if shown["status"] else shown["error"] or "no HTTP"
     lines = [

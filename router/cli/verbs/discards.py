@@ -27,7 +27,7 @@ def discards(common: Common) -> None:
         say("nothing was discarded")
         return
     say_table(
-        ["source", "code", "calls"],
+        ["source", "code", "calls or requests"],
         [[source, code, n] for source, codes in found["counts"].items() for code, n in codes.items()],
     )
     say("")

@@ -59,7 +59,7 @@ class Mapper:
         self._destination, self._is_refused, self._warn = destination, is_refused, warn
         self.plugin_state = plugin_state
         self.shared_events = SharedEvents(warn)
-        self.mapped = 0  #: events the plugin made items of since the start: what its warnings are a share of
+        self.mapped = 0  #: events the plugin made items of since the worker began: what its warnings are a share of
 
     def map(self, delivery: Delivery, known: DirectorySnapshot, state_key: str | None) -> Mapping:
         """Call the mapping hook of an event, at its turn."""

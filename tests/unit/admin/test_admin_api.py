@@ -345,6 +345,16 @@ async def test_what_a_timer_sent_and_was_refused_is_among_the_dead_letters(api: 
 # ------------------------------------------------------------ commands
 
 
+async def test_a_resume_lifts_the_mark_of_a_destination_that_ended_the_process(api: Api) -> None:
+    await api.post("/api/destinations/d/resume")
+    assert api.daemon.unmarked == ["d"]
+
+
+async def test_who_has_a_thread_of_its_own_since_it_held_the_loop_is_named(api: Api) -> None:
+    api.daemon.isolated["d"] = "plugin test: hook track held the event loop for 30 s"
+    assert (await api.get("/readyz"))["isolated"] == api.daemon.isolated
+
+
 async def test_pause_and_resume(api: Api) -> None:
     paused = {"state": "paused", "state_reason": "by_hand"}
     assert await api.post("/api/destinations/d/pause") == paused

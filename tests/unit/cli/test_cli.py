@@ -492,12 +492,15 @@ def test_why_tells_of_a_released_event_behind_a_pause_what_ends_it(
 def test_status_tells_apart_what_was_a_dry_run_what_a_replay_sent_and_which_timers_are_set(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    numbers = counts(delivered=12, dry_run=5, replayed=23, timers=1, next_timer_at=AT)
-    daemon.answers["GET /readyz"] = (200, {"status": "ready", "problems": [], "destinations": {}})
+    numbers = counts(delivered=12, skipped=2, dry_run=5, replayed=23, timers=1, next_timer_at=AT)
+    isolated = {"crm": "plugin p: hook track held the event loop for 30 s"}
+    daemon.answers["GET /readyz"] = (200, {"status": "ready", "problems": [], "destinations": {}, "isolated": isolated})
     daemon.answers["GET /api/ledger"] = ledger(12, crm=numbers)
     daemon.answers["GET /api/destinations"] = (200, {"destinations": [{"name": "crm", "waiting": {}}]})
     assert main(["status"]) == 0
     said = capsys.readouterr().out
+    assert "- crm runs in its own thread (plugin p: hook track held the event loop" in said
+    assert "crm: also 2 skipped" in said
     assert "crm: of 12 delivered, 5 events only in a dry run: never sent" in said
     assert "crm: a replay has delivered 23 events beside these" in said
     assert "crm: 1 timer is set, the next for 2026-01-02 03:04:05 UTC" in said
@@ -525,7 +528,7 @@ def test_one_destination_is_shown_with_its_last_requests(
         said = capsys.readouterr().out
         assert "crm: plugin webhook, live, sources *; paused" in said
         assert "`resume crm` ends it" in said
-        assert "no request has been delivered since the start" in said
+        assert "no request has been delivered since it was started or changed" in said
         assert "the last request that failed, 2026-01-02 03:04:05 UTC: status 401 after 12 ms" in said
         assert (
             "    Authorization: ***\n    abc\n    ... (9,000 bytes in all)\n  answer:\n    server: x\n    no\n" in said

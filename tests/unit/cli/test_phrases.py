@@ -248,6 +248,18 @@ def test_what_an_event_waits_for_is_named() -> None:
     assert phrases.fate(retrying, EVENT).endswith(f"the vendor did not answer in time; next attempt {at}")
 
 
+def test_states_that_a_table_has_no_room_for_are_told_where_they_have_events() -> None:
+    assert phrases.further("crm", {"skipped": 0, "filtered": 0}) is None
+    assert phrases.further("crm", {"skipped": 0, "filtered": 3}) == "crm: also 3 filtered"
+    assert phrases.further("crm", {"skipped": 1_200, "filtered": 3}) == "crm: also 1,200 skipped and 3 filtered"
+
+
+def test_why_a_destination_has_a_thread_of_its_own_is_told_with_what_ends_it() -> None:
+    told = phrases.isolated("crm", "plugin p: hook track held the event loop for 30 s")
+    assert told.startswith("crm runs in its own thread (plugin p: hook track held the event loop for 30 s) until ")
+    assert "`resume crm`" in told
+
+
 def test_hooks_that_held_the_loop_are_told_with_their_last_event() -> None:
     slow = {"track": {"count": 2, "longest_s": 0.31, "last_message_id": "m7"}}
     told = phrases.slow_hooks({"name": "crm", "slow_hooks": slow, "isolation": "thread"})
