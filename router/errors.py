@@ -65,6 +65,14 @@ class RestartRequired(RouterError):
         self.problems = [f"{key}: changed, which needs a restart; nothing was changed" for key in keys]
 
 
+class ConfirmationRequired(RouterError):
+    """A reload would do what cannot be undone. `problems`: one line for each, with what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
 class CommandRefused(RouterError):
     """What an operator asked of a destination or the daemon cannot be done. `code` is for programs."""
 

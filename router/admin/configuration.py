@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from router.admin.daemon_port import DaemonPort
-from router.admin.json_io import reply
-from router.errors import ConfigError, RestartRequired
+from router.admin.json_io import json_body, refusal, reply
+from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 
 
 class Configuration:
@@ -21,10 +21,15 @@ class Configuration:
 
     async def reload(self, request: web.Request) -> web.Response:
         """Read config.toml again; all or nothing."""
+        is_confirmed = (await json_body(request)).get("yes", False)
+        if not isinstance(is_confirmed, bool):
+            return refusal(400, "invalid_request", "yes: write true or false")
         try:
-            done = await self._daemon.reload()
+            done = await self._daemon.reload(is_confirmed=is_confirmed)
         except ConfigError as error:
             return reply({"error": "config.toml is faulty", "code": "invalid_config", "errors": error.problems}, 409)
         except RestartRequired as error:
             return reply({"error": str(error), "code": "restart_required", "errors": error.problems}, 409)
+        except ConfirmationRequired as error:
+            return reply({"error": str(error), "code": "confirmation_required", "errors": error.problems}, 409)
         return reply({"reloaded": True, **done._asdict()})

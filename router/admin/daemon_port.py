@@ -62,8 +62,8 @@ class DaemonPort(Protocol):
         """A destination was resumed: at the next start its hooks run in the loop of all again."""
         ...
 
-    async def reload(self) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired or CommandRefused."""
+    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
         ...
 
     async def forget(self, name: str) -> dict[str, int]:

@@ -231,8 +231,16 @@ class FromStore:
     def sources(self) -> dict[str, Any]:
         tables = [table for _, table in configuration.examine(self._endpoint.path, self._endpoint.environ).sources]
         shown = ("name", "kind", "enabled", "strict", "origins")
-        described = [{key: getattr(table, key) for key in shown} for table in tables]
-        return {"sources": [{**row, "origins": list(row["origins"]), "warnings": {}} for row in described]}
+        described = [
+            {
+                **{key: getattr(table, key) for key in shown},
+                "origins": list(table.origins),
+                "privacy": table.privacy.model_dump(mode="json"),
+                "warnings": {},
+            }
+            for table in tables
+        ]
+        return {"sources": described}
 
     def destinations(self) -> dict[str, Any]:
         counts = self.ledger()["destinations"]

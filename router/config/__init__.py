@@ -24,6 +24,7 @@ from router.config.model import (
     PrivacyConfig,
     ServerConfig,
     SourceConfig,
+    SourcePrivacyConfig,
     StoreConfig,
 )
 from router.config.partial import Draft, Operator
@@ -33,6 +34,6 @@ from router.config.units import Listen, Rate
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "Operator", "PrivacyConfig", "Rate", "SecretMissing",
-    "ServerConfig", "SourceConfig",
+    "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
     "StoreConfig", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

@@ -24,9 +24,11 @@ from router.config.model import (
     LogConfig,
     MappingConfig,
     ServerConfig,
+    SourcePrivacyConfig,
     StoreConfig,
 )
 from router.config.partial import Draft, Operator
+from router.config.privacy_rules import privacy_problems
 from router.errors import ConfigError
 
 KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "source", "destination")
@@ -76,6 +78,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     _check_names(draft, destinations)
     _check_sources(draft, {str(table.get("name")) for _, table in sources})
     _check_consent(draft)
+    _check_privacy(draft)
     _check_filters(draft)
     _check_mappings(draft)
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
@@ -185,13 +188,28 @@ def _check_filters(draft: Draft) -> None:
             draft.warnings += filter_warnings(destination)
 
 
+def _check_privacy(draft: Draft) -> None:
+    """Report the faults of what sources take. A faulty table is replaced by an empty one, so that other checks can go on."""
+    for at, (where, source) in enumerate(draft.sources):
+        faults = privacy_problems(source.privacy)
+        if source.privacy.hash and draft.privacy.key is None:
+            faults.append(_key_required(draft))
+        if faults:
+            draft.problems += [f"{where}.privacy.{fault}" for fault in faults]
+            draft.sources[at] = where, source.model_copy(update={"privacy": SourcePrivacyConfig()})
+
+
+def _key_required(draft: Draft) -> str:
+    why = draft.privacy_missing or 'give it one, e.g. key = { file = "secrets/privacy_key" } in [privacy]'
+    return f"hash: privacy.key is required, since a hash without a key can be guessed; {why}"
+
+
 def _check_mappings(draft: Draft) -> None:
     """Report the faults of mapping tables. A faulty table is replaced by an empty one, so that other checks can go on."""
     for at, (where, destination) in enumerate(draft.destinations):
         faults = mapping_problems(destination.mapping)
         if destination.mapping.hash and draft.privacy.key is None:
-            why = draft.privacy_missing or 'give it one, e.g. key = { file = "secrets/privacy_key" } in [privacy]'
-            faults.append(f"hash: privacy.key is required, since a hash without a key can be guessed; {why}")
+            faults.append(_key_required(draft))
         if faults:
             draft.problems += [f"{where}.mapping.{fault}" for fault in faults]
             draft.destinations[at] = where, destination.model_copy(update={"mapping": MappingConfig()})

@@ -210,6 +210,24 @@ class LogConfig(Section):
     )
 
 
+class SourcePrivacyConfig(Section):
+    """`[source.privacy]`: personal data that is taken from calls before they are stored.
+
+    Entries are dotted paths (`context.ip`) or ids (`userId`); `router.config.privacy_rules` knows which there are.
+    """
+
+    drop: tuple[str, ...] = Field(
+        default=(),
+        description="Removes values before the event is stored. The router keeps no copy of them.",
+        examples=[["context.ip", "properties.password"]],
+    )
+    hash: tuple[str, ...] = Field(
+        default=(),
+        description="Replaces values by a hash with `privacy.key` before the event is stored. Ids can be hashed too.",
+        examples=[["traits.phone", "userId"]],
+    )
+
+
 class SourceConfig(Section):
     """One `[[source]]`: who sends, and its credentials."""
 
@@ -255,6 +273,7 @@ class SourceConfig(Section):
         " signatures are not checked.",
         examples=[[{"file": "secrets/webhook"}]],
     )
+    privacy: SourcePrivacyConfig = SourcePrivacyConfig()
 
 
 class DeliveryConfig(Section):
@@ -393,8 +412,8 @@ class PrivacyConfig(Section):
     key: Annotated[str, Field(min_length=16)] | None = Field(
         default=None,
         repr=False,
-        description="Key of every `hash` in a mapping, 16 characters or more. Required if a mapping hashes. With another key the"
-        " same value has another hash.",
+        description="Key of every `hash`, 16 characters or more. Required if a source or a mapping hashes. With another key the"
+        " same value has another hash, so a reload with another key must be confirmed.",
         examples=[{"file": "secrets/privacy_key"}],
     )
     normalize: StrictBool = Field(
@@ -508,5 +527,6 @@ class Config(Section):
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "HoldConfig",
-    "Listen", "LogConfig", "MappingConfig", "PrivacyConfig", "Rate", "Section", "ServerConfig", "SourceConfig", "StoreConfig",
+    "Listen", "LogConfig", "MappingConfig", "PrivacyConfig", "Rate", "Section", "ServerConfig", "SourceConfig",
+    "SourcePrivacyConfig", "StoreConfig",
 ]  # fmt: skip

@@ -127,7 +127,10 @@ class Draft:
             raw = dict(raw)
             if is_secret_table(raw.get("key")):
                 raw["key"], missing = self.secret(raw["key"], "privacy.key")
-                self.privacy_missing = str(missing) if missing else ""
+                if missing and self._is_out_of_sight("", "privacy.key", missing):
+                    raw["key"] = OUT_OF_SIGHT
+                elif missing:
+                    self.privacy_missing = str(missing)
             elif raw.get("key") == "":
                 raw["key"] = None
             elif raw.get("key") is not None:

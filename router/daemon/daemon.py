@@ -33,7 +33,7 @@ from router.daemon.shutdown import Shutdown
 from router.daemon.signals import handle_signals, signals_around_the_loop
 from router.daemon.supervisor import CUT_S, Supervisor
 from router.deliver.runner_port import DestinationRunner
-from router.errors import CommandRefused, ConfigError, RestartRequired
+from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
 from router.ingest import limits
 from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_runner
 from router.ingest.routes import make_app
@@ -42,6 +42,7 @@ from router.input_warnings import InputWarnings
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, read
+from router.privacy import privacy_of_sources
 from router.store import Store
 from router.store.sqlite.store import open_store
 
@@ -82,7 +83,7 @@ class Daemon:
         self._path = path
         self._destinations = destinations
         self._log = log
-        self._sources = Sources(config.sources)
+        self._sources = Sources(config.sources, privacy_of_sources(config))
         self._reload = Reload(path, config, self._sources, log)
         self._shutdown = Shutdown(log)
         self._started = asyncio.Event()
@@ -212,9 +213,9 @@ class Daemon:
         """Router time."""
         return self._clock.now_ms()
 
-    async def reload(self) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired or CommandRefused."""
-        return await self._reload.run(self._supervisor, lambda: self.is_stopping)
+    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
+        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed)
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""
@@ -238,6 +239,7 @@ class Daemon:
                 "enabled": s.enabled,
                 "strict": s.strict,
                 "origins": list(s.origins),
+                "privacy": s.privacy.model_dump(mode="json"),
                 "warnings": self.metrics.input_warnings.describe(s.name),
             }
             for s in self._reload.config.sources
@@ -247,8 +249,8 @@ class Daemon:
         async def reload() -> None:
             await self._started.wait()
             # a bad file is reported in the log; a daemon that is stopping has no use for a new one
-            with contextlib.suppress(ConfigError, RestartRequired, CommandRefused):
-                await self.reload()
+            with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
+                await self.reload(is_confirmed=False)
 
         if not self.is_stopping:
             self._reload_task = asyncio.create_task(reload(), name="reload")

@@ -7,13 +7,14 @@ from operator import attrgetter
 from pathlib import Path
 
 from router.admin.daemon_port import Reloaded
-from router.config import Config
+from router.config import Config, PrivacyConfig, SourceConfig
 from router.daemon.plugin_code import MAKE_S, in_thread
 from router.daemon.supervisor import Supervisor
-from router.errors import CommandRefused, ConfigError, RestartRequired
+from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
 from router.ingest.write_key import Sources
 from router.logger import Log
 from router.plugin_host import Destination, read
+from router.privacy import privacy_of_sources
 
 NEED_RESTART = {
     "server.listen": "server.listen",
@@ -42,14 +43,18 @@ class Reload:
         self._sources = sources
         self._log = log
 
-    async def run(self, supervisor: Supervisor, is_stopping: Callable[[], bool]) -> Reloaded:
+    async def run(self, supervisor: Supervisor, is_stopping: Callable[[], bool], *, is_confirmed: bool) -> Reloaded:
         """Read config.toml again and put it in force, all of it or nothing.
 
         A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
 
+        Args:
+            is_confirmed: the operator wants also what cannot be undone.
+
         Raises:
             ConfigError: the file cannot be used.
             RestartRequired: it changes what only a restart can change.
+            ConfirmationRequired: it does what cannot be undone, and nobody confirmed that.
             CommandRefused: the daemon is stopping.
         """
         async with supervisor.changing:
@@ -58,7 +63,9 @@ class Reload:
             try:
                 config, destinations = await read_in_time(self._path)
                 refuse_restart(self.config, config)
-            except (ConfigError, RestartRequired) as error:
+                if not is_confirmed:
+                    ask_about_the_key(self.config, config)
+            except (ConfigError, RestartRequired, ConfirmationRequired) as error:
                 for problem in error.problems:
                     self._log.emit("config_reload_failed", detail=problem)
                 raise
@@ -66,7 +73,7 @@ class Reload:
             there = {name: runner.destination for name, runner in supervisor.runners.items()}
             done = compare(self.config, config, there, wanted)
             await supervisor.exchange(wanted, done.changed, done.added, done.removed)
-            self._sources.replace(config.sources)
+            self._sources.replace(config.sources, privacy_of_sources(config))
             self.config = config
             self._log.emit("config_reloaded", **done._asdict(), destinations=list(supervisor.runners))
             return done
@@ -92,10 +99,19 @@ def refuse_restart(old: Config, new: Config) -> None:
         raise RestartRequired(changed)
 
 
+def ask_about_the_key(old: Config, new: Config) -> None:
+    """Raises ConfirmationRequired where values that were hashed so far get other hashes from now on."""
+    if old.privacy.key is not None and old.privacy.key != new.privacy.key:
+        words = (
+            "privacy.key: changed, so every value gets another hash: a user whose id is hashed becomes somebody else, here and in"
+            " the tools; nothing was changed. If you want that, run `reload --yes`"
+        )
+        raise ConfirmationRequired([words])
+
+
 def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: Mapping[str, Destination]) -> Reloaded:
     """What putting the new configuration in force changes. `there`: the destinations that run."""
-    sources_before = {source.name: source for source in old.sources}
-    sources_after = {source.name: source for source in new.sources}
+    sources_before, sources_after = _sources_of(old), _sources_of(new)
     return Reloaded(
         added=[name for name in wanted if name not in there],
         changed=[name for name in wanted if name in there and has_changed(there[name], wanted[name])],
@@ -106,6 +122,11 @@ def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: 
         restart_required=[name for name, destination in wanted.items() if destination.needs_restart],
         warnings=[str(warning) for warning in new.warnings if warning not in old.warnings],
     )
+
+
+def _sources_of(config: Config) -> dict[str, tuple[SourceConfig, PrivacyConfig | None]]:
+    """Each source with what it hashes with, by name."""
+    return {source.name: (source, config.privacy if source.privacy.hash else None) for source in config.sources}
 
 
 def has_changed(old: Destination, new: Destination) -> bool:

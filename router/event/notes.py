@@ -7,6 +7,7 @@ Note = tuple[str, str]
 
 `unreadable`, `out_of_range`: an instant that was left aside. `empty_list`: read as an empty object. `not_an_object`, `not_an_id`: left
 aside. `not_a_number`: NaN or Infinity, read as null. `broken_text`: half a surrogate pair, read as U+FFFD.
+`object_dropped`: an object where a value was to be hashed; the field is a path of config.toml.
 """
 
 Notes = list[Note]

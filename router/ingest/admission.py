@@ -106,7 +106,7 @@ class Admission:
         if source.enabled:
             forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
             ip = client_ip(request.remote or "", forwarded, self._proxies)
-            calls, discards = posted.calls(source.name, now, ip)
+            calls, discards = posted.calls(source.name, now, ip, privacy=self.sources.privacy.get(source.name))
             if posted.other_type:
                 other = posted.other_type[:40]
                 log.info("source %s: type %r in the body of a call to %s", source.name, other, request.path)
@@ -133,7 +133,9 @@ class Admission:
         if source.rate is not None or source.origins != ("*",):
             return None
         ip = client_ip(remote, forwarded, self._proxies)
-        calls, discards = posted.calls(source.name, self._clock.now_ms(), ip)
+        calls, discards = posted.calls(
+            source.name, self._clock.now_ms(), ip, privacy=self.sources.privacy.get(source.name)
+        )
         if single and discards and source.strict:
             return None
         if posted.notes:

@@ -39,6 +39,7 @@ from router.ingest.limits import (
     MAX_STORED_BATCH_BYTES,
 )
 from router.plugin import JSON, as_instant, excerpt
+from router.privacy import SourcePrivacy
 
 Raw = msgspec.Raw
 Judged = tuple[list[Call], list[Discard]]
@@ -63,13 +64,23 @@ class Posted(Protocol):
         """The write key in the first item of a batch, or ""."""
         ...
 
-    def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
+    def calls(
+        self,
+        source: str,
+        received_at: int,
+        ip: str | None,
+        new_id: Callable[[], str] = random_id,
+        privacy: SourcePrivacy | None = None,
+    ) -> Judged:
         """Judge each call.
 
         Args:
             received_at: milliseconds since 1970.
             ip: the client's, kept for the calls of browsers and mobile apps.
             new_id: makes a message id for a call that came without.
+            privacy: what the source takes from each call; what is returned has nothing of it.
+
+        Raises: TooLarge where the hashes of a batch take too much room.
         """
         ...
 
@@ -163,19 +174,30 @@ class Single:
         """None: a single call has no items."""
         return ""
 
-    def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
+    def calls(
+        self,
+        source: str,
+        received_at: int,
+        ip: str | None,
+        new_id: Callable[[], str] = random_id,
+        privacy: SourcePrivacy | None = None,
+    ) -> Judged:
         """See `Posted.calls`; one call or one discard."""
+        body, found = self._body, self._item
+        if privacy is not None:
+            body, ip = privacy.call(body, self.notes), privacy.ip(ip)
+            found = _read_usual(body)
         try:
-            item = self._item or _read_loosely(self._body, self.notes, self._type)
+            item = found or _read_loosely(body, self.notes, self._type)
             user_key = _user_key(self._type, item)
             message_id = _message_id(item)
             if item.event == UPDATED:
                 _check_preferences(self._type, self._body, None)
         except InvalidCall as refusal:
-            return [], [_discard(source, received_at, refusal, self._body, self._type)]
+            return [], [_discard(source, received_at, refusal, self._body, privacy, self._type)]
         assigned = None if message_id else new_id()
         line = Envelope(type=self._type, message_id=assigned, ip=ip).line()
-        return [Call(source, self._type, message_id or assigned or "", user_key, received_at, line + self._body)], []
+        return [Call(source, self._type, message_id or assigned or "", user_key, received_at, line + body)], []
 
 
 # ---------------------------------------------------------------- batches
@@ -228,32 +250,49 @@ class Batch:
         except RecursionError:
             return ""
 
-    def calls(self, source: str, received_at: int, ip: str | None, new_id: Callable[[], str] = random_id) -> Judged:
+    def calls(
+        self,
+        source: str,
+        received_at: int,
+        ip: str | None,
+        new_id: Callable[[], str] = random_id,
+        privacy: SourcePrivacy | None = None,
+    ) -> Judged:
         """See `Posted.calls`."""
         calls: list[Call] = []
         discards: list[Discard] = []
-        self._envelope.ip = ip
-        line = self._envelope.line()
+        envelope = self._shared(ip, privacy)
+        line = envelope.line()
+        size = 0
         for raw in self._items[:MAX_BATCH_ITEMS]:
-            body = bytes(raw)
             try:
-                body, type, item = _read_item(body, self._types, self.notes)
+                body, type, item = _read_item(bytes(raw), self._types, self.notes, privacy)
                 user_key = _user_key(type, item)
                 message_id = _message_id(item)
                 if item.event == UPDATED:
                     _check_preferences(type, body, self._envelope.context)
             except InvalidCall as refusal:
-                discards.append(_discard(source, received_at, refusal, body))
+                discards.append(_discard(source, received_at, refusal, bytes(raw), privacy))
                 continue
             if message_id:
                 stored = line + body
             else:
                 message_id = new_id()
-                stored = msgspec.structs.replace(self._envelope, message_id=message_id).line() + body
+                stored = msgspec.structs.replace(envelope, message_id=message_id).line() + body
             calls.append(Call(source, type, message_id, user_key, received_at, stored))
+            size += len(stored)
+            if privacy is not None and size > 2 * MAX_STORED_BATCH_BYTES:
+                raise TooLarge("the batch is too large to be kept with the hashes of its values")
         if self.size > MAX_BATCH_ITEMS:
             discards.append(self._excess(source, received_at))
         return calls, discards
+
+    def _shared(self, ip: str | None, privacy: SourcePrivacy | None) -> Envelope:
+        """What all calls of the batch share."""
+        if privacy is None:
+            return msgspec.structs.replace(self._envelope, ip=ip)
+        context = privacy.context(self._envelope.context, self.notes)
+        return msgspec.structs.replace(self._envelope, ip=privacy.ip(ip), context=context)
 
     def _excess(self, source: str, received_at: int) -> Discard:
         n = self.size - MAX_BATCH_ITEMS
@@ -297,12 +336,19 @@ def _string(raw: Raw) -> str:
 # ---------------------------------------------------------------- one call
 
 
-def _read_item(body: bytes, types: frozenset[str], notes: Notes) -> tuple[bytes, str, _Item]:
-    """One item of a batch without its write key, and its type. Raises InvalidCall."""
+def _read_item(
+    body: bytes, types: frozenset[str], notes: Notes, privacy: SourcePrivacy | None
+) -> tuple[bytes, str, _Item]:
+    """One item of a batch without its write key and without what is taken from it, and its type. Raises InvalidCall."""
     if len(body) > MAX_ITEM_BYTES:
         raise InvalidCall("item_too_large", f"the call has {len(body)} bytes, the limit is {MAX_ITEM_BYTES}")
     if is_too_deep(body):  # before anything that recurses over it
         raise too_deep("too_deep")
+    if privacy is not None:
+        try:
+            body = privacy.call(body, notes)
+        except msgspec.ValidationError:
+            raise InvalidCall("not_an_object", "the call is not an object") from None
     try:
         item = _item.decode(body)
     except msgspec.ValidationError:
@@ -417,12 +463,17 @@ def _without_key(body: bytes) -> tuple[bytes, str]:
     return (body, "") if key is None else (msgspec.json.encode(fields), _string(key))
 
 
-def _discard(source: str, at: int, refusal: InvalidCall, body: bytes, path_type: str | None = None) -> Discard:
+def _discard(
+    source: str, at: int, refusal: InvalidCall, body: bytes, privacy: SourcePrivacy | None, path_type: str | None = None
+) -> Discard:
+    """`body`: as it was received. At a source that takes anything there is no excerpt of what is not an object."""
     discard = Discard(source, at, refusal.code, str(refusal), type=path_type or "")
     try:
+        if privacy is not None:
+            body = privacy.call(body, [])
         body, _ = _without_key(body)
         call = decode_json(body)
-    except RecursionError:  # nested too deep to find out more
+    except (RecursionError, msgspec.ValidationError):  # nested too deep to find out more, or not an object
         return discard
     if isinstance(call, dict):
         discard.message_id = (coerce_id(call.get("messageId")) or "")[:MAX_MESSAGE_ID]

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Protocol
 
 from aiohttp import hdrs, web
@@ -20,6 +21,7 @@ from yarl import URL
 
 from router.config import Rate
 from router.errors import UnknownWriteKey
+from router.privacy import SourcePrivacy
 
 X_WRITE_KEY = "X-Write-Key"
 IN_QUERY = "writeKey"
@@ -113,16 +115,25 @@ class Source(Protocol):
     def secrets(self) -> tuple[str, ...]: ...
 
 
+NOTHING_TAKEN: Mapping[str, SourcePrivacy] = MappingProxyType({})
+
+
 class Sources:
     """The configured sources, found by write key in constant time: the key is hashed with a secret of this process, so
     the time of a look-up says nothing about the keys there are."""
 
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
+    def __init__(self, sources: Iterable[Source] = (), privacy: Mapping[str, SourcePrivacy] = NOTHING_TAKEN) -> None:
+        """See `replace`."""
         self._secret = secrets.token_bytes(16)
-        self.replace(sources)
+        self.replace(sources, privacy)
 
-    def replace(self, sources: Iterable[Source]) -> None:
-        """Take these sources in place of the former ones, at once for all requests that follow: a reload."""
+    def replace(self, sources: Iterable[Source], privacy: Mapping[str, SourcePrivacy] = NOTHING_TAKEN) -> None:
+        """Take these sources in place of the former ones, at once for all requests that follow: a reload.
+
+        Args:
+            privacy: what sources take from their calls, by the name of the source.
+        """
+        self.privacy = privacy
         self._by_hash = {self._hash(key): (key, source) for source in sources for key in source.write_keys if key}
         self._kinds = frozenset(source.kind for _, source in self._by_hash.values())
 

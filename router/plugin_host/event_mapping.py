@@ -18,7 +18,8 @@ from router.errors import ConfigError
 from router.event import HAS_PROPERTIES
 from router.plugin import JSON, Event, Group, UserId
 from router.plugin_host.json_tree import put, take
-from router.plugin_host.value_rules import Hasher, ValueRules, compile_values
+from router.plugin_host.value_rules import ValueRules, compile_values
+from router.privacy import Hasher
 from router.traits import is_known
 
 Requires = Mapping[str, tuple[UserId | Group, ...]]

@@ -33,7 +33,7 @@ from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
-from router.plugin_host.value_rules import Hasher, hasher_of
+from router.privacy import Hasher, hasher_of
 
 GATED = ("track", "page", "screen")
 

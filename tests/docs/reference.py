@@ -40,13 +40,14 @@ TABLES: dict[str, type[model.Section]] = {
     "[privacy]": model.PrivacyConfig,
     "[consent]": model.ConsentConfig,
     "[[source]]": model.SourceConfig,
+    "[source.privacy]": model.SourcePrivacyConfig,
     "[[destination]]": model.DestinationConfig,
     "[destination.delivery]": model.DeliveryConfig,
     "[destination.hold]": model.HoldConfig,
     "[destination.dead]": model.DeadConfig,
     "[destination.mapping]": model.MappingConfig,
 }
-SUBTABLES = {"delivery", "hold", "dead", "mapping"}
+SUBTABLES = {"delivery", "hold", "dead", "mapping", "privacy"}
 
 UNITS: dict[Callable[..., Any], str] = {
     parse_duration: "duration",

@@ -28,7 +28,7 @@ FLOORS = (
         "runtime_file",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
-    {"plugin_host", "directory", "event_search"},
+    {"plugin_host", "directory", "event_search", "privacy"},
     {"ingest", "accept", "decide", "deliver"},
     {"trial"},
     {"admin"},
@@ -40,6 +40,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 #: next doors on one floor, and why
 DOORS = {
     ("store", "event"): "rows hold events",
+    ("plugin_host", "privacy"): "a mapping hashes as a source does",
     ("deliver", "decide"): "a turn asks the pure functions of decide",
     ("__main__", "cli"): "the same roof",
     ("cli", "bench"): "the same roof",

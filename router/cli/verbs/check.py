@@ -58,6 +58,12 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
         cut=["plugin"],
         wrap=["sources", "needs first"],
     )
+    taken = [
+        [row["name"], key, path] for row in found["sources"] for key, paths in row["privacy"].items() for path in paths
+    ]
+    if taken:
+        say("")
+        say_table(["source", "privacy", "path"], taken)
     changes = [[row["name"], *change] for row in found["destinations"] for change in _changes(row["mapping"])]
     filters = [[row["name"], *one] for row in found["destinations"] for one in _filters(row)]
     consent = [[row["name"], *_consent(row)] for row in found["destinations"] if row["consent"]]
@@ -76,7 +82,13 @@ def _described(config: Config, destinations: list[Destination]) -> dict[str, Any
     """What is configured, without any secret."""
     return {
         "sources": [
-            {"name": s.name, "enabled": s.enabled, "write_keys": len(s.write_keys), "strict": s.strict}
+            {
+                "name": s.name,
+                "enabled": s.enabled,
+                "write_keys": len(s.write_keys),
+                "strict": s.strict,
+                "privacy": s.privacy.model_dump(mode="json"),
+            }
             for s in config.sources
         ],
         "destinations": [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from router.cli.client import Refused, running_daemon
 from router.cli.counts import SEVEN
@@ -12,19 +14,22 @@ from router.cli.options import Common, asks, hint
 from router.cli.output import count, say, say_json, warn
 from router.errors import ConfigError
 
+Yes = Annotated[bool, typer.Option("--yes", help="Also where privacy.key has changed.")]
+
 
 @asks
-def reload(common: Common) -> None:
+def reload(common: Common, yes: Yes = False) -> None:
     """Read config.toml again and put it in force.
 
-    Either all of it takes effect, or nothing, and every problem is told.
+    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes.
 
     Examples:
         reload
+        reload --yes
     """
     with running_daemon(common) as admin:
         try:
-            answer = admin.post("api", "reload")
+            answer = admin.post("api", "reload", body={"yes": yes})
             ledger = admin.get("api", "ledger") if answer.get("added") else {}
         except Refused as refused:
             problems = [str(problem) for problem in refused.answer.get("errors", [])]

@@ -13,6 +13,7 @@ MENDED = {
     "not_an_object": "was no object, so it counted as absent",
     "not_an_id": "was no id, so it counted as absent",
     "not_a_number": "had NaN or Infinity in it, read as null",
+    "object_dropped": "was or held an object, which has no hash, so that was dropped",
     "broken_text": "had half an emoji in it, read as U+FFFD",
 }
 
@@ -43,6 +44,12 @@ def sources(common: Common) -> None:
         ],
         wrap=["origins"],
     )
+    taken = [
+        [row["name"], key, path] for row in rows for key, paths in row.get("privacy", {}).items() for path in paths
+    ]
+    if taken:
+        say("")
+        say_table(["source", "privacy", "path"], taken)
     for row in rows:
         for field, problems in row["warnings"].items():
             for problem, n in problems.items():

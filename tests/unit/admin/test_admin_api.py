@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
 from router.deliver.runner import Runner
-from router.errors import ConfigError, RestartRequired
+from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
@@ -38,7 +38,9 @@ class FakeDaemon:
         self.error: Exception | None = None
         self.is_stopping = False
 
-    async def reload(self) -> Reloaded:
+    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+        if isinstance(self.error, ConfirmationRequired) and is_confirmed:
+            self.error = None
         if self.error is not None:
             raise self.error
         return Reloaded(["e"], ["d"], [], ["website"], [], ["a warning"])
@@ -436,6 +438,15 @@ async def test_a_change_that_needs_a_restart_is_409(api: Api) -> None:
     body = await api.post("/api/reload", status=409)
     assert body["code"] == "restart_required"
     assert [error.split(":")[0] for error in body["errors"]] == ["store.url", "server.listen"]
+
+
+async def test_another_privacy_key_is_409_until_it_is_confirmed(api: Api) -> None:
+    api.daemon.error = ConfirmationRequired(["privacy.key: changed"])
+    for body in ({}, {"yes": False}):
+        refused = await api.post("/api/reload", body, status=409)
+        assert (refused["code"], refused["errors"]) == ("confirmation_required", ["privacy.key: changed"])
+    assert (await api.post("/api/reload", {"yes": "yes"}, status=400))["code"] == "invalid_request"
+    assert (await api.post("/api/reload", {"yes": True}))["reloaded"] is True
 
 
 @pytest.mark.parametrize(

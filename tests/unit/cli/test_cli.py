@@ -252,7 +252,9 @@ def test_check_shows_what_is_configured_and_warns(
     assert "track: user.id, group.id, group.name" in said.out
     assert main(["check", "--json", "--config", str(path)]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["sources"] == [{"name": "website", "enabled": True, "write_keys": 2, "strict": False}]
+    assert found["sources"] == [
+        {"name": "website", "enabled": True, "write_keys": 2, "strict": False, "privacy": {"drop": [], "hash": []}}
+    ]
     assert [(d["name"], d["mode"], d["requires"]["page"]) for d in found["destinations"]] == [
         ("crm", "dry-run", ["user.id", "group.id", "group.name"])
     ]
@@ -598,10 +600,12 @@ def test_sources_are_a_table_and_what_was_mended_in_their_calls_is_a_sentence(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = {"name": "website", "kind": "segment", "enabled": True, "strict": False, "origins": ["*"]}
+    row["privacy"] = {"drop": ["context.ip"], "hash": []}
     warnings = {"timestamp": {"unreadable": 3}, "body": {"not_a_number": 1}}
     daemon.answers["GET /api/sources"] = (200, {"sources": [{**row, "warnings": warnings}]})
     assert main(["sources"]) == 0
     said = capsys.readouterr().out
+    assert "website  drop     context.ip" in said
     assert "website: timestamp could not be read, so it counted as absent, 3 times" in said
     assert "website: body had NaN or Infinity in it, read as null, 1 time" in said
 
@@ -708,6 +712,8 @@ def test_reload_says_what_it_did_and_shows_warnings_or_every_problem(
         (200, {"reloaded": True, "added": ["a", "b"], "changed": [], "removed": ["c"], "sources": ["web"]}),
         (409, {"error": "faulty", "code": "invalid_config", "errors": ["one", "two"]}),
         (409, {"error": "restart", "code": "restart_required", "errors": ["store.url changed"]}),
+        (409, {"error": "sure?", "code": "confirmation_required", "errors": ["privacy.key: run `reload --yes`"]}),
+        (200, {"reloaded": True}),
     ]
     assert main(["reload"]) == 0
     said = capsys.readouterr()
@@ -723,6 +729,10 @@ def test_reload_says_what_it_did_and_shows_warnings_or_every_problem(
     assert capsys.readouterr().err.splitlines() == ["one", "two", "nothing was changed"]
     assert main(["reload"]) == 1
     assert capsys.readouterr().err.strip() == "store.url changed"
+    assert main(["reload"]) == 1
+    assert capsys.readouterr().err.strip() == "privacy.key: run `reload --yes`"
+    assert main(["reload", "--yes"]) == 0
+    assert [body for path, body in daemon.changes() if path == "/api/reload"][-2:] == [{"yes": False}, {"yes": True}]
 
 
 @pytest.mark.parametrize("verb", ["pause crm", "resume crm", "reload", "release crm --user u1"])

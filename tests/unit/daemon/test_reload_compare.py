@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from router.daemon.reload import has_changed
+import pytest
+
+from router.config import Config, load
+from router.daemon.reload import ask_about_the_key, compare, has_changed
+from router.errors import ConfirmationRequired
 from router.plugin_host import Destination, read
 
 KEYS = {"OLD": "0123456789abcdef", "NEW": "fedcba9876543210"}
@@ -33,3 +37,30 @@ def test_another_key_changes_a_destination_that_hashes_and_no_other(tmp_path: Pa
 def test_another_filter_changes_a_destination(tmp_path: Path) -> None:
     old, new = (built(tmp_path, "", f'filter = "{text}"\n') for text in ("all", "type = 'page'"))
     assert has_changed(old, new)
+
+
+def loaded(folder: Path, privacy: str, table: str = "") -> Config:
+    path = folder / "config.toml"
+    path.write_text(f"{privacy}{SOURCE}{table}")
+    return load(path, KEYS)
+
+
+def test_another_key_changes_a_source_that_hashes_and_no_other(tmp_path: Path) -> None:
+    hashing = 'privacy = { hash = ["userId"] }\n'
+    old, new, dropping = (
+        loaded(tmp_path, key(name), table) for name, table in (("OLD", hashing), ("NEW", hashing), ("NEW", ""))
+    )
+    assert compare(old, new, {}, {}).sources == ["website"]
+    assert compare(old, old, {}, {}).sources == []
+    assert compare(loaded(tmp_path, key("OLD")), dropping, {}, {}).sources == []
+
+
+def test_a_key_in_place_of_another_has_to_be_confirmed_and_a_first_one_has_not(tmp_path: Path) -> None:
+    none, old, new = loaded(tmp_path, ""), loaded(tmp_path, key("OLD")), loaded(tmp_path, key("NEW"))
+    for to in (new, none):
+        with pytest.raises(ConfirmationRequired) as asked:
+            ask_about_the_key(old, to)
+        assert asked.value.problems[0].startswith("privacy.key: changed")
+        assert KEYS["NEW"] not in str(asked.value)
+    ask_about_the_key(none, new)
+    ask_about_the_key(old, old)

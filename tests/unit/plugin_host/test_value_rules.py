@@ -13,7 +13,7 @@ from router.config import DestinationConfig, MappingConfig, PrivacyConfig
 from router.plugin import Event, Group
 from router.plugin_host import compile_filter
 from router.plugin_host.event_mapping import MappingTable, Requires, compile_mapping
-from router.plugin_host.value_rules import Hasher, hasher_of
+from router.privacy import Hasher, hasher_of
 
 KEY = "0123456789abcdef"
 AT = datetime(2026, 1, 2, tzinfo=UTC)
