@@ -24,6 +24,11 @@ Take = Callable[[Raw, Notes], Raw | None]
 """(value as received, notes) -> value to be stored; None: there is none."""
 Tree = dict[str, "Take | Tree"]
 
+_CONTAINERS = frozenset({("context",), ("properties",), ("traits",), ("context", "traits")})
+"""Paths that hold objects in every call that is right."""
+_EMPTIED = {b'"': Raw(b'""'), b"[": Raw(b"[null]")}
+"""What a text or a list is replaced by that stands there all the same. Both are judged as what they replace."""
+
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _items = msgspec.json.Decoder(list[Raw])
 _encode = msgspec.json.Encoder().encode
@@ -45,7 +50,7 @@ class SourcePrivacy:
                 _enter(tree, place, take)
         self._call = _compiled(tree)
         context = tree.get("context")
-        self._context = _compiled(context) if isinstance(context, dict) else {}
+        self._context = _compiled(context, ("context",)) if isinstance(context, dict) else {}
         self._of_ip = self._context.get("ip")
 
     def call(self, body: bytes, notes: Notes) -> bytes:
@@ -95,8 +100,15 @@ def _enter(tree: Tree, path: Path, take: Take) -> None:
         tree[path[-1]] = take
 
 
-def _compiled(tree: Tree) -> dict[str, Take]:
-    return {key: partial(_inside, _compiled(what)) if isinstance(what, dict) else what for key, what in tree.items()}
+def _compiled(tree: Tree, path: Path = ()) -> dict[str, Take]:
+    takes: dict[str, Take] = {}
+    for key, what in tree.items():
+        if isinstance(what, dict):
+            inner = (*path, key)
+            takes[key] = partial(_container if inner in _CONTAINERS else _inside, _compiled(what, inner))
+        else:
+            takes[key] = what
+    return takes
 
 
 def _without(raw: bytes | Raw, takes: dict[str, Take], notes: Notes) -> bytes:
@@ -115,6 +127,16 @@ def _without(raw: bytes | Raw, takes: dict[str, Take], notes: Notes) -> bytes:
 
 
 # ---------------------------------------------------------------- what becomes of a value
+
+
+def _container(takes: dict[str, Take], value: Raw, notes: Notes) -> Raw:
+    """An object that has to be one. In anything else no path can be found, for example in JSON as text, so nothing of it stays."""
+    first = bytes(memoryview(value)[:1])
+    if first == b"{":
+        return Raw(_without(value, takes, notes))
+    if first in b"ntf" or bytes(value).translate(None, b" \t\r\n") == b"[]":
+        return value
+    return _EMPTIED.get(first, Raw(b"0"))
 
 
 def _inside(takes: dict[str, Take], value: Raw, notes: Notes) -> Raw:

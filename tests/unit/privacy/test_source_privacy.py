@@ -106,6 +106,26 @@ def test_traits_are_taken_from_the_call_and_from_its_context() -> None:
     assert (opened(call).traits, opened(call).payload["context"]["traits"]) == ({"b": 2}, {"b": 4})
 
 
+@pytest.mark.parametrize("value", ['{"email":"s3cret"}', ["s3cret"], [{"x": "s3cret"}], 5318008])
+@pytest.mark.parametrize("key", ["properties", "traits", "context"])
+def test_nothing_stays_of_what_stands_where_an_object_has_to_be(key: str, value: Any) -> None:
+    rules = privacy(("properties.email", "traits.email", "context.email"))
+    body = json.dumps({"batch": [{**TRACK, key: value}, {**TRACK, "type": "identify", key: value}]}).encode()
+    posted = parse_batch(body)
+    calls, discards = judged(posted, rules)
+    assert [text for text in ("s3cret", "5318008") if text in repr(calls) + repr(discards)] == []
+    plain_calls, plain_discards = parse_batch(body).calls("website", NOW, IP)
+    assert [d.code for d in discards] == [d.code for d in plain_discards]
+    assert [c.type for c in calls] == [c.type for c in plain_calls]
+
+
+@pytest.mark.parametrize("value", ["[]", "[ ]", "null", "false", "{}"])
+def test_what_is_empty_stays_as_it_is(value: str) -> None:
+    body = f'{{"userId":"u","traits":{{}},"properties":{value}}}'.encode()
+    (call,), _ = judged(parse_single("identify", body), privacy(("properties.email",)))
+    assert call.body.endswith(b"\n" + body)
+
+
 # ---------------------------------------------------------------- hash
 
 
@@ -257,9 +277,9 @@ CALLS = st.fixed_dictionaries(
     optional={
         "type": st.sampled_from(["track", "identify", "group", "alias", "page", "odd", "delete"]) | OTHERS,
         "event": st.just("E") | OTHERS,
-        "properties": PROPERTIES | OTHERS,
-        "traits": TRAITS | st.just([]),
-        "context": CONTEXT | OTHERS,
+        "properties": PROPERTIES | OTHERS | TAKEN_VALUES,
+        "traits": TRAITS | st.just([]) | SECRETS,
+        "context": CONTEXT | OTHERS | SECRETS,
         "writeKey": st.just("k"),
         **dict.fromkeys((*IDS, "previousId"), TAKEN_VALUES),
     },
