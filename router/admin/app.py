@@ -12,6 +12,7 @@ from router.admin.health import Health
 from router.admin.index import index
 from router.admin.json_io import errors_as_json
 from router.admin.messages import Messages
+from router.admin.privacy import Privacy
 from router.admin.replays import Replays
 from router.admin.trials import Trials
 from router.ingest.body import expect_later
@@ -26,7 +27,7 @@ def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log:
     app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host)])
     app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
-    destinations, replays = Destinations(daemon), Replays(daemon)
+    destinations, replays, privacy = Destinations(daemon), Replays(daemon), Privacy(daemon)
     app.router.add_get("/", index)
     app.router.add_get("/healthz", health.health)
     app.router.add_get("/readyz", health.ready)
@@ -37,6 +38,7 @@ def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log:
     app.router.add_get("/api/discards", messages.discards)
     app.router.add_get("/api/sources", configuration.sources)
     app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)
+    app.router.add_get("/api/privacy/scan", privacy.scan)
     app.router.add_post("/api/reload", configuration.reload, expect_handler=expect_later)
     app.router.add_get("/api/destinations", destinations.destinations)
     app.router.add_get(ONE, destinations.one)

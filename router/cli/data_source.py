@@ -68,6 +68,10 @@ class DataSource(Protocol):
         """Calls that were answered 200 and could not be used."""
         ...
 
+    def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
+        """What looks personal in a part of the log, without any value."""
+        ...
+
     def sources(self) -> dict[str, Any]:
         """Who may send, and what was mended in their calls since the daemon's start."""
         ...
@@ -153,6 +157,10 @@ class FromDaemon:
     def discards(self) -> dict[str, Any]:
         return self._admin.get("api", "discards")
 
+    def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
+        from_here = None if before is None else str(before)
+        return self._admin.get("api", "privacy", "scan", source=source, since=since, before=from_here)
+
     def sources(self) -> dict[str, Any]:
         return self._admin.get("api", "sources")
 
@@ -226,6 +234,11 @@ class FromStore:
 
     def discards(self) -> dict[str, Any]:
         found: dict[str, Any] = self._ask(lambda questions: questions.discards())
+        return found
+
+    def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
+        since_ms = max(0, units.parse_instant(since, SystemClock().now_ms())) if since else 0
+        found: dict[str, Any] = self._ask(lambda questions: questions.personal_data(source, since_ms, before))
         return found
 
     def sources(self) -> dict[str, Any]:

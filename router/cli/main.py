@@ -31,6 +31,7 @@ from router.cli.verbs.held import held
 from router.cli.verbs.init import init
 from router.cli.verbs.ledger import ledger
 from router.cli.verbs.pause import pause
+from router.cli.verbs.privacy_scan import about_personal_data, privacy_scan
 from router.cli.verbs.release import release
 from router.cli.verbs.reload import reload
 from router.cli.verbs.replay import replay
@@ -83,6 +84,17 @@ about_destinations.command("show", cls=Verb)(destinations_show)
 about_destinations.command("test", cls=Verb)(destinations_test)
 about_destinations.command("drop", cls=Verb)(destinations_drop)
 app.add_typer(about_destinations, rich_help_panel="See")
+
+about_privacy = typer.Typer(
+    cls=Verbs,
+    name="privacy",
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode=None,
+)
+about_privacy.callback()(about_personal_data)
+about_privacy.command("scan", cls=Verb)(privacy_scan)
+app.add_typer(about_privacy, rich_help_panel="See")
 
 # `bench` reads its own options, --help too
 own_options = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, EventLog, Health, Queries, Store
+from router.store.ports import Claim, Claims, EventLog, Health, PersonalData, Queries, Store
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -114,6 +114,7 @@ class StoreFromThread:
         self.log = cast(EventLog, self._log)
         self.claims = cast(Claims, ClaimsFromThread(store.claims, home))
         self.queries = cast(Queries, FromThread(store.queries, home))
+        self.scans = cast(PersonalData, FromThread(store.scans, home))
         self.health: Health = store.health
         self.sizes = store.sizes
 

@@ -337,6 +337,15 @@ class Queries(Protocol):
         ...
 
 
+class PersonalData(Protocol):
+    """What the log holds of people."""
+
+    async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
+        """What looks personal in the events in front of a position, as counts without any value: `found`, and `next`. How many
+        events it looks at is bounded."""
+        ...
+
+
 class Sizes(Protocol):
     """What the store takes, and what it has written since the start."""
 
@@ -371,6 +380,9 @@ class Store(Protocol):
 
     @property
     def queries(self) -> Queries: ...
+
+    @property
+    def scans(self) -> PersonalData: ...
 
     @property
     def sizes(self) -> Sizes: ...

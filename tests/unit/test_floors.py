@@ -26,6 +26,7 @@ FLOORS = (
         "filters",
         "consent",
         "runtime_file",
+        "personal_data",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"plugin_host", "directory", "event_search", "privacy"},

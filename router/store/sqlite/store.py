@@ -36,7 +36,7 @@ class SqliteStore:
         self.log = SqliteEventLog(writer, reader)
         self.claims = SqliteClaims(writer, reader, slow)
         self.health = StoreHealth(writer, disk)
-        self.queries = Queries(questions, writer.now_ms)
+        self.queries = self.scans = Queries(questions, writer.now_ms)
         self.sizes = SqliteSizes(disk, writer, slow)
 
 

@@ -494,6 +494,19 @@ async def test_a_search_that_cannot_be_understood_is_refused(api: Api, query: st
     assert (await api.get(f"/api/events?{query}", 400))["code"] in ("invalid_request", "bad_request")
 
 
+async def test_what_looks_personal_is_counted_without_its_value(api: Api) -> None:
+    await hold(api, "m1", user="eva@example.com")
+    found = await api.get("/api/privacy/scan?source=website&since=1h")
+    finding = {"source": "website", "path": "userId", "what": "email", "by": "shape", "events": 1}
+    assert (found["events"], found["found"], found["next"]) == (1, [finding], None)
+    assert (await api.get("/api/privacy/scan?source=elsewhere"))["events"] == 0
+
+
+@pytest.mark.parametrize("query", ["since=then", "before=x", "user=u1"])
+async def test_a_scan_that_cannot_be_understood_is_refused(api: Api, query: str) -> None:
+    assert (await api.get(f"/api/privacy/scan?{query}", 400))["code"] in ("invalid_request", "bad_request")
+
+
 async def test_a_browser_finds_links_at_the_root(api: Api) -> None:
     page = await api.text("/")
     for path in ("/healthz", "/readyz", "/api/ledger", "/api/events", "/api/destinations", "/api/sources"):

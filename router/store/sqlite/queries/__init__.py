@@ -23,6 +23,7 @@ from router.store.sqlite.queries.events import Search
 from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.queries.message import find, message, stored_call
+from router.store.sqlite.queries.personal_data import Scan
 
 T = TypeVar("T")
 
@@ -102,6 +103,14 @@ class Queries:
     async def discards(self) -> dict[str, Any]:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
         return await self._ask(discards)
+
+    async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
+        """What looks personal in a bounded part of the log, without any value. Slice after slice, as `events`."""
+        scan = Scan(source, since_ms, before)
+        await self._ask(scan.begin)
+        while not scan.is_over:
+            await self._ask(scan.look_on)
+        return scan.answer()
 
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
