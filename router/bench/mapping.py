@@ -1,5 +1,5 @@
 """What mapping costs: the plugins that come along, fed with a mix of events on one core, beside plain JSON and a delivery;
-and what a filter and a need of consent cost, asked of the same events once they are open.
+and what a filter, a need of consent, a source that takes personal data, and a mapping that hashes cost of the same events.
 
 Counted is what a worker does with an event between reading its row and sending: open it, call the hooks, encode the items as
 they are stored, build the request. What the router does around it (decisions, lanes, commits) is in the figure of the daemon.
@@ -25,12 +25,14 @@ from router.bench.report import Line, line
 from router.bench.stores import Stored
 from router.bench.workload import USERS, random_id, track_call, user_id
 from router.clock import to_iso
-from router.config import DestinationConfig
+from router.config import DestinationConfig, MappingConfig, SourcePrivacyConfig
 from router.consent import Need
 from router.event import Envelope, normalize_event
 from router.plugin import Batch, Context, Item, Profile, Reject, Skip
 from router.plugin_host import compile_consent, compile_filter, find
+from router.plugin_host.event_mapping import compile_mapping
 from router.plugin_host.validation import bind
+from router.privacy import Hasher, SourcePrivacy
 
 PLUGINS = ("braze", "clientsuccess", "freshsuccess")
 EVENTS = 2_000
@@ -43,6 +45,10 @@ EXPRESSION = "type = 'track' and event != 'Heartbeat' and properties.total > 10 
 CONSENT = "a need of consent"
 PREFERENCES = {"analytics": True, "functional": True, "advertising": False, "personalisation": True}
 """As consent tools usually write them: four categories, in each event."""
+SOURCE_PRIVACY, HASHING = "a source that drops and hashes", "a mapping that hashes"
+TAKEN = SourcePrivacyConfig(drop=("context.ip", "traits.birthday"), hash=("traits.email", "userId"))
+HASHED = MappingConfig(drop=("user.birthday",), hash=("user.email",))
+KEY = b"0123456789abcdef"
 
 Row = tuple[str, str, bytes]
 """Type, message id and stored body of an event."""
@@ -82,12 +88,10 @@ def _row(chance: random.Random, type: str, **changes: Any) -> Row:
 
 
 def map_events(plugin: str, seconds: float) -> Stored:
-    """Map the mix again and again for this long. Without a plugin: decode and encode the same events; with FILTER in its
-    place: ask a filter of them; with CONSENT: ask for two categories."""
-    rows, conditions = mixed_events(), {FILTER: _filterer, CONSENT: _consent_asker}
-    work = (
-        conditions[plugin](rows) if plugin in conditions else _mapper(plugin, rows) if plugin else lambda: _recode(rows)
-    )
+    """Map the mix again and again for this long. Without a plugin: decode and encode the same events; with a name of
+    OTHERS in its place: do that with them."""
+    rows = mixed_events()
+    work = OTHERS[plugin](rows) if plugin in OTHERS else _mapper(plugin, rows)
     work()  # caches fill before the clock runs
     rounds, before = 0, read_usage(os.getpid(), (os.getpid(), os.getppid()))
     while not rounds or time.perf_counter() - before.at < seconds:
@@ -98,9 +102,35 @@ def map_events(plugin: str, seconds: float) -> Stored:
     return Stored(after.at - before.at, rounds * len(rows), cpu_s, written, foreign_share(before, after))
 
 
-def _recode(rows: list[Row]) -> None:
-    for _, _, body in rows:
-        msgspec.json.encode(msgspec.json.decode(body.partition(b"\n")[2]))
+def _recoder(rows: list[Row]) -> Callable[[], None]:
+    def work() -> None:
+        for _, _, body in rows:
+            msgspec.json.encode(msgspec.json.decode(body.partition(b"\n")[2]))
+
+    return work
+
+
+def _taker(rows: list[Row]) -> Callable[[], None]:
+    take = SourcePrivacy(TAKEN, Hasher(KEY, normalize=True)).call
+    bodies = [body.partition(b"\n")[2] for _, _, body in rows]
+
+    def work() -> None:
+        for body in bodies:
+            take(body, [])
+
+    return work
+
+
+def _hashing(rows: list[Row]) -> Callable[[], None]:
+    table = compile_mapping(HASHED, {}, Hasher(KEY, normalize=True))
+    assert table is not None
+    events = [normalize_event("bench", type, m, RECEIVED_MS, body) for type, m, body in rows]
+
+    def work() -> None:
+        for event in events:
+            table.event(event)
+
+    return work
 
 
 def _filterer(rows: list[Row]) -> Callable[[], None]:
@@ -133,6 +163,12 @@ def _consent_asker(rows: list[Row]) -> Callable[[], None]:
 
 def _opened(rows: list[Row]) -> list[Mapping[str, Any]]:
     return [normalize_event("bench", type, m, RECEIVED_MS, body).payload for type, m, body in rows]
+
+
+OTHERS: dict[str, Callable[[list[Row]], Callable[[], None]]] = {
+    "": _recoder, FILTER: _filterer, CONSENT: _consent_asker, SOURCE_PRIVACY: _taker, HASHING: _hashing,
+}  # fmt: skip
+"""What is measured beside the plugins, by name; "": plain JSON."""
 
 
 def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
@@ -175,25 +211,19 @@ def _mapper(name: str, rows: list[Row]) -> Callable[[], None]:
 def mapping(plan: Plan) -> Outcome:
     """Each plugin on one core, beside plain JSON of the same events and beside a daemon that delivers."""
     plain: list[Stored] = []
-    asked: dict[str, list[Stored]] = {FILTER: [], CONSENT: []}
-    mapped: dict[str, list[Stored]] = {name: [] for name in PLUGINS}
+    mapped: dict[str, list[Stored]] = {name: [] for name in (*PLUGINS, *filter(None, OTHERS))}
     courses: list[Course] = []
     for number in range(plan.rounds):
         plan.progress(f"mapping {number + 1}/{plan.rounds}")
         plain.append(_mapped("", plan))
-        for name, runs in asked.items():
-            runs.append(_mapped(name, plan))
         for name, runs in mapped.items():
             runs.append(_mapped(name, plan))
         courses.append(run_scenario(plan, SCENARIOS[0], seed=number))
     lines = [
         line("mapping", name, runs, plain, REFERENCE, **{"us an event": _us(runs)}) for name, runs in mapped.items()
     ]
-    lines += [
-        line("mapping", name, runs, plain, REFERENCE, **{"us an event": _us(runs)}) for name, runs in asked.items()
-    ]
     lines.append(line("mapping", REFERENCE, plain, (), "", **{"us an event": _us(plain)}))
-    lines.append(_delivered(courses, mapped))
+    lines.append(_delivered(courses, {name: mapped[name] for name in PLUGINS}))
     return Outcome(lines, [f"mapping: {problem}" for course in courses for problem in course.problems])
 
 

@@ -130,9 +130,7 @@ def test_what_is_delivered_has_arrived(plan: Plan) -> None:
     assert course.arrived["one"].accepted >= course.load.answered
 
 
-@pytest.mark.parametrize(
-    "plugin", [*mapping.PLUGINS, mapping.FILTER, mapping.CONSENT, ""], ids=lambda plugin: plugin or "plain JSON"
-)
+@pytest.mark.parametrize("plugin", [*mapping.PLUGINS, *mapping.OTHERS], ids=lambda plugin: plugin or "plain JSON")
 def test_a_mapping_is_repeated_for_as_long_as_asked_and_counted(plugin: str) -> None:
     found = mapping.map_events(plugin, 0.01)
     assert found.events >= mapping.EVENTS
@@ -144,9 +142,9 @@ def test_mapping_stands_beside_plain_json_and_a_delivery(plan: Plan) -> None:
     """Each plugin maps the whole mix; the daemon's figure says how much of its work that is."""
     report = measure(["mapping"], msgspec.structs.replace(plan, seconds=0.1))
     assert report.problems == []
-    *plugins, filtered, consent, plain, daemon = report.lines
-    assert [one.name for one in plugins] == list(mapping.PLUGINS)
-    assert all(one.rate > 0 and one.ratio and one.against == plain.name for one in (*plugins, filtered, consent))
+    *mapped, plain, daemon = report.lines
+    assert [one.name for one in mapped] == [*mapping.PLUGINS, *filter(None, mapping.OTHERS)]
+    assert all(one.rate > 0 and one.ratio and one.against == plain.name for one in mapped)
     assert daemon.more["braze in % of it"] > 0
 
 
