@@ -29,6 +29,7 @@ from router.plugin_host import deprecated_settings
 from router.plugin_host.discovery import Found, find
 from router.plugin_host.event_filter import EventFilter, compile_filter
 from router.plugin_host.event_mapping import MappingTable, compile_mapping
+from router.plugin_host.gate_warnings import dropped_needs
 from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
@@ -154,6 +155,8 @@ def read(
         raise ConfigError(problems)
     told = [warning for d in destinations for warning in deprecated_settings.warnings_of(d.config, type(d.settings))]
     told += [warning for d in destinations if d.is_gated for warning in no_group_calls(d.config)]
+    for d in destinations:
+        told += dropped_needs(draft.config.sources, d.config, d.requires, d.mapping.told_as if d.mapping else {})
     told += exposed_config(draft.path, [*draft.inline, *filter(None, map(_inline, destinations))])
     return draft.config.model_copy(update={"warnings": (*draft.config.warnings, *told)}), destinations
 

@@ -104,7 +104,8 @@ def test_every_verb_and_option_that_is_shown_exists() -> None:
     for where, (verb, *words) in shown:
         assert verb in known, where
         if verb != "bench":  # it reads its own command line
-            options = {option for parameter in known[verb].params for option in parameter.opts}
+            command = getattr(known[verb], "commands", {}).get(words[0] if words else "", known[verb])
+            options = {option for parameter in command.params for option in parameter.opts}
             given = {word for word in words if word.startswith("--")}
             assert given <= options, where
 

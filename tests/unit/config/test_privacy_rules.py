@@ -77,3 +77,31 @@ def test_a_key_that_only_the_service_has_is_a_warning_to_an_operator(write_confi
     config, _ = read(path, {}, Operator())
     assert config.privacy.key == OUT_OF_SIGHT
     assert [(warning.key, warning.event) for warning in config.warnings] == [("privacy.key", "secret_missing")]
+
+
+CRM = """
+[[destination]]
+name = "crm"
+plugin = "clientsuccess"
+settings = { project_id = "P", api_key = "K" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("privacy", "mapping", "warned"),
+    [
+        ('drop = ["traits.name"]', "", True),
+        ('drop = ["traits.title"]', 'rename = { "group.title" = "group.name" }', False),
+        ('drop = ["traits.title", "traits.name"]', 'rename = { "group.title" = "group.name" }', True),
+        ('drop = ["traits.name"]', 'default = { "group.name" = "Unnamed" }', False),
+        ('drop = ["traits.email"]', "", False),
+        ('hash = ["traits.name"]', "", False),
+    ],
+)
+def test_a_source_that_drops_what_a_gate_waits_for_is_warned_about(
+    write_config: Write, privacy: str, mapping: str, warned: bool
+) -> None:
+    table = f"[destination.mapping]\n{mapping}" if mapping else ""
+    config, _ = read(write_config(f"{KEYED}{SOURCE}{privacy}{CRM}{table}"), {})
+    found = [str(warning) for warning in config.warnings if warning.key == "privacy.drop"]
+    assert [words.startswith("website: privacy.drop: traits.") for words in found] == [True] * warned

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from router.config import Rate
+from router.config import Rate, SourcePrivacyConfig
 from router.errors import StoreBusy, StoreClosed, StoreError, StoreFull
 from router.event import Call, Discard
 from router.ingest import limits
@@ -25,6 +25,7 @@ from router.ingest.limits import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
 from router.ingest.routes import BATCH_PATHS, SINGLE_PATHS, make_app
 from router.ingest.write_key import Sources
 from router.metrics import Metrics
+from router.privacy import Hasher, SourcePrivacy
 from tests.unit.ingest.rig import KEY, TRACK, FakeClock, FakeSource, RecordingAcceptor
 from tests.unit.ingest.test_request_counts import counted
 
@@ -82,13 +83,17 @@ class Rig:
 
 @asynccontextmanager
 async def serving(
-    *sources: FakeSource, acceptor: Any = None, is_hot: bool = True, proxies: tuple[str, ...] = ()
+    *sources: FakeSource,
+    acceptor: Any = None,
+    is_hot: bool = True,
+    proxies: tuple[str, ...] = (),
+    privacy: SourcePrivacy | None = None,
 ) -> AsyncIterator[Rig]:
-    """A server for these sources. `is_hot`: False leaves it the full path only."""
+    """A server for these sources. `is_hot`: False leaves it the full path only. `privacy`: what the first one takes."""
     acceptor, metrics = acceptor or RecordingAcceptor(), Metrics()
-    app = make_app(
-        acceptor, Sources(sources or [FakeSource()]), FakeClock(), trusted_proxies=proxies, metrics=metrics
-    )  # fmt: skip
+    known = sources or (FakeSource(),)
+    configured = Sources(known, {known[0].name: privacy} if privacy else {})
+    app = make_app(acceptor, configured, FakeClock(), trusted_proxies=proxies, metrics=metrics)
     runner = make_runner(app)
     await runner.setup()
     try:
@@ -193,10 +198,15 @@ SOURCES = (
 )
 
 
-async def outcome(request: bytes, error: StoreError | None, *, is_hot: bool) -> tuple[Any, int]:
+PRIVACY = SourcePrivacy(SourcePrivacyConfig(drop=("context.ip",), hash=("userId",)), Hasher(b"0123456789abcdef", True))
+
+
+async def outcome(
+    request: bytes, error: StoreError | None, *, is_hot: bool, privacy: SourcePrivacy | None = None
+) -> tuple[Any, int]:
     """The answer, what was stored and what was counted; and how many requests the full path served."""
-    acceptor = RecordingAcceptor(error=error)
-    async with serving(*SOURCES, acceptor=acceptor, is_hot=is_hot, proxies=("127.0.0.1", "10.0.0.0/8")) as rig:
+    acceptor, proxies = RecordingAcceptor(error=error), ("127.0.0.1", "10.0.0.0/8")
+    async with serving(*SOURCES, acceptor=acceptor, is_hot=is_hot, proxies=proxies, privacy=privacy) as rig:
         reader, writer = await rig.connect()
         writer.write(request)
         answer = await read_answer(reader)
@@ -219,6 +229,17 @@ async def test_a_usual_request_gets_the_same_answer_without_the_full_path(name: 
     assert hot == full
     assert hot[0].startswith(b"HTTP/1.1 200 OK\r\n")
     assert (served, served_fully) == (1, 2)  # the one after it
+
+
+@pytest.mark.parametrize(
+    "name", ["/v1/track", "/v1/batch/", "a big batch", "a batch with a bad call", "behind a proxy"]
+)
+async def test_a_source_that_takes_personal_data_keeps_the_hot_path(name: str) -> None:
+    hot, served = await outcome(USUAL[name], None, is_hot=True, privacy=PRIVACY)
+    full, _ = await outcome(USUAL[name], None, is_hot=False, privacy=PRIVACY)
+    assert hot == full
+    assert hot != (await outcome(USUAL[name], None, is_hot=True))[0]
+    assert served == 1
 
 
 @pytest.mark.parametrize("name", UNUSUAL)
