@@ -57,13 +57,13 @@ def _named(path: str) -> str:
 
 def _sort_out(suggestion: Suggestion) -> None:
     for path in sorted(suggestion.reasons, key=lambda path: path.split(".")):  # what is around a path comes before it
-        whats = suggestion.reasons[path].keys()
+        kinds = suggestion.reasons[path].keys()
         if any(within(tuple(path.split(".")), tuple(outer.split("."))) for outer in suggestion.drop):
             continue
-        if ODD_KEY in path.split(".") or whats <= {LEFT_ALONE} or path.startswith("context.consent"):
+        if ODD_KEY in path.split(".") or kinds <= {LEFT_ALONE} or path.startswith("context.consent"):
             suggestion.only_told.append(path)
         elif path in IDS or (
-            whats <= HASHED | {LEFT_ALONE} and path not in OBJECTS and not _has_inner(path, suggestion)
+            kinds <= HASHED | {LEFT_ALONE} and path not in OBJECTS and not _has_inner(path, suggestion)
         ):
             suggestion.hash.append(path)
         else:

@@ -13,7 +13,7 @@ from router.store.sqlite.log_reads import last_before
 
 SLICE = 500
 PAGE = 5_000
-"""Events that are looked at in one go, and for one answer. Measured: 70 us an event of 1 kB."""
+"""Events that are looked at in one go, and for one answer. Measured: 0.1 ms an event of 0.9 kB."""
 
 
 class Scan:
