@@ -14,12 +14,13 @@ ROOTS = ("context", "properties", "traits")
 """What a path may begin with."""
 
 IDS: dict[str, tuple[Path, ...]] = {
-    "userId": (("userId",), ("previousId",)),
-    "anonymousId": (("anonymousId",), ("previousId",)),
+    "userId": (("userId",), ("previousId",), ("traits", "userId"), ("context", "traits", "userId")),
+    "anonymousId": (("anonymousId",), ("previousId",), ("traits", "anonymousId"), ("context", "traits", "anonymousId")),
     "groupId": (("groupId",), ("context", "groupId")),
     "messageId": (("messageId",),),
 }
-"""The ids that may be hashed, and where each is found: the previousId of an alias is a userId or an anonymousId."""
+"""The ids that may be hashed, and where each is found. The previousId of an alias is a userId or an anonymousId; mobile libraries
+repeat both ids among the traits."""
 
 OBJECTS = frozenset(
     {"traits.address", "traits.company", "properties.products"}

@@ -52,7 +52,10 @@ def suggest(found: Iterable[Mapping[str, Any]]) -> dict[str, Suggestion]:
 
 def _named(path: str) -> str:
     """The path by which config.toml names a value: one path means the traits of the call and those in its context."""
-    return _IDS_AT.get(path, path.removeprefix("context.") if path.startswith("context.traits.") else path)
+    for place, id in _IDS_AT.items():
+        if within(tuple(path.split(".")), tuple(place.split("."))):
+            return id
+    return path.removeprefix("context.") if path.startswith("context.traits.") else path
 
 
 def _sort_out(suggestion: Suggestion) -> None:

@@ -190,6 +190,12 @@ def test_the_previous_id_of_an_alias_is_hashed_with_either_id(hash: str) -> None
     assert opened(call).previous_id == hashed("a1")
 
 
+@pytest.mark.parametrize("id", ["userId", "anonymousId"])
+def test_an_id_that_a_library_repeats_among_the_traits_is_hashed_there_too(id: str) -> None:
+    event = taken({"type": "identify", "traits": {id: "x"}, "context": {"traits": {id: "x"}}}, hash=(id,))
+    assert event.traits == event.payload["context"]["traits"] == {id: hashed("x")}
+
+
 def test_two_ids_that_look_like_one_phone_number_stay_two() -> None:
     users = [taken({"userId": id}, hash=("userId",)).user_id for id in ("2026-1100", "20261-100", 20261100)]
     assert users == [hashed("2026-1100"), hashed("20261-100"), hashed("20261100")]
@@ -277,7 +283,7 @@ CALLS = st.fixed_dictionaries(
     optional={
         "type": st.sampled_from(["track", "identify", "group", "alias", "page", "odd", "delete"]) | OTHERS,
         "event": st.just("E") | OTHERS,
-        "properties": PROPERTIES | OTHERS | TAKEN_VALUES,
+        "properties": PROPERTIES | OTHERS | SECRETS | st.lists(SECRETS, min_size=1, max_size=2),
         "traits": TRAITS | st.just([]) | SECRETS,
         "context": CONTEXT | OTHERS | SECRETS,
         "writeKey": st.just("k"),

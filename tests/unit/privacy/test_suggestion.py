@@ -47,7 +47,9 @@ def test_what_cannot_be_named_or_would_take_the_names_of_groups_is_only_told() -
     assert (made.drop, made.hash, made.only_told) == ([], [], ["properties.*.email", "traits.name"])
 
 
-KEYS = st.sampled_from(["traits", "email", "consent", "groupId", "address", "page", "products", "*", "a b", "-"])
+KEYS = st.sampled_from(
+    ["traits", "email", "userId", "consent", "groupId", "address", "page", "products", "*", "a b", "-"]
+)
 PATHS = st.sampled_from(["userId", "anonymousId", "groupId", "previousId"]) | st.builds(
     lambda root, keys: ".".join([root, *keys]),
     st.sampled_from(["context", "properties", "traits"]),
