@@ -97,6 +97,7 @@ async def send_all(daemon: Daemon, secret: Secrets) -> None:
                 assert answer.status in (200, 400)
                 assert secret.found_in(path, await answer.read()) == []
         data = base64.b64encode(json.dumps({**track(secret), "writeKey": WRITE_KEY}).encode()).decode()
+        secret.made.append(data[20:60])  # no line of the log has the URL either
         async with session.get(f"{daemon.url}/v1/pixel/track", params={"data": data}, headers=headers) as answer:
             assert answer.status == 200
 
