@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from router.deliver.runner_port import DestinationRunner
 from router.metrics import Metrics
+from router.privacy import SourcePrivacy
 from router.store import Store
 
 
@@ -68,6 +69,10 @@ class DaemonPort(Protocol):
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused `configured`, `unknown`."""
+        ...
+
+    def privacy_of(self, source: str) -> SourcePrivacy | None:
+        """What a source takes from its calls; None where it takes nothing."""
         ...
 
     def describe_sources(self) -> list[dict[str, Any]]:

@@ -30,7 +30,12 @@ class Trials:
             raise web.HTTPBadRequest(text=f"unknown key {unknown[0]!r}; known are {', '.join(sorted(KEYS))}")
         source, destinations = self._source(body.get("source")), self._destinations(body.get("destination"))
         found = await self._thread.run(
-            _events(body.get("events")), source, destinations, _known(body), self._daemon.now_ms
+            _events(body.get("events")),
+            source,
+            destinations,
+            _known(body),
+            self._daemon.now_ms,
+            self._daemon.privacy_of(source),
         )
         return reply({"source": source, "events": found})
 

@@ -42,7 +42,7 @@ from router.input_warnings import InputWarnings
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, read
-from router.privacy import privacy_of_sources
+from router.privacy import SourcePrivacy, privacy_of_sources
 from router.store import Store
 from router.store.sqlite.store import open_store
 
@@ -229,6 +229,10 @@ class Daemon:
     def unmark(self, name: str) -> None:
         """A destination was resumed: at the next start its hooks run in the loop of all again."""
         self._supervisor.unmark(name)
+
+    def privacy_of(self, source: str) -> SourcePrivacy | None:
+        """What a source takes from its calls; None where it takes nothing."""
+        return self._sources.privacy.get(source)
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""

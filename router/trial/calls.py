@@ -9,6 +9,7 @@ import msgspec
 
 from router.event import Call, Discard
 from router.ingest.parse import parse_batch
+from router.privacy import SourcePrivacy
 from router.testing.samples import CALLS
 
 MAX_EVENTS = 100
@@ -65,12 +66,14 @@ def _lines(text: bytes) -> list[bytes]:
     return found
 
 
-def judge(events: Sequence[bytes], source: str, now_ms: int) -> list[Call | Discard]:
-    """What ingestion makes of each event, in order."""
+def judge(
+    events: Sequence[bytes], source: str, now_ms: int, privacy: SourcePrivacy | None = None
+) -> list[Call | Discard]:
+    """What ingestion makes of each event, in order. `privacy`: what the source takes from its calls."""
     ids = count(1)
     found: list[Call | Discard] = []
     for event in events:
         posted = parse_batch(b'{"batch":[' + event + b"]}")
-        calls, discards = posted.calls(source, now_ms, None, lambda: f"try-{next(ids)}")
+        calls, discards = posted.calls(source, now_ms, None, lambda: f"try-{next(ids)}", privacy)
         found.extend([*calls, *discards])
     return found

@@ -16,6 +16,7 @@ from typing import Any
 from router.errors import CommandRefused
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import HookWatch
+from router.privacy import SourcePrivacy
 from router.trial.known import Known
 from router.trial.trial import try_events
 
@@ -33,7 +34,13 @@ class TrialThread:
         self.is_busy = False
 
     async def run(
-        self, events: Sequence[bytes], source: str, destinations: Sequence[Destination], known: Known, now_ms: int
+        self,
+        events: Sequence[bytes],
+        source: str,
+        destinations: Sequence[Destination],
+        known: Known,
+        now_ms: int,
+        privacy: SourcePrivacy | None = None,
     ) -> Events:
         """See `try_events`. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
         if self.is_busy:
@@ -54,7 +61,7 @@ class TrialThread:
             result: Events | CommandRefused
             try:
                 fresh = [dataclasses.replace(with_new_instance(one), watch=HookWatch()) for one in destinations]
-                result = asyncio.run(try_events(events, source, fresh, known, now_ms))
+                result = asyncio.run(try_events(events, source, fresh, known, now_ms, privacy))
             except BaseException as error:  # a plugin may raise anything; who asked reads it
                 words = f"a plugin failed in the trial: {type(error).__name__}: {error}"
                 for one in destinations:

@@ -18,13 +18,14 @@ from router.clock import SystemClock
 
 if TYPE_CHECKING:
     from router import config as configuration
-    from router import plugin_host, trial
+    from router import plugin_host, privacy, trial
     from router.config import Config
     from router.plugin_host import Destination
     from router.trial import Known
 else:
     configuration = lazy("router.config")
     plugin_host = lazy("router.plugin_host")
+    privacy = lazy("router.privacy")
     trial = lazy("router.trial")
 
 TYPES = ("identify", "group", "track", "page", "screen", "alias")
@@ -60,7 +61,7 @@ def try_(
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Show what would become of an event: consent, filters, mapping table, gate, plugin, request.
+    """Show what would become of an event: privacy, consent, filters, mapping table, gate, plugin, request.
 
     Uses config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say. Secrets are
     masked in the requests.
@@ -78,14 +79,16 @@ def try_(
     chosen = _destinations(destinations, destination)
     known = _known(user_known, group, group_name)
     now_ms = SystemClock().now_ms()
-    found = asyncio.run(trial.try_events(events, _source(loaded, source), chosen, known, now_ms))
+    name = _source(loaded, source)
+    taken = privacy.privacy_of_sources(loaded).get(name)
+    found = asyncio.run(trial.try_events(events, name, chosen, known, now_ms, taken))
     if as_json:
-        say_json({"source": _source(loaded, source), "events": found})
+        say_json({"source": name, "events": found})
         return
     for number, one in enumerate(found):
         say(*([""] if number else []), *event_lines(one))
-        for name, told in one["destinations"].items():
-            say("", *trial_lines(name, one["type"], told))
+        for place, told in one["destinations"].items():
+            say("", *trial_lines(place, one["type"], told))
 
 
 def _known(user_known: bool, group: str | None, group_name: str | None) -> Known:

@@ -11,11 +11,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
+from router.config import SourcePrivacyConfig
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
+from router.privacy import SourcePrivacy
 from router.store.disk_space import Room
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
 from tests.contract.store_case import StoreCase
@@ -54,6 +56,9 @@ class FakeDaemon:
     @property
     def now_ms(self) -> int:
         return self._clock.now_ms()
+
+    def privacy_of(self, source: str) -> SourcePrivacy | None:
+        return SourcePrivacy(SourcePrivacyConfig(drop=("properties.secret",)), None)
 
     def describe_sources(self) -> list[dict[str, Any]]:
         return [{"name": "website"}]

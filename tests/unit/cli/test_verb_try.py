@@ -109,3 +109,24 @@ def test_destinations_test_shows_what_becomes_of_own_calls(
     out = capsys.readouterr().out
     assert code == 0
     assert "mine: track of user:u1\nwould be sent" in out
+
+
+def test_a_trial_shows_no_value_that_the_source_takes(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config("""
+        [[source]]
+        name = "website"
+        write_key = "k"
+        privacy = { drop = ["properties.secret"] }
+        [[destination]]
+        name = "hook"
+        plugin = "webhook"
+        settings = { url = "https://example.com/hook" }
+    """)
+    event = tmp_path / "event.json"
+    event.write_text('{"type": "track", "userId": "u1", "event": "E", "properties": {"secret": "s3cret", "n": 7}}')
+    assert main(["try", "--event", str(event), "--config", str(path), "--json"]) == 0
+    said = capsys.readouterr().out
+    assert '"n": 7' in said.replace("\\", "") or '"n":7' in said.replace("\\", "")
+    assert "s3cret" not in said

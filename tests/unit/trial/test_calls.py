@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from router.config import SourcePrivacyConfig
 from router.event import Call, Discard
+from router.privacy import SourcePrivacy
 from router.trial.calls import MAX_EVENTS, judge, sample, split
 
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
@@ -56,6 +58,14 @@ def test_events_are_judged_as_ingestion_does_and_get_an_id_of_the_trial() -> Non
     assert (first.message_id, first.user_key, first.source) == ("try-1", "u:u1", "website")
     assert isinstance(second, Discard)
     assert second.code == "unknown_type"
+
+
+def test_an_event_is_judged_without_what_its_source_takes() -> None:
+    privacy = SourcePrivacy(SourcePrivacyConfig(drop=("properties.secret",)), None)
+    event = json.dumps({**TRACK, "properties": {"secret": 1, "n": 2}}).encode()
+    [call] = judge([event], "website", 1_000, privacy)
+    assert isinstance(call, Call)
+    assert b'"properties":{"n":2}' in call.body
 
 
 def test_an_event_that_is_no_object_is_discarded_and_its_neighbours_are_tried() -> None:
