@@ -25,6 +25,7 @@ FLOORS = (
         "input_warnings",
         "filters",
         "consent",
+        "plans",
         "runtime_file",
         "personal_data",
     },  # "" is the package itself, with nothing in it but its version

@@ -1,0 +1,29 @@
+"""Tracking plans: what a source may send, as JSON Schema, and what becomes of a call that breaks a rule. Pure.
+
+forms.py       the three forms of a plan file, told apart by their shape
+schema.py      one JSON Schema, compiled
+plan.py        a plan: its rules by kind, name and version
+loading.py     from files to a plan, or to every problem with them
+violations.py  what is noted of each error of a schema, and what omitting takes away
+check.py       one call against a plan: the order of the steps
+verdict.py     what a check came to
+"""
+
+from router.plans.check import ALLOW_ALL, Policy, check
+from router.plans.loading import PlanError, load_plan, read_plan
+from router.plans.plan import Plan
+from router.plans.verdict import PASSED, Verdict, Violation, take_out
+
+__all__ = [
+    "ALLOW_ALL",
+    "PASSED",
+    "Plan",
+    "PlanError",
+    "Policy",
+    "Verdict",
+    "Violation",
+    "check",
+    "load_plan",
+    "read_plan",
+    "take_out",
+]

@@ -1,0 +1,99 @@
+"""One call against a plan: which steps there are, and in which order.
+
+1. No rule for a track call: `Unplanned Event`. 2. Unplanned names go. 3. The rule of the call. 4. The common rule, on what is left.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from router.plans.plan import Plan, Rule
+from router.plans.verdict import PASSED, Path, Verdict, Violation, take_out
+from router.plans.violations import unplanned, violations_of
+
+MAX_NOTED = 100
+"""Violations that are noted of one call. What is omitted has no such bound."""
+
+Reaction = Literal["allow", "omit", "block"]
+
+
+class Policy(NamedTuple):
+    """What becomes of a call of one type that does not fit the plan."""
+
+    unplanned_events: Literal["allow", "block"] = "allow"
+    unplanned_properties: Literal["allow", "omit"] = "allow"
+    violations: Reaction = "allow"
+    common_violations: Reaction = "allow"
+
+
+ALLOW_ALL = Policy()
+"""Violations are noted, and nothing else."""
+
+
+class _Draft(msgspec.Struct):
+    """What was found so far."""
+
+    violations: list[Violation] = []
+    omitted: list[str] = []
+    taken: list[Path] = []
+    is_blocked: bool = False
+
+
+def container_of(type: str) -> str:
+    """Where a call of this type has its values."""
+    return "traits" if type in ("identify", "group") else "properties"
+
+
+def check(plan: Plan, policy: Policy, type: str, call: dict[str, Any], source: str = "") -> Verdict:
+    """Hold a normalised call against its plan.
+
+    Args:
+        type: of the call.
+        call: as it was accepted; what is omitted is taken out of it.
+        source: whose plan it is, for the verdict.
+    """
+    if type == "alias":
+        return PASSED
+    found, rule = _Draft(), plan.rule_for(type, call)
+    if rule is None and type == "track":
+        found.violations.append(unplanned(str(call.get("event"))))
+        found.is_blocked = policy.unplanned_events == "block"
+    if rule is not None:
+        if policy.unplanned_properties == "omit":
+            _omit_unplanned(rule, container_of(type), call, found)
+        _ask(rule, policy.violations, call, found)
+    if not found.is_blocked and (common := plan.common_for(call)) is not None:
+        _ask(common, policy.common_violations, call, found)
+    if not (found.violations or found.omitted):
+        return PASSED
+    return Verdict(source, found.violations[:MAX_NOTED], found.omitted, found.taken, found.is_blocked)
+
+
+def _omit_unplanned(rule: Rule, container: str, call: dict[str, Any], found: _Draft) -> None:
+    inner = call.get(container)
+    if isinstance(inner, dict):
+        found.omitted = [name for name in inner if not rule.schema.lists(container, name)]
+        for name in found.omitted:
+            del inner[name]
+
+
+def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft) -> None:
+    """Note every error of a rule, and do what is to be done about it."""
+    noted: dict[tuple[str, str], Violation] = {}
+    paths: dict[tuple[str, ...], Path] = {}
+    for error in rule.schema.errors(call):
+        for violation, path in violations_of(error, call):
+            noted.setdefault((violation.field, violation.type), violation)
+            if path is not None:
+                paths.setdefault(tuple(path), path)
+    for _, violation in sorted(noted.items()):
+        if violation not in found.violations:
+            found.violations.append(violation)
+    if not noted:
+        return
+    if reaction == "block":
+        found.is_blocked = True
+    elif reaction == "omit":
+        found.taken += [paths[path] for path in sorted(paths) if take_out(call, path)]
