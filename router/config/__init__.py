@@ -18,9 +18,11 @@ from router.config.model import (
     DeadConfig,
     DeliveryConfig,
     DestinationConfig,
+    Forward,
     HoldConfig,
     LogConfig,
     MappingConfig,
+    OnViolation,
     PrivacyConfig,
     ServerConfig,
     SourceConfig,
@@ -33,7 +35,7 @@ from router.config.units import Listen, Rate
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
-    "FilterAction", "FilterTable", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "Operator", "PrivacyConfig", "Rate", "SecretMissing",
-    "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
+    "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "Operator",
+    "PrivacyConfig", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
     "StoreConfig", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ from router.config.model import (
     StoreConfig,
 )
 from router.config.partial import Draft, Operator
+from router.config.plan_rules import check_plans
 from router.config.privacy_rules import privacy_problems
 from router.errors import ConfigError
 
@@ -79,6 +80,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     _check_sources(draft, {str(table.get("name")) for _, table in sources})
     _check_consent(draft)
     _check_privacy(draft)
+    check_plans(draft)
     _check_filters(draft)
     _check_mappings(draft)
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
@@ -97,6 +99,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
             consent=draft.consent,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
+            plans=draft.plans,
             warnings=tuple(draft.warnings),
         )
     return draft

@@ -22,8 +22,10 @@ from pydantic import (
 
 from router.config.consent_need import ConsentNeed
 from router.config.filter_tables import FilterTable
+from router.config.plan_tables import Forward, OnViolation
 from router.config.section import Section
 from router.config.units import Address, Bytes, Listen, OptionalRate, Rate, Seconds
+from router.plans import Plan
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -273,6 +275,14 @@ class SourceConfig(Section):
         " signatures are not checked.",
         examples=[[{"file": "secrets/webhook"}]],
     )
+    plan: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_keys)] = Field(
+        default=(),
+        description="The file of a tracking plan, relative to config.toml, or a list of files that are one plan. See"
+        " [tracking plans](tracking-plans.md).",
+        examples=["plans/acme.json"],
+    )
+    on_violation: OnViolation = OnViolation()
+    forward: Forward = Forward()
     privacy: SourcePrivacyConfig = SourcePrivacyConfig()
 
 
@@ -522,11 +532,12 @@ class Config(Section):
     consent: ConsentConfig = ConsentConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
+    plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
     warnings: tuple[ConfigWarning, ...] = ()
 
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "HoldConfig",
-    "Listen", "LogConfig", "MappingConfig", "PrivacyConfig", "Rate", "Section", "ServerConfig", "SourceConfig",
-    "SourcePrivacyConfig", "StoreConfig",
+    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
+    "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
+    "SourceConfig", "SourcePrivacyConfig", "StoreConfig",
 ]  # fmt: skip

@@ -26,6 +26,7 @@ from router.config.model import (
     SourceConfig,
 )
 from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
+from router.plans import Plan
 
 S = TypeVar("S", bound=Section)
 
@@ -55,6 +56,7 @@ class Draft:
         #: place in the file (`destination[1] (braze)`) and table; of a faulty table, what is good of it
         self.destinations: list[tuple[str, DestinationConfig]] = []
         self.sources: list[tuple[str, SourceConfig]] = []
+        self.plans: dict[str, Plan] = {}  #: by source
         self.secret_files: dict[str, Path] = {}  #: by the key that names them
         self.privacy = PrivacyConfig()
         self.consent = ConsentConfig()

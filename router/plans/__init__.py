@@ -9,7 +9,7 @@ check.py       one call against a plan: the order of the steps
 verdict.py     what a check came to
 """
 
-from router.plans.check import ALLOW_ALL, Policy, check
+from router.plans.check import ALLOW_ALL, Policy, Reaction, check
 from router.plans.loading import PlanError, load_plan, read_plan
 from router.plans.plan import Plan
 from router.plans.verdict import PASSED, Verdict, Violation, take_out
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "PlanError",
     "Policy",
+    "Reaction",
     "Verdict",
     "Violation",
     "check",

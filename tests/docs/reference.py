@@ -41,13 +41,15 @@ TABLES: dict[str, type[model.Section]] = {
     "[consent]": model.ConsentConfig,
     "[[source]]": model.SourceConfig,
     "[source.privacy]": model.SourcePrivacyConfig,
+    "[source.on_violation]": model.OnViolation,
+    "[source.forward]": model.Forward,
     "[[destination]]": model.DestinationConfig,
     "[destination.delivery]": model.DeliveryConfig,
     "[destination.hold]": model.HoldConfig,
     "[destination.dead]": model.DeadConfig,
     "[destination.mapping]": model.MappingConfig,
 }
-SUBTABLES = {"delivery", "hold", "dead", "mapping", "privacy"}
+SUBTABLES = {"on_violation", "forward", "delivery", "hold", "dead", "mapping", "privacy"}
 
 UNITS: dict[Callable[..., Any], str] = {
     parse_duration: "duration",
@@ -73,6 +75,8 @@ def toml(value: Any) -> str:
         return f"{{ {', '.join(pairs)} }}" if value else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(toml(inner) for inner in value)}]"
+    if isinstance(value, BaseModel):
+        return toml(value.model_dump(exclude_defaults=True))
     if isinstance(value, SecretStr):
         return toml(value.get_secret_value())
     return json.dumps(str(value) if isinstance(value, Path | Listen | enum.Enum) else value, ensure_ascii=False)

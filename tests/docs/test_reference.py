@@ -41,6 +41,8 @@ def test_the_examples_of_keys_load(table: str, tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     for name in ("admin", "webhook", "privacy_key"):
         (tmp_path / "secrets" / name).write_text("0123456789abcdef")
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans/acme.json").write_text('{"rules": []}')
     for name, field in reference.TABLES[table].model_fields.items():
         if field.examples:
             path = tmp_path / "config.toml"
@@ -62,6 +64,9 @@ def with_key(table: str, key: str, value: str) -> str:
     before = "\n".join(line for line in lines.get(table, "").splitlines() if not line.startswith(f"{key} ="))
     outer = "[[destination]]\n" + lines["[[destination]]"] if table.startswith("[destination.") else ""
     source = "" if table == "[[source]]" else "[[source]]\n" + lines["[[source]]"]
+    if table.startswith("[source."):
+        others = [f'[[source]]\nname = "{name}"\nwrite_key = "{name}"\n' for name in ("quality", "quarantine")]
+        source = "".join(others) + source + 'plan = "plans/acme.json"\n'
     privacy = '[privacy]\nkey = "0123456789abcdef"\n' if key == "hash" else ""
     return f"{privacy}{source}{outer}{table}\n{before}\n{key} = {value}\n"
 

@@ -16,10 +16,12 @@ from router.config import (
     DeadConfig,
     DeliveryConfig,
     DestinationConfig,
+    Forward,
     HoldConfig,
     Listen,
     LogConfig,
     MappingConfig,
+    OnViolation,
     Rate,
     SecretMissing,
     ServerConfig,
@@ -82,6 +84,8 @@ def test_shipped_config_holds_every_key_there_is(shipped: Path) -> None:
         StoreConfig: raw["store"],
         LogConfig: raw["log"],
         SourceConfig: source,
+        OnViolation: source["on_violation"],
+        Forward: source["forward"],
         DestinationConfig: destination,
         DeliveryConfig: destination["delivery"],
         HoldConfig: destination["hold"],
@@ -98,6 +102,7 @@ def test_shipped_values_are_the_defaults(shipped: Path) -> None:
     assert config.admin == AdminConfig()
     assert config.log == LogConfig()
     assert config.store.model_copy(update={"url": ""}) == StoreConfig().model_copy(update={"url": ""})
+    assert (config.sources[0].on_violation, config.sources[0].forward) == (OnViolation(), Forward())
     shown = config.destinations[0]
     assert (shown.delivery, shown.hold, shown.dead, shown.mapping) == (
         DeliveryConfig(),
