@@ -1,4 +1,5 @@
-"""Accept: the calls of one request go into the store together; who called is told when they are durable."""
+"""Accept: the calls of one request are held against the plan of their source and go into the store together; who called is told
+when they are durable."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from functools import partial
 from router.directory import facts, facts_with_consent
 from router.errors import StoreError, StoreFull
 from router.event import Call, Discard, show_user_key
+from router.judge import Judge
 from router.logger import Log, event_fields
 from router.store import EventLog
 
@@ -15,9 +17,9 @@ from router.store import EventLog
 class Acceptor:
     """Between ingestion and the store."""
 
-    def __init__(self, event_log: EventLog, log: Log, *, follow: bool = False) -> None:
+    def __init__(self, event_log: EventLog, log: Log, judge: Judge | None = None, *, follow: bool = False) -> None:
         """`follow`: the preferences that calls carry are told to the directory."""
-        self._event_log, self._log = event_log, log
+        self._event_log, self._log, self._judge = event_log, log, judge
         self._facts = facts_with_consent if follow else facts
         self._full = False
 
@@ -29,10 +31,11 @@ class Acceptor:
 
         Raises: StoreError when nothing is taken now; `on_done` is not called then.
         """
+        judged = calls if self._judge is None else self._judge.judged(calls)
+        report = self._judge.stored if self._judge is not None and judged is not calls else None
+        stored = partial(self._stored, judged, discards, on_done, report)
         try:
-            self._event_log.append_soon(
-                calls, [self._facts(call) for call in calls], discards, partial(self._stored, calls, discards, on_done)
-            )
+            self._event_log.append_soon(judged, [self._facts(call) for call in judged], discards, stored)
         except StoreError as error:
             self._note_failure(error)
             raise
@@ -42,6 +45,7 @@ class Acceptor:
         calls: list[Call],
         discards: list[Discard],
         on_done: Callable[[Exception | None], None],
+        report: Callable[[list[Call], list[int]], None] | None,
         result: list[int] | StoreError,
     ) -> None:
         if isinstance(result, StoreError):
@@ -53,6 +57,8 @@ class Acceptor:
             self._log.emit("store_recovered")
         try:
             self._tell(calls, result, discards)
+            if report is not None:
+                report(calls, result)
         finally:
             on_done(None)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from router.event import Call, normalize_event
+from router.event import Call, normalize_event, tells_nothing
 from router.plugin import Event
 from router.store import DirectorySnapshot, DirectoryUpdate, Membership
 
@@ -24,7 +24,7 @@ MAX_CATEGORIES, MAX_CATEGORY = 100, 100
 
 def facts(call: Call) -> DirectoryUpdate | None:
     """What a call tells of users, groups, memberships and links; None for most."""
-    if call.type not in FOLDED:
+    if call.type not in FOLDED or tells_nothing(call.body):
         return None
     event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
     if call.type == "identify":

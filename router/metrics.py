@@ -55,6 +55,8 @@ FILTERED = "segment_router_destination_filtered_events_total"
 CONNECTIONS = "segment_router_connections"
 ENDED = "segment_router_connections_ended_total"
 UNFINISHED = "segment_router_unfinished_bytes"
+VIOLATIONS = "segment_router_plan_violations_total"
+LEFT_OUT = "segment_router_plan_violations_not_forwarded_total"
 COUNTED: Mapping[str, Family] = {
     CHANGES: Family(
         "counter", ("destination", "state", "reason"), "Changes to this state since the start, by itself or by hand."
@@ -76,6 +78,16 @@ COUNTED: Mapping[str, Family] = {
         "counter", ("listener", "cause"), "Connections refused or ended since the start, to protect the others."
     ),
     UNFINISHED: Family("gauge", ("listener",), "Bytes of requests that are not here in full."),
+    VIOLATIONS: Family(
+        "counter",
+        ("source", "type", "result"),
+        "Violations of tracking plans since the start, by what became of the event: allowed, omitted or blocked.",
+    ),
+    LEFT_OUT: Family(
+        "counter",
+        ("source", "type"),
+        "Violations since the start that `forward.violations` left out, since there were more than 100 in a minute.",
+    ),
 }
 """The metrics that are counted here."""
 
@@ -91,6 +103,8 @@ class Metrics:
         self._ended = self._counter(ENDED)
         self._connections = self._gauge(CONNECTIONS)
         self._unfinished = self._gauge(UNFINISHED)
+        self._violations = cache(self._counter(VIOLATIONS).labels)
+        self._left_out = cache(self._counter(LEFT_OUT).labels)
         self._meters: dict[str, Meter] = {}
 
     def _gauge(self, name: str) -> Gauge:
@@ -102,6 +116,14 @@ class Metrics:
     def request(self, source: str, status: int) -> None:
         """A request to the ingestion listener was answered. `source` is empty where none is known."""
         self._requests(source, status).inc()
+
+    def violation(self, source: str, type: str, result: str) -> None:
+        """A call that violates the tracking plan of its source was stored."""
+        self._violations(source, type, result).inc()
+
+    def forward_left_out(self, source: str, type: str) -> None:
+        """A violation was not forwarded, since there were too many in this minute."""
+        self._left_out(source, type).inc()
 
     def show_listener(self, listener: str, connections: Callable[[], int], unfinished: Callable[[], int]) -> None:
         """Ask these for the gauges of a listener."""

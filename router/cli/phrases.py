@@ -26,6 +26,7 @@ FILTERED = {
     "event_name": "`event_names` in the destination's mapping drops events of this name",
     "filter_drop": "{filter} drops it",
     "filter_sample": "it is not in the share that {filter} lets through",
+    "plan": "the tracking plan of source {source} blocks it",
 }
 QUEUED = {
     "in_flight": "it waits for its turn or for the vendor's answer",
@@ -131,6 +132,15 @@ def filter_lines(told: Mapping[str, Any]) -> list[str]:
         today = f"today's keep it back by: {shown}" if shown else "today's let it through, so a replay would send it"
         return [f"the filters were changed since; {today}"]
     return [f"filter: {shown}"]
+
+
+def plan_lines(plan: Mapping[str, Any]) -> list[str]:
+    """What the tracking plan of its source said of an event."""
+    lines = [f"plan: {one['type']}: {one['field']}: {one['description']}" for one in plan.get("violations", ())]
+    for key, why in (("omitted", "not in the plan"), ("omitted_on_violation", "a violation")):
+        if plan.get(key):
+            lines.append(f"plan: left out ({why}): {', '.join(plan[key])}")
+    return lines
 
 
 def checked(result: str, detail: str, reason: str) -> list[str]:

@@ -39,6 +39,7 @@ from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_
 from router.ingest.routes import make_app
 from router.ingest.write_key import Sources
 from router.input_warnings import InputWarnings
+from router.judge import Forwarder, Judge, SourcePlans, ViolationReport
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, read
@@ -83,8 +84,9 @@ class Daemon:
         self._path = path
         self._destinations = destinations
         self._log = log
-        self._sources = Sources(config.sources, privacy_of_sources(config))
-        self._reload = Reload(path, config, self._sources, log)
+        self._sources, self._plans = Sources(config.sources, privacy_of_sources(config)), SourcePlans()
+        self._plans.replace(config)
+        self._reload = Reload(path, config, self._sources, self._plans, log)
         self._shutdown = Shutdown(log)
         self._started = asyncio.Event()
 
@@ -103,6 +105,7 @@ class Daemon:
             loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
             self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
             stack.enter_context(loops.watched())
+            self._supervisor.judge_by(self._plans)
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
@@ -139,7 +142,7 @@ class Daemon:
     def _ingest(self) -> IngestRunner:
         server = self._reload.config.server
         app = make_app(
-            Acceptor(self.store.log, self._log, follow=self._reload.config.consent.follow),
+            Acceptor(self.store.log, self._log, self._judge(), follow=self._reload.config.consent.follow),
             self._sources,
             self._clock,
             trusted_proxies=server.trusted_proxies,
@@ -147,6 +150,11 @@ class Daemon:
             metrics=self.metrics,
         )
         return make_runner(app)
+
+    def _judge(self) -> Judge:
+        now_ms, metrics = self._clock.now_ms, self.metrics
+        forwarder = Forwarder(now_ms, metrics.forward_left_out)
+        return Judge(self._plans, forwarder, ViolationReport(now_ms, self._log.emit, metrics.violation))
 
     def _admin(self) -> IngestRunner:
         admin = self._reload.config.admin

@@ -12,7 +12,9 @@ from router.daemon.plugin_code import MAKE_S, in_thread
 from router.daemon.supervisor import Supervisor
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
 from router.ingest.write_key import Sources
+from router.judge import SourcePlans
 from router.logger import Log
+from router.plans import Plan
 from router.plugin_host import Destination, read
 from router.privacy import privacy_of_sources
 
@@ -37,10 +39,11 @@ NEED_RESTART = {
 class Reload:
     """The configuration in force, and how the next one takes its place."""
 
-    def __init__(self, path: Path, config: Config, sources: Sources, log: Log) -> None:
+    def __init__(self, path: Path, config: Config, sources: Sources, plans: SourcePlans, log: Log) -> None:
         self.config = config
         self._path = path
         self._sources = sources
+        self._plans = plans
         self._log = log
 
     async def run(self, supervisor: Supervisor, is_stopping: Callable[[], bool], *, is_confirmed: bool) -> Reloaded:
@@ -74,6 +77,7 @@ class Reload:
             done = compare(self.config, config, there, wanted)
             await supervisor.exchange(wanted, done.changed, done.added, done.removed)
             self._sources.replace(config.sources, privacy_of_sources(config))
+            self._plans.replace(config)
             self.config = config
             self._log.emit("config_reloaded", **done._asdict(), destinations=list(supervisor.runners))
             return done
@@ -124,9 +128,12 @@ def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: 
     )
 
 
-def _sources_of(config: Config) -> dict[str, tuple[SourceConfig, PrivacyConfig | None]]:
-    """Each source with what it hashes with, by name."""
-    return {source.name: (source, config.privacy if source.privacy.hash else None) for source in config.sources}
+def _sources_of(config: Config) -> dict[str, tuple[SourceConfig, PrivacyConfig | None, Plan | None]]:
+    """Each source with what it hashes with and its tracking plan, by name."""
+    return {
+        source.name: (source, config.privacy if source.privacy.hash else None, config.plans.get(source.name))
+        for source in config.sources
+    }
 
 
 def has_changed(old: Destination, new: Destination) -> bool:

@@ -21,6 +21,7 @@ from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
 from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
+from router.judge import SourcePlans
 from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, with_new_instance
@@ -49,11 +50,16 @@ class Supervisor:
         self._clock = clock
         self._log = log
         self._metrics = metrics
+        self._plans = SourcePlans()
         self._loops = loops or LoopWatch(lambda: (), log)
         self.isolated: dict[str, str] = {}  #: destinations whose hooks held the loop, and why each has a thread now
         self._marks = marks
         self._moves: set[asyncio.Task[None]] = set()
         self._is_ending = False
+
+    def judge_by(self, plans: SourcePlans) -> None:
+        """Replays ask these tracking plans. To be called before `running`."""
+        self._plans = plans
 
     @asynccontextmanager
     async def running(self, destinations: Iterable[Destination], on_leave: Callable[[], None]) -> AsyncIterator[None]:
@@ -184,6 +190,7 @@ class Supervisor:
             store = StoreFromThread(self._store, asyncio.get_running_loop())
             waiting = Waiting(destination, self._store.queries, self._clock, self._log)
             alone = Runner(destination, store, self._clock, self._log, Random(), meter)
+            alone.judge_by(self._plans)
             return ThreadRunner(alone, store, waiting, self._log, self._loops)
 
         def move(slow: Slow) -> None:
@@ -192,6 +199,7 @@ class Supervisor:
             task.add_done_callback(self._on_moved)
 
         runner = Runner(destination, self._store, self._clock, self._log, Random(), meter)
+        runner.judge_by(self._plans)
         runner.when_slow(move)
         return runner
 

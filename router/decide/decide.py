@@ -1,6 +1,6 @@
 """One decision: (event, destination, directory as of the event, its lane) -> outcome with its reason. Pure.
 
-Order: destination enabled; source connected; the event's `integrations` object; call type supported; a user id where the
+Order: destination enabled; source connected; the tracking plan of its source; the event's `integrations` object; call type supported; a user id where the
 plugin needs one; requirements (the gate); behind a blocked lane.
 """
 
@@ -12,6 +12,7 @@ import msgspec
 
 from router.decide.gate import Closed, ask
 from router.decide.group_readiness import GroupReadiness
+from router.event import is_blocked
 from router.plugin import Event, Group, UserId
 from router.plugin_host import Destination
 from router.store import DirectorySnapshot
@@ -44,6 +45,7 @@ class Undecided(msgspec.Struct, frozen=True):
 
 DELIVER, BLOCKED, UNDECIDED = Deliver(), Blocked(), Undecided()
 DISABLED, OTHER_SOURCE = Settled("filtered", "disabled"), Settled("filtered", "source")
+BLOCKED_BY_PLAN = Settled("filtered", "plan")
 OPTED_OUT, UNSUPPORTED, NO_USER_ID = (
     Settled("filtered", "integrations"),
     Settled("skipped", "unsupported"),
@@ -97,11 +99,16 @@ def decide_opened(
 
 
 def decide_source(source: str, destination: Destination) -> Settled | None:
-    """What can be said without opening the event."""
+    """What can be said from its source alone."""
     if not destination.config.enabled:
         return DISABLED
     sources = destination.config.sources
     return None if "*" in sources or source in sources else OTHER_SOURCE
+
+
+def decide_unopened(source: str, body: bytes, destination: Destination) -> Settled | None:
+    """What can be said without opening the event."""
+    return decide_source(source, destination) or (BLOCKED_BY_PLAN if is_blocked(body) else None)
 
 
 def _decide_alone(event: Event, destination: Destination) -> Settled | None:

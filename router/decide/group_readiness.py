@@ -64,6 +64,10 @@ class GroupReadiness:
         """Whether the group call at `pos` has a row: it waits, is dead, or was kept from here."""
         return pos in self._rows
 
+    def misses(self, group_id: str, user_key: str) -> bool:
+        """Whether a call that told this membership has a row, and no later one told it."""
+        return (group_id, ID, user_key) in self._by_missing
+
     def forget(self, pos: int) -> None:
         """The call at `pos` ends here without a word, and nobody can ask for it."""
         self._unsettled.pop(pos, None)

@@ -14,6 +14,7 @@ from router.deliver.lanes.run_queue import RunQueue
 from router.deliver.process.mapper import mapped_by
 from router.deliver.send.circuit_breaker import CircuitBreaker
 from router.deliver.send.rate_limit import RateLimit
+from router.judge import SourcePlans
 from router.logger import Log
 from router.metrics import Meter
 from router.plugin_host import Destination
@@ -40,6 +41,7 @@ class DeliveryContext:
     meter: Meter
     is_alone: bool = False  #: its loop is its own: it shares no opened event with others
     rate: RateLimit | None = None  #: of its requests; it outlives the worker, or a new one would exceed it
+    plans: SourcePlans = field(default_factory=SourcePlans)  #: those of all sources, which a replay asks
 
 
 @dataclass(frozen=True)

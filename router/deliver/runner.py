@@ -25,6 +25,7 @@ from router.deliver.send.rate_limit import RateLimit
 from router.deliver.settle.last_exchanges import LastExchanges
 from router.deliver.worker import FULL_PAUSE_S, Worker
 from router.errors import CommitFailed, StoreError, StoreFull
+from router.judge import SourcePlans
 from router.logger import Log, to_paste
 from router.metrics import Meter
 from router.plugin_host import Destination
@@ -78,6 +79,7 @@ class Runner:
         self._claim: Claim | None = None  #: of the next worker
         self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
         self._is_alone = False  #: its loop is its own
+        self._plans = SourcePlans()
         rate = destination.config.delivery.rate
         self.rate = RateLimit(rate, clock) if rate else None  #: of all its workers together
         self._on_slow: Callable[[Slow], None] = lambda slow: None
@@ -99,6 +101,10 @@ class Runner:
     def live_alone(self) -> None:
         """Its loop is its own: it shares no opened event with others. To be called before `run`."""
         self._is_alone = True
+
+    def judge_by(self, plans: SourcePlans) -> None:
+        """A replay asks these tracking plans. To be called before `run`."""
+        self._plans = plans
 
     def when_slow(self, call: Callable[[Slow], None]) -> None:
         """Call this when its hooks have held the loop again and again. To be called before `run`."""
@@ -248,6 +254,7 @@ class Runner:
             self._meter,
             self._is_alone,
             self.rate,
+            self._plans,
         )
         self._worker = Worker(context, client)
         if self._fault:

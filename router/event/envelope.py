@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from router.plans import Verdict
 from router.plugin import JSON
 
 TYPES = frozenset({"identify", "group", "track", "page", "screen", "alias"})
@@ -18,6 +19,13 @@ TYPES = frozenset({"identify", "group", "track", "page", "screen", "alias"})
 
 HAS_TRAITS = frozenset({"identify", "group"})
 HAS_PROPERTIES = frozenset({"track", "page", "screen"})
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What a tracking plan says of a call, under which name."""
+
+    event: str  #: of a track call its event, of a page or screen its name, else the type of call
+    verdict: Verdict
 
 
 class Call(msgspec.Struct, gc=False):
@@ -29,6 +37,7 @@ class Call(msgspec.Struct, gc=False):
     user_key: str  #: kind and id: `u:7`, `a:7`, or `g:7` for a group call without any other id
     received_at: int  #: milliseconds since 1970
     body: bytes  #: the envelope's line, then the call as received
+    noted: Noted | None = None  #: what its tracking plan says of it, to be counted with its acceptance
 
 
 class Discard(msgspec.Struct, gc=False):
@@ -45,7 +54,10 @@ class Discard(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, omit_defaults=True):
-    """What a stored call does not say itself. `context` and `integrations` are those of its batch, raw when written."""
+    """What a stored call does not say itself. `context` and `integrations` are those of its batch, raw when written.
+
+    The last three are written by `router/event/judged.py`.
+    """
 
     sent_at: str | None = msgspec.field(default=None, name="s")
     context: Any = msgspec.field(default=None, name="c")
@@ -53,6 +65,9 @@ class Envelope(msgspec.Struct, omit_defaults=True):
     type: str | None = msgspec.field(default=None, name="t")  #: from the path of a single call
     message_id: str | None = msgspec.field(default=None, name="m")  #: assigned, where the sender gave none
     ip: str | None = msgspec.field(default=None, name="p")  #: the sender's, for context.ip of calls from devices
+    is_blocked: bool = msgspec.field(default=False, name="b")
+    is_forwarded: bool = msgspec.field(default=False, name="f")
+    verdict: Verdict | None = msgspec.field(default=None, name="v")
 
     def line(self) -> bytes:
         """The envelope as the first line of a stored body."""

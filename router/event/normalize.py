@@ -59,6 +59,10 @@ def normalize_event(
     group_id = _settle_id(call, "groupId")
     previous_id = _settle_id(call, "previousId")
     name, category = _settle_names(call, type)
+    traits = _settle_traits(call, type, context) if type in HAS_TRAITS else {}
+    properties = _settle_object(call, "properties") if type in HAS_PROPERTIES else {}
+    if envelope.verdict is not None:
+        envelope.verdict.apply(call, "traits" if type in HAS_TRAITS else "properties")
     return Event(
         type=type,
         message_id=message_id,
@@ -69,8 +73,8 @@ def normalize_event(
         previous_id=previous_id if type == "alias" else None,
         name=name,
         category=category,
-        traits=_settle_traits(call, type, context) if type in HAS_TRAITS else {},
-        properties=_settle_object(call, "properties") if type in HAS_PROPERTIES else {},
+        traits=traits,
+        properties=properties,
         timestamp=timestamp,
         original_timestamp=original,
         received_at=received,

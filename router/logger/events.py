@@ -95,6 +95,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "A field in the calls of a source was mended, left aside or guessed. `count`: how often so far. Once a minute at most.",
     ),
+    "plan_violation": LogEvent(
+        "warning",
+        "A call does not fit the tracking plan of its source. `count`: how often so far. Once a minute for each type.",
+    ),
     "store_full": LogEvent("error", "Too little disk space is free. Events are answered with 503 until there is more."),
     "store_half_full": LogEvent(
         "warning",

@@ -85,6 +85,22 @@ def fold(view: View, pos: int, update: DirectoryUpdate) -> None:
         _tell_consent(view, pos, update.preferences_of, update.preferences)
 
 
+def fold_late(view: View, pos: int, update: DirectoryUpdate) -> None:
+    """The same for a call that is told only now: later calls may have said more by then, so what they said of traits stands."""
+    known = (view.person(update.user_key) or {}) if update.user_traits else {}
+    new = {name: value for name, value in (update.user_traits or {}).items() if name not in known}
+    told = dict(update.group_traits)
+    if update.group_id is not None:
+        company, since = view.company(update.group_id) or ({}, {})
+        told = {name: value for name, value in told.items() if name not in company}
+        earlier = {
+            name: pos for name, value in update.group_traits.items() if is_known(value) and since.get(name, 0) > pos
+        }
+        if earlier:
+            view.put_company(update.group_id, company, since | earlier)
+    fold(view, pos, msgspec.structs.replace(update, user_traits=new, group_traits=told))
+
+
 def _merge_company(view: View, pos: int, group_id: str, told: Mapping[str, Any]) -> None:
     traits, since = view.company(group_id) or ({}, {})
     told = {name: value for name, value in told.items() if is_known(value) or name not in traits}

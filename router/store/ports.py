@@ -196,6 +196,11 @@ class Replays(Protocol):
         """Those of these settled events that were filtered."""
         ...
 
+    async def teach(self, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:
+        """Tell the directory what calls at these positions say, which it was not told when they were accepted: memberships and
+        links as of the position, and traits that are not known yet. Durable on return."""
+        ...
+
 
 class Claim(Protocol):
     """The right of one owner to a unit, from its opening until somebody else opens it."""

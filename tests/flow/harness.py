@@ -97,7 +97,8 @@ class Daemon:
         self.folder = folder
         self.destinations = list(destinations)
         self.tables = tables
-        self.source: Table = {}  #: further keys of its one source
+        self.source: Table = {}  #: further keys of its first source
+        self.more_sources: list[Table] = []
         self.config = folder / "config.toml"
         self.store = folder / "router.db"
         self.port = free_port()
@@ -153,6 +154,8 @@ class Daemon:
         for name, table in tables.items():
             lines += [f"[{name}]", *_keys(table)]
         lines += ["[[source]]", *_keys({"name": "website", "write_key": WRITE_KEY, **self.source})]
+        for table in self.more_sources:
+            lines += ["[[source]]", *_keys(table)]
         for table in self.destinations:
             lines += ["[[destination]]", *_keys(table)]
         self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -274,9 +277,10 @@ class Daemon:
         async with self._http.post(f"{self.url}/v1/{type}", json=call, headers=AUTHORIZATION) as answer:
             assert answer.status == 200, (answer.status, await answer.text())
 
-    async def batch(self, calls: Sequence[Mapping[str, Any]]) -> None:
+    async def batch(self, calls: Sequence[Mapping[str, Any]], write_key: str = WRITE_KEY) -> None:
         """Send calls in one request; it must be answered 200."""
-        async with self._http.post(f"{self.url}/v1/batch", json={"batch": calls}, headers=AUTHORIZATION) as answer:
+        body = {"batch": calls, "writeKey": write_key}
+        async with self._http.post(f"{self.url}/v1/batch", json=body, headers=AUTHORIZATION) as answer:
             assert answer.status == 200, (answer.status, await answer.text())
 
     async def post_until_taken(self, type: str, call: Mapping[str, Any], within_s: float = 60.0) -> int:

@@ -48,6 +48,7 @@ def why(common: Common, message_id: MessageId = None, user: NewestOf = None, sou
         received = instant(found["received_at"])
         of_user = phrases.user_of(found)
         say(f"{message_id}: {found['type'] or 'call'} of {of_user}, from {found['source']}, accepted {received}")
+        say(*(f"    {line}" for line in phrases.plan_lines(found.get("plan", {}))))
         names = data.ledger()["destinations"]
         for name in {**found["destinations"], **names}:
             say("", *_fate_lines(name, found, names.get(name, {}), data))

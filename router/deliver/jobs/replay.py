@@ -19,10 +19,12 @@ from router.clock import to_iso
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.lane import Lane
-from router.deliver.lanes.parked_rows import ParkedRows
+from router.deliver.lanes.parked_rows import ParkedRows, call_of
 from router.deliver.process.mapper import WAKE, mapped_by
 from router.deliver.settle.event_outcomes import EventOutcomes
-from router.store import DeadLetterFilter, DeadRow, LogRow, ParkedRow, ReplayRow
+from router.directory import FOLDED, facts
+from router.event import is_blocked
+from router.store import DeadLetterFilter, DeadRow, DirectoryUpdate, LogRow, ParkedRow, ReplayRow
 from router.vocabulary import FOREVER_MS, Line, Queue
 
 SLICE = 100
@@ -162,6 +164,7 @@ class Replay:
         with self._lanes.pinned(lanes):
             await self._rows.load_lanes(lanes)
             filtered = await self._filtered([row.pos for row in found if isinstance(row, LogRow)])
+            await self._teach(found)
             taken, fed = before | self._work.taken_up(), 0
             for row, lane in zip(found, lanes, strict=True):
                 if row.pos in taken or _has_nothing_to_send(row):
@@ -174,6 +177,19 @@ class Replay:
                     self._park(row, lane, was_mapped=(is_own or row.pos in again) and row.pos not in filtered)
                 fed += 1
         return fed
+
+    async def _teach(self, found: Sequence[LogRow | DeadRow]) -> None:
+        """Tell the directory what it was not told of calls that a tracking plan blocked, and lets through now. Before they are fed,
+        since what they tell is looked up at their turn."""
+        taught: list[tuple[int, DirectoryUpdate]] = []
+        for row in found:
+            if isinstance(row, LogRow) and row.type in FOLDED and is_blocked(row.body):
+                call = call_of(row)
+                call.body = self._context.plans.judged_again(call)
+                if (told := facts(call)) is not None:
+                    taught.append((row.pos, told))
+        if taught:
+            await self._replays.teach(taught)
 
     async def _filtered(self, positions: Sequence[int]) -> frozenset[int]:
         """Those of these events that were filtered, also by a commit that is not stored yet."""
@@ -192,7 +208,9 @@ class Replay:
         order_key, name = self._work.next_order_key(), mapped_by(self._destination)
         if isinstance(row, DeadRow):
             self._work.requeue_letter(row.pos, row.size)
-            pos, origin, linked, items, maker = row.pos, 0, row.linked, row.items, row.made_by
+            is_judged = row.type != WAKE and self._context.plans.of(row.source) is not None
+            items = None if is_judged else row.items  # else what was mapped would go out whatever the plan says now
+            pos, origin, linked, maker = row.pos, 0, row.linked, row.made_by
         elif is_first:
             pos, origin, linked, items, maker = row.pos, 0, "", None, ""
         else:

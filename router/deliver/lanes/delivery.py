@@ -45,7 +45,7 @@ class Delivery:
     """An event on its way. `lane` is None while nothing else of its user waits here."""
 
     __slots__ = (
-        "announcement", "as_of", "event", "items", "lane", "log_event", "max_batch", "pos", "row", "stopped", "waits",
+        "announcement", "as_of", "body", "event", "items", "lane", "log_event", "max_batch", "pos", "row", "stopped", "waits",
     )  # fmt: skip
 
     stopped: (
@@ -56,6 +56,7 @@ class Delivery:
         self.log_event = log_event
         self.lane = lane
         self.pos = log_event.pos
+        self.body = log_event.body  #: as it is decided by: a replay asks the tracking plan again
         self.event: Event | None = None  #: opened, as this destination's plugin sees it
         self.items: list[Item] | None = None  #: what is left to send, once mapped
         self.announcement: Announcement | None = None

@@ -13,8 +13,9 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.process.mapper import WAKE, mapped_by
 from router.deliver.settle.releases import Releases
+from router.event import Call
 from router.plugin import Item
-from router.store import EVERY, LaneRow, ParkedRow
+from router.store import EVERY, ORDER_KEY_STEP, LaneRow, LogRow, ParkedRow
 from router.vocabulary import Queue
 
 ROWS_PER_LANE = 10
@@ -37,7 +38,7 @@ class ParkedRows:
     def __init__(self, context: DeliveryContext, state: DeliveryState, releases: Releases) -> None:
         self._context, self._stored_lanes, self._releases = context, context.claim.lanes, releases
         self._work, self._lanes = state.work, state.lanes
-        self._mapped_by = mapped_by(context.destination)
+        self._mapped_by, self._plans = mapped_by(context.destination), context.plans
         self.repaired = 0  #: lanes that were found waiting for nothing, and made due
 
     @asynccontextmanager
@@ -110,4 +111,11 @@ class ParkedRows:
                 fields.was_mapped = True  # another plugin version made the items: map it again, its state stands
         elif row.made_by:
             fields.was_mapped = True  # a second sending of what was mapped before: the same
+        if delivery.items is None and row.type != WAKE and row.place % ORDER_KEY_STEP:
+            delivery.body = self._plans.judged_again(call_of(row))  # only a replay feeds what stands between two events
         return delivery
+
+
+def call_of(row: ParkedRow | LogRow) -> Call:
+    """A stored event as the call that was accepted."""
+    return Call(row.source, row.type, row.message_id, row.user_key, row.received_at, row.body)

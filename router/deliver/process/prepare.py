@@ -17,7 +17,7 @@ from router.decide.decide import (
     Standing,
     Undecided,
     decide_opened,
-    decide_source,
+    decide_unopened,
 )
 from router.decide.group_readiness import GroupReadiness
 from router.deliver.lanes.delivery import Announcement, Delivery
@@ -134,7 +134,7 @@ class Preparer:
             return PreparedTurn(UNDECIDED)
         if log_event.type == WAKE:  # an earlier version fed such letters to replays
             return PreparedTurn(Reject("plugin_error", "the hook of this timer failed: there is nothing to send"))
-        settled = decide_source(log_event.source, destination)
+        settled = decide_unopened(log_event.source, delivery.body, destination)
         if settled is not None and log_event.type not in FOLDED:
             return PreparedTurn(settled)
         event = self.open(delivery)
@@ -174,21 +174,21 @@ class Preparer:
         log_event = delivery.log_event
         if not isinstance(log_event, LogRow) or not self._shared_events.is_allowed:
             linked = delivery.row.linked if delivery.row is not None else ""
-            return self._open(log_event, self._destination.names, linked or None)
+            return self._open(log_event, delivery.body, self._destination.names, linked or None)
         shared = log_event.opened
         if shared is None:
-            shared = log_event.opened = self._open(log_event, frozenset(), None)
+            shared = log_event.opened = self._open(log_event, delivery.body, frozenset(), None)
         integrations = shared.payload.get("integrations")
         options = options_for(integrations, self._destination.names) if integrations else None
         return msgspec.structs.replace(shared, options=options) if options else shared
 
-    def _open(self, log_event: LogRow | ParkedRow, names: frozenset[str], user_id: str | None) -> Event:
+    def _open(self, log_event: LogRow | ParkedRow, body: bytes, names: frozenset[str], user_id: str | None) -> Event:
         event = normalize_event(
             log_event.source,
             log_event.type,
             log_event.message_id,
             log_event.received_at,
-            log_event.body,
+            body,
             names=names,
             user_id=user_id,
             notes=self._notes,

@@ -38,16 +38,28 @@ class EventOutcomes:
         self._work.settle(delivery, state, reason, tried)
         self.announce(delivery)
 
-    def keep_back(self, delivery: Delivery, reason: str) -> None:
-        """A filter, or want of consent, keeps it from here: a group call does not count as this destination's, as if it had been refused."""
+    def keep_back(self, delivery: Delivery, reason: str, *, is_remembered: bool = False) -> None:
+        """A filter, want of consent or a tracking plan keeps it from here: a group call does not count as this destination's, as if it
+        had been refused.
+
+        Args:
+            is_remembered: also where the directory does not refer to the call yet: a replay elsewhere may teach it.
+        """
         if self._is_gated:
             announcement = delivery.announcement
-            if announcement is not None and (announcement.is_asked_for or self._readiness.is_remembered(delivery.pos)):
+            is_remembered = is_remembered and not self._is_refused_already(delivery)
+            is_remembered = is_remembered or self._readiness.is_remembered(delivery.pos)
+            if announcement is not None and (announcement.is_asked_for or is_remembered):
                 self._group_call_failed(delivery, is_dead=True)
             else:
                 self._readiness.forget(delivery.pos)
         self._work.settle(delivery, EventState.FILTERED, reason)
         self._release_past(delivery)
+
+    def _is_refused_already(self, delivery: Delivery) -> bool:
+        """Whether an earlier call of the same user and group is remembered. A source may send the same one a million times."""
+        event = delivery.event
+        return event is not None and self._readiness.misses(event.group_id or "", delivery.user_key)
 
     def bury(self, delivery: Delivery, reason: str, detail: str) -> None:
         """A dead letter: what it would have told stays unknown here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from router.decide.decide import Blocked, Decision, Held, Settled
+from router.decide.decide import BLOCKED_BY_PLAN, Blocked, Decision, Held, Settled
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
@@ -46,6 +46,8 @@ class TurnHandler:
                     self._context.meter.filtered[reason] += 1
                 if state == EventState.FILTERED and reason in KEEPING_BACK:
                     self._outcomes.keep_back(delivery, reason)
+                elif decision == BLOCKED_BY_PLAN:
+                    self._outcomes.keep_back(delivery, reason, is_remembered=True)
                 else:
                     self._outcomes.settle(delivery, state, reason)
             case Held(closed=closed):

@@ -13,6 +13,7 @@ from router.store.rows import (
     DeadLetterFilter,
     DeadRow,
     DirectorySnapshot,
+    DirectoryUpdate,
     GroupCallRow,
     LaneRow,
     LogRow,
@@ -25,6 +26,7 @@ from router.store.sqlite import (
     cursors,
     dead_letter_reads,
     directory_reads,
+    directory_writes,
     group_call_reads,
     keyed_state_reads,
     lane_reads,
@@ -81,7 +83,7 @@ class SqliteClaim:
         self.lanes = SqliteLanes(name, reader)
         self.keyed_state = SqliteKeyedState(name, reader)
         self.dead_letters = SqliteDeadLetters(name, reader, slow)
-        self.replays = SqliteReplays(name, reader)
+        self.replays = SqliteReplays(name, reader, writer)
         self._fence, self._writer, self._reader = fence, writer, reader
         self._one_at_a_time = asyncio.Lock()
 
@@ -208,8 +210,8 @@ class SqliteDeadLetters:
 class SqliteReplays:
     """Implements `ports.Replays`."""
 
-    def __init__(self, destination: str, reader: Reader) -> None:
-        self._name, self._reader = destination, reader
+    def __init__(self, destination: str, reader: Reader, writer: Writer) -> None:
+        self._name, self._reader, self._writer = destination, reader, writer
 
     async def newest(self) -> ReplayRow | None:
         """The newest replay."""
@@ -224,3 +226,7 @@ class SqliteReplays:
     async def filtered(self, positions: Sequence[int]) -> frozenset[int]:
         """Those of these settled events that were filtered."""
         return await self._reader.run(replay_reads.filtered, self._name, positions)
+
+    async def teach(self, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:
+        """Tell the directory what it was not told when these calls were accepted."""
+        await self._writer.run_alone(directory_writes.teach, updates)

@@ -6,12 +6,12 @@ Each look-up reads one row by index, however long the history of a user is.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from router.store.folding import Traits
-from router.store.rows import PART
+from router.store.folding import Traits, fold_late
+from router.store.rows import PART, DirectoryUpdate
 from router.store.sqlite import preference_rows
 
 _decode = msgspec.json.decode
@@ -75,3 +75,16 @@ class DirectoryRows:
     def take_over_consent(self, from_key: str, user_key: str) -> None:
         """A user of whom no preferences are known takes over those of a key."""
         preference_rows.take_over(self._db, from_key, user_key)
+
+def teach(db: sqlite3.Connection, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:
+    """Fold what calls say that were accepted before, in a transaction of its own."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        view = DirectoryRows(db)
+        for pos, update in updates:
+            fold_late(view, pos, update)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.clock import to_iso
-from router.event import Call
+from router.event import Call, verdict_of
+from router.plans import Verdict
 from router.store.rows import PART
 from router.store.sqlite.dedupe import keyed_hash
 from router.store.sqlite.queries.fates import fate_and_attempts
@@ -24,11 +25,26 @@ def message(
     pos, source_name, hashed = found
     row = _words(db, pos, hashed)
     answer: dict[str, Any] = {"message_id": message_id, "source": source_name, **row, "destinations": {}}
+    verdict = _verdict(db, pos)
+    if verdict is not None:
+        answer["plan"] = {"blocked": verdict.is_blocked, **verdict.told()}
     for name in destinations:
         fate = fate_and_attempts(db, name, pos)
         if fate is not None:
             answer["destinations"][name] = {**fate, **waits_of(db, name, pos, fate["state"])}
+            if verdict is not None and (fate["state"], fate["reason"]) == ("filtered", "plan"):
+                first = verdict.violations[0]
+                answer["destinations"][name]["detail"] = f"{first.type}: {first.field}"
     return answer
+
+
+def _verdict(db: sqlite3.Connection, pos: int) -> Verdict | None:
+    """What the tracking plan said of an event when it was accepted, while its body is retained."""
+    for table in ("log", "kept"):
+        row = db.execute(f"SELECT body FROM {table} WHERE part = ? AND pos = ?", (PART, pos)).fetchone()
+        if row is not None and row[0] is not None:
+            return verdict_of(row[0])
+    return None
 
 
 def stored_call(db: sqlite3.Connection, message_id: str, source: str | None) -> Call | None:
