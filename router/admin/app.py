@@ -15,6 +15,7 @@ from router.admin.messages import Messages
 from router.admin.privacy import Privacy
 from router.admin.replays import Replays
 from router.admin.trials import Trials
+from router.admin.violations import Violations
 from router.ingest.body import expect_later
 from router.ingest.in_flight import IN_FLIGHT, InFlight
 from router.logger import Log
@@ -36,6 +37,7 @@ def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log:
     app.router.add_get("/api/events", messages.events)
     app.router.add_get("/api/messages/{message_id}", messages.message)
     app.router.add_get("/api/discards", messages.discards)
+    app.router.add_get("/api/violations", Violations(daemon).violations)
     app.router.add_get("/api/sources", configuration.sources)
     app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)
     app.router.add_get("/api/privacy/scan", privacy.scan)

@@ -12,6 +12,7 @@ LINKS = {
     "/api/destinations": "what is configured to receive, and how it is",
     "/api/sources": "who may send",
     "/api/discards": "calls that could not be used",
+    "/api/violations": "what does not fit the tracking plans of the sources",
     "/metrics": "the counts for Prometheus",
 }
 

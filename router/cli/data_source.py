@@ -72,6 +72,10 @@ class DataSource(Protocol):
         """What looks personal in a part of the log, without any value."""
         ...
 
+    def violations(self, source: str | None, event: str | None, since: str | None) -> dict[str, Any]:
+        """What does not fit the tracking plans. Raises BadParameter for a time that is none."""
+        ...
+
     def sources(self) -> dict[str, Any]:
         """Who may send, and what was mended in their calls since the daemon's start."""
         ...
@@ -161,6 +165,14 @@ class FromDaemon:
         from_here = None if before is None else str(before)
         return self._admin.get("api", "privacy", "scan", source=source, since=since, before=from_here)
 
+    def violations(self, source: str | None, event: str | None, since: str | None) -> dict[str, Any]:
+        try:
+            return self._admin.get("api", "violations", source=source, event=event, since=since)
+        except Refused as refused:
+            if refused.code == "invalid_request":
+                raise typer.BadParameter(str(refused)) from None
+            raise
+
     def sources(self) -> dict[str, Any]:
         return self._admin.get("api", "sources")
 
@@ -239,6 +251,14 @@ class FromStore:
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
         since_ms = max(0, units.parse_instant(since, SystemClock().now_ms())) if since else 0
         found: dict[str, Any] = self._ask(lambda questions: questions.personal_data(source, since_ms, before))
+        return found
+
+    def violations(self, source: str | None, event: str | None, since: str | None) -> dict[str, Any]:
+        try:
+            since_ms = units.parse_instant(since, SystemClock().now_ms()) if since else 0
+        except ValueError as error:
+            raise typer.BadParameter(f"since: {error}") from None
+        found: dict[str, Any] = self._ask(lambda questions: questions.violations(source, event, since_ms))
         return found
 
     def sources(self) -> dict[str, Any]:

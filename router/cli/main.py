@@ -42,6 +42,7 @@ from router.cli.verbs.sources import sources
 from router.cli.verbs.status import status
 from router.cli.verbs.try_ import try_
 from router.cli.verbs.version import version
+from router.cli.verbs.violations import violations
 from router.cli.verbs.why import why
 from router.errors import ConfigError, PluginError, RouterError
 
@@ -67,7 +68,7 @@ app = typer.Typer(
 
 VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Start": (serve, demo, init, check, send, try_),
-    "See": (status, events, why, held, dead, discards, ledger, sources),
+    "See": (status, events, why, held, dead, discards, violations, ledger, sources),
     "Change": (release, replay, pause, resume, reload),
     "More": (version, completion),
 }

@@ -333,6 +333,10 @@ class Queries(Protocol):
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
         ...
 
+    async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
+        """What does not fit the tracking plans: kinds of violations met since an instant, the most frequent first."""
+        ...
+
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
         ...

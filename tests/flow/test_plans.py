@@ -29,13 +29,13 @@ def id_of(form: str, case: Case) -> str:
 
 async def lines_of(file: Path) -> dict[str, dict[str, Any]]:
     """What a file destination was given, by message id."""
-    text = await asyncio.to_thread(file.read_text) if file.exists() else ""
+    text = await asyncio.to_thread(lambda: file.read_text() if file.exists() else "")
     return {line["messageId"]: line for line in map(json.loads, text.splitlines())}
 
 
 def without_requirement(plan: dict[str, Any]) -> dict[str, Any]:
     """The same plan with nothing required of properties and traits."""
-    mended = json.loads(json.dumps(plan))
+    mended: dict[str, Any] = json.loads(json.dumps(plan))
     for rule in mended["rules"]:
         for container in ("properties", "traits"):
             rule["jsonSchema"]["properties"].get(container, {}).pop("required", None)

@@ -15,6 +15,7 @@ import msgspec
 from router.event import Discard
 from router.store.folding import fold
 from router.store.rows import PART
+from router.store.sqlite import violation_rows
 from router.store.sqlite.apply_commit import OutcomeCodes, apply_commit
 from router.store.sqlite.bulk_insert import insert_many
 from router.store.sqlite.dedupe import Dedupe
@@ -144,6 +145,7 @@ class GroupTransaction:
             self.dedupe.add(new, range(head.pos - len(new) + 1, head.pos + 1), now_ms)
             self._remember_sources(db, {str(row[3]) for row in rows})
         self._fold(db, appends, positions)
+        violation_rows.add(db, zip(calls, positions, strict=True))
         discards = [discard for append in appends for discard in append.discards]
         if discards:
             head.discarded += sum(discard.n for discard in discards)

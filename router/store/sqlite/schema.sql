@@ -41,6 +41,14 @@ CREATE TABLE discard_count (
   PRIMARY KEY (part, source, code)
 ) WITHOUT ROWID;
 
+-- What does not fit a tracking plan, by what and where; no value of a call. ids: JSON list of the last five message ids.
+CREATE TABLE violation (
+  part INTEGER NOT NULL, source TEXT NOT NULL, event TEXT NOT NULL, type TEXT NOT NULL, field TEXT NOT NULL,
+  description TEXT NOT NULL, n INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, ids TEXT NOT NULL,
+  PRIMARY KEY (part, source, event, type, field)
+) WITHOUT ROWID;
+CREATE INDEX violation_by_age ON violation (part, last);
+
 -- ---- the directory: the router's own fold, in the accepting transaction
 
 CREATE TABLE person (

@@ -1,0 +1,30 @@
+"""What violates the tracking plans of the sources."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from router.admin.daemon_port import DaemonPort
+from router.admin.json_io import refusal, reply
+from router.config.units import parse_instant
+
+KEYS = ("source", "event", "since")
+
+
+class Violations:
+    """The handler."""
+
+    def __init__(self, daemon: DaemonPort) -> None:
+        self._daemon = daemon
+
+    async def violations(self, request: web.Request) -> web.Response:
+        """The kinds of violations, the most frequent first."""
+        query = request.query
+        if unknown := sorted(set(query) - set(KEYS)):
+            return refusal(400, "invalid_request", f"unknown: {', '.join(unknown)}; known: {', '.join(KEYS)}")
+        try:
+            since = parse_instant(query["since"], self._daemon.now_ms) if query.get("since") else 0
+        except ValueError as error:
+            return refusal(400, "invalid_request", f"since: {error}")
+        found = self._daemon.store.queries.violations(query.get("source"), query.get("event"), since)
+        return reply(await found)

@@ -1,0 +1,113 @@
+"""Violations of tracking plans: counted in the transaction that accepts their calls, and kept for `violations`. Bounded.
+
+Names of events and fields come from senders, so nothing here may grow with them without end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from router.clock import to_iso
+from router.event import Call
+from router.store.rows import PART
+
+KEPT = 10_000
+"""Rows; beyond them those go that were met longest ago."""
+KINDS_AT_ONCE = 1_000
+"""Different violations that one transaction writes; what is beyond is not counted here."""
+KEPT_IDS = 5
+MAX_NAME = 200
+"""Characters of an event's name."""
+PAGE = 1_000
+
+Kind = tuple[str, str, str, str]
+"""Source, event, type and field."""
+
+
+class _Met(msgspec.Struct):
+    """One kind of violation in one transaction."""
+
+    description: str
+    first: int
+    last: int = 0
+    n: int = 0
+    ids: list[str] = []
+
+
+def add(db: sqlite3.Connection, calls: Iterable[tuple[Call, int]]) -> None:
+    """Count what the plans say of these calls, each with its position. Duplicates have none, and are left out."""
+    met: dict[Kind, _Met] = {}
+    for call, pos in calls:
+        if call.noted is None or not pos:
+            continue
+        for violation in call.noted.verdict.violations:
+            kind = call.source, call.noted.event[:MAX_NAME], violation.type, violation.field
+            found = met.get(kind)
+            if found is None:
+                if len(met) >= KINDS_AT_ONCE:
+                    continue
+                found = met[kind] = _Met(violation.description, call.received_at)
+            found.n += 1
+            found.last = call.received_at
+            found.ids = [*found.ids, call.message_id][-KEPT_IDS:]
+    if met:
+        _write(db, met)
+
+
+def _write(db: sqlite3.Connection, met: dict[Kind, _Met]) -> None:
+    where = "part = ? AND source = ? AND event = ? AND type = ? AND field = ?"
+    is_new = False
+    for kind, found in met.items():
+        row = db.execute(f"SELECT ids FROM violation WHERE {where}", (PART, *kind)).fetchone()
+        if row is None:
+            is_new = True
+            values = (PART, *kind, found.description, found.n, found.first, found.last, _text(found.ids))
+            db.execute("INSERT INTO violation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        else:
+            ids = [*msgspec.json.decode(row[0]), *found.ids][-KEPT_IDS:]
+            changed = (found.description, found.n, found.last, _text(ids), PART, *kind)
+            db.execute(f"UPDATE violation SET description = ?, n = n + ?, last = ?, ids = ? WHERE {where}", changed)
+    if is_new:
+        excess = db.execute("SELECT count(*) FROM violation WHERE part = ?", (PART,)).fetchone()[0] - KEPT
+        if excess > 0:
+            columns = "part, source, event, type, field"
+            oldest = f"SELECT {columns} FROM violation WHERE part = ? ORDER BY last LIMIT ?"
+            db.execute(f"DELETE FROM violation WHERE ({columns}) IN ({oldest})", (PART, excess))
+
+
+def _text(ids: list[str]) -> str:
+    return msgspec.json.encode(ids).decode()
+
+
+def violations(db: sqlite3.Connection, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
+    """The kinds of violations that were met since an instant, the most frequent first, and how many more there are."""
+    where, values = "part = ? AND last >= ?", [PART, since_ms]
+    given: list[Any] = []
+    for column, value in (("source", source), ("event", event)):
+        if value is not None:
+            where += f" AND {column} = ?"
+            given.append(value)
+    rows = db.execute(
+        "SELECT source, event, type, field, description, n, first, last, ids, count(*) OVER () FROM violation"
+        f" WHERE {where} ORDER BY n DESC, last DESC LIMIT {PAGE}",
+        (*values, *given),
+    ).fetchall()
+    items = [
+        {
+            "source": source,
+            "event": event,
+            "type": type,
+            "field": field,
+            "description": description,
+            "count": n,
+            "first": to_iso(first),
+            "last": to_iso(last),
+            "message_ids": msgspec.json.decode(ids),
+        }
+        for source, event, type, field, description, n, first, last, ids, _ in rows
+    ]
+    return {"items": items, "left_out": rows[0][-1] - len(rows) if rows else 0}
