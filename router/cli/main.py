@@ -31,6 +31,9 @@ from router.cli.verbs.held import held
 from router.cli.verbs.init import init
 from router.cli.verbs.ledger import ledger
 from router.cli.verbs.pause import pause
+from router.cli.verbs.plan_check import plan_check
+from router.cli.verbs.plan_draft import plan_draft
+from router.cli.verbs.plan_test import plan_test
 from router.cli.verbs.privacy_scan import about_personal_data, privacy_scan
 from router.cli.verbs.release import release
 from router.cli.verbs.reload import reload
@@ -96,6 +99,23 @@ about_privacy = typer.Typer(
 about_privacy.callback()(about_personal_data)
 about_privacy.command("scan", cls=Verb)(privacy_scan)
 app.add_typer(about_privacy, rich_help_panel="See")
+
+about_plans = typer.Typer(
+    cls=Verbs,
+    name="plan",
+    help="""Check, try out or draft a tracking plan.
+
+    Examples:
+        plan check plans/acme.json
+    """,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode=None,
+)
+about_plans.command("check", cls=Verb)(plan_check)
+about_plans.command("test", cls=Verb)(plan_test)
+about_plans.command("draft", cls=Verb)(plan_draft)
+app.add_typer(about_plans, rich_help_panel="See")
 
 # `bench` reads its own options, --help too
 own_options = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -7,8 +7,10 @@ loading.py     from files to a plan, or to every problem with them
 violations.py  what is noted of each error of a schema, and what omitting takes away
 check.py       one call against a plan: the order of the steps
 verdict.py     what a check came to
+advice.py      what Segment would not accept
 """
 
+from router.plans.advice import refused_by_segment
 from router.plans.check import ALLOW_ALL, Policy, Reaction, check
 from router.plans.loading import PlanError, load_plan, read_plan
 from router.plans.plan import Plan
@@ -26,5 +28,6 @@ __all__ = [
     "check",
     "load_plan",
     "read_plan",
+    "refused_by_segment",
     "take_out",
 ]

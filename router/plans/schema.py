@@ -47,14 +47,15 @@ class PlansUnavailable(Exception):
 class Schema:
     """A schema that calls can be held against."""
 
-    __slots__ = ("_lists", "_validator", "_wants_integers", "listed")
+    __slots__ = ("_lists", "_validator", "_wants_integers", "dialect", "listed")
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         """Raises SchemaError, PlansUnavailable."""
         library = _library()
         schema = {"$schema": DRAFT_7, **raw}
         self._validator = _compiled(library, schema)
-        self._wants_integers = bool(_OLD_INTEGERS.search(str(schema["$schema"])))
+        self.dialect = str(schema["$schema"])
+        self._wants_integers = bool(_OLD_INTEGERS.search(self.dialect))
         #: names directly under each container that the schema lists
         self.listed: dict[str, frozenset[str]] = {}
         self._lists: dict[str, list[Callable[[Any], bool]]] = {}

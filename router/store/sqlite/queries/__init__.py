@@ -24,6 +24,7 @@ from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.queries.message import find, message, stored_call
 from router.store.sqlite.queries.personal_data import Scan
+from router.store.sqlite.queries.stored_calls import calls
 from router.store.sqlite.violation_rows import violations
 
 T = TypeVar("T")
@@ -116,6 +117,10 @@ class Queries:
     async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
         """What does not fit the tracking plans: kinds of violations met since an instant, the most frequent first."""
         return await self._ask(violations, source, event, since_ms)
+
+    async def calls(self, after: int, source: str | None, since_ms: int) -> tuple[list[Call], int]:
+        """The stored calls behind a position, or since an instant, a page at a time; and where to go on, 0 at the end."""
+        return await self._ask(calls, after, source, since_ms)
 
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
