@@ -136,8 +136,10 @@ def test_the_shipped_configuration_shows_every_key_that_is_documented() -> None:
     first = shipped["destination"][0]
     tables = {"[[source]]": shipped["source"][0], "[[destination]]": first}
     tables |= {f"[{name}]": shipped[name] for name in ("server", "admin", "store", "log")}
-    tables |= {f"[destination.{name}]": first[name] for name in SUBTABLES - {"privacy"}}
-    tables |= {"[privacy]": shipped["privacy"], "[source.privacy]": shipped["source"][0]["privacy"]}
+    own = {"on_violation", "forward"}
+    tables |= {f"[destination.{name}]": first[name] for name in SUBTABLES - {"privacy", *own}}
+    tables |= {f"[source.{name}]": shipped["source"][0][name] for name in ("privacy", *own)}
+    tables["[privacy]"] = shipped["privacy"]
     for heading, table in tables.items():
         documented = rows(sections(CONFIGURATION)[heading])
         assert set(documented) == set(table) - SUBTABLES, heading

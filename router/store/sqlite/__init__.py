@@ -23,6 +23,7 @@ apply_commit.py         writes a destination's commit batch
 cursors.py              a destination's place in the log: taken, taken up again, given up
 directory_writes.py     the rows of the directory, as folding sees them
 preference_rows.py      the latest consent of users, where it is followed
+violation_rows.py       what does not fit the tracking plans: counted, and read again
 dedupe.py               which message ids were accepted
 retention.py            trims what is too old, a slice with each commit
 kept_events.py          events that rows refer to after they left the log
@@ -40,7 +41,7 @@ replay_reads.py         replays, and the events that they feed
 outcome_reads.py        what a settled event came to
 group_call_reads.py     group calls that do not count yet
 event_columns.py        a row together with the event that it refers to
-queries/                what people ask: ledger, why, held, dead letters, discards
+queries/                what people ask: ledger, why, held, dead letters, discards, stored calls
 held_counts.py          held events by what they wait for
 health.py               what is wrong with the store, in words
 sizes.py                what it takes and writes

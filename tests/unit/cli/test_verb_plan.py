@@ -19,12 +19,12 @@ from router.config import load
 from router.ingest.parse import parse_batch
 from router.judge import Forwarder, Judge, SourcePlans, ViolationReport
 from router.logger import make_log
-from tests.contract.rig import accept
+from tests.contract.accepting import accept
 from tests.contract.store_case import open_case
 
 RULE = {"properties": {"properties": {"properties": {"n": {"type": "integer"}}, "required": ["n"]}}}
 PLAN = {"name": "Acme", "rules": [{"type": "TRACK", "key": "E", "version": 1, "jsonSchema": RULE}]}
-CALLS = [
+CALLS: list[dict[str, Any]] = [
     {"type": "track", "event": "E", "properties": {"n": 1, "secret": "private-1"}},
     {"type": "track", "event": "E", "properties": {"n": "x", "list": [{"a": 1.5}, {"a": 2}]}},
     {"type": "track", "event": "E", "properties": {}},

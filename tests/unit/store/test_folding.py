@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from router.store import DirectoryUpdate
-from router.store.folding import MAX_TRAITS_BYTES, Traits, View, fold
+from router.store.folding import MAX_TRAITS_BYTES, Traits, View, fold, fold_late
 from router.store.sqlite.directory_writes import DirectoryRows
 from router.store.sqlite.migrations import migrate
 from router.traits import is_known
@@ -46,6 +46,7 @@ class DictView:
 
     def put_membership(self, user_key: str, pos: int, group_id: str, call_pos: int) -> None:
         self.memberships.setdefault(user_key, []).append((pos, group_id, call_pos))
+        self.memberships[user_key].sort()
 
     def link(self, anonymous_key: str) -> str | None:
         history = self.links.get(anonymous_key)
@@ -201,3 +202,20 @@ def test_a_blank_trait_does_not_count_as_told_again(view: View) -> None:
     fold(view, 1, group("g:acme", "acme", name="Acme", plan="pro"))
     fold(view, 2, group("g:acme", "acme", name=""))
     assert list(company(view)[0].items()) == [("name", "Acme"), ("plan", "pro")]
+
+
+def test_what_is_told_late_adds_to_the_directory_and_replaces_nothing(view: View) -> None:
+    fold(view, 9, identify("1", {"plan": "pro"}))
+    fold(view, 9, group("u:1", "acme", plan="pro"))
+    fold_late(view, 3, identify("1", {"plan": "free", "name": "Ann"}))
+    fold_late(view, 3, group("g:acme", "acme", plan="free", name="Acme"))
+    assert view.person("u:1") == {"plan": "pro", "name": "Ann"}
+    assert company(view) == ({"plan": "pro", "name": "Acme"}, {"plan": 3, "name": 3})
+
+
+def test_a_membership_that_is_told_late_begins_at_its_own_position(view: View) -> None:
+    fold(view, 9, group("u:1", "b"))
+    fold_late(view, 3, group("u:1", "a"))
+    assert view.membership("u:1") == ("b", 9)
+    if isinstance(view, DictView):
+        assert view.memberships["u:1"] == [(3, "a", 3), (9, "b", 9)]
