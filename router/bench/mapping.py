@@ -1,5 +1,6 @@
 """What mapping costs: the plugins that come along, fed with a mix of events on one core, beside plain JSON and a delivery;
-and what a filter, a need of consent, a source that takes personal data, and a mapping that hashes cost of the same events.
+and what a filter, a need of consent, a source that takes personal data, a mapping that hashes, and a tracking plan cost of the same
+events.
 
 Counted is what a worker does with an event between reading its row and sending: open it, call the hooks, encode the items as
 they are stored, build the request. What the router does around it (decisions, lanes, commits) is in the figure of the daemon.
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from router.bench import tracking_plan
 from router.bench.child import SERVER_CORE, call
 from router.bench.delivery import SCENARIOS, Course, run_scenario
 from router.bench.measure import foreign_share, read_usage
@@ -39,6 +41,7 @@ EVENTS = 2_000
 RECEIVED_MS = 1_767_323_045_678
 REFERENCE = "JSON decoded and encoded"
 FILTER = "a filter"
+TRACKING_PLAN = f"a tracking plan of {tracking_plan.RULES} rules"
 EXPRESSION = "type = 'track' and event != 'Heartbeat' and properties.total > 10 and !contains( context.traits.email, '@acme.com' )"
 """As filters usually are: the type, a name, a number, and people to leave out."""
 
@@ -133,6 +136,10 @@ def _hashing(rows: list[Row]) -> Callable[[], None]:
     return work
 
 
+def _judge(rows: list[Row]) -> Callable[[], None]:
+    return tracking_plan.judge(rows, RECEIVED_MS)
+
+
 def _filterer(rows: list[Row]) -> Callable[[], None]:
     filters = compile_filter(DestinationConfig(name="bench", plugin="bench", filter=EXPRESSION))
     assert filters is not None
@@ -167,6 +174,7 @@ def _opened(rows: list[Row]) -> list[Mapping[str, Any]]:
 
 OTHERS: dict[str, Callable[[list[Row]], Callable[[], None]]] = {
     "": _recoder, FILTER: _filterer, CONSENT: _consent_asker, SOURCE_PRIVACY: _taker, HASHING: _hashing,
+    TRACKING_PLAN: _judge,
 }  # fmt: skip
 """What is measured beside the plugins, by name; "": plain JSON."""
 

@@ -13,6 +13,7 @@ from router.event import Call, Noted, with_verdict
 from router.judge.forwarding import Forwarder
 from router.judge.report import ViolationReport
 from router.judge.source_plans import SourcePlans
+from router.plans import Effort
 from router.plugin import Event
 
 
@@ -28,9 +29,9 @@ class Judge:
         plan = self.plans.of(calls[0].source) if calls else None
         if plan is None:
             return calls
-        found, forwarded = [], list[Call]()
+        found, forwarded, effort = [], list[Call](), Effort()
         for call in calls:
-            verdict, event = plan.judge(call)
+            verdict, event = plan.judge(call, effort)
             if not verdict.says_nothing:
                 noted = Noted(_name_of(event), verdict)
                 call = msgspec.structs.replace(call, body=with_verdict(call.body, verdict), noted=noted)

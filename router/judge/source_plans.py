@@ -8,8 +8,11 @@ import msgspec
 
 from router.config import Config, SourceConfig
 from router.event import Call, is_forwarded, normalize_event, with_verdict
-from router.plans import ALLOW_ALL, Plan, Policy, Verdict, check
+from router.plans import ALLOW_ALL, Effort, Plan, Policy, Verdict, check
 from router.plugin import Event
+
+MAX_VALUES = 2_000
+"""Values of one call, beyond which only its first error is looked for."""
 
 
 class SourcePlan(msgspec.Struct, frozen=True):
@@ -26,12 +29,18 @@ class SourcePlan(msgspec.Struct, frozen=True):
         """As config.toml says."""
         return cls(source.name, plan, source.on_violation.policies(), source.forward.violations, source.forward.blocked)
 
-    def judge(self, call: Call) -> tuple[Verdict, Event]:
-        """What the plan says of a call, and the call as an event, without what is omitted. Any earlier verdict is left aside."""
+    def judge(self, call: Call, effort: Effort | None = None) -> tuple[Verdict, Event]:
+        """What the plan says of a call, and the call as an event, without what is omitted. Any earlier verdict is left aside.
+
+        Args:
+            effort: what the calls of one request share.
+        """
+        if call.body.count(b",") >= MAX_VALUES:
+            effort = Effort(0)
         body = with_verdict(call.body, None)
         event = normalize_event(call.source, call.type, call.message_id, call.received_at, body)
         policy = self.policies.get(call.type, ALLOW_ALL)
-        return check(self.plan, policy, call.type, dict(event.payload), self.source), event
+        return check(self.plan, policy, call.type, dict(event.payload), self.source, effort), event
 
 
 class SourcePlans:

@@ -11,7 +11,7 @@ advice.py      what Segment would not accept
 """
 
 from router.plans.advice import refused_by_segment
-from router.plans.check import ALLOW_ALL, Policy, Reaction, check
+from router.plans.check import ALLOW_ALL, Effort, Policy, Reaction, check
 from router.plans.loading import PlanError, load_plan, read_plan
 from router.plans.plan import Plan
 from router.plans.verdict import PASSED, Verdict, Violation, take_out
@@ -19,6 +19,7 @@ from router.plans.verdict import PASSED, Verdict, Violation, take_out
 __all__ = [
     "ALLOW_ALL",
     "PASSED",
+    "Effort",
     "Plan",
     "PlanError",
     "Policy",

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -13,8 +14,14 @@ from router.plans.plan import Plan, Rule
 from router.plans.verdict import PASSED, Path, Verdict, Violation, take_out
 from router.plans.violations import unplanned, violations_of
 
+if TYPE_CHECKING:
+    import jsonschema_rs
+
 MAX_NOTED = 100
 """Violations that are noted of one call. What is omitted has no such bound."""
+
+MAX_ERRORS = 5_000
+"""Errors that are looked for in the calls of one request."""
 
 Reaction = Literal["allow", "omit", "block"]
 
@@ -46,14 +53,33 @@ def container_of(type: str) -> str:
     return "traits" if type in ("identify", "group") else "properties"
 
 
-def check(plan: Plan, policy: Policy, type: str, call: dict[str, Any], source: str = "") -> Verdict:
+class Effort:
+    """How many errors are still looked for. An error takes 20 us, and two bytes of a call may be one: without a bound, a client
+    could keep the event loop busy for seconds with one request. Once it is spent, one error of a call is noted, and `omit` means
+    `block`, since what else does not fit is not known.
+    """
+
+    def __init__(self, left: int = MAX_ERRORS) -> None:
+        self.left = left
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether only the first error of a rule is looked for."""
+        return self.left <= 0
+
+
+def check(
+    plan: Plan, policy: Policy, type: str, call: dict[str, Any], source: str = "", effort: Effort | None = None
+) -> Verdict:
     """Hold a normalised call against its plan.
 
     Args:
         type: of the call.
         call: as it was accepted; what is omitted is taken out of it.
         source: whose plan it is, for the verdict.
+        effort: what the calls of one request share.
     """
+    effort = effort or Effort()
     if type == "alias":
         return PASSED
     found, rule = _Draft(), plan.rule_for(type, call)
@@ -63,9 +89,9 @@ def check(plan: Plan, policy: Policy, type: str, call: dict[str, Any], source: s
     if rule is not None:
         if policy.unplanned_properties == "omit":
             _omit_unplanned(rule, container_of(type), call, found)
-        _ask(rule, policy.violations, call, found)
+        _ask(rule, policy.violations, call, found, effort)
     if not found.is_blocked and (common := plan.common_for(call)) is not None:
-        _ask(common, policy.common_violations, call, found)
+        _ask(common, policy.common_violations, call, found, effort)
     if not (found.violations or found.omitted):
         return PASSED
     return Verdict(source, found.violations[:MAX_NOTED], found.omitted, found.taken, found.is_blocked)
@@ -79,21 +105,33 @@ def _omit_unplanned(rule: Rule, container: str, call: dict[str, Any], found: _Dr
             del inner[name]
 
 
-def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft) -> None:
+def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, effort: Effort) -> None:
     """Note every error of a rule, and do what is to be done about it."""
     noted: dict[tuple[str, str], Violation] = {}
     paths: dict[tuple[str, ...], Path] = {}
-    for error in rule.schema.errors(call):
+    is_brief = effort.is_spent
+    for error in _errors(rule, call, effort):
         for violation, path in violations_of(error, call):
-            noted.setdefault((violation.field, violation.type), violation)
+            if len(noted) < MAX_NOTED:
+                noted.setdefault((violation.field, violation.type), violation)
             if path is not None:
                 paths.setdefault(tuple(path), path)
-    for _, violation in sorted(noted.items()):
-        if violation not in found.violations:
-            found.violations.append(violation)
     if not noted:
         return
-    if reaction == "block":
+    earlier = {(one.field, one.type) for one in found.violations}
+    found.violations += [violation for kind, violation in sorted(noted.items()) if kind not in earlier]
+    if reaction == "block" or (reaction == "omit" and is_brief):
         found.is_blocked = True
     elif reaction == "omit":
         found.taken += [paths[path] for path in sorted(paths) if take_out(call, path)]
+
+
+def _errors(rule: Rule, call: dict[str, Any], effort: Effort) -> Iterator[jsonschema_rs.ValidationError]:
+    if effort.is_spent:
+        first = rule.schema.first_error(call)
+        if first is not None:
+            yield first
+        return
+    for error in rule.schema.errors(call):
+        effort.left -= 1
+        yield error

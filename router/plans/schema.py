@@ -71,6 +71,15 @@ class Schema:
         found = self._validator.iter_errors(_with_integers(call) if self._wants_integers else call)
         return found
 
+    def first_error(self, call: Any) -> jsonschema_rs.ValidationError | None:
+        """One error of a call, in a time that does not depend on how many there are; None: it fits."""
+        try:
+            self._validator.validate(_with_integers(call) if self._wants_integers else call)
+        except _library().ValidationError as error:
+            found: jsonschema_rs.ValidationError = error
+            return found
+        return None
+
     def lists(self, container: str, name: str) -> bool:
         """Whether the schema lists this name directly under `properties` or `traits`."""
         return name in self.listed[container] or any(matches(name) for matches in self._lists[container])

@@ -12,7 +12,7 @@ import pytest
 from router.accept import Acceptor
 from router.deliver.runner import ReplayOrder
 from router.directory import facts
-from router.event import Call
+from router.event import Call, verdict_of
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.plans import Policy, read_plan
 from router.plugin import Delivered, Outcome, Reject
@@ -121,6 +121,17 @@ async def test_the_directory_learns_nothing_of_a_blocked_call_and_not_what_is_om
     known = await rig.store.known([("u:u", 9), ("a:x", 9)], [])
     assert known.people == {"u:u": {"email": "a@x.io"}}
     assert not any(known.links.values())
+
+
+async def test_a_call_with_very_many_values_is_looked_at_up_to_its_first_violation(planned: Planned) -> None:
+    planned.plan(STRICT, OMIT)
+    await planned.rig.call("track", "m", userId="u", event="E", properties={"a": [1] * 3000})
+    await planned.rig.call("track", "n", userId="u", event="E", properties={"a": [1] * 30})
+    blocked, omitted = verdict_of(await planned.body("m")), verdict_of(await planned.body("n"))
+    assert blocked is not None
+    assert (blocked.is_blocked, len(blocked.violations)) == (True, 1)
+    assert omitted is not None
+    assert omitted.omitted_on_violation == ["a"]
 
 
 # ---------------------------------------------------------------- destinations

@@ -9,8 +9,9 @@ import pytest
 
 from router.config import load
 from router.judge.forwarding import PER_MINUTE
+from router.judge.source_plans import MAX_VALUES
 from router.plans import ALLOW_ALL, check, read_plan
-from router.plans.check import MAX_NOTED
+from router.plans.check import MAX_ERRORS, MAX_NOTED
 from router.plans.loading import MAX_BYTES, MAX_RULES
 from router.plans.schema import ASSERTED
 from router.plans.violations import NAMES
@@ -61,6 +62,8 @@ def test_its_limits_are_those_of_the_code() -> None:
         f"Rules of a plan | {MAX_RULES:,}",
         f"Files of a plan together | {MAX_BYTES // 1_000_000} MB",
         f"Violations noted of one event | {MAX_NOTED}",
+        f"Violations looked for in the calls of one request | {MAX_ERRORS:,}",
+        f"Values of a call that is checked in full | {MAX_VALUES:,}",
         f"Violations forwarded of one source and type | {PER_MINUTE} a minute",
         f"Kinds of violations that are kept | {KEPT:,}",
         f"Different violations in one transaction | {KINDS_AT_ONCE:,}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.plans import ALLOW_ALL, Plan, Policy, Verdict, check, read_plan
+from router.plans import ALLOW_ALL, Effort, Plan, Policy, Verdict, check, read_plan
 
 OMIT = Policy(violations="omit", common_violations="omit", unplanned_properties="allow")
 
@@ -184,3 +184,11 @@ def test_the_violations_noted_of_one_call_are_bounded_and_all_of_them_are_omitte
     verdict = checked(plan, {f"p{n}": n for n in range(500)}, OMIT)
     assert len(verdict.violations) == 100
     assert len(verdict.taken) == 500
+
+
+def test_once_the_effort_of_a_request_is_spent_one_violation_is_noted_and_omit_blocks() -> None:
+    plan = plan_of(track({"properties": {"a": {"type": "string"}, "b": {"type": "string"}}}))
+    effort, call = Effort(2), {"type": "track", "event": "E", "properties": {"a": 1, "b": 1}, "context": {}}
+    verdicts = [check(plan, OMIT, "track", {**call, "properties": {"a": 1, "b": 1}}, "", effort) for _ in range(2)]
+    assert [(len(one.violations), len(one.taken), one.is_blocked) for one in verdicts] == [(2, 2, False), (1, 0, True)]
+    assert check(plan, OMIT, "track", {**call, "properties": {"a": "x"}}, "", effort).says_nothing
