@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from router.directory import EffectiveGroup, effective_group, facts, keys_of, linked_user, membership_as_of, owner
-from router.event import Call
+from router.directory import (
+    EffectiveGroup,
+    effective_group,
+    facts,
+    facts_with_consent,
+    keys_of,
+    linked_user,
+    membership_as_of,
+    owner,
+)
+from router.event import Call, with_verdict
+from router.plans import Verdict
 from router.plugin import Event
 from router.store import DirectorySnapshot, DirectoryUpdate, Membership
 
@@ -177,3 +187,15 @@ def test_an_anonymous_event_belongs_to_the_user_of_its_time_else_to_the_first_on
     key: str, pos: int, user: str | None
 ) -> None:
     assert owner(KNOWN, key, pos) == user
+
+
+def test_a_blocked_call_tells_nothing_but_what_its_user_agreed_to() -> None:
+    """A withdrawal holds, whatever the tracking plan says of the event that carries it."""
+    body = {"traits": {"email": "a@x.io"}, "context": {"consent": {"categoryPreferences": {"ads": False}}}}
+    stored = b"{}\n" + json.dumps({"type": "identify", "userId": "u", "anonymousId": "x", **body}).encode()
+    blocked = with_verdict(stored, Verdict("web", is_blocked=True))
+    call = Call("web", "identify", "m", "u:u", 0, blocked)
+    assert facts(call) is None
+    told = facts_with_consent(call)
+    assert told is not None
+    assert (told.user_traits, told.link, told.preferences) == (None, None, {"ads": False})

@@ -76,6 +76,7 @@ class DirectoryRows:
         """A user of whom no preferences are known takes over those of a key."""
         preference_rows.take_over(self._db, from_key, user_key)
 
+
 def teach(db: sqlite3.Connection, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:
     """Fold what calls say that were accepted before, in a transaction of its own."""
     db.execute("BEGIN IMMEDIATE")
