@@ -253,9 +253,15 @@ ONE_OF = {"/api/events": "?limit=1"}
 
 
 async def test_the_admin_api_answers_in_the_shapes_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The story that the examples tell: u1 has a group, u2 is held, u3 was dropped, one call could not be used."""
+    """The story that the examples tell: u1 has a group, u2 is held, u3 was dropped, one call could not be used, and the group call
+    lacks a trait that the tracking plan requires."""
     monkeypatch.delenv("CLIENTSUCCESS_API_KEY", raising=False)
-    async with Daemon(tmp_path, [CLIENTSUCCESS]) as daemon:
+    group = {"properties": {"traits": {"required": ["plan"]}}}
+    rules = [{"type": "TRACK", "key": "Hello", "jsonSchema": {}}, {"type": "GROUP", "key": None, "jsonSchema": group}]
+    (tmp_path / "plan.json").write_text(json.dumps(rules))
+    story = Daemon(tmp_path, [CLIENTSUCCESS])
+    story.source = {"plan": "plan.json"}
+    async with story as daemon:
         held = "/api/destinations/clientsuccess/held"
         await daemon.post("track", event="Hello", messageId="bad-1")
         for n in (1, 2, 3):
