@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from router.deliver.runner_port import DestinationRunner
+from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.privacy import SourcePrivacy
 from router.store import Store
@@ -73,6 +74,10 @@ class DaemonPort(Protocol):
 
     def privacy_of(self, source: str) -> SourcePrivacy | None:
         """What a source takes from its calls; None where it takes nothing."""
+        ...
+
+    def plan_of(self, source: str) -> SourcePlan | None:
+        """The tracking plan of a source; None: it has none."""
         ...
 
     def describe_sources(self) -> list[dict[str, Any]]:

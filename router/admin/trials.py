@@ -29,6 +29,7 @@ class Trials:
         if unknown := sorted(body.keys() - KEYS):
             raise web.HTTPBadRequest(text=f"unknown key {unknown[0]!r}; known are {', '.join(sorted(KEYS))}")
         source, destinations = self._source(body.get("source")), self._destinations(body.get("destination"))
+        plan = self._daemon.plan_of(source)
         found = await self._thread.run(
             _events(body.get("events")),
             source,
@@ -36,6 +37,7 @@ class Trials:
             _known(body),
             self._daemon.now_ms,
             self._daemon.privacy_of(source),
+            plan,
         )
         return reply({"source": source, "events": found})
 

@@ -26,7 +26,7 @@ FILTERED = {
     "event_name": "`event_names` in the destination's mapping drops events of this name",
     "filter_drop": "{filter} drops it",
     "filter_sample": "it is not in the share that {filter} lets through",
-    "plan": "the tracking plan of source {source} blocks it",
+    "plan": "the tracking plan of its source blocks it",
 }
 QUEUED = {
     "in_flight": "it waits for its turn or for the vendor's answer",

@@ -39,7 +39,7 @@ from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_
 from router.ingest.routes import make_app
 from router.ingest.write_key import Sources
 from router.input_warnings import InputWarnings
-from router.judge import Forwarder, Judge, SourcePlans, ViolationReport
+from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, read
@@ -241,6 +241,10 @@ class Daemon:
     def privacy_of(self, source: str) -> SourcePrivacy | None:
         """What a source takes from its calls; None where it takes nothing."""
         return self._sources.privacy.get(source)
+
+    def plan_of(self, source: str) -> SourcePlan | None:
+        """The tracking plan of a source; None: it has none."""
+        return self._plans.of(source)
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from router.errors import CommandRefused
+from router.judge import SourcePlan
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import HookWatch
 from router.privacy import SourcePrivacy
@@ -41,6 +42,7 @@ class TrialThread:
         known: Known,
         now_ms: int,
         privacy: SourcePrivacy | None = None,
+        plan: SourcePlan | None = None,
     ) -> Events:
         """See `try_events`. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
         if self.is_busy:
@@ -61,7 +63,7 @@ class TrialThread:
             result: Events | CommandRefused
             try:
                 fresh = [dataclasses.replace(with_new_instance(one), watch=HookWatch()) for one in destinations]
-                result = asyncio.run(try_events(events, source, fresh, known, now_ms, privacy))
+                result = asyncio.run(try_events(events, source, fresh, known, now_ms, privacy, plan))
             except BaseException as error:  # a plugin may raise anything; who asked reads it
                 words = f"a plugin failed in the trial: {type(error).__name__}: {error}"
                 for one in destinations:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from router.event import Call, Discard, show_user_key
+import msgspec
+
+from router.event import Call, Discard, show_user_key, with_verdict
+from router.judge import SourcePlan
 from router.plugin_host import Destination
 from router.privacy import SourcePrivacy
 from router.trial.calls import judge
@@ -20,6 +23,7 @@ async def try_events(
     known: Known,
     now_ms: int,
     privacy: SourcePrivacy | None = None,
+    plan: SourcePlan | None = None,
 ) -> list[dict[str, Any]]:
     """What would become of each event, in order.
 
@@ -29,15 +33,25 @@ async def try_events(
         known: what is known of their users from before; one event tells the next nothing.
         now_ms: when they would come in.
         privacy: what the source takes from its calls.
+        plan: the tracking plan of the source.
     """
     trials = {destination.name: DestinationTrial(destination, known) for destination in destinations}
-    return [await _tried(one, trials) for one in judge(events, source, now_ms, privacy)]
+    return [await _tried(one, trials, plan) for one in judge(events, source, now_ms, privacy)]
 
 
-async def _tried(judged: Call | Discard, trials: dict[str, DestinationTrial]) -> dict[str, Any]:
+async def _tried(
+    judged: Call | Discard, trials: dict[str, DestinationTrial], plan: SourcePlan | None
+) -> dict[str, Any]:
     if isinstance(judged, Discard):
         return {"discarded": {"code": judged.code, "detail": judged.message}, "destinations": {}}
+    told: dict[str, Any] = {}
+    if plan is not None:
+        verdict, _ = plan.judge(judged)
+        judged = msgspec.structs.replace(judged, body=with_verdict(judged.body, verdict))
+        if not verdict.says_nothing:
+            told["plan"] = {"blocked": verdict.is_blocked, **verdict.told()}
     return {
+        **told,
         "message_id": judged.message_id,
         "type": judged.type,
         "user": show_user_key(judged.user_key),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from router.cli import phrases
 from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
@@ -18,12 +19,13 @@ from router.clock import SystemClock
 
 if TYPE_CHECKING:
     from router import config as configuration
-    from router import plugin_host, privacy, trial
+    from router import judge, plugin_host, privacy, trial
     from router.config import Config
     from router.plugin_host import Destination
     from router.trial import Known
 else:
     configuration = lazy("router.config")
+    judge = lazy("router.judge")
     plugin_host = lazy("router.plugin_host")
     privacy = lazy("router.privacy")
     trial = lazy("router.trial")
@@ -81,12 +83,14 @@ def try_(
     now_ms = SystemClock().now_ms()
     name = _source(loaded, source)
     taken = privacy.privacy_of_sources(loaded).get(name)
-    found = asyncio.run(trial.try_events(events, name, chosen, known, now_ms, taken))
+    plans = judge.SourcePlans()
+    plans.replace(loaded)
+    found = asyncio.run(trial.try_events(events, name, chosen, known, now_ms, taken, plans.of(name)))
     if as_json:
         say_json({"source": name, "events": found})
         return
     for number, one in enumerate(found):
-        say(*([""] if number else []), *event_lines(one))
+        say(*([""] if number else []), *event_lines(one), *phrases.plan_lines(one.get("plan", {})))
         for place, told in one["destinations"].items():
             say("", *trial_lines(place, one["type"], told))
 

@@ -15,6 +15,7 @@ from router.config import SourcePrivacyConfig
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
+from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
 from router.privacy import SourcePrivacy
@@ -59,6 +60,9 @@ class FakeDaemon:
 
     def privacy_of(self, source: str) -> SourcePrivacy | None:
         return SourcePrivacy(SourcePrivacyConfig(drop=("properties.secret",)), None)
+
+    def plan_of(self, source: str) -> SourcePlan | None:
+        return None
 
     def describe_sources(self) -> list[dict[str, Any]]:
         return [{"name": "website"}]

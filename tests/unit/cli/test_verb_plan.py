@@ -67,6 +67,10 @@ def config(write_config: Callable[[str], Path]) -> Path:
         [[source]]
         name = "quality"
         write_key = "q"
+        [[destination]]
+        name = "out"
+        plugin = "file"
+        settings = {{ path = "out.jsonl" }}
     """)
     path.with_name("plan.json").write_text(json.dumps(PLAN))
     asyncio.run(fill(path))
@@ -188,3 +192,17 @@ def test_violations_are_listed_and_why_shows_those_of_one_event(run: Run) -> Non
     told = run("why", "m1")[1]
     assert "plan: Invalid Type: properties.n: Invalid type. Expected: integer, given: string" in told
     assert "plan: left out (a violation): n" in told
+
+
+def test_try_asks_the_plan_of_the_source(run: Run, config: Path) -> None:
+    file = config.with_name("event.json")
+    events = [{"type": "track", "userId": "u", "event": name, "properties": {"n": "x"}} for name in ("Other", "E")]
+    file.write_text(json.dumps(events))
+    blocked, omitted = json.loads(run("try", "--event", str(file), "--json")[1])["events"]
+    assert (blocked["plan"]["blocked"], blocked["destinations"]["out"]["reason"]) == (True, "plan")
+    assert omitted["plan"]["omitted_on_violation"] == ["n"]
+    assert omitted["destinations"]["out"]["outcome"] == "deliver"
+    out = run("try", "--event", str(file))[1]
+    assert "would be filtered: the tracking plan of its source blocks it" in out
+    assert "plan: left out (a violation): n" in out
+    assert "plan" not in json.loads(run("try", "--event", str(file), "--source", "quality", "--json")[1])["events"][0]
