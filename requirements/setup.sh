@@ -37,15 +37,35 @@ pip_install() {
     "$venv/bin/python" -m pip --disable-pip-version-check --quiet --no-input install "$@"
 }
 
+# Whether .venv fits requirements/$1.txt already.
+fits() {
+    [ -x "$venv/bin/python" ] && [ -f "$venv/stamp" ] || return 1
+    case "$(cat "$venv/stamp")" in
+        "$stamp test" | "$stamp $1") return 0 ;;
+    esac
+    return 1
+}
+
 # set_up run|test
 set_up() {
     venv=$root/.venv
     stamp=$(cd "$root" && printf '%s ' "$root" && cat requirements/run.txt requirements/test.txt pyproject.toml | cksum)
-    if [ -x "$venv/bin/python" ] && [ -f "$venv/stamp" ]; then
-        case "$(cat "$venv/stamp")" in
-            "$stamp test" | "$stamp $1") return ;;
-        esac
+    if fits "$1"; then
+        return
     fi
+    # Two of these at once would write into each other's .venv: the second one waits. Debian always has flock.
+    exec 9>"$root/.venv.lock"
+    if command -v flock >/dev/null && ! flock -n 9; then
+        say 'another ./run or ./test is setting up .venv; waiting for it'
+        flock 9
+    fi
+    if ! fits "$1"; then
+        install_all "$1"
+    fi
+    exec 9>&-
+}
+
+install_all() {
     say "setting up $venv from requirements/$1.txt; this happens once and takes about a minute"
     # .venv may be there from elsewhere: it will do when it has a Python that works, and pip
     if ! "$venv/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -1,0 +1,32 @@
+"""The pinned packages can be installed with every Python that the project promises."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+OLDEST = "3.11.0"
+
+
+def names(file: Path) -> list[str]:
+    return re.findall(r"^([A-Za-z0-9._-]+)==", file.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", ["run.txt", "test.txt"])
+def test_no_pinned_package_needs_a_newer_python_than_the_project(root: Path, file: str) -> None:
+    """Debian 12 has 3.11.2."""
+    found = names(root / "requirements" / file)
+    assert len(found) > 20
+    for name in found:
+        needs = distribution(name).metadata["Requires-Python"] or ""
+        assert SpecifierSet(needs).contains(OLDEST), f"{name} needs Python {needs}"
+
+
+def test_the_oldest_python_is_the_one_that_pyproject_names(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert SpecifierSet(project["requires-python"]).contains(OLDEST)
