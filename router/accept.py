@@ -11,15 +11,24 @@ from router.errors import StoreError, StoreFull
 from router.event import Call, Discard, show_user_key
 from router.judge import Judge
 from router.logger import Log, event_fields
-from router.store import EventLog
+from router.store import EventLog, Suppressions
+from router.suppressing import without_suppressed
 
 
 class Acceptor:
     """Between ingestion and the store."""
 
-    def __init__(self, event_log: EventLog, log: Log, judge: Judge | None = None, *, follow: bool = False) -> None:
+    def __init__(
+        self,
+        event_log: EventLog,
+        suppressions: Suppressions,
+        log: Log,
+        judge: Judge | None = None,
+        *,
+        follow: bool = False,
+    ) -> None:
         """`follow`: the preferences that calls carry are told to the directory."""
-        self._event_log, self._log, self._judge = event_log, log, judge
+        self._event_log, self._suppressions, self._log, self._judge = event_log, suppressions, log, judge
         self._facts = facts_with_consent if follow else facts
         self._full = False
 
@@ -31,6 +40,7 @@ class Acceptor:
 
         Raises: StoreError when nothing is taken now; `on_done` is not called then.
         """
+        calls, discards = without_suppressed(calls, discards, self._suppressions)
         judged = calls if self._judge is None else self._judge.judged(calls)
         report = self._judge.stored if self._judge is not None and judged is not calls else None
         stored = partial(self._stored, judged, discards, on_done, report)

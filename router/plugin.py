@@ -135,6 +135,13 @@ class Profile(msgspec.Struct, frozen=True):
     traits: Mapping[str, JSON]
 
 
+class Person(msgspec.Struct, frozen=True):
+    """Somebody whom the vendor is asked to delete."""
+
+    user_id: str | None  #: None: known by anonymousIds only
+    anonymous_ids: tuple[str, ...] = ()  #: of the same person
+
+
 class Context:
     """What a mapping hook knows in addition to the event. It has no clock, no randomness and no store."""
 
@@ -492,6 +499,12 @@ class Hooks:
     @hookspec(firstresult=True)
     def wake(self, key: str, at: datetime, context: Context) -> Item | Iterable[Item]:
         """The timer of a state key is due. `at` is the time it was set for, and is "now". There is no event."""
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def forget(self, person: Person) -> Item | Iterable[Item]:
+        """Items that ask the vendor to delete this person. Sync and pure; sent, retried and batched like any items. Raise Skip if
+        the vendor cannot have the person. A plugin without this hook can say in `forget_by_hand` what an operator has to do."""
         raise NotImplementedError
 
     @hookspec(firstresult=True)

@@ -57,5 +57,8 @@ class DestinationState(StrEnum):
     DISABLED = "disabled"
 
 
+FORGOTTEN = "forgotten"
+"""The reason of an event that is dead since its person was forgotten. No letter of it is kept."""
+
 FOREVER_MS = 1 << 62
 """Later than every instant, in milliseconds since 1970; also beyond every position of the log."""

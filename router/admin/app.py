@@ -13,6 +13,7 @@ from router.admin.index import index
 from router.admin.json_io import errors_as_json
 from router.admin.messages import Messages
 from router.admin.privacy import Privacy
+from router.admin.regulations import Regulations
 from router.admin.replays import Replays
 from router.admin.trials import Trials
 from router.admin.violations import Violations
@@ -29,6 +30,7 @@ def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log:
     app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
     destinations, replays, privacy = Destinations(daemon), Replays(daemon), Privacy(daemon)
+    regulations = Regulations(daemon)
     app.router.add_get("/", index)
     app.router.add_get("/healthz", health.health)
     app.router.add_get("/readyz", health.ready)
@@ -38,6 +40,12 @@ def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log:
     app.router.add_get("/api/messages/{message_id}", messages.message)
     app.router.add_get("/api/discards", messages.discards)
     app.router.add_get("/api/violations", Violations(daemon).violations)
+    app.router.add_get("/api/regulations", regulations.newest)
+    app.router.add_post("/api/regulations", regulations.create, expect_handler=expect_later)
+    app.router.add_get("/api/regulations/{id}", regulations.one)
+    app.router.add_get("/api/suppressions", regulations.suppressions)
+    app.router.add_get("/api/copies", regulations.copies)
+    app.router.add_delete("/api/copies", regulations.drop_copies)
     app.router.add_get("/api/sources", configuration.sources)
     app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)
     app.router.add_get("/api/privacy/scan", privacy.scan)

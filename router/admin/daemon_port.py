@@ -9,7 +9,7 @@ from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.privacy import SourcePrivacy
-from router.store import Store
+from router.store import Demand, Regulation, Store
 
 
 class Reloaded(NamedTuple):
@@ -78,6 +78,10 @@ class DaemonPort(Protocol):
 
     def plan_of(self, source: str) -> SourcePlan | None:
         """The tracking plan of a source; None: it has none."""
+        ...
+
+    async def regulate(self, demand: Demand) -> Regulation:
+        """Forget or suppress people; returns when nothing of them is sent any more. Raises CommandRefused `busy`, `store_full`."""
         ...
 
     def describe_sources(self) -> list[dict[str, Any]]:

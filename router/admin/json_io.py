@@ -58,10 +58,10 @@ def errors_as_json(log: Log) -> Middleware:
     return answer
 
 
-async def json_body(request: web.Request) -> dict[str, Any]:
-    """The body as a JSON object, {} where there is none. Raises HTTPBadRequest, or what `read_body` does."""
+async def json_body(request: web.Request, most: int = MAX_ADMIN_BYTES) -> dict[str, Any]:
+    """The body, of at most so many bytes, as a JSON object, {} where there is none. Raises HTTPBadRequest, or what `read_body` does."""
     try:
-        body = msgspec.json.decode(await read_body(request, MAX_ADMIN_BYTES) or b"{}")
+        body = msgspec.json.decode(await read_body(request, most) or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = None
     if not isinstance(body, dict):

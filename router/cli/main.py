@@ -27,6 +27,8 @@ from router.cli.verbs.destinations_show import NameOrVerb, destinations_show
 from router.cli.verbs.destinations_test import destinations_test
 from router.cli.verbs.discards import discards
 from router.cli.verbs.events import events
+from router.cli.verbs.forget import forget
+from router.cli.verbs.forgotten import forgotten
 from router.cli.verbs.held import held
 from router.cli.verbs.init import init
 from router.cli.verbs.ledger import ledger
@@ -43,6 +45,7 @@ from router.cli.verbs.send import send
 from router.cli.verbs.serve import serve
 from router.cli.verbs.sources import sources
 from router.cli.verbs.status import status
+from router.cli.verbs.suppress import suppress, unsuppress
 from router.cli.verbs.try_ import try_
 from router.cli.verbs.version import version
 from router.cli.verbs.violations import violations
@@ -73,6 +76,7 @@ VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Start": (serve, demo, init, check, send, try_),
     "See": (status, events, why, held, dead, discards, violations, ledger, sources),
     "Change": (release, replay, pause, resume, reload),
+    "People": (forget, suppress, unsuppress, forgotten),
     "More": (version, completion),
 }
 for heading, verbs in VERBS.items():

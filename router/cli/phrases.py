@@ -47,6 +47,7 @@ DEAD = {
     "hold_expired": "its group did not become known in time",
     "hold_full": "too much is held already",
     "dropped": "dropped by hand",
+    "forgotten": "its person was forgotten",
     "abandoned": "it was trimmed while this destination was removed",
     "invalid_id": "its id cannot be one at the vendor",
 }
@@ -232,11 +233,38 @@ def trouble(reason: str) -> str:
     return RETRYING.get(reason, reason)
 
 
+NOBODY = "(forgotten)"
+"""Stands for a person who was forgotten."""
+
+
 def user_of(event: Mapping[str, Any]) -> str:
     """The event's user as operators write it."""
+    if event.get("forgotten"):
+        return NOBODY
     if event.get("user_id"):
         return f"user:{event['user_id']}"
     return f"anonymous:{event['anonymous_id']}" if event.get("anonymous_id") else "its group"
+
+
+ERASED = {
+    "events": "stored events", "waiting": "events that waited", "dead": "dead letters", "directory": "rows of the directory",
+    "texts": "texts that named the person",
+}  # fmt: skip
+"""What a regulation counts, for people."""
+
+
+def regulation(told: Mapping[str, Any]) -> list[str]:
+    """A regulation, in lines."""
+    first = f"{told['id']}: {told['regulationType']}, {told['overallStatus']}"
+    erased = [f"    {n:,} {ERASED.get(name, name)}" for name, n in told["erased"].items()]
+    lines = [first, *(["erased:", *erased] if erased else [])]
+    if told["finishedAt"] and not erased and "DELETE" in told["regulationType"]:
+        lines.append("nothing found")
+    tools = [tool for stream in told["streamStatus"] for tool in stream["destinationStatus"]]
+    lines += [
+        f"{tool['name']}: {tool['status']}" + (f", {tool['errString']}" if tool["errString"] else "") for tool in tools
+    ]
+    return [*lines, *([told["note"]] if told["note"] else [])]
 
 
 def attempt(tried: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from router.clock import Clock, SystemClock
 from router.config import Config
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
+from router.daemon.forgetting import Forgetting
 from router.daemon.greeting import greeting
 from router.daemon.held_marks import HeldMarks
 from router.daemon.hook_alarm import HookAlarm
@@ -44,7 +45,7 @@ from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, read
 from router.privacy import SourcePrivacy, privacy_of_sources
-from router.store import Store
+from router.store import Demand, Regulation, Store
 from router.store.sqlite.store import open_store
 
 
@@ -106,8 +107,11 @@ class Daemon:
             self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
             stack.enter_context(loops.watched())
             self._supervisor.judge_by(self._plans)
+            self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
+            await self._forgetting.resume()
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
+            await stack.enter_async_context(self._forgetting.running())
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
             await stack.enter_async_context(self._disk.watched())
             ingest, admin = self._ingest(), self._admin()
@@ -142,7 +146,13 @@ class Daemon:
     def _ingest(self) -> IngestRunner:
         server = self._reload.config.server
         app = make_app(
-            Acceptor(self.store.log, self._log, self._judge(), follow=self._reload.config.consent.follow),
+            Acceptor(
+                self.store.log,
+                self.store.people.suppressions,
+                self._log,
+                self._judge(),
+                follow=self._reload.config.consent.follow,
+            ),
             self._sources,
             self._clock,
             trusted_proxies=server.trusted_proxies,
@@ -245,6 +255,10 @@ class Daemon:
     def plan_of(self, source: str) -> SourcePlan | None:
         """The tracking plan of a source; None: it has none."""
         return self._plans.of(source)
+
+    async def regulate(self, demand: Demand) -> Regulation:
+        """Forget or suppress people. Raises CommandRefused, StoreError."""
+        return await self._forgetting.demand(demand)
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""

@@ -26,7 +26,7 @@ from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import Slow
-from router.store import Store
+from router.store import Regulation, Store
 from router.store.from_thread import StoreFromThread
 
 CUT_S = 3.0
@@ -138,6 +138,19 @@ class Supervisor:
             if name not in await self._store.queries.left_over(list(self.runners)):
                 raise CommandRefused("unknown_destination", f"nothing is kept of a destination {name!r}")
             return await self._store.claims.forget(name)
+
+    async def forget_people(self, regulation: Regulation) -> None:
+        """Erase these people at every destination of which the store has a place, whether it runs or not. No destination is exchanged
+        meanwhile. Raises CommandRefused where a hook holds one; the others are done then."""
+        async with self.changing:
+            stored = await self._store.queries.destinations()
+            rest = [name for name in stored if name not in self.runners]
+            for name in rest:
+                await self._store.erasure.erase_at(name, regulation.id)
+            erasing = [runner.forget(regulation) for runner in self.runners.values()]
+            for result in await asyncio.gather(*erasing, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
 
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""

@@ -17,7 +17,7 @@ from router.deliver.send.rate_limit import RateLimit
 from router.errors import CommandRefused
 from router.logger import Log
 from router.plugin_host.lifetime import CLOSE_S
-from router.store import DeadLetterFilter, Status
+from router.store import DeadLetterFilter, Regulation, Status, Tool
 from router.store.from_thread import StoreFromThread
 
 T = TypeVar("T")
@@ -235,6 +235,14 @@ class ThreadRunner:
     async def describe_replay(self) -> dict[str, Any]:
         """See `Runner`."""
         return await self._ask(self._runner.describe_replay)
+
+    async def forget(self, regulation: Regulation) -> None:
+        """See `Runner`."""
+        await self._ask(partial(self._runner.forget, regulation))
+
+    async def ask_to_delete(self, regulation: Regulation) -> Tool:
+        """See `Runner`."""
+        return await self._ask(partial(self._runner.ask_to_delete, regulation))
 
     async def drop_letters(self, which: DeadLetterFilter, pos: int | None = None) -> int:
         """See `Runner`."""

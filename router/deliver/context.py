@@ -53,6 +53,8 @@ class DeliveryState:
     run_queue: RunQueue
     readiness: GroupReadiness
     breaker: CircuitBreaker
+    forgotten: dict[str, int] = field(default_factory=dict)
+    """User keys whose events in flight are dead, whatever the answer, up to a position."""
 
     @classmethod
     def open(cls, context: DeliveryContext, wake: Callable[[], None], commit: Callable[[], None]) -> DeliveryState:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.process.mapper import FORGET
 from router.event import show_user_key
 from router.logger import Log, event_fields
 from router.store import LogRow
@@ -33,8 +34,10 @@ class EventLines:
 
 
 def _fields(delivery: Delivery) -> bytes:
-    """The ids of an event as a piece of JSON; made once for all destinations that keep up."""
+    """The ids of an event as a piece of JSON; made once for all destinations that keep up. Of a deletion it is not told whose."""
     event, user_key = delivery.log_event, delivery.user_key
+    if event.type == FORGET:
+        return event_fields(event.message_id, event.source, "", event.type)
     if not isinstance(event, LogRow) or user_key != event.user_key:
         return event_fields(event.message_id, event.source, show_user_key(user_key), event.type)
     if event.fields is None:

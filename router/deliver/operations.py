@@ -12,7 +12,7 @@ from router.deliver.lanes.lane import Lane
 from router.deliver.worker import Worker
 from router.errors import CommandRefused as CommandRefused
 from router.event import show_user_key
-from router.store import DeadLetterFilter
+from router.store import DeadLetterFilter, Regulation
 from router.vocabulary import Queue
 
 DROP_SLICE = 200
@@ -54,6 +54,17 @@ async def drop(worker: Worker, key: str) -> int:
             worker.state.lanes.free(lane)
             worker.state.work.mark_dirty(lane)
         return dropped
+
+
+async def begin_to_forget(worker: Worker, regulation: Regulation) -> bool:
+    """Whatever is on its way for these people ends as forgotten, and the last requests are not shown any more. Returns whether the
+    worker has anything in memory that may be theirs."""
+    worker.state.forgotten.update(dict.fromkeys(regulation.keys, regulation.bound))
+    worker.core.responses.exchanges.clear()
+    lanes, near = worker.state.lanes, set(regulation.near)
+    if any(not lanes.is_free(key) for key in near):
+        return True
+    return any(delivery.log_event.user_key in near for delivery in worker.state.work.unsettled.values())
 
 
 def _held(lane: Lane) -> int:

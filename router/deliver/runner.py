@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from random import Random
@@ -18,6 +18,7 @@ import msgspec
 from router.clock import Clock, to_iso
 from router.deliver import operations
 from router.deliver.context import DeliveryContext
+from router.deliver.jobs import deletions
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.send.circuit_breaker import HOOK_HELD
 from router.deliver.send.http_client import Client, open_client
@@ -28,15 +29,18 @@ from router.errors import CommitFailed, StoreError, StoreFull
 from router.judge import SourcePlans
 from router.logger import Log, to_paste
 from router.metrics import Meter
+from router.plugin import Person
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
-from router.store import PART, Claim, DeadLetterFilter, Opening, Status, Store, Unit
+from router.store import PART, Claim, DeadLetterFilter, Opening, Regulation, Status, Store, Tool, Unit
 from router.vocabulary import FOREVER_MS, DestinationState
 
 LIFETIME_PAUSE_S = 60.0
 DROP_PAUSE_S = 0.01
 """Between two slices of dead letters, while the commit that drops the last one is on its way."""
+ASKED_AT_ONCE = 100
+"""Deletions that are parked between two steps of the worker."""
 STORED_S = 5.0
 """So long the answer to a command waits for its commit. On a full disk it is in force, and stored when there is room."""
 FAULT_PAUSE_S = 1.0
@@ -78,6 +82,8 @@ class Runner:
         self._broken = ""  #: why its plugin cannot begin
         self._claim: Claim | None = None  #: of the next worker
         self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
+        self._serving = asyncio.Lock()  #: held by the worker in charge, or by what must be done between two of them
+        self._waiting_to_serve = 0  #: works that wait for the worker in charge to end
         self._is_alone = False  #: its loop is its own
         self._plans = SourcePlans()
         rate = destination.config.delivery.rate
@@ -240,8 +246,12 @@ class Runner:
                 self._fault = "it failed twice in a row; the log has the reason (internal_error)"
 
     async def _serve(self, client: Client, lifetime: Lifetime) -> None:
+        async with self._serving:
+            await self._serve_alone(client, lifetime)
+
+    async def _serve_alone(self, client: Client, lifetime: Lifetime) -> None:
         claim = await self._claim_when_there_is_room(lifetime)
-        if claim is None:
+        if claim is None or self._waiting_to_serve:
             return
         context = DeliveryContext(
             self.destination,
@@ -407,6 +417,55 @@ class Runner:
             self._log.emit("letters_dropped", letters=dropped, reason="by_hand")
         return dropped
 
+    async def forget(self, regulation: Regulation) -> None:
+        """Erase these people here. A worker that has anything of theirs ends first, and what it has on its way is waited for; the next
+        one begins from what is left in the store."""
+        erasure, name = self._store.erasure, self.destination.name
+        if await self._has_of(regulation) or await erasure.touches(name, regulation):
+            await self._between_workers(partial(erasure.erase_at, name, regulation.id))
+        elif self._worker is not None:
+            self._worker.state.forgotten.clear()  # nothing of theirs is on its way
+
+    async def ask_to_delete(self, regulation: Regulation) -> Tool:
+        """Have the vendor delete these people: their deletions are stored when this returns. Raises CommandRefused."""
+        worker = await self.worker()
+        if (refused := deletions.unsupported(worker)) is not None:
+            return refused
+        people = [(keys[0], _person_of(keys)) for keys in regulation.people]
+        rows: list[int] = []
+        words = ""
+        for first in range(0, len(people), ASKED_AT_ONCE):
+            slice_ = people[first : first + ASKED_AT_ONCE]
+            asked, fault = await self._ask(worker, partial(deletions.ask, worker, regulation.id, slice_))
+            rows += asked
+            if fault:
+                words = f"its plugin could not make a deletion ({fault}): delete the person there by hand"
+        return Tool("RUNNING" if rows or not words else "FAILED", words, rows)
+
+    async def _has_of(self, regulation: Regulation) -> bool:
+        worker = self._worker
+        if worker is None or worker.has_ended:
+            return True
+        try:
+            found: bool = await self._ask(worker, lambda: operations.begin_to_forget(worker, regulation))
+        except operations.CommandRefused:  # another worker begins
+            return True
+        return found
+
+    async def _between_workers(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Carry this out while no worker is in charge."""
+        self._waiting_to_serve += 1
+        try:
+            if self._worker is not None:
+                self._worker.stop()
+            if not self._stopping:
+                self._opened.clear()  # commands wait for the next worker
+            async with self._serving:
+                self._claim = None  # its cursor may be read anew
+                await work()
+        finally:
+            self._waiting_to_serve -= 1
+
     async def describe_waiting(self) -> dict[str, dict[str, float]]:
         """What its held events wait for, in numbers."""
         return await self.waiting.describe()
@@ -455,6 +514,12 @@ class Runner:
             "isolation": "thread" if self._is_alone else "loop",
             "slow_hooks": d.watch.describe(),
         }
+
+
+def _person_of(keys: Sequence[str]) -> Person:
+    """A person as a plugin is told of one."""
+    users = [key[2:] for key in keys if key.startswith("u:")]
+    return Person(users[0] if users else None, tuple(key[2:] for key in keys if key.startswith("a:")))
 
 
 def state_of(status: Status) -> dict[str, Any]:

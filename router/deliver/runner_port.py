@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from router.deliver.runner import ReplayOrder
 from router.deliver.send.rate_limit import RateLimit
 from router.plugin_host import Destination
-from router.store import DeadLetterFilter, Status
+from router.store import DeadLetterFilter, Regulation, Status, Tool
 
 
 class DestinationRunner(Protocol):
@@ -57,5 +57,9 @@ class DestinationRunner(Protocol):
     async def stop_replay(self) -> None: ...
 
     async def describe_replay(self) -> dict[str, Any]: ...
+
+    async def forget(self, regulation: Regulation) -> None: ...
+
+    async def ask_to_delete(self, regulation: Regulation) -> Tool: ...
 
     async def drop_letters(self, which: DeadLetterFilter, pos: int | None = None) -> int: ...

@@ -18,6 +18,7 @@ from router.deliver.core import Core
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.send.batcher import STUCK
 from router.deliver.send.http_client import Client
+from router.deliver.settle.forgotten import settle_blank
 from router.errors import StoreFull
 from router.plugin_host.hook_watch import LEAST_READ
 from router.store import LogRow
@@ -254,10 +255,14 @@ class Worker:
     def _enter(self, row: LogRow, fresh: list[Delivery], settled_before: list[Delivery]) -> None:
         work, readiness = self.state.work, self.state.readiness
         work.read_pos, work.read_at = row.pos, row.received_at
+        is_blank = not row.user_key  # its person was forgotten
         if row.pos in work.settled_before:  # ahead of the cursor, by an earlier worker
             readiness.read_pos = row.pos
-            if self._is_gated and row.type == "group":
+            if self._is_gated and row.type == "group" and not is_blank:
                 settled_before.append(Delivery(row))
+            return
+        if is_blank:
+            settle_blank(self.state, self.core.releases, row)
             return
         readiness.read(row.pos, row.type)
         delivery = Delivery(row)

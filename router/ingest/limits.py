@@ -30,6 +30,11 @@ MAX_WEBHOOK_BYTES = 4 * 1024 * 1024
 MAX_ADMIN_BYTES = 64 * 1024
 """The body of an admin command."""
 
+MAX_PEOPLE = 5_000
+"""People in one regulation, as at Segment."""
+MAX_REGULATION_BYTES = 1024 * 1024
+"""The body of a regulation: so many ids of 200 bytes."""
+
 MAX_BATCH_ITEMS = 2_500
 MAX_STORED_BATCH_BYTES = 4 * 1024 * 1024
 """What one batch may take in the store, where its shared context is repeated with every call."""

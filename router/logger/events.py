@@ -63,6 +63,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning", "An event was refused or given up. It is kept as a dead letter (GET /api/destinations/NAME/dead)."
     ),
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
+    "forgotten": LogEvent(
+        "info",
+        "People were forgotten or suppressed. Fields: the id of the regulation, how many people, what was erased. Never whom.",
+    ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(
         "info", "A replay has queued its last event, or was stopped. Events that it queued may still be on their way."

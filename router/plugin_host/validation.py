@@ -17,7 +17,7 @@ from router.errors import PluginError
 from router.plugin import API_VERSION, Batch, Group, Hooks, Settings, UserId, hookspec
 
 MAPPING_HOOKS = ("identify", "group", "track", "page", "screen", "alias")
-_MAY_YIELD = (*MAPPING_HOOKS, "wake")
+_MAY_YIELD = (*MAPPING_HOOKS, "wake", "forget")
 _ASYNC_HOOKS = ("deliver", "check")
 #: hook -> its parameters in the contract's order
 HOOKS: Mapping[str, tuple[str, ...]] = {

@@ -5,6 +5,9 @@ commit_batch.py     everything that one destination commits at once
 ports.py            what the router asks of a store, by who asks
 folding.py          what a call changes in the directory
 log_cache.py        the newest part of the log, in memory
+regulation.py       a demand to forget people, and how far it is
+forgotten.py        what is left of an event whose person was forgotten
+suppressions.py     whose calls are not accepted
 outcome_blocks.py   outcomes, positions and the attempts that delivered, packed
 from_thread.py      the same for an event loop of another thread
 disk_space.py       what the disk has room for
@@ -14,22 +17,26 @@ sqlite/             the embedded store
 from __future__ import annotations
 
 from router.store.commit_batch import CommitBatch
+from router.store.forgotten import facts_of
 from router.store.ports import (
     Claim,
     Claims,
     DeadLetters,
     Directory,
+    Erasure,
     EventLog,
     Health,
     KeyedState,
     Lanes,
     OnStored,
+    People,
     PersonalData,
     Queries,
     Replays,
     Sizes,
     Store,
 )
+from router.store.regulation import Demand, Regulation, Step, Tool
 from router.store.rows import (
     EVERY,
     ORDER_KEY_STEP,
@@ -57,6 +64,7 @@ from router.store.rows import (
     Waits,
     Written,
 )
+from router.store.suppressions import Suppressions
 
 __all__ = [
     "EVERY",
@@ -70,9 +78,11 @@ __all__ = [
     "DeadLetterFilter",
     "DeadLetters",
     "DeadRow",
+    "Demand",
     "Directory",
     "DirectorySnapshot",
     "DirectoryUpdate",
+    "Erasure",
     "EventLog",
     "EventQuery",
     "GroupCallRow",
@@ -87,16 +97,22 @@ __all__ = [
     "Opening",
     "ParkedOutcome",
     "ParkedRow",
+    "People",
     "PersonalData",
     "Problem",
     "Queries",
+    "Regulation",
     "ReplayRow",
     "Replays",
     "Sizes",
     "Status",
+    "Step",
     "Store",
+    "Suppressions",
+    "Tool",
     "Tried",
     "Unit",
     "Waits",
     "Written",
+    "facts_of",
 ]

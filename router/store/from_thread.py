@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, EventLog, Health, PersonalData, Queries, Store
+from router.store.ports import Claim, Claims, Erasure, EventLog, Health, People, PersonalData, Queries, Store
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -117,6 +117,8 @@ class StoreFromThread:
         self.scans = cast(PersonalData, FromThread(store.scans, home))
         self.health: Health = store.health
         self.sizes = store.sizes
+        self.people = cast(People, FromThread(store.people, home))
+        self.erasure = cast(Erasure, FromThread(store.erasure, home))
 
     def leave_behind(self) -> None:
         """Called in the store's loop: the thread has not ended, and is waited for no more."""

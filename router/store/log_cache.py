@@ -54,6 +54,12 @@ class LogCache:
             for row in oldest:
                 row.opened = row.payload_json = row.fields = None
 
+    def clear(self) -> None:
+        """Keep nothing of what was accepted by now: the disk is read for it."""
+        self._groups.clear()
+        self._opened.clear()
+        self._events = self._bytes = self._opened_events = 0
+
     def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow] | None:
         """Events above a position, ascending, up to a count and about this many bytes; None: the disk knows more."""
         if not self._groups or self._groups[0][0] > after + 1:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from router.errors import StoreError
 from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
+from router.store.regulation import Demand, Regulation, Tool
 from router.store.rows import (
     CursorRow,
     DeadLetterFilter,
@@ -32,6 +33,7 @@ from router.store.rows import (
     Waits,
     Written,
 )
+from router.store.suppressions import Suppressions
 
 OnStored = Callable[[list[int] | StoreError], None]
 """Told of an append once it is durable: its positions; or why nothing of it was stored."""
@@ -375,6 +377,64 @@ class Sizes(Protocol):
         ...
 
 
+class People(Protocol):
+    """Demands to forget or to suppress people."""
+
+    @property
+    def suppressions(self) -> Suppressions:
+        """Whose calls are not accepted."""
+        ...
+
+    async def joined(self, user_keys: Sequence[str]) -> dict[str, list[str]]:
+        """The anonymous keys that the directory has joined to each of these."""
+        ...
+
+    async def begin(self, demand: Demand) -> Regulation:
+        """Record a demand. When this returns, the directory knows these people no more, nobody reads their events of before, and
+        who is suppressed is refused."""
+        ...
+
+    async def find(self, regulation_id: str) -> Regulation | None:
+        """The regulation of this id."""
+        ...
+
+    async def newest(self, limit: int) -> list[Regulation]:
+        """The newest regulations, newest first."""
+        ...
+
+    async def copies(self, *, remove: bool = False) -> list[str]:
+        """Files beside the store that hold a copy of it from before an upgrade. `remove`: delete them."""
+        ...
+
+
+class Erasure(Protocol):
+    """Carrying out regulations. Every step is stored with the progress of its regulation, and can be repeated."""
+
+    async def resume(self) -> list[Regulation]:
+        """Those that are not done, oldest first. Nobody reads the events of their people from here on."""
+        ...
+
+    async def touches(self, destination: str, regulation: Regulation) -> bool:
+        """Whether a destination has any row of these people."""
+        ...
+
+    async def erase_at(self, destination: str, regulation_id: str) -> None:
+        """Erase the rows of these people at a destination, in slices. None of its workers may have anything of them in memory."""
+        ...
+
+    async def erase_on(self, regulation_id: str) -> Regulation:
+        """Take the next step, or a slice of it. The first one, `Step.ROWS`, must be done at all destinations by then."""
+        ...
+
+    async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """(state, reason) of each of the deletions that a destination was asked for, by position."""
+        ...
+
+    async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
+        """How far a destination is with what it was asked to delete."""
+        ...
+
+
 class Store(Protocol):
     """One opened store."""
 
@@ -395,3 +455,9 @@ class Store(Protocol):
 
     @property
     def sizes(self) -> Sizes: ...
+
+    @property
+    def people(self) -> People: ...
+
+    @property
+    def erasure(self) -> Erasure: ...

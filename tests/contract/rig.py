@@ -246,7 +246,7 @@ class Rig:
         self.store, self.clock, self.log = store, clock, log
         self.random = Random(seed)
         self.vendor = Vendor()
-        self.acceptor = Acceptor(store.log, log)
+        self.acceptor = Acceptor(store.log, store.people.suppressions, log)
         self.runner: Runner
         self.over_http = False  #: plugins send with `request` and `verdict`
         self._task: asyncio.Task[None] | None = None

@@ -181,3 +181,17 @@ def test_a_replay_in_its_round_of_group_calls_goes_on_in_it() -> None:
         restart_group_rounds(db)
         [(job, pos)] = db.execute("SELECT job, pos FROM replay").fetchall()
         assert (b'"groups_pos":9' in job, b'"pos":3' in job, pos) == (True, True, 3)
+
+
+def test_a_store_of_schema_3_gets_the_tables_and_the_key_of_people(tmp_path: Path) -> None:
+    path = tmp_path / "router.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path, 0)
+        for statement in ("DROP TABLE regulation", "DROP TABLE suppressed", "PRAGMA user_version = 3"):
+            db.execute(statement)
+        db.execute("DELETE FROM meta WHERE key = 'people_key'")
+        migrate(db, path, 0)
+        assert db.execute("SELECT count(*) FROM regulation").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM suppressed").fetchone() == (0,)
+        assert db.execute("SELECT length(value) FROM meta WHERE key = 'people_key'").fetchone() == (32,)
+    assert (tmp_path / f"router.db.before-{SCHEMA}").exists()

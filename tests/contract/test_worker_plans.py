@@ -53,7 +53,7 @@ class Planned:
             now_ms, lambda line, **fields: self.told.append((line, fields)), lambda *labels: self.counted.append(labels)
         )
         forwarder = Forwarder(now_ms, lambda *labels: self.left_out.append(labels))
-        rig.acceptor = Acceptor(rig.store.log, rig.log, Judge(self.plans, forwarder, report))
+        rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, Judge(self.plans, forwarder, report))
 
     def plan(self, rules: dict[str, Any], policy: Policy = BLOCK, **forward: str) -> None:
         """From now on this is the plan, as after a reload."""

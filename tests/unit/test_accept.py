@@ -13,7 +13,7 @@ from router.accept import Acceptor
 from router.errors import StoreBusy, StoreError, StoreFull
 from router.event import Call, Discard
 from router.logger import make_log
-from router.store import DirectoryUpdate, OnStored
+from router.store import DirectoryUpdate, OnStored, Suppressions
 from tests.contract.rig import FakeClock
 
 CALLS = [Call("web", "track", m, "u:7", 0, b"{}\n{}") for m in ("m1", "m2")]
@@ -42,7 +42,8 @@ class FakeStore:
 
 def acceptor(store: Any, level: str = "info", decisions: str = "all") -> tuple[Acceptor, io.StringIO]:
     stream = io.StringIO()
-    return Acceptor(store, make_log(level, "json", decisions, clock=FakeClock(), stream=stream, environ={})), stream
+    log = make_log(level, "json", decisions, clock=FakeClock(), stream=stream, environ={})
+    return Acceptor(store, Suppressions(b"key", ()), log), stream
 
 
 def told(stream: io.StringIO) -> list[dict[str, Any]]:

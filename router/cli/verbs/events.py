@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from router.cli import phrases
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import program
 from router.cli.options import Common, Since, Source, User, asks, hint
@@ -98,7 +99,7 @@ def _show(items: Sequence[Mapping[str, Any]]) -> None:
                 instant(event["received_at"])[5:19],
                 event["type"],
                 _name(event),
-                event["user"],
+                event["user"] or phrases.NOBODY,
                 states(event["destinations"]),
             ]
             for event in items
@@ -152,7 +153,7 @@ def _follow(data: DataSource, which: Mapping[str, str], limit: int, common: Comm
 def _line(event: Mapping[str, Any]) -> str:
     """An event for --follow."""
     state = states(event["destinations"])
-    words = [instant(event["received_at"])[5:19], f"{event['type']:<8}", _name(event), event["user"]]
+    words = [instant(event["received_at"])[5:19], f"{event['type']:<8}", _name(event), event["user"] or phrases.NOBODY]
     shown = [printable(word) for word in words if word]
     return "  ".join([*shown, paint(printable(state), state.style), printable(event["message_id"])])
 

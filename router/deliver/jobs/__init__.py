@@ -2,6 +2,7 @@
 
 due_lanes.py       lanes whose time has come begin to drain
 timers.py          timers of keyed state
+deletions.py       asks the vendor to delete people
 expiry.py          held events and dead letters that are too old
 replay.py          sends again: dead letters, one event, a span of the log
 withdrawals.py     what waits of users who have withdrawn their consent

@@ -20,7 +20,7 @@ from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.parked_rows import ParkedRows, call_of
-from router.deliver.process.mapper import WAKE, mapped_by
+from router.deliver.process.mapper import NO_EVENT, mapped_by
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.directory import FOLDED, facts
 from router.event import is_blocked
@@ -208,7 +208,7 @@ class Replay:
         order_key, name = self._work.next_order_key(), mapped_by(self._destination)
         if isinstance(row, DeadRow):
             self._work.requeue_letter(row.pos, row.size)
-            is_judged = row.type != WAKE and self._context.plans.of(row.source) is not None
+            is_judged = row.type not in NO_EVENT and self._context.plans.of(row.source) is not None
             items = None if is_judged else row.items  # else what was mapped would go out whatever the plan says now
             pos, origin, linked, maker = row.pos, 0, row.linked, row.made_by
         elif is_first:
@@ -271,4 +271,4 @@ class Replay:
 
 def _has_nothing_to_send(row: LogRow | DeadRow) -> bool:
     """The letter of a timer whose hook failed: no event to map again, and no items. It stays a dead letter."""
-    return isinstance(row, DeadRow) and row.type == WAKE and row.items is None
+    return isinstance(row, DeadRow) and row.type in NO_EVENT and row.items is None

@@ -11,7 +11,7 @@ from router.deliver.commit.pending_view import PendingView
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
-from router.deliver.process.mapper import WAKE, mapped_by
+from router.deliver.process.mapper import NO_EVENT, mapped_by
 from router.deliver.settle.releases import Releases
 from router.event import Call
 from router.plugin import Item
@@ -104,7 +104,7 @@ class ParkedRows:
         delivery = Delivery.of_row(row, lane, is_parked=is_parked)
         fields = delivery.fields
         if row.items is not None:
-            if row.made_by == self._mapped_by or row.type == WAKE:
+            if row.made_by == self._mapped_by or row.type in NO_EVENT:
                 delivery.items = [Item.of_json(bytes(item.body), item.kind) for item in _items.decode(row.items)]
                 delivery.max_batch = 1 if row.attempts else None
             else:

@@ -15,7 +15,7 @@ from router.consent import Withheld
 from router.decide.decide import Settled, decide_unopened, wanted
 from router.decide.group_readiness import GroupReadiness
 from router.deliver.lanes.delivery import Announcement, Delivery
-from router.deliver.process.mapper import WAKE, Mapper
+from router.deliver.process.mapper import NO_EVENT, Mapper
 from router.deliver.process.prepare import Prepared, PreparedTurn, Preparer, told_by
 from router.input_warnings import InputWarnings
 from router.plugin import Event
@@ -53,7 +53,7 @@ class FilteringPreparer(Preparer):
         """The turn of an event that is kept back. What comes before that in the order of reasons is asked first: the event's own
         `integrations` come behind consent and before the filters."""
         destination, log_event = self._destination, delivery.log_event
-        if log_event.type == WAKE or decide_unopened(log_event.source, delivery.body, destination) is not None:
+        if log_event.type in NO_EVENT or decide_unopened(log_event.source, delivery.body, destination) is not None:
             return None
         event = self.open(delivery)
         stopped = delivery.stopped = delivery.stopped or self._withdrawn(delivery)

@@ -16,7 +16,7 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.process.plugin_state import PluginState, encode_state, encode_timer
 from router.deliver.process.shared_events import SharedEvents
 from router.directory import effective_group, keys_of, membership_as_of
-from router.plugin import Context, Event, Item, Pause, Profile, Reject, RetryLater, Skip
+from router.plugin import Context, Event, Item, Pause, Person, Profile, Reject, RetryLater, Skip
 from router.plugin_host import Destination
 from router.plugin_host.item_checks import fault_of_json
 from router.plugin_host.outcome_checks import MAX_DETAIL, checked
@@ -24,7 +24,9 @@ from router.plugin_host.shortening import both_ends
 from router.store import DirectorySnapshot, LogRow
 from router.vocabulary import FOREVER_MS
 
-WAKE = "wake"
+WAKE, FORGET = "wake", "forget"
+NO_EVENT = frozenset({WAKE, FORGET})
+"""Types of rows that are no event: a timer returned their items, or a deletion that the vendor is asked for."""
 MAX_TRACEBACK = 16_000
 """Characters of a traceback that are looked at for secrets: a plugin may raise with a whole answer in its words."""
 
@@ -41,6 +43,11 @@ class NotMapped(msgspec.Struct, frozen=True):
 
     outcome: Skip | Reject | RetryLater | Pause
     changes: StateChanges | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there was something to send, and it could not be made."""
+        return not isinstance(self.outcome, Skip)
 
 
 Mapping = Mapped | NotMapped
@@ -112,6 +119,10 @@ class Mapper:
             return NotMapped(self._not_kept(key, error), cleared)
         values = {key: value} if context._changed else {}
         return self._keep(mapping, StateChanges(key, values, {key: timer}))
+
+    def forget(self, person: Person) -> Mapping:
+        """Call the hook that makes a deletion."""
+        return self._call(FORGET, lambda: self._destination.hooks[FORGET](person))
 
     # ------------------------------------------------------------ the call
 

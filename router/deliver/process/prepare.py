@@ -22,7 +22,7 @@ from router.decide.decide import (
 from router.decide.group_readiness import GroupReadiness
 from router.deliver.lanes.delivery import Announcement, Delivery
 from router.deliver.lanes.lane import Lane
-from router.deliver.process.mapper import WAKE, Mapper, plugin_error
+from router.deliver.process.mapper import NO_EVENT, Mapper, plugin_error
 from router.directory import FOLDED, linked_user
 from router.event import Notes, normalize_event, options_for
 from router.input_warnings import InputWarnings
@@ -132,7 +132,7 @@ class Preparer:
             if log_event.type in FOLDED:
                 self.open(delivery)  # mapped before, so it is only sent; but what it tells may open gates
             return PreparedTurn(UNDECIDED)
-        if log_event.type == WAKE:  # an earlier version fed such letters to replays
+        if log_event.type in NO_EVENT:  # an earlier version fed such letters to replays
             return PreparedTurn(Reject("plugin_error", "the hook of this timer failed: there is nothing to send"))
         settled = decide_unopened(log_event.source, delivery.body, destination)
         if settled is not None and log_event.type not in FOLDED:

@@ -13,7 +13,7 @@ from router.deliver.settle.destination_verdict import Suspected
 from router.deliver.settle.releases import Releases
 from router.plugin import RetryLater
 from router.store import Tried
-from router.vocabulary import EventState, LaneState, Line, Queue
+from router.vocabulary import FORGOTTEN, EventState, LaneState, Line, Queue
 
 SUSPECT_ATTEMPTS = 3
 """Attempts of one event that meets a `Pause(sure=False)`, a 403 or 404 say, while others succeed."""
@@ -69,6 +69,16 @@ class EventOutcomes:
         self._group_call_failed(delivery, is_dead=True)
         self._work.bury(delivery, reason, detail)
         self._lines.line("event_dead", delivery, reason=reason)
+        self._release_past(delivery)
+        self._run_queue.add(lane)
+
+    def forget(self, delivery: Delivery) -> None:
+        """Its person was forgotten while it was on its way: it is dead, no letter is kept, and no line names it."""
+        lane = delivery.lane
+        assert lane is not None
+        lane.finish(delivery)
+        self._group_call_failed(delivery, is_dead=True)
+        self._work.settle(delivery, EventState.DEAD, FORGOTTEN)
         self._release_past(delivery)
         self._run_queue.add(lane)
 

@@ -28,6 +28,10 @@ class LastExchanges:
         else:
             self._failed = attempt
 
+    def clear(self) -> None:
+        """Keep neither."""
+        self._delivered = self._failed = None
+
     def describe(self) -> dict[str, Any]:
         """For the admin API: `{"delivered": {...}, "failed": {...}}`, null where there was none yet."""
         return {"delivered": _shown(self._delivered), "failed": _shown(self._failed)}

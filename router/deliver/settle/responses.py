@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.process.mapper import FORGET
 from router.deliver.send.batcher import BatchPart, RequestBatch
 from router.deliver.send.sender import DELIVERED, Attempt
 from router.deliver.settle.destination_verdict import Verdict, judge
@@ -37,7 +38,7 @@ class Responses:
     ) -> None:
         self._context, self._outcomes, self._status, self._lines = context, outcomes, status, lines
         self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
-        self._breaker, self._readiness = state.breaker, state.readiness
+        self._breaker, self._readiness, self._forgotten = state.breaker, state.readiness, state.forgotten
         self.is_everybody: Callable[[frozenset[str]], bool] = lambda users: False
         self.exchanges = LastExchanges()
 
@@ -74,7 +75,7 @@ class Responses:
         in_flight = self._lanes.in_flight
         for part in parts:
             delivery = part.delivery
-            if delivery.lane is None and part.items is delivery.items:
+            if delivery.lane is None and part.items is delivery.items and not self._is_forgotten(delivery):
                 del in_flight[delivery.log_event.user_key]
                 done.append(delivery)
             else:
@@ -98,10 +99,19 @@ class Responses:
             end = begin + len(part.items)
             if part.delivery.lane is None:
                 self._lanes.take(part.delivery.log_event.user_key)
-            if self._book_part(part, verdict.outcomes[begin:end], together, verdict, attempt):
+            if self._is_forgotten(part.delivery):
+                self._outcomes.forget(part.delivery)
+            elif self._book_part(part, verdict.outcomes[begin:end], together, verdict, attempt):
                 left.append(part.delivery)
             begin = end
         return left
+
+    def _is_forgotten(self, delivery: Delivery) -> bool:
+        """Whether its person was forgotten while it was on its way."""
+        if not self._forgotten or delivery.log_event.type == FORGET:  # the deletion itself goes out
+            return False
+        keys = (delivery.user_key, delivery.log_event.user_key)
+        return any(key in self._forgotten and delivery.as_of <= self._forgotten[key] for key in keys)
 
     def _book_part(
         self, part: BatchPart, outcomes: Sequence[Outcome], together: int, verdict: Verdict, attempt: Attempt

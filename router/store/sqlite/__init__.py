@@ -27,6 +27,15 @@ violation_rows.py       what does not fit the tracking plans: counted, and read 
 dedupe.py               which message ids were accepted
 retention.py            trims what is too old, a slice with each commit
 kept_events.py          events that rows refer to after they left the log
+people.py               demands to forget or to suppress people
+erasure.py              carries them out, a step a transaction
+forget_begin.py         the first transaction of a demand
+forget_rows.py          erases what a destination has of people
+forget_log.py           erases bodies in the log, and those that outlived it
+forget_texts.py         erases texts that name a person
+regulation_rows.py      the records of demands
+regulation_file.py      the same beside the store, as hashes
+scrub.py                free pages and the WAL hold nothing of what was erased
 bulk_insert.py          many rows in few statements
 
 Reading:
@@ -37,6 +46,7 @@ directory_reads.py      what is told of users and groups
 lane_reads.py           lanes and their rows
 keyed_state_reads.py    what plugins keep, and their timers
 dead_letter_reads.py    dead letters
+deletions.py            what became of the deletions a destination was asked for
 replay_reads.py         replays, and the events that they feed
 outcome_reads.py        what a settled event came to
 group_call_reads.py     group calls that do not count yet

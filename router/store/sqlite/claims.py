@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
+from router.store.forgotten import Forgotten
 from router.store.rows import (
     CursorRow,
     DeadLetterFilter,
@@ -212,6 +213,7 @@ class SqliteReplays:
 
     def __init__(self, destination: str, reader: Reader, writer: Writer) -> None:
         self._name, self._reader, self._writer = destination, reader, writer
+        self._forgotten = writer.forgotten
 
     async def newest(self) -> ReplayRow | None:
         """The newest replay."""
@@ -221,7 +223,8 @@ class SqliteReplays:
         self, after: int, last: int, types: Sequence[str], limit: int
     ) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
         """Retained events of a span that have no parked row."""
-        return await self._reader.run(replay_reads.settled, self._name, after, last, types, limit)
+        rows, dead, late, upto = await self._reader.run(replay_reads.settled, self._name, after, last, types, limit)
+        return self._forgotten.without(rows), dead, late, upto
 
     async def filtered(self, positions: Sequence[int]) -> frozenset[int]:
         """Those of these settled events that were filtered."""

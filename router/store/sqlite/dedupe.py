@@ -84,6 +84,11 @@ class Dedupe:
             db.execute("UPDATE head SET merged = ? WHERE part = ?", (merged, PART))
             self._merging = {}
 
+    def merge_all(self, db: sqlite3.Connection) -> None:
+        """Move everything into the index: the log is about to lose message ids, from which memory is rebuilt."""
+        while self._recent or self._order:
+            self.merge(db, everything=True)
+
 
 def _is_newer(db: sqlite3.Connection, pos: int, since_ms: int) -> bool:
     row = db.execute("SELECT received_at FROM log WHERE pos = ?", (pos,)).fetchone()

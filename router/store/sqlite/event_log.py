@@ -50,7 +50,8 @@ class SqliteEventLog:
     async def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow]:
         """Events above a position, ascending."""
         newest = self._writer.tail.read(after, limit, max_bytes)
-        return await self._reader.run(log_reads.log_rows, after, limit, max_bytes) if newest is None else newest
+        rows = await self._reader.run(log_reads.log_rows, after, limit, max_bytes) if newest is None else newest
+        return self._writer.forgotten.blanked(rows)
 
     async def span(self, since_ms: int, until_ms: int) -> tuple[int, int]:
         """The retained events accepted in this time: (behind this position, up to this one)."""

@@ -17,6 +17,7 @@ from router.errors import ClaimLost, CommitFailed, StoreBusy, StoreClosed, Store
 from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
 from router.store.disk_space import DiskSpace, Room
+from router.store.forgotten import Forgotten
 from router.store.log_cache import LogCache
 from router.store.ports import OnStored
 from router.store.rows import DirectoryUpdate, Written
@@ -38,6 +39,7 @@ class Writer:
     def __init__(self, db: Connection, clock: Clock, transaction: GroupTransaction, disk: DiskSpace) -> None:
         self.head = transaction.head  #: as committed
         self.tail = LogCache()
+        self.forgotten = Forgotten()  #: whose events nobody reads any more
         self.written = Written()
         self.watchers: list[Callable[[], None]] = []
         self.transaction = transaction

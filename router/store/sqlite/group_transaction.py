@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence, Sized
+from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.directory_writes import DirectoryRows
 from router.store.sqlite.pending import Append, Commit
 from router.store.sqlite.retention import Retention, Stored
+
+T = TypeVar("T")
 
 KEPT_DISCARDS = 10_000
 BATCH_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
@@ -50,7 +53,7 @@ class GroupTransaction:
     def __init__(self, dedupe: Dedupe, retention: Retention, check_files: Callable[[], None]) -> None:
         self.dedupe, self.retention, self._check_files = dedupe, retention, check_files
         self.head = Head(0, 0, 0)  #: as committed
-        self._codes = OutcomeCodes()
+        self.codes = OutcomeCodes()
         self._sources: set[str] = set()
         self._unheard = 0  #: groups since a checkpoint could speak
 
@@ -59,7 +62,7 @@ class GroupTransaction:
         sql = "SELECT pos, duplicates, discarded FROM head WHERE part = ?"
         self.head = Head(*db.execute(sql, (PART,)).fetchone())
         self.dedupe.load(db)
-        self._codes.reload(db)
+        self.codes.reload(db)
 
     def run(self, db: sqlite3.Connection, appends: list[Append], commits: list[Commit], now_ms: int) -> Result:
         """Store all of it, but for steps that are at fault themselves. Durable on return. Raises whatever SQLite raises where the
@@ -91,10 +94,22 @@ class GroupTransaction:
         self.head = head
         return positions, steps, head
 
+    def beside(self, db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        """One transaction for what is neither an append nor a step of a destination. Durable on return."""
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            result = work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            self._take_back(db)
+            raise
+        self._check_files()
+        return result
+
     def _take_back(self, db: sqlite3.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        self._codes.reload(db)
+        self.codes.reload(db)
         self.dedupe.load(db)
         self._sources.clear()
 
@@ -119,13 +134,13 @@ class GroupTransaction:
     def _step(self, db: sqlite3.Connection, commit: Commit) -> list[tuple[str, str]] | Exception:
         db.execute("SAVEPOINT step")
         try:
-            openings = apply_commit(db, commit.step, commit.fence, self._codes, self.dedupe.hash_of)
+            openings = apply_commit(db, commit.step, commit.fence, self.codes, self.dedupe.hash_of)
         except Exception as error:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, BATCH_FAULTS):
                 raise  # the store itself is at fault
             db.execute("ROLLBACK TO step")
             db.execute("RELEASE step")
-            self._codes.reload(db)
+            self.codes.reload(db)
             return error
         db.execute("RELEASE step")
         return openings

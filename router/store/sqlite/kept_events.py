@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 
 from router.store.commit_batch import CommitBatch
+from router.store.forgotten import NOBODY
 from router.store.rows import PART, DeadRow, ParkedRow
 
 Hash = Callable[[str, str], int]
@@ -113,7 +114,8 @@ def keep_trimmed(
         if size >= most_bytes:
             last = pos
             break
-    rows = [_kept(pos, hash_of, _logged(db, pos), body=None) for pos in sorted(told - referred) if pos <= last]
+    left = [(pos, _logged(db, pos)) for pos in sorted(told - referred) if pos <= last]
+    rows = [_kept(pos, hash_of, values, body=None) for pos, values in left if values[3] != NOBODY]
     db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     return last
 

@@ -6,7 +6,7 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
-NEW_TABLES = ("consent", "violation")
+NEW_TABLES = ("consent", "violation", "regulation", "suppressed")
 CREATED = re.compile(r"CREATE (TABLE|INDEX) (?:\w+ ON )?(\w+)")
 
 

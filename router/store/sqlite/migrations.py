@@ -12,6 +12,7 @@ from router.store.rows import PART
 from router.store.sqlite.migration_from_1 import from_1
 from router.store.sqlite.migration_from_2 import from_2
 from router.store.sqlite.migration_from_3 import from_3
+from router.store.sqlite.regulation_rows import add_key
 
 SCHEMA = 4
 
@@ -42,6 +43,7 @@ def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
             if version <= 2:
                 from_2(db)
             from_3(db, schema_statements())
+            add_key(db)
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:
@@ -55,6 +57,7 @@ def _create(db: sqlite3.Connection, now_ms: int) -> None:
         db.execute(statement)
     db.execute("INSERT INTO head VALUES (?, 0, 0, 0, ?, 0)", (PART, now_ms))
     db.execute("INSERT INTO meta VALUES ('hash_key', ?)", (os.urandom(16),))
+    add_key(db)
 
 
 def schema_statements() -> list[str]:

@@ -218,3 +218,15 @@ CREATE TABLE timer (
   PRIMARY KEY (part, destination, key)
 ) WITHOUT ROWID;
 CREATE INDEX timer_for_due ON timer (part, destination, due_at);
+
+-- ---- people: who was forgotten or is suppressed, as keyed hashes
+
+-- job: JSON of a Regulation. It has user keys while it is under way, and hashes at the end.
+CREATE TABLE regulation (part INTEGER NOT NULL, id TEXT NOT NULL, created_at INTEGER NOT NULL, job BLOB NOT NULL,
+  PRIMARY KEY (part, id)
+) WITHOUT ROWID;
+
+-- Calls of these user keys are not accepted. owner: the hash of the person to whom an anonymousId belongs, or its own.
+CREATE TABLE suppressed (part INTEGER NOT NULL, hash BLOB NOT NULL, owner BLOB NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (part, hash)
+) WITHOUT ROWID;

@@ -12,25 +12,37 @@ from router.clock import Clock
 from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
 from router.store.rows import PART
+from router.store.sqlite import regulation_rows
 from router.store.sqlite.claims import SqliteClaims
 from router.store.sqlite.connection import START_WAIT_S, Connection, open_reader, open_writer, wait_no_longer
 from router.store.sqlite.dedupe import Dedupe
+from router.store.sqlite.erasure import SqliteErasure
 from router.store.sqlite.event_log import SqliteEventLog
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
 from router.store.sqlite.locks import StoreFiles, is_busy
 from router.store.sqlite.migrations import migrate
+from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
 from router.store.sqlite.reader import Reader
 from router.store.sqlite.retention import Retention
 from router.store.sqlite.sizes import SqliteSizes
+from router.store.suppressions import Suppressions
 
 
 class SqliteStore:
     """Implements `ports.Store`. Made by `open_store`, which owns its connections and its writer task."""
 
-    def __init__(self, path: Path, disk: DiskSpace, writer: Writer, reader: Reader, questions: Connection) -> None:
+    def __init__(
+        self,
+        path: Path,
+        disk: DiskSpace,
+        writer: Writer,
+        connections: tuple[Reader, Connection],
+        suppressions: Suppressions,
+    ) -> None:
+        reader, questions = connections
         slow = Reader(questions, writer.clock)
         self.path, self.disk, self.writer = path, disk, writer
         self.log = SqliteEventLog(writer, reader)
@@ -38,6 +50,8 @@ class SqliteStore:
         self.health = StoreHealth(writer, disk)
         self.queries = self.scans = Queries(questions, writer.now_ms)
         self.sizes = SqliteSizes(disk, writer, slow)
+        self.people = SqlitePeople(path, writer, slow, suppressions)
+        self.erasure = SqliteErasure(path, writer, slow)
 
 
 @asynccontextmanager
@@ -64,7 +78,7 @@ async def open_store(
             db = await open_writer(path)
             stack.push_async_callback(db.close)
             await db.run(migrate, path, clock_from(0).now_ms())
-            mark, key = await db.run(_start)
+            mark, key, suppressions = await db.run(_start)
             clock = clock_from(mark)
             reader, questions = [await stack.enter_async_context(_reading(path)) for _ in range(2)]
             dedupe = Dedupe(key, int(dedupe_window_s * 1000))
@@ -81,7 +95,7 @@ async def open_store(
             raise StartError(str(error)) from None
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:
-            yield SqliteStore(path, disk, writer, Reader(reader, clock), questions), clock
+            yield SqliteStore(path, disk, writer, (Reader(reader, clock), questions), suppressions), clock
         finally:
             writer.close()
             await running
@@ -97,13 +111,14 @@ def _why(path: Path, error: Exception) -> str:
     return f"store {path}: {error}: is it a store of segment-router, on a writable disk?"
 
 
-def _start(db: sqlite3.Connection) -> tuple[int, bytes]:
-    """The clock's high-water mark, and the key of the hashes. Waits for who holds a lock on the file."""
+def _start(db: sqlite3.Connection) -> tuple[int, bytes, Suppressions]:
+    """The clock's high-water mark, the key of the hashes, and who is suppressed. Waits for who holds a lock on the file."""
     db.execute("BEGIN IMMEDIATE")
     db.execute("COMMIT")
     mark = db.execute("SELECT clock FROM head WHERE part = ?", (PART,)).fetchone()[0]
     key = db.execute("SELECT value FROM meta WHERE key = 'hash_key'").fetchone()[0]
-    return mark, key
+    secret = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()[0]
+    return mark, key, Suppressions(secret, regulation_rows.read_suppressed(db))
 
 
 @asynccontextmanager

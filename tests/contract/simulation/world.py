@@ -199,7 +199,7 @@ class World:
         try:
             if self.store is None:
                 raise StoreError
-            await accept(Acceptor(self.store.log, self.log), calls)
+            await accept(Acceptor(self.store.log, self.store.people.suppressions, self.log), calls)
         except BaseException as error:
             self.unanswered.append(calls)
             if not isinstance(error, StoreError):

@@ -19,6 +19,7 @@ from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
 from router.privacy import SourcePrivacy
+from router.store import Demand, Regulation
 from router.store.disk_space import Room
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
 from tests.contract.store_case import StoreCase
@@ -63,6 +64,14 @@ class FakeDaemon:
 
     def plan_of(self, source: str) -> SourcePlan | None:
         return None
+
+    async def regulate(self, demand: Demand) -> Regulation:
+        regulation = await self.store.people.begin(demand)
+        if regulation.is_under_way:
+            await self.runners["d"].forget(regulation)
+        while regulation.is_under_way:
+            regulation = await self.store.erasure.erase_on(regulation.id)
+        return regulation
 
     def describe_sources(self) -> list[dict[str, Any]]:
         return [{"name": "website"}]
@@ -570,3 +579,41 @@ async def test_a_trial_shows_why_a_call_would_be_discarded(api: Api) -> None:
 )
 async def test_a_trial_that_cannot_be_read_is_refused(api: Api, body: Any, status: int, words: str) -> None:
     assert words in (await api.post("/api/try", body, status))["error"]
+
+
+# ------------------------------------------------------------ people
+
+
+async def test_a_person_is_forgotten_by_segments_body_and_the_answer_names_nobody(api: Api) -> None:
+    await api.rig.call("identify", "i1", userId="u1", anonymousId="a1", traits={"name": "U"})
+    await hold(api, "m1", "m2")
+    body = {"regulationType": "DELETE_INTERNAL", "subjectType": "USER_ID", "subjectIds": ["u1"]}
+    assert await api.post("/api/regulations", {**body, "preview": True}) == {"data": {"joined": {"u1": ["a1"]}}}
+    made = (await api.post("/api/regulations", body))["data"]["regulateId"]
+    told = (await api.get(f"/api/regulations/{made}"))["data"]["regulation"]
+    assert (told["overallStatus"], told["subjects"]) == ("FINISHED", 1)
+    assert told["erased"] == {"directory": 2, "waiting": 2, "events": 3}
+    assert (await api.get("/api/regulations"))["data"]["regulations"] == [told]
+    assert (await api.get("/api/messages/m1"))["forgotten"]
+    events = (await api.get("/api/events"))["items"]
+    assert {(one["user"], one["message_id"]) for one in events} == {(None, "")}
+
+
+async def test_ids_of_one_person_are_given_as_they_come(api: Api) -> None:
+    body = {"regulationType": "SUPPRESS_ONLY", "subjectType": "USER_ID", "subjectIds": [7, " 7 "]}
+    await api.post("/api/regulations", body)
+    assert await api.get("/api/suppressions") == {"suppressed": 1}
+    await api.post("/api/regulations", {**body, "regulationType": "UNSUPPRESS", "subjectIds": ["7"]})
+    assert await api.get("/api/suppressions") == {"suppressed": 0}
+
+
+async def test_five_thousand_people_are_taken_at_once_and_no_more(api: Api) -> None:
+    ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(5_001)]
+    body = {"regulationType": "DELETE_INTERNAL", "subjectType": "USER_ID", "subjectIds": ids}
+    assert "1 to 5000 ids" in (await api.post("/api/regulations", body, 400))["error"]
+    made = (await api.post("/api/regulations", {**body, "subjectIds": ids[1:]}))["data"]["regulateId"]
+    assert (await api.get(f"/api/regulations/{made}"))["data"]["regulation"]["subjects"] == 5_000
+
+
+async def test_an_unknown_regulation_is_told(api: Api) -> None:
+    assert (await api.get("/api/regulations/reg_0", 404))["code"] == "unknown_regulation"

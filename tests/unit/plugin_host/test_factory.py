@@ -411,7 +411,7 @@ def test_a_hooks_parameters_are_those_of_the_contract() -> None:
     assert HOOKS["track"] == ("event", "context")
     assert HOOKS["verdict"] == ("items", "answer")
     assert HOOKS["lifetime"] == ("secret",)
-    assert len(HOOKS) == 13
+    assert len(HOOKS) == 14
 
 
 # ---- installed plugins

@@ -172,7 +172,7 @@ class Search:
             "source": source,
             "type": type_,
             "name": name,
-            "user": show_user_key(user_key),
+            "user": show_user_key(user_key) if user_key else None,
             "group_id": group_id,
             "received_at": to_iso(received_at),
             "destinations": {

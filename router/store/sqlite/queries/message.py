@@ -9,6 +9,7 @@ from typing import Any
 from router.clock import to_iso
 from router.event import Call, verdict_of
 from router.plans import Verdict
+from router.store.forgotten import NOBODY
 from router.store.rows import PART
 from router.store.sqlite.dedupe import keyed_hash
 from router.store.sqlite.queries.fates import fate_and_attempts
@@ -55,8 +56,8 @@ def stored_call(db: sqlite3.Connection, message_id: str, source: str | None) -> 
     for table in ("log", "kept"):
         row = db.execute(
             f"SELECT source, type, message_id, user_key, received_at, body FROM {table} WHERE part = ? AND pos = ?"
-            " AND body IS NOT NULL",
-            (PART, found[0]),
+            " AND body IS NOT NULL AND user_key <> ?",
+            (PART, found[0], NOBODY),
         ).fetchone()
         if row is not None:
             return Call(*row)
@@ -110,6 +111,7 @@ def _words(db: sqlite3.Connection, pos: int, hashed: int) -> dict[str, Any]:
         if row is not None and row[0] is not None:
             type_, key, received_at = row
             return {
+                **({"forgotten": True} if key == NOBODY else {}),
                 "type": type_,
                 "user_id": key[2:] if key.startswith("u:") else None,
                 "anonymous_id": key[2:] if key.startswith("a:") else None,

@@ -1,0 +1,50 @@
+"""`forgotten`: which regulations there were, and how far they are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from router.cli import phrases
+from router.cli.client import running_daemon
+from router.cli.options import Common, asks
+from router.cli.output import say, say_json, say_table, short_instant
+
+RegulationId = Annotated[str | None, typer.Argument(metavar="ID", help="One of them; all of the newest unless named.")]
+
+
+@asks
+def forgotten(common: Common, id: RegulationId = None) -> None:
+    """Show what was asked about people, and how far it is. Never whom.
+
+    Examples:
+        forgotten
+        forgotten reg_1f0a2b3c4d5e6f70
+    """
+    with running_daemon(common) as admin:
+        if id is not None:
+            answer = admin.get("api", "regulations", id)["data"]
+        else:
+            answer = {**admin.get("api", "regulations")["data"], **admin.get("api", "suppressions")}
+    if common.as_json:
+        say_json(answer)
+    elif id is not None:
+        for line in phrases.regulation(answer["regulation"]):
+            say(line)
+    else:
+        say(f"suppressed people: {answer['suppressed']}")
+        if answer["regulations"]:
+            say_table(
+                ["asked (UTC)", "id", "kind", "people", "status"],
+                [
+                    [
+                        short_instant(one["createdAt"]),
+                        one["id"],
+                        one["regulationType"],
+                        one["subjects"],
+                        one["overallStatus"],
+                    ]
+                    for one in answer["regulations"]
+                ],
+            )

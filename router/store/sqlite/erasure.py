@@ -1,0 +1,186 @@
+"""Erasing people, step by step. Each step is one transaction with its progress in it, so a crash between any two of them goes on with
+the next one."""
+
+from __future__ import annotations
+
+import sqlite3
+from asyncio import to_thread as in_thread
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from router.errors import StoreFull
+from router.store.regulation import Regulation, Step, Tool
+from router.store.sqlite import (
+    deletions,
+    forget_log,
+    forget_rows,
+    forget_texts,
+    regulation_file,
+    regulation_rows,
+    scrub,
+)
+from router.store.sqlite.group_commit import Writer
+from router.store.sqlite.reader import Reader
+
+T = TypeVar("T")
+
+TOO_LARGE = (
+    "free pages of the store may still hold erased text, and it is too large to be rewritten while events arrive:"
+    " stop the daemon and run `sqlite3 STORE VACUUM`"
+)
+NO_ROOM = (
+    "free pages of the store may still hold erased text: its disk has no room to rewrite it; see docs/forgetting.md"
+)
+
+
+class SqliteErasure:
+    """Implements `ports.Erasure`."""
+
+    def __init__(self, path: Path, writer: Writer, reader: Reader) -> None:
+        """`reader`: for what may take long."""
+        self._path, self._writer, self._reader, self._forgotten = path, writer, reader, writer.forgotten
+
+    async def resume(self) -> list[Regulation]:
+        """Those that are not done, oldest first. Their people are read by nobody from here on."""
+        under_way = await self._reader.run(regulation_rows.read_under_way)
+        for regulation in under_way:
+            self._forgotten.begin(regulation)
+        if under_way:
+            await self._writer.run_alone(scrub.overwrite_from_now_on)
+        return under_way
+
+    async def touches(self, destination: str, regulation: Regulation) -> bool:
+        """Whether the destination has any row of these people."""
+        return await self._reader.run(forget_rows.touches, destination, regulation)
+
+    async def erase_at(self, destination: str, regulation_id: str) -> None:
+        """Erase the rows of these people at a destination. To be called while none of its workers has anything of them."""
+        now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
+        found = await self._reader.run(_there, regulation_id)
+        states = await self._reader.run(forget_rows.state_keys, destination, found)
+
+        def slice_of(db: sqlite3.Connection) -> bool:
+            regulation = _there(db, regulation_id)
+            more = forget_rows.erase(db, destination, regulation, states, codes, now_ms)
+            regulation_rows.write(db, regulation)
+            return more
+
+        while await self._alone(slice_of):
+            pass
+
+    async def erase_on(self, regulation_id: str) -> Regulation:
+        """Take the next step, or the next slice of one. Returns how far it is. `Step.ROWS` must be done everywhere. Raises OSError
+        where the file beside the store cannot be written."""
+        regulation = await self._reader.run(_there, regulation_id)
+        match regulation.step:
+            case Step.ROWS:
+                await in_thread(regulation_file.note, self._path, [regulation])
+                return await self._go_on(regulation_id, lambda db, one: _turn_to(one, Step.LOG))
+            case Step.LOG:
+                return await self._erase_logged(regulation)
+            case Step.KEPT:
+                kept = await self._reader.run(forget_log.find_kept, regulation)
+                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept))
+            case Step.TEXTS:
+                found = await self._reader.run(forget_texts.find, regulation.keys)
+                return await self._go_on(regulation_id, lambda db, one: _erase_texts(db, one, found))
+            case Step.TOOLS:
+                return await self._go_on(regulation_id, lambda db, one: _end_tools(one))
+            case Step.CLEAN:
+                return await self._clean(regulation)
+        return regulation
+
+    async def _erase_logged(self, regulation: Regulation) -> Regulation:
+        found, upto = await self._reader.run(forget_log.find_logged, regulation)
+        dedupe = self._writer.transaction.dedupe
+
+        def work(db: sqlite3.Connection, one: Regulation) -> None:
+            if found:
+                one.count(events=forget_log.erase_logged(db, found, dedupe))
+            one.pos = upto
+            if upto >= one.bound:
+                _turn_to(one, Step.KEPT)
+
+        return await self._go_on(regulation.id, work)
+
+    async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """(state, reason) of each of the deletions that a destination was asked for, by position."""
+        return await self._reader.run(deletions.states, destination, positions)
+
+    async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
+        """How far a destination is with what it was asked to delete."""
+
+        def work(db: sqlite3.Connection, one: Regulation) -> None:
+            one.tools = {**one.tools, destination: tool}
+
+        return await self._go_on(regulation_id, work)
+
+    async def _clean(self, regulation: Regulation) -> Regulation:
+        """The memory of the log, the WAL, the free pages. It is done when no file holds a word of the person."""
+        self._writer.tail.clear()
+        if not await self._writer.run_alone(scrub.empty_wal):
+            return regulation
+        note = ""
+        try:
+            if not await self._writer.run_alone(scrub.rewrite):
+                note = TOO_LARGE
+        except StoreFull:
+            note = NO_ROOM
+        now_ms = self._writer.now_ms()
+
+        def finish(db: sqlite3.Connection, one: Regulation) -> None:
+            one.note = note
+            regulation_rows.finish(db, one, now_ms)
+
+        if not await self._writer.run_alone(scrub.empty_wal):
+            return regulation
+        done = await self._go_on(regulation.id, finish)
+        self._forgotten.end(regulation.id)
+        if not self._forgotten:
+            await self._writer.run_alone(scrub.overwrite_no_longer)
+        return done
+
+    async def _go_on(self, regulation_id: str, work: Callable[[sqlite3.Connection, Regulation], None]) -> Regulation:
+        """One transaction: some work, and the progress of its regulation."""
+
+        def step(db: sqlite3.Connection) -> Regulation:
+            regulation = _there(db, regulation_id)
+            work(db, regulation)
+            regulation_rows.write(db, regulation)
+            return regulation
+
+        return await self._alone(step)
+
+    async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._writer.run_alone(self._writer.transaction.beside, work)
+
+
+def _there(db: sqlite3.Connection, regulation_id: str) -> Regulation:
+    regulation = regulation_rows.read_one(db, regulation_id)
+    assert regulation is not None, "a regulation is never deleted"
+    return regulation
+
+
+def _turn_to(regulation: Regulation, step: Step) -> None:
+    regulation.step = step
+
+
+def _erase_kept(db: sqlite3.Connection, regulation: Regulation, positions: Sequence[int]) -> None:
+    if positions:
+        regulation.count(events=forget_log.erase_kept(db, positions))
+    else:
+        _turn_to(regulation, Step.TOOLS)
+
+
+def _erase_texts(db: sqlite3.Connection, regulation: Regulation, found: forget_texts.Found) -> None:
+    """Nothing is left to be found, so the record need not know any more who it was."""
+    regulation.count(texts=forget_texts.erase(db, found))
+    regulation.keys, regulation.near, regulation.people = [], [], []
+    _turn_to(regulation, Step.CLEAN)
+
+
+def _end_tools(regulation: Regulation) -> None:
+    """Once every destination has done what it was asked, or will not do it."""
+    if all(tool.status not in ("", "RUNNING") for tool in regulation.tools.values()):
+        _turn_to(regulation, Step.TEXTS)

@@ -1,0 +1,74 @@
+"""Erase the bodies of people in the log, and of what outlived it. `find_*` run in a reading connection's thread, a slice at a time:
+the log has no index of users (0.1 s for 220,000 events of 1 kB, measured). The others run in the writing thread.
+
+What is left of an event is when it came, from which source, of which type, and what became of it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from router.store.forgotten import NOBODY, left_of
+from router.store.regulation import Regulation
+from router.store.rows import PART
+from router.store.sqlite.dedupe import Dedupe
+from router.store.sqlite.event_columns import key_list
+
+LOOKED_THROUGH = 20_000
+"""Positions of the log that one reading looks through."""
+SLICE = 500
+"""Events that one transaction erases."""
+
+
+def find_logged(db: sqlite3.Connection, regulation: Regulation) -> tuple[list[int], int]:
+    """The next events of these people in the log, and how far it was looked through."""
+    first = db.execute("SELECT coalesce(min(pos), 1) FROM log").fetchone()[0]
+    after = max(regulation.pos, first - 1)
+    upto = min(regulation.bound, after + LOOKED_THROUGH)
+    found = [
+        pos
+        for (pos,) in db.execute(
+            "SELECT pos FROM log WHERE pos > ? AND pos <= ? AND user_key IN (SELECT value FROM json_each(?)) ORDER BY pos LIMIT ?",
+            (after, upto, key_list(regulation.keys), SLICE),
+        )
+    ]
+    return found, found[-1] if len(found) == SLICE else max(upto, min(after, regulation.bound))
+
+
+def find_kept(db: sqlite3.Connection, regulation: Regulation) -> list[int]:
+    """Events of these people that outlived the log."""
+    rows = db.execute(
+        "SELECT pos FROM kept WHERE pos <= ? AND user_key IN (SELECT value FROM json_each(?)) LIMIT ?",
+        (regulation.bound, key_list(regulation.keys), SLICE),
+    )
+    return [pos for (pos,) in rows]
+
+
+def erase_logged(db: sqlite3.Connection, positions: Sequence[int], dedupe: Dedupe) -> int:
+    """Erase these events. Returns how many there were. Their message ids are in the index before they go, as hashes: `why` finds
+    them by those, and a client that sends one again is answered as before."""
+    dedupe.merge_all(db)
+    erased = 0
+    for pos in positions:
+        row = db.execute("SELECT source, type, message_id, received_at, body FROM log WHERE pos = ?", (pos,)).fetchone()
+        if row is not None:
+            values = (NOBODY, NOBODY, left_of(*row), pos)
+            db.execute("UPDATE log SET user_key = ?, message_id = ?, body = ? WHERE pos = ?", values)
+            erased += 1
+    _erase_attempts(db, positions)
+    return erased
+
+
+def erase_kept(db: sqlite3.Connection, positions: Sequence[int]) -> int:
+    """Erase these events. Returns how many there were."""
+    sql = "UPDATE kept SET user_key = ?, message_id = ?, body = NULL WHERE pos = ?"
+    erased = db.executemany(sql, [(NOBODY, NOBODY, pos) for pos in positions]).rowcount
+    _erase_attempts(db, positions)
+    return erased
+
+
+def _erase_attempts(db: sqlite3.Connection, positions: Sequence[int]) -> None:
+    names = [name for (name,) in db.execute("SELECT destination FROM cursor WHERE part = ?", (PART,))]
+    rows = [(PART, name, pos) for name in names for pos in positions]
+    db.executemany("DELETE FROM attempt WHERE part = ? AND destination = ? AND pos = ?", rows)

@@ -1,0 +1,85 @@
+"""Demands to forget or to suppress people: taken, recorded, and looked up. What erases is in `erasure.py`."""
+
+from __future__ import annotations
+
+import glob
+import sqlite3
+from asyncio import to_thread as in_thread
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from router.store.regulation import Demand, Regulation
+from router.store.sqlite import forget_begin, regulation_file, regulation_rows, scrub
+from router.store.sqlite.group_commit import Writer
+from router.store.sqlite.reader import Reader
+from router.store.suppressions import Suppressions
+
+T = TypeVar("T")
+
+
+class SqlitePeople:
+    """Implements `ports.People`."""
+
+    def __init__(self, path: Path, writer: Writer, reader: Reader, suppressions: Suppressions) -> None:
+        """`reader`: for what may take long."""
+        self.suppressions = suppressions
+        self._path, self._writer, self._reader, self._forgotten = path, writer, reader, writer.forgotten
+
+    async def joined(self, user_keys: Sequence[str]) -> dict[str, list[str]]:
+        """The anonymous keys that the directory has joined to each of these."""
+        return await self._reader.run(forget_begin.joined, user_keys)
+
+    async def begin(self, demand: Demand) -> Regulation:
+        """Record a demand. What was accepted before is readable by nobody when this returns; who is suppressed is refused from now on."""
+        suppressions, writer = self.suppressions, self._writer
+        early = self._suppress_early(demand)
+        try:
+            await writer.append((), (), ())  # what was accepted before that is stored, and erased
+            await writer.run_alone(scrub.overwrite_from_now_on)
+            now_ms = writer.now_ms()
+            regulation, suppressed = await self._alone(
+                lambda db: forget_begin.begin(db, demand, suppressions, writer.transaction.head.pos, now_ms)
+            )
+        except BaseException:
+            suppressions.remove(early)
+            raise
+        suppressions.add(suppressed)
+        if demand.unsuppresses:
+            suppressions.remove(suppressions.hash_of(key) for key in demand.subjects)
+        if regulation.is_under_way:
+            self._forgotten.begin(regulation)
+        else:
+            await in_thread(regulation_file.note, self._path, [regulation])
+        return regulation
+
+    def _suppress_early(self, demand: Demand) -> list[bytes]:
+        """Calls that are on their way to the disk when the demand is recorded would be newer than it. Returns whom that adds."""
+        if not demand.suppresses:
+            return []
+        hashes = [self.suppressions.hash_of(key) for key in (*demand.subjects, *demand.also)]
+        new = [one for one in hashes if not self.suppressions.has(one)]
+        self.suppressions.add((one, one) for one in new)
+        return new
+
+    async def find(self, regulation_id: str) -> Regulation | None:
+        """The regulation of this id."""
+        return await self._reader.run(regulation_rows.read_one, regulation_id)
+
+    async def newest(self, limit: int) -> list[Regulation]:
+        """The newest regulations, newest first."""
+        return await self._reader.run(regulation_rows.read_newest, limit)
+
+    async def copies(self, *, remove: bool = False) -> list[str]:
+        """Files beside the store that hold a copy of it from before an upgrade. `remove`: delete them."""
+        return await in_thread(_copies, self._path, remove)
+
+    async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._writer.run_alone(self._writer.transaction.beside, work)
+
+
+def _copies(store: Path, remove: bool) -> list[str]:
+    found = sorted(store.parent.glob(f"{glob.escape(store.name)}.before-*"))
+    for path in found if remove else ():
+        path.unlink(missing_ok=True)
+    return [str(path) for path in found]
