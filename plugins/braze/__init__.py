@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from plugins.braze import mapping
 from plugins.braze.forms import MAX_TEXT, cut, text
-from plugins.braze.kinds import IDENTIFY, MAX_MERGES, MERGE, PATHS, TRACK
+from plugins.braze.kinds import DELETE, IDENTIFY, MAX_MERGES, MERGE, PATHS, TRACK
 from plugins.braze.settings import BrazeSettings
 from plugins.braze.verdict import not_braze, read_answer
 from router.plugin import (
@@ -24,6 +24,7 @@ from router.plugin import (
     Event,
     Item,
     Outcome,
+    Person,
     Reject,
     Request,
     Sender,
@@ -56,6 +57,7 @@ class Braze:
             TRACK: Batch(max_items=settings.max_objects, max_bytes=4_000_000),
             IDENTIFY: Batch(max_items=MAX_MERGES),
             MERGE: Batch(max_items=MAX_MERGES),
+            DELETE: Batch(max_items=MAX_MERGES),
         }
 
     @hookimpl
@@ -129,6 +131,16 @@ class Braze:
             "identifier_to_keep": {"external_id": event.user_id},
         }
         return [Item({"merge_updates": [merge]}, MERGE)] if event.previous_id != event.user_id else []
+
+    @hookimpl
+    def forget(self, person: Person) -> list[Item]:
+        """The profile of the user, and the alias-only profiles of their anonymousIds, if those are sent."""
+        label = self.settings.anonymous_alias_label
+        items = [Item({"external_ids": [person.user_id]}, DELETE)] if person.user_id else []
+        if label:
+            aliases = [mapping.alias(anonymous, label) for anonymous in person.anonymous_ids]
+            items += [Item({"user_aliases": [alias]}, DELETE) for alias in aliases]
+        return items
 
     def _user(self, event: Event) -> dict[str, JSON]:
         user = mapping.identifier(event, self.settings.anonymous_alias_label)

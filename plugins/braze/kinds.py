@@ -11,7 +11,10 @@ IDENTIFY = "identify"
 MERGE = "merge"
 """Users to merge into others."""
 
-PATHS = {TRACK: "/users/track", IDENTIFY: "/users/identify", MERGE: "/users/merge"}
+DELETE = "delete"
+"""Profiles to delete."""
+
+PATHS = {TRACK: "/users/track", IDENTIFY: "/users/identify", MERGE: "/users/merge", DELETE: "/users/delete"}
 
 MAX_MERGES = 50
-"""Of /users/identify and /users/merge in one request. Source: https://www.braze.com/docs/api/endpoints/user_data/"""
+"""Of /users/identify, /users/merge and /users/delete in one request. Source: https://www.braze.com/docs/api/endpoints/user_data/"""

@@ -42,6 +42,7 @@ class ClientSuccess:
     """Maps track and page to usage events; remembers identify and group."""
 
     display_names = ("ClientSuccess",)
+    forget_by_hand = "its usage API has no such call: delete the contact there, and ask its support for the usage data"
     settings_model = ClientSuccessSettings
     kinds: Mapping[str, Batch] = {"": Batch(concurrency=MAX_IN_FLIGHT)}
     requires: Mapping[str, tuple[UserId | Group, ...]] = {

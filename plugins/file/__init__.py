@@ -25,6 +25,7 @@ from router.plugin import (
     Field,
     Item,
     Outcome,
+    Person,
     Reject,
     Sender,
     Settings,
@@ -101,6 +102,13 @@ class File:
     def alias(self, event: Event, context: Context) -> Item:
         """The call as one line."""
         return Item(event.payload)
+
+    @hookimpl
+    def forget(self, person: Person) -> list[Item]:
+        """A line of the type `delete` for each id. What the file holds already stays: whoever reads it has to act on this line."""
+        calls = [{"type": "delete", "userId": person.user_id}] if person.user_id else []
+        calls += [{"type": "delete", "anonymousId": anonymous} for anonymous in person.anonymous_ids]
+        return [Item(call) for call in calls]
 
     @hookimpl
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome:

@@ -55,6 +55,9 @@ class Freshsuccess:
     """Maps to event lines and records. An item's body is one line, or one record."""
 
     display_names = ("Freshsuccess", "Natero")
+    forget_by_hand = (
+        "its API deactivates contacts and deletes none: delete the contact there, and ask its support for the events"
+    )
     settings_model = FreshsuccessSettings
     kinds: Mapping[str, Batch] = {
         EVENTS: Batch(max_items=500, max_bytes=524_288 - BETWEEN),

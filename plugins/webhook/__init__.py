@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from plugins.webhook.settings import SIGNATURE, WebhookSettings
 from plugins.webhook.verdict import read_answer
-from router.plugin import Answer, Batch, Event, Item, Outcome, Request, hookimpl
+from router.plugin import Answer, Batch, Event, Item, Outcome, Person, Request, hookimpl
 
 __all__ = ["Webhook", "WebhookSettings"]
 
@@ -59,6 +59,13 @@ class Webhook:
     def alias(self, event: Event) -> Item:
         """The whole call."""
         return Item(event.payload)
+
+    @hookimpl
+    def forget(self, person: Person) -> list[Item]:
+        """A call of the type `delete` for each id."""
+        calls = [{"type": "delete", "userId": person.user_id}] if person.user_id else []
+        calls += [{"type": "delete", "anonymousId": anonymous} for anonymous in person.anonymous_ids]
+        return [Item(call) for call in calls]
 
     @hookimpl
     def request(self, items: list[Item]) -> Request:

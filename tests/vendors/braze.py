@@ -25,6 +25,9 @@ ARRAYS = ("attributes", "events", "purchases")
 MERGES = {"/users/identify": ("aliases_to_identify", 201), "/users/merge": ("merge_updates", 202)}
 """Endpoint: its array, and the status of its answer."""
 
+DELETE, DELETED = "/users/delete", ("external_ids", "user_aliases")
+"""The endpoint that deletes profiles, and its arrays."""
+
 IDENTIFIERS = ("external_id", "braze_id", "user_alias", "email", "phone")
 NO_IDENTIFIER = "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required"
 NOTHING_VALID = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
@@ -90,7 +93,7 @@ class BrazeVendor(StrictVendor):
 
     def judge(self, seen: Seen, settings: Settings) -> Judged:
         """Path, key and size, then object by object."""
-        if seen.url not in ("/users/track", *MERGES) or seen.method != "POST":
+        if seen.url not in ("/users/track", DELETE, *MERGES) or seen.method != "POST":
             raise refused(404, "not found")
         if seen.headers.get("authorization") != f"Bearer {settings['api_key']}":
             raise refused(401, "Invalid API Key")
@@ -98,6 +101,8 @@ class BrazeVendor(StrictVendor):
             raise refused(400, "the body is not said to be JSON")
         if seen.url in MERGES:
             return merged(seen)
+        if seen.url == DELETE:
+            return deleted(seen)
         objects = objects_of(seen, ARRAYS)
         if sum(map(len, objects.values())) > MAX_OBJECTS:
             raise refused(400, "Max Input Length Exceeded")
@@ -135,6 +140,17 @@ def merged(seen: Seen) -> Judged:
         if status == 201 and not is_identifier("user_alias", found.get("user_alias")):
             raise refused(400, f"{array}: no user_alias")
     return Judged(Reply(status, json={"message": "success"}))
+
+
+def deleted(seen: Seen) -> Judged:
+    """The answer of the endpoint that deletes profiles."""
+    found = objects_of(seen, DELETED)
+    ids, aliases = found["external_ids"], found["user_aliases"]
+    if not 0 < len(ids) + len(aliases) <= MAX_MERGES:
+        raise refused(400, f"1 to {MAX_MERGES} profiles are taken")
+    if not all(map(is_text, ids)) or not all(is_identifier("user_alias", alias) for alias in aliases):
+        raise refused(400, "no external_id or user_alias")
+    return Judged(Reply(200, json={"deleted": len(ids) + len(aliases), "message": "success"}))
 
 
 def objects_of(seen: Seen, arrays: tuple[str, ...]) -> dict[str, list[Any]]:

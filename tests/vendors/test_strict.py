@@ -274,10 +274,14 @@ def test_braze_wants_json() -> None:
         ),
         ("/users/merge", {"merge_updates": [{"identifier_to_keep": {"external_id": "b"}}]}, 400),
         ("/users/merge", {"merge_updates": [{}] * 51}, 400),
-        ("/users/delete", {}, 404),
+        ("/users/delete", {"external_ids": ["a"], "user_aliases": [{"alias_name": "b", "alias_label": "l"}]}, 200),
+        ("/users/delete", {}, 400),
+        ("/users/delete", {"external_ids": [7]}, 400),
+        ("/users/delete", {"external_ids": ["a"] * 51}, 400),
+        ("/users/remove", {}, 404),
     ],
 )
-def test_braze_makes_one_user_of_two(url: str, body: Any, status: int) -> None:
+def test_braze_makes_one_user_of_two_and_deletes_users(url: str, body: Any, status: int) -> None:
     headers = {**JSON, "authorization": "Bearer KEY"}
     seen = Seen("POST", "base_url", url, headers, json.dumps(body).encode(), 0)
     assert judged(BrazeVendor(), {"api_key": "KEY"}, seen)[0] == status
