@@ -273,13 +273,16 @@ async def test_the_admin_api_answers_in_the_shapes_shown(tmp_path: Path, monkeyp
         status, _ = await daemon.admin("POST", held.replace("held", "release"), {"user": "u3", "drop": True})
         assert status == 200
         await daemon.becomes("hello-3", "clientsuccess", "dead")
-        asked = set()
+        asked, regulation = set(), ""
         for heading, shown in _by_heading().items():
             method, path = heading.split()
-            path = path.replace("{name}", "clientsuccess").replace("{message_id}", "hello-1")
+            path = (
+                path.replace("{name}", "clientsuccess").replace("{message_id}", "hello-1").replace("{id}", regulation)
+            )
             path += ONE_OF.get(path, "")
             answer = await daemon.admin(method, path, *(shown[:1] if method == "POST" else []))
             assert answer[0] == 200, (heading, answer)
+            regulation = answer[1].get("data", {}).get("regulateId", regulation)
             assert shape(answer[1]) == shape(shown[-1]), heading
             asked.add(heading)
         assert len(asked) > 10

@@ -26,6 +26,8 @@ KIB = 1024
         ("The body of a batch", f"{limits.MAX_BATCH_BYTES // KIB} KiB, inflated"),
         ("The body of a webhook", f"{limits.MAX_WEBHOOK_BYTES // KIB // KIB} MiB, inflated"),
         ("The body of an admin command", f"{limits.MAX_ADMIN_BYTES // KIB} KiB"),
+        ("The body of a regulation", f"{limits.MAX_REGULATION_BYTES // KIB // KIB} MiB"),
+        ("People in a regulation", f"{limits.MAX_PEOPLE:,}"),
         ("Calls in a batch", f"{limits.MAX_BATCH_ITEMS:,}"),
         ("One line of a request head", f"{limits.MAX_LINE_BYTES // KIB} KiB"),
         ("A request head as a whole", f"{limits.MAX_HEAD_BYTES // KIB} KiB, {limits.MAX_HEADERS} lines"),
