@@ -19,6 +19,7 @@ from router.plugin import Delivered, Outcome, Reject
 from router.store import PART, DeadLetterFilter, Opening, Unit
 from router.store.sqlite import violation_rows
 from tests.contract.rig import Gated, Plain, Rig, open_rig
+from tests.contract.test_people import forget
 
 BLOCK = Policy("block", "omit", "block", "block")
 OMIT = Policy(violations="omit", unplanned_properties="omit")
@@ -53,7 +54,9 @@ class Planned:
             now_ms, lambda line, **fields: self.told.append((line, fields)), lambda *labels: self.counted.append(labels)
         )
         forwarder = Forwarder(now_ms, lambda *labels: self.left_out.append(labels))
-        rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, Judge(self.plans, forwarder, report))
+        rig.acceptor = Acceptor(
+            rig.store.log, rig.store.people.suppressions, rig.log, Judge(self.plans, forwarder, report)
+        )
 
     def plan(self, rules: dict[str, Any], policy: Policy = BLOCK, **forward: str) -> None:
         """From now on this is the plan, as after a reload."""
@@ -359,3 +362,13 @@ async def test_a_blocked_group_call_that_is_forwarded_tells_the_directory_nothin
     known = await rig.store.known([("u:u", 9)], ["acme"])
     assert not any(known.memberships.values())
     assert not known.companies
+
+
+async def test_violations_name_no_event_of_a_forgotten_person(planned: Planned) -> None:
+    planned.plan(STRICT, Policy())
+    planned.start()
+    for n, user in enumerate(("user-one", "user-two")):
+        await planned.rig.call("track", f"m{n}", userId=user, event="E", properties={"n": "text"})
+    await planned.rig.quiet()
+    await forget(planned.rig, "u:user-one")
+    assert await kinds(planned.rig) == [("E", "properties.a", 2, ["m1"])]

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
-from router.store.forgotten import Forgotten
 from router.store.rows import (
     CursorRow,
     DeadLetterFilter,

@@ -24,6 +24,6 @@ DEAD = (
 )
 
 
-def key_list(values: Sequence[str]) -> str:
+def key_list(values: Sequence[str] | Sequence[int]) -> str:
     """For `IN (SELECT value FROM json_each(?))`."""
     return msgspec.json.encode(values).decode()

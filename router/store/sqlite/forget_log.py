@@ -14,6 +14,7 @@ from router.store.regulation import Regulation
 from router.store.rows import PART
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.event_columns import key_list
+from router.store.sqlite.violation_rows import forget_ids
 
 LOOKED_THROUGH = 20_000
 """Positions of the log that one reading looks through."""
@@ -50,18 +51,25 @@ def erase_logged(db: sqlite3.Connection, positions: Sequence[int], dedupe: Dedup
     them by those, and a client that sends one again is answered as before."""
     dedupe.merge_all(db)
     erased = 0
+    ids = []
     for pos in positions:
         row = db.execute("SELECT source, type, message_id, received_at, body FROM log WHERE pos = ?", (pos,)).fetchone()
         if row is not None:
             values = (NOBODY, NOBODY, left_of(*row), pos)
             db.execute("UPDATE log SET user_key = ?, message_id = ?, body = ? WHERE pos = ?", values)
+            ids.append(row[2])
             erased += 1
+    forget_ids(db, ids)
     _erase_attempts(db, positions)
     return erased
 
 
 def erase_kept(db: sqlite3.Connection, positions: Sequence[int]) -> int:
     """Erase these events. Returns how many there were."""
+    rows = db.execute(
+        "SELECT message_id FROM kept WHERE pos IN (SELECT value FROM json_each(?))", (key_list(positions),)
+    )
+    forget_ids(db, [id for (id,) in rows])
     sql = "UPDATE kept SET user_key = ?, message_id = ?, body = NULL WHERE pos = ?"
     erased = db.executemany(sql, [(NOBODY, NOBODY, pos) for pos in positions]).rowcount
     _erase_attempts(db, positions)

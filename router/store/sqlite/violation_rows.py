@@ -6,7 +6,7 @@ Names of events and fields come from senders, so nothing here may grow with them
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from router.clock import to_iso
 from router.event import Call
 from router.store.rows import PART
+from router.store.sqlite.event_columns import key_list
 
 KEPT = 10_000
 """Rows; beyond them those go that were met longest ago."""
@@ -77,6 +78,17 @@ def _write(db: sqlite3.Connection, met: dict[Kind, _Met]) -> None:
             columns = "part, source, event, type, field"
             oldest = f"SELECT {columns} FROM violation WHERE part = ? ORDER BY last LIMIT ?"
             db.execute(f"DELETE FROM violation WHERE ({columns}) IN ({oldest})", (PART, excess))
+
+
+def forget_ids(db: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Take these message ids out: their events were erased. What was counted stays."""
+    theirs = "SELECT value FROM json_each(?)"
+    db.execute(
+        "UPDATE violation SET ids = (SELECT json_group_array(value) FROM json_each(violation.ids)"
+        f" WHERE value NOT IN ({theirs}))"
+        f" WHERE EXISTS (SELECT 1 FROM json_each(violation.ids) WHERE value IN ({theirs}))",
+        (key_list(ids), key_list(ids)),
+    )
 
 
 def _text(ids: list[str]) -> str:

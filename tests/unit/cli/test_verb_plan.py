@@ -45,7 +45,9 @@ async def fill(config: Path) -> None:
         judge = Judge(plans, Forwarder(clock.now_ms, lambda *labels: None), report)
         listed = [{"userId": "u", "messageId": f"m{n}", **call} for n, call in enumerate(CALLS)]
         calls, _ = parse_batch(msgspec.json.encode({"batch": listed})).calls("website", clock.now_ms(), None)
-        await accept(Acceptor(store.log, store.people.suppressions, make_log("error", "json", clock=clock), judge), calls)
+        await accept(
+            Acceptor(store.log, store.people.suppressions, make_log("error", "json", clock=clock), judge), calls
+        )
 
 
 @pytest.fixture
