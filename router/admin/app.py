@@ -24,9 +24,12 @@ from router.logger import Log
 ONE = "/api/destinations/{name}"
 
 
-def make_admin_app(daemon: DaemonPort, token: str | None, listen_host: str, log: Log) -> web.Application:
-    """The application. `token` None: everybody who reaches the listener may ask."""
-    app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host)])
+def make_admin_app(
+    daemon: DaemonPort, token: str | None, listen_host: str, log: Log, store: str = ""
+) -> web.Application:
+    """The application. `token` None: everybody who reaches the listener may ask. `store`: where this daemon keeps its data, for the
+    command line, which may have another one's config.toml."""
+    app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store)])
     app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
     destinations, replays, privacy = Destinations(daemon), Replays(daemon), Privacy(daemon)

@@ -14,7 +14,11 @@ OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
 """These need no token."""
 
 
-def guard(token: str | None, listen_host: str) -> Middleware:
+STORE_HEADER = "Segment-Router-Store"
+"""In every answer to who may ask: the store of this daemon. The command line finds out by it that another daemon answers."""
+
+
+def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
     """The middleware in front of every admin handler."""
 
     @web.middleware
@@ -26,7 +30,10 @@ def guard(token: str | None, listen_host: str) -> Middleware:
             return refusal(401, "unauthorized", "send `Authorization: Bearer <admin.token of config.toml>`")
         if request.method == "POST" and request.content_type != "application/json":
             return refusal(415, "wrong_content_type", "send Content-Type: application/json (the body may be {})")
-        return await handler(request)
+        answer = await handler(request)
+        if request.path not in OPEN_PATHS and store.isascii() and store.isprintable():
+            answer.headers[STORE_HEADER] = store
+        return answer
 
     return check
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -14,10 +15,16 @@ from router.cli.endpoint import AdminAt, Failed, admin_of, program
 from router.cli.options import Common, config_hint
 
 TIMEOUT_S = 30.0
+STORE_HEADER = "segment-router-store"
+"""Of an answer of the admin API: the store of the daemon."""
 
 
 class NobodyThere(Failed):
     """Nothing listens at the daemon's address."""
+
+
+class OtherDaemon(Failed):
+    """A daemon answers, but not the one of this config.toml."""
 
 
 class ConnectionLost(Failed):
@@ -129,6 +136,7 @@ class Admin(Client):
         answer = self.request(method, path, body)
         if not isinstance(answer.json, dict):
             raise Failed(f"what answers at {self.listen} is no segment-router (status {answer.status})")
+        self._check_store(answer.headers.get(STORE_HEADER, ""))
         if answer.status == 503 and path == "/readyz":  # its body says why
             return answer.json
         if answer.json.get("code") == "unauthorized":
@@ -136,6 +144,15 @@ class Admin(Client):
         if answer.status >= 400:
             raise Refused(answer.status, answer.json)
         return answer.json
+
+    def _check_store(self, theirs: str) -> None:
+        """Raise OtherDaemon where a daemon answers that has another store than config.toml names."""
+        ours = self._at.store
+        if theirs and ours and os.path.realpath(theirs) != os.path.realpath(ours):
+            raise OtherDaemon(
+                f"another daemon answers at {self.listen}: its store is {theirs}, and config.toml names {ours}."
+                f" Give --config of that daemon, or --url http://{self.listen} if you mean it"
+            )
 
     def _no_token(self) -> str:
         provide = "give it with --token or SEGMENT_ROUTER_TOKEN"

@@ -49,6 +49,7 @@ class AdminAt(NamedTuple):
     url: str
     token: str | None
     lacks: str = ""  #: what config.toml names as its token and is not to be found here
+    store: str = ""  #: the store of the daemon that is meant, where only config.toml says where it listens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,16 +87,17 @@ def admin_of(common: Common) -> AdminAt:
 
 def local_admin(endpoint: Endpoint, token: str | None) -> AdminAt:
     """The admin API of this machine's daemon, with the token that is given or that config.toml names."""
+    store = "" if endpoint.running else str(endpoint.store)
     if token is not None:
-        return AdminAt(endpoint.admin, token)
+        return AdminAt(endpoint.admin, token, store=store)
     draft, raw = _open(endpoint.path, endpoint.environ)
     wanted = raw.get("admin", {}).get("token") or None
     if not isinstance(wanted, dict):
-        return AdminAt(endpoint.admin, wanted)
+        return AdminAt(endpoint.admin, wanted, store=store)
     found, missing = draft.secret(wanted, "admin.token")
     if draft.problems:
         raise ConfigError(draft.problems)
-    return AdminAt(endpoint.admin, found, missing.what if missing else "")
+    return AdminAt(endpoint.admin, found, missing.what if missing else "", store)
 
 
 def operator_of(path: Path) -> tuple[Mapping[str, str], Operator]:

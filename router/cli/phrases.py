@@ -358,13 +358,17 @@ def further(name: str, counts: Mapping[str, int]) -> str | None:
 def beside(name: str, counts: Mapping[str, Any]) -> list[str]:
     """What the seven states of a destination do not show: what was only a dry run, what a replay sent beside them, its timers."""
     told = []
-    if (dry := counts.get("dry_run", 0)) and counts.get("mode") != "dry-run":
-        told.append(
-            f"{name}: of {counts['delivered']:,} delivered, {count(dry, 'event')} only in a dry run: never sent"
-        )
+    if dry := counts.get("dry_run", 0):
+        if dry == counts["delivered"]:
+            told.append(f"{name}: all of its delivered events were a dry run: nothing was sent")
+        else:
+            told.append(
+                f"{name}: of {counts['delivered']:,} delivered, {count(dry, 'event')} only in a dry run: never sent"
+            )
     if n := counts.get("replayed", 0):
         told.append(
-            f"{name}: a replay has delivered {count(n, 'event')} beside these: from before it began, or once more"
+            f"{name}: a replay delivered {count(n, 'event')} that the table does not count: accepted before this"
+            " destination was added, or delivered before"
         )
     timers = timers_of(counts, name)
     return [*told, timers] if timers else told

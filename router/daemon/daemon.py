@@ -168,7 +168,8 @@ class Daemon:
 
     def _admin(self) -> IngestRunner:
         admin = self._reload.config.admin
-        app = make_admin_app(self, admin.token, admin.listen.host, self._log)
+        store = str(self._reload.config.store.path)
+        app = make_admin_app(self, admin.token, admin.listen.host, self._log, store)
         app[LISTENER] = Listener("admin", limits.ADMIN, self.metrics)
         return make_runner(app, handle_signals=False, shutdown_timeout=CUT_S)
 

@@ -12,6 +12,7 @@ from router.deliver.lanes.lane import Lane
 from router.deliver.worker import Worker
 from router.errors import CommandRefused as CommandRefused
 from router.event import show_user_key
+from router.plugin import Group
 from router.store import DeadLetterFilter, Regulation
 from router.vocabulary import Queue
 
@@ -27,12 +28,27 @@ async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> 
         held = _held(lane)
         if group is not None:
             traits = {name: value for name, value in group.items() if name != "id"}
+            if missing := await _missing_traits(worker, str(group["id"]), traits):
+                words = f"the {' and '.join(missing)} of group {group['id']} is not known here: give it too"
+                raise CommandRefused("requirements_missing", words)
             given = msgspec.json.encode({"id": str(group["id"]), "traits": traits}).decode()
             worker.state.work.release_as(lane, given)
         elif not await worker.core.scheduler.gate_is_open(lane):
             raise CommandRefused("requirements_missing", f"still waiting for {_waited_for(lane)}")
         worker.core.releases.ask_again(lane)
         return held
+
+
+async def _missing_traits(worker: Worker, group_id: str, given: Mapping[str, Any]) -> list[str]:
+    """What the plugin needs of a group that neither the operator gives nor anybody has told."""
+    context = worker.context
+    needs = [need for needs in context.destination.requires.values() for need in needs if isinstance(need, Group)]
+    known = await context.claim.directory.known([], [group_id])
+    company, mapping = known.companies.get(group_id), context.destination.mapping
+    traits = company.traits if company is not None else {}
+    told = traits if mapping is None or mapping.group is None else mapping.group(traits)
+    wanted = dict.fromkeys(trait for need in needs for trait in need.traits)
+    return [trait for trait in wanted if not given.get(trait) and not told.get(trait)]
 
 
 async def drop(worker: Worker, key: str) -> int:

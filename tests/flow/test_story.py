@@ -219,6 +219,9 @@ async def test_an_operator_releases_held_events_with_a_group_is_refused_without_
         assert (status, body["code"]) == (409, "requirements_missing")
         status, body = await daemon.admin("POST", path, {"user": "nobody"})
         assert status == 404
+        status, body = await daemon.admin("POST", path, {"user": "u1", "group": {"id": "byhand"}})
+        assert (status, body["code"]) == (409, "requirements_missing"), "nobody has told the name of this group"
+        assert body["error"] == "the name of group byhand is not known here: give it too"
         group = {"id": "byhand", "name": "By Hand"}
         status, body = await daemon.admin("POST", path, {"user": "u1", "group": group})
         assert (status, body) == (200, {"released": 3})

@@ -48,7 +48,7 @@ def release(
         try:
             answer = admin.post("api", "destinations", destination, "release", body=body)
         except Refused as refused:
-            if refused.code == "requirements_missing":
+            if refused.code == "requirements_missing" and not group:
                 words = f"{refused}; or use --group ID --name NAME, or --drop"
                 raise Refused(refused.status, {**refused.answer, "error": words}) from None
             raise

@@ -50,6 +50,9 @@ def reload(common: Common, yes: Yes = False) -> None:
         )
     )
     say(f"config.toml was read again and is in force: {'; '.join(told) or 'no source or destination has changed'}")
+    for name in answer.get("removed", []):
+        drop = f"{program()} destinations drop {name}{hint(common)}"
+        say(f"{name}: what it holds and its dead letters are kept, in case it comes back; to delete them: {drop}")
     for name in answer.get("added", []):
         say(*_earlier_events(name, ledger, common))
 

@@ -133,6 +133,15 @@ def _as_csv(format: str | None) -> bool | None:
     return None if format is None else format == "csv"
 
 
+OPTION_FOR = {
+    "id_required": "--user or --anonymous",
+    "event_not_defined": "--event",
+    "group_id_required": "--group",
+    "previous_id_required": "--previous",
+}
+"""What a call lacks, by the code of its discard."""
+
+
 def make_call(type: str, given: dict[str, str]) -> dict[str, Any]:
     """The call as JSON. Raises BadParameter for what a call of this type must have, or cannot use."""
     call: dict[str, Any] = {"type": type, "messageId": parse.random_id(), **given}
@@ -154,7 +163,8 @@ def make_call(type: str, given: dict[str, str]) -> dict[str, Any]:
         call[where] = data
     _, discards = parse.parse_single(type, json.dumps(call).encode()).calls("", 0, None)
     if discards:
-        raise typer.BadParameter(f"{discards[0].message} (--user, --anonymous, --group, --event, --previous)")
+        option = OPTION_FOR.get(discards[0].code, "")
+        raise typer.BadParameter(discards[0].message + (f": give {option}" if option else ""))
     return call
 
 

@@ -504,7 +504,7 @@ def test_status_tells_apart_what_was_a_dry_run_what_a_replay_sent_and_which_time
     assert "- crm runs in its own thread (plugin p: hook track held the event loop" in said
     assert "crm: also 2 skipped" in said
     assert "crm: of 12 delivered, 5 events only in a dry run: never sent" in said
-    assert "crm: a replay has delivered 23 events beside these" in said
+    assert "crm: a replay delivered 23 events that the table does not count" in said
     assert "crm: 1 timer is set, the next for 2026-01-02 03:04:05 UTC" in said
 
 
@@ -704,6 +704,32 @@ def test_pause_and_resume_say_how_it_is_now(
     assert capsys.readouterr().out.strip() == f"crm is {state}"
 
 
+def test_resume_says_why_the_destination_is_paused_again_at_once(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["POST /api/destinations/crm/resume"] = (200, {"state": "paused", "state_reason": "credentials"})
+    paused = {"state": "paused", "state_reason": "credentials", "state_since": AT, "state_detail": "status 401"}
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(queued=1) | paused)
+    assert main(["resume", "crm"]) == 1
+    words = capsys.readouterr().err
+    assert words.startswith("it was paused again at once: crm is paused")
+    assert "`reload`" in words
+
+
+def test_a_daemon_with_another_store_is_not_asked_and_not_changed(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two checkouts have the same port: each command is for the daemon of its own config.toml."""
+    theirs = {"Segment-Router-Store": "/elsewhere/router.db"}
+    daemon.answers["POST /api/destinations/crm/pause"] = (200, {"state": "paused"}, theirs)
+    daemon.answers["GET /api/ledger"] = (200, ledger(0)[1], theirs)
+    for words in (["pause", "crm"], ["ledger"]):
+        assert main(words) == 1
+        said = capsys.readouterr().err
+        assert "another daemon answers at" in said
+        assert "its store is /elsewhere/router.db" in said
+
+
 def test_reload_says_what_it_did_and_shows_warnings_or_every_problem(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -721,8 +747,10 @@ def test_reload_says_what_it_did_and_shows_warnings_or_every_problem(
     assert said.out.endswith(": no source or destination has changed\n")
     daemon.answers["GET /api/ledger"] = ledger(25, a=counts(delivered=2), b=counts(delivered=25))
     assert main(["reload"]) == 0
-    told, earlier = capsys.readouterr().out.splitlines()
+    told, kept, earlier = capsys.readouterr().out.splitlines()
     assert told.endswith(" in force: added a, b; removed c; sources web")
+    assert kept.startswith("c: what it holds and its dead letters are kept")
+    assert kept.endswith("./run destinations drop c")
     assert earlier.startswith("a: 23 events were accepted before it began; to send it those of a week: ")
     assert earlier.endswith("./run replay a --since 7d")
     assert main(["reload"]) == 78
