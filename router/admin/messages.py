@@ -57,4 +57,4 @@ class Messages:
 
     async def discards(self, request: web.Request) -> web.Response:
         """Calls that got a 200 and could not be used: why their events are nowhere."""
-        return reply(await self._daemon.store.queries.discards())
+        return reply(await self._daemon.store.input_reports.discards())

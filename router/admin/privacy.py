@@ -29,4 +29,6 @@ class Privacy:
         except (ValueError, OverflowError) as error:
             return refusal(400, "invalid_request", f"since: {error}")
         before = page_after(query.get("before", ""))
-        return reply(await self._daemon.store.scans.personal_data(query.get("source") or None, since_ms, before))
+        return reply(
+            await self._daemon.store.input_reports.personal_data(query.get("source") or None, since_ms, before)
+        )

@@ -26,5 +26,5 @@ class Violations:
             since = parse_instant(query["since"], self._daemon.now_ms) if query.get("since") else 0
         except ValueError as error:
             return refusal(400, "invalid_request", f"since: {error}")
-        found = self._daemon.store.queries.violations(query.get("source"), query.get("event"), since)
+        found = self._daemon.store.input_reports.violations(query.get("source"), query.get("event"), since)
         return reply(await found)

@@ -331,14 +331,6 @@ class Queries(Protocol):
         """Dead letters in order of position, a page at a time."""
         ...
 
-    async def discards(self) -> dict[str, Any]:
-        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
-        ...
-
-    async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
-        """What does not fit the tracking plans: kinds of violations met since an instant, the most frequent first."""
-        ...
-
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
         ...
@@ -348,8 +340,16 @@ class Queries(Protocol):
         ...
 
 
-class PersonalData(Protocol):
-    """What the log holds of people."""
+class InputReports(Protocol):
+    """What operators ask of that which came in: what could not be used, what does not fit a plan, what looks personal."""
+
+    async def discards(self) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
+        ...
+
+    async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
+        """What does not fit the tracking plans: kinds of violations met since an instant, the most frequent first."""
+        ...
 
     async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
         """What looks personal in the events in front of a position, as counts without any value: `found`, and `next`. How many
@@ -451,7 +451,7 @@ class Store(Protocol):
     def queries(self) -> Queries: ...
 
     @property
-    def scans(self) -> PersonalData: ...
+    def input_reports(self) -> InputReports: ...
 
     @property
     def sizes(self) -> Sizes: ...

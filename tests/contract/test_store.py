@@ -593,7 +593,7 @@ async def test_discards_are_counted_for_good_and_only_the_newest_kept(
     for n in range(12):
         await store.append([], [], [Discard("web", START_MS, "no_user", "words", f"m{n}", "track", "{}")])
     await store.append([], [], [Discard("web", START_MS, "batch_too_long", "words", n=7)])
-    told = await store.queries.discards()
+    told = await store.input_reports.discards()
     assert told["counts"] == {"web": {"no_user": 12, "batch_too_long": 7}}
     assert [item["message_id"] for item in told["items"]] == ["", "m11", "m10", "m9", "m8"]
     assert (await store.queries.ledger([]))["discarded"] == 19

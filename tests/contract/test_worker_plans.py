@@ -287,7 +287,7 @@ async def test_a_replay_of_a_source_whose_plan_was_taken_away_lets_all_through(p
 
 
 async def kinds(rig: Rig, **which: Any) -> list[tuple[str, str, int, list[str]]]:
-    found = await rig.store.queries.violations(which.get("source"), which.get("event"), which.get("since", 0))
+    found = await rig.store.input_reports.violations(which.get("source"), which.get("event"), which.get("since", 0))
     return [(row["event"], row["field"], row["count"], row["message_ids"]) for row in found["items"]]
 
 
