@@ -217,7 +217,7 @@ class Runner:
         """One worker after the other; a second failure within a minute pauses the destination."""
         failed_at: float | None = None
         while not self._stopping and not lifetime.has_ended:
-            has_failed = True
+            has_failed, is_closed = True, False
             try:
                 await self._serve(client, lifetime)
                 has_failed = False
@@ -228,12 +228,13 @@ class Runner:
             except* StoreError:
                 raise
             except* GeneratorExit:
-                raise
+                is_closed = True
             except* BaseException as group:  # also what is no Exception: it must not end the daemon
-                if is_cancelled():
-                    raise
-                words = self.destination.redact("".join(traceback.format_exception(group)))
-                self._log.emit("internal_error", reason="worker", detail=words)
+                if not is_cancelled():
+                    words = self.destination.redact("".join(traceback.format_exception(group)))
+                    self._log.emit("internal_error", reason="worker", detail=words)
+            if is_closed:  # raised here: a `raise` in `except*` would put it into a group
+                raise GeneratorExit
             if is_cancelled():
                 raise asyncio.CancelledError
             if not has_failed:

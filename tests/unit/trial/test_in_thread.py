@@ -53,6 +53,7 @@ async def ask(trial: TrialThread, one: Destination) -> list[dict[str, Any]]:
 
 
 async def test_a_trial_uses_an_instance_of_its_own() -> None:
+    Told.instances.clear()
     live = destination(Told, Vendor())
     [event] = await ask(TrialThread(), live)
     assert event["destinations"]["d"]["outcome"] == "deliver"
