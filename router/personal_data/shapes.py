@@ -10,8 +10,8 @@ import ipaddress
 import re
 from typing import Any
 
-LONGEST = 2_000
-"""So many characters of a text are looked at."""
+LONGEST = 320
+"""So many characters of a text are looked at: the search for an e-mail address takes quadratic time."""
 
 _EMAIL = re.compile(r"[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}")
 _IP = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")

@@ -13,6 +13,8 @@ from router.config.mapping_paths import ABSENT
 from router.filters.values import compact_json
 from router.plugin import JSON
 
+LONGEST = 320
+"""Characters of a text that may be an e-mail address (RFC 5321: 64 + 1 + 255). The search takes quadratic time."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"(?![0-9]+(?:\.[0-9]+|(?:\.[0-9]+){3})$)\+?[0-9][0-9 ().\-/]{5,}")
 """Decimal numbers and IP addresses are none: without their points, two of them could be the same."""
@@ -40,6 +42,8 @@ class Hasher(msgspec.Struct, frozen=True):
 
     def _normal(self, text: str) -> str:
         """What is an e-mail address or phone number in one form, so that each has one hash however it is written."""
+        if len(text) > LONGEST:
+            return text
         trimmed = text.strip()
         if self.normalize and _EMAIL.fullmatch(trimmed):
             return trimmed.lower()
