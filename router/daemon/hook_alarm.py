@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ class HookAlarm:
         self._is_armed = False
         self._seen: Holder | None = None  #: who held the loop at the last alarm, since it went round
         self._tries = 0
+        self._hurried_at = float("-inf")
 
     @contextmanager
     def armed(self, holder: Callable[[FrameType], Holder | None], looked_s: Callable[[], float]) -> Iterator[None]:
@@ -97,13 +99,15 @@ class HookAlarm:
     def hurry(self) -> None:
         """The daemon was asked to stop. Called by the handler of a signal, so in the middle of anything."""
         self._limit_s = STOPPING_S
+        self._hurried_at = time.monotonic()
         if self._is_armed:
             signal.setitimer(signal.ITIMER_REAL, STOPPING_S, AGAIN_S)
 
     def look(self, holder: Holder, held_s: float, frame: FrameType | None) -> None:
         """End the process where no alarm has helped: the code that holds the loop lets no handler of a signal run. Called by the
         thread that watches loops."""
-        if held_s >= self._limit_s + (TRIES + 3) * AGAIN_S:
+        since_hurry_s = time.monotonic() - self._hurried_at
+        if min(held_s, since_hurry_s) >= self._limit_s + (TRIES + 3) * AGAIN_S:
             self.end(holder, frame)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
