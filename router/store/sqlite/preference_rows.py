@@ -43,9 +43,13 @@ def tell(db: sqlite3.Connection, user_key: str, pos: int, told: Mapping[str, boo
 
 
 def take_over(db: sqlite3.Connection, from_key: str, user_key: str) -> None:
-    """A user of whom nothing is known takes over what the key said that has become theirs."""
-    row = read(db, from_key)
-    if row and not read(db, user_key):
+    """A user takes over what the key said that has become theirs, of each category the newest."""
+    theirs, own = read(db, from_key), read(db, user_key)
+    newer = {id: one for id, one in theirs.items() if id not in own or one[1] > own[id][1]}
+    if newer:
+        row = {id: one for id, one in own.items() if id not in newer} | newer
+        for oldest in list(row)[: max(0, len(row) - MAX_CATEGORIES)]:
+            del row[oldest]
         _write(db, user_key, row)
 
 

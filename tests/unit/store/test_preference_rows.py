@@ -69,9 +69,10 @@ def test_a_withdrawal_is_found_by_an_index(db: sqlite3.Connection) -> None:
     assert "USING COVERING INDEX consent_denied" in step[3]
 
 
-def test_a_user_takes_over_what_their_anonymous_id_said_unless_they_said_something(db: sqlite3.Connection) -> None:
-    tell(db, says("a:x", ads=False), says("u:2", mail=True), links("a:x", "u:1"), links("a:x", "u:2"))
-    assert (denied(db, "u:1"), denied(db, "u:2")) == ({"ads"}, set())
+def test_a_user_takes_over_what_their_anonymous_id_said_of_each_category_the_newest(db: sqlite3.Connection) -> None:
+    said = (says("u:2", ads=True, mail=True), says("a:x", ads=False), says("u:3", ads=True))
+    tell(db, *said, links("a:x", "u:1"), links("a:x", "u:2"), links("a:x", "u:3"))
+    assert (denied(db, "u:1"), denied(db, "u:2"), denied(db, "u:3")) == ({"ads"}, {"ads"}, set())
 
 
 def test_an_anonymous_id_speaks_for_its_user_and_denies_what_its_user_denies(db: sqlite3.Connection) -> None:
