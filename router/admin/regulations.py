@@ -52,7 +52,10 @@ class Regulations:
         """Take a regulation. The answer comes when nothing of these people is sent any more."""
         body = await json_body(request, MAX_REGULATION_BYTES)
         demand = _demand_of(body, tuple(self._daemon.runners))
-        if body.get("preview") is True:
+        preview = body.get("preview", False)
+        if not isinstance(preview, bool):
+            raise web.HTTPBadRequest(text="`preview` must be true or false")
+        if preview:
             joined = await self._daemon.store.people.joined(demand.subjects)
             return reply({"data": {"joined": {key[2:]: [one[2:] for one in ids] for key, ids in joined.items()}}})
         regulation = await self._daemon.regulate(demand)

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from router.clock import Clock
 from router.daemon.asked_tools import AskedTools
 from router.daemon.supervisor import Supervisor
-from router.errors import CommandRefused, StartError, StoreBusy, StoreClosed, StoreFull
+from router.errors import CommandRefused, StartError, StoreBusy, StoreClosed, StoreError, StoreFull
 from router.logger import Log
 from router.store import Demand, Regulation, Step, Store
 
@@ -33,6 +33,7 @@ class Forgetting:
         self._tools = AskedTools(store, supervisor, clock)
         self._one_at_a_time = asyncio.Lock()
         self._under_way: dict[str, Regulation] = {}  #: oldest first
+        self._not_before: dict[str, float] = {}  #: those that failed of a fault of the router, and when they go on
         self._wake = asyncio.Event()
 
     async def resume(self) -> None:
@@ -71,26 +72,24 @@ class Forgetting:
             CommandRefused: `busy`, a destination is held by a hook (it goes on); `store_full`, nothing was recorded.
             StoreError: nothing was recorded.
         """
-        async with self._one_at_a_time:
-            try:
-                regulation = await self._store.people.begin(demand)
-            except StoreFull:
-                raise CommandRefused("store_full", "the disk is full, so nothing can be recorded") from None
-            if not regulation.is_under_way:
-                self._tell(regulation)
-                return regulation
-            try:
+        try:
+            regulation = await self._store.people.begin(demand)
+        except StoreFull:
+            raise CommandRefused("store_full", "the disk is full, so nothing can be recorded") from None
+        if not regulation.is_under_way:
+            self._tell(regulation)
+            return regulation
+        try:
+            async with self._one_at_a_time:
                 await self._supervisor.forget_people(regulation)
                 regulation = await self._store.erasure.erase_on(regulation.id)
-            except (CommandRefused, OSError) as error:
-                words = (
-                    f"regulation {regulation.id} is recorded and goes on, but not everything has come to rest: {error}"
-                )
-                raise CommandRefused("busy", words) from None
-            finally:
-                self._under_way[regulation.id] = regulation
-                self._wake.set()
-            return regulation
+        except (CommandRefused, StoreError, OSError) as error:
+            words = f"regulation {regulation.id} is recorded and goes on, but not everything has come to rest: {error}"
+            raise CommandRefused("busy", words) from None
+        finally:
+            self._under_way[regulation.id] = regulation
+            self._wake.set()
+        return regulation
 
     async def _run(self) -> None:
         while True:
@@ -111,6 +110,9 @@ class Forgetting:
     async def _move(self, regulation_id: str) -> bool:
         """Take the next step of a regulation. False: it cannot go on now."""
         before = self._under_way[regulation_id]
+        if self._clock.monotonic() < self._not_before.get(regulation_id, 0.0):
+            return False
+        self._not_before.pop(regulation_id, None)
         try:
             after = await self._next_step(before)
         except (CommandRefused, StoreBusy, StoreFull, StoreClosed, OSError):
@@ -118,7 +120,7 @@ class Forgetting:
         except Exception:  # the people of a regulation must not stay because of one fault
             words = traceback.format_exc()
             self._log.emit("internal_error", reason="forgetting", regulation=regulation_id, detail=words)
-            await self._clock.sleep(AFTER_FAULT_S)
+            self._not_before[regulation_id] = self._clock.monotonic() + AFTER_FAULT_S
             return False
         self._under_way[regulation_id] = after
         if not after.is_under_way:

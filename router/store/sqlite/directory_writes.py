@@ -13,6 +13,7 @@ import msgspec
 from router.store.folding import Traits, fold_late
 from router.store.rows import PART, DirectoryUpdate
 from router.store.sqlite import preference_rows
+from router.store.sqlite.regulation_rows import read_under_way
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
@@ -82,8 +83,10 @@ def teach(db: sqlite3.Connection, updates: Sequence[tuple[int, DirectoryUpdate]]
     db.execute("BEGIN IMMEDIATE")
     try:
         view = DirectoryRows(db)
+        bounds = {key: one.bound for one in read_under_way(db) for key in one.keys}
         for pos, update in updates:
-            fold_late(view, pos, update)
+            if pos > bounds.get(update.user_key, -1):  # else its person is being forgotten
+                fold_late(view, pos, update)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

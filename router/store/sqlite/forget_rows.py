@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from router.store.forgotten import ids_of
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP, PART
 from router.store.sqlite import kept_events
 from router.store.sqlite.apply_commit import OutcomeCodes
 from router.store.sqlite.event_columns import key_list
-from router.store.sqlite.forget_texts import Names
+from router.store.sqlite.forget_state import is_theirs
 from router.vocabulary import FORGOTTEN, EventState, LaneMode, Queue
 
 SLICE = 500
@@ -182,9 +183,9 @@ def state_keys(db: sqlite3.Connection, destination: str, regulation: Regulation)
     connection's thread."""
     values = _values(destination, regulation, SLICE)
     keys = {key for (key,) in db.execute(f"SELECT key FROM timer WHERE {HERE} AND user_key {THEIRS}", values)}
-    names = Names(regulation.keys)
+    ids = frozenset(ids_of(regulation.keys))
     for key, value in db.execute(f"SELECT key, value FROM state WHERE {HERE}", values):
-        if names.are_in(key) or names.are_in(bytes(value).decode()):
+        if is_theirs(ids, key, bytes(value)):
             keys.add(key)
     return sorted(keys)
 

@@ -33,7 +33,7 @@ class SqlitePeople:
     async def begin(self, demand: Demand) -> Regulation:
         """Record a demand. What was accepted before is readable by nobody when this returns; who is suppressed is refused from now on."""
         suppressions, writer = self.suppressions, self._writer
-        early = self._suppress_early(demand)
+        early = await self._suppress_early(demand)
         try:
             await writer.append((), (), ())  # what was accepted before that is stored, and erased
             await writer.run_alone(scrub.overwrite_from_now_on)
@@ -53,11 +53,13 @@ class SqlitePeople:
             await in_thread(regulation_file.note, self._path, [regulation])
         return regulation
 
-    def _suppress_early(self, demand: Demand) -> list[bytes]:
+    async def _suppress_early(self, demand: Demand) -> list[bytes]:
         """Calls that are on their way to the disk when the demand is recorded would be newer than it. Returns whom that adds."""
         if not demand.suppresses:
             return []
-        hashes = [self.suppressions.hash_of(key) for key in (*demand.subjects, *demand.also)]
+        joined = await self.joined(demand.subjects)
+        keys = (*demand.subjects, *demand.also, *(key for others in joined.values() for key in others))
+        hashes = [self.suppressions.hash_of(key) for key in keys]
         new = [one for one in hashes if not self.suppressions.has(one)]
         self.suppressions.add((one, one) for one in new)
         return new

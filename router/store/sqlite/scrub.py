@@ -21,7 +21,12 @@ def overwrite_no_longer(db: sqlite3.Connection) -> None:
 
 def empty_wal(db: sqlite3.Connection) -> bool:
     """Move all of the WAL into the file and cut it to nothing. False: somebody reads an older snapshot, try again."""
-    busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    (patience,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute("PRAGMA busy_timeout = 0").fetchall()  # nothing is stored while this waits
+    try:
+        busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {patience}").fetchall()
     return not busy
 
 

@@ -1,0 +1,50 @@
+"""Which keyed state of a plugin goes with a person, and which texts name one."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.store.sqlite.forget_state import is_theirs
+from router.store.sqlite.forget_texts import Names
+
+IDS = frozenset({"u1", "7", "ann@x.io", "name"})
+
+
+@pytest.mark.parametrize("key", ["u1", "u1/acme", "session:u1", "7", "7/acme", "seen|ann@x.io"])
+def test_a_key_with_a_part_that_is_the_id_is_theirs(key: str) -> None:
+    assert is_theirs(IDS, key, b"1")
+
+
+@pytest.mark.parametrize("key", ["usage:7", "u12/acme", "sessions", "ann@x.io.example"])
+def test_a_key_with_another_part_or_a_counter_is_not(key: str) -> None:
+    assert not is_theirs(IDS, key, b"1")
+
+
+@pytest.mark.parametrize("value", [b'"u1"', b'{"user":"u1"}', b'[{"a":["7"]}]'])
+def test_a_value_with_a_text_that_is_the_id_is_theirs(value: bytes) -> None:
+    assert is_theirs(IDS, "k", value)
+
+
+@pytest.mark.parametrize("value", [b'{"total":7}', b'{"name":"Acme"}', b'"u1 and u2"', b"null"])
+def test_numbers_names_of_fields_and_longer_texts_are_not(value: bytes) -> None:
+    assert not is_theirs(IDS, "k", value)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_named"),
+    [
+        ("unknown user ann@x.io.", True),
+        ('{"id":"u1"}', True),
+        ("u1", True),
+        ('{"id": 7}', True),
+        ("joann@x.io", False),
+        ("7 items", False),
+        ("u12", False),
+    ],
+)
+def test_a_text_names_an_id_only_as_a_whole_word(text: str, is_named: bool) -> None:
+    assert Names(["u:u1", "u:7", "u:ann@x.io"]).are_in(text) is is_named
+
+
+def test_an_id_without_letters_and_digits_is_found_too() -> None:
+    assert Names(["u:@@@@"]).are_in("so it is @@@@ then")
