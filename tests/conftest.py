@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 ISOLATED = Path(__file__).parent / "isolated"
@@ -24,7 +25,9 @@ THEIRS_WHOLE = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before a test module is imported: take the user's variables away, and give a home and a folder with nothing in it."""
+    """Before a test module is imported: let Hypothesis measure no time, as the machine may be busy; take the user's variables away, and give a home and a folder with nothing in it."""
+    settings.register_profile("any pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any pace")
     for name in [name for name in os.environ if name.startswith(THEIRS) or name in THEIRS_WHOLE]:
         del os.environ[name]
     home = tempfile.TemporaryDirectory(prefix="segment-router-tests-")

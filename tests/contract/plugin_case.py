@@ -20,7 +20,6 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -54,9 +53,6 @@ ANY_JSON = st.recursive(
     max_leaves=8,
 )
 """Any value that JSON can hold, and the floats that it cannot."""
-
-at_any_pace = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For property tests: a busy machine is no failure."""
 
 
 def fixtures(plugin: str) -> list[Path]:

@@ -425,7 +425,6 @@ def tell(examples: int, machine: type[GateMachine] = GateMachine, *, always_the_
     chosen = settings(
         max_examples=examples,
         stateful_step_count=STEPS,
-        deadline=None,
         derandomize=always_the_same,
         database=None,
         phases=[Phase.generate, *([Phase.shrink] if "GATE_MODEL_SHRINK" in os.environ else [])],

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from plugins.braze import Braze, BrazeSettings
 from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Skip, Split
 from router.testing.vendor import FakeVendor, Reply
-from tests.contract.plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, HttpSender, batches, check, event_of, fixtures, mapped
 
 
 def plugin(**settings: Any) -> Braze:
@@ -286,7 +286,6 @@ OBJECT = st.dictionaries(
 )
 
 
-@at_any_pace
 @given(
     settings=SETTINGS,
     kind=st.sampled_from(["identify", "group", "track", "page", "screen", "alias"]),

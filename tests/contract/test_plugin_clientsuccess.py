@@ -17,7 +17,7 @@ from plugins.clientsuccess import ClientSuccess, ClientSuccessSettings
 from router.plugin import Answer, Context, Delivered, Item, Pause, Profile, Reject, RetryLater, Skip
 from router.plugin_host import Redactor
 from router.testing.vendor import FakeVendor, Reply
-from tests.contract.plugin_case import ANY_JSON, HttpSender, at_any_pace, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, HttpSender, check, event_of, fixtures, mapped
 
 KNOWN = Context(user=Profile("u1", {}), group=Profile("acme", {"name": "Acme Inc."}))
 ITEM = Item({"event": "Run", "usage": {"value": 1}})
@@ -227,7 +227,6 @@ READ = st.sampled_from(["firstName", "first_name", "lastName", "name", "email", 
 OBJECT = st.dictionaries(READ | st.text(), ANY_JSON, max_size=6)
 
 
-@at_any_pace
 @given(
     kind=st.sampled_from(["track", "page"]), name=st.none() | st.text(), traits=OBJECT, group=OBJECT, properties=OBJECT
 )

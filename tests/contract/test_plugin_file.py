@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from plugins.file import File, FileSettings
 from router.event import normalize_event
 from router.plugin import Answer, Context, Delivered, Item, Reject, Request, RetryLater
-from tests.contract.plugin_case import ANY_JSON, at_any_pace, event_of, mapped
+from tests.contract.plugin_case import ANY_JSON, event_of, mapped
 
 
 class NoNetwork:
@@ -156,7 +156,6 @@ async def test_a_cancelled_batch_ends_before_the_file_is_closed(tmp_path: Path) 
 
 
 @pytest.mark.long
-@at_any_pace
 @given(payload=st.dictionaries(st.text(), ANY_JSON))
 def test_any_json_becomes_one_line(payload: dict[str, Any]) -> None:
     plugin = File(FileSettings(path=Path("unused")))

@@ -30,7 +30,7 @@ from router.plugin import (
     UserId,
 )
 from router.testing.vendor import FakeVendor, Garbage, Reply, Reset, ShortBody
-from tests.contract.plugin_case import ANY_JSON, HttpSender, at_any_pace, batches, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, HttpSender, batches, check, event_of, fixtures, mapped
 
 JOIN_DATE = "Missing/invalid required field(s) for Accounts insert: 'join_date'"
 
@@ -309,7 +309,6 @@ READ = st.sampled_from(["first_name", "firstName", "name", "address", "createdAt
 OBJECT = st.dictionaries(READ | st.text(), ANY_JSON, max_size=6)
 
 
-@at_any_pace
 @given(
     kind=st.sampled_from(["identify", "group", "track", "page", "screen"]),
     name=st.none() | st.text(),

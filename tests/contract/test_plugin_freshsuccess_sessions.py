@@ -15,7 +15,7 @@ from plugins.freshsuccess import Freshsuccess, FreshsuccessSettings
 from plugins.freshsuccess.mapping import EPOCH
 from plugins.freshsuccess.sessions import Call, Ended, Session, close, follow, from_state, to_state
 from router.plugin import Context, Item, Profile, Reject, SecretStr, Skip
-from tests.contract.plugin_case import ANY_JSON, MAX_STATE_BYTES, at_any_pace, event_of, mapped, stored
+from tests.contract.plugin_case import ANY_JSON, MAX_STATE_BYTES, event_of, mapped, stored
 
 TIMEOUT = 30 * 60_000
 DASHBOARD = Session("u1", "acme", 1_000, 5_000, "Dashboard", 2_000, seen=100_000)
@@ -228,7 +228,6 @@ ODD_STATE = ANY_JSON | st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@at_any_pace
 @given(
     state=ODD_STATE | st.builds(to_state, st.builds(Session)),
     kind=st.sampled_from(["identify", "group", "track", "page", "screen"]),
@@ -269,7 +268,6 @@ def test_any_state_and_any_instant_give_lines_or_a_refusal_and_a_state_that_can_
     assert due >= received + timedelta(minutes=minutes, milliseconds=-1)
 
 
-@at_any_pace
 @given(state=ODD_STATE, account_key=st.sampled_from(["", "AKEY"]))
 def test_a_timer_with_any_state_sends_a_session_or_nothing_and_leaves_nothing(state: Any, account_key: str) -> None:
     context = Context(state=state)

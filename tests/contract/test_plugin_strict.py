@@ -17,7 +17,7 @@ from plugins.braze import Braze, BrazeSettings
 from plugins.clientsuccess import ClientSuccess, ClientSuccessSettings
 from plugins.freshsuccess import Freshsuccess, FreshsuccessSettings
 from router.plugin import Request
-from tests.contract.plugin_case import ANY_JSON, at_any_pace, replay
+from tests.contract.plugin_case import ANY_JSON, replay
 from tests.vendors.braze import BrazeVendor
 from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor
@@ -110,7 +110,6 @@ BRAZE_OPTIONS = st.fixed_dictionaries(
 )
 
 
-@at_any_pace
 @given(options=BRAZE_OPTIONS, calls=st.lists(CALLS, min_size=1, max_size=4))
 def test_braze_refuses_nothing(options: dict[str, Any], calls: list[Call]) -> None:
     settings = {**BRAZE, **options}
@@ -120,7 +119,6 @@ def test_braze_refuses_nothing(options: dict[str, Any], calls: list[Call]) -> No
 CLIENTSUCCESS = {"project_id": "P/1", "api_key": "K Y", "base_url": "http://clientsuccess.test"}
 
 
-@at_any_pace
 @given(calls=st.lists(CALLS, min_size=1, max_size=4), page_event=st.sampled_from(["", "Page"]))
 @example(calls=[{**RUN, "userId": GROWING, "groupId": "acme"}], page_event="")
 def test_clientsuccess_refuses_nothing(calls: list[Call], page_event: str) -> None:
@@ -139,7 +137,6 @@ DIMENSIONS = st.sampled_from(["auto", "off", ["plan", ""], ["billing"]])
 
 @pytest.mark.parametrize("account_api_key", ["AKEY", ""], ids=["account mode", "event mode"])
 @pytest.mark.parametrize("event_key_style", ["snake", "camel"])
-@at_any_pace
 @given(
     calls=st.lists(CALLS, min_size=1, max_size=4),
     dimensions=DIMENSIONS,

@@ -22,7 +22,7 @@ from router.ingest.webhook import check_signature, parse_webhook
 from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Split, by_status
 from router.plugin_host import Destination, read
 from router.testing.vendor import FakeVendor, Hang, Reply, Reset
-from tests.contract.plugin_case import ANY_JSON, at_any_pace, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, check, event_of, fixtures, mapped
 
 URL = "https://example.com/hook"
 TYPES = ["identify", "group", "track", "page", "screen", "alias"]
@@ -249,7 +249,6 @@ async def test_one_attempt_is_one_post_with_the_headers_that_were_set(tmp_path: 
 # ---------------------------------------------------------------- any JSON
 
 
-@at_any_pace
 @given(
     kind=st.sampled_from(TYPES),
     payloads=st.lists(st.dictionaries(st.text(), ANY_JSON), min_size=1, max_size=3),

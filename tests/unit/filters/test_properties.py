@@ -11,7 +11,7 @@ from router.filters import FilterError, compile_condition
 from tests.unit.filters import slow_evaluator as slow
 from tests.unit.filters.slow_evaluator import Made
 
-lasting = settings(deadline=None, max_examples=50)
+lasting = settings(max_examples=50)
 """The machine that runs this may be busy; to parse takes a millisecond or two each time."""
 
 TEXTS = st.text("ab* ?'", max_size=4)

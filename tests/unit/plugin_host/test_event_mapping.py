@@ -18,7 +18,7 @@ from router.event import normalize_event
 from router.plugin import Event, Group
 from router.plugin_host.event_mapping import MappingTable, compile_mapping
 from router.traits import is_known
-from tests.contract.plugin_case import ANY_JSON, at_any_pace
+from tests.contract.plugin_case import ANY_JSON
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NEEDS_NAME = {"track": (Group("id", "name"),)}
@@ -275,7 +275,6 @@ OBJECTS = st.recursive(
 
 
 @pytest.mark.long
-@at_any_pace
 @given(tables(), OBJECTS, st.sampled_from(["track", "identify", "group", "page"]))
 def test_no_table_without_faults_raises_changes_what_is_given_or_makes_anything_but_json(
     config: MappingConfig, given: dict[str, Any], type: str
@@ -296,7 +295,6 @@ def test_no_table_without_faults_raises_changes_what_is_given_or_makes_anything_
 
 
 @pytest.mark.long
-@at_any_pace
 @given(tables(), OBJECTS)
 def test_where_the_gate_may_open_the_plugin_really_finds_the_trait(
     config: MappingConfig, traits: dict[str, Any]

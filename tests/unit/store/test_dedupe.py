@@ -71,7 +71,7 @@ class World:
 
 
 @pytest.mark.long
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(ACTIONS, max_size=40))
 def test_duplicates_are_told_as_a_plain_dict_would(actions: list[tuple[str, object]]) -> None:
     with patch.multiple(dedupe, MERGE_AT=4, MERGE_SLICE=2), fresh() as db:

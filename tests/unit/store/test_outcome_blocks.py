@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.store.outcome_blocks import (
@@ -24,7 +24,6 @@ AT = 1_767_000_000_000
 positions = st.integers(min_value=0, max_value=2**40)
 
 
-@settings(deadline=None)
 @given(positions, st.sets(st.integers(min_value=1, max_value=4000)))
 def test_positions_ahead_read_back_as_packed(pos: int, offsets: set[int]) -> None:
     ahead = {pos + offset for offset in offsets}

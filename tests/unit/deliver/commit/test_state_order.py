@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from router.deliver.commit.state_order import StateChanges
@@ -111,7 +111,6 @@ def test_records_of_one_event_that_waited_are_written_in_their_order(work: UnitO
     assert (batch.park, [late.pos for late in batch.late]) == ({}, [2])
 
 
-@settings(deadline=None)
 @given(st.permutations(range(1, 7)), st.sets(st.integers(1, 6)), st.integers(0, 6))
 def test_whatever_the_order_of_answers_state_is_never_stored_ahead_of_an_earlier_event(
     order: list[int], parked: set[int], cut: int
