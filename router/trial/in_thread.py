@@ -46,7 +46,10 @@ class TrialThread:
     ) -> Events:
         """See `try_events`. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
         if self.is_busy:
-            raise CommandRefused("busy", "another trial is running; try again in some seconds")
+            raise CommandRefused(
+                "busy",
+                "another trial is running; try again in some seconds. A trial whose hook never returns ends with the daemon",
+            )
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Events] = loop.create_future()
 

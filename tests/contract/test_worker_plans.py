@@ -372,3 +372,14 @@ async def test_violations_name_no_event_of_a_forgotten_person(planned: Planned) 
     await planned.rig.quiet()
     await forget(planned.rig, "u:user-one")
     assert await kinds(planned.rig) == [("E", "properties.a", 2, ["m1"])]
+
+
+@pytest.mark.parametrize(("about", "fate"), [("," * 3_000, "delivered"), (list(range(3_000)), "filtered")])
+async def test_a_call_of_thousands_of_values_is_not_omitted_from_but_one_of_many_commas_is(
+    planned: Planned, about: Any, fate: str
+) -> None:
+    planned.plan(STRICT, OMIT)
+    planned.start()
+    await planned.rig.call("track", "m", userId="u", event="E", properties={"a": 7, "about": about})
+    await planned.rig.quiet()
+    assert (await planned.rig.fate("m"))[0] == fate
