@@ -88,14 +88,17 @@ class ThreadRunner:
             coroutine.close()
             raise CommandRefused("stopping", "the destination is stopping") from None
 
-    async def _ask(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Carry this out in the thread. Raises CommandRefused where it has ended, or is held by a hook before it begins."""
+    async def _ask(self, work: Callable[[], Coroutine[Any, Any, T]], within_s: float | None = None) -> T:
+        """Carry this out in the thread. Raises CommandRefused where it has ended, or is held by a hook before it begins; with
+        `within_s` also where it is not done in that time."""
         has_turn = self._submit(_nothing)
         if not await self._has_come(has_turn, ASK_S):
             has_turn.cancel()
             raise CommandRefused("busy", f"its thread has not answered for {ASK_S:g} s: a hook of its plugin holds it")
         answer = self._submit(work)
-        await self._has_come(answer, None)
+        if not await self._has_come(answer, within_s):
+            answer.cancel()
+            raise CommandRefused("busy", f"not done within {within_s:g} s: a hook of its plugin may hold its thread")
         return answer.result()
 
     async def _has_come(self, answer: asyncio.Future[Any], within_s: float | None) -> bool:
@@ -237,8 +240,8 @@ class ThreadRunner:
         return await self._ask(self._runner.describe_replay)
 
     async def forget(self, regulation: Regulation) -> None:
-        """See `Runner`."""
-        await self._ask(partial(self._runner.forget, regulation))
+        """See `Runner`. A reload waits for this, so it has an end: what is in flight may take its time-out."""
+        await self._ask(partial(self._runner.forget, regulation), self._patience_s + ASK_S)
 
     async def ask_to_delete(self, regulation: Regulation) -> Tool:
         """See `Runner`."""

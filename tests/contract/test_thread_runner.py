@@ -101,6 +101,17 @@ async def test_a_command_that_was_refused_is_not_carried_out_later(bench: Bench)
     assert bench.runner.status.state == "running"
 
 
+async def test_a_command_with_an_end_is_refused_when_it_is_not_done_by_then(bench: Bench) -> None:
+    """So that a reload never waits for ever behind one."""
+
+    async def never(worker: object) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(CommandRefused, match="not done within"):
+        await bench.runner._ask(lambda: never(bench), 0.05)
+    await bench.runner.drop_letters(DeadLetterFilter())
+
+
 class OneLog:
     """A log of which only watching is looked at."""
 
