@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from router.config.messages import unknown
-from router.config.model import ConfigWarning, SourceConfig
+from router.config.model import ConfigWarning, SourceConfig, SourcePrivacyConfig
 from router.config.partial import Draft
 from router.config.plan_tables import Forward, OnViolation
 from router.plans import Plan, PlanError, load_plan
@@ -53,5 +53,10 @@ def _faults(source: SourceConfig, names: dict[str, SourceConfig]) -> Iterator[st
             yield f"forward.{key}: this is the source itself; name another one"
         elif target and target not in names:
             yield f"forward.{key}: {unknown(target, names, 'source')}"
+        elif target and names[target].privacy != SourcePrivacyConfig():
+            yield (
+                f'forward.{key}: source "{target}" has [source.privacy], which forwarded events do not pass;'
+                f" name a source without it, and drop or hash at {source.name} instead"
+            )
         elif target and not names[target].enabled:
             yield f'forward.{key}: source "{target}" is disabled, so it would take nothing; enable it, or name another one'

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from router.plans import repetition
+
 if TYPE_CHECKING:
     import jsonschema_rs
 
@@ -54,6 +56,8 @@ class Schema:
         library = _library()
         schema = {"$schema": DRAFT_7, **raw}
         self._validator = _compiled(library, schema)
+        if fault := _too_expensive(schema):
+            raise SchemaError("", fault)
         self.dialect = str(schema["$schema"])
         self._wants_integers = bool(_OLD_INTEGERS.search(self.dialect))
         #: names directly under each container that the schema lists
@@ -83,6 +87,13 @@ class Schema:
     def lists(self, container: str, name: str) -> bool:
         """Whether the schema lists this name directly under `properties` or `traits`."""
         return name in self.listed[container] or any(matches(name) for matches in self._lists[container])
+
+
+def _too_expensive(schema: Mapping[str, Any]) -> str:
+    try:
+        return repetition.fault_of(schema)
+    except RecursionError:
+        return "its references are nested too deep; let fewer of them refer to each other"
 
 
 def _library() -> Any:

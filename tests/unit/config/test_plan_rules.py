@@ -68,10 +68,11 @@ def test_reactions_without_a_plan_are_refused(tables: str, key: str, tmp_path: P
 
 @pytest.mark.parametrize(
     ("target", "words"),
-    [("website", "this is the source itself"), ("qualit", 'did you mean "quality"?'), ("off", "is disabled")],
+    [("website", "this is the source itself"), ("qualit", 'did you mean "quality"?'), ("off", "is disabled"), ("private", "has [source.privacy]")],
 )
 def test_violations_are_forwarded_to_another_source_that_takes_them(target: str, words: str, tmp_path: Path) -> None:
     off = '[[source]]\nname = "off"\nwrite_key = "o"\nenabled = false\n'
+    off += '[[source]]\nname = "private"\nwrite_key = "p"\nprivacy = { drop = ["context.ip"] }\n'
     text = f'plan = "plans/acme.json"\n[source.forward]\nviolations = "{target}"\n'
     [problem] = problems(tmp_path, text, more=QUALITY + off)
     assert problem.startswith("source[2] (website).forward.violations: ")
