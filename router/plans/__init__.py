@@ -2,6 +2,7 @@
 
 forms.py       the three forms of a plan file, told apart by their shape
 schema.py      one JSON Schema, compiled
+repetition.py  refuses schemas with which a small call would be slow to check
 plan.py        a plan: its rules by kind, name and version
 loading.py     from files to a plan, or to every problem with them
 violations.py  what is noted of each error of a schema, and what omitting takes away

@@ -31,6 +31,7 @@ people.py               demands to forget or to suppress people
 erasure.py              carries them out, a step a transaction
 forget_begin.py         the first transaction of a demand
 forget_rows.py          erases what a destination has of people
+forget_state.py         which keyed state is a person's
 forget_log.py           erases bodies in the log, and those that outlived it
 forget_texts.py         erases texts that name a person
 regulation_rows.py      the records of demands

@@ -75,7 +75,7 @@ def test_violations_are_forwarded_to_another_source_that_takes_them(target: str,
     off += '[[source]]\nname = "private"\nwrite_key = "p"\nprivacy = { drop = ["context.ip"] }\n'
     text = f'plan = "plans/acme.json"\n[source.forward]\nviolations = "{target}"\n'
     [problem] = problems(tmp_path, text, more=QUALITY + off)
-    assert problem.startswith("source[2] (website).forward.violations: ")
+    assert problem.startswith("source[3] (website).forward.violations: ")
     assert words in problem
 
 
