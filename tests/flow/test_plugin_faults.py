@@ -440,6 +440,13 @@ OWN: Mapping[str, Mapping[str, Play]] = {
 }
 
 
+GATHERED = (
+    "one-object-of-an-array", "400-that-names-all", "another-message", "one-order-is-wrong", "lines-of-one-body",
+    "insert-without-a-date", "status-is-not-ok", "only-a-message",
+)  # fmt: skip
+"""Scenes of OWN in which events go out in one request."""
+
+
 def scenes(api: str) -> dict[str, Play]:
     """All scenes of an API."""
     follows = NOT_JSON.get(api, taken_at_once)
@@ -451,10 +458,8 @@ def scenes(api: str) -> dict[str, Play]:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Played]:
     """What came of the scenes of an API; played when first asked for."""
-    tables = {
-        **TABLES,
-        **{name: {"delivery": {"linger": "500ms"}} for name in IN_BATCHES},
-    }  # a busy machine splits none
+    lingering: Table = {"delivery": {"linger": "1s"}}  # so that a busy machine does not split what is gathered
+    tables = {**TABLES, **dict.fromkeys((*IN_BATCHES, *GATHERED), lingering)}
 
     async def run(api: str) -> Played:
         return await play(APIS[api], scenes(api), tables, tmp_path_factory.mktemp(api))

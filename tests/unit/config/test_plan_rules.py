@@ -68,7 +68,12 @@ def test_reactions_without_a_plan_are_refused(tables: str, key: str, tmp_path: P
 
 @pytest.mark.parametrize(
     ("target", "words"),
-    [("website", "this is the source itself"), ("qualit", 'did you mean "quality"?'), ("off", "is disabled"), ("private", "has [source.privacy]")],
+    [
+        ("website", "this is the source itself"),
+        ("qualit", 'did you mean "quality"?'),
+        ("off", "is disabled"),
+        ("private", "has [source.privacy]"),
+    ],
 )
 def test_violations_are_forwarded_to_another_source_that_takes_them(target: str, words: str, tmp_path: Path) -> None:
     off = '[[source]]\nname = "off"\nwrite_key = "o"\nenabled = false\n'
