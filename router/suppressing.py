@@ -20,7 +20,7 @@ def without_suppressed(
     calls: list[Call], discards: list[Discard], suppressions: Suppressions
 ) -> tuple[list[Call], list[Discard]]:
     """The calls that may be stored, and the discards with those that may not. A discard for another reason whose excerpt names a
-    suppressed person, or that is cut, loses its words."""
+    suppressed person, or may name one where it is cut or escaped, loses its words."""
     if not suppressions:
         return calls, discards
     kept = [call for call in calls if call.user_key not in suppressions]
@@ -33,8 +33,9 @@ def without_suppressed(
 
 
 def _without_words(discard: Discard, suppressions: Suppressions) -> Discard:
-    is_cut = discard.excerpt.endswith("…")  # its ids may be in what is missing
-    if not is_cut and not any(key in suppressions for key in _keys_in(discard.excerpt)):
+    # Its ids may be in what is missing, or spelled with escapes.
+    is_unsure = discard.excerpt.endswith("…") or "\\u" in discard.excerpt
+    if not is_unsure and not any(key in suppressions for key in _keys_in(discard.excerpt)):
         return discard
     return msgspec.structs.replace(discard, message_id="", excerpt="")
 

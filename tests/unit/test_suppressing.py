@@ -40,7 +40,8 @@ def test_without_anybody_on_the_list_calls_are_passed_on_as_they_are() -> None:
         ('{"anonymousId" : "browser", "event"', True),
         ('{"userId":12, "event"', True),
         ('{"userId":"two","event":"one"', False),
-        ('{"userId":"\\\\ud800x","event"', False),
+        ('{"user\\\\u0049d":"one","event"', True),
+        ('{"traits":{"note":"so long…', True),
     ],
 )
 def test_another_discard_that_names_a_suppressed_person_loses_its_words(excerpt: str, is_emptied: bool) -> None:
