@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from router.event import Call, is_forwarded, normalize_event, with_verdict
+from router.plans import container_of, json_type
 
 MAX_EVENTS = 1_000
 MAX_NAMES = 300
@@ -25,7 +26,7 @@ class Shape(msgspec.Struct):
     def add(self, value: Any, depth: int = 0) -> None:
         """One value that was there."""
         self.n += 1
-        self.types.add(_type_of(value))
+        self.types.add(json_type(value))
         if depth >= MAX_DEPTH:
             return
         if isinstance(value, dict):
@@ -71,7 +72,7 @@ class Drafting:
             self.left_out += 1
             return
         self.calls += 1
-        values = event.traits if kind in ("IDENTIFY", "GROUP") else event.properties
+        values = event.traits if container_of(call.type) == "traits" else event.properties
         self._shapes.setdefault(key, Shape()).add(values)
 
     def plan(self, name: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ class Drafting:
 
 
 def _rule(kind: str, key: str, shape: Shape) -> dict[str, Any]:
-    container = "traits" if kind in ("IDENTIFY", "GROUP") else "properties"
+    container = container_of(kind.lower())
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
@@ -88,14 +89,3 @@ def _rule(kind: str, key: str, shape: Shape) -> dict[str, Any]:
         "properties": {container: shape.schema()},
     }
     return {"type": kind, "key": key or None, "version": 1, "jsonSchema": schema}
-
-
-def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    for type, name in ((int, "integer"), (float, "number"), (str, "string"), (list, "array")):
-        if isinstance(value, type):
-            return name
-    return "object"

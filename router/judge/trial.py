@@ -11,7 +11,7 @@ import msgspec
 from router.event import Call, is_forwarded
 from router.judge.report import result_of
 from router.judge.source_plans import SourcePlan
-from router.plans import Plan, Policy
+from router.plans import Plan, Policy, container_of
 
 MAX_KINDS = 10_000
 """Different violations that are told apart."""
@@ -53,7 +53,7 @@ class Trial:
         self.results[result_of(verdict)] += 1
         noted, _ = noticing.judge(call)
         name = event.name or event.type
-        container = "traits" if event.type in ("identify", "group") else "properties"
+        container = container_of(event.type)
         kinds = {(one.type, one.field): None for one in verdict.violations}
         kinds |= {(UNPLANNED, f"{container}.{one}"): None for one in noted.omitted}
         for kind in kinds:

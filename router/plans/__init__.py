@@ -12,10 +12,11 @@ advice.py      what Segment would not accept
 """
 
 from router.plans.advice import refused_by_segment
-from router.plans.check import ALLOW_ALL, Effort, Policy, Reaction, check
+from router.plans.check import ALLOW_ALL, Effort, Policy, Reaction, check, container_of
 from router.plans.loading import PlanError, load_plan, read_plan
 from router.plans.plan import Plan
 from router.plans.verdict import PASSED, Verdict, Violation, take_out
+from router.plans.violations import json_type
 
 __all__ = [
     "ALLOW_ALL",
@@ -28,6 +29,8 @@ __all__ = [
     "Verdict",
     "Violation",
     "check",
+    "container_of",
+    "json_type",
     "load_plan",
     "read_plan",
     "refused_by_segment",

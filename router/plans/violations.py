@@ -61,7 +61,7 @@ def violations_of(error: jsonschema_rs.ValidationError, call: Any) -> Iterator[F
     if type == "Invalid Type":
         expected = error.kind.as_dict()["types"]
         wanted = expected[0] if len(expected) == 1 else f"[{','.join(expected)}]"
-        words = f"Invalid type. Expected: {wanted}, given: {_type_of(_at(call, path))}"
+        words = f"Invalid type. Expected: {wanted}, given: {json_type(_at(call, path))}"
     yield Violation(type, _field(path), words), _taken(path)
 
 
@@ -103,7 +103,8 @@ def _at(call: Any, path: Sequence[str | int]) -> Any:
     return call
 
 
-def _type_of(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """The type of a JSON value, as JSON Schema calls it."""
     if value is None:
         return "null"
     if isinstance(value, bool):
