@@ -231,4 +231,4 @@ class SqliteReplays:
 
     async def teach(self, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:
         """Tell the directory what it was not told when these calls were accepted."""
-        await self._writer.run_alone(directory_writes.teach, updates)
+        await self._writer.run_beside(lambda db: directory_writes.teach(db, updates))

@@ -79,16 +79,9 @@ class DirectoryRows:
 
 
 def teach(db: sqlite3.Connection, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:
-    """Fold what calls say that were accepted before, in a transaction of its own."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        view = DirectoryRows(db)
-        bounds = {key: one.bound for one in read_under_way(db) for key in one.keys}
-        for pos, update in updates:
-            if pos > bounds.get(update.user_key, -1):  # else its person is being forgotten
-                fold_late(view, pos, update)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    """Fold what calls say that were accepted before."""
+    view = DirectoryRows(db)
+    bounds = {key: one.bound for one in read_under_way(db) for key in one.keys}
+    for pos, update in updates:
+        if pos > bounds.get(update.user_key, -1):  # else its person is being forgotten
+            fold_late(view, pos, update)

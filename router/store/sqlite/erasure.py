@@ -66,7 +66,7 @@ class SqliteErasure:
             regulation_rows.write(db, regulation)
             return more
 
-        while await self._alone(slice_of):
+        while await self._writer.run_beside(slice_of):
             pass
 
     async def erase_on(self, regulation_id: str) -> Regulation:
@@ -150,10 +150,7 @@ class SqliteErasure:
             regulation_rows.write(db, regulation)
             return regulation
 
-        return await self._alone(step)
-
-    async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._writer.run_alone(self._writer.transaction.beside, work)
+        return await self._writer.run_beside(step)
 
 
 def _there(db: sqlite3.Connection, regulation_id: str) -> Regulation:

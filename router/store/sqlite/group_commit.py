@@ -107,6 +107,10 @@ class Writer:
                     raise self._refusal(error) from error
             await self.clock.sleep(BUSY_PAUSE_S)
 
+    async def run_beside(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The same for one transaction, which is neither an append nor a step of a destination."""
+        return await self.run_alone(self.transaction.beside, work)
+
     def close(self) -> None:
         """Take nothing more; `run` ends once what is pending is stored."""
         self._closing = True

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import glob
-import sqlite3
 from asyncio import to_thread as in_thread
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,7 +37,7 @@ class SqlitePeople:
             await writer.append((), (), ())  # what was accepted before that is stored, and erased
             await writer.run_alone(scrub.overwrite_from_now_on)
             now_ms = writer.now_ms()
-            regulation, suppressed = await self._alone(
+            regulation, suppressed = await self._writer.run_beside(
                 lambda db: forget_begin.begin(db, demand, suppressions, writer.transaction.head.pos, now_ms)
             )
         except BaseException:
@@ -75,9 +74,6 @@ class SqlitePeople:
     async def copies(self, *, remove: bool = False) -> list[str]:
         """Files beside the store that hold a copy of it from before an upgrade. `remove`: delete them."""
         return await in_thread(_copies, self._path, remove)
-
-    async def _alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._writer.run_alone(self._writer.transaction.beside, work)
 
 
 def _copies(store: Path, remove: bool) -> list[str]:
