@@ -12,6 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+STORE_HEADER = "Segment-Router-Store"
+"""In the answers of the admin API: the store of this daemon. The command line finds out by it that another daemon answers."""
+
 
 class Running(NamedTuple):
     """A daemon that serves."""

@@ -9,13 +9,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from router.admin.json_io import Handler, refusal
+from router.runtime_file import STORE_HEADER
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
 """These need no token."""
-
-
-STORE_HEADER = "Segment-Router-Store"
-"""In every answer to who may ask: the store of this daemon. The command line finds out by it that another daemon answers."""
 
 
 def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:

@@ -13,10 +13,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from router.cli.endpoint import AdminAt, Failed, admin_of, program
 from router.cli.options import Common, config_hint
+from router.runtime_file import STORE_HEADER
 
 TIMEOUT_S = 30.0
-STORE_HEADER = "segment-router-store"
-"""Of an answer of the admin API: the store of the daemon."""
 
 
 class NobodyThere(Failed):
@@ -136,7 +135,7 @@ class Admin(Client):
         answer = self.request(method, path, body)
         if not isinstance(answer.json, dict):
             raise Failed(f"what answers at {self.listen} is no segment-router (status {answer.status})")
-        self._check_store(answer.headers.get(STORE_HEADER, ""))
+        self._check_store(answer.headers.get(STORE_HEADER.lower(), ""))
         if answer.status == 503 and path == "/readyz":  # its body says why
             return answer.json
         if answer.json.get("code") == "unauthorized":
