@@ -219,7 +219,7 @@ async def test_a_pause_the_vendor_asked_for_outlives_a_restart(tmp_path: Path) -
         await daemon.post("track", userId="u1", event="E", messageId="m1")
         await vendor.received(1)
         asked_at = time.monotonic()
-        await eventually(lambda: has_state(daemon, "hook", "paused"), what="the destination pauses")
+        await eventually(lambda: has_stored_state(daemon, "hook", "paused"), what="the pause is stored")
         daemon.kill()
         await daemon.restart()
         await vendor.received(2)
@@ -230,6 +230,11 @@ async def test_a_pause_the_vendor_asked_for_outlives_a_restart(tmp_path: Path) -
 async def has_state(daemon: Daemon, name: str, state: str) -> bool:
     """Whether a destination is in this state."""
     return bool((await daemon.counts(name))["state"] == state)
+
+
+async def has_stored_state(daemon: Daemon, name: str, state: str) -> bool:
+    """Whether the store says so too. The running daemon says it a few milliseconds before: until its commit."""
+    return daemon.rows(f"SELECT state FROM cursor WHERE destination = '{name}'") == [(state,)]
 
 
 async def test_a_401_pauses_one_destination_burns_nothing_and_goes_on_when_resumed(tmp_path: Path) -> None:
@@ -251,6 +256,7 @@ async def test_a_401_pauses_one_destination_burns_nothing_and_goes_on_when_resum
         attempts = (await daemon.message("m1"))["destinations"]["hook"]["attempts"]
         assert [attempt["status"] for attempt in attempts] == [401]
         assert (await daemon.get("/readyz"))["destinations"] == {"hook": "credentials"}
+        await eventually(lambda: has_stored_state(daemon, "hook", "paused"), what="the pause is stored")
         daemon.kill()
         await daemon.restart()
         await daemon.settled("other")
