@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.lazy import lazy
 from router.cli.output import printable
+from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import trial

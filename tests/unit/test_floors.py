@@ -28,6 +28,7 @@ FLOORS = (
         "plans",
         "runtime_file",
         "personal_data",
+        "explain",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing"},

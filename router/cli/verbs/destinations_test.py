@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import Common, NameInFile, asks, given_before
 from router.cli.output import say, say_json, warn
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.errors import ConfigError
+from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import config as configuration

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from router.cli.data_source import open_data_source
 from router.cli.options import Common, asks
-from router.cli.output import say, say_json, say_table, short_instant, warn
+from router.cli.output import say, say_json, say_table, warn
+from router.explain.figures import short_instant
 
 
 @asks

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import program
 from router.cli.options import Common, Since, Source, User, asks, hint
-from router.cli.output import instant, printable, say, say_json, say_table, warn
+from router.cli.output import printable, say, say_json, say_table, warn
 from router.cli.style import OF_STATE, Styled, paint
 from router.clock import SystemClock
+from router.explain import phrases
+from router.explain.figures import instant
 
 EVERY_S = 1.0
 PAGE = 500

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli import phrases
 from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import say, say_json, warn
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.clock import SystemClock
+from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import config as configuration

@@ -7,59 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from router.cli.output import count, instant, span
+from router.explain.figures import count, instant, span
+from router.explain.reasons import DEAD, FILTERED, PAUSED, QUEUED, SKIPPED, Reason, reason_of
 
-SKIPPED = {
-    "unsupported": "its plugin has no use for {type} calls as configured",
-    "no_user_id": "it needs a userId, and this call has none",
-    "remembered": "nothing to send: what it says is remembered and goes along with later events",
-    "empty": "its plugin made nothing of it",
-}
-FILTERED = {
-    "disabled": "the destination is disabled in config.toml",
-    "source": "source {source} is not connected to it (`sources` in config.toml)",
-    "integrations": "the event's own `integrations` leave this destination out",
-    "consent": "its user has not given a consent that this destination needs{lacking}",
-    "consent_missing": "it says nothing of consent, and this destination needs it (`consent_missing` in config.toml)",
-    "consent_withdrawn": "while it waited, its user withdrew a consent that this destination needs{lacking}",
-    "filter": "the destination's `filter` is not true for it",
-    "event_name": "`event_names` in the destination's mapping drops events of this name",
-    "filter_drop": "{filter} drops it",
-    "filter_sample": "it is not in the share that {filter} lets through",
-    "plan": "the tracking plan of its source blocks it",
-}
-QUEUED = {
-    "in_flight": "it waits for its turn or for the vendor's answer",
-    "behind_lane": "an earlier event of the same user comes first",
-    "released": "its group is known, so it was released; it goes out in its turn",
-}
-RETRYING = {
-    "timeout": "the vendor did not answer in time",
-    "connection": "the connection to the vendor failed",
-    "not_http": "the vendor's answer was not HTTP",
-    "dns": "the vendor's address was not found",
-    "tls": "no secure connection to the vendor could be made",
-}
-DEAD = {
-    "rejected": "the vendor refused it",
-    "plugin_error": "the plugin failed on it",
-    "expired": "it was tried for as long as `max_age` allows",
-    "hold_expired": "its group did not become known in time",
-    "hold_full": "too much is held already",
-    "dropped": "dropped by hand",
-    "forgotten": "its person was forgotten",
-    "abandoned": "it was trimmed while this destination was removed",
-    "invalid_id": "its id cannot be one at the vendor",
-}
-PAUSED = {
-    "by_hand": "paused by an operator",
-    "retry_after": "paused because the vendor asked for it",
-    "credentials": "paused because the vendor refused our key",
-    "set_up": "paused because its set-up is wrong",
-    "internal": "paused after a fault of the router itself, and its log has the reason",
-    "slow_hooks": "paused because its plugin held up all other destinations",
-    "hook_held": "stopped by its plugin, which holds its thread",
-}
 MAX_DETAIL = 200
 
 
@@ -91,11 +41,11 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
             return f"retrying since {at}: {trouble(reason)}; {_next_attempt(told)}"
         case "queued":
             first = told.get("behind")
-            return f"queued: {QUEUED.get(reason, reason or 'its turn comes')}" + (
+            return f"queued: {_words(QUEUED, reason) or 'its turn comes'}" + (
                 f": {_on_its_way(first)}" if first else ""
             )
         case "dead":
-            why, detail = DEAD.get(reason, reason), told.get("detail")
+            why, detail = _words(DEAD, reason), told.get("detail")
             return f"dead since {at}: {why}" + (f": {detail}" if detail and detail != why else "")
     return f"{state} {at} {reason}".rstrip()
 
@@ -173,19 +123,24 @@ def trial(type: str, told: Mapping[str, Any]) -> str:
         case "held":
             return f"would be held until there is {waiting(reason, 'its user', None)}"
         case "dead":
-            return f"would be a dead letter: {DEAD.get(reason, reason)}" + (f": {detail}" if detail else "")
+            return f"would be a dead letter: {_words(DEAD, reason)}" + (f": {detail}" if detail else "")
     return f"would be {told['outcome']}: {trouble(reason)}" + (f": {detail}" if detail else "")
 
 
-def _filled(sentences: Mapping[str, str], reason: str, event: Mapping[str, Any]) -> str:
-    """The sentence for a reason. A plugin's own reason is shown as it is."""
-    if reason not in sentences:
+def _words(table: Mapping[str, Reason], code: str) -> str:
+    """The sentence for a code. A plugin's own code is shown as it is."""
+    return table[code].sentence if code in table else code
+
+
+def _filled(table: Mapping[str, Reason], reason: str, event: Mapping[str, Any]) -> str:
+    """The same with the event's own words in it."""
+    if reason not in table:
         return reason
     detail = event.get("detail")
     title = f'the filter "{detail}"' if detail else "one of its `filters`"
     lacking = f": {detail}" if detail else ""
     type = event.get("type") or "these"
-    return sentences[reason].format(type=type, source=event.get("source"), filter=title, lacking=lacking)
+    return table[reason].sentence.format(type=type, source=event.get("source"), filter=title, lacking=lacking)
 
 
 def waiting(reason: str, user: str, group_id: str | None) -> str:
@@ -202,7 +157,7 @@ def refused(row: Mapping[str, Any]) -> str | None:
     if not call:
         return None
     named = call["message_id"] or "of theirs"
-    why = DEAD.get(call["reason"], call["reason"])
+    why = _words(DEAD, call["reason"])
     return (
         f"group call {named} does not count here ({why}, {instant(call['at'])}); the next one that is not refused does"
     )
@@ -228,9 +183,7 @@ def _need(reason: str) -> str:
 
 def trouble(reason: str) -> str:
     """Why an attempt failed."""
-    if reason.startswith("status_"):
-        return f"the vendor answered with status {reason.removeprefix('status_')}"
-    return RETRYING.get(reason, reason)
+    return reason_of("retrying", reason).sentence
 
 
 NOBODY = "(forgotten)"
@@ -309,7 +262,9 @@ def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
     since, until = instant(counts.get("state_since")), counts.get("state_until")
     if state == "paused":
         detail = (counts.get("state_detail") or "").partition("\n")[0][:MAX_DETAIL]
-        what = PAUSED.get(reason, f"paused by its plugin: {reason}") + (f" ({detail})" if detail else "")
+        what = (PAUSED[reason].sentence if reason in PAUSED else f"paused by its plugin: {reason}") + (
+            f" ({detail})" if detail else ""
+        )
         return f"{name} is {what}, since {since}; {_end_of_pause(name, reason, until)}"
     if state == "breaker_open":
         probes = f"one probe at a time, the next from {instant(until)} on" if until else "one probe at a time"
@@ -395,7 +350,7 @@ def dry_runs(destinations: Mapping[str, Mapping[str, Any]]) -> str | None:
 def dead_letter(row: Mapping[str, Any]) -> str:
     """Why an event is dead, in one line."""
     detail = str(row["detail"]).splitlines()
-    return detail[-1][:120] if detail and detail[-1] else DEAD.get(row["reason"], row["reason"])
+    return detail[-1][:120] if detail and detail[-1] else _words(DEAD, row["reason"])
 
 
 def replay(job: Mapping[str, Any]) -> str:

@@ -1,0 +1,6 @@
+"""What states, reasons and counts mean, in sentences for people. The command line and the console say the same.
+
+figures.py    numbers, spans and instants as people read them
+reasons.py    the one table of reasons: sentence, cause, who acts, next step
+phrases.py    sentences made from what the admin API gives
+"""
