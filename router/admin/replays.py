@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.destinations import runner_of
 from router.admin.json_io import json_body, page_after, reply
@@ -25,14 +26,12 @@ class Replays:
     """The handlers."""
 
     def __init__(self, daemon: DaemonPort) -> None:
-        self._daemon = daemon
+        self._daemon, self._answers = daemon, Answers(daemon)
 
     async def dead(self, request: web.Request) -> web.Response:
         """Dead letters that are kept, a page at a time."""
-        runner, after = runner_of(self._daemon, request), page_after(request.query.get("after", ""))
-        return reply(
-            await self._daemon.store.queries.dead(runner.destination.name, self._letters(request.query), after)
-        )
+        name, after = request.match_info["name"], page_after(request.query.get("after", ""))
+        return reply(await self._answers.dead(name, self._letters(request.query), after))
 
     async def drop(self, request: web.Request) -> web.Response:
         """Drop dead letters for good. Their events stay dead."""

@@ -1,0 +1,142 @@
+"""What operators are told: the answers that the JSON API gives, and that the console shows. No HTTP here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from router.admin.daemon_port import DaemonPort
+from router.admin.pauses import pause_of
+from router.deliver.runner import state_of
+from router.deliver.runner_port import DestinationRunner
+from router.errors import CommandRefused
+from router.event import parse_user
+from router.event_search import parse_filter
+from router.plugin_host import add_details, is_asked_for
+from router.store import DeadLetterFilter
+
+COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
+"""What a destination's own answer repeats of the ledger."""
+
+UNSETTLED = ("held", "retrying", "queued")
+"""States of an event that a pause of its destination concerns."""
+
+
+class Answers:
+    """The questions. Names of destinations that are not configured raise CommandRefused `not_found`."""
+
+    def __init__(self, daemon: DaemonPort) -> None:
+        self._daemon = daemon
+
+    async def ledger(self) -> dict[str, Any]:
+        """Counts that add up, by destination, with mode and state."""
+        runners = self._daemon.runners
+        answer = await self._daemon.store.queries.ledger(list(runners))
+        for name, counts in answer["destinations"].items():
+            table = runners[name].destination.config
+            counts["mode"] = table.mode
+            if not table.enabled:
+                counts["state"] = "disabled"
+            elif (status := runners[name].status).state != "running":  # the store does not know of all that stops one
+                counts |= state_of(status)
+        return answer
+
+    async def destinations(self) -> dict[str, Any]:
+        """What is configured and how it is, and what is kept of those that are configured no more."""
+        runners, questions = self._daemon.runners, self._daemon.store.queries
+        counts = (await questions.ledger(list(runners)))["destinations"]
+        described = [await _described(name, runner, counts) for name, runner in runners.items()]
+        removed = await questions.left_over(list(runners))
+        return {"destinations": described, "removed": [{"name": n, **kept} for n, kept in removed.items()]}
+
+    async def destination(self, name: str) -> dict[str, Any]:
+        """One destination, with the last request that went well and the last that did not."""
+        runner = self.runner(name)
+        counts = (await self._daemon.store.queries.ledger([name]))["destinations"]
+        return {**await _described(name, runner, counts), "last": runner.last_exchanges}
+
+    async def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
+        """The fate of one message at each destination; None when it is unknown."""
+        questions, runners = self._daemon.store.queries, self._daemon.runners
+        answer = await questions.message(message_id, source, list(runners))
+        if answer is None:
+            return None
+        fates = answer["destinations"]
+        for name, told in fates.items():
+            runner = runners.get(name)
+            pause = pause_of(name, runner.status) if runner is not None else None
+            if pause is not None and told["state"] in UNSETTLED:
+                told["pause"] = pause
+        if is_asked_for(fates):
+            call = await questions.stored_call(message_id, source)
+            add_details(fates, call, {name: runner.destination.conditions for name, runner in runners.items()})
+        return answer
+
+    async def events(self, words: Mapping[str, str], before: int | None, limit: int) -> dict[str, Any]:
+        """The newest events of a kind, with their states. `words`: by `event_search.KEYS`. Raises ValueError for one that is none."""
+        destinations = list(self._daemon.runners)
+        which = parse_filter(words, destinations, self._daemon.now_ms)
+        return await self._daemon.store.queries.events(which, destinations, before, limit)
+
+    async def held(self, name: str, user: str | None, after: str) -> dict[str, Any]:
+        """Users whose events wait for a group, a page at a time, and when each is given up."""
+        runner = self.runner(name)
+        answer = await self._daemon.store.queries.held(name, parse_user(user) if user else None, after)
+        return _with_expiry(answer, runner.destination.config.hold.max_age_s)
+
+    async def dead(self, name: str, which: DeadLetterFilter, after: int | None) -> dict[str, Any]:
+        """Dead letters that are kept, a page at a time."""
+        return await self._daemon.store.queries.dead(self.runner(name).destination.name, which, after)
+
+    def readiness(self) -> dict[str, Any]:
+        """Whether events can be stored, what is wrong, and which destinations stand still. Pauses are without the vendor's words:
+        this is told to everybody who reaches the listener."""
+        health = self._daemon.store.health
+        found = {name: pause_of(name, runner.status) for name, runner in self._daemon.runners.items()}
+        pauses = {name: pause for name, pause in found.items() if pause is not None}
+        is_down = self._daemon.is_stopping or bool(health.broken) or not health.may_append()
+        return {
+            "status": "not ready" if is_down else "ready",
+            "problems": self.problems(),
+            "destinations": {name: pause["reason"] or pause["state"] for name, pause in pauses.items()},
+            "pauses": {name: {k: v for k, v in pause.items() if k != "detail"} for name, pause in pauses.items()},
+            "isolated": dict(self._daemon.isolated),
+        }
+
+    def problems(self) -> list[str]:
+        """What is wrong with the daemon and its store, as sentences."""
+        problems = ["the daemon is stopping"] if self._daemon.is_stopping else []
+        problems += [problem.words for problem in self._daemon.store.health.problems()]
+        if self._daemon.disk_problem:
+            problems.append(self._daemon.disk_problem)
+        return problems
+
+    def runner(self, name: str) -> DestinationRunner:
+        """A destination that is configured."""
+        runner = self._daemon.runners.get(name)
+        if runner is None:
+            known = ", ".join(sorted(self._daemon.runners)) or "none"
+            raise CommandRefused("not_found", f"no destination {name!r}; configured: {known}")
+        return runner
+
+
+async def _described(name: str, runner: DestinationRunner, counts: Mapping[str, Any]) -> dict[str, Any]:
+    """How a destination is configured, how it is, and what waits there."""
+    own = counts.get(name, {})
+    return {
+        **runner.describe(),
+        **{count: own.get(count, 0) for count in COUNTS},
+        "next_timer_at": own.get("next_timer_at"),
+        "waiting": await runner.describe_waiting(),
+        "pause": pause_of(name, runner.status),
+    }
+
+
+def _with_expiry(held: dict[str, Any], max_age_s: float) -> dict[str, Any]:
+    """Add when each user's oldest held event is given up."""
+    max_age = timedelta(milliseconds=int(max_age_s * 1000))
+    for user in held["users"]:
+        expires = datetime.fromisoformat(user["since"]) + max_age
+        user["expires_at"] = expires.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return held
