@@ -25,16 +25,22 @@ ONE = "/api/destinations/{name}"
 
 
 def make_admin_app(
-    daemon: DaemonPort, token: str | None, listen_host: str, log: Log, store: str = ""
+    daemon: DaemonPort, token: str | None, listen_host: str, log: Log, store: str = "", *, has_console: bool = False
 ) -> web.Application:
-    """The application. `token` None: everybody who reaches the listener may ask. `store`: where this daemon keeps its data, for the
-    command line, which may have another one's config.toml."""
+    """The application.
+
+    Args:
+        token: None: everybody who reaches the listener may ask.
+        store: where this daemon keeps its data, for the command line, which may have another one's config.toml.
+        has_console: the pages of the console are added, and the first of them is at `/`.
+    """
     app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store)])
     app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
     destinations, replays, privacy = Destinations(daemon), Replays(daemon), Privacy(daemon)
     regulations = Regulations(daemon)
-    app.router.add_get("/", index)
+    if not has_console:
+        app.router.add_get("/", index)
     app.router.add_get("/healthz", health.health)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)

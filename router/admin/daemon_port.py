@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from router.config import Config
 from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
@@ -33,6 +34,11 @@ class DaemonPort(Protocol):
     @property
     def store(self) -> Store:
         """What it has opened."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force. A reload replaces it: read it once for an answer."""
         ...
 
     @property

@@ -15,6 +15,7 @@ from router.config.model import (
     AdminConfig,
     Config,
     ConfigWarning,
+    ConsoleConfig,
     DeadConfig,
     DeliveryConfig,
     DestinationConfig,
@@ -34,7 +35,7 @@ from router.config.secrets import SecretMissing, resolve_secret
 from router.config.units import Listen, Rate
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
+    "AdminConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "Operator",
     "PrivacyConfig", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
     "StoreConfig", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",

@@ -21,6 +21,7 @@ from router.config.model import (
     Config,
     ConfigWarning,
     ConsentConfig,
+    ConsoleConfig,
     LogConfig,
     MappingConfig,
     ServerConfig,
@@ -32,7 +33,7 @@ from router.config.plan_rules import check_plans
 from router.config.privacy_rules import privacy_problems
 from router.errors import ConfigError
 
-KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "source", "destination")
+KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "console", "source", "destination")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -68,6 +69,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     log = draft.section(LogConfig, raw.get("log", {}), "log")
     draft.read_privacy(raw.get("privacy", {}))
     draft.consent = draft.section(ConsentConfig, raw.get("consent", {}), "consent") or draft.consent
+    console = draft.section(ConsoleConfig, _console_table(raw.get("console", {})), "console")
     sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
     for where, table in sources:
         draft.source(where, table)
@@ -86,7 +88,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
     if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
         draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
-    if not draft.problems and server and admin and store and log:
+    if not draft.problems and server and admin and store and log and console:
         draft.config = Config(
             path=draft.path,
             state_dir=draft.state_dir,
@@ -97,6 +99,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
             log=log,
             privacy=draft.privacy,
             consent=draft.consent,
+            console=console,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
             plans=draft.plans,
@@ -119,6 +122,11 @@ def _read(draft: Draft) -> dict[str, Any] | None:
         reason, place = re.fullmatch(r"(.*?)(?: \(at (.*)\))?", str(error), re.DOTALL).groups()  # type: ignore[union-attr]
         draft.problems.append(f"{draft.path.name}: {place or 'somewhere'}: {reason}; correct the TOML there")
     return None
+
+
+def _console_table(value: Any) -> Any:
+    """`console = false` is short for a table that switches the pages off."""
+    return {"enabled": value} if isinstance(value, bool) else value
 
 
 def _plugins_dir(draft: Draft, value: Any) -> Path | None:

@@ -444,6 +444,36 @@ class ConsentConfig(Section):
     )
 
 
+class ConsoleConfig(Section):
+    """`[console]`: the pages on the admin listener."""
+
+    enabled: StrictBool = Field(
+        default=True,
+        description="`false`: no pages; the admin API stays. `console = false` at the top of the file says the same.",
+        examples=[False],
+    )
+    instance: Annotated[str, Field(max_length=64)] = Field(
+        default="",
+        description="Name of this router on its pages. Empty: the name of the machine.",
+        examples=["prod-1"],
+    )
+    mask: Literal["emails", "all", "none"] = Field(
+        default="emails",
+        description="Personal traits that the pages mask until somebody asks to see them, which is logged: e-mail addresses, `all` or `none`.",
+        examples=["all"],
+    )
+    search_traits: StrictBool = Field(
+        default=False,
+        description="`true`: the search box also finds people by their e-mail address and companies by their name.",
+        examples=[True],
+    )
+    edit: StrictBool = Field(
+        default=False,
+        description="`true`: destinations can be added and changed from the pages, which writes config.toml.",
+        examples=[True],
+    )
+
+
 class DestinationConfig(Section):
     """One `[[destination]]`. `settings` is the plugin's affair; the secrets in it are already looked up (SecretStr)."""
 
@@ -530,6 +560,7 @@ class Config(Section):
     log: LogConfig = LogConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     consent: ConsentConfig = ConsentConfig()
+    console: ConsoleConfig = ConsoleConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
@@ -537,7 +568,7 @@ class Config(Section):
 
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
+    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
     "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
     "SourceConfig", "SourcePrivacyConfig", "StoreConfig",
 ]  # fmt: skip

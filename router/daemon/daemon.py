@@ -21,6 +21,7 @@ from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
 from router.clock import Clock, SystemClock
 from router.config import Config
+from router.console.app import add_console
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
@@ -169,7 +170,10 @@ class Daemon:
     def _admin(self) -> IngestRunner:
         admin = self._reload.config.admin
         store = str(self._reload.config.store.path)
-        app = make_admin_app(self, admin.token, admin.listen.host, self._log, store)
+        has_console = self._reload.config.console.enabled
+        app = make_admin_app(self, admin.token, admin.listen.host, self._log, store, has_console=has_console)
+        if has_console:
+            add_console(app, self, admin.token, self._log, self._clock.sleep)
         app[LISTENER] = Listener("admin", limits.ADMIN, self.metrics)
         return make_runner(app, handle_signals=False, shutdown_timeout=CUT_S)
 
@@ -211,6 +215,11 @@ class Daemon:
             yield from (runner.destination for runner in self.runners.values())
 
     # ------------------------------------------------------------ what the admin API asks (`admin/daemon_port.py`)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._reload.config
 
     @property
     def runners(self) -> Mapping[str, DestinationRunner]:

@@ -29,6 +29,7 @@ NEED_RESTART = {
     "store.dedupe_window": "store.dedupe_window_s",
     "store.min_free": "store.min_free_bytes",
     "consent.follow": "consent.follow",
+    "console.enabled": "console.enabled",
     "log.level": "log.level",
     "log.format": "log.format",
     "log.decisions": "log.decisions",

@@ -35,6 +35,7 @@ FLOORS = (
     {"ingest", "accept", "decide", "deliver"},
     {"trial"},
     {"admin"},
+    {"console"},
     {"daemon"},
     {"cli", "__main__", "bench", "demo"},
 )

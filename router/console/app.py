@@ -1,0 +1,88 @@
+"""The pages of the console: every path, and who answers it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from router.admin.daemon_port import DaemonPort
+from router.console import frame
+from router.console.console import Console, View
+from router.console.guard import needs_login, session_of, set_session
+from router.console.rendered import Rendered
+from router.console.stream import Streams
+from router.console.views.login import login, logout
+from router.console.views.not_found import no_page, not_found
+from router.console.views.overview import overview
+from router.errors import CommandRefused
+from router.logger import Log
+
+PAGES: tuple[tuple[str, str, View], ...] = (
+    ("overview", "/", overview),
+    ("login", "/login", login),
+    ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
+)
+"""Name, path and view of what a browser can look at. The last one stands for every address that no page has."""
+
+FORMS: tuple[tuple[str, str, View], ...] = (
+    ("login", "/login", login),
+    ("logout", "/logout", logout),
+)
+"""The same of what a form can ask for."""
+
+
+def add_console(
+    app: web.Application, daemon: DaemonPort, token: str | None, log: Log, sleep: Callable[[float], Awaitable[None]]
+) -> None:
+    """Add the pages to the admin application. Routes of pages have names that begin with `console.`."""
+    console, streams = Console(daemon, token, log), Streams(sleep)
+    app.on_shutdown.append(streams.close)
+    app.router.add_get("/static/{tag}/{name}", console.assets.serve, name="console.static")
+    pages = {name: app.router.add_resource(path, name=f"console.{name}") for name, path, _ in PAGES}
+    for name, _, view in PAGES:
+        pages[name].add_route("GET", _handler(console, streams, view))
+    for name, path, view in FORMS:
+        resource = pages.get(name) or app.router.add_resource(path, name=f"console.{name}")
+        resource.add_route("POST", _handler(console, streams, view))
+
+
+def _handler(console: Console, streams: Streams, view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def seen(request: web.Request) -> Rendered | web.StreamResponse:
+        try:
+            return await view(console, request)
+        except CommandRefused as error:
+            return (
+                not_found(str(error))
+                if error.code == "not_found"
+                else Rendered("refused.html", "Refused", {"words": str(error)}, 409)
+            )
+        except web.HTTPNotFound as error:
+            return not_found(error.text or "")
+        except (web.HTTPClientError, web.HTTPServiceUnavailable) as error:
+            return Rendered("refused.html", "Refused", {"words": error.text or error.reason}, error.status)
+        except Exception:
+            console.log.emit("internal_error", reason="console", path=request.path, detail=traceback.format_exc())
+            words = "this page met a fault of the router itself; its log has the traceback"
+            return Rendered("refused.html", "Fault", {"words": words}, 500)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if (elsewhere := needs_login(console, request)) is not None:
+            return elsewhere
+        session = session_of(request) or console.sessions.new_visitor()
+        if request.query.get("stream") == "1" and request.method == "GET":
+
+            async def render(of: web.Request) -> str:
+                found = await seen(of)
+                return await frame.fragment(console, of, found) if isinstance(found, Rendered) else ""
+
+            return await streams.serve(request, render, lambda html: frame.filled(console, html, session))
+        found = await seen(request)
+        if isinstance(found, Rendered):
+            found = await frame.whole_page(console, request, found, session)
+            if not session_of(request):
+                set_session(request, found, session)
+        return found
+
+    return answer
