@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from router.testing.vendor import FakeVendor
 from tests.flow.harness import Daemon, destination
 
@@ -53,7 +51,6 @@ async def test_a_lifetime_that_loses_a_task_pauses_its_destination_only(tmp_path
             assert await daemon.terminate() == 0
 
 
-@pytest.mark.timeout(60)
 async def test_a_thread_that_stays_does_not_keep_the_process(tmp_path: Path) -> None:
     table = destination("odd", "saboteur", {"base_url": "http://127.0.0.1:1"})
     async with Daemon(tmp_path, [table]) as daemon:
