@@ -194,6 +194,11 @@ class Replays(Protocol):
         were settled late or sent again before, and how far the log was looked through."""
         ...
 
+    async def tally(self, after: int, last: int) -> tuple[dict[str, int], int]:
+        """How many retained events of a span without a parked row came to each state, "" for those from before the destination
+        began; and how far it has counted. How many events it looks at is bounded."""
+        ...
+
     async def filtered(self, positions: Sequence[int]) -> frozenset[int]:
         """Those of these settled events that were filtered."""
         ...
