@@ -348,8 +348,9 @@ class Queries(Protocol):
 class InputReports(Protocol):
     """What operators ask of that which came in: what could not be used, what does not fit a plan, what looks personal."""
 
-    async def discards(self) -> dict[str, Any]:
-        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
+    async def discards(self, source: str | None, since_ms: int) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
+        `since_ms` is 0 for all there ever were."""
         ...
 
     async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
