@@ -24,6 +24,8 @@ async def test_what_would_end_a_process_is_a_dead_letter_that_names_the_hook(tmp
             names = [*DEAD, *DELIVERED]
             for n, name in enumerate(names):
                 await daemon.post("track", userId=f"u{n % 3}", event=name, messageId=f"m{n}")
+                if name in DELIVERED:  # what ends the loop twice in one turn ends it once
+                    await daemon.becomes(f"m{n}", "odd", "delivered")
             ledger = await daemon.settled()
             counts = ledger["destinations"]["odd"]
             assert (counts["dead"], counts["delivered"]) == (len(DEAD), len(DELIVERED))
