@@ -33,10 +33,10 @@ class Acceptor:
         self._full = False
 
     def accept_soon(
-        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | None], None]
+        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
     ) -> None:
-        """Store all of these. `on_done` is called later in the event loop: with None once they are on stable storage, with a
-        StoreError when none of them may be acknowledged.
+        """Store all of these. `on_done` is called later in the event loop: with the number of duplicates once all are on stable
+        storage, with a StoreError when none of them may be acknowledged.
 
         Raises: StoreError when nothing is taken now; `on_done` is not called then.
         """
@@ -54,7 +54,7 @@ class Acceptor:
         self,
         calls: list[Call],
         discards: list[Discard],
-        on_done: Callable[[Exception | None], None],
+        on_done: Callable[[Exception | int], None],
         report: Callable[[list[Call], list[int]], None] | None,
         result: list[int] | StoreError,
     ) -> None:
@@ -70,7 +70,7 @@ class Acceptor:
             if report is not None:
                 report(calls, result)
         finally:
-            on_done(None)
+            on_done(result.count(0))
 
     def _note_failure(self, error: StoreError) -> None:
         if isinstance(error, StoreFull) and not self._full:

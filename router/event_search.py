@@ -32,7 +32,7 @@ def parse_filter(given: Mapping[str, str], destinations: Collection[str], now_ms
         source=words.get("source"),
         state=state or None,
         destination=destination or None,
-        since=_since(words["since"], now_ms) if "since" in words else 0,
+        since=parse_since(words.get("since", ""), now_ms),
     )
 
 
@@ -45,7 +45,10 @@ def parse_limit(text: str) -> int:
     return int(text)
 
 
-def _since(text: str, now_ms: int) -> int:
+def parse_since(text: str, now_ms: int) -> int:
+    """From when on, in ms since 1970; 0 for an empty text. Raises ValueError."""
+    if not text:
+        return 0
     try:
         return max(0, min(parse_instant(text, now_ms), 1 << 62))
     except (ValueError, OverflowError) as error:

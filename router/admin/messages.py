@@ -7,7 +7,7 @@ from aiohttp import web
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import page_after, refusal, reply
-from router.event_search import KEYS, parse_limit
+from router.event_search import KEYS, parse_limit, parse_since
 
 
 class Messages:
@@ -40,4 +40,11 @@ class Messages:
 
     async def discards(self, request: web.Request) -> web.Response:
         """Calls that got a 200 and could not be used: why their events are nowhere."""
-        return reply(await self._daemon.store.input_reports.discards())
+        query = request.query
+        if unknown := sorted(set(query) - {"source", "since"}):
+            return refusal(400, "invalid_request", f"unknown: {', '.join(unknown)}; known: source, since")
+        try:
+            since = parse_since(query.get("since", ""), self._daemon.now_ms)
+        except ValueError as error:
+            return refusal(400, "invalid_request", str(error))
+        return reply(await self._daemon.store.input_reports.discards(query.get("source"), since))

@@ -55,9 +55,7 @@ class Replays:
         count_only = body.get("count_only") is True
         if body.get("message_id") is not None:
             pos = await self._position(body)
-            if count_only:
-                return reply({"count": 1})
-            return reply(await runner.replay(ReplayOrder(pos=pos)))
+            return reply(await runner.replay(ReplayOrder(pos=pos, count_only=count_only)))
         if body.get("dead") is True:
             return reply(await runner.replay(ReplayOrder(letters=self._letters(body), count_only=count_only)))
         if body.get("since") is None:

@@ -65,10 +65,10 @@ class _NoStore:
     """A sink that answers at once."""
 
     def accept_soon(
-        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | None], None]
+        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
     ) -> None:
         """Nothing is kept."""
-        asyncio.get_running_loop().call_soon(on_done, None)
+        asyncio.get_running_loop().call_soon(on_done, 0)
 
 
 async def serve_without_store(config: Path, say: Say) -> None:

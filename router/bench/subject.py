@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import socket
 import sqlite3
 import tempfile
 import time
@@ -20,6 +19,7 @@ from router.bench.config import Receiver, write_config
 from router.bench.load import Load, Loaded
 from router.bench.workload import Workload
 from router.store.sqlite.queries import open_queries
+from router.testing.ports import HeldPort
 
 READY_S = 120.0
 READY_POLL_S, POLL_S = 0.01, 0.05
@@ -113,7 +113,7 @@ def daemon(
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=parent)))
-        ports = free_ports(2)
+        ports = [stack.enter_context(closing(HeldPort())).number for _ in range(2)]
         config = write_config(folder, receivers, sink_port, ports, decisions)
         child = stack.enter_context(Child("daemon", SERVER_CORE, log=folder / "daemon.log", config=str(config)))
         subject = Subject(folder, child, *ports)
@@ -129,15 +129,6 @@ def send(port: int, pid: int, workload: Workload, connections: int, seconds: flo
     """Load a server from a process of its own. `own`: further processes of this run."""
     load = Load(port, workload, connections, seconds, min(0.5, seconds / 4), pid, (pid, *own))
     return call("load", CLIENT_CORE, Loaded, load=load)
-
-
-def free_ports(n: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def get_json(port: int, path: str) -> Any:

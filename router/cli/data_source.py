@@ -64,7 +64,7 @@ class DataSource(Protocol):
         """Dead letters, a page at a time. Raises Failed for an unknown destination."""
         ...
 
-    def discards(self) -> dict[str, Any]:
+    def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
         """Calls that were answered 200 and could not be used."""
         ...
 
@@ -158,8 +158,8 @@ class FromDaemon:
             "api", "destinations", destination, "dead", reason=reason, since=since, until=until, after=after
         )
 
-    def discards(self) -> dict[str, Any]:
-        return self._admin.get("api", "discards")
+    def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
+        return self._admin.get("api", "discards", source=source, since=since)
 
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
         from_here = None if before is None else str(before)
@@ -244,8 +244,9 @@ class FromStore:
         behind = int(after) if after else None
         return self._ask_of(destination, lambda questions: questions.dead(destination, which, behind))
 
-    def discards(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._ask(lambda questions: questions.discards())
+    def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
+        since_ms = event_search.parse_since(since or "", SystemClock().now_ms())
+        found: dict[str, Any] = self._ask(lambda questions: questions.discards(source, since_ms))
         return found
 
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:

@@ -17,6 +17,8 @@ GAP = "  "
 NARROWEST = 6
 WRAPPED = 12
 """Columns are made narrower down to these: of cut ones, and of wrapped ones."""
+WORD = 24
+"""Of a wrapped column, words of up to this length stay whole."""
 
 
 def layout(
@@ -40,7 +42,10 @@ def layout(
         paint: colours a cell whose width is settled; row -1 is the headers.
     """
     widths = [max(map(cells.cell_len, column)) for column in zip(headers, *rows, strict=True)]
-    least = [_least(header, widths[place], cut, wrap) for place, header in enumerate(headers)]
+    least = [
+        _least(header, column, cut, wrap)
+        for header, column in zip(headers, zip(headers, *rows, strict=True), strict=True)
+    ]
     _narrow(widths, least, width - len(GAP) * (len(headers) - 1))
     for number, row in enumerate([headers, *rows], start=-1):
         broken = [
@@ -65,9 +70,13 @@ def natural_width(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     return sum(widths) + len(GAP) * (len(headers) - 1)
 
 
-def _least(header: str, width: int, cut: Collection[str], wrap: Collection[str]) -> int:
-    narrowest = max(cells.cell_len(header), NARROWEST if header in cut else WRAPPED)
-    return min(width, narrowest) if header in cut or header in wrap else width
+def _least(header: str, column: Sequence[str], cut: Collection[str], wrap: Collection[str]) -> int:
+    """How narrow a column may become."""
+    width = max(map(cells.cell_len, column))
+    if header in wrap:
+        words = (cells.cell_len(word) for text in column for word in text.split())
+        return min(width, max(WRAPPED, cells.cell_len(header), *(word for word in words if word <= WORD)))
+    return min(width, max(cells.cell_len(header), NARROWEST)) if header in cut else width
 
 
 def _narrow(widths: list[int], least: Sequence[int], room: int) -> None:

@@ -75,6 +75,7 @@ def _tune_garbage_collector() -> None:
     Measured: 10 % more durable batches."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()  # the command line starts without it
 
 
 class Daemon:

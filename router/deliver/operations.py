@@ -111,16 +111,20 @@ async def replay_letters(worker: Worker, which: DeadLetterFilter, *, count_only:
 
 
 async def replay_span(worker: Worker, since_ms: int, until_ms: int, *, count_only: bool) -> dict[str, Any]:
-    """Send again what was accepted in this time, in the background. Raises CommandRefused `replay_running`, `disabled`."""
+    """Send again what was accepted in this time, in the background; or count what that would be (`Replay.count_span`).
+    Raises CommandRefused `replay_running`, `disabled`."""
     first, last = await worker.core.replay.span(since_ms, until_ms)
-    if not count_only:
-        _may_replay(worker)
-        worker.core.replay.begin_span(since_ms, until_ms, first, last)
+    if count_only:
+        return await worker.core.replay.count_span(first, last)
+    _may_replay(worker)
+    worker.core.replay.begin_span(since_ms, until_ms, first, last)
     return {"count": last - first}
 
 
-async def replay_one(worker: Worker, pos: int) -> dict[str, Any]:
-    """Send one event again now. Raises CommandRefused `not_replayable`, `disabled`."""
+async def replay_one(worker: Worker, pos: int, *, count_only: bool) -> dict[str, Any]:
+    """Send one event again now, or count whether it would be. Raises CommandRefused `not_replayable`, `disabled`."""
+    if count_only:
+        return {"count": int(await worker.core.replay.may_feed(pos))}
     _may_replay(worker, alone=False)
     if not await worker.core.replay.feed_one(pos):
         raise CommandRefused("not_replayable", "it is on its way already, or no longer retained; `why` tells which")

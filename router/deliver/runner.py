@@ -369,7 +369,9 @@ class Runner:
         worker = await self.worker()
         if order.pos is not None:
             pos = order.pos
-            answer: dict[str, Any] = await self._ask(worker, lambda: operations.replay_one(worker, pos))
+            answer: dict[str, Any] = await self._ask(
+                worker, lambda: operations.replay_one(worker, pos, count_only=order.count_only)
+            )
         elif order.letters is not None:
             letters = order.letters
             answer = await self._ask(

@@ -34,6 +34,8 @@ COMMIT_PAUSE_S, MOST_PAUSES = 0.01, 5
 """Between two commits of a destination, and how many of these pauses there are while nobody waits for the commit: at 3,500
 events a second, each in a request of its own, five pauses take 25 us off an event's 290."""
 FULL_PAUSE_S = 1.0
+GRACE_S = 1.0
+"""A worker that stops waits for its requests so much longer than their time-out: one that ends by it is booked, and not cut beside it."""
 STUCK_IDS = 10
 """Message ids that are named where a request is stuck."""
 
@@ -85,7 +87,7 @@ class Worker:
                 await self._loop()
                 self._refuse_commands()  # they would wait for all that is in flight
                 timeout_s = self.context.destination.config.delivery.timeout_s
-                await self.core.batcher.drain(0.0 if self._is_cut else timeout_s)
+                await self.core.batcher.drain(0.0 if self._is_cut else timeout_s + GRACE_S)
                 self._dirty.set()
                 await commits
         finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -143,13 +141,3 @@ def check(holds: bool, words: str, *, quiet: bool = False) -> None:
         raise DemoFailed(words)
     if not quiet:
         print(f"  ✓ {words}", flush=True)
-
-
-def free_ports(n: int) -> list[int]:
-    """Ports that nobody uses now, below those that outgoing connections take: they stay free while the daemon is down."""
-    found: set[int] = set()
-    while len(found) < n:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            found.add(port)
-    return list(found)

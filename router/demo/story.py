@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 import msgspec
 
-from router.demo.stage import CONFIG, PATIENCE_S, Stage, check, free_ports, tell
+from router.demo.stage import CONFIG, PATIENCE_S, Stage, check, tell
+from router.testing.ports import HeldPort
 from router.testing.vendor import FakeVendor, Received, Reply
 
 STATES = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
@@ -47,10 +48,12 @@ async def play(folder: Path) -> None:
         FakeVendor(Reply(201, json={"message": "success"})) as braze,
         aiohttp.ClientSession() as session,
     ):
-        ingest, admin = free_ports(2)
+        ingest, admin = HeldPort(), HeldPort()  # until the end: the daemon is down in between
         urls = {"clientsuccess": clientsuccess.url, "freshsuccess": freshsuccess.url, "braze": braze.url}
-        (folder / "config.toml").write_text(CONFIG.format(ingest=ingest, admin=admin, **urls), encoding="utf-8")
-        stage = Stage(folder, f"http://127.0.0.1:{admin}", session)
+        (folder / "config.toml").write_text(
+            CONFIG.format(ingest=ingest.number, admin=admin.number, **urls), encoding="utf-8"
+        )
+        stage = Stage(folder, f"http://127.0.0.1:{admin.number}", session)
         async with stage.daemon() as first:
             await hold(stage, clientsuccess, freshsuccess, braze)
             tell("kill -9: the daemon ends without warning. It starts again from its folder.")

@@ -87,8 +87,8 @@ class Admission:
         sender: Sender = Sender.LIBRARY,
         *,
         single: bool = False,
-    ) -> None:
-        """Store these calls, and return once that is durable.
+    ) -> int:
+        """Store these calls, and return once that is durable: how many of them are duplicates.
 
         Args:
             sender: who sends to this path.
@@ -118,10 +118,11 @@ class Admission:
                 self._limiter.charge(source.name, len(calls))
         else:
             calls, discards = [], [_dropped(source, now, posted)]
-        if calls or discards:
-            stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.sink.accept_soon(calls, discards, partial(_settle, stored))
-            await stored
+        if not (calls or discards):
+            return 0
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.sink.accept_soon(calls, discards, partial(_settle, stored))
+        return await stored
 
     def admit_plain(
         self, posted: Posted, key_beside_body: str, remote: str, forwarded: Iterable[str], *, single: bool
@@ -143,13 +144,13 @@ class Admission:
         return Admitted(source.name, calls, discards)
 
 
-def _settle(stored: asyncio.Future[None], error: Exception | None) -> None:
+def _settle(stored: asyncio.Future[int], result: Exception | int) -> None:
     if stored.done():  # the request was cut
         return
-    if error is None:
-        stored.set_result(None)
+    if isinstance(result, Exception):
+        stored.set_exception(result)
     else:
-        stored.set_exception(error)
+        stored.set_result(result)
 
 
 def _check_origin(source: Source, request: web.Request) -> None:

@@ -177,7 +177,7 @@ class HotConnection:
             return False
         self._source = admitted.source
         if not (admitted.calls or admitted.discards):
-            self._answer(None)
+            self._answer(0)
             return True
         self._is_storing = True
         self._shared.in_flight.storing.add(self)
@@ -188,11 +188,11 @@ class HotConnection:
             self._answer(error)
         return True
 
-    def _stored(self, error: Exception | None) -> None:
+    def _stored(self, result: Exception | int) -> None:
         if not self._is_storing:  # it was cut, and is answered
             return
         self._end_storing()
-        self._answer(error)
+        self._answer(result)
         data, self._behind = self._behind, b""
         if data:
             self._full.share.release()
@@ -204,16 +204,16 @@ class HotConnection:
         self._is_storing = False
         self._shared.in_flight.storing.discard(self)
 
-    def _answer(self, error: Exception | None) -> None:
+    def _answer(self, result: Exception | int) -> None:
         shared, full = self._shared, self._full
         is_last = self._is_last or (full.is_stopping and not self._behind)
-        status, response = shared.responses.render(error, closing=is_last)
+        status, response = shared.responses.render(result, closing=is_last)
         shared.metrics.request(self._source, status)
         transport = full.transport
         if transport is None or transport.is_closing():
             return
         transport.write(response)
-        if not self._is_known and error is None:
+        if not self._is_known and not isinstance(result, Exception):
             self._is_known = True
             full.served()
         if is_last:

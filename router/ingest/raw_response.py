@@ -9,24 +9,25 @@ from router.ingest.responses import SERVER, refusal_for, success
 
 
 class RawResponses:
-    """The answers of the hot path. The one to success is made once a second: only its Date changes."""
+    """The answers of the hot path. The usual one to success is made once a second: only its Date changes."""
 
     def __init__(self) -> None:
         self._date = ""
         self._success = b""
 
-    def render(self, error: Exception | None, *, closing: bool) -> tuple[int, bytes]:
+    def render(self, result: Exception | int, *, closing: bool) -> tuple[int, bytes]:
         """Status and bytes of the answer to what was stored, or to what could not be.
 
         Args:
+            result: how many calls of it are duplicates; or what kept it from being stored.
             closing: whether it is the last answer on its connection.
         """
         date = rfc822_formatted_time()
-        if error is not None:
-            refusal = refusal_for(error)
+        if isinstance(result, Exception):
+            refusal = refusal_for(result)
             return refusal.status, _raw(refusal, date, closing)
-        if closing:
-            return 200, _raw(success(), date, closing)
+        if closing or result:
+            return 200, _raw(success(result), date, closing)
         if date != self._date:
             self._date, self._success = date, _raw(success(), date, closing)
         return 200, self._success

@@ -52,5 +52,5 @@ class Refusals:
             self._sink.accept_soon([], [Discard(source, now, code, words, n=n)], _ignore)
 
 
-def _ignore(error: Exception | None) -> None:
+def _ignore(result: Exception | int) -> None:
     """Nobody waits for a discard."""

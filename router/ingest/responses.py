@@ -26,6 +26,9 @@ UNAVAILABLE: dict[type[StoreError], tuple[str, int]] = {
 
 RATE_RESET = "X-RateLimit-Reset"
 
+DUPLICATES = "Segment-Router-Duplicates"
+"""How many calls of a request were stored before. Absent where there are none."""
+
 SERVER = "segment-router"
 """What answers say of who wrote them: no version, which would tell what can be tried."""
 
@@ -36,10 +39,12 @@ _SUCCESS_HEADERS = CIMultiDict({hdrs.CONTENT_TYPE: _JSON, hdrs.CONTENT_LENGTH: s
 log = logging.getLogger("router.ingest")  # the daemon takes standard-library records into its own log
 
 
-def success() -> web.Response:
-    """200: whatever was usable is on stable storage."""
-    # A copy: aiohttp adds Date and more to the headers that it is given.
-    return web.Response(body=_SUCCESS, headers=_SUCCESS_HEADERS.copy())
+def success(duplicates: int = 0) -> web.Response:
+    """200: whatever was usable is on stable storage. `duplicates`: calls that were there already; a header has their number."""
+    headers = _SUCCESS_HEADERS.copy()  # aiohttp adds Date and more to the headers that it is given
+    if duplicates:
+        headers[DUPLICATES] = str(duplicates)
+    return web.Response(body=_SUCCESS, headers=headers)
 
 
 def document(value: object) -> web.Response:

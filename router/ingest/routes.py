@@ -133,28 +133,24 @@ class _Posts:
         """One call; its type is in the path."""
         self._admission.identify(request)
         posted = parse_single(type, await read_body(request, MAX_SINGLE_BYTES))
-        await self._admission.take(request, posted, single=True)
-        return success()
+        return success(await self._admission.take(request, posted, single=True))
 
     async def batch(self, request: web.Request) -> web.Response:
         """Many calls, each with its type."""
         self._admission.identify(request)
-        await self._admission.take(request, parse_batch(await read_body(request, MAX_BATCH_BYTES)))
-        return success()
+        return success(await self._admission.take(request, parse_batch(await read_body(request, MAX_BATCH_BYTES))))
 
     async def beacon(self, request: web.Request) -> web.Response:
         """A batch of a page that is being left; a beacon has no headers, so the write key is in the URL."""
         self._admission.identify(request, Sender.PAGE)
         posted = parse_batch(await read_body(request, MAX_BATCH_BYTES))
-        await self._admission.take(request, posted, Sender.PAGE)
-        return success()
+        return success(await self._admission.take(request, posted, Sender.PAGE))
 
     async def jitsu(self, type: str, request: web.Request) -> web.Response:
         """One call of Jitsu's libraries. Their key is `<write key>:<secret>`, and masked in the body."""
         self._admission.identify(request, Sender.JITSU)
         posted = parse_single(type, await read_body(request, MAX_SINGLE_BYTES))
-        await self._admission.take(request, posted, Sender.JITSU, single=True)
-        return success()
+        return success(await self._admission.take(request, posted, Sender.JITSU, single=True))
 
     async def webhook(self, request: web.Request) -> web.Response:
         """An event, or an array of them, of Segment's Webhooks destination. 404 where no source takes them."""
@@ -164,8 +160,7 @@ class _Posts:
         body = await read_body(request, MAX_WEBHOOK_BYTES)
         if source is not None and source.secrets:
             check_signature(body, request.headers.get(SIGNATURE, ""), source.secrets)
-        await self._admission.take(request, parse_webhook(body), Sender.WEBHOOK)
-        return success()
+        return success(await self._admission.take(request, parse_webhook(body), Sender.WEBHOOK))
 
 
 async def _drop(request: web.Request) -> web.Response:

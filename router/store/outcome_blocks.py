@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from router.store.rows import Tried
 
@@ -46,6 +46,11 @@ def code_at(first: int, packed: bytes, pos: int) -> int:
     """The code of one position in a packed span; 0 where it has none."""
     at = CODE_BYTES * (pos - first)
     return int.from_bytes(packed[at : at + CODE_BYTES], "little")
+
+
+def all_codes(first: int, packed: bytes) -> Iterator[tuple[int, int]]:
+    """Each position of a packed span with its code."""
+    return enumerate(struct.unpack(f"<{len(packed) // CODE_BYTES}H", packed), first)
 
 
 def pack_tried(tried: Tried | None, committed_at: int) -> int:

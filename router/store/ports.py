@@ -194,6 +194,11 @@ class Replays(Protocol):
         were settled late or sent again before, and how far the log was looked through."""
         ...
 
+    async def tally(self, after: int, last: int) -> tuple[dict[str, int], int]:
+        """How many retained events of a span without a parked row came to each state, "" for those from before the destination
+        began; and how far it has counted. How many events it looks at is bounded."""
+        ...
+
     async def filtered(self, positions: Sequence[int]) -> frozenset[int]:
         """Those of these settled events that were filtered."""
         ...
@@ -343,8 +348,9 @@ class Queries(Protocol):
 class InputReports(Protocol):
     """What operators ask of that which came in: what could not be used, what does not fit a plan, what looks personal."""
 
-    async def discards(self) -> dict[str, Any]:
-        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
+    async def discards(self, source: str | None, since_ms: int) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
+        `since_ms` is 0 for all there ever were."""
         ...
 
     async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class DeadLetterFilter(msgspec.Struct, frozen=True):
 class EventQuery(msgspec.Struct, frozen=True):
     """Which events of the log. None: whatever it is."""
 
-    user_key: str | None = None
+    user_key: str | None = None  #: and the anonymous keys that the directory has joined to it
     group_id: str | None = None  #: the call's own, or that of its user at the time
     type: str | None = None
     name: str | None = None  #: of a track call its event

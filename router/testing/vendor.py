@@ -127,7 +127,7 @@ class FakeVendor:
         """Answer what hangs, and let nothing hang from now on."""
         self._released.set()
 
-    async def received(self, n: int, within_s: float = 10.0) -> list[Received]:
+    async def received(self, n: int, within_s: float = 60.0) -> list[Received]:
         """The first `n` requests, as soon as they are there. Raises TimeoutError when they do not come."""
         async with asyncio.timeout(within_s), self._arrived:
             await self._arrived.wait_for(lambda: len(self.requests) >= n)

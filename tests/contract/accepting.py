@@ -10,15 +10,15 @@ from router.event import Call
 
 async def accept(acceptor: Acceptor, calls: list[Call]) -> None:
     """Return once these are on stable storage. Raises StoreError when they are not."""
-    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    def on_done(error: Exception | None) -> None:
+    def on_done(result: Exception | int) -> None:
         if stored.done():
             return
-        if error is None:
-            stored.set_result(None)
+        if isinstance(result, Exception):
+            stored.set_exception(result)
         else:
-            stored.set_exception(error)
+            stored.set_result(result)
 
     acceptor.accept_soon(calls, [], on_done)
     await stored

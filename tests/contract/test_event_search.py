@@ -77,6 +77,14 @@ async def test_events_are_found_by(words: dict[str, str], expected: list[str], r
     assert ids(found) == expected
 
 
+async def test_a_person_is_found_under_the_user_id_and_the_anonymous_ids_joined_to_it(rig: Rig) -> None:
+    await rig.call("identify", "m6", userId="u1", anonymousId="a1")
+    await rig.call("track", "m7", anonymousId="a1", event="Seen again")
+    await rig.quiet()
+    assert ids(await ask(rig, user="u1")) == ["m7", "m6", "m4", "m2", "m1", "g1"]
+    assert ids(await ask(rig, user="anonymous:a1")) == ["m7", "m4"]
+
+
 async def test_a_group_call_counts_for_its_own_event_and_later_ones_not_for_earlier_ones(rig: Rig) -> None:
     await rig.call("group", "g2", userId="u2", groupId="other", traits={"name": "Other"})
     await rig.call("track", "m6", userId="u2", event="Later")

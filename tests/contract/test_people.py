@@ -132,7 +132,7 @@ async def test_what_vendors_and_discards_said_of_them_is_emptied(rig: Rig) -> No
     await forget(rig, "u:user-one")
     [letter] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
     assert (letter["message_id"], letter["detail"].strip()) == ("two", "(forgotten)")
-    [told] = (await rig.store.input_reports.discards())["items"]
+    [told] = (await rig.store.input_reports.discards(None, 0))["items"]
     assert (told["code"], told["excerpt"], told["message_id"]) == ("invalid", "", "")
     assert files_with(rig, "user-one") == []
     consistent(rig)

@@ -13,7 +13,7 @@ import pytest
 from tests.contract.simulation.story import run_story, trace_of
 from tests.contract.simulation.traits import NOT_YET, only
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "120"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "60"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 BLOCK = 10
 TOLD = 20
@@ -49,7 +49,7 @@ def test_stories_with(trouble: str) -> None:
 
 
 def test_a_seed_tells_the_same_story_in_every_process(root: Path) -> None:
-    seeds = (3, 13, 87, 110)
+    seeds = (3, 87, 110)
     here = [trace_of(run_story(seed)) for seed in seeds]
     words = f"from tests.contract.simulation.story import *\nfor s in {seeds}: print(trace_of(run_story(s)))"
     there = subprocess.run(

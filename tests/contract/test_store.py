@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.clock import SystemClock
+from router.clock import SystemClock, to_iso
 from router.directory import facts
 from router.errors import ClaimLost, CommitFailed, StartError, StoreBusy, StoreClosed, StoreFull
 from router.event import Call, Discard
@@ -593,10 +593,28 @@ async def test_discards_are_counted_for_good_and_only_the_newest_kept(
     for n in range(12):
         await store.append([], [], [Discard("web", START_MS, "no_user", "words", f"m{n}", "track", "{}")])
     await store.append([], [], [Discard("web", START_MS, "batch_too_long", "words", n=7)])
-    told = await store.input_reports.discards()
+    told = await store.input_reports.discards(None, 0)
+    assert told["since"] == to_iso(START_MS)
     assert told["counts"] == {"web": {"no_user": 12, "batch_too_long": 7}}
     assert [item["message_id"] for item in told["items"]] == ["", "m11", "m10", "m9", "m8"]
     assert (await store.queries.ledger([]))["discarded"] == 19
+
+
+async def test_discards_of_a_source_and_of_a_time_are_counted_and_the_answer_says_from_when_on(
+    store: StoreCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(4):
+        source = "web" if n % 2 else "app"
+        await store.append([], [], [Discard(source, START_MS + n, "no_user", "words", f"m{n}", "track", "{}")])
+    told = await store.input_reports.discards("web", START_MS + 2)
+    assert (told["since"], told["counts"]) == (to_iso(START_MS + 2), {"web": {"no_user": 1}})
+    assert [item["message_id"] for item in told["items"]] == ["m3"]
+    assert (await store.input_reports.discards("app", 0))["counts"] == {"app": {"no_user": 2}}
+    monkeypatch.setattr(group_transaction, "KEPT_DISCARDS", 2)
+    await store.append([], [], [Discard("web", START_MS + 4, "no_user", "words", "m4", "track", "{}")])
+    told = await store.input_reports.discards(None, START_MS + 1)
+    assert told["since"] == to_iso(START_MS + 3), "earlier ones are no longer kept"
+    assert told["counts"] == {"web": {"no_user": 2}}
 
 
 async def test_dead_letters_and_held_users_come_in_pages(store: StoreCase) -> None:

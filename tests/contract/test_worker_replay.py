@@ -12,6 +12,7 @@ from router.deliver.runner import ReplayOrder
 from router.errors import CommandRefused
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter
+from router.store.sqlite import replay_reads
 from tests.contract.rig import START_MS, Gated, Plain, Rig, both_ways, open_rig
 
 HOUR, DAY = 3600, 86_400
@@ -218,6 +219,24 @@ async def test_one_event_is_sent_again_and_counted_beside(rig: Rig) -> None:
     assert rig.vendor.ids() == ["m1", "m2", "m1"]
     assert (ledger["delivered"], ledger["replayed"], adds_up(ledger)) == (2, 1, 2)
     assert await rig.fate("m1") == ("delivered", "")
+
+
+async def test_what_would_be_sent_of_a_time_is_counted_without_what_waits_and_apart_from_what_was_not_sent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay_reads, "COUNTED", 2)
+    await rig.accept([rig.make("track", "early", userId="u0", event="E")])  # before the destination began
+    rig.start(Plain)
+    rig.vendor.answer = lambda bodies: {
+        "refused": Reject("rejected", "no"), "waits": RetryLater("status_503", after_s=HOUR)
+    }.get(bodies[0]["m"], Delivered())  # fmt: skip
+    await tracks(rig, "u1:m1", "u2:refused", "u3:waits", "u4:m4")
+    await rig.accept([rig.make("track", "elsewhere", userId="u5", event="E", integrations={"All": False})])
+    await rig.quiet()
+    order = ReplayOrder(since_ms=START_MS - 1, count_only=True)
+    assert await rig.runner.replay(order) == {"count": 4, "skipped": 0, "filtered": 1}
+    assert await rig.runner.replay(ReplayOrder(pos=2, count_only=True)) == {"count": 1}
+    assert await rig.runner.replay(ReplayOrder(pos=4, count_only=True)) == {"count": 0}
 
 
 async def test_an_event_on_its_way_is_not_replayed(rig: Rig) -> None:

@@ -93,7 +93,6 @@ def test_the_commands_of_the_readme_are_some_of_those_of_the_quick_start() -> No
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
-@pytest.mark.timeout(300)
 async def test_every_command_of_the_quick_start_works_in_order_and_prints_what_is_shown(tmp_path: Path) -> None:
     same = doctest.OutputChecker().check_output
     async with Shipped(tmp_path, []) as daemon:

@@ -14,9 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -30,6 +28,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from router.testing.ports import HeldPort
+from tests.flow import prepared
 from tests.patience import HANG_S
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,21 +52,6 @@ def destination(name: str, plugin: str, settings: Mapping[str, Any], **tables: A
 def serve_command(config: Path) -> list[str]:
     """The command line that starts a daemon."""
     return [sys.executable, "-m", "router", "serve", "--config", str(config)]
-
-
-def free_port(besides: int = 0) -> int:
-    """A port nobody listens on, another one than `besides`. It is below those that outgoing connections take, so that it
-    stays free while a daemon is down."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        if port == besides:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 async def eventually(look: Callable[[], Awaitable[T]], within_s: float = HANG_S, what: str = "") -> T:
@@ -101,11 +86,11 @@ class Daemon:
         self.more_sources: list[Table] = []
         self.config = folder / "config.toml"
         self.store = folder / "router.db"
-        self.port = free_port()
-        self.admin_port = free_port(besides=self.port)
+        self._held = HeldPort(), HeldPort()
+        self.port, self.admin_port = (held.number for held in self._held)
         self.url = f"http://127.0.0.1:{self.port}"
         self.admin_url = f"http://127.0.0.1:{self.admin_port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | prepared.Forked | None = None
         self._log = folder / "daemon.log"
 
     async def __aenter__(self) -> Self:
@@ -127,6 +112,7 @@ class Daemon:
             error.add_note(f"---- the daemon {state}; its log ends:\n{self._tail()}")
             await self._leave()
             return
+        await self._http.close()  # the stop waits 0.6 s for what may come on a connection that is open
         try:
             if self.process is not None:
                 assert await self.terminate() == 0, self._tail()
@@ -137,6 +123,8 @@ class Daemon:
     async def _leave(self) -> None:
         self.kill()
         await self._http.close()
+        for held in self._held:
+            held.close()
 
     # ------------------------------------------------------------ the process
 
@@ -163,10 +151,14 @@ class Daemon:
     def spawn(self) -> None:
         """Start the process and do not wait for it."""
         assert self.process is None
+        command = serve_command(self.config)
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                serve_command(self.config), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment()
-            )
+            if command[1:3] == ["-m", "router"]:
+                self.process = prepared.start(command[3:], self.folder, environment(), log.fileno())
+            else:
+                self.process = subprocess.Popen(
+                    command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment()
+                )
 
     async def start(self) -> None:
         """Start the process and wait until it is ready."""
@@ -218,7 +210,7 @@ class Daemon:
 
         await eventually(ended, self.patience_s, "the daemon ends")
         self.process = None
-        return process.returncode
+        return process.wait()
 
     async def restart(self) -> None:
         """Start again after `kill` or `terminate`."""

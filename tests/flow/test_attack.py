@@ -97,7 +97,6 @@ async def withstand(folder: Path, size: Size, limit_kb: int = LIMIT_KB, patience
         assert (await daemon.ledger())["accepted"] == visitor.taken
 
 
-@pytest.mark.timeout(120)
 async def test_a_short_attack_is_withstood(tmp_path: Path) -> None:
     """The short form runs beside other tests: its bounds are those of a busy machine."""
     await withstand(tmp_path, SHORT, limit_kb=2 * LIMIT_KB, patience_s=60.0)

@@ -18,6 +18,7 @@ import pytest
 
 from router.testing.vendor import FakeVendor, Received, Reply, Reset
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, eventually
+from tests.patience import HANG_S
 
 TIMEOUT_MS = 600
 START_MS = 1_709_287_200_000
@@ -141,7 +142,7 @@ async def run_sessions(folder: Path, seed: int, kills: int, *, faulty: bool = Tr
                     await daemon.restart()
                     assert_ledger_adds_up(await daemon.ledger())
             lines.faulty = False
-            counts = (await daemon.settled(within_s=30 + 5 * kills))["destinations"]["freshsuccess"]
+            counts = (await daemon.settled(within_s=HANG_S + 5 * kills))["destinations"]["freshsuccess"]
             assert counts["delivered"] == sum(len(browser.sent) for browser in browsers)
 
             async def at_rest() -> bool:

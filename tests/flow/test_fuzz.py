@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.flow.fuzz.story import LIMIT_KB, Plan, run
 
 
-@pytest.mark.timeout(300)
 async def test_what_an_honest_client_sends_arrives_through_ten_seconds_of_noise(tmp_path: Path) -> None:
     """Its bound of memory is that of a busy machine."""
     tally = await run(tmp_path, Plan(seed=1, seconds=10.0, limit_kb=2 * LIMIT_KB))

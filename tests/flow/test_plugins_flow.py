@@ -156,7 +156,7 @@ async def test_more_keyed_states_than_memory_keeps_lose_no_change(tmp_path: Path
                     numbers = range(first, first + together)
                     await daemon.batch([numbered_track(f"u{n}", f"u{n}-{again}") for n in numbers])
             assert (await daemon.admin("POST", "/api/destinations/sessions/resume"))[0] == 200
-            await daemon.settled(within_s=60)
+            await daemon.settled()
             counts = Counter(json.loads(value)["count"] for (value,) in daemon.rows("SELECT value FROM state"))
             assert counts == {rounds: users}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from router.testing.vendor import FakeVendor, Reset
 from tests.flow.harness import Daemon, destination
 from tests.flow.test_shutdown import Tuned, ended
@@ -84,7 +82,6 @@ async def test_a_deliver_that_holds_the_loop_is_named(tmp_path: Path) -> None:
         assert "time.sleep" in line["stack"]
 
 
-@pytest.mark.timeout(120)
 async def test_a_hook_that_never_returns_holds_nobody_where_it_has_a_thread(tmp_path: Path) -> None:
     """It is named while it hangs; the reload leaves it behind; the stop ends in time."""
     settings = {"timeout": "1s", "isolation": "thread"}
@@ -126,7 +123,6 @@ async def test_in_a_thread_all_is_delivered_in_order(tmp_path: Path) -> None:
         assert await daemon.terminate() == 0
 
 
-@pytest.mark.timeout(120)
 async def test_a_hook_that_never_returns_in_the_loop_of_all_is_interrupted(tmp_path: Path) -> None:
     """Its event is a dead letter, the others go on, and its destination gets a thread of its own."""
     async with FakeVendor() as vendor, Strict(tmp_path, tables(vendor)) as daemon:
@@ -144,7 +140,6 @@ async def test_a_hook_that_never_returns_in_the_loop_of_all_is_interrupted(tmp_p
         assert await daemon.terminate() == 0
 
 
-@pytest.mark.timeout(120)
 async def test_one_that_lets_no_thread_run_pauses_its_destination(tmp_path: Path) -> None:
     """A thread of its own would stop everybody else as well."""
     async with FakeVendor() as vendor, Strict(tmp_path, tables(vendor)) as daemon:
@@ -156,7 +151,6 @@ async def test_one_that_lets_no_thread_run_pauses_its_destination(tmp_path: Path
         assert await daemon.terminate() == 0
 
 
-@pytest.mark.timeout(120)
 async def test_a_stop_does_not_wait_for_a_hook_that_never_returns(tmp_path: Path) -> None:
     async with FakeVendor() as vendor, Hurried(tmp_path, tables(vendor)) as daemon:
         await daemon.post("track", userId="u1", event="map", messageId="m1", properties={"s": 3600})
@@ -164,7 +158,6 @@ async def test_a_stop_does_not_wait_for_a_hook_that_never_returns(tmp_path: Path
         assert await daemon.terminate() == 0
 
 
-@pytest.mark.timeout(120)
 async def test_one_that_cannot_be_interrupted_ends_the_process_and_has_a_thread_at_the_next_start(
     tmp_path: Path,
 ) -> None:

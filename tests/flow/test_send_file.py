@@ -53,6 +53,9 @@ async def test_what_was_interrupted_goes_on_and_every_call_is_stored_once_in_its
         bodies = [
             json.loads(bytes(body).split(b"\n", 1)[1]) for (body,) in daemon.rows("SELECT body FROM log ORDER BY pos")
         ]
+        again = await start(daemon, "calls.jsonl", "--json")
+        said, errors = await again.communicate()
+        assert json.loads(said)["duplicates_now"] == CALLS, errors.decode()
         for user in range(USERS):
             events = [body["event"] for body in bodies if body["userId"] == f"u{user}"]
             assert events == [f"E{n}" for n in range(CALLS) if n % USERS == user]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,6 +14,7 @@ import aiohttp
 import pytest
 
 from router.testing.vendor import FakeVendor, Hang, Reply
+from tests.flow import prepared
 from tests.flow.harness import AUTHORIZATION, Daemon, Table, destination, environment, eventually
 from tests.flow.test_failures import assert_refused
 from tests.patience import HANG_S
@@ -29,12 +29,9 @@ class Tuned(Daemon):
     tuning = "import router.ingest.graceful_close; router.ingest.graceful_close.QUIET_S = 3.0"
 
     def spawn(self) -> None:
-        program = f"import sys, router.cli; {self.tuning}; sys.exit(router.cli.main())"
+        words = ["serve", "--config", str(self.config)]
         with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", program, "serve", "--config", str(self.config)],
-                cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment(),
-            )  # fmt: skip
+            self.process = prepared.start(words, self.folder, environment(), log.fileno(), self.tuning)
 
 
 class Hasty(Tuned):
@@ -80,7 +77,7 @@ async def ended(daemon: Daemon) -> int:
 
     await eventually(gone, what="it ends")
     daemon.process = None
-    return process.returncode
+    return process.wait()
 
 
 async def hanging(daemon: Daemon, vendor: FakeVendor, *message_ids: str) -> None:

@@ -42,7 +42,7 @@ def constructors(source: str) -> Iterator[tuple[str, int]]:
 
 def found(root: Path) -> dict[str, int]:
     """By "file: class": how many parameters its constructor has."""
-    files = sorted((root / "router").rglob("*.py"))
+    files = sorted(file for folder in ("router", "plugins") for file in (root / folder).rglob("*.py"))
     return {
         f"{file.relative_to(root)}: {name}": n
         for file in files

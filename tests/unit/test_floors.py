@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,15 @@ DOORS = {
 TESTING, USERS_OF_TESTING = "testing", {"bench", "cli", "demo", "trial"}
 
 
+@cache
+def nodes(file: Path) -> list[ast.AST]:
+    """Every node of a file. Several tests look at each."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
 def imported(file: Path) -> Iterator[str]:
     """Every module that a file imports, also inside functions; names taken from a package as `package.name`."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -127,22 +134,6 @@ def test_every_door_leads_between_rooms_of_one_floor() -> None:
 )
 def test_the_command_line_imports_nothing_inside_a_function(file: Path) -> None:
     """What would slow --help down goes through the one lazy loader, `router/cli/lazy.py`."""
-    functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in nodes(file) if isinstance(node, ast.FunctionDef)]
     inside = [node for function in functions for node in ast.walk(function)]
     assert not [node for node in inside if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
-MAX_COLLABORATORS = 6
-
-
-@pytest.mark.parametrize("file", [*ROUTER, *PLUGINS], ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_constructor_takes_more_than_six_collaborators(file: Path) -> None:
-    constructors = {
-        cls.name: function.args
-        for cls in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(cls, ast.ClassDef)
-        for function in cls.body
-        if isinstance(function, ast.FunctionDef) and function.name == "__init__"
-    }
-    counts = {name: len(args.posonlyargs + args.args + args.kwonlyargs) - 1 for name, args in constructors.items()}
-    assert {name: n for name, n in counts.items() if n > MAX_COLLABORATORS} == {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +45,25 @@ def test_a_link_to_it_works(checkout: Path, tmp_path: Path, target: str) -> None
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/second").symlink_to("../link")
     assert "started with --help\n" in called(tmp_path / "bin/second", "--help")
+
+
+def test_verbs_are_completed_where_it_is_typed_as_run_and_nothing_is_set_up(checkout: Path) -> None:
+    """By bash, with the script that it prints."""
+    program = checkout / ".venv/bin/segment-router"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m router "$@"\n')
+    program.chmod(0o755)
+    printed = subprocess.run(
+        [sys.executable, "-m", "router", "completion", "bash"],
+        env={**os.environ, "SEGMENT_ROUTER_COMMAND": "./run"},
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    ask = 'complete -p ./run; COMP_WORDS=(./run dis); COMP_CWORD=1; _segment_router_completion ./run; echo "${COMPREPLY[@]}"'
+    bash = ["bash", "-c", f"{printed}\n{ask}"]
+    said = subprocess.run(bash, cwd="/", capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "discards"
+    assert "-F _segment_router_completion ./run" in said.stdout
+    assert said.stderr == ""

@@ -47,6 +47,12 @@ def called(checkout: Path, *words: str) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
+def parted(calls: list[str]) -> tuple[list[str], str]:
+    """The tools that were called for checks, in order, and the call of pytest, beside which some of them run."""
+    (tests,) = [call for call in calls if call.split()[2] == "pytest"]
+    return [call.split()[2] for call in calls if call is not tests], tests
+
+
 def test_run_with_setup_only_starts_nothing(checkout: Path) -> None:
     assert called(checkout, "run", "--setup-only") == []
 
@@ -56,17 +62,27 @@ def test_run_starts_the_daemon_with_the_config_beside_it(checkout: Path) -> None
 
 
 def test_test_with_fast_runs_the_checks_and_the_quick_tests_of_parts(checkout: Path) -> None:
-    *checks, tests = called(checkout, "test", "--fast")
-    assert [check.split()[2] for check in checks] == ["ruff", "ruff", "mypy", "codespell_lib"]
+    checks, tests = parted(called(checkout, "test", "--fast"))
+    assert checks == ["ruff", "ruff", "mypy", "codespell_lib"]
     assert tests.endswith("-m not slow and not long tests/unit tests/contract")
-    assert called(checkout, "test", "--fast", "-k", "x")[-1].endswith("-k x")
+    (checkout / "called").unlink()
+    assert parted(called(checkout, "test", "--fast", "-k", "x"))[1].endswith("-k x")
 
 
 def test_test_runs_the_checks_and_everything(checkout: Path) -> None:
-    *checks, tests = called(checkout, "test")
-    assert [check.split()[2] for check in checks] == ["ruff", "ruff", "mypy", "codespell_lib", "zensical"]
+    checks, tests = parted(called(checkout, "test"))
+    assert checks == ["ruff", "ruff", "mypy", "codespell_lib", "zensical"]
     assert tests.split()[1:3] == ["-m", "pytest"]
     assert "tests/" not in tests
+
+
+@pytest.mark.parametrize("tool", ["ruff", "mypy", "codespell_lib", "zensical", "pytest"])
+def test_test_fails_when_one_of_them_fails_and_shows_what_it_said(checkout: Path, tool: str) -> None:
+    program = checkout / ".venv/bin/python"
+    program.write_text(f'#!/bin/sh\n[ "$2" != {tool} ] || {{ echo "$2 found something"; exit 1; }}\n')
+    done = subprocess.run([str(checkout / "test")], cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{tool} found something\n" in done.stdout
 
 
 def test_test_with_words_passes_them_to_pytest_alone(checkout: Path) -> None:

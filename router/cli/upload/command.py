@@ -135,7 +135,8 @@ class Sending:
         calls, seconds = self.upload.acknowledged, self.progress.seconds()
         bad = f"; {count(self._bad, 'bad line')} in {self._rejected.path}" if self._rejected and self._bad else ""
         before = f", {self._before.acknowledged:,} by earlier runs" if self._before.acknowledged else ""
-        return f"{count(calls, 'call')} acknowledged in {seconds:.1f} s ({calls / seconds:,.0f}/s){before}{bad}"
+        known = f", {count(self.upload.duplicates, 'duplicate')} among them" if self.upload.duplicates else ""
+        return f"{count(calls, 'call')} acknowledged in {seconds:.1f} s ({calls / seconds:,.0f}/s){known}{before}{bad}"
 
     def _summary(self, code: int, words: list[str], again: str) -> dict[str, Any]:
         seconds = self.progress.seconds()
@@ -143,6 +144,7 @@ class Sending:
             "finished": not code,
             "acknowledged": self._before.acknowledged + self.upload.acknowledged,
             "acknowledged_now": self.upload.acknowledged,
+            "duplicates_now": self.upload.duplicates,
             "bad": self._before.bad + self._bad,
             "rejected": str(self._rejected.path) if self._rejected and self._before.bad + self._bad else None,
             "line": self._line,

@@ -13,6 +13,9 @@ from router.cli.upload.post import Posting, said
 from router.cli.upload.windows import Window
 from router.clock import Clock
 
+DUPLICATES = "segment-router-duplicates"
+"""The header that has the number of duplicates in a batch (`router/ingest/responses.py`); none says that there are none."""
+
 
 class Upload:
     """One input on its way. A window goes out when the one before it is acknowledged, so the order of each user is kept.
@@ -31,6 +34,7 @@ class Upload:
         per_second: float | None = None,
     ) -> None:
         self.acknowledged = 0  #: calls that were answered 200
+        self.duplicates = 0  #: of these, calls that were stored before
         self._connect, self._clock, self._told, self._per_second = connect, clock, told, per_second
         self._connections: list[Client] = []
         self._due = clock.monotonic()  #: when the next window may go, with a rate
@@ -92,5 +96,6 @@ class Upload:
             if answer.status != 200:
                 raise Failed(f"refused with status {answer.status}{said(answer.json)}")
             self._answered = True
+            self.duplicates += int(answer.headers.get(DUPLICATES, 0))
         self.acknowledged += window.calls
         self._told(window)

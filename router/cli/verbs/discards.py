@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from router.cli.data_source import open_data_source
-from router.cli.options import Common, asks
+from router.cli.options import Common, Since, Source, asks
 from router.cli.output import say, say_json, say_table, warn
-from router.explain.figures import short_instant
+from router.explain.figures import instant, short_instant
 
 
 @asks
-def discards(common: Common) -> None:
+def discards(common: Common, source: Source = None, since: Since = None) -> None:
     """Show calls that could not be used, and why.
 
     They were answered 200 and are nowhere else; requests that were refused for good are among them. Counts, and the newest ones;
-    --json shows the beginning of each.
+    --json shows the beginning of each. Without --since, the counts are of all time. With it, they are of the entries from then on; the
+    newest 10,000 entries are kept.
 
     Examples:
         discards
+        discards --source website --since 24h
         discards --json
     """
     with open_data_source(common) as data:
-        found = data.discards()
+        found = data.discards(source, since)
     if common.as_json:
         say_json(found)
         return
+    period = _period(found, bool(since))
     if not found["counts"]:
-        say("nothing was discarded")
+        say(f"nothing was discarded{f' of {source}' if source else ''} {period}")
         return
+    say(f"discarded {period}:")
     say_table(
-        ["source", "code", "calls or requests"],
-        [[source, code, n] for source, codes in found["counts"].items() for code, n in codes.items()],
+        ["source", "code", "entries" if since else "calls or requests"],
+        [[name, code, n] for name, codes in found["counts"].items() for code, n in codes.items()],
     )
     say("")
     say_table(
@@ -41,3 +48,10 @@ def discards(common: Common) -> None:
     )
     if not found["items"]:
         warn("the calls themselves are no longer kept")
+
+
+def _period(found: Mapping[str, Any], is_chosen: bool) -> str:
+    """From when on the counts are."""
+    if found["since"] is None:
+        return "since the store was made"
+    return f"since {instant(found['since'])}{'' if is_chosen else ', when the store was made'}"

@@ -55,8 +55,9 @@ def events(
 ) -> None:
     """Show the newest events, and what became of them.
 
-    Newest first; with --follow the newest one is at the end. A search looks back over a bounded number of events and says where it
-    stopped. `why` tells all about one of them.
+    Newest first; with --follow the newest one is at the end. --user finds what was sent with this userId, and with the anonymousIds that
+    were joined to it. A search looks back over a bounded number of events and says where it stopped. `why` tells all about one of
+    them.
 
     Examples:
         events --user u1
@@ -105,7 +106,8 @@ def _show(items: Sequence[Mapping[str, Any]]) -> None:
             ]
             for event in items
         ],
-        cut=["name", "user", "state"],
+        cut=["name", "user"],
+        wrap=["state"],
         ids=[event["message_id"] for event in items],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,7 +69,9 @@ def replay(
     elif "state" in answer:
         say(f"{destination}: {phrases.replay(answer)}")
     else:
-        say(f"{destination}: {count(answer['count'], 'event')} {_what_happens(answer['count'], count_only)}")
+        say(
+            f"{destination}: {count(answer['count'], 'event')} {_what_happens(answer['count'], count_only)}{_beside(answer)}"
+        )
 
 
 def _refuse_contradictions(body: Mapping[str, object], *, stop: bool, count_only: bool) -> None:
@@ -91,6 +93,12 @@ def _refuse_contradictions(body: Mapping[str, object], *, stop: bool, count_only
 
 def _listed(options: Collection[str]) -> str:
     return ", ".join(sorted(options))
+
+
+def _beside(answer: Mapping[str, Any]) -> str:
+    """What was not sent at first, and may be sent now."""
+    apart = [f"{answer[state]:,} {state}" for state in ("skipped", "filtered") if answer.get(state)]
+    return f"; {' and '.join(apart)} would be decided again" if apart else ""
 
 
 def _what_happens(n: int, count_only: bool) -> str:

@@ -10,6 +10,7 @@ here, and is decided anew. Any other event that was settled keeps its state, and
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from router.deliver.settle.event_outcomes import EventOutcomes
 from router.directory import FOLDED, facts
 from router.event import is_blocked
 from router.store import DeadLetterFilter, DeadRow, DirectoryUpdate, LogRow, ParkedRow, ReplayRow
-from router.vocabulary import FOREVER_MS, Line, Queue
+from router.vocabulary import FOREVER_MS, EventState, Line, Queue
 
 SLICE = 100
 """Events fed at once."""
@@ -72,6 +73,17 @@ class Replay:
         first, last = await self._context.event_log.span(since_ms, until_ms)
         return first, max(first, min(last, self._work.pos))
 
+    async def count_span(self, first: int, last: int) -> dict[str, int]:
+        """What a replay of this span would do: `count` events would be sent again. `skipped` and `filtered` ones were not sent and would
+        be decided anew. What waits or is on its way stays out of it."""
+        found: Counter[str] = Counter()
+        after = first
+        while after < last:
+            counted, after = await self._replays.tally(after, last)
+            found.update(counted)
+        apart = {state.value: found.pop(state, 0) for state in (EventState.SKIPPED, EventState.FILTERED)}
+        return {"count": found.total(), **apart}
+
     def begin_letters(self, which: DeadLetterFilter, total: int) -> ReplayRow:
         """Feed the dead letters there are now, in order of acceptance."""
         now = self._clock.now_ms()
@@ -103,16 +115,27 @@ class Replay:
         self._work.replay(job)
         self._log.emit("replay_ended", kind=job.kind, reason=state, events=job.fed)
 
+    async def may_feed(self, pos: int) -> bool:
+        """Whether `feed_one` would feed it."""
+        before = self._work.taken_up()
+        found, _ = await self._find(pos)
+        return any(row.pos not in before and not _has_nothing_to_send(row) for row in found)
+
     async def feed_one(self, pos: int) -> bool:
         """Feed one event now. False: it is on its way, or no longer retained."""
         before = self._work.taken_up()
+        found, again = await self._find(pos)
+        return await self._feed(found, again, before) > 0
+
+    async def _find(self, pos: int) -> tuple[list[LogRow | DeadRow], frozenset[int]]:
+        """The event at a position, if it is done with; and whether it was sent late before."""
         letters = await self._letters.page(DeadLetterFilter(), pos - 1, 1)
         found: list[LogRow | DeadRow] = [letter for letter in letters if letter.pos == pos]
         again: frozenset[int] = frozenset()
         if not found and 0 < pos <= self._work.pos:
             rows, _, again, _ = await self._replays.settled(pos - 1, pos, TYPES, 1)
             found = [*rows]
-        return await self._feed(found, again, before) > 0
+        return found, again
 
     # ------------------------------------------------------------ feeding
 

@@ -225,6 +225,10 @@ class SqliteReplays:
         rows, dead, late, upto = await self._reader.run(replay_reads.settled, self._name, after, last, types, limit)
         return self._forgotten.without(rows), dead, late, upto
 
+    async def tally(self, after: int, last: int) -> tuple[dict[str, int], int]:
+        """How many retained events of a span without a parked row came to each state."""
+        return await self._reader.run(replay_reads.tally, self._name, after, last)
+
     async def filtered(self, positions: Sequence[int]) -> frozenset[int]:
         """Those of these settled events that were filtered."""
         return await self._reader.run(replay_reads.filtered, self._name, positions)

@@ -56,7 +56,7 @@ def _create(db: sqlite3.Connection, now_ms: int) -> None:
     for statement in schema_statements():  # executescript would commit the transaction first
         db.execute(statement)
     db.execute("INSERT INTO head VALUES (?, 0, 0, 0, ?, 0)", (PART, now_ms))
-    db.execute("INSERT INTO meta VALUES ('hash_key', ?)", (os.urandom(16),))
+    db.execute("INSERT INTO meta VALUES ('hash_key', ?), ('made_at', ?)", (os.urandom(16), now_ms))
     add_key(db)
 
 

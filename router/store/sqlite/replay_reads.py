@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
+from router.store.outcome_blocks import all_codes
 from router.store.rows import PART, DeadRow, LogRow, ReplayRow
 from router.store.sqlite.event_columns import DEAD, key_list
-from router.store.sqlite.outcome_reads import outcome_of
+from router.store.sqlite.outcome_reads import SPAN, outcome_of
 
 LOOKED_THROUGH = 5_000
 """Positions of the log that one read looks through."""
+COUNTED = 20_000
+"""Positions that one read counts."""
 
 
 def newest(db: sqlite3.Connection, destination: str) -> ReplayRow | None:
@@ -47,6 +51,33 @@ def settled(
         (PART, destination, after, upto),
     )
     return rows, {values[0]: DeadRow(*values) for values in dead}, frozenset(pos for (pos,) in late), upto
+
+
+def tally(db: sqlite3.Connection, destination: str, after: int, last: int) -> tuple[dict[str, int], int]:
+    """How many events of a span without a parked row came to each state here, "" for those that have no outcome; and how far it has
+    counted."""
+    upto = min(last, after + COUNTED)
+    span = (PART, destination, after, upto)
+    codes = {pos: 0 for (pos,) in db.execute("SELECT pos FROM log WHERE pos > ? AND pos <= ?", (after, upto))}
+    receipts = db.execute(
+        "SELECT from_pos, codes FROM receipt WHERE part = ? AND destination = ? AND to_pos > ? AND to_pos <= ? AND from_pos <= ?",
+        (PART, destination, after, upto + SPAN, upto),
+    )
+    for first, packed in receipts:
+        codes |= {pos: code for pos, code in all_codes(first, packed) if code and pos in codes}
+    late = db.execute(
+        "SELECT pos, code FROM outcome WHERE part = ? AND destination = ? AND pos > ? AND pos <= ?", span
+    ).fetchall()
+    codes |= {pos: code for pos, code in late if pos in codes}
+    for column in ("pos", "origin"):
+        waiting = db.execute(
+            f"SELECT {column} FROM parked WHERE part = ? AND destination = ? AND {column} > ? AND {column} <= ? AND {column} <> 0",
+            span,  # the last condition lets SQLite use the index of origins
+        )
+        for (pos,) in waiting:
+            codes.pop(pos, None)
+    states = dict(db.execute("SELECT code, state FROM code"))
+    return Counter(states.get(code, "") for code in codes.values()), upto
 
 
 def filtered(db: sqlite3.Connection, destination: str, positions: Sequence[int]) -> frozenset[int]:

@@ -41,6 +41,7 @@ class FakeDaemon:
         self.unmarked: list[str] = []
         self.error: Exception | None = None
         self.is_stopping = False
+        self.config = Config(path=Path("config.toml"), state_dir=Path())
 
     async def reload(self, *, is_confirmed: bool) -> Reloaded:
         if isinstance(self.error, ConfirmationRequired) and is_confirmed:
@@ -290,6 +291,7 @@ async def test_sources_are_told(api: Api) -> None:
 async def test_discards_are_told_by_source_and_code_and_the_newest_in_full(api: Api) -> None:
     await api.rig.store.append([], [], [Discard("web", START_MS, "no_user", "words", "m9", "track", "{}")])
     assert await api.get("/api/discards") == {
+        "since": NOW,
         "counts": {"web": {"no_user": 1}},
         "items": [
             {
@@ -298,6 +300,15 @@ async def test_discards_are_told_by_source_and_code_and_the_newest_in_full(api: 
             }
         ],
     }  # fmt: skip
+
+
+async def test_discards_of_a_source_and_a_time_are_asked_for_and_odd_questions_refused(api: Api) -> None:
+    await api.rig.store.append([], [], [Discard("web", START_MS, "no_user", "words", "m9", "track", "{}")])
+    assert (await api.get("/api/discards?source=web&since=1h"))["counts"] == {"web": {"no_user": 1}}
+    assert (await api.get("/api/discards?source=app&since=1h"))["counts"] == {}
+    refused = await api.get("/api/discards?since=yesterday", 400)
+    assert refused["error"] == "since: not a time; write 2026-01-31T10:00:00Z, or 36h for so long ago"
+    assert (await api.get("/api/discards?code=no_user", 400))["error"] == "unknown: code; known: source, since"
 
 
 async def test_held_tells_who_waits_for_what_and_until_when(api: Api) -> None:

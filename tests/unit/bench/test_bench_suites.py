@@ -48,7 +48,7 @@ async def test_the_references_of_the_store_write_what_they_say(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "form",
-    [Form("one a POST", "single", 1), Form("packed, twice", destinations=2), Form("open", "single", 1, rate=200.0)],
+    [Form("packed, twice", destinations=2), Form("one a POST, open", "single", 1, rate=200.0)],
     ids=lambda form: form.name,
 )
 def test_on_the_whole_path_everything_that_was_answered_arrives(plan: Plan, form: Form) -> None:

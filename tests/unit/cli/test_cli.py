@@ -337,7 +337,7 @@ def test_json_is_what_the_admin_api_said(config: Path, daemon: FakeDaemon, capsy
         "why m/1": ("GET /api/messages/m%2F1", message(crm={"state": "delivered"})),
         "destinations": ("GET /api/destinations", (200, {"destinations": []})),
         "sources": ("GET /api/sources", (200, {"sources": []})),
-        "discards": ("GET /api/discards", (200, {"counts": {}, "items": []})),
+        "discards": ("GET /api/discards", (200, {"since": AT, "counts": {}, "items": []})),
         "held crm": ("GET /api/destinations/crm/held", (200, {"held": 0, "users": [], "next": None})),
     }
     for verb, (request, answer) in answers.items():
@@ -627,11 +627,21 @@ def test_destinations_and_discards_are_tables(
     assert "crm warned of names_quota 3 times while it mapped 1,200 events (0.2%)" in said
     item = {"at": AT, "source": "website", "code": "id_required", "message": "the call needs userId"}
     items = [{**item, "message_id": "m5", "type": "track", "excerpt": "{}"}]
-    daemon.answers["GET /api/discards"] = (200, {"counts": {"website": {"id_required": 7}}, "items": items})
+    daemon.answers["GET /api/discards"] = (
+        200,
+        {"since": AT, "counts": {"website": {"id_required": 7}}, "items": items},
+    )
     assert main(["discards"]) == 0
     said = capsys.readouterr().out
+    assert said.startswith("discarded since 2026-01-02 03:04:05 UTC, when the store was made:\n")
     assert "id_required" in said
     assert "the call needs userId" in said
+    daemon.answers["GET /api/discards?source=website&since=24h"] = (200, {"since": AT, "counts": {}, "items": []})
+    assert main(["discards", "--source", "website", "--since", "24h"]) == 0
+    assert capsys.readouterr().out == "nothing was discarded of website since 2026-01-02 03:04:05 UTC\n"
+    daemon.answers["GET /api/discards"] = (200, {"since": None, "counts": {}, "items": []})
+    assert main(["discards"]) == 0
+    assert capsys.readouterr().out == "nothing was discarded since the store was made\n"
 
 
 def test_something_else_at_the_address_is_said(

@@ -212,6 +212,19 @@ def test_a_script_for_the_shell_is_made_and_its_questions_are_answered(
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_program_that_is_called_by_its_path_runs_no_other_one(
+    shell: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGMENT_ROUTER_COMMAND", "./run")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert f"{tmp_path}/run" in script
+    assert "segment-router" not in script.replace(str(tmp_path), "")
+    assert "$1" not in script
+
+
 # ---------------------------------------------------------------- errors and pipes
 
 

@@ -71,11 +71,13 @@ def test_a_replay_is_started_and_told_how_far_it_is(
 def test_a_count_and_a_single_message_are_sentences(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    daemon.answers[f"POST {REPLAY}"] = [(200, {"count": 12}), (200, {"count": 1})]
+    daemon.answers[f"POST {REPLAY}"] = [(200, {"count": 12, "skipped": 1200, "filtered": 3}), (200, {"count": 1})]
     assert main(["replay", "crm", "--dead", "--count"]) == 0
     assert main(["replay", "crm", "--message-id", "m1"]) == 0
     assert daemon.changes() == [(REPLAY, {"dead": True, "count_only": True}), (REPLAY, {"message_id": "m1"})]
-    assert capsys.readouterr().out == "crm: 12 events would be sent\ncrm: 1 event is on its way\n"
+    assert capsys.readouterr().out == (
+        "crm: 12 events would be sent; 1,200 skipped and 3 filtered would be decided again\ncrm: 1 event is on its way\n"
+    )
 
 
 def test_a_replay_alone_tells_how_far_it_is_and_stop_ends_it(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from router.cli import main
 from router.cli.endpoint import locate
 from router.runtime_file import announced
+from router.testing.ports import HeldPort
 from tests.unit.cli.test_cli import FakeDaemon, counts, ledger
 
 CREDENTIAL = '[admin]\nlisten = "0.0.0.0:{port}"\ntoken = {{ credential = "admin_token" }}\n'
@@ -42,11 +42,6 @@ def tokens(daemon: FakeDaemon) -> set[str | None]:
     return {asked.headers.get("authorization") for asked in daemon.asked}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 # ---------------------------------------------------------------- a daemon elsewhere
 
 
@@ -68,9 +63,9 @@ def test_a_url_may_have_a_path_in_front_of_the_api(daemon: FakeDaemon) -> None:
 
 
 def test_a_remote_daemon_that_is_away_is_a_failure_and_no_store_is_read(capsys: pytest.CaptureFixture[str]) -> None:
-    port = free_port()
-    assert main(["ledger", "--url", f"http://127.0.0.1:{port}"]) == 1
-    assert capsys.readouterr().err == f"nothing listens at 127.0.0.1:{port}\n"
+    port = HeldPort()
+    assert main(["ledger", "--url", f"http://127.0.0.1:{port.number}"]) == 1
+    assert capsys.readouterr().err == f"nothing listens at 127.0.0.1:{port.number}\n"
 
 
 def test_what_is_no_url_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

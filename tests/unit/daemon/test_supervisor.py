@@ -23,6 +23,7 @@ from router.plugin_host import Destination
 from router.store import Opening, Unit
 from router.store.sqlite.claims import SqliteClaim
 from tests.contract.rig import Gated, Rig, destination, open_rig
+from tests.patience import HANG_S
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ async def test_a_destination_that_ends_by_itself_is_a_fault_that_names_it(
     async with supervised(rig, "kept") as supervisor:
         wanted = {name: destination(Gated, rig.vendor, name) for name in ("kept", "odd")}
         await exchange(supervisor, wanted, added=["odd"])
-        await asyncio.wait_for(supervisor.failed.wait(), 10)
+        await asyncio.wait_for(supervisor.failed.wait(), HANG_S)
         assert supervisor.fault == "destination odd ended: gone"
 
 
@@ -81,7 +82,7 @@ async def test_why_a_destination_ended_by_itself_is_in_the_log(rig: Rig, monkeyp
     rig.log = make_log("error", "json", stream=stream, clock=rig.clock)
     async with supervised(rig) as supervisor:
         await exchange(supervisor, {"odd": destination(Gated, rig.vendor, "odd")}, added=["odd"])
-        await asyncio.wait_for(supervisor.failed.wait(), 10)
+        await asyncio.wait_for(supervisor.failed.wait(), HANG_S)
     rig.log.flush()
     (line,) = map(json.loads, stream.getvalue().splitlines())
     assert (line["event"], line["destination"]) == ("internal_error", "odd")

@@ -53,12 +53,13 @@ class RecordingAcceptor:
     calls: list[Call] = field(default_factory=list)
     discards: list[Discard] = field(default_factory=list)
     error: Exception | None = None
+    duplicates: int = 0
     gate: asyncio.Event | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def accept_soon(
-        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | None], None]
+        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
     ) -> None:
         if calls:
             self.asked.set()
@@ -67,14 +68,14 @@ class RecordingAcceptor:
         task.add_done_callback(self._tasks.discard)
 
     async def _accept(
-        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | None], None]
+        self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
     ) -> None:
         if self.gate:
             await self.gate.wait()
         if self.error is None:
             self.calls += calls
             self.discards += discards
-        on_done(self.error)
+        on_done(self.error or self.duplicates)
 
 
 class IngestTestServer(BaseTestServer):

@@ -259,6 +259,19 @@ async def test_a_store_that_cannot_take_it_gets_the_same_503(error: StoreError) 
     assert served == 1
 
 
+@pytest.mark.parametrize("is_hot", [True, False])
+async def test_the_answer_has_the_number_of_duplicates_where_there_are_any(is_hot: bool) -> None:
+    acceptor = RecordingAcceptor(duplicates=2)
+    async with serving(acceptor=acceptor, is_hot=is_hot) as rig:
+        reader, writer = await rig.connect()
+        writer.write(USUAL["a big batch"])
+        assert b"\r\nSegment-Router-Duplicates: 2\r\n" in await read_answer(reader)
+        acceptor.duplicates = 0
+        writer.write(USUAL["a big batch"])
+        assert b"Duplicates" not in await read_answer(reader)
+        writer.close()
+
+
 async def test_a_store_that_takes_nothing_now_is_503_too() -> None:
     class Refusing:
         def accept_soon(self, calls: list[Call], discards: list[Discard], on_done: object) -> None:

@@ -102,9 +102,10 @@ class Queries:
         except sqlite3.Error as error:
             raise StoreError(f"the store cannot be read: {error}") from error
 
-    async def discards(self) -> dict[str, Any]:
-        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
-        return await self._ask(discards)
+    async def discards(self, source: str | None, since_ms: int) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
+        `since_ms` is 0 for all there ever were."""
+        return await self._ask(discards, source, since_ms)
 
     async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
         """What looks personal in a bounded part of the log, without any value. Slice after slice, as `events`."""

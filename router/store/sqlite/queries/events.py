@@ -18,6 +18,8 @@ from router.clock import to_iso
 from router.event import coerce_id, decode_json, show_user_key
 from router.event.envelope import read_envelope
 from router.store.rows import PART, EventQuery
+from router.store.sqlite.event_columns import key_list
+from router.store.sqlite.forget_begin import joined
 from router.store.sqlite.log_reads import last_before
 from router.store.sqlite.queries.fates import fate_of
 
@@ -65,12 +67,15 @@ class Search:
         self._table = ROWS_OF.get(which.state or "")
         slow = which.state is not None
         self._slice, self._look_back = (SLICE_WITH_STATES, LOOK_BACK_WITH_STATES) if slow else (SLICE, LOOK_BACK)
+        self._user_keys: list[str] = []  #: of the person, if there is one
         self._found: list[dict[str, Any]] = []
         self._at = self._low = self._looked_at = 0
         self._oldest: int | None = None  # ms: acceptance of the oldest event that was looked at
 
     def begin(self, db: sqlite3.Connection) -> None:
-        """Where it starts, and where the log or the time asked for ends."""
+        """Where it starts, and where the log or the time asked for ends; and under which keys a person has sent."""
+        if (user_key := self._which.user_key) is not None:
+            self._user_keys = [user_key, *joined(db, [user_key])[user_key]]
         head = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()[0]
         self._at = head + 1 if self._before is None else min(self._before, head + 1)
         first = db.execute("SELECT coalesce(min(pos), 1) FROM log").fetchone()[0]
@@ -137,7 +142,10 @@ class Search:
         """What SQL judges. It may let through too much of `name` and `group_id`, which `_judged` sorts out."""
         which, words = self._which, ""
         values: dict[str, Any] = {}
-        for column in ("user_key", "type", "source"):
+        if self._user_keys:
+            words += " AND e.user_key IN (SELECT value FROM json_each(:user_keys))"
+            values["user_keys"] = key_list(self._user_keys)
+        for column in ("type", "source"):
             if (value := getattr(which, column)) is not None:
                 words += f" AND e.{column} = :{column}"
                 values[column] = value

@@ -417,6 +417,21 @@ def test_a_checkpoint_that_cannot_be_beside_the_file_is_in_the_state_directory(
 # ---------------------------------------------------------------- what it tells
 
 
+def test_duplicates_are_counted_as_the_daemon_tells_them(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers[BATCH] = [
+        (*OK, {"Segment-Router-Duplicates": "7"}),
+        OK,
+        (*OK, {"Segment-Router-Duplicates": "1200"}),
+    ]
+    name = write(*(call(n) for n in range(2 * MAX_BATCH_ITEMS + 1)))
+    assert main(["send", name]) == 0
+    assert ", 1,207 duplicates among them" in capsys.readouterr().out
+    assert main(["send", write(call(1), name="one.jsonl"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["duplicates_now"] == 1200
+
+
 def test_json_has_what_became_of_the_file(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     name = write(call(1), "{", call(3))
     assert main(["send", name, "--json"]) == 1
