@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
-from router.config import SourcePrivacyConfig
+from router.config import Config, SourcePrivacyConfig
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
