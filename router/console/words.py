@@ -41,6 +41,14 @@ def number(n: float | None) -> str:
     return "–" if n is None else f"{n:,}"
 
 
+def size(n: float) -> str:
+    """Bytes for people: `2.1 GB`."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if n >= length:
+            return f"{n / length:.1f} {unit}"
+    return f"{n / 1000:.0f} kB"
+
+
 def plain(state: str) -> str:
     """A state as people write it: `breaker open`."""
     return state.replace("_", " ")
@@ -67,7 +75,7 @@ def masked(text: str, mask: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago, "instant": figures.instant, "span": figures.span, "number": number, "plain": plain, "pretty": pretty,
-    "masked": masked,
+    "masked": masked, "bytes": size,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "SHAPES": SHAPES,
