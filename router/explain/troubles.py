@@ -18,7 +18,7 @@ LONG_HOLD_S = 24 * 3600
 """Events that are held for longer are one, where more are held and none is let go."""
 DISCARDED_SHARE, LEAST_DISCARDED = 0.01, 5
 """More of the calls of an hour that could not be used are one."""
-MAX_ERRORS = 5
+MAX_ERROR = 160
 
 CODES: Mapping[str, str] = {
     "stopping": "The daemon was asked to stop.",
@@ -113,8 +113,8 @@ def _step(code: str) -> str:
 
 def _of_the_router(notices: Notices) -> Iterator[Trouble]:
     if notices.refused_at:
-        shown, more = notices.errors[:MAX_ERRORS], len(notices.errors) - MAX_ERRORS
-        words = "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+        first = next(iter(notices.errors), "")[:MAX_ERROR]
+        words = first + (f", and {len(notices.errors) - 1} more" if len(notices.errors) > 1 else "")
         yield Trouble(
             "reload_refused",
             "router",

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from router.explain.figures import count, instant
+from router.explain.figures import count, short_instant
 from router.explain.phrases import filled, waiting, why_stopped
 from router.explain.reasons import FILTERED, NONE, SKIPPED, Actor, reason_of
 
 ORDER = ("held", "dead", "retrying", "queued", "filtered", "skipped")
 """What is told first, of what was not delivered."""
+UNDER_WAY = ("retrying", "queued")
+"""States that a pause of the destination explains."""
 
 
 class Said(NamedTuple):
@@ -42,6 +44,11 @@ class Whereabouts(NamedTuple):
     next_step: str
 
 
+def at_minute(text: str | None) -> str:
+    """An instant as these sentences have it: `2026-01-02 03:04 UTC`."""
+    return f"{short_instant(text)} UTC"
+
+
 def where(name: str, told: Mapping[str, Any]) -> Whereabouts:
     """Where the events are at one destination.
 
@@ -53,7 +60,8 @@ def where(name: str, told: Mapping[str, Any]) -> Whereabouts:
     by_state = {state: sum(one["n"] for one in reasons.values()) for state, reasons in counts.items()}
     total, delivered = sum(by_state.values()), by_state.get("delivered", 0)
     causes = [*_causes(told)]
-    state = causes[0].state if causes else "delivered" if delivered else ""
+    waits = causes and (causes[0].state in ("held", "dead", "retrying", "queued") or not delivered)
+    state = causes[0].state if waits else "delivered" if delivered else ""
     headline = _headline(told, total, delivered, is_dry=is_dry)
     if not causes:
         return Whereabouts(name, is_dry, headline, state, causes, *_when_all_is_done(told, delivered, is_dry=is_dry))
@@ -77,7 +85,7 @@ def _headline(told: Mapping[str, Any], total: int, delivered: int, *, is_dry: bo
     if not total:
         return "None of their events came here."
     last = max((one["last_at"] or "" for one in told["counts"].get("delivered", {}).values()), default="")
-    at = f", the last {instant(last)}" if last else ""
+    at = f", the last {at_minute(last)}" if last else ""
     if is_dry:
         return (
             f"Nothing is really sent yet: this destination is in dry run. {delivered:,} of {total:,} are recorded{at}."
@@ -105,12 +113,38 @@ def _when_all_is_done(told: Mapping[str, Any], delivered: int, *, is_dry: bool) 
 
 def _causes(told: Mapping[str, Any]) -> Iterator[Said]:
     """What was not delivered, and why: what waits first."""
-    lanes: Sequence[Mapping[str, Any]] = told["lanes"]
-    yield from (_held(lane, told["counts"].get("held", {})) for lane in lanes)
+    lanes, counts, pause = _merged(told["lanes"]), told["counts"], told.get("pause")
+    yield from (_held(lane, counts.get("held", {})) for lane in lanes)
     for state in ORDER:
-        reasons = {} if state == "held" and lanes else told["counts"].get(state, {})
-        for reason, one in sorted(reasons.items(), key=lambda item: -item[1]["n"]):
-            yield _cause(state, reason, one, told.get("pause"))
+        if state == "held" and lanes:
+            continue
+        if state in UNDER_WAY and pause is not None:
+            if stopped := [one for word in UNDER_WAY for one in counts.get(word, {}).values()]:
+                yield _stopped(state, stopped, pause)
+            pause, counts = None, {word: ones for word, ones in counts.items() if word not in UNDER_WAY}
+        for reason, one in sorted(counts.get(state, {}).items(), key=lambda item: -item[1]["n"]):
+            yield _cause(state, reason, one)
+
+
+def _merged(lanes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A person may have a lane under each of their ids: those that wait for the same are one."""
+    merged: dict[tuple[str, str | None], dict[str, Any]] = {}
+    for lane in lanes:
+        one = merged.setdefault((lane["waiting_for"], lane["group_id"]), {**lane, "events": 0})
+        one["events"] += lane["events"]
+        one["since"] = min(one["since"], lane["since"])
+    return list(merged.values())
+
+
+def _stopped(state: str, ones: Sequence[Mapping[str, Any]], pause: Mapping[str, Any]) -> Said:
+    """What waits because the destination stands still."""
+    n = sum(one["n"] for one in ones)
+    meaning = reason_of("breaker_open" if pause["state"] == "breaker_open" else "paused", pause["reason"])
+    why = why_stopped(pause["state"], pause["reason"], pause["detail"])
+    verb = "is " if pause["state"] == "paused" else ""
+    since = f", since {at_minute(pause['since'])}" if pause["since"] else ""
+    words = f"{count(n, 'event')} {_waits(n)}, because the destination {verb}{why}{since}."
+    return Said(state, pause["reason"], n, words, meaning.actor, meaning.next_step, "", ones[0].get("sample") or "")
 
 
 def _held(lane: Mapping[str, Any], counts: Mapping[str, Any]) -> Said:
@@ -118,7 +152,7 @@ def _held(lane: Mapping[str, Any], counts: Mapping[str, Any]) -> Said:
     meaning = reason_of("held", reason)
     sample = next((str(one["sample"]) for one in counts.values()), "")
     what = waiting(reason, lane["user"], group_id) if reason == "group_unknown" else _trait(lane)
-    words = f"{count(lane['events'], 'event')} {_waits(lane['events'])} since {instant(lane['since'])} for {what}."
+    words = f"{count(lane['events'], 'event')} {_waits(lane['events'])} since {at_minute(lane['since'])} for {what}."
     more, actor, step = _why_it_waits(lane), meaning.actor, meaning.next_step
     if call := lane.get("group_call"):
         actor, step = (
@@ -144,7 +178,7 @@ def _why_it_waits(lane: Mapping[str, Any]) -> str:
         return f"The group call {call['message_id'] or 'of theirs'} was accepted and is {call['state']}."
     if refused := lane.get("refused"):
         named = f"The group call {refused['message_id']}" if refused["message_id"] else "Their group call"
-        at = f" of {instant(refused['at'])}" if refused.get("at") else ""
+        at = f" of {at_minute(refused['at'])}" if refused.get("at") else ""
         if refused.get("state") == "filtered":
             return f"{named}{at} was filtered here: {filled(FILTERED, refused['reason'], {})}."
         why = reason_of("dead", refused.get("reason") or "").sentence or "it was not taken"
@@ -152,14 +186,13 @@ def _why_it_waits(lane: Mapping[str, Any]) -> str:
         return f"{named}{at} does not count here: {why}{said}."
     if (told := lane.get("told")) and told["since"]:
         trait = lane["waiting_for"].removeprefix("group_").removesuffix("_unknown")
-        return f"The group call of {instant(told['since'])} had an id ({lane['group_id']}) but no {trait}."
+        return f"The group call of {at_minute(told['since'])} had an id ({lane['group_id']}) but no {trait}."
     return "No group call of theirs has come."
 
 
-def _cause(state: str, reason: str, one: Mapping[str, Any], pause: Mapping[str, Any] | None) -> Said:
+def _cause(state: str, reason: str, one: Mapping[str, Any]) -> Said:
     n, meaning = one["n"], reason_of(state, reason)
-    actor, step = meaning.actor, meaning.next_step
-    detail, at = one.get("detail") or "", instant(one["last_at"]) if one.get("last_at") else ""
+    detail, at = one.get("detail") or "", at_minute(one["last_at"]) if one.get("last_at") else ""
     match state:
         case "dead":
             said = f" ({detail.splitlines()[-1][:200]})" if detail else ""
@@ -172,12 +205,7 @@ def _cause(state: str, reason: str, one: Mapping[str, Any], pause: Mapping[str, 
             words = f"{count(n, 'event')} {_waits(n)} for another try: {meaning.sentence}."
         case _:
             words = f"{count(n, 'event')} {_waits(n)}: {meaning.sentence}."
-    if pause is not None and state in ("queued", "retrying"):
-        stopped = reason_of("breaker_open" if pause["state"] == "breaker_open" else "paused", pause["reason"])
-        why = why_stopped(pause["state"], pause["reason"], pause["detail"])
-        words = f"{count(n, 'event')} {_waits(n)}, since the destination {'is ' if pause['state'] == 'paused' else ''}{why}."
-        actor, step = stopped.actor, stopped.next_step
-    return Said(state, reason, n, words, actor, step, "", one.get("sample") or "")
+    return Said(state, reason, n, words, meaning.actor, meaning.next_step, "", one.get("sample") or "")
 
 
 def _waits(n: int) -> str:

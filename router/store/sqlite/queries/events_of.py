@@ -25,6 +25,7 @@ OF_KEYS = (
     "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ? AND pos < ?"
     " AND user_key IN (SELECT value FROM json_each(?)) ORDER BY pos DESC LIMIT ?"
 )
+GROUP_THEN = "SELECT group_id FROM membership WHERE part = ? AND user_key = ? AND pos <= ? ORDER BY pos DESC LIMIT 1"
 PARKED = (
     "SELECT pos FROM parked WHERE part = ? AND destination = ? AND user_key = ? AND pos > 0 AND pos < ?"
     " ORDER BY pos DESC LIMIT ?"
@@ -98,6 +99,9 @@ class EventsOf:
     def _told(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, Any]:
         pos, received_at, source, type_, user_key, message_id, body = row
         name, group_id = read_words(bytes(body or NOTHING_LEFT))
+        if group_id is None:
+            then = db.execute(GROUP_THEN, (PART, user_key, pos)).fetchone()
+            group_id = then[0] if then else None
         fates = {place: fate for place in self._destinations if (fate := fate_of(db, place, pos))}
         return {
             "position": pos,
