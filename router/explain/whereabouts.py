@@ -66,7 +66,7 @@ def where(name: str, told: Mapping[str, Any]) -> Whereabouts:
     if not causes:
         return Whereabouts(name, is_dry, headline, state, causes, *_when_all_is_done(told, delivered, is_dry=is_dry))
     first = next((cause for cause in causes if cause.next_step != NONE), causes[0])
-    return Whereabouts(name, is_dry, headline, state, causes, first.actor, first.next_step)
+    return Whereabouts(name, is_dry, headline, state, causes, first.actor, first.next_step.removeprefix(f"{NONE}: "))
 
 
 def as_text(who: Sequence[str], places: Sequence[Whereabouts]) -> str:
@@ -119,8 +119,8 @@ def _causes(told: Mapping[str, Any]) -> Iterator[Said]:
         if state == "held" and lanes:
             continue
         if state in UNDER_WAY and pause is not None:
-            if stopped := [one for word in UNDER_WAY for one in counts.get(word, {}).values()]:
-                yield _stopped(state, stopped, pause)
+            if stopped := [(word, one) for word in UNDER_WAY for one in counts.get(word, {}).values()]:
+                yield _stopped(stopped[0][0], [one for _, one in stopped], pause)
             pause, counts = None, {word: ones for word, ones in counts.items() if word not in UNDER_WAY}
         for reason, one in sorted(counts.get(state, {}).items(), key=lambda item: -item[1]["n"]):
             yield _cause(state, reason, one)
