@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.pauses import pause_of
 from router.clock import to_iso
@@ -17,8 +16,12 @@ from router.store import EventQuery
 COUNTED = 500
 """Events of a person, the newest ones, whose states are counted."""
 PAGE = 100
+FEW = 20
+"""Events that tell whether somebody without traits is a user, a visitor or both."""
 OF_GROUP = 200
 """Events of a group, the newest ones, whose states are counted."""
+KEPT = 20
+"""What happened lately is good for this many times as long as it took to find, so that asking often costs at most a twentieth."""
 REGULATIONS = 1_000
 """Newest regulations among which somebody is looked for."""
 
@@ -27,7 +30,8 @@ class Lookups:
     """The questions. Raises StoreError where the store cannot be read."""
 
     def __init__(self, daemon: DaemonPort) -> None:
-        self._daemon, self._answers = daemon, Answers(daemon)
+        self._daemon, self._good_until = daemon, 0
+        self._recent: dict[str, Any] = {"destinations": {}}
 
     async def person(self, key: str, before: int | None = None) -> dict[str, Any] | None:
         """Who a person is and where their events are; None where nothing is known. `key`: a user key. `before`: of the page of
@@ -92,17 +96,21 @@ class Lookups:
             told |= await store.lookups.by_trait(word)
             if told["people"] or told["groups"]:
                 return told
-        for key in (f"u:{word}", f"a:{word}"):
-            if (await store.lookups.events_of([key], list(self._daemon.runners), None, 1))["items"]:
-                told["people"] = [*told["people"], show_user_key(key)]
+        newest = await store.lookups.events_of([f"u:{word}", f"a:{word}"], list(self._daemon.runners), None, FEW)
+        told["people"] = list(dict.fromkeys(event["user"] for event in newest["items"]))
         if not told["people"]:
             named = await store.queries.events(EventQuery(name=word), [], None, PAGE)
             told |= _named(word, named)
         return told
 
     async def recent(self) -> dict[str, Any]:
-        """What happened lately at each destination, and what was discarded today."""
-        return await self._daemon.store.lookups.recent(list(self._daemon.runners))
+        """What happened lately at each destination, and what was discarded today. Asked for with every page."""
+        began, names = self._daemon.now_ms, list(self._daemon.runners)
+        if began >= self._good_until or list(self._recent["destinations"]) != names:
+            self._recent = await self._daemon.store.lookups.recent(names)
+            ended = self._daemon.now_ms
+            self._good_until = ended + KEPT * (ended - began)
+        return self._recent
 
     def sources(self) -> list[dict[str, Any]]:
         """The configured sources, and how much each sends."""

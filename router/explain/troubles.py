@@ -19,6 +19,8 @@ LONG_HOLD_S = 24 * 3600
 DISCARDED_SHARE, LEAST_DISCARDED = 0.01, 5
 """More of the calls of an hour that could not be used are one."""
 MAX_ERROR = 160
+MOST_COUNTED = 1_000
+"""Dead letters of an hour are counted up to here."""
 
 CODES: Mapping[str, str] = {
     "stopping": "The daemon was asked to stop.",
@@ -162,7 +164,10 @@ def _dead(row: Mapping[str, Any], lately: Mapping[str, Any]) -> Iterator[Trouble
         words = f"{count(failed, 'event')} on which its plugin failed in the last hour"
         yield Trouble("plugin_error", row["name"], words, why.next_step, why.actor, page=_page(row, "dead"))
     if n := sum(by_reason.values()):
-        words = f"{count(n, 'dead event')}" + (" in the last hour" if "dead_last_hour" in lately else "")
+        more = " or more" if n >= MOST_COUNTED else ""
+        words = f"{n:,}{more} {'dead event' if n == 1 else 'dead events'}" + (
+            " in the last hour" if "dead_last_hour" in lately else ""
+        )
         why = max(by_reason, key=lambda reason: by_reason[reason])
         meaning = reason_of("dead", why)
         if not why:

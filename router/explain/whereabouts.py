@@ -58,6 +58,7 @@ def where(name: str, told: Mapping[str, Any]) -> Whereabouts:
     """
     counts, is_dry = told["counts"], told["mode"] == "dry-run"
     by_state = {state: sum(one["n"] for one in reasons.values()) for state, reasons in counts.items()}
+    by_state["held"] = max(by_state.get("held", 0), sum(lane["events"] for lane in told["lanes"]))  # also what is older
     total, delivered = sum(by_state.values()), by_state.get("delivered", 0)
     causes = [*_causes(told)]
     waits = causes and (causes[0].state in ("held", "dead", "retrying", "queued") or not delivered)
@@ -143,7 +144,7 @@ def _stopped(state: str, ones: Sequence[Mapping[str, Any]], pause: Mapping[str, 
     why = why_stopped(pause["state"], pause["reason"], pause["detail"])
     verb = "is " if pause["state"] == "paused" else ""
     since = f", since {at_minute(pause['since'])}" if pause["since"] else ""
-    words = f"{count(n, 'event')} {_waits(n)}, because the destination {verb}{why}{since}."
+    words = f"{count(n, 'event')} {_waits(n)}: the destination {verb}{why}{since}."
     return Said(state, pause["reason"], n, words, meaning.actor, meaning.next_step, "", ones[0].get("sample") or "")
 
 

@@ -159,7 +159,7 @@ async def test_dead_letters_come_with_the_words_of_the_vendor_and_a_link_to_them
 
 async def test_what_waits_because_the_destination_is_paused_says_so(scene: Scene) -> None:
     said = await scene.place("ann", "stopped")
-    assert "6 events wait, because the destination is paused by an operator, since" in said
+    assert "6 events wait: the destination is paused by an operator, since" in said
     assert "Whoever operates the router: resume it" in said
 
 

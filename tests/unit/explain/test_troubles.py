@@ -10,7 +10,7 @@ from router.explain.reasons import Actor
 from router.explain.troubles import CODES, Notices, Problem, Trouble, troubles
 
 AT, LATER = "2026-01-02T03:04:05.678Z", "2026-01-02T03:14:05.678Z"
-CALM = {"dead_last_hour": {}, "last_held_at": None, "last_let_go_at": None, "group_calls_filtered": 0}
+CALM: dict[str, Any] = {"dead_last_hour": {}, "last_held_at": None, "last_let_go_at": None, "group_calls_filtered": 0}
 
 
 def row(**more: Any) -> dict[str, Any]:

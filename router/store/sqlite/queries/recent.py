@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from router.clock import to_iso
@@ -12,7 +13,8 @@ from router.store.rows import PART
 from router.store.sqlite.queries.fates import fate_of
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-MOST_DEAD = 10_000
+MOST_DEAD = 1_000
+MOST_LET_GO = 10_000
 MOST_RECEIPTS, MOST_OUTCOMES = 50, 1_000
 MOST_PARKED = 1_000
 MOST_CALLS = 100
@@ -22,7 +24,7 @@ MOST_CALLS = 100
 def recent(db: sqlite3.Connection, destinations: Sequence[str], now_ms: int) -> dict[str, Any]:
     """By destination:
 
-    - `dead_last_hour`: dead letters of the last hour, by reason;
+    - `dead_last_hour`: dead letters of the last hour, by reason, as far as MOST_DEAD;
     - `last_delivered_at`: an instant, None where nothing was delivered lately;
     - `last_held_at`, `last_let_go_at`: when an event was held, and when one that had waited was settled, within a day;
     - `group_calls_filtered`: group calls that were filtered, so that events wait for another one.
@@ -69,7 +71,7 @@ def _last_delivered(db: sqlite3.Connection, destination: str, delivered: set[int
         "SELECT at, codes FROM receipt WHERE part = ? AND destination = ? ORDER BY to_pos DESC LIMIT ?",
         (PART, destination, MOST_RECEIPTS),
     )
-    found = [at for at, codes in rows if not delivered.isdisjoint(_codes(codes))]
+    found = list(islice((at for at, codes in rows if _has_any(codes, delivered)), 1))  # the newest one
     late = db.execute(
         "SELECT at, code FROM (SELECT at, code, destination FROM outcome INDEXED BY outcome_for_trim ORDER BY at DESC LIMIT ?)"
         " WHERE destination = ?",
@@ -79,8 +81,10 @@ def _last_delivered(db: sqlite3.Connection, destination: str, delivered: set[int
     return max(found, default=None)
 
 
-def _codes(packed: bytes) -> set[int]:
-    return {int.from_bytes(packed[at : at + CODE_BYTES], "little") for at in range(0, len(packed), CODE_BYTES)}
+def _has_any(packed: bytes, codes: set[int]) -> bool:
+    return any(
+        int.from_bytes(packed[at : at + CODE_BYTES], "little") in codes for at in range(0, len(packed), CODE_BYTES)
+    )
 
 
 def _last_held(db: sqlite3.Connection, destination: str, since: int) -> int | None:
@@ -98,7 +102,7 @@ def _let_go(db: sqlite3.Connection, since: int) -> dict[str, int]:
         db.execute(
             "SELECT destination, max(at) FROM (SELECT destination, at FROM outcome INDEXED BY outcome_for_trim WHERE at >= ?"
             " ORDER BY at DESC LIMIT ?) GROUP BY destination",
-            (since, MOST_DEAD),
+            (since, MOST_LET_GO),
         ).fetchall()
     )
 
