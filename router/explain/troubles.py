@@ -115,7 +115,8 @@ def _step(code: str) -> str:
 
 def _of_the_router(notices: Notices) -> Iterator[Trouble]:
     if notices.refused_at:
-        first = next(iter(notices.errors), "")[:MAX_ERROR]
+        first = next(iter(notices.errors), "")
+        first = first if len(first) <= MAX_ERROR else f"{first[:MAX_ERROR]} …"
         words = first + (f", and {len(notices.errors) - 1} more" if len(notices.errors) > 1 else "")
         yield Trouble(
             "reload_refused",
