@@ -38,7 +38,7 @@ class Lookups:
         events, where to go on."""
         store, names = self._daemon.store, list(self._daemon.runners)
         who = {"user": show_user_key(key), **await self._privacy_of(key)}
-        if who["suppressed_at"]:
+        if who["suppressed_at"] or who["is_being_forgotten"]:
             return {**who, "known": True}
         profile = await store.lookups.profile(key)
         joined = (await store.people.joined([key]))[key] if key.startswith("u:") else []
@@ -120,12 +120,16 @@ class Lookups:
         ]
 
     async def _privacy_of(self, key: str) -> dict[str, Any]:
-        """When a person was suppressed or forgotten, if they are."""
+        """When a person was suppressed or forgotten, if they are. While they are being forgotten, nobody reads what is left of them."""
         people = self._daemon.store.people
         hashed = people.suppressions.hash_of(key).hex()
         theirs = [one for one in await people.newest(REGULATIONS) if hashed in one.hashes or key in one.keys]
         deleted = next((one for one in theirs if "DELETE" in one.kind), None)
-        told: dict[str, Any] = {"suppressed_at": None, "forgotten_at": to_iso(deleted.created_at) if deleted else None}
+        told: dict[str, Any] = {
+            "suppressed_at": None,
+            "forgotten_at": to_iso(deleted.created_at) if deleted else None,
+            "is_being_forgotten": any(one.is_under_way and key in one.keys for one in theirs),
+        }
         if key in people.suppressions:
             newest = next((one for one in theirs if one.kind.startswith("SUPPRESS")), None)
             told["suppressed_at"] = to_iso(newest.created_at if newest else self._daemon.started_ms)

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from router.console import frame
+from router.console.console import Console
 from router.console.patience import Patience
+from router.console.rendered import Rendered
+from router.console.views.overview import overview
 from router.testing.vendor import FakeVendor, Reply
 from tests.console.pages import Page, Visitor
+from tests.contract.rig import Gated, open_rig
 from tests.flow.harness import AUTHORIZATION, Daemon, destination, eventually
 from tests.flow.odd_daemon import OddDaemon, odd_machine
 from tests.patience import HANG_S
+from tests.unit.admin.test_admin_api import FakeDaemon
 
 __all__ = ["odd_machine"]
 
@@ -238,6 +245,29 @@ async def test_while_it_stops_it_says_so(tmp_path: Path) -> None:
             assert "The store refuses" not in page.text
             await asyncio.to_thread(process.wait)
             daemon.process = None
+
+
+async def test_where_the_store_is_slow_it_shows_the_rest_and_says_that_numbers_are_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_rig(tmp_path) as rig:
+        rig.start(Gated)
+        await rig.runner.worker()
+        console = Console(FakeDaemon(rig), None, rig.log)
+        console.patience = Patience(0.01)
+
+        async def never() -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(console.answers, "ledger", never)
+        monkeypatch.setattr(console.daemon, "describe_sources", lambda: [{"name": "website", "enabled": True}])
+        request = make_mocked_request("GET", "/")
+        found = await overview(console, request)
+        assert isinstance(found, Rendered)
+        text = (await frame.whole_page(console, request, found, "a session")).text or ""
+        assert "Counts are loading: the store takes longer than 2 s to answer." in text
+        assert '<a href="/sources/website">website</a>' in text
+        assert "No destination is configured" not in text
 
 
 async def test_a_question_that_takes_too_long_is_left_out_and_not_asked_twice() -> None:

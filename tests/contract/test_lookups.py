@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.plugin import Reject
-from router.store.sqlite.queries import events_of, find, members
+from router.store.sqlite.queries import events_of, finding, members
 from tests.contract.rig import Gated, Rig, open_rig
 
 DAY = 86_400
@@ -114,7 +114,7 @@ async def test_members_of_a_group_are_found_once_each_whatever_the_slices(
 
 
 async def test_a_trait_is_found_whatever_its_case_and_the_slices(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find, "SLICE", 2)
+    monkeypatch.setattr(finding, "SLICE", 2)
     for n in range(5):
         await rig.call(
             "identify", f"i{n}", userId=f"u{n}", traits={"email": f"U{n}@example.com", "other": "u1@example.com"}

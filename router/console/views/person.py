@@ -40,7 +40,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
     if found is None:
         since = (await console.lookups.find(user, with_traits=False))["since"]
         return Rendered("person_unknown.html", user, {"user": user, "id": key[2:], "since": since}, 404)
-    if found["suppressed_at"] or _is_gone(found):
+    if found["suppressed_at"] or found["is_being_forgotten"] or _is_gone(found):
         return Rendered("person_gone.html", user, {"user": user, "person": found})
     places = [where(name, told) for name, told in found["destinations"].items()]
     name = masked(full_name(found["traits"]), mask)

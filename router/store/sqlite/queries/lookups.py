@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from router.event import show_user_key
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.queries.events_of import EventsOf
-from router.store.sqlite.queries.find import ByTrait, exact
+from router.store.sqlite.queries.finding import ByTrait, exact
 from router.store.sqlite.queries.members import Members
 from router.store.sqlite.queries.profile import group_profile, lanes_of, profile
 from router.store.sqlite.queries.recent import newest_of_sources, recent
