@@ -99,7 +99,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.input_warnings = input_warnings or InputWarnings()
         self.changes = self._counter(CHANGES)
-        self._requests = cache(self._counter(REQUESTS).labels)
+        self._answers = self._counter(REQUESTS)
+        self._requests = cache(self._answers.labels)
         self._ended = self._counter(ENDED)
         self._connections = self._gauge(CONNECTIONS)
         self._unfinished = self._gauge(UNFINISHED)
@@ -116,6 +117,11 @@ class Metrics:
     def request(self, source: str, status: int) -> None:
         """A request to the ingestion listener was answered. `source` is empty where none is known."""
         self._requests(source, status).inc()
+
+    def answered(self, status: int) -> int:
+        """How many requests to the ingestion listener got this status since the start."""
+        samples = (sample for family in self._answers.collect() for sample in family.samples)
+        return int(sum(one.value for one in samples if one.labels.get("code") == str(status)))
 
     def violation(self, source: str, type: str, result: str) -> None:
         """A call that violates the tracking plan of its source was stored."""

@@ -13,6 +13,7 @@ from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
 from router.event import parse_user
 from router.event_search import parse_filter
+from router.explain.troubles import Problem
 from router.plugin_host import add_details, is_asked_for
 from router.store import DeadLetterFilter
 
@@ -106,10 +107,14 @@ class Answers:
 
     def problems(self) -> list[str]:
         """What is wrong with the daemon and its store, as sentences."""
-        problems = ["the daemon is stopping"] if self._daemon.is_stopping else []
-        problems += [problem.words for problem in self._daemon.store.health.problems()]
+        return [problem.words for problem in self.coded_problems()]
+
+    def coded_problems(self) -> list[Problem]:
+        """The same, each with its code."""
+        problems = [Problem("stopping", "the daemon is stopping")] if self._daemon.is_stopping else []
+        problems += [Problem(problem.code, problem.words) for problem in self._daemon.store.health.problems()]
         if self._daemon.disk_problem:
-            problems.append(self._daemon.disk_problem)
+            problems.append(Problem("store_half_full", self._daemon.disk_problem))
         return problems
 
     def runner(self, name: str) -> DestinationRunner:

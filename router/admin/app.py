@@ -46,6 +46,7 @@ def make_admin_app(
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/api/ledger", destinations.ledger)
     app.router.add_get("/api/events", messages.events)
+    app.router.add_get("/api/find", messages.find)
     app.router.add_get("/api/messages/{message_id}", messages.message)
     app.router.add_get("/api/discards", messages.discards)
     app.router.add_get("/api/violations", Violations(daemon).violations)

@@ -10,6 +10,7 @@ from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.privacy import SourcePrivacy
+from router.source_activity import Active
 from router.store import Demand, Regulation, Store
 
 
@@ -24,6 +25,21 @@ class Reloaded(NamedTuple):
     sources: list[str]
     restart_required: list[str]
     warnings: list[str]
+
+
+class RefusedReload(NamedTuple):
+    """A reload that was refused, so that the former configuration is in force still."""
+
+    at_ms: int
+    errors: tuple[str, ...]
+    in_force_since_ms: int = 0  #: the reload before it; 0: the start
+
+
+class ClockJump(NamedTuple):
+    """The wall clock has jumped; below 0 for one that was set back."""
+
+    at_ms: int
+    seconds: float
 
 
 class DaemonPort(Protocol):
@@ -64,6 +80,30 @@ class DaemonPort(Protocol):
     @property
     def isolated(self) -> Mapping[str, str]:
         """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
+        ...
+
+    @property
+    def started_ms(self) -> int:
+        """When this process has started to serve."""
+        ...
+
+    @property
+    def listens(self) -> str:
+        """Where sources send their calls."""
+        ...
+
+    @property
+    def refused_reload(self) -> RefusedReload | None:
+        """The newest reload, where it was refused."""
+        ...
+
+    @property
+    def clock_jump(self) -> ClockJump | None:
+        """The newest jump of the wall clock, of the last hour."""
+        ...
+
+    def activity_of(self, source: str) -> Active:
+        """How much a source sends, and whether it is silent for longer than usual."""
         ...
 
     def unmark(self, name: str) -> None:

@@ -7,7 +7,10 @@ from aiohttp import web
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import page_after, refusal, reply
+from router.admin.lookups import Lookups
 from router.event_search import KEYS, parse_limit, parse_since
+
+MAX_WORD = 200
 
 
 class Messages:
@@ -37,6 +40,14 @@ class Messages:
             return reply(await self._answers.events(query, before, parse_limit(query.get("limit", ""))))
         except ValueError as error:
             return refusal(400, "invalid_request", str(error))
+
+    async def find(self, request: web.Request) -> web.Response:
+        """What a word may be: an event, a person, a group, a name of events."""
+        word = request.query.get("q", "").strip()
+        if not word or len(word) > MAX_WORD:
+            return refusal(400, "invalid_request", f"q: what to find, up to {MAX_WORD} characters")
+        with_traits = self._daemon.config.console.search_traits
+        return reply(await Lookups(self._daemon).find(word, with_traits=with_traits))
 
     async def discards(self, request: web.Request) -> web.Response:
         """Calls that got a 200 and could not be used: why their events are nowhere."""

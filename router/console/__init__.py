@@ -5,9 +5,12 @@ console.py      what every page needs: the daemon, its answers, sessions, templa
 rendered.py     what a view returns
 frame.py        a view's result as a whole page
 stream.py       the same as fragments over server-sent events, one rendering for all who look at the same page
+patience.py     waits for an answer as long as a page may take
+personal.py     traits, masked until somebody asks to see them
 sessions.py     who is logged in, and the token that each form carries
 guard.py        login, same origin and form tokens; the headers of each page
 assets.py       scripts and styles, with a hash in their address
+troubles.py     what somebody should know of now, for every page
 words.py        what templates use: times, numbers, states with their shapes, masked traits
 views/          one file a page: reads the answers, returns what its template shows
 templates/      one file a page, frame.html around it, macros.html beside it

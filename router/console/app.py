@@ -13,14 +13,20 @@ from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered
 from router.console.stream import Streams
+from router.console.views.find import find
+from router.console.views.group import group, show_group
 from router.console.views.login import login, logout
 from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
+from router.console.views.person import person, show_person
 from router.errors import CommandRefused
 from router.logger import Log
 
 PAGES: tuple[tuple[str, str, View], ...] = (
     ("overview", "/", overview),
+    ("find", "/find", find),
+    ("person", "/users/{user}", person),
+    ("group", "/groups/{group}", group),
     ("login", "/login", login),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
@@ -29,6 +35,8 @@ PAGES: tuple[tuple[str, str, View], ...] = (
 FORMS: tuple[tuple[str, str, View], ...] = (
     ("login", "/login", login),
     ("logout", "/logout", logout),
+    ("person", "/users/{user}", show_person),
+    ("group", "/groups/{group}", show_group),
 )
 """The same of what a form can ask for."""
 
@@ -39,6 +47,7 @@ def add_console(
     """Add the pages to the admin application. Routes of pages have names that begin with `console.`."""
     console, streams = Console(daemon, token, log), Streams(sleep)
     app.on_shutdown.append(streams.close)
+    app.on_shutdown.append(console.patience.close)
     app.router.add_get("/static/{tag}/{name}", console.assets.serve, name="console.static")
     pages = {name: app.router.add_resource(path, name=f"console.{name}") for name, path, _ in PAGES}
     for name, _, view in PAGES:

@@ -11,9 +11,11 @@ from aiohttp import web
 
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
+from router.admin.lookups import Lookups
 from router.config import ConsoleConfig
 from router.console import words
 from router.console.assets import Assets
+from router.console.patience import Patience
 from router.console.rendered import Rendered
 from router.console.sessions import Sessions
 from router.logger import Log
@@ -24,9 +26,9 @@ class Console:
 
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
-        self.answers = Answers(daemon)
+        self.answers, self.lookups = Answers(daemon), Lookups(daemon)
         self.sessions = Sessions(token, lambda: daemon.now_ms)
-        self.assets = Assets()
+        self.assets, self.patience = Assets(), Patience()
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("router.console"),
             autoescape=True,

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from router.clock import to_iso
 from router.console.console import Console
-from router.explain.troubles import Trouble, troubles
+from router.explain.troubles import Notices, Trouble, troubles
 
 
 async def troubles_of(console: Console) -> list[Trouble]:
     """What somebody should know of now, gravest first."""
-    return troubles(console.answers.problems(), (await console.answers.destinations())["destinations"])
+    recent = await console.patience.ask("recent", console.lookups.recent) or {"destinations": {}}
+    told = await console.patience.ask("destinations", console.answers.destinations) or {"destinations": []}
+    return troubles(
+        console.answers.coded_problems(),
+        told["destinations"],
+        console.lookups.sources(),
+        recent["destinations"],
+        notices_of(console),
+    )
+
+
+def notices_of(console: Console) -> Notices:
+    """What happened to the router itself."""
+    refused, jump = console.daemon.refused_reload, console.daemon.clock_jump
+    return Notices(
+        to_iso(refused.at_ms) if refused else None,
+        refused.errors if refused else (),
+        to_iso(jump.at_ms) if jump else None,
+        jump.seconds if jump else 0.0,
+        to_iso(refused.in_force_since_ms or console.daemon.started_ms) if refused else None,
+    )

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup, escape
+
 from router.explain import figures
 from router.explain.reasons import reason_of
 
@@ -41,6 +43,22 @@ def number(n: float | None) -> str:
     return "–" if n is None else f"{n:,}"
 
 
+def ticked(text: str) -> Markup:
+    """A sentence whose words in backticks are code. Everything in it is escaped."""
+    parts = str(escape(text)).split("`")
+    if len(parts) % 2 == 0:  # one of them has no partner
+        return Markup("`".join(parts))
+    return Markup("".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts)))
+
+
+def size(n: float) -> str:
+    """Bytes for people: `2.1 GB`."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6)):
+        if n >= length:
+            return f"{n / length:.1f} {unit}"
+    return f"{n / 1000:.0f} kB"
+
+
 def plain(state: str) -> str:
     """A state as people write it: `breaker open`."""
     return state.replace("_", " ")
@@ -67,7 +85,7 @@ def masked(text: str, mask: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago, "instant": figures.instant, "span": figures.span, "number": number, "plain": plain, "pretty": pretty,
-    "masked": masked,
+    "masked": masked, "bytes": size, "ticked": ticked,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "SHAPES": SHAPES,

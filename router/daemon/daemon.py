@@ -18,7 +18,7 @@ from typing import Any
 from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import Reloaded
+from router.admin.daemon_port import ClockJump, RefusedReload, Reloaded
 from router.clock import Clock, SystemClock
 from router.config import Config
 from router.console.app import add_console
@@ -30,6 +30,7 @@ from router.daemon.held_marks import HeldMarks
 from router.daemon.hook_alarm import HookAlarm
 from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
+from router.daemon.notices import Notices
 from router.daemon.reload import Reload
 from router.daemon.shutdown import Shutdown
 from router.daemon.signals import handle_signals, signals_around_the_loop
@@ -46,8 +47,12 @@ from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, read
 from router.privacy import SourcePrivacy, privacy_of_sources
+from router.source_activity import Active, SourceActivity
 from router.store import Demand, Regulation, Store
 from router.store.sqlite.store import open_store
+
+NEWEST = 10_000
+"""Stored events from which it learns how often each source sends: 20 ms."""
 
 
 def run(config_path: Path) -> int:
@@ -89,7 +94,8 @@ class Daemon:
         self._log = log
         self._sources, self._plans = Sources(config.sources, privacy_of_sources(config)), SourcePlans()
         self._plans.replace(config)
-        self._reload = Reload(path, config, self._sources, self._plans, log)
+        self._notices = Notices()
+        self._reload = Reload(path, config, self._sources, self._plans, log, self._notices)
         self._shutdown = Shutdown(log)
         self._started = asyncio.Event()
 
@@ -100,10 +106,14 @@ class Daemon:
         alarm = HookAlarm(marks, log)
         handle_signals(self._shutdown.request, alarm.hurry, self._reload_by_signal)
         self._report_start()
+        self.listens = ""
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
+            self.started_ms = self._clock.now_ms()
+            self._activity = SourceActivity(self._clock.now_ms)
+            self._activity.seed(await self.store.lookups.newest_of_sources(NEWEST))
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
             loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
             self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
@@ -121,6 +131,7 @@ class Daemon:
             ingest_url = await stack.enter_async_context(listening(ingest, config.server.listen, "server"))
             admin_url = await stack.enter_async_context(listening(admin, config.admin.listen, "admin"))
             stack.enter_context(runtime_file.announced(config.store.path, ingest_url, admin_url))
+            self.listens = ingest_url
             self._started.set()
             if not self.is_stopping:
                 self._report_ready(ingest_url, admin_url)
@@ -139,11 +150,15 @@ class Daemon:
         store = self._reload.config.store
         return open_store(
             store.path,
-            lambda mark: SystemClock(mark, lambda seconds: self._log.emit("clock_jumped", seconds=round(seconds, 3))),
+            lambda mark: SystemClock(mark, self._clock_jumped),
             dedupe_window_s=store.dedupe_window_s,
             retention_s=store.retention_s,
             min_free_bytes=store.min_free_bytes,
         )
+
+    def _clock_jumped(self, seconds: float) -> None:
+        self._log.emit("clock_jumped", seconds=round(seconds, 3))
+        self._notices.clock_jumped(seconds)
 
     def _ingest(self) -> IngestRunner:
         server = self._reload.config.server
@@ -154,6 +169,7 @@ class Daemon:
                 self._log,
                 self._judge(),
                 follow=self._reload.config.consent.follow,
+                note=self._activity.note,
             ),
             self._sources,
             self._clock,
@@ -238,13 +254,29 @@ class Daemon:
         return self._disk.problem
 
     @property
+    def refused_reload(self) -> RefusedReload | None:
+        """The newest reload, where it was refused."""
+        return self._notices.refused_reload
+
+    @property
+    def clock_jump(self) -> ClockJump | None:
+        """The newest jump of the wall clock, of the last hour."""
+        return self._notices.clock_jump(self._clock.now_ms())
+
+    def activity_of(self, source: str) -> Active:
+        """How much a source sends, and whether it is silent for longer than usual."""
+        return self._activity.of(source)
+
+    @property
     def now_ms(self) -> int:
         """Router time."""
         return self._clock.now_ms()
 
     async def reload(self, *, is_confirmed: bool) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
-        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed)
+        return await self._reload.run(
+            self._supervisor, lambda: self.is_stopping, self.now_ms, is_confirmed=is_confirmed
+        )
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from router.admin.daemon_port import Reloaded
 from router.config import Config, PrivacyConfig, SourceConfig
+from router.daemon.notices import Notices
 from router.daemon.plugin_code import MAKE_S, in_thread
 from router.daemon.supervisor import Supervisor
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
@@ -40,14 +41,19 @@ NEED_RESTART = {
 class Reload:
     """The configuration in force, and how the next one takes its place."""
 
-    def __init__(self, path: Path, config: Config, sources: Sources, plans: SourcePlans, log: Log) -> None:
+    def __init__(
+        self, path: Path, config: Config, sources: Sources, plans: SourcePlans, log: Log, notices: Notices
+    ) -> None:
         self.config = config
         self._path = path
         self._sources = sources
         self._plans = plans
         self._log = log
+        self._notices = notices
 
-    async def run(self, supervisor: Supervisor, is_stopping: Callable[[], bool], *, is_confirmed: bool) -> Reloaded:
+    async def run(
+        self, supervisor: Supervisor, is_stopping: Callable[[], bool], now_ms: int, *, is_confirmed: bool
+    ) -> Reloaded:
         """Read config.toml again and put it in force, all of it or nothing.
 
         A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
@@ -72,6 +78,7 @@ class Reload:
             except (ConfigError, RestartRequired, ConfirmationRequired) as error:
                 for problem in error.problems:
                     self._log.emit("config_reload_failed", detail=problem)
+                self._notices.reload_refused(now_ms, [str(problem) for problem in error.problems])
                 raise
             wanted = {destination.name: destination for destination in destinations}
             there = {name: runner.destination for name, runner in supervisor.runners.items()}
@@ -80,6 +87,7 @@ class Reload:
             self._sources.replace(config.sources, privacy_of_sources(config))
             self._plans.replace(config)
             self.config = config
+            self._notices.reloaded(now_ms)
             self._log.emit("config_reloaded", **done._asdict(), destinations=list(supervisor.runners))
             return done
 

@@ -34,9 +34,9 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
             call = told.get("group_call")
             return f"held since {at}: waits for {what}" + (f": {_on_its_way(call)}" if call else "")
         case "skipped":
-            return f"skipped {at}: {_filled(SKIPPED, reason, event)}"
+            return f"skipped {at}: {filled(SKIPPED, reason, event)}"
         case "filtered":
-            return f"filtered {at}: {_filled(FILTERED, reason, {**event, 'detail': told.get('detail')})}"
+            return f"filtered {at}: {filled(FILTERED, reason, {**event, 'detail': told.get('detail')})}"
         case "retrying":
             return f"retrying since {at}: {trouble(reason)}; {_next_attempt(told)}"
         case "queued":
@@ -117,9 +117,9 @@ def trial(type: str, told: Mapping[str, Any]) -> str:
             n = len(told["requests"])
             return "would be sent" + (f", in {count(n, 'request')}" if n > 1 else "")
         case "skipped":
-            return f"would be skipped: {_filled(SKIPPED, reason, {'type': type})}"
+            return f"would be skipped: {filled(SKIPPED, reason, {'type': type})}"
         case "filtered":
-            return f"would be filtered: {_filled(FILTERED, reason, {'type': type})}"
+            return f"would be filtered: {filled(FILTERED, reason, {'type': type})}"
         case "held":
             return f"would be held until there is {waiting(reason, 'its user', None)}"
         case "dead":
@@ -132,7 +132,7 @@ def _words(table: Mapping[str, Reason], code: str) -> str:
     return table[code].sentence if code in table else code
 
 
-def _filled(table: Mapping[str, Reason], reason: str, event: Mapping[str, Any]) -> str:
+def filled(table: Mapping[str, Reason], reason: str, event: Mapping[str, Any]) -> str:
     """The same with the event's own words in it."""
     if reason not in table:
         return reason
@@ -261,17 +261,21 @@ def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
         return sentence and f"last known: {sentence}"
     since, until = instant(counts.get("state_since")), counts.get("state_until")
     if state == "paused":
-        detail = (counts.get("state_detail") or "").partition("\n")[0][:MAX_DETAIL]
-        what = (PAUSED[reason].sentence if reason in PAUSED else f"paused by its plugin: {reason}") + (
-            f" ({detail})" if detail else ""
-        )
+        what = why_stopped(state, reason, counts.get("state_detail"))
         return f"{name} is {what}, since {since}; {_end_of_pause(name, reason, until)}"
     if state == "breaker_open":
         probes = f"one probe at a time, the next from {instant(until)} on" if until else "one probe at a time"
-        return (
-            f"{name} fails again and again ({trouble(reason)}), since {since}; {probes}; `resume {name}` sends at once"
-        )
+        return f"{name} {why_stopped(state, reason)}, since {since}; {probes}; `resume {name}` sends at once"
     return f"{name} is disabled in config.toml" if state == "disabled" else f"{name}: {state} {reason}".rstrip()
+
+
+def why_stopped(state: str, reason: str, detail: str | None = None) -> str:
+    """Why a destination stands still: what follows its name. `detail`: the vendor's words, of which the first line is told."""
+    if state == "breaker_open":
+        return f"fails again and again ({trouble(reason)})"
+    first = (detail or "").partition("\n")[0][:MAX_DETAIL]
+    sentence = PAUSED[reason].sentence if reason in PAUSED else f"paused by its plugin: {reason}"
+    return sentence + (f" ({first})" if first else "")
 
 
 def _end_of_pause(name: str, reason: str, until: str | None) -> str:

@@ -133,6 +133,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "The hooks of a destination blocked the event loop again and again, or one never returned. It runs in its own thread now.",
     ),
+    "personal_data_shown": LogEvent(
+        "info",
+        "Somebody asked a page of the console to show traits unmasked. Fields: a hash of the session, and whose.",
+    ),
     "internal_error": LogEvent("error", "A fault of the router itself, with its traceback. Please report it."),
 }
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, Erasure, EventLog, Health, InputReports, People, Queries, Store
+from router.store.ports import Claim, Claims, Erasure, EventLog, Health, InputReports, Lookups, People, Queries, Store
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -115,6 +115,7 @@ class StoreFromThread:
         self.claims = cast(Claims, ClaimsFromThread(store.claims, home))
         self.queries = cast(Queries, FromThread(store.queries, home))
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
+        self.lookups = cast(Lookups, FromThread(store.lookups, home))
         self.health: Health = store.health
         self.sizes = store.sizes
         self.people = cast(People, FromThread(store.people, home))

@@ -345,6 +345,48 @@ class Queries(Protocol):
         ...
 
 
+class Lookups(Protocol):
+    """Who somebody is, where their events are, and what happened lately. Answers have the shapes of the admin API."""
+
+    async def profile(self, user_key: str) -> dict[str, Any]:
+        """What the directory knows of a person: `traits`, `joined_to`, `groups`, newest first."""
+        ...
+
+    async def lanes(self, user_keys: Sequence[str], destinations: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """By destination the lanes of these users in which something is held, and what each waits for."""
+        ...
+
+    async def events_of(
+        self, user_keys: Sequence[str], destinations: Sequence[str], before: int | None, limit: int
+    ) -> dict[str, Any]:
+        """The newest events of these users in front of a position, with their states. How far it looks back is bounded."""
+        ...
+
+    async def group(self, group_id: str, destinations: Sequence[str]) -> dict[str, Any] | None:
+        """What the directory knows of a group, and what waits for a trait of it; None where it is unknown."""
+        ...
+
+    async def members(self, group_id: str, after: str, limit: int) -> dict[str, Any]:
+        """Who belongs to a group now, a page at a time. How many memberships it looks at is bounded."""
+        ...
+
+    async def exact(self, word: str) -> dict[str, Any]:
+        """What has exactly this id: `events`, `people`, `groups`, `discarded`; and `since`, the oldest event that is retained."""
+        ...
+
+    async def by_trait(self, word: str) -> dict[str, Any]:
+        """People with this e-mail address, and groups of this name. How many it looks at is bounded."""
+        ...
+
+    async def recent(self, destinations: Sequence[str]) -> dict[str, Any]:
+        """What happened lately at each destination, and what was discarded today."""
+        ...
+
+    async def newest_of_sources(self, most: int) -> list[tuple[str, int]]:
+        """(source, instant in ms) of the newest events, oldest first."""
+        ...
+
+
 class InputReports(Protocol):
     """What operators ask of that which came in: what could not be used, what does not fit a plan, what looks personal."""
 
@@ -458,6 +500,9 @@ class Store(Protocol):
 
     @property
     def input_reports(self) -> InputReports: ...
+
+    @property
+    def lookups(self) -> Lookups: ...
 
     @property
     def sizes(self) -> Sizes: ...

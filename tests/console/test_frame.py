@@ -27,7 +27,7 @@ async def test_the_first_page_shows_what_was_accepted_and_where_it_went(tmp_path
         page = await visitor.open("/")
         assert page.status == 200
         assert "1 event accepted" in page.text
-        assert "hook ● running (dry run) 1 0 0 0 0 0 0" in page.text
+        assert "hook ● running (dry run) 1 1 0 0 0 0 0 0" in page.text
 
 
 async def test_every_page_forbids_scripts_of_others_frames_and_caches(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from router.store.sqlite.locks import StoreFiles, is_busy
 from router.store.sqlite.migrations import migrate
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
+from router.store.sqlite.queries.lookups import Lookups
 from router.store.sqlite.reader import Reader
 from router.store.sqlite.retention import Retention
 from router.store.sqlite.sizes import SqliteSizes
@@ -49,6 +50,7 @@ class SqliteStore:
         self.claims = SqliteClaims(writer, reader, slow)
         self.health = StoreHealth(writer, disk)
         self.queries = self.input_reports = Queries(questions, writer.now_ms)
+        self.lookups = Lookups(questions, writer.now_ms)
         self.sizes = SqliteSizes(disk, writer, slow)
         self.people = SqlitePeople(path, writer, slow, suppressions)
         self.erasure = SqliteErasure(path, writer, slow)

@@ -10,8 +10,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import Reloaded
-from router.config import Config, SourcePrivacyConfig
+from router.admin.daemon_port import ClockJump, RefusedReload, Reloaded
+from router.config import Config, ConsoleConfig, SourcePrivacyConfig
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
@@ -19,6 +19,7 @@ from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
 from router.privacy import SourcePrivacy
+from router.source_activity import Active
 from router.store import Demand, Regulation
 from router.store.disk_space import Room
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
@@ -41,7 +42,13 @@ class FakeDaemon:
         self.unmarked: list[str] = []
         self.error: Exception | None = None
         self.is_stopping = False
-        self.config = Config(path=Path("config.toml"), state_dir=Path())
+        self.config = Config.model_construct(console=ConsoleConfig())
+        self.started_ms, self.listens = rig.clock.now_ms(), "http://127.0.0.1:8400"
+        self.refused_reload: RefusedReload | None = None
+        self.clock_jump: ClockJump | None = None
+
+    def activity_of(self, source: str) -> Active:
+        return Active(0, 0.0, 0, 0, 0, 0)
 
     async def reload(self, *, is_confirmed: bool) -> Reloaded:
         if isinstance(self.error, ConfirmationRequired) and is_confirmed:
@@ -269,6 +276,16 @@ async def test_a_message_id_may_hold_any_sign(api: Api, message_id: str) -> None
     ) as response:
         assert response.status == 200
         assert (await response.json())["message_id"] == message_id
+
+
+async def test_find_tells_what_a_word_may_be_and_needs_one(api: Api) -> None:
+    call = api.rig.make("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await api.rig.accept([call])
+    found = await api.get("/api/find?q=acme")
+    assert found["groups"] == [{"id": "acme", "name": "Acme"}]
+    assert (found["events"], found["people"], found["names"], found["discarded"]) == ([], [], [], None)
+    assert (await api.get("/api/find?q=g1"))["events"] == [{"message_id": "g1", "source": "website"}]
+    assert (await api.get("/api/find?q=", 400))["code"] == "invalid_request"
 
 
 async def test_destinations_tell_what_is_configured_and_how_it_is(api: Api) -> None:

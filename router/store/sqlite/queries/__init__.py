@@ -3,13 +3,12 @@ gives them. Works beside a running daemon and without one."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from router.errors import StoreError, StoreNewer
+from router.errors import StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, Waits
 from router.store.sqlite.connection import Connection, open_reader
@@ -24,6 +23,7 @@ from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.queries.message import find, message, stored_call
 from router.store.sqlite.queries.personal_data import Scan
+from router.store.sqlite.queries.snapshot import ask
 from router.store.sqlite.queries.stored_calls import calls
 from router.store.sqlite.violation_rows import violations
 
@@ -97,10 +97,7 @@ class Queries:
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
         """Raises StoreError where the disk or a lock refuses the reading."""
-        try:
-            return await self._connection.run(_snapshot, question, *args)
-        except sqlite3.Error as error:
-            raise StoreError(f"the store cannot be read: {error}") from error
+        return await ask(self._connection, question, *args)
 
     async def discards(self, source: str | None, since_ms: int) -> dict[str, Any]:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
@@ -144,11 +141,3 @@ async def open_queries(path: Path) -> AsyncIterator[Queries]:
         yield Queries(connection)
     finally:
         await connection.close()
-
-
-def _snapshot(db: sqlite3.Connection, question: Callable[..., T], *args: object) -> T:
-    db.execute("BEGIN")
-    try:
-        return question(db, *args)
-    finally:
-        db.execute("COMMIT")
