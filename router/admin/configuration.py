@@ -25,7 +25,7 @@ class Configuration:
         if not isinstance(is_confirmed, bool):
             return refusal(400, "invalid_request", "yes: write true or false")
         try:
-            done = await self._daemon.reload(is_confirmed=is_confirmed)
+            done = await self._daemon.reload(is_confirmed=is_confirmed, via="api")
         except ConfigError as error:
             return reply({"error": "config.toml is faulty", "code": "invalid_config", "errors": error.problems}, 409)
         except RestartRequired as error:

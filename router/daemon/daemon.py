@@ -18,9 +18,9 @@ from typing import Any
 from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import Reloaded
+from router.admin.daemon_port import InForce, Preview, Reloaded, ReloadRefused
 from router.clock import Clock, SystemClock
-from router.config import Config
+from router.config import Config, Proposal
 from router.console.app import add_console
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
@@ -101,6 +101,7 @@ class Daemon:
         self._report_start()
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            self._reload.begin(self._clock.now_ms)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
@@ -241,9 +242,23 @@ class Daemon:
         """Router time."""
         return self._clock.now_ms()
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
-        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed)
+        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via)
+
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        """What a reload now would do."""
+        return await self._reload.preview(self._supervisor, proposal)
+
+    @property
+    def in_force(self) -> InForce:
+        """Since when the configuration is in force."""
+        return self._reload.in_force
+
+    @property
+    def last_refused(self) -> ReloadRefused | None:
+        """The last reload, where it was refused."""
+        return self._reload.last_refused
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""
@@ -290,7 +305,7 @@ class Daemon:
             await self._started.wait()
             # a bad file is reported in the log; a daemon that is stopping has no use for a new one
             with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
-                await self.reload(is_confirmed=False)
+                await self.reload(is_confirmed=False, via="signal")
 
         if not self.is_stopping:
             self._reload_task = asyncio.create_task(reload(), name="reload")

@@ -25,7 +25,8 @@ EVENTS: Mapping[str, LogEvent] = {
     ),
     "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
     "config_reloaded": LogEvent(
-        "info", "config.toml was read again and is in force. Fields name what was added, changed and removed."
+        "info",
+        "config.toml was read again and is in force. Fields name what was added, changed and removed, and what asked for it (`via`).",
     ),
     "config_reload_failed": LogEvent(
         "error", "config.toml was read again and refused. The former one stays in force. One line per problem."

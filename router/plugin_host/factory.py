@@ -17,6 +17,7 @@ from router.config import (
     DestinationConfig,
     Draft,
     Operator,
+    Proposal,
     examine,
     exposed_config,
     no_group_calls,
@@ -138,17 +139,20 @@ def build(config: Config) -> list[Destination]:
 
 
 def read(
-    path: Path, environ: Mapping[str, str] = os.environ, operator: Operator | None = None
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    operator: Operator | None = None,
+    proposal: Proposal | None = None,
 ) -> tuple[Config, list[Destination]]:
     """Load config.toml and build its destinations.
 
     Args:
-        operator: who reads it in place of the service; see `examine`.
+        operator, proposal: who reads it, and what in place of the file; see `examine`.
 
     Raises:
         ConfigError: with the problems of both together: a fault in one table hides nothing of the others' settings.
     """
-    draft = examine(path, environ, operator)
+    draft = examine(path, environ, operator, proposal)
     problems = list(draft.problems)
     destinations = _build_all(draft.destinations, _surroundings_of(draft), problems)
     if draft.config is None or problems:

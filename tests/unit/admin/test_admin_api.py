@@ -42,7 +42,7 @@ class FakeDaemon:
         self.error: Exception | None = None
         self.is_stopping = False
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         if isinstance(self.error, ConfirmationRequired) and is_confirmed:
             self.error = None
         if self.error is not None:
