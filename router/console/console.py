@@ -14,6 +14,7 @@ from router.admin.daemon_port import DaemonPort
 from router.config import ConsoleConfig
 from router.console import words
 from router.console.assets import Assets
+from router.console.edits import Edits
 from router.console.rendered import Rendered
 from router.console.sessions import Sessions
 from router.logger import Log
@@ -27,6 +28,7 @@ class Console:
         self.answers = Answers(daemon)
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets = Assets()
+        self.edits = Edits(lambda: daemon.now_ms)
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("router.console"),
             autoescape=True,

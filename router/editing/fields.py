@@ -36,6 +36,8 @@ class FormField(NamedTuple):
     most: str = ""
     note: str = ""  #: of a secret: where it is
     table: Any = None  #: of a secret: its table in config.toml
+    error: str = ""  #: what is wrong with what was sent back
+    model_key: str = ""  #: of a setting: what its model calls it
 
 
 def destination_fields(table: Mapping[str, Any], sources: Sequence[str], mapping: str) -> list[FormField]:
@@ -92,6 +94,7 @@ def _fields_of(name: str, key: str, info: FieldInfo, settings: Mapping[str, Any]
         is_set=key in settings,
         is_required=info.is_required(),
         choices=choices,
+        model_key=name,
         least=_bound(info, "ge", "gt"),
         most=_bound(info, "le", "lt"),
     )

@@ -74,12 +74,12 @@ def _asked(field: FormField, given: Mapping[str, str], table: Mapping[str, Any])
             return [], (field.path[1:], _one_line(value), field.table)
         is_cleared = given.get(f"clear.{field.name}") == "on" and field.is_set
         return ([Change(field.path, None)] if is_cleared else []), None
-    value = _submitted(field, given)
-    if value is None or value == field.value:
+    text = _submitted(field, given)
+    if text is None or text == field.value:
         return [], None
     if field.name == "mapping":
-        return differences(table.get("mapping", {}), _mapping(value), ("mapping",)), None
-    return [Change(field.path, _value(field, value))], None
+        return differences(table.get("mapping", {}), _mapping(text), ("mapping",)), None
+    return [Change(field.path, _value(field, text))], None
 
 
 def _submitted(field: FormField, given: Mapping[str, str]) -> str | None:

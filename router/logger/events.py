@@ -31,6 +31,10 @@ EVENTS: Mapping[str, LogEvent] = {
     "config_reload_failed": LogEvent(
         "error", "config.toml was read again and refused. The former one stays in force. One line per problem."
     ),
+    "config_edited": LogEvent(
+        "info",
+        "config.toml was written from the console. Fields: destination, keys, files of secrets. Values are not in it.",
+    ),
     "config_warned": LogEvent("warning", "Something in config.toml is worth a look. It stops nothing."),
     "secret_missing": LogEvent(
         "warning", "A secret was not found. Its destination is in dry-run or disabled, so the daemon runs without it."

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import traceback
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 from router.clock import SystemClock
+from router.config import Proposal, examine
 from router.deliver.send.http_client import open_client
 from router.deliver.send.rate_limit import RateLimit
 from router.deliver.send.sender import CALL_TIMEOUTS, Attempt
 from router.plugin import Pause, Reject, RetryLater, Split
-from router.plugin_host import Destination
+from router.plugin_host import Destination, build_one
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
 
 OK = "ok"
@@ -58,3 +61,17 @@ async def check(destination: Destination) -> Checked:
     except Exception:  # a third party's code may raise anything; the operator reads the traceback
         return Checked(FAILED, destination.redact(traceback.format_exc(limit=-8)), "plugin_error")
     return Checked(OK, destination.redact(words))
+
+
+def check_proposal(path: Path, name: str, proposal: Proposal) -> Checked:
+    """The same of a destination that is not configured yet, in a loop of its own: to be called in a thread.
+
+    Raises:
+        ConfigError: its table cannot be used.
+    """
+    draft = examine(path, os.environ, proposal=proposal)
+    destination = build_one(draft, name)
+    missing = [one for one in draft.warnings if one.where == name and one.event == "secret_missing"]
+    if missing and "check" in destination.hooks:
+        return Checked(SECRET_MISSING, "; ".join(f"{one.key}: {one.words}" for one in missing))
+    return asyncio.run(check(destination))
