@@ -48,7 +48,7 @@ def _section(text: str, *, is_first: bool) -> Section:
     if is_first and not HEADER.match(text):
         return Section((), False, "", text)
     header, newline, body = text.partition("\n")
-    path, inner = [], tomllib.loads(header)
+    path, inner = [], tomllib.loads(header + newline)
     is_element = False
     while inner:
         ((key, value),) = inner.items()

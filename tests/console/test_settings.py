@@ -26,7 +26,8 @@ async def test_the_file_in_force_is_shown_without_its_secrets(tmp_path: Path) ->
     async with Daemon(tmp_path, [BRAZE, hidden]) as daemon, Visitor(daemon.admin_url) as visitor:
         page = await visitor.open("/settings")
         assert page.status == 200
-        assert "in force since" in page.text and "by the start" in page.text
+        assert "in force since" in page.text
+        assert "by the start" in page.text
         assert 'settings = { "api_key" = "••••" }' in page.text
         assert 'settings = { "api_key" = { "file" = "key" } }' in page.text
         assert 'write_key = "••••"' in page.text
@@ -39,13 +40,18 @@ async def test_the_file_in_force_is_shown_without_its_secrets(tmp_path: Path) ->
 async def test_what_a_reload_would_do_is_told_and_done_by_the_button(tmp_path: Path) -> None:
     async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
         assert "Nothing: destinations and sources are as config.toml has them" in (await visitor.open("/settings")).text
-        daemon.destinations = [destination("hook", "collector", {"base_url": "http://127.0.0.1:8"}, mode="dry-run"), BRAZE]
+        daemon.destinations = [
+            destination("hook", "collector", {"base_url": "http://127.0.0.1:8"}, mode="dry-run"),
+            BRAZE,
+        ]
         daemon.write_config()
         page = await visitor.open("/settings")
-        assert "Adds braze" in page.text and "Changes hook" in page.text
+        assert "Adds braze" in page.text
+        assert "Changes hook" in page.text
         assert list((await daemon.ledger())["destinations"]) == ["hook"], "looking changes nothing"
         done = await visitor.send(page, "Reload")
-        assert "config.toml was read again and is in force" in done.text and "by this console" in done.text
+        assert "config.toml was read again and is in force" in done.text
+        assert "by this console" in done.text
         assert list((await daemon.ledger())["destinations"]) == ["hook", "braze"]
         (line,) = await daemon.logged("config_reloaded")
         assert (line["via"], line["added"], line["changed"]) == ("console", ["braze"], ["hook"])
@@ -109,7 +115,12 @@ async def test_without_edit_the_page_says_how_to_switch_it_on_and_no_form_is_tak
         assert "Changing destinations here is off" in page.text
         before = daemon.config.read_bytes()
         fields = {"form_token": page.form("Reload").fields["form_token"], "enabled": "off"}
-        for path in ("/destinations/hook/edit", "/destinations/hook/remove", "/destinations/new", "/settings/reviews/x"):
+        for path in (
+            "/destinations/hook/edit",
+            "/destinations/hook/remove",
+            "/destinations/new",
+            "/settings/reviews/x",
+        ):
             assert (await visitor.open(path)).status == 403, path
             assert (await visitor.post(path, fields, {"Origin": daemon.admin_url})).status == 403, path
         assert daemon.config.read_bytes() == before
