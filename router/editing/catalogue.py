@@ -50,4 +50,4 @@ def _summary(plugin: type[object]) -> str:
     module = sys.modules.get(plugin.__module__)
     words = inspect.getdoc(module) if module else None
     text = words or (plugin.__doc__ and inspect.getdoc(plugin)) or ""
-    return " ".join(text.partition("\n\n")[0].split())
+    return " ".join(text.partition("\n\n")[0].split()).replace("`", "")

@@ -36,7 +36,7 @@ async def test_a_change_is_shown_first_then_written_with_all_comments_kept_and_i
         assert '+base_url = "https://eu.example.com"' in review.text
         assert "The reload changes clientsuccess" in review.text
         done = await visitor.send(review, "Write and reload")
-        assert "config.toml was written and is in force" in done.text
+        assert "config.toml was written and is active" in done.text
         after = daemon.config.read_text()
         assert changes(before, after) == [
             "-enabled = true                       # false: new events are filtered; what waits here is kept",
@@ -311,4 +311,6 @@ async def test_a_file_that_cannot_be_written_is_told_and_the_lines_offered_to_co
 
 
 def _immutable(path: Path, how: str) -> bool:
-    return shutil.which("chattr") is not None and not subprocess.run(["chattr", how, path], capture_output=True).returncode
+    return (
+        shutil.which("chattr") is not None and not subprocess.run(["chattr", how, path], capture_output=True).returncode
+    )

@@ -37,7 +37,7 @@ async def test_a_new_destination_begins_in_dry_run_with_its_secrets_in_files(tmp
         review = await visitor.send(form, "Review the difference", do="review", **given)
         assert "The reload adds audit" in review.text, review.text
         done = await visitor.send(review, "Write and reload")
-        assert "is in force" in done.text
+        assert "is active" in done.text
         after = daemon.config.read_text()
         assert after.startswith(before)
         assert tomllib.loads(after)["destination"][-1] == {

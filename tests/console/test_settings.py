@@ -1,4 +1,4 @@
-"""The page Configuration: what is in force, what a reload would do, and the reload."""
+"""The page Configuration: what is active, what a reload would do, and the reload."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def test_the_file_in_force_is_shown_without_its_secrets(tmp_path: Path) ->
     async with Daemon(tmp_path, [BRAZE, hidden]) as daemon, Visitor(daemon.admin_url) as visitor:
         page = await visitor.open("/settings")
         assert page.status == 200
-        assert "in force since" in page.text
+        assert "active since" in page.text
         assert "by the start" in page.text
         assert 'settings = { "api_key" = "••••" }' in page.text
         assert 'settings = { "api_key" = { "file" = "key" } }' in page.text
@@ -50,7 +50,7 @@ async def test_what_a_reload_would_do_is_told_and_done_by_the_button(tmp_path: P
         assert "Changes hook" in page.text
         assert list((await daemon.ledger())["destinations"]) == ["hook"], "looking changes nothing"
         done = await visitor.send(page, "Reload")
-        assert "config.toml was read again and is in force" in done.text
+        assert "config.toml was read again and is active" in done.text
         assert "by this console" in done.text
         assert list((await daemon.ledger())["destinations"]) == ["hook", "braze"]
         (line,) = await daemon.logged("config_reloaded")
@@ -92,7 +92,7 @@ async def test_another_privacy_key_is_asked_about_before_it_counts(tmp_path: Pat
         page = await visitor.open("/settings")
         assert "It needs your confirmation. privacy.key: changed" in page.text
         assert page.form("accept this").fields["yes"] == "1"
-        assert "is in force" in (await visitor.send(page, "accept this")).text
+        assert "is active" in (await visitor.send(page, "accept this")).text
 
 
 async def test_sighup_and_the_api_are_told_as_what_put_it_in_force(tmp_path: Path) -> None:

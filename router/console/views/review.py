@@ -26,7 +26,7 @@ LEAD = {
     "not_writable": "Nothing was written: a file cannot be written.",
     "refused": "Nothing was written: the check of the whole file fails.",
     "taken_back": "The file was written, the reload was refused, and the file has its former content again. Nothing is changed.",
-    "kept": "The file was written and the reload was refused. The file could not be taken back, so it holds the change, which is not in force.",
+    "kept": "The file was written and the reload was refused. The file could not be taken back, so it holds the change, which is not active.",
 }
 """What came of a yes, by the code of Saved."""
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
 from router.console.console import Console
 from router.console.guard import checked_form, redirect
 from router.console.rendered import Rendered
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
+from router.plugin_host import Destination
 
 DONE = {
-    "reloaded": "config.toml was read again and is in force.",
+    "reloaded": "config.toml was read again and is active.",
     "refused": "The reload was refused. Nothing was changed.",
-    "saved": "config.toml was written and is in force.",
+    "saved": "config.toml was written and is active.",
 }
 """What was done before this page was opened, by `?done=`."""
 
@@ -31,9 +34,14 @@ async def settings(console: Console, request: web.Request) -> Rendered | web.Str
             "file": values["path"],
             "done": DONE.get(done, ""),
             "is_good": done != "refused",
-            "destinations": list(console.daemon.runners),
+            "destinations": [_row(runner.destination) for runner in console.daemon.runners.values()],
         },
     )
+
+
+def _row(destination: Destination) -> dict[str, Any]:
+    table = destination.config
+    return {"name": table.name, "plugin": table.plugin, "mode": table.mode, "enabled": table.enabled}
 
 
 async def _reload(console: Console, request: web.Request) -> web.StreamResponse:
