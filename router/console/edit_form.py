@@ -160,9 +160,8 @@ def by_field(problems: Sequence[str], place: str, fields: Sequence[FormField]) -
         if field is None or own is None:
             rest.append(problem)
         else:
-            words = own.removeprefix("settings: ")
-            for start in _keys_of(field):
-                words = words.removeprefix(start).removeprefix(": ")
+            start = next(key for key in _starts_of(field) if own.startswith(key))
+            words = own[len(start) :].lstrip(".: ")
             errors[field.name] = "; ".join(filter(None, (errors.get(field.name), words)))
     return errors, rest
 
@@ -171,16 +170,16 @@ def _field_of(problem: str, fields: Sequence[FormField]) -> FormField | None:
     found = [
         (len(key), field)
         for field in fields
-        for key in (*_keys_of(field), *(f"settings: {key.partition('.')[2]}" for key in _keys_of(field) if "." in key))
+        for key in _starts_of(field)
         if problem.startswith((f"{key}:", f"{key}.", f"{key}["))
     ]
     return max(found, key=lambda one: one[0])[1] if found else None
 
 
-def _keys_of(field: FormField) -> tuple[str, ...]:
-    """How the check may name the key of a field."""
-    key = ".".join(field.path)
-    return (key, f"settings.{field.model_key}") if field.model_key else (key,)
+def _starts_of(field: FormField) -> list[str]:
+    """How a problem of this field may begin: with its key, or as the words of a plugin about its settings."""
+    keys = [".".join(field.path), *([f"settings.{field.model_key}"] if field.model_key else [])]
+    return [*keys, *(key.replace("settings.", "settings: ", 1) for key in keys if key.startswith("settings."))]
 
 
 def place_of_form(form: DestinationForm) -> str:
