@@ -7,11 +7,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from router.editing.config_file import Conflict, NotWritable, alone, put_back, read_text, replace, write_secret
+from router.editing.config_file import (
+    Conflict,
+    NotWritable,
+    alone,
+    put_back,
+    read_text,
+    replace,
+    why_not_writable,
+    write_secret,
+)
 
 OLD, NEW = "old = 1\n" * 5000, "new = 2\n" * 5000
 
@@ -125,3 +135,20 @@ def test_a_secret_whose_folder_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "secrets").write_text("")
     with pytest.raises(NotWritable):
         write_secret(tmp_path / "secrets/key", "one")
+
+
+@pytest.mark.parametrize("barred", ["folder", "file"])
+def test_what_another_user_may_not_write_is_known_before_a_write_is_tried(barred: str) -> None:
+    """In a process of another user: root may write everywhere."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory() as name:
+        folder, config = Path(name), Path(name) / "config.toml"
+        config.write_text(OLD)
+        folder.chmod(0o755 if barred == "folder" else 0o777)
+        config.chmod(0o666 if barred == "folder" else 0o644)
+        if (child := os.fork()) == 0:
+            os.setuid(65_534)
+            words = f"the folder {folder}" if barred == "folder" else str(config)
+            os._exit(0 if why_not_writable(config).startswith(f"{words} cannot be written") else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
