@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from router.admin.daemon_port import DaemonPort
 from router.admin.pauses import pause_of
 from router.deliver.runner import state_of
 from router.deliver.runner_port import DestinationRunner
+from router.editing.masking import masked
 from router.errors import CommandRefused
 from router.event import parse_user
 from router.event_search import parse_filter
 from router.explain.troubles import Problem
 from router.plugin_host import add_details, is_asked_for
+from router.plugin_host.secret_fields import secret_keys
 from router.store import DeadLetterFilter
 
 COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
@@ -90,6 +92,35 @@ class Answers:
         """Dead letters that are kept, a page at a time."""
         return await self._daemon.store.queries.dead(self.runner(name).destination.name, which, after)
 
+    async def configuration(self) -> dict[str, Any]:
+        """The file in force with its secrets masked, since when, what a reload now would do, and the last one that was refused."""
+        daemon = self._daemon
+        refused, plan = daemon.last_refused, await daemon.preview()
+        return {
+            "path": str(daemon.config.path),
+            "since": _instant(daemon.in_force.since_ms),
+            "via": daemon.in_force.via,
+            "text": masked(daemon.config.text, self.secret_keys()),
+            "refused": {
+                "at": _instant(refused.at_ms),
+                "via": refused.via,
+                "code": refused.code,
+                "errors": refused.problems,
+            }
+            if refused
+            else None,
+            "reload": {
+                "code": plan.code,
+                "errors": plan.problems,
+                "changes": plan.changes._asdict() if plan.changes else None,
+            },
+        }
+
+    def secret_keys(self) -> dict[str, frozenset[str]]:
+        """The settings that are secrets, of each plugin that runs."""
+        running = [runner.destination for runner in self._daemon.runners.values()]
+        return {destination.plugin_name: secret_keys(type(destination.settings)) for destination in running}
+
     def readiness(self) -> dict[str, Any]:
         """Whether events can be stored, what is wrong, and which destinations stand still. Pauses are without the vendor's words:
         this is told to everybody who reaches the listener."""
@@ -136,6 +167,11 @@ async def _described(name: str, runner: DestinationRunner, counts: Mapping[str, 
         "waiting": await runner.describe_waiting(),
         "pause": pause_of(name, runner.status),
     }
+
+
+def _instant(ms: int) -> str:
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _with_expiry(held: dict[str, Any], max_age_s: float) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from router.config import Config
+from router.config import Config, Proposal
 from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
@@ -27,19 +27,35 @@ class Reloaded(NamedTuple):
     warnings: list[str]
 
 
-class RefusedReload(NamedTuple):
-    """A reload that was refused, so that the former configuration is in force still."""
-
-    at_ms: int
-    errors: tuple[str, ...]
-    in_force_since_ms: int = 0  #: the reload before it; 0: the start
-
-
 class ClockJump(NamedTuple):
     """The wall clock has jumped; below 0 for one that was set back."""
 
     at_ms: int
     seconds: float
+
+
+class InForce(NamedTuple):
+    """Since when the configuration is in force, and what put it there."""
+
+    since_ms: int
+    via: str  #: start, signal, api (the command line, too) or console
+
+
+class ReloadRefused(NamedTuple):
+    """A reload that changed nothing."""
+
+    at_ms: int
+    via: str
+    code: str  #: invalid_config, restart_required or confirmation_required
+    problems: list[str]
+
+
+class Preview(NamedTuple):
+    """What a reload would do. `code`: why it would be refused, as in ReloadRefused; empty if it would be taken."""
+
+    code: str
+    problems: list[str]
+    changes: Reloaded | None  #: None where the file is faulty
 
 
 class DaemonPort(Protocol):
@@ -93,11 +109,6 @@ class DaemonPort(Protocol):
         ...
 
     @property
-    def refused_reload(self) -> RefusedReload | None:
-        """The newest reload, where it was refused."""
-        ...
-
-    @property
     def clock_jump(self) -> ClockJump | None:
         """The newest jump of the wall clock, of the last hour."""
         ...
@@ -110,8 +121,26 @@ class DaemonPort(Protocol):
         """A destination was resumed: at the next start its hooks run in the loop of all again."""
         ...
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused.
+
+        Args:
+            via: what asked for it; see InForce.
+        """
+        ...
+
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        """What a reload now would do: the same checks, and nothing is changed. `proposal`: of this in place of what the file holds."""
+        ...
+
+    @property
+    def in_force(self) -> InForce:
+        """Since when the configuration is in force."""
+        ...
+
+    @property
+    def last_refused(self) -> ReloadRefused | None:
+        """The last reload, where it was refused."""
         ...
 
     async def forget(self, name: str) -> dict[str, int]:

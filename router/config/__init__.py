@@ -31,12 +31,13 @@ from router.config.model import (
     StoreConfig,
 )
 from router.config.partial import Draft, Operator
-from router.config.secrets import SecretMissing, resolve_secret
+from router.config.proposal import Proposal
+from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
 from router.config.units import Listen, Rate
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "Operator",
-    "PrivacyConfig", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
-    "StoreConfig", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
+    "PrivacyConfig", "Proposal", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
+    "StoreConfig", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

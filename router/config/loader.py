@@ -31,6 +31,7 @@ from router.config.model import (
 from router.config.partial import Draft, Operator
 from router.config.plan_rules import check_plans
 from router.config.privacy_rules import privacy_problems
+from router.config.proposal import Proposal
 from router.errors import ConfigError
 
 KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "console", "source", "destination")
@@ -51,13 +52,16 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return draft.config
 
 
-def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = None) -> Draft:
+def examine(
+    path: Path, environ: Mapping[str, str], operator: Operator | None = None, proposal: Proposal | None = None
+) -> Draft:
     """Read as much of config.toml as can be read. Never raises for what the file says.
 
     Args:
         operator: who reads it in place of the service: a credential that only the service has is a warning then.
+        proposal: read this in place of what the file holds.
     """
-    draft = Draft(path, environ, operator)
+    draft = Draft(path, environ, operator, proposal)
     raw = _read(draft)
     if raw is None:
         return draft
@@ -91,6 +95,7 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     if not draft.problems and server and admin and store and log and console:
         draft.config = Config(
             path=draft.path,
+            text=draft.text,
             state_dir=draft.state_dir,
             plugins_dir=draft.plugins_dir,
             server=server,
@@ -111,7 +116,8 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
 def _read(draft: Draft) -> dict[str, Any] | None:
     """The TOML as it is; None, and the problem, when there is none."""
     try:
-        return tomllib.loads(draft.path.read_text(encoding="utf-8"))
+        draft.text = draft.proposal.text if draft.proposal else draft.path.read_text(encoding="utf-8")
+        return tomllib.loads(draft.text)
     except FileNotFoundError:
         draft.problems.append(f"{draft.path}: there is no such file; name it with --config FILE")
     except OSError as error:

@@ -548,6 +548,7 @@ class Config(Section):
     """The whole of config.toml. Paths are absolute."""
 
     path: Path  #: of the file itself
+    text: str = Field(default="", repr=False)  #: of the file, as it was read
     state_dir: Path  #: what is written is relative to this: $STATE_DIRECTORY, else config.toml's folder
     plugins_dir: Path | None = Field(
         default=None,

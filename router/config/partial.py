@@ -25,6 +25,7 @@ from router.config.model import (
     Section,
     SourceConfig,
 )
+from router.config.proposal import Proposal
 from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
 from router.plans import Plan
 
@@ -44,9 +45,21 @@ class Operator(NamedTuple):
 class Draft:
     """What could be read of a config.toml, and everything that is wrong with it."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], operator: Operator | None = None) -> None:
-        """`operator`: who reads it in place of the service; None for the service itself."""
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        operator: Operator | None = None,
+        proposal: Proposal | None = None,
+    ) -> None:
+        """
+        Args:
+            operator: who reads it in place of the service; None for the service itself.
+            proposal: read this in place of what the file holds.
+        """
         self._operator = operator
+        self.proposal = proposal
+        self.text = ""  #: as it was read
         self.path = path.absolute()
         self.environ = environ
         self.state_dir = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or self.path.parent).absolute()
@@ -92,7 +105,9 @@ class Draft:
     def secret(self, table: Mapping[str, Any], where: str) -> tuple[str | None, SecretMissing | None]:
         """The secret that a table names; else None, with what is missing. A malformed table is a problem at once."""
         if isinstance(table.get("file"), str):
-            self.secret_files[where] = self.path.parent / table["file"]
+            file = self.secret_files[where] = self.path.parent / table["file"]
+            if self.proposal and len(table) == 1 and file in self.proposal.secrets:
+                return self.proposal.secrets[file], None
         try:
             return resolve_secret(table, self.path.parent, self.environ), None
         except SecretMissing as error:

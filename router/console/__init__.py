@@ -12,6 +12,9 @@ guard.py        login, same origin and form tokens; the headers of each page
 assets.py       scripts and styles, with a hash in their address
 troubles.py     what somebody should know of now, for every page
 words.py        what templates use: times, numbers, states with their shapes, masked traits
+edits.py        changes of config.toml that wait for somebody's yes, and secrets that were typed for them
+saving.py       such a change written and put in force, or nothing of it
+edit_form.py    the form of a destination: its fields, what was sent back, the check of the whole file
 views/          one file a page: reads the answers, returns what its template shows
 templates/      one file a page, frame.html around it, macros.html beside it
 static/         our one style sheet and script; vendor/ with a manifest of versions, licences and hashes

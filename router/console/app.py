@@ -13,12 +13,17 @@ from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered
 from router.console.stream import Streams
+from router.console.views.destination_edit import destination_edit
+from router.console.views.destination_new import destination_new
+from router.console.views.destination_remove import destination_remove
 from router.console.views.find import find
 from router.console.views.group import group, show_group
 from router.console.views.login import login, logout
 from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
 from router.console.views.person import person, show_person
+from router.console.views.review import review
+from router.console.views.settings import settings
 from router.errors import CommandRefused
 from router.logger import Log
 
@@ -28,6 +33,11 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("person", "/users/{user}", person),
     ("group", "/groups/{group}", group),
     ("login", "/login", login),
+    ("settings", "/settings", settings),
+    ("review", "/settings/reviews/{id}", review),
+    ("destination_new", "/destinations/new", destination_new),
+    ("destination_edit", "/destinations/{name}/edit", destination_edit),
+    ("destination_remove", "/destinations/{name}/remove", destination_remove),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""
@@ -37,6 +47,11 @@ FORMS: tuple[tuple[str, str, View], ...] = (
     ("logout", "/logout", logout),
     ("person", "/users/{user}", show_person),
     ("group", "/groups/{group}", show_group),
+    ("settings", "/settings", settings),
+    ("review", "/settings/reviews/{id}", review),
+    ("destination_new", "/destinations/new", destination_new),
+    ("destination_edit", "/destinations/{name}/edit", destination_edit),
+    ("destination_remove", "/destinations/{name}/remove", destination_remove),
 )
 """The same of what a form can ask for."""
 

@@ -15,6 +15,7 @@ from router.admin.lookups import Lookups
 from router.config import ConsoleConfig
 from router.console import words
 from router.console.assets import Assets
+from router.console.edits import Edits
 from router.console.patience import Patience
 from router.console.rendered import Rendered
 from router.console.sessions import Sessions
@@ -29,6 +30,8 @@ class Console:
         self.answers, self.lookups = Answers(daemon), Lookups(daemon)
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets, self.patience = Assets(), Patience()
+        self.assets = Assets()
+        self.edits = Edits(lambda: daemon.now_ms)
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("router.console"),
             autoescape=True,

@@ -22,11 +22,11 @@ async def troubles_of(console: Console) -> list[Trouble]:
 
 def notices_of(console: Console) -> Notices:
     """What happened to the router itself."""
-    refused, jump = console.daemon.refused_reload, console.daemon.clock_jump
+    refused, jump = console.daemon.last_refused, console.daemon.clock_jump
     return Notices(
         to_iso(refused.at_ms) if refused else None,
-        refused.errors if refused else (),
+        refused.problems if refused else (),
         to_iso(jump.at_ms) if jump else None,
         jump.seconds if jump else 0.0,
-        to_iso(refused.in_force_since_ms or console.daemon.started_ms) if refused else None,
+        to_iso(console.daemon.in_force.since_ms) if refused else None,
     )

@@ -18,9 +18,9 @@ from typing import Any
 from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import ClockJump, RefusedReload, Reloaded
+from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
 from router.clock import Clock, SystemClock
-from router.config import Config
+from router.config import Config, Proposal
 from router.console.app import add_console
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
@@ -95,7 +95,7 @@ class Daemon:
         self._sources, self._plans = Sources(config.sources, privacy_of_sources(config)), SourcePlans()
         self._plans.replace(config)
         self._notices = Notices()
-        self._reload = Reload(path, config, self._sources, self._plans, log, self._notices)
+        self._reload = Reload(path, config, self._sources, self._plans, log)
         self._shutdown = Shutdown(log)
         self._started = asyncio.Event()
 
@@ -109,6 +109,7 @@ class Daemon:
         self.listens = ""
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            self._reload.begin(self._clock.now_ms)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.started_ms = self._clock.now_ms()
@@ -254,11 +255,6 @@ class Daemon:
         return self._disk.problem
 
     @property
-    def refused_reload(self) -> RefusedReload | None:
-        """The newest reload, where it was refused."""
-        return self._notices.refused_reload
-
-    @property
     def clock_jump(self) -> ClockJump | None:
         """The newest jump of the wall clock, of the last hour."""
         return self._notices.clock_jump(self._clock.now_ms())
@@ -272,11 +268,23 @@ class Daemon:
         """Router time."""
         return self._clock.now_ms()
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
-        return await self._reload.run(
-            self._supervisor, lambda: self.is_stopping, self.now_ms, is_confirmed=is_confirmed
-        )
+        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via)
+
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        """What a reload now would do."""
+        return await self._reload.preview(self._supervisor, proposal)
+
+    @property
+    def in_force(self) -> InForce:
+        """Since when the configuration is in force."""
+        return self._reload.in_force
+
+    @property
+    def last_refused(self) -> ReloadRefused | None:
+        """The last reload, where it was refused."""
+        return self._reload.last_refused
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""
@@ -323,7 +331,7 @@ class Daemon:
             await self._started.wait()
             # a bad file is reported in the log; a daemon that is stopping has no use for a new one
             with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
-                await self.reload(is_confirmed=False)
+                await self.reload(is_confirmed=False, via="signal")
 
         if not self.is_stopping:
             self._reload_task = asyncio.create_task(reload(), name="reload")

@@ -1,37 +1,22 @@
-"""What an operator should still know of after it happened: a refused reload, a jump of the clock. In memory; a restart ends both."""
+"""What an operator should still know of after it happened: a jump of the clock. In memory; a restart ends it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from router.admin.daemon_port import ClockJump, RefusedReload
+from router.admin.daemon_port import ClockJump
 
 JUMP_SHOWN_MS = 3_600_000
 """So long a jump of the clock is told of."""
 
 
 class Notices:
-    """The last of each kind."""
+    """The last of its kind."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._refused: RefusedReload | None = None
-        self._reloaded_ms = 0
         self._jump: tuple[float, float] | None = None  # when, on the monotonic clock, and by how many seconds
-
-    @property
-    def refused_reload(self) -> RefusedReload | None:
-        """The newest reload, where it was refused."""
-        return self._refused
-
-    def reload_refused(self, at_ms: int, errors: Sequence[str]) -> None:
-        """A reload was refused: the former configuration stays in force."""
-        self._refused = RefusedReload(at_ms, tuple(errors), self._reloaded_ms)
-
-    def reloaded(self, at_ms: int) -> None:
-        """A reload was taken."""
-        self._refused, self._reloaded_ms = None, at_ms
 
     def clock_jumped(self, seconds: float) -> None:
         """The wall clock has jumped. Router time may not be there yet."""

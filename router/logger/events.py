@@ -25,10 +25,15 @@ EVENTS: Mapping[str, LogEvent] = {
     ),
     "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
     "config_reloaded": LogEvent(
-        "info", "config.toml was read again and is in force. Fields name what was added, changed and removed."
+        "info",
+        "config.toml was read again and is in force. Fields name what was added, changed and removed, and what asked for it (`via`).",
     ),
     "config_reload_failed": LogEvent(
         "error", "config.toml was read again and refused. The former one stays in force. One line per problem."
+    ),
+    "config_edited": LogEvent(
+        "info",
+        "config.toml was written from the console. Fields: destination, keys, files of secrets. Values are not in it.",
     ),
     "config_warned": LogEvent("warning", "Something in config.toml is worth a look. It stops nothing."),
     "secret_missing": LogEvent(

@@ -4,6 +4,7 @@ calls.py          from pasted JSON to calls, as ingestion judges them
 known.py          what the trial takes as known of the user and the group
 destination.py    one call at one destination: consent, filters, mapping table, gate, plugin, request
 trial.py          every call at every destination, as the admin API and `try` show it
+credential_check.py   the credentials of a destination, by its `check` hook
 in_thread.py      the same in a thread of its own, with a time limit, for the daemon
 """
 

@@ -114,6 +114,7 @@ class _Reader(HTMLParser):
         self._hidden = 0
         self._link: str | None = None
         self._area: str | None = None
+        self._in_text = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {key: value or "" for key, value in attrs}
@@ -139,7 +140,7 @@ class _Reader(HTMLParser):
         if tag == "a":
             self._link = None
         if tag in ("textarea", "select"):
-            self._area = None
+            self._area, self._in_text = None, False
         if tag in BLOCKS:
             self.words.append(" ")
 
@@ -153,13 +154,13 @@ class _Reader(HTMLParser):
         if self.forms:
             form = self.forms[-1]
             self.forms[-1] = form._replace(text=form.text + data)
-            if self._area is not None and self._area in form.fields:
-                form.fields[self._area] += data
+            if self._in_text and self._area is not None:
+                form.fields[self._area] = (form.fields[self._area] + data).removeprefix("\n")
 
     def _field(self, tag: str, given: dict[str, str]) -> None:
         fields, name = self.forms[-1].fields, given["name"]
         if tag in ("textarea", "select"):
-            self._area = name
+            self._area, self._in_text = name, tag == "textarea"
             fields.setdefault(name, "")
         elif given.get("type") not in ("checkbox", "radio") or "checked" in given:
             fields[name] = given.get("value", "on" if given.get("type") in ("checkbox", "radio") else "")

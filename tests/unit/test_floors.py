@@ -34,7 +34,7 @@ FLOORS = (
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing"},
-    {"ingest", "accept", "decide", "deliver"},
+    {"ingest", "accept", "decide", "deliver", "editing"},
     {"trial"},
     {"admin"},
     {"console"},

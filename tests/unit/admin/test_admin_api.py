@@ -10,8 +10,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import ClockJump, RefusedReload, Reloaded
-from router.config import Config, ConsoleConfig, SourcePrivacyConfig
+from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
+from router.config import Config, Proposal, SourcePrivacyConfig
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
@@ -42,15 +42,20 @@ class FakeDaemon:
         self.unmarked: list[str] = []
         self.error: Exception | None = None
         self.is_stopping = False
-        self.config = Config.model_construct(console=ConsoleConfig())
         self.started_ms, self.listens = rig.clock.now_ms(), "http://127.0.0.1:8400"
-        self.refused_reload: RefusedReload | None = None
         self.clock_jump: ClockJump | None = None
+
+        self.config = Config(path=Path("/etc/config.toml"), state_dir=Path("/var"), text='[admin]\ntoken = "a-token"\n')
+        self.in_force = InForce(START_MS, "start")
+        self.last_refused: ReloadRefused | None = None
 
     def activity_of(self, source: str) -> Active:
         return Active(0, 0.0, 0, 0, 0, 0)
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        return Preview("restart_required", ["log.level: changed"], await self.reload(is_confirmed=False, via="api"))
+
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         if isinstance(self.error, ConfirmationRequired) and is_confirmed:
             self.error = None
         if self.error is not None:
@@ -471,6 +476,16 @@ async def test_reload_tells_what_it_did(api: Api) -> None:
         "warnings": ["a warning"],
     }
     assert await api.post("/api/reload") == {"reloaded": True, **done}
+
+
+async def test_the_configuration_is_told_with_its_secrets_masked_and_the_last_refusal(api: Api) -> None:
+    body = await api.get("/api/configuration")
+    assert (body["path"], body["text"]) == ("/etc/config.toml", '[admin]\ntoken = "••••"\n')
+    assert (body["since"], body["via"], body["refused"]) == (NOW, "start", None)
+    assert (body["reload"]["code"], body["reload"]["changes"]["added"]) == ("restart_required", ["e"])
+    api.daemon.last_refused = ReloadRefused(START_MS, "signal", "invalid_config", ["one"])
+    refused = {"at": NOW, "via": "signal", "code": "invalid_config", "errors": ["one"]}
+    assert (await api.get("/api/configuration"))["refused"] == refused
 
 
 async def test_a_faulty_config_is_409_with_every_problem(api: Api) -> None:
