@@ -9,7 +9,7 @@ from router.event import TYPES, parse_user
 from router.store import EventQuery
 from router.vocabulary import EventState
 
-KEYS = ("user", "company", "type", "name", "source", "state", "since")
+KEYS = ("user", "company", "type", "name", "source", "state", "reason", "since")
 LIMIT, MAX_LIMIT = 20, 500
 """So many events, unless the asker says how many; and at most."""
 
@@ -32,6 +32,7 @@ def parse_filter(given: Mapping[str, str], destinations: Collection[str], now_ms
         source=words.get("source"),
         state=state or None,
         destination=destination or None,
+        reason=words.get("reason"),
         since=_since(words["since"], now_ms) if "since" in words else 0,
     )
 
