@@ -14,19 +14,21 @@ from router.admin.daemon_port import DaemonPort
 from router.config import ConsoleConfig
 from router.console import words
 from router.console.assets import Assets
+from router.console.live_tails import Tails
 from router.console.rendered import Rendered
 from router.console.sessions import Sessions
 from router.logger import Log
 
 
 class Console:
-    """The daemon and its answers, sessions, assets and templates."""
+    """The daemon and its answers, sessions, assets, templates, and the newest events that pages show."""
 
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
         self.answers = Answers(daemon)
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets = Assets()
+        self.tails = Tails()
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("router.console"),
             autoescape=True,

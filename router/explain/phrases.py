@@ -368,3 +368,18 @@ def replay(job: Mapping[str, Any]) -> str:
         case "stopped":
             return f"replay was stopped {instant(job['ended_at'])}: {fed}"
     return f"replay ended {instant(job['ended_at'])}: {fed}"
+
+
+def left_out(per_s: float, every: int, n: int) -> str | None:
+    """What a list of the newest events does not show because too many come; None where it shows all."""
+    if every == 1:
+        return None
+    return f"about {round(per_s):,} a second come in: one in {every:,} is shown, {count(n, 'event')} in between are left out here"
+
+
+def nothing_found(is_filtered: bool, since: str | None, searched_to: str | None) -> str:
+    """Why a list of events is empty."""
+    what = "No event passes these filters" if is_filtered else "No event is stored"
+    if searched_to:
+        return f"{what} among those accepted since {instant(searched_to)}; older ones were not searched"
+    return what + (f" since {since}" if since else "")

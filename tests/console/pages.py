@@ -114,6 +114,7 @@ class _Reader(HTMLParser):
         self._hidden = 0
         self._link: str | None = None
         self._area: str | None = None
+        self._select: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {key: value or "" for key, value in attrs}
@@ -130,8 +131,15 @@ class _Reader(HTMLParser):
             )
         if self.forms and tag in ("input", "textarea", "select") and given.get("name"):
             self._field(tag, given)
-        if self.forms and tag == "option" and "selected" in given and self._area:
-            self.forms[-1].fields[self._area] = given.get("value", "")
+        if (
+            self.forms
+            and tag == "option"
+            and self._select
+            and ("selected" in given or self._select not in self.forms[-1].fields)
+        ):
+            self.forms[-1].fields[self._select] = given.get(
+                "value", ""
+            )  # a browser takes the first one unless told otherwise
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("script", "style", "title"):
@@ -139,7 +147,7 @@ class _Reader(HTMLParser):
         if tag == "a":
             self._link = None
         if tag in ("textarea", "select"):
-            self._area = None
+            self._area = self._select = None
         if tag in BLOCKS:
             self.words.append(" ")
 
@@ -158,7 +166,9 @@ class _Reader(HTMLParser):
 
     def _field(self, tag: str, given: dict[str, str]) -> None:
         fields, name = self.forms[-1].fields, given["name"]
-        if tag in ("textarea", "select"):
+        if tag == "select":
+            self._select = name
+        elif tag == "textarea":
             self._area = name
             fields.setdefault(name, "")
         elif given.get("type") not in ("checkbox", "radio") or "checked" in given:

@@ -35,7 +35,8 @@ State = Annotated[
     typer.Option("--state", metavar="STATE[@DESTINATION]", help="In this state at any destination, or at this one."),
 ]
 Reason = Annotated[
-    str | None, typer.Option("--reason", metavar="CODE", help="With this reason of its state, e.g. consent or rejected.")
+    str | None,
+    typer.Option("--reason", metavar="CODE", help="With this reason of its state, e.g. consent or rejected."),
 ]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many.")]
 Before = Annotated[int | None, typer.Option("--before", metavar="KEY", help="Where the page before ended.")]

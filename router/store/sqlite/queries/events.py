@@ -201,7 +201,6 @@ class Search:
             },
         }
 
-
     def _has_state(self, fate: Mapping[str, Any]) -> bool:
         """Whether this is the state and the reason that are asked for."""
         which = self._which
