@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.explain.figures import count, instant, span
-from router.explain.reasons import DEAD, FILTERED, PAUSED, QUEUED, SKIPPED, Reason, reason_of
+from router.explain.reasons import DEAD, FILTERED, PAUSED, QUEUED, SKIPPED, TABLES, Reason, reason_of
 
 MAX_DETAIL = 200
 
@@ -383,3 +383,39 @@ def nothing_found(is_filtered: bool, since: str | None, searched_to: str | None)
     if searched_to:
         return f"{what} among those accepted since {instant(searched_to)}; older ones were not searched"
     return what + (f" since {since}" if since else "")
+
+
+def of_reason(state: str, reason: str, event: Mapping[str, Any]) -> str:
+    """What a reason means for this event: its own type, source and filter in place of the table's gaps."""
+    return _filled(TABLES.get(state, {}), reason, event)
+
+
+def answered(told: Mapping[str, Any]) -> list[str]:
+    """What a plugin makes of an answer: of each item, and of the whole destination.
+
+    Args:
+        told: `{"outcomes", "destination", "counts"}`, as a trial gives it.
+    """
+    kinds = {
+        "delivered": "delivered", "dead": "a dead letter: {why}", "retrying": "tried again: {why}",
+        "paused": "waits with its destination: {why}", "split": "sent again in halves, since one of the batch is bad: {why}",
+        "skipped": "skipped: {why}",
+    }  # fmt: skip
+    lines = []
+    for one in told["outcomes"]:
+        why = (
+            trouble(one["reason"])
+            if one["outcome"] == "retrying"
+            else _words(TABLES.get(one["outcome"], {}), one["reason"])
+        )
+        lines.append(kinds[one["outcome"]].format(why=why) + (f" ({one['detail']})" if one["detail"] else ""))
+    lines = list(dict.fromkeys(lines))
+    match told["destination"]:
+        case {"state": "paused", "reason": reason, "for_s": for_s}:
+            how_long = f" for {span(for_s)}" if for_s else ""
+            lines.append(f"the whole destination is {_words(PAUSED, reason)}{how_long}")
+        case {"state": "failed"}:
+            lines.append(
+                "it counts as a failure of the destination; after several in a row it sends one probe at a time"
+            )
+    return lines if told["counts"] else [*lines, "it does not count as an attempt of the event"]
