@@ -11,7 +11,7 @@ from router.admin.pauses import pause_of
 from router.deliver.runner import state_of
 from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
-from router.event import parse_user
+from router.event import Call, parse_user
 from router.event_search import parse_filter
 from router.plugin_host import add_details, is_asked_for
 from router.store import DeadLetterFilter, EventQuery
@@ -77,6 +77,11 @@ class Answers:
         """The newest events of a kind, with their states. `words`: by `event_search.KEYS`. Raises ValueError for one that is none."""
         which = parse_filter(words, list(self._daemon.runners), self._daemon.now_ms)
         return await self.newest(which, before, limit)
+
+    async def stored(self, message_id: str, source: str | None) -> tuple[int, Call | None]:
+        """Where a message that is known stands in the log, and the call itself while its body is retained."""
+        questions = self._daemon.store.queries
+        return await questions.position(message_id, source) or 0, await questions.stored_call(message_id, source)
 
     async def newest(self, which: EventQuery, before: int | None, limit: int) -> dict[str, Any]:
         """The same for a filter that was read before."""

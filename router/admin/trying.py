@@ -11,6 +11,7 @@ import msgspec
 from router.admin.daemon_port import DaemonPort
 from router.errors import CommandRefused
 from router.event import Call
+from router.plugin import Group
 from router.plugin_host import Destination, rebuilt
 from router.trial import ANSWERS, NOTHING_KNOWN, Known, TrialThread, asked_of, known_of
 
@@ -24,6 +25,13 @@ class Ask(msgspec.Struct, frozen=True):
     known: Known = NOTHING_KNOWN
     answer: str = ""  #: one of ANSWERS; "": what a vendor answers is not asked
     settings: Mapping[str, Any] | None = None  #: in place of those of the destination
+
+
+def supposed(known: Known, type: str, destinations: Sequence[Destination]) -> Known:
+    """The same with a group that has all that these destinations wait for: names in capitals stand for what nobody has told."""
+    needs = [need for one in destinations for need in one.requires.get(type, ()) if isinstance(need, Group)]
+    missing = {trait: trait.upper() for need in needs for trait in need.traits if trait not in known.group_traits}
+    return Known(known.user_traits, known.group_id or "GROUP", {**missing, **known.group_traits})
 
 
 class Trying:
@@ -55,6 +63,14 @@ class Trying:
         known = await self.known(call, pos)
         destinations = [runner.destination for runner in self._daemon.runners.values()]
         (found,) = await self._thread.run([call], call.source, destinations, known, call.received_at)
+        held = [one for one in destinations if found["destinations"][one.name]["outcome"] == "held"]
+        if held:
+            group = supposed(known, call.type, held)
+            (then,) = await self._thread.run([call], call.source, held, group, call.received_at)
+            words = ", ".join(f"{key} {value}" for key, value in {"id": group.group_id, **group.group_traits}.items())
+            for name, told in then["destinations"].items():
+                as_it_is = {key: found["destinations"][name][key] for key in ("outcome", "reason", "detail")}
+                found["destinations"][name] = {**told, **as_it_is, "supposed": words}
         return found
 
     async def known(self, call: Call, pos: int) -> Known:

@@ -8,6 +8,8 @@ stream.py       the same as fragments over server-sent events, one rendering for
 sessions.py     who is logged in, and the token that each form carries
 guard.py        login, same origin and form tokens; the headers of each page
 assets.py       scripts and styles, with a hash in their address
+bodies.py       calls, items and requests as text, masked
+decisions.py    what a destination asks of an event, for the steps of its decision
 live_tail.py    the newest events of one kind, kept while a page shows them
 live_tails.py   all of these, and how often each may ask the store
 words.py        what templates use: times, numbers, states with their shapes, masked traits

@@ -13,10 +13,12 @@ from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered
 from router.console.stream import Streams
+from router.console.views.event import event
 from router.console.views.live import live
 from router.console.views.login import login, logout
 from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
+from router.console.views.trying import trying
 from router.errors import CommandRefused
 from router.logger import Log
 
@@ -24,6 +26,8 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("overview", "/", overview),
     ("login", "/login", login),
     ("events", "/events", live),
+    ("event", "/events/{message_id}", event),
+    ("trial", "/try", trying),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""
@@ -31,6 +35,8 @@ PAGES: tuple[tuple[str, str, View], ...] = (
 FORMS: tuple[tuple[str, str, View], ...] = (
     ("login", "/login", login),
     ("logout", "/logout", logout),
+    ("event", "/events/{message_id}", event),
+    ("trial", "/try", trying),
 )
 """The same of what a form can ask for."""
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
+from router.admin.trying import Trying
 from router.config import ConsoleConfig
 from router.console import words
 from router.console.assets import Assets
@@ -21,7 +22,7 @@ from router.logger import Log
 
 
 class Console:
-    """The daemon and its answers, sessions, assets, templates, and the newest events that pages show."""
+    """The daemon and its answers, sessions, assets, templates, trials, and the newest events that pages show."""
 
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
@@ -29,6 +30,7 @@ class Console:
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets = Assets()
         self.tails = Tails()
+        self.trying = Trying(daemon)
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("router.console"),
             autoescape=True,

@@ -390,6 +390,21 @@ def of_reason(state: str, reason: str, event: Mapping[str, Any]) -> str:
     return _filled(TABLES.get(state, {}), reason, event)
 
 
+def unknown_event(source: str | None) -> str:
+    """An event page of a message id that the store does not have."""
+    return "No event with this message id is known" + (f" from source {source}" if source else "")
+
+
+NOT_THERE = (
+    "It was sent to another router, or as another source: look at the address and the write key of the sender.",
+    "It was sent, and could not be used: such calls are told by `discards`, the newest hundred with their reason.",
+    "It is older than the store keeps message ids (`store.dedupe_window`).",
+)
+"""Why an event is not known, though somebody sent it."""
+
+BODY_GONE = "Its body is not stored any more (`store.retention`); what became of it still is."
+
+
 def answered(told: Mapping[str, Any]) -> list[str]:
     """What a plugin makes of an answer: of each item, and of the whole destination.
 

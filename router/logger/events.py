@@ -67,6 +67,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "info",
         "People were forgotten or suppressed. Fields: the id of the regulation, how many people, what was erased. Never whom.",
     ),
+    "personal_data_shown": LogEvent(
+        "info",
+        "Somebody asked a page of the console to show an event with its personal traits. Fields: which, and a hash of the session.",
+    ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(
         "info", "A replay has queued its last event, or was stopped. Events that it queued may still be on their way."
