@@ -30,6 +30,10 @@ class Shown(NamedTuple):
         hidden = hide_values(value) if self.mask == "all" else value
         return masked(self._text(hidden), "emails" if self.mask == "all" else self.mask)
 
+    def words(self, text: str) -> str:
+        """What somebody else said of an event."""
+        return masked(text, self.mask) if text else ""
+
     def raw_text(self, text: str) -> str:
         """A body as it is, where it is no JSON as JSON is."""
         try:

@@ -67,7 +67,7 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
             "name": _name(call),
             "group_id": known.group_id if known else "",
             "group_name": known.group_traits.get("name") if known else None,
-            "fates": await _fates(console, told),
+            "fates": await _fates(console, told, shown),
             "plan": phrases.plan_lines(told.get("plan", {})),
             "body_gone": phrases.BODY_GONE,
             "window_s": console.daemon.config.store.dedupe_window_s,
@@ -119,9 +119,9 @@ def _tabs(source: str | None) -> Callable[[str, bool], str]:
 # ------------------------------------------------------------ what became of it
 
 
-async def _fates(console: Console, told: Mapping[str, Any]) -> list[dict[str, Any]]:
+async def _fates(console: Console, told: Mapping[str, Any], shown: Shown) -> list[dict[str, Any]]:
     """By destination: the sentence, the steps, the attempts, what to do."""
-    fates = told["destinations"]
+    fates = {name: _masked(fate, shown) for name, fate in told["destinations"].items()}
     is_open = any(fate["state"] in UNSETTLED for fate in fates.values())
     counts = (await console.answers.ledger())["destinations"] if is_open else {}
     return [await _fate(console, name, told, fates.get(name), counts.get(name, {})) for name in console.daemon.runners]
@@ -155,6 +155,13 @@ async def _fate(
         "expires": waits.get("expires_at") if waits else None,
         "attempts": [(phrases.attempt(one).partition("\n"), one) for one in told["attempts"]],
     }
+
+
+def _masked(fate: Mapping[str, Any], shown: Shown) -> Mapping[str, Any]:
+    """The same without the personal traits that a vendor, or a traceback, may repeat."""
+    detail = {"detail": shown.words(fate["detail"])} if fate["state"] == "dead" and fate.get("detail") else {}
+    attempts = [{**one, "error": shown.words(one["error"] or "")} for one in fate["attempts"]]
+    return {**fate, **detail, "attempts": attempts}
 
 
 async def _lane(console: Console, name: str, event: Mapping[str, Any]) -> Mapping[str, Any] | None:

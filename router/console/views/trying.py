@@ -149,7 +149,7 @@ def _place_of(
     state = STATE_OF.get(one["outcome"], one["outcome"])
     asked = asked_by(destination, event["type"], has_plan=console.daemon.plan_of(source) is not None)
     first, _, rest = phrases.trial(event["type"], one).partition("\n")
-    ids = {"user_id": event["user"], "anonymous_id": None, "type": event["type"], "source": source}
+    ids = {**_ids(event["user"]), "type": event["type"], "source": source}
     return {
         "name": name,
         "state": state,
@@ -165,6 +165,12 @@ def _place_of(
         "answer": one["answered"],
         "answered": phrases.answered(one["answered"]) if one["answered"] else [],
     }
+
+
+def _ids(user: str) -> dict[str, str | None]:
+    """The ids of a user as people see it."""
+    kind, _, id = user.partition(":")
+    return {"user_id": id if kind == "user" else None, "anonymous_id": id if kind == "anonymous" else None}
 
 
 def _page(
