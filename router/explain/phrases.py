@@ -403,6 +403,7 @@ NOT_THERE = (
 """Why an event is not known, though somebody sent it."""
 
 BODY_GONE = "Its body is not stored any more (`store.retention`); what became of it still is."
+BODY_FORGOTTEN = "Its person was forgotten, and its body with them."
 
 
 def answered(told: Mapping[str, Any]) -> list[str]:

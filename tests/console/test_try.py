@@ -138,7 +138,7 @@ async def test_other_settings_are_tried_and_faulty_ones_named_with_their_path(vi
 
 
 async def test_a_plugin_that_raises_shows_its_traceback_with_file_and_line(visitor: Visitor) -> None:
-    event = json.dumps({"type": "track", "userId": "u1", "event": "E", "properties": {"do": "raise"}})
+    event = json.dumps({"type": "track", "userId": "u1", "event": "hook raises its own"})
     page = await tried(visitor, event=event, destination="sabotaged")
     assert "Would be a dead letter: the plugin failed on it" in page.text
     assert re.search(r'File "[^"]*saboteur.py", line \d+', html.unescape(page.html))

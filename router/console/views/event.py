@@ -69,7 +69,7 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
             "group_name": known.group_traits.get("name") if known else None,
             "fates": await _fates(console, told, shown),
             "plan": phrases.plan_lines(told.get("plan", {})),
-            "body_gone": phrases.BODY_GONE,
+            "body_gone": phrases.BODY_FORGOTTEN if told.get("forgotten") else phrases.BODY_GONE,
             "window_s": console.daemon.config.store.dedupe_window_s,
             "views": VIEWS,
             "tab": _tabs(source),
