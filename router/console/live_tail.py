@@ -15,6 +15,9 @@ from router.store import EventQuery
 MOST_ROWS = 200
 """Rows of a page."""
 
+MOST_SAMPLED = 100
+"""The same where one in so many is shown: half of them are replaced in a second or two."""
+
 MOST_PER_S = 50
 """Above it nobody can read along: one in so many is shown."""
 
@@ -105,6 +108,10 @@ class Tail:
         return max(0, sum(n for _, n in self._came) - len(self.rows))
 
     @property
+    def _most(self) -> int:
+        return MOST_ROWS if self.every == 1 else MOST_SAMPLED
+
+    @property
     def characters(self) -> int:
         """About what it takes."""
         return sum(len(row.html) + 1_000 for row in self.rows)
@@ -130,7 +137,7 @@ class Tail:
 
     async def _begin(self) -> None:
         """The first look. Where its 200 events are a few seconds old, they come too quickly to be read."""
-        found = await self._ask(self._shown(self.every), self.before, MOST_ROWS)
+        found = await self._ask(self._shown(self.every), self.before, self._most)
         self.rows = self._made(found["items"])
         self.next, self.searched_to = found["next"], found["searched_to"]
         if self.before is not None:
@@ -153,12 +160,12 @@ class Tail:
         if self.before is not None:
             self.rows = self._made([again.get(row.position, row.event) for row in self.rows])
             return
-        found = await self._ask(self._shown(self.every, after=head), None, MOST_ROWS)
+        found = await self._ask(self._shown(self.every, after=head), None, self._most)
         fresh, self._head = found["items"], found["head"]
         is_whole = self.every == 1 and len(fresh) < MOST_ROWS
         n = len(fresh) if is_whole else await self._count(head, found["head"] + 1)
         self._rate.note(self._now_ms(), n)
-        self.rows = self._made([*fresh, *(again.get(row.position, row.event) for row in self.rows)][:MOST_ROWS])
+        self.rows = self._made([*fresh, *(again.get(row.position, row.event) for row in self.rows)][: self._most])
         self._came.append((head, n))
         while len(self._came) > 1 and self.rows and self._came[1][0] < self.rows[-1].position:
             self._came.popleft()
