@@ -108,6 +108,11 @@ class Tail:
         return max(0, sum(n for _, n in self._came) - len(self.rows))
 
     @property
+    def is_full(self) -> bool:
+        """Whether there may be older events than those shown."""
+        return len(self.rows) >= self._most
+
+    @property
     def _most(self) -> int:
         return MOST_ROWS if self.every == 1 else MOST_SAMPLED
 

@@ -69,7 +69,7 @@ EVENTS: Mapping[str, LogEvent] = {
     ),
     "personal_data_shown": LogEvent(
         "info",
-        "Somebody asked a page of the console to show an event with its personal traits. Fields: which, and a hash of the session.",
+        "Somebody asked a page of the console for an event with its personal traits. Fields: which, and a hash of the session.",
     ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(

@@ -94,11 +94,16 @@ async def test_nothing_is_sent_and_nothing_is_stored(daemon: Daemon, vendor: Fak
     assert daemon.rows("SELECT count(*) FROM discard") == [(0,)]
 
 
-async def test_an_event_of_the_log_is_taken_with_what_is_known_of_its_group(visitor: Visitor) -> None:
-    page = await visitor.send(await visitor.open("/try"), "Take from the log", message="m1")
+async def test_an_event_of_the_log_is_taken_with_what_is_known_of_its_group_which_is_logged(
+    daemon: Daemon, visitor: Visitor
+) -> None:
+    asked = await visitor.open((await visitor.open("/events/m1")).links["Try this event"])
+    page = await visitor.send(asked, "Take from the log")
     fields = page.form("The vendor answers").fields
     assert (json.loads(fields["event"])["event"], fields["group_id"]) == ("Stored", "acme")
     assert "gated ● delivered" in (await visitor.send(page, "The vendor answers", destination="gated")).text
+    (line,) = daemon.log("personal_data_shown")
+    assert (line["message_id"], line["source"]) == ("m1", "website")
     missing = await visitor.send(await visitor.open("/try"), "Take from the log", message="nobody")
     assert (missing.status, "No event with the message id 'nobody' is stored" in missing.text) == (404, True)
 

@@ -102,7 +102,7 @@ async def _discards(
     if any(key in words for key in OF_NO_DISCARD):
         return []
     items = (await console.daemon.store.input_reports.discards())["items"]
-    oldest = tail.rows[-1].event["received_at"] if len(tail.rows) == MOST_ROWS else ""
+    oldest = tail.rows[-1].event["received_at"] if tail.is_full else ""
     first = max(oldest, to_iso(which.since))
     return [
         one

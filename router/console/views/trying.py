@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from router.admin.trying import Ask
 from router.console.bodies import as_curl, as_received
 from router.console.console import Console
 from router.console.decisions import asked_by
-from router.console.guard import checked_form
+from router.console.guard import checked_form, session_of
 from router.console.rendered import Rendered
 from router.console.words import pretty
 from router.errors import CommandRefused, ConfigError
@@ -25,6 +26,8 @@ from router.trial import ANSWERS, Known, sample, split
 SAMPLES = ("track", "identify", "group", "page", "screen", "alias")
 FIELDS = ("event", "source", "destination", "user_known", "group_id", "group_traits", "answer", "settings")
 
+EMPTY = dict.fromkeys((*FIELDS, "message", "message_source"), "")
+
 STATE_OF = {"deliver": "delivered"}
 """The state of a trial's outcome, where it has another name."""
 
@@ -34,33 +37,39 @@ class Faulty(Exception):
 
 
 async def trying(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
-    """The form, and what came of it below."""
-    if request.method == "POST":
-        given = await checked_form(console, request)
-        fields = {key: given.get(key, "") for key in FIELDS}
-        return await _tried(console, fields)
+    """The form, and what came of it below. Another form of the page takes an event from the log."""
+    if request.method == "GET":
+        type = request.query.get("sample", "track")
+        event = _sample(type if type in SAMPLES else "track")
+        return _page(console, {**EMPTY, **_named(request.query), "event": event})
+    given = await checked_form(console, request)
+    if "message" not in given:
+        return await _tried(console, {key: given.get(key, "") for key in FIELDS})
     try:
-        fields = {**dict.fromkeys(FIELDS, ""), **await _chosen(console, request.query)}
+        taken = await _from_log(console, given["message"].strip(), given.get("message_source") or None)
     except Faulty as fault:
-        return _page(console, {**dict.fromkeys(FIELDS, ""), "event": _sample("track")}, [str(fault)], 404)
-    return _page(console, fields)
+        return _page(console, {**EMPTY, **_named(given), "event": _sample("track")}, [str(fault)], 404)
+    session = hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
+    console.log.emit(
+        "personal_data_shown", message_id=given["message"].strip(), source=taken["source"], session=session
+    )
+    return _page(console, {**EMPTY, **_named(given), **taken})
 
 
-async def _chosen(console: Console, query: Mapping[str, str]) -> dict[str, str]:
-    """What the address puts into the form: a sample, or an event of the log with what is known of its user and group."""
-    destination = query.get("destination", "")
-    if not (message_id := query.get("message", "")):
-        type = query.get("sample", "track")
-        return {"event": _sample(type if type in SAMPLES else "track"), "destination": destination}
-    pos, call = await console.answers.stored(message_id, query.get("source") or None)
+def _named(given: Mapping[str, str]) -> dict[str, str]:
+    """What an address, or the form that takes an event from the log, says of it and of the destination."""
+    return {key: given.get(key, "") for key in ("destination", "message", "message_source")}
+
+
+async def _from_log(console: Console, message_id: str, source: str | None) -> dict[str, str]:
+    """An event of the log, with what is known of its group. Raises Faulty."""
+    pos, call = await console.answers.stored(message_id, source)
     if call is None:
         raise Faulty(f"no event with the message id {message_id[:200]!r} is stored, or its body is not stored any more")
     known = await console.trying.known(call, pos)
-    taken = {"type": call.type, "messageId": call.message_id, **as_received(call.body)}
     return {
-        "event": pretty(taken),
+        "event": pretty({"type": call.type, "messageId": call.message_id, **as_received(call.body)}),
         "source": call.source,
-        "destination": destination,
         "group_id": known.group_id,
         "group_traits": json.dumps(dict(known.group_traits), ensure_ascii=False) if known.group_traits else "",
     }
@@ -181,7 +190,7 @@ def _page(
     found: list[dict[str, Any]] | None = None,
 ) -> Rendered:
     values = {
-        "fields": fields,
+        "fields": {**EMPTY, **fields},
         "problems": problems or [],
         "found": found or [],
         "samples": SAMPLES,
