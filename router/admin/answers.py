@@ -12,12 +12,12 @@ from router.deliver.runner import state_of
 from router.deliver.runner_port import DestinationRunner
 from router.editing.masking import masked
 from router.errors import CommandRefused
-from router.event import parse_user
+from router.event import Call, parse_user
 from router.event_search import parse_filter
 from router.explain.troubles import Problem
 from router.plugin_host import add_details, is_asked_for
 from router.plugin_host.secret_fields import secret_keys
-from router.store import DeadLetterFilter
+from router.store import DeadLetterFilter, EventQuery
 
 COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
 """What a destination's own answer repeats of the ledger."""
@@ -78,9 +78,17 @@ class Answers:
 
     async def events(self, words: Mapping[str, str], before: int | None, limit: int) -> dict[str, Any]:
         """The newest events of a kind, with their states. `words`: by `event_search.KEYS`. Raises ValueError for one that is none."""
-        destinations = list(self._daemon.runners)
-        which = parse_filter(words, destinations, self._daemon.now_ms)
-        return await self._daemon.store.queries.events(which, destinations, before, limit)
+        which = parse_filter(words, list(self._daemon.runners), self._daemon.now_ms)
+        return await self.newest(which, before, limit)
+
+    async def stored(self, message_id: str, source: str | None) -> tuple[int, Call | None]:
+        """Where a message that is known stands in the log, and the call itself while its body is retained."""
+        questions = self._daemon.store.queries
+        return await questions.position(message_id, source) or 0, await questions.stored_call(message_id, source)
+
+    async def newest(self, which: EventQuery, before: int | None, limit: int) -> dict[str, Any]:
+        """The same for a filter that was read before."""
+        return await self._daemon.store.queries.events(which, list(self._daemon.runners), before, limit)
 
     async def held(self, name: str, user: str | None, after: str) -> dict[str, Any]:
         """Users whose events wait for a group, a page at a time, and when each is given up."""

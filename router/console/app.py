@@ -16,14 +16,17 @@ from router.console.stream import Streams
 from router.console.views.destination_edit import destination_edit
 from router.console.views.destination_new import destination_new
 from router.console.views.destination_remove import destination_remove
+from router.console.views.event import event
 from router.console.views.find import find
 from router.console.views.group import group, show_group
+from router.console.views.live import live
 from router.console.views.login import login, logout
 from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
 from router.console.views.person import person, show_person
 from router.console.views.review import review
 from router.console.views.settings import settings
+from router.console.views.trying import trying
 from router.errors import CommandRefused
 from router.logger import Log
 
@@ -38,6 +41,9 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("destination_new", "/destinations/new", destination_new),
     ("destination_edit", "/destinations/{name}/edit", destination_edit),
     ("destination_remove", "/destinations/{name}/remove", destination_remove),
+    ("events", "/events", live),
+    ("event", "/events/{message_id}", event),
+    ("trial", "/try", trying),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""
@@ -52,6 +58,8 @@ FORMS: tuple[tuple[str, str, View], ...] = (
     ("destination_new", "/destinations/new", destination_new),
     ("destination_edit", "/destinations/{name}/edit", destination_edit),
     ("destination_remove", "/destinations/{name}/remove", destination_remove),
+    ("event", "/events/{message_id}", event),
+    ("trial", "/try", trying),
 )
 """The same of what a form can ask for."""
 

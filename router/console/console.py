@@ -12,10 +12,12 @@ from aiohttp import web
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.lookups import Lookups
+from router.admin.trying import Trying
 from router.config import ConsoleConfig
 from router.console import words
 from router.console.assets import Assets
 from router.console.edits import Edits
+from router.console.live_tails import Tails
 from router.console.patience import Patience
 from router.console.rendered import Rendered
 from router.console.sessions import Sessions
@@ -23,7 +25,7 @@ from router.logger import Log
 
 
 class Console:
-    """The daemon and its answers, sessions, assets and templates."""
+    """The daemon and its answers, sessions, assets, templates, trials, and the newest events that pages show."""
 
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
@@ -32,6 +34,8 @@ class Console:
         self.assets, self.patience = Assets(), Patience()
         self.assets = Assets()
         self.edits = Edits(lambda: daemon.now_ms)
+        self.tails = Tails()
+        self.trying = Trying(daemon)
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("router.console"),
             autoescape=True,

@@ -104,10 +104,13 @@ class Streams:
             while viewers := self._viewers.get(page):
                 html = await render(viewers[0].request)
                 shown = {viewer: last for viewer, last in shown.items() if viewer in viewers}
-                for viewer in viewers:
+                for viewer in tuple(viewers):
                     if shown.get(viewer) != html:
                         viewer.show(html)
                         shown[viewer] = html
+                        await asyncio.sleep(
+                            0
+                        )  # a long page takes some 1 ms to send: events are accepted between two viewers
                 await self._sleep(EVERY_S)
         finally:
             for viewer in self._viewers.get(page, ()):

@@ -64,6 +64,11 @@ def plain(state: str) -> str:
     return state.replace("_", " ")
 
 
+def capfirst(text: str) -> str:
+    """A sentence with a capital: the rest stays as it is, names and ids above all."""
+    return text[:1].upper() + text[1:]
+
+
 def path(*parts: object) -> str:
     """A path of ours of these parts, each escaped."""
     return "/" + "/".join(quote(str(part), safe="") for part in parts)
@@ -85,7 +90,7 @@ def masked(text: str, mask: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago, "instant": figures.instant, "span": figures.span, "number": number, "plain": plain, "pretty": pretty,
-    "masked": masked, "bytes": size, "ticked": ticked,
+    "masked": masked, "bytes": size, "ticked": ticked, "capfirst": capfirst,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "SHAPES": SHAPES,

@@ -2,6 +2,7 @@
 
 figures.py    numbers, spans and instants as people read them
 reasons.py    the one table of reasons: sentence, cause, who acts, next step
+steps.py      the steps of a decision, and where it stopped
 phrases.py    sentences made from what the admin API gives
 whereabouts.py  where the events of a person or a group are, destination by destination
 troubles.py   what somebody should know of now

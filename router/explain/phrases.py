@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.explain.figures import count, instant, span
-from router.explain.reasons import DEAD, FILTERED, PAUSED, QUEUED, SKIPPED, Reason, reason_of
+from router.explain.reasons import DEAD, FILTERED, PAUSED, QUEUED, SKIPPED, TABLES, Reason, reason_of
 
 MAX_DETAIL = 200
 
@@ -372,3 +372,70 @@ def replay(job: Mapping[str, Any]) -> str:
         case "stopped":
             return f"replay was stopped {instant(job['ended_at'])}: {fed}"
     return f"replay ended {instant(job['ended_at'])}: {fed}"
+
+
+def left_out(per_s: float, every: int, n: int) -> str | None:
+    """What a list of the newest events does not show because too many come; None where it shows all."""
+    if every == 1:
+        return None
+    return f"about {round(per_s):,} a second come in: one in {every:,} is shown, {count(n, 'event')} in between are left out here"
+
+
+def nothing_found(is_filtered: bool, since: str | None, searched_to: str | None) -> str:
+    """Why a list of events is empty."""
+    what = "No event passes these filters" if is_filtered else "No event is stored"
+    if searched_to:
+        return f"{what} among those accepted since {instant(searched_to)}; older ones were not searched"
+    return what + (f" since {since}" if since else "")
+
+
+def of_reason(state: str, reason: str, event: Mapping[str, Any]) -> str:
+    """What a reason means for this event: its own type, source and filter in place of the table's gaps."""
+    return filled(TABLES.get(state, {}), reason, event)
+
+
+def unknown_event(source: str | None) -> str:
+    """An event page of a message id that the store does not have."""
+    return "No event with this message id is known" + (f" from source {source}" if source else "")
+
+
+NOT_THERE = (
+    "It was sent to another router, or as another source: look at the address and the write key of the sender.",
+    "It was sent, and could not be used: such calls are told by `discards`, the newest hundred with their reason.",
+    "It is older than the store keeps message ids (`store.dedupe_window`).",
+)
+"""Why an event is not known, though somebody sent it."""
+
+BODY_GONE = "Its body is not stored any more (`store.retention`); what became of it still is."
+BODY_FORGOTTEN = "Its person was forgotten, and its body with them."
+
+
+def answered(told: Mapping[str, Any]) -> list[str]:
+    """What a plugin makes of an answer: of each item, and of the whole destination.
+
+    Args:
+        told: `{"outcomes", "destination", "counts"}`, as a trial gives it.
+    """
+    kinds = {
+        "delivered": "delivered", "dead": "a dead letter: {why}", "retrying": "tried again: {why}",
+        "paused": "waits with its destination: {why}", "split": "sent again in halves, since one of the batch is bad: {why}",
+        "skipped": "skipped: {why}",
+    }  # fmt: skip
+    lines = []
+    for one in told["outcomes"]:
+        why = (
+            trouble(one["reason"])
+            if one["outcome"] == "retrying"
+            else _words(TABLES.get(one["outcome"], {}), one["reason"])
+        )
+        lines.append(kinds[one["outcome"]].format(why=why) + (f" ({one['detail']})" if one["detail"] else ""))
+    lines = list(dict.fromkeys(lines))
+    match told["destination"]:
+        case {"state": "paused", "reason": reason, "for_s": for_s}:
+            how_long = f" for {span(for_s)}" if for_s else ""
+            lines.append(f"the whole destination is {_words(PAUSED, reason)}{how_long}")
+        case {"state": "failed"}:
+            lines.append(
+                "it counts as a failure of the destination; after several in a row it sends one probe at a time"
+            )
+    return lines if told["counts"] else [*lines, "it does not count as an attempt of the event"]

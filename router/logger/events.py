@@ -72,6 +72,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "info",
         "People were forgotten or suppressed. Fields: the id of the regulation, how many people, what was erased. Never whom.",
     ),
+    "personal_data_shown": LogEvent(
+        "info",
+        "Somebody asked a page of the console to show traits unmasked. Fields: whose, or of which event, and a hash of the session.",
+    ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(
         "info", "A replay has queued its last event, or was stopped. Events that it queued may still be on their way."
@@ -137,10 +141,6 @@ EVENTS: Mapping[str, LogEvent] = {
     "destination_isolated": LogEvent(
         "warning",
         "The hooks of a destination blocked the event loop again and again, or one never returned. It runs in its own thread now.",
-    ),
-    "personal_data_shown": LogEvent(
-        "info",
-        "Somebody asked a page of the console to show traits unmasked. Fields: a hash of the session, and whose.",
     ),
     "internal_error": LogEvent("error", "A fault of the router itself, with its traceback. Please report it."),
 }

@@ -109,6 +109,10 @@ class _Surroundings(NamedTuple):
     follow: bool  #: [consent] follow
 
 
+def _surroundings_in(config: Config) -> _Surroundings:
+    return _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy), config.consent.follow)
+
+
 def _surroundings_of(draft: Draft) -> _Surroundings:
     return _Surroundings(draft.plugins_dir, draft.state_dir, hasher_of(draft.privacy), draft.consent.follow)
 
@@ -132,11 +136,22 @@ def build(config: Config) -> list[Destination]:
     problems: list[str] = []
     places = [f"destination[{index}] ({table.name})" for index, table in enumerate(config.destinations)]
     tables = list(zip(places, config.destinations, strict=True))
-    surroundings = _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy), config.consent.follow)
-    destinations = _build_all(tables, surroundings, problems)
+    destinations = _build_all(tables, _surroundings_in(config), problems)
     if problems:
         raise ConfigError(problems)
     return destinations
+
+
+def rebuilt(config: Config, name: str, settings: Mapping[str, Any]) -> Destination:
+    """A destination with these settings beside those that config.toml gives it, or in place of them. Its plugin is loaded anew.
+
+    Raises:
+        KeyError: there is no destination of this name.
+        ConfigError: with every problem of its plugin and its settings.
+    """
+    table = {table.name: table for table in config.destinations}[name]
+    changed = table.model_copy(update={"settings": {**table.settings, **settings}})
+    return _build(name, changed, _surroundings_in(config))
 
 
 def read(

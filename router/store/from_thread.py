@@ -10,7 +10,19 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, Erasure, EventLog, Health, InputReports, Lookups, People, Queries, Store
+from router.store.ports import (
+    Claim,
+    Claims,
+    Directory,
+    Erasure,
+    EventLog,
+    Health,
+    InputReports,
+    Lookups,
+    People,
+    Queries,
+    Store,
+)
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -113,6 +125,7 @@ class StoreFromThread:
         self._log = EventLogFromThread(store.log, home)
         self.log = cast(EventLog, self._log)
         self.claims = cast(Claims, ClaimsFromThread(store.claims, home))
+        self.directory = cast(Directory, FromThread(store.directory, home))
         self.queries = cast(Queries, FromThread(store.queries, home))
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
         self.lookups = cast(Lookups, FromThread(store.lookups, home))

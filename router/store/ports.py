@@ -493,6 +493,11 @@ class Store(Protocol):
     def claims(self) -> Claims: ...
 
     @property
+    def directory(self) -> Directory:
+        """For people who ask, beside the claims' own: a slow question of theirs holds no delivery up."""
+        ...
+
+    @property
     def health(self) -> Health: ...
 
     @property

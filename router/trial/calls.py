@@ -67,12 +67,15 @@ def _lines(text: bytes) -> list[bytes]:
 
 
 def judge(
-    events: Sequence[bytes], source: str, now_ms: int, privacy: SourcePrivacy | None = None
+    events: Sequence[bytes | Call], source: str, now_ms: int, privacy: SourcePrivacy | None = None
 ) -> list[Call | Discard]:
-    """What ingestion makes of each event, in order. `privacy`: what the source takes from its calls."""
+    """What ingestion makes of each event, in order. `privacy`: what the source takes from its calls. A Call was judged before."""
     ids = count(1)
     found: list[Call | Discard] = []
     for event in events:
+        if isinstance(event, Call):
+            found.append(event)
+            continue
         posted = parse_batch(b'{"batch":[' + event + b"]}")
         calls, discards = posted.calls(source, now_ms, None, lambda: f"try-{next(ids)}", privacy)
         found.extend([*calls, *discards])

@@ -17,25 +17,27 @@ from router.trial.known import Known
 
 
 async def try_events(
-    events: Sequence[bytes],
+    events: Sequence[bytes | Call],
     source: str,
     destinations: Sequence[Destination],
     known: Known,
     now_ms: int,
     privacy: SourcePrivacy | None = None,
     plan: SourcePlan | None = None,
+    answer: str = "",
 ) -> list[dict[str, Any]]:
     """What would become of each event, in order.
 
     Args:
-        events: calls as JSON.
+        events: calls as JSON, or as they were accepted.
         source: the name of the source that would take them.
         known: what is known of their users from before; one event tells the next nothing.
         now_ms: when they would come in.
         privacy: what the source takes from its calls.
         plan: the tracking plan of the source.
+        answer: what the vendor answers, one of ANSWERS; "": nobody asks.
     """
-    trials = {destination.name: DestinationTrial(destination, known) for destination in destinations}
+    trials = {destination.name: DestinationTrial(destination, known, answer) for destination in destinations}
     return [await _tried(one, trials, plan) for one in judge(events, source, now_ms, privacy)]
 
 

@@ -34,6 +34,10 @@ State = Annotated[
     str | None,
     typer.Option("--state", metavar="STATE[@DESTINATION]", help="In this state at any destination, or at this one."),
 ]
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", metavar="CODE", help="With this reason of its state, e.g. consent or rejected."),
+]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many.")]
 Before = Annotated[int | None, typer.Option("--before", metavar="KEY", help="Where the page before ended.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show new ones as they come, until Ctrl-C.")]
@@ -48,6 +52,7 @@ def events(
     name: Name = None,
     source: Source = None,
     state: State = None,
+    reason: Reason = None,
     since: Since = None,
     limit: Limit = 20,
     before: Before = None,
@@ -63,6 +68,7 @@ def events(
         events --user u1
         events --company acme --type track --since 24h
         events --state dead@braze --limit 5
+        events --state filtered --reason consent
         events --follow
     """
     given = {
@@ -72,6 +78,7 @@ def events(
         "name": name,
         "source": source,
         "state": state,
+        "reason": reason,
         "since": since,
     }
     which = {key: value for key, value in given.items() if value is not None}

@@ -49,6 +49,14 @@ From = Annotated[
 UserKnown = Annotated[
     bool, typer.Option("--user-known", help="Take the user as known: their traits, their group and its name.")
 ]
+Answer = Annotated[
+    str | None,
+    typer.Option(
+        "--answer",
+        metavar="ANSWER",
+        help="What the vendor answers: 200, 400, 429 (with Retry-After 30), timeout or garbage. Shows what becomes of the event.",
+    ),
+]
 GroupId = Annotated[str | None, typer.Option("--group", metavar="ID", help="The user belongs to this group.")]
 GroupName = Annotated[str | None, typer.Option("--group-name", metavar="NAME", help="And this is known as its name.")]
 
@@ -60,6 +68,7 @@ def try_(
     user_known: UserKnown = False,
     group: GroupId = None,
     group_name: GroupName = None,
+    answer: Answer = None,
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
@@ -72,9 +81,12 @@ def try_(
         try --event track --user-known
         try --event event.json --destination braze
         try --event event.json --group acme --group-name "Acme Inc"
+        try --event track --user-known --answer 429
     """
     if group_name is not None and group is None:
         raise typer.BadParameter("needs --group: of which group is this the name?", param_hint="--group-name")
+    if answer is not None and answer not in trial.ANSWERS:
+        raise typer.BadParameter(f"{answer!r} is none of {', '.join(trial.ANSWERS)}", param_hint="--answer")
     events = [trial.sample(event)] if event in TYPES else read_events(event, "--event")
     loaded, destinations = plugin_host.read(config, *operator_of(config))
     warn(*(f"warning: {warning}" for warning in loaded.warnings if warning.event != "secret_missing"))  # it needs none
@@ -85,7 +97,7 @@ def try_(
     taken = privacy.privacy_of_sources(loaded).get(name)
     plans = judge.SourcePlans()
     plans.replace(loaded)
-    found = asyncio.run(trial.try_events(events, name, chosen, known, now_ms, taken, plans.of(name)))
+    found = asyncio.run(trial.try_events(events, name, chosen, known, now_ms, taken, plans.of(name), answer or ""))
     if as_json:
         say_json({"source": name, "events": found})
         return

@@ -14,7 +14,8 @@
   document.addEventListener('htmx:sse:after:connection', () => { lastNews = Date.now(); say('live', 'live') })
   document.addEventListener('htmx:sse:after:message', () => {
     lastNews = Date.now()
-    say('live', 'live')
+    const paused = document.querySelector('main [data-paused]')
+    say(paused ? 'paused' : 'live', paused ? 'paused' : 'live')
     const fresh = document.querySelector('main [data-as-of]')
     if (fresh) document.getElementById('as-of').textContent = fresh.dataset.asOf
   })
@@ -54,6 +55,7 @@
     else if (key === 'k') move(-1)
     else if (previous === 'g' && key === 'o') location.href = '/'
     else if (previous === 'g' && key === 'l') location.href = '/events'
+    else if (key === ' ' && document.getElementById('pause') && !event.target.closest('a, button, summary')) { event.preventDefault(); document.getElementById('pause').click() }
     else if (key === '?') document.querySelector('.keys').scrollIntoView()
     previous = key
   })

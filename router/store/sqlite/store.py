@@ -13,7 +13,7 @@ from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
 from router.store.rows import PART
 from router.store.sqlite import regulation_rows
-from router.store.sqlite.claims import SqliteClaims
+from router.store.sqlite.claims import SqliteClaims, SqliteDirectory
 from router.store.sqlite.connection import START_WAIT_S, Connection, open_reader, open_writer, wait_no_longer
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.erasure import SqliteErasure
@@ -48,6 +48,7 @@ class SqliteStore:
         self.path, self.disk, self.writer = path, disk, writer
         self.log = SqliteEventLog(writer, reader)
         self.claims = SqliteClaims(writer, reader, slow)
+        self.directory = SqliteDirectory(slow)
         self.health = StoreHealth(writer, disk)
         self.queries = self.input_reports = Queries(questions, writer.now_ms)
         self.lookups = Lookups(questions, writer.now_ms)

@@ -617,6 +617,9 @@ async def test_a_trial_shows_why_a_call_would_be_discarded(api: Api) -> None:
         ({"events": [TRACK], "source": "nope"}, 404, "there is no source 'nope'; configured are website"),
         ({"events": [TRACK], "destination": "nope"}, 404, "there is no destination 'nope'; running are d"),
         ({"events": [TRACK], "user_known": "yes"}, 400, "`user_known` must be true or false"),
+        ({"events": [TRACK], "answer": "500"}, 400, "`answer` must be one of 200, 400, 429, timeout, garbage"),
+        ({"events": [TRACK], "settings": []}, 400, "`settings` must be an object"),
+        ({"events": [TRACK], "settings": {}}, 400, "`settings` needs a `destination`"),
         ({"events": [TRACK], "group": "acme"}, 400, "`group` must be an object with an `id`"),
     ],
 )
