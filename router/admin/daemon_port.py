@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from router.config import Config
+from router.counts import Counted, Counts
 from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
@@ -64,6 +65,10 @@ class DaemonPort(Protocol):
     @property
     def isolated(self) -> Mapping[str, str]:
         """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
+        ...
+
+    def unwritten_counts(self) -> tuple[int, Mapping[Counted, Counts]]:
+        """What was counted since the counts were written to the store last, and when that was (ms)."""
         ...
 
     def unmark(self, name: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, Erasure, EventLog, Health, InputReports, People, Queries, Store
+from router.store.ports import Claim, Claims, Counters, Erasure, EventLog, Health, InputReports, People, Queries, Store
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -116,6 +116,7 @@ class StoreFromThread:
         self.queries = cast(Queries, FromThread(store.queries, home))
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
         self.health: Health = store.health
+        self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes
         self.people = cast(People, FromThread(store.people, home))
         self.erasure = cast(Erasure, FromThread(store.erasure, home))

@@ -29,6 +29,7 @@ FLOORS = (
         "runtime_file",
         "personal_data",
         "explain",
+        "counts",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing"},

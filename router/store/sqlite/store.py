@@ -15,6 +15,7 @@ from router.store.rows import PART
 from router.store.sqlite import regulation_rows
 from router.store.sqlite.claims import SqliteClaims
 from router.store.sqlite.connection import START_WAIT_S, Connection, open_reader, open_writer, wait_no_longer
+from router.store.sqlite.counters import SqliteCounters
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.erasure import SqliteErasure
 from router.store.sqlite.event_log import SqliteEventLog
@@ -49,6 +50,7 @@ class SqliteStore:
         self.claims = SqliteClaims(writer, reader, slow)
         self.health = StoreHealth(writer, disk)
         self.queries = self.input_reports = Queries(questions, writer.now_ms)
+        self.counters = SqliteCounters(writer, self.queries)
         self.sizes = SqliteSizes(disk, writer, slow)
         self.people = SqlitePeople(path, writer, slow, suppressions)
         self.erasure = SqliteErasure(path, writer, slow)
