@@ -99,8 +99,10 @@ def _sum(of_point: dict[Counted, Counts], kind: str, name: str) -> int | None:
 
 
 def _peak(of_point: dict[Counted, Counts], name: str) -> float | None:
-    """Of several destinations the oldest event, and all people and events that are held."""
-    theirs = [counts.peak.get(name, 0) for whom, counts in of_point.items() if whom.kind == "destination"]
+    """Of several destinations the oldest event, and all people and events that are held. None: not sampled yet."""
+    theirs = [
+        counts.peak[name] for whom, counts in of_point.items() if whom.kind == "destination" and name in counts.peak
+    ]
     if not theirs:
         return None
     return max(theirs) if name == "oldest_s" else sum(theirs)

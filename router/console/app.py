@@ -13,15 +13,19 @@ from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered
 from router.console.stream import Streams
+from router.console.views.destination_charts import destination_charts
 from router.console.views.login import login, logout
 from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
+from router.console.views.series import series
 from router.errors import CommandRefused
 from router.logger import Log
 
 PAGES: tuple[tuple[str, str, View], ...] = (
     ("overview", "/", overview),
     ("login", "/login", login),
+    ("destination_charts", "/destinations/{name}/charts", destination_charts),
+    ("series", "/series.json", series),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""

@@ -73,7 +73,7 @@ class Counting:
     async def _sample(self, fresh: dict[Counted, Counts]) -> None:
         names = [whom.name for whom in self._configured() if whom.kind == "destination"]
         for name, found in (await self._store.counters.samples(names)).items():
-            fresh.setdefault(Counted("destination", name), Counts()).peak = {k: v for k, v in found.items() if v}
+            fresh.setdefault(Counted("destination", name), Counts()).peak = found
 
     def _is_kept(self, whom: Counted, counts: Counts) -> bool:
         """A row without counts says that the router ran, and nothing came; of what is configured no more there is none."""

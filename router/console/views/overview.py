@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from router.console import charts
 from router.console.console import Console
 from router.console.rendered import Rendered
 from router.console.troubles import troubles_of
@@ -20,6 +21,7 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
             "readiness": console.answers.readiness(),
             "troubles": await troubles_of(console),
             "sources": console.daemon.describe_sources(),
+            **await charts.hour(console),
             "rows": [{"name": name, **counts} for name, counts in ledger["destinations"].items()],
         },
         is_live=True,
