@@ -46,6 +46,8 @@ from router.input_warnings import InputWarnings
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
+from router.notify.notifier import Notifier
+from router.notify.sight import Sight
 from router.plugin_host import Destination, read
 from router.privacy import SourcePrivacy, privacy_of_sources
 from router.store import Demand, Regulation, Store
@@ -119,6 +121,8 @@ class Daemon:
             await stack.enter_async_context(self._forgetting.running())
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
             await stack.enter_async_context(self._disk.watched())
+            notifier = Notifier(self, Sight(self).look, self.store.notices, self._clock, log)
+            await stack.enter_async_context(notifier.running())
             ingest, admin = self._ingest(), self._admin()
             config = self._reload.config
             ingest_url = await stack.enter_async_context(listening(ingest, config.server.listen, "server"))

@@ -10,7 +10,19 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, Counters, Erasure, EventLog, Health, InputReports, People, Queries, Store
+from router.store.ports import (
+    Claim,
+    Claims,
+    Counters,
+    Erasure,
+    EventLog,
+    Health,
+    InputReports,
+    Notices,
+    People,
+    Queries,
+    Store,
+)
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -118,6 +130,7 @@ class StoreFromThread:
         self.health: Health = store.health
         self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes
+        self.notices = cast(Notices, FromThread(store.notices, home))
         self.people = cast(People, FromThread(store.people, home))
         self.erasure = cast(Erasure, FromThread(store.erasure, home))
 

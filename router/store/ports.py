@@ -382,6 +382,18 @@ class Counters(Protocol):
         ...
 
 
+class Notices(Protocol):
+    """What the notifier has told whoever listens, over a restart."""
+
+    async def read(self) -> bytes | None:
+        """What was written last; None before."""
+        ...
+
+    async def write(self, text: bytes) -> None:
+        """Durable on return."""
+        ...
+
+
 class Sizes(Protocol):
     """What the store takes, and what it has written since the start."""
 
@@ -480,6 +492,9 @@ class Store(Protocol):
 
     @property
     def counters(self) -> Counters: ...
+
+    @property
+    def notices(self) -> Notices: ...
 
     @property
     def sizes(self) -> Sizes: ...

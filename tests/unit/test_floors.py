@@ -36,7 +36,7 @@ FLOORS = (
     {"ingest", "accept", "decide", "deliver"},
     {"trial"},
     {"admin"},
-    {"console"},
+    {"console", "notify"},
     {"daemon"},
     {"cli", "__main__", "bench", "demo"},
 )

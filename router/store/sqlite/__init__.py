@@ -26,6 +26,7 @@ directory_writes.py     the rows of the directory, as folding sees them
 preference_rows.py      the latest consent of users, where it is followed
 counters.py             counts by minute and by hour, as the router sees them
 counter_rows.py         their rows: added up, read, and deleted when they are too old
+notices.py              what the notifier has told
 violation_rows.py       what does not fit the tracking plans: counted, and read again
 dedupe.py               which message ids were accepted
 retention.py            trims what is too old, a slice with each commit

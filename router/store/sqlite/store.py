@@ -24,6 +24,7 @@ from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
 from router.store.sqlite.locks import StoreFiles, is_busy
 from router.store.sqlite.migrations import migrate
+from router.store.sqlite.notices import SqliteNotices
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
 from router.store.sqlite.reader import Reader
@@ -51,6 +52,7 @@ class SqliteStore:
         self.health = StoreHealth(writer, disk)
         self.queries = self.input_reports = Queries(questions, writer.now_ms)
         self.counters = SqliteCounters(writer, self.queries)
+        self.notices = SqliteNotices(writer, slow)
         self.sizes = SqliteSizes(disk, writer, slow)
         self.people = SqlitePeople(path, writer, slow, suppressions)
         self.erasure = SqliteErasure(path, writer, slow)
