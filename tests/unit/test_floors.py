@@ -36,7 +36,7 @@ FLOORS = (
     {"ingest", "accept", "decide", "deliver"},
     {"trial"},
     {"admin"},
-    {"console", "notify"},
+    {"console", "notify", "report"},
     {"daemon"},
     {"cli", "__main__", "bench", "demo"},
 )
