@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import pytest
@@ -103,7 +104,9 @@ async def test_the_script_draws_the_charts_and_a_stream_leaves_them_there(daemon
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_people_who_cannot_see_the_charts_find_no_hindrance(daemon: Daemon, scheme: str) -> None:
+async def test_people_who_cannot_see_the_charts_find_no_hindrance(
+    daemon: Daemon, scheme: Literal["light", "dark"]
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.async_playwright", reason="axe is not installed")
     async with chromium() as browser:
         context = await browser.new_context(color_scheme=scheme, viewport={"width": 320, "height": 800})
@@ -113,6 +116,8 @@ async def test_people_who_cannot_see_the_charts_find_no_hindrance(daemon: Daemon
             if path == CHARTS:
                 await page.wait_for_selector("figure.drawn canvas")
             found = await axe.Axe().run(page, part)
-            hindrances = {one["id"]: [node["html"][:90] for node in one["nodes"]] for one in found.response["violations"]}
+            hindrances = {
+                one["id"]: [node["html"][:90] for node in one["nodes"]] for one in found.response["violations"]
+            }
             assert hindrances == {}, path
             assert await page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -11,7 +11,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
-from router.config import SourcePrivacyConfig
+from router.config import Config, SourcePrivacyConfig
+from router.counts import Counted, Counts
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
@@ -41,6 +42,7 @@ class FakeDaemon:
         self.unmarked: list[str] = []
         self.error: Exception | None = None
         self.is_stopping = False
+        self.config = Config(path=Path(), state_dir=Path())
 
     async def reload(self, *, is_confirmed: bool) -> Reloaded:
         if isinstance(self.error, ConfirmationRequired) and is_confirmed:
@@ -51,6 +53,9 @@ class FakeDaemon:
 
     async def forget(self, name: str) -> dict[str, int]:
         return await self.store.forget(name)
+
+    def unwritten_counts(self) -> tuple[int, dict[Counted, Counts]]:
+        return self._clock.now_ms(), {}
 
     def unmark(self, name: str) -> None:
         self.unmarked.append(name)
