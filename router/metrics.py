@@ -17,6 +17,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
+from router.counts import Counts
 from router.input_warnings import InputWarnings
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 
@@ -146,6 +147,10 @@ class Metrics:
             self._meters[destination] = Meter(self, destination)
         return self._meters[destination]
 
+    def counts(self) -> dict[str, Counts]:
+        """What was counted of each destination since the start of the process, also of those that are configured no more."""
+        return {name: meter.counts for name, meter in self._meters.items()}
+
     def collect(self, destinations: Collection[str]) -> Iterator[Metric]:
         """The families of COUNTED. What counts by destination shows these only."""
         for family in self.registry.collect():
@@ -179,6 +184,11 @@ class Meter:
         self.filtered = Count[str]()  #: events that were filtered, by reason; the words are the router's own
         self._took = [0] * (len(ATTEMPT_BOUNDS_S) + 1)  #: requests by the bound that they stayed within; the last: none
         self._took_ms = 0
+        self.counts = Counts()  #: of commits that are stored, since the start of the process
+
+    def stored(self, counts: Counts) -> None:
+        """A commit is durable, in which these came to an end."""
+        self.counts.add(counts)
 
     def attempt(self, status: int | None, outcomes: Sequence[Outcome], duration_ms: int) -> None:
         """One request to the vendor has ended. `status` None: there was no answer."""

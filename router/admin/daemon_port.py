@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from router.config import Config, Proposal
+from router.counts import Counted, Counts
 from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
@@ -115,6 +116,10 @@ class DaemonPort(Protocol):
 
     def activity_of(self, source: str) -> Active:
         """How much a source sends, and whether it is silent for longer than usual."""
+        ...
+
+    def unwritten_counts(self) -> tuple[int, Mapping[Counted, Counts]]:
+        """What was counted since the counts were written to the store last, and when that was (ms)."""
         ...
 
     def unmark(self, name: str) -> None:

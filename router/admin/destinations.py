@@ -24,6 +24,17 @@ class Destinations:
         """Counts that add up."""
         return reply(await self._answers.ledger())
 
+    async def series(self, request: web.Request) -> web.Response:
+        """What was counted in a period, as columns for a plot."""
+        query = request.query
+        return reply(
+            await self._answers.series(query.get("destination"), query.get("period", "1h"), source=query.get("source"))
+        )
+
+    async def line(self, request: web.Request) -> web.Response:
+        """What came to an end at a destination in a period."""
+        return reply(await self._answers.line(request.match_info["name"], request.query.get("period", "1h")))
+
     async def destinations(self, request: web.Request) -> web.Response:
         """What is configured and how it is."""
         return reply(await self._answers.destinations())

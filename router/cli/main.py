@@ -40,6 +40,7 @@ from router.cli.verbs.privacy_scan import about_personal_data, privacy_scan
 from router.cli.verbs.release import release
 from router.cli.verbs.reload import reload
 from router.cli.verbs.replay import replay
+from router.cli.verbs.report import report
 from router.cli.verbs.resume import resume
 from router.cli.verbs.send import send
 from router.cli.verbs.serve import serve
@@ -74,7 +75,7 @@ app = typer.Typer(
 
 VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Start": (serve, demo, init, check, send, try_),
-    "See": (status, events, why, held, dead, discards, violations, ledger, sources),
+    "See": (status, events, why, held, dead, discards, violations, ledger, sources, report),
     "Change": (release, replay, pause, resume, reload),
     "People": (forget, suppress, unsuppress, forgotten),
     "More": (version, completion),

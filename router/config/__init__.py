@@ -23,6 +23,7 @@ from router.config.model import (
     HoldConfig,
     LogConfig,
     MappingConfig,
+    NotifyConfig,
     OnViolation,
     PrivacyConfig,
     ServerConfig,
@@ -37,7 +38,7 @@ from router.config.units import Listen, Rate
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
-    "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "Operator",
+    "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "Operator",
     "PrivacyConfig", "Proposal", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
     "StoreConfig", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

@@ -34,7 +34,19 @@ from router.config.privacy_rules import privacy_problems
 from router.config.proposal import Proposal
 from router.errors import ConfigError
 
-KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "console", "source", "destination")
+KEYS = (
+    "plugins_dir",
+    "server",
+    "admin",
+    "store",
+    "log",
+    "privacy",
+    "consent",
+    "console",
+    "notify",
+    "source",
+    "destination",
+)
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -74,6 +86,7 @@ def examine(
     draft.read_privacy(raw.get("privacy", {}))
     draft.consent = draft.section(ConsentConfig, raw.get("consent", {}), "consent") or draft.consent
     console = draft.section(ConsoleConfig, _console_table(raw.get("console", {})), "console")
+    notify = draft.notify(raw.get("notify", {}))
     sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
     for where, table in sources:
         draft.source(where, table)
@@ -92,7 +105,7 @@ def examine(
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
     if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
         draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
-    if not draft.problems and server and admin and store and log and console:
+    if not draft.problems and server and admin and store and log and console and notify:
         draft.config = Config(
             path=draft.path,
             text=draft.text,
@@ -105,6 +118,7 @@ def examine(
             privacy=draft.privacy,
             consent=draft.consent,
             console=console,
+            notify=notify,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
             plans=draft.plans,

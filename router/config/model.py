@@ -110,6 +110,19 @@ def _quoted(value: Any) -> Any:
     return value
 
 
+def _notify_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/[!-~]*)?", value) or "#" in value:
+        raise ValueError('not a URL; write e.g. "https://hooks.example.com/router"')
+    return value
+
+
+def _code(value: str) -> str:
+    if value != "*" and not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
+        raise ValueError('not a code; write e.g. "credentials", or "*" for all')
+    return value
+
+
+Code = Annotated[str, AfterValidator(_code)]
 Name = Annotated[str, AfterValidator(_name)]
 WriteKey = Annotated[str, AfterValidator(_write_key)]
 Positive = Annotated[StrictInt, Field(ge=1)]
@@ -474,6 +487,33 @@ class ConsoleConfig(Section):
     )
 
 
+class NotifyConfig(Section):
+    """`[notify]`: an address that gets a message when a trouble begins and when it ends."""
+
+    url: Annotated[str, AfterValidator(_notify_url)] | None = Field(
+        default=None,
+        repr=False,
+        description="Address that each change is POSTed to, text or a secret. Empty: no messages.",
+        examples=["https://hooks.slack.com/services/T000/B000/XXXX", {"file": "secrets/slack_url"}],
+    )
+    secret: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        repr=False,
+        description="Signs each request as Segment's webhooks do: `X-Signature` is the HMAC-SHA1 of the body, in hex.",
+        examples=[{"file": "secrets/notify"}],
+    )
+    format: Literal["json", "slack", "teams"] = Field(
+        default="json",
+        description="Form of the body: `json`, or the form that an incoming webhook of Slack or Teams takes.",
+        examples=["slack"],
+    )
+    events: Annotated[tuple[Code, ...], Field(min_length=1)] = Field(
+        default=("*",),
+        description='Which troubles are reported, by code, e.g. `credentials`; `"*"` for all. See [monitoring](monitoring.md#tell-somebody).',
+        examples=[["breaker_open", "credentials", "dead"]],
+    )
+
+
 class DestinationConfig(Section):
     """One `[[destination]]`. `settings` is the plugin's affair; the secrets in it are already looked up (SecretStr)."""
 
@@ -562,6 +602,7 @@ class Config(Section):
     privacy: PrivacyConfig = PrivacyConfig()
     consent: ConsentConfig = ConsentConfig()
     console: ConsoleConfig = ConsoleConfig()
+    notify: NotifyConfig = NotifyConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
@@ -570,6 +611,6 @@ class Config(Section):
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
-    "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
+    "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
     "SourceConfig", "SourcePrivacyConfig", "StoreConfig",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from router.config.model import (
     ConfigWarning,
     ConsentConfig,
     DestinationConfig,
+    NotifyConfig,
     PrivacyConfig,
     Section,
     SourceConfig,
@@ -137,6 +138,22 @@ class Draft:
             remedy = missing or 'set it, e.g. token = { env = "SEGMENT_ROUTER_ADMIN_TOKEN" }, or listen on 127.0.0.1'
             self.problems.append(f"admin.token: required, because {admin.listen} can be reached from outside; {remedy}")
         return admin
+
+    def notify(self, raw: Any) -> NotifyConfig | None:
+        """`[notify]`. A secret that cannot be found is a problem: messages would go nowhere, or unsigned."""
+        if isinstance(raw, dict):
+            raw = dict(raw)
+            for key in ("url", "secret"):
+                value, where = raw.get(key), f"notify.{key}"
+                if is_secret_table(value):
+                    raw[key], missing = self.secret(value, where)
+                    if missing and not self._is_out_of_sight("", where, missing):
+                        self.problems.append(f"{where}: {missing}")
+                elif value == "":
+                    raw[key] = None
+                elif value is not None:
+                    self.inline.append(where)
+        return self.section(NotifyConfig, raw, "notify")
 
     def read_privacy(self, raw: Any) -> None:
         """`[privacy]`. A key that cannot be found matters only where something is hashed."""

@@ -15,6 +15,7 @@ bodies.py       calls, items and requests as text, masked
 decisions.py    what a destination asks of an event, for the steps of its decision
 live_tail.py    the newest events of one kind, kept while a page shows them
 live_tails.py   all of these, and how often each may ask the store
+charts.py       series as lines that the server draws, and as numbers
 words.py        what templates use: times, numbers, states with their shapes, masked traits
 edits.py        changes of config.toml that wait for somebody's yes, and secrets that were typed for them
 saving.py       such a change written and put in force, or nothing of it

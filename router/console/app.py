@@ -13,6 +13,7 @@ from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered
 from router.console.stream import Streams
+from router.console.views.destination_charts import destination_charts
 from router.console.views.destination_edit import destination_edit
 from router.console.views.destination_new import destination_new
 from router.console.views.destination_remove import destination_remove
@@ -25,6 +26,7 @@ from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
 from router.console.views.person import person, show_person
 from router.console.views.review import review
+from router.console.views.series import series
 from router.console.views.settings import settings
 from router.console.views.trying import trying
 from router.errors import CommandRefused
@@ -44,6 +46,8 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("events", "/events", live),
     ("event", "/events/{message_id}", event),
     ("trial", "/try", trying),
+    ("destination_charts", "/destinations/{name}/charts", destination_charts),
+    ("series", "/series.json", series),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""

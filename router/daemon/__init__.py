@@ -8,6 +8,7 @@ thread_runner.py  a destination in a thread of its own
 hook_alarm.py   ends a hook that never returns in the loop of all
 held_marks.py   destinations that ended the process so
 loop_watch.py   which plugin holds an event loop
+counting.py     writes what was counted, once a minute
 disk_watch.py   the warning at half of the disk budget
 """
 

@@ -22,6 +22,8 @@ from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, Relo
 from router.clock import Clock, SystemClock
 from router.config import Config, Proposal
 from router.console.app import add_console
+from router.counts import Counted, Counts
+from router.daemon.counting import Counting
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
@@ -45,6 +47,8 @@ from router.input_warnings import InputWarnings
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
+from router.notify.notifier import Notifier
+from router.notify.sight import Sight
 from router.plugin_host import Destination, read
 from router.privacy import SourcePrivacy, privacy_of_sources
 from router.source_activity import Active, SourceActivity
@@ -120,6 +124,8 @@ class Daemon:
             self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
             stack.enter_context(loops.watched())
             self._supervisor.judge_by(self._plans)
+            self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
+            await stack.enter_async_context(self._counting.running())
             self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
             await self._forgetting.resume()
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
@@ -127,6 +133,8 @@ class Daemon:
             await stack.enter_async_context(self._forgetting.running())
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
             await stack.enter_async_context(self._disk.watched())
+            notifier = Notifier(self, Sight(self).look, self.store.notices, self._clock, log)
+            await stack.enter_async_context(notifier.running())
             ingest, admin = self._ingest(), self._admin()
             config = self._reload.config
             ingest_url = await stack.enter_async_context(listening(ingest, config.server.listen, "server"))
@@ -294,6 +302,15 @@ class Daemon:
     def isolated(self) -> Mapping[str, str]:
         """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
         return self._supervisor.isolated
+
+    def unwritten_counts(self) -> tuple[int, Mapping[Counted, Counts]]:
+        """What was counted since the last write of the counts, and when that was (ms)."""
+        return self._counting.unwritten()
+
+    def _counted(self) -> list[Counted]:
+        config = self.config
+        sources = [Counted("source", source.name) for source in config.sources]
+        return sources + [Counted("destination", destination.name) for destination in config.destinations]
 
     def unmark(self, name: str) -> None:
         """A destination was resumed: at the next start its hooks run in the loop of all again."""

@@ -112,6 +112,13 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "A call does not fit the tracking plan of its source. `count`: how often so far. Once a minute for each type.",
     ),
+    "notified": LogEvent(
+        "info", "The address of `[notify]` took a message. `changes`: kind, code and subject of each change in it."
+    ),
+    "notify_failed": LogEvent(
+        "warning",
+        "The address of `[notify]` did not take a message, which is sent again. `attempt`: how often it was tried. Written when that number has doubled.",
+    ),
     "store_full": LogEvent("error", "Too little disk space is free. Events are answered with 503 until there is more."),
     "store_half_full": LogEvent(
         "warning",

@@ -4,6 +4,7 @@ rows.py             the records, one field a line
 commit_batch.py     everything that one destination commits at once
 ports.py            what the router asks of a store, by who asks
 folding.py          what a call changes in the directory
+append_counts.py    what the appends of each source came to
 log_cache.py        the newest part of the log, in memory
 regulation.py       a demand to forget people, and how far it is
 forgotten.py        what is left of an event whose person was forgotten
@@ -21,6 +22,7 @@ from router.store.forgotten import facts_of
 from router.store.ports import (
     Claim,
     Claims,
+    Counters,
     DeadLetters,
     Directory,
     Erasure,
@@ -30,6 +32,7 @@ from router.store.ports import (
     KeyedState,
     Lanes,
     Lookups,
+    Notices,
     OnStored,
     People,
     Queries,
@@ -39,7 +42,10 @@ from router.store.ports import (
 )
 from router.store.regulation import Demand, Regulation, Step, Tool
 from router.store.rows import (
+    COUNTED_SPANS,
     EVERY,
+    HOUR_S,
+    MINUTE_S,
     ORDER_KEY_STEP,
     PART,
     AttemptRow,
@@ -68,13 +74,17 @@ from router.store.rows import (
 from router.store.suppressions import Suppressions
 
 __all__ = [
+    "COUNTED_SPANS",
     "EVERY",
+    "HOUR_S",
+    "MINUTE_S",
     "ORDER_KEY_STEP",
     "PART",
     "AttemptRow",
     "Claim",
     "Claims",
     "CommitBatch",
+    "Counters",
     "CursorRow",
     "DeadLetterFilter",
     "DeadLetters",
@@ -96,6 +106,7 @@ __all__ = [
     "LogRow",
     "Lookups",
     "Membership",
+    "Notices",
     "OnStored",
     "Opening",
     "ParkedOutcome",

@@ -13,12 +13,14 @@ from router.errors import StoreError
 from router.store.ports import (
     Claim,
     Claims,
+    Counters,
     Directory,
     Erasure,
     EventLog,
     Health,
     InputReports,
     Lookups,
+    Notices,
     People,
     Queries,
     Store,
@@ -130,7 +132,9 @@ class StoreFromThread:
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
         self.lookups = cast(Lookups, FromThread(store.lookups, home))
         self.health: Health = store.health
+        self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes
+        self.notices = cast(Notices, FromThread(store.notices, home))
         self.people = cast(People, FromThread(store.people, home))
         self.erasure = cast(Erasure, FromThread(store.erasure, home))
 

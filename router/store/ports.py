@@ -8,9 +8,10 @@ these means: not done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from router.counts import Counted, Counts
 from router.errors import StoreError
 from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
@@ -405,6 +406,42 @@ class InputReports(Protocol):
         ...
 
 
+class Counters(Protocol):
+    """What was counted by minute (kept for 48 hours) and by hour (90 days), for plots. The ledger is what adds up for good."""
+
+    def of_sources(self) -> Mapping[str, Counts]:
+        """What was counted of each source since the start of the process. It grows while it is looked at."""
+        ...
+
+    async def add(self, at_ms: int, counted: Mapping[Counted, Counts]) -> None:
+        """Add to the buckets of this instant, in one transaction, and let go of what is too old."""
+        ...
+
+    async def buckets(
+        self, span_s: int, since_ms: int, kind: str | None = None, name: str | None = None
+    ) -> list[tuple[int, Counted, Counts]]:
+        """Buckets of this length (`COUNTED_SPANS`) that begin at or after an instant, oldest first: when, whose, what. None: of
+        all kinds, or names."""
+        ...
+
+    async def samples(self, destinations: Sequence[str]) -> dict[str, dict[str, float]]:
+        """By destination: `held_events`, `held_people`, and `oldest_s`, the age of the oldest event that is neither settled nor
+        held."""
+        ...
+
+
+class Notices(Protocol):
+    """What the notifier has told whoever listens, over a restart."""
+
+    async def read(self) -> bytes | None:
+        """What was written last; None before."""
+        ...
+
+    async def write(self, text: bytes) -> None:
+        """Durable on return."""
+        ...
+
+
 class Sizes(Protocol):
     """What the store takes, and what it has written since the start."""
 
@@ -508,6 +545,12 @@ class Store(Protocol):
 
     @property
     def lookups(self) -> Lookups: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def notices(self) -> Notices: ...
 
     @property
     def sizes(self) -> Sizes: ...

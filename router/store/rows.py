@@ -21,6 +21,11 @@ EVERY = "*"
 """Stands for all that lanes may wait for."""
 
 
+MINUTE_S, HOUR_S = 60, 3600
+COUNTED_SPANS = {MINUTE_S: 48 * HOUR_S, HOUR_S: 90 * 24 * HOUR_S}
+"""Lengths of the buckets in which counts are kept, and for how long (seconds)."""
+
+
 class Unit(NamedTuple):
     """What has one owner at a time: a destination, or one of the shards it is split into."""
 

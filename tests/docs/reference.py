@@ -40,6 +40,7 @@ TABLES: dict[str, type[model.Section]] = {
     "[privacy]": model.PrivacyConfig,
     "[consent]": model.ConsentConfig,
     "[console]": model.ConsoleConfig,
+    "[notify]": model.NotifyConfig,
     "[[source]]": model.SourceConfig,
     "[source.privacy]": model.SourcePrivacyConfig,
     "[source.on_violation]": model.OnViolation,

@@ -31,13 +31,14 @@ FLOORS = (
         "personal_data",
         "explain",
         "source_activity",
+        "counts",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing"},
     {"ingest", "accept", "decide", "deliver", "editing"},
     {"trial"},
     {"admin"},
-    {"console"},
+    {"console", "notify", "report"},
     {"daemon"},
     {"cli", "__main__", "bench", "demo"},
 )

@@ -59,4 +59,50 @@
     else if (key === '?') document.querySelector('.keys').scrollIntoView()
     previous = key
   })
+
+  // Charts: drawn from numbers where uPlot is there. The drawing of the server stands until then; a stream leaves ours alone.
+  const plots = new Map()
+  const SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 172800]
+  const told = (unit) => (_, value) => value == null ? '–' : unit !== 's' ? value.toLocaleString('en')
+    : value < 120 ? `${+value.toPrecision(3)} s` : value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`
+  const make = (figure, lines, data) => {
+    const colour = (element) => getComputedStyle(element).stroke
+    const unit = figure.dataset.unit, say = told(unit)
+    const width = () => ({ width: figure.clientWidth, height: 170 })
+    const axis = { stroke: getComputedStyle(figure.querySelector('.axis')).color, grid: { stroke: colour(figure.querySelector('.grid')), width: 1 }, ticks: { show: false } }
+    const plot = new uPlot({
+      ...width(), cursor: { sync: { key: 'charts' } },
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), 'Etc/UTC'),
+      scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
+      axes: [
+        { ...axis, size: 30, values: (_, ticks, __, ___, step) => ticks.map((at) => uPlot.fmtDate(step < 86400 ? '{HH}:{mm}' : '{DD} {MMM}')(uPlot.tzDate(new Date(at * 1e3), 'Etc/UTC'))) },
+        { ...axis, size: 56, incrs: unit === 's' ? SECONDS : undefined, values: (_, ticks) => ticks.map((tick) => say(_, tick)) },
+      ],
+      series: [{ value: '{YYYY}-{MM}-{DD} {HH}:{mm} UTC' }, ...lines.map((line) => ({ label: line.dataset.label, stroke: colour(line), width: 1.5, value: say, points: { size: 4 } }))],
+    }, data, figure)
+    figure.classList.add('drawn')
+    figure.setAttribute('hx-morph-skip', '')
+    plots.set(figure, plot)
+  }
+  const draw = async () => {
+    const box = document.querySelector('[data-series]')
+    if (!box || !window.uPlot || document.hidden) return
+    const answer = await fetch(box.dataset.series)
+    if (!answer.ok || answer.redirected) return
+    const { times, columns } = await answer.json()
+    for (const figure of box.querySelectorAll('figure.chart')) {
+      const lines = [...figure.querySelectorAll('[data-column]')]
+      const known = (values) => figure.dataset.unit === 'events' ? [...values.slice(0, -1), null] : values // the last point is not over
+      const data = [times, ...lines.map((line) => known(columns[line.dataset.column] || times.map(() => null)))]
+      if (plots.has(figure)) plots.get(figure).setData(data)
+      else make(figure, lines, data)
+    }
+  }
+  const again = () => { plots.forEach((plot) => plot.destroy()); plots.clear(); draw() }
+  if (document.querySelector('[data-series]')) {
+    draw()
+    setInterval(draw, 10000)
+    addEventListener('resize', () => plots.forEach((plot, figure) => plot.setSize({ width: figure.clientWidth, height: 170 })))
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', again)
+  }
 })()

@@ -7,10 +7,12 @@ from typing import Any
 
 from aiohttp import web
 
+from router.admin.troubles import notices_of
 from router.clock import to_iso
+from router.console import charts
 from router.console.console import Console
 from router.console.rendered import Rendered
-from router.console.troubles import notices_of, troubles_of
+from router.console.troubles import troubles_of
 from router.logger import to_paste
 
 SEVEN = ("delivered", "held", "retrying", "queued", "filtered", "skipped", "dead")
@@ -31,9 +33,10 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
             "readiness": readiness,
             "refused_503": daemon.metrics.answered(503) if readiness["status"] != "ready" else 0,
             "troubles": await troubles_of(console),
-            "notices": notices_of(console),
+            "notices": notices_of(daemon),
             "sources": _sources(console, recent),
             "rows": _rows(ledger, recent),
+            **await charts.hour(console),
             "disk": await _disk(console),
             "is_stopping": daemon.is_stopping,
             **({"first_steps": _first_steps(console)} if ledger is not None and not ledger["accepted"] else {}),

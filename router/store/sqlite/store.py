@@ -15,6 +15,7 @@ from router.store.rows import PART
 from router.store.sqlite import regulation_rows
 from router.store.sqlite.claims import SqliteClaims, SqliteDirectory
 from router.store.sqlite.connection import START_WAIT_S, Connection, open_reader, open_writer, wait_no_longer
+from router.store.sqlite.counters import SqliteCounters
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.erasure import SqliteErasure
 from router.store.sqlite.event_log import SqliteEventLog
@@ -23,6 +24,7 @@ from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
 from router.store.sqlite.locks import StoreFiles, is_busy
 from router.store.sqlite.migrations import migrate
+from router.store.sqlite.notices import SqliteNotices
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
 from router.store.sqlite.queries.lookups import Lookups
@@ -52,6 +54,8 @@ class SqliteStore:
         self.health = StoreHealth(writer, disk)
         self.queries = self.input_reports = Queries(questions, writer.now_ms)
         self.lookups = Lookups(questions, writer.now_ms)
+        self.counters = SqliteCounters(writer, self.queries)
+        self.notices = SqliteNotices(writer, slow)
         self.sizes = SqliteSizes(disk, writer, slow)
         self.people = SqlitePeople(path, writer, slow, suppressions)
         self.erasure = SqliteErasure(path, writer, slow)

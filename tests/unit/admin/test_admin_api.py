@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
 from router.config import Config, Proposal, SourcePrivacyConfig
+from router.counts import Counted, Counts
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
@@ -64,6 +65,9 @@ class FakeDaemon:
 
     async def forget(self, name: str) -> dict[str, int]:
         return await self.store.forget(name)
+
+    def unwritten_counts(self) -> tuple[int, dict[Counted, Counts]]:
+        return self._clock.now_ms(), {}
 
     def unmark(self, name: str) -> None:
         self.unmarked.append(name)

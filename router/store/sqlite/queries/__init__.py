@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from router.counts import Counted, Counts
 from router.errors import StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, Waits
 from router.store.sqlite.connection import Connection, open_reader
+from router.store.sqlite.counter_rows import counted
 from router.store.sqlite.held_counts import add_up, count_page
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.queries.consent_ids import ConsentIds
@@ -23,6 +25,7 @@ from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.queries.message import find, message, stored_call
 from router.store.sqlite.queries.personal_data import Scan
+from router.store.sqlite.queries.samples import samples
 from router.store.sqlite.queries.snapshot import ask
 from router.store.sqlite.queries.stored_calls import calls
 from router.store.sqlite.violation_rows import violations
@@ -119,6 +122,16 @@ class Queries:
     async def calls(self, after: int, source: str | None, since_ms: int) -> tuple[list[Call], int]:
         """The stored calls behind a position, or since an instant, a page at a time; and where to go on, 0 at the end."""
         return await self._ask(calls, after, source, since_ms)
+
+    async def counted(
+        self, span_s: int, since_ms: int, kind: str | None = None, name: str | None = None
+    ) -> list[tuple[int, Counted, Counts]]:
+        """Buckets of this length (`COUNTED_SPANS`) that begin at or after an instant, oldest first: when, whose, what."""
+        return await self._ask(counted, span_s, since_ms, kind, name)
+
+    async def samples(self, destinations: Sequence[str]) -> dict[str, dict[str, float]]:
+        """By destination: `held_events`, `held_people`, and `oldest_s`, the age of the oldest event that is neither settled nor held."""
+        return await self._ask(samples, destinations, self._now_ms())
 
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
