@@ -93,8 +93,9 @@ class Directory(Protocol):
         users, of the groups found, and of `group_ids`. The cost does not depend on how many groups or links a user has."""
         ...
 
-    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
-        """The categories of consent that each of these users denies by now, if any. Empty where consent is not followed."""
+    async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
+        """For each (user key, position) the categories of consent that the user denies by now, if the newest of these denials stands
+        behind the position. Empty where consent is not followed."""
         ...
 
     async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:

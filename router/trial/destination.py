@@ -42,9 +42,7 @@ class DestinationTrial:
             self._readiness.is_refused,
             lambda reason, **numbers: self._warnings.append(reason),
         )
-        self._preparer = make_preparer(
-            self._destination, KnownDirectory(known), self._readiness, self._mapper, clock.now_ms
-        )
+        self._preparer = make_preparer(self._destination, KnownDirectory(known), self._readiness, self._mapper)
 
     async def run(self, call: Call) -> dict[str, Any]:
         """`{"outcome", "reason", "detail", "warnings", "requests"}`; of a filter `expression` too."""

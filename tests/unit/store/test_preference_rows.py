@@ -40,7 +40,7 @@ def tell(db: sqlite3.Connection, *updates: DirectoryUpdate) -> None:
 
 
 def denied(db: sqlite3.Connection, key: str) -> set[str]:
-    return set(preference_rows.denied(db, [key]).get(key, ()))
+    return set(preference_rows.denied(db, [(key, -1)]).get((key, -1), ()))
 
 
 def test_the_latest_word_of_each_category_counts(db: sqlite3.Connection) -> None:
@@ -58,6 +58,28 @@ def test_a_withdrawal_is_found_by_its_position_until_it_is_taken_back(db: sqlite
     tell(db, says("u:1", ads=False), says("u:2", ads=False), says("u:3", ads=True), says("u:1", ads=True))
     assert preference_rows.withdrawals(db, 0, 9, 10) == [(2, "u:2")]
     assert preference_rows.withdrawals(db, 2, 9, 10) == preference_rows.withdrawals(db, 0, 1, 10) == []
+
+
+def test_a_denial_counts_for_what_was_accepted_before_it(db: sqlite3.Connection) -> None:
+    tell(db, says("u:1", ads=True), says("u:1", ads=False), says("u:2", ads=False))
+    assert preference_rows.denied(db, [("u:1", 1), ("u:1", 2), ("u:1", 9), ("u:3", 1)]) == {("u:1", 1): {"ads"}}
+
+
+def test_what_an_anonymous_id_denied_its_user_denies_as_of_the_link(db: sqlite3.Connection) -> None:
+    tell(db, says("u:1", mail=True), says("a:x", ads=False), says("u:1", mail=True), links("a:x", "u:1"))
+    assert preference_rows.withdrawals(db, 2, 9, 10) == [(4, "u:1")]
+    assert preference_rows.denied(db, [("u:1", 3)]) == {("u:1", 3): {"ads"}}
+
+
+def test_nobody_is_read_where_nobody_denied_anything_since(db: sqlite3.Connection) -> None:
+    tell(db, says("u:1", ads=False), says("u:2", ads=True))
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    preference_rows.denied(db, [(f"u:{n}", 2) for n in range(100)])
+    db.set_trace_callback(None)
+    assert len(asked) == 3
+    (step,) = db.execute("EXPLAIN QUERY PLAN " + asked[1]).fetchall()
+    assert "USING COVERING INDEX consent_denied" in step[3]
 
 
 def test_a_withdrawal_is_found_by_an_index(db: sqlite3.Connection) -> None:
