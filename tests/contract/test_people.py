@@ -14,10 +14,11 @@ import pytest
 
 from router.accept import Acceptor
 from router.deliver.runner import ReplayOrder
+from router.errors import StoreFull
 from router.event import Discard
 from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Person, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter, Demand, Regulation, Tool
-from router.store.sqlite import forget_rows, scrub
+from router.store.sqlite import forget_begin, forget_rows, scrub
 from router.store.sqlite.regulation_file import path_of
 from tests.contract.rig import Gated, Plain, Rig, comes_true, line, open_rig
 from tests.contract.simulation.invariants import rows_and_counters
@@ -338,6 +339,47 @@ async def test_somebody_unknown_is_forgotten_without_a_word(rig: Rig) -> None:
     await rig.quiet()
     done = await forget(rig, "u:nobody")
     assert (done.counts, done.keys, done.near) == ({}, [], [])
+
+
+async def suppress(rig: Rig, *keys: str, also: tuple[str, ...] = (), id: str) -> None:
+    asked = Demand(id, "SUPPRESS_ONLY", "USER_ID", keys, also, suppresses=True)
+    await rig.store.people.begin(asked)
+
+
+async def unsuppress(rig: Rig, *keys: str, id: str) -> None:
+    await rig.store.people.begin(Demand(id, "UNSUPPRESS", "USER_ID", keys, unsuppresses=True))
+
+
+async def test_a_browser_that_two_suppressed_people_share_stays_suppressed_until_both_are_free(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        await suppress(rig, "u:one", also=("a:shared",), id="r1")
+        await suppress(rig, "u:two", also=("a:shared",), id="r2")
+        await unsuppress(rig, "u:two", id="r3")
+        assert [key in rig.store.people.suppressions for key in ("u:one", "u:two", "a:shared")] == [True, False, True]
+    async with open_rig(tmp_path) as rig:
+        suppressions = rig.store.people.suppressions
+        assert ([key in suppressions for key in ("u:one", "u:two", "a:shared")], len(suppressions)) == (
+            [True, False, True],
+            1,
+        )
+        await unsuppress(rig, "u:one", id="r4")
+        assert not suppressions
+    async with open_rig(tmp_path) as rig:
+        assert not rig.store.people.suppressions
+
+
+async def test_a_demand_that_cannot_be_recorded_frees_nobody_who_was_suppressed_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await suppress(rig, "u:one", id="r1")
+
+    def full(*args: object) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(forget_begin, "begin", full)
+    with pytest.raises(StoreFull):
+        await suppress(rig, "u:one", "u:two", id="r2")
+    assert [key in rig.store.people.suppressions for key in ("u:one", "u:two")] == [True, False]
 
 
 async def test_a_finished_regulation_knows_hashes_only(rig: Rig) -> None:
