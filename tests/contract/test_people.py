@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -344,6 +346,46 @@ async def test_somebody_unknown_is_forgotten_without_a_word(rig: Rig) -> None:
 async def suppress(rig: Rig, *keys: str, also: tuple[str, ...] = (), id: str) -> None:
     asked = Demand(id, "SUPPRESS_ONLY", "USER_ID", keys, also, suppresses=True)
     await rig.store.people.begin(asked)
+
+
+@pytest.mark.parametrize("kind", ["SUPPRESS_ONLY", "UNSUPPRESS"])
+async def test_the_line_beside_the_store_is_written_after_a_crash_too(tmp_path: Path, kind: str) -> None:
+    """Whoever brings an older copy of the store back finds there who is suppressed since."""
+    async with open_rig(tmp_path) as rig:
+        await rig.store.people.begin(
+            Demand(
+                "r1", kind, "USER_ID", ("u:one",), suppresses=kind == "SUPPRESS_ONLY", unsuppresses=kind == "UNSUPPRESS"
+            )
+        )
+    async with open_rig(tmp_path) as rig:
+        assert ("u:one" in rig.store.people.suppressions) == (kind == "SUPPRESS_ONLY")
+        [left] = await rig.store.erasure.resume()
+        await finish(rig, left)
+        assert [json.loads(line)["kind"] for line in beside(rig).splitlines()] == [kind]
+        assert await rig.store.erasure.resume() == []
+
+
+@pytest.mark.parametrize(("begins_with", "word"), [(0, "OFF"), (1, "ON"), (2, "FAST")])
+async def test_deleted_text_is_overwritten_from_a_demand_to_its_end_and_then_as_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, begins_with: int, word: str
+) -> None:
+    """Builds of SQLite differ in what a connection begins with."""
+
+    class Connection(sqlite3.Connection):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.execute(f"PRAGMA secure_delete = {word}")
+
+    def state(db: sqlite3.Connection) -> int:
+        return int(db.execute("PRAGMA secure_delete").fetchone()[0])
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
+    with closing(sqlite3.connect(rig.store.path)) as db:
+        assert state(db) == begins_with
+        scrub.overwrite_from_now_on(db)
+        assert state(db) == 1
+        scrub.overwrite_no_longer(db)
+        assert state(db) == begins_with
 
 
 async def unsuppress(rig: Rig, *keys: str, id: str) -> None:

@@ -44,9 +44,10 @@ class SqliteErasure:
     async def resume(self) -> list[Regulation]:
         """Those that are not done, oldest first. Their people are read by nobody from here on."""
         under_way = await self._reader.run(regulation_rows.read_under_way)
-        for regulation in under_way:
+        erasing = [one for one in under_way if one.step != Step.NOTE]
+        for regulation in erasing:
             self._forgotten.begin(regulation)
-        if under_way:
+        if erasing:
             await self._writer.run_alone(scrub.overwrite_from_now_on)
         return under_way
 
@@ -87,6 +88,9 @@ class SqliteErasure:
                 return await self._go_on(regulation_id, lambda db, one: _erase_texts(db, one, found))
             case Step.TOOLS:
                 return await self._go_on(regulation_id, lambda db, one: _end_tools(one))
+            case Step.NOTE:
+                await in_thread(regulation_file.note, self._path, [regulation])
+                return await self._go_on(regulation_id, self._finish)
             case Step.CLEAN:
                 return await self._clean(regulation)
         return regulation
@@ -127,11 +131,10 @@ class SqliteErasure:
                 note = TOO_LARGE
         except StoreFull:
             note = NO_ROOM
-        now_ms = self._writer.now_ms()
 
         def finish(db: sqlite3.Connection, one: Regulation) -> None:
             one.note = note
-            regulation_rows.finish(db, one, now_ms)
+            self._finish(db, one)
 
         if not await self._writer.run_alone(scrub.empty_wal):
             return regulation
@@ -140,6 +143,9 @@ class SqliteErasure:
         if not self._forgotten:
             await self._writer.run_alone(scrub.overwrite_no_longer)
         return done
+
+    def _finish(self, db: sqlite3.Connection, regulation: Regulation) -> None:
+        regulation.step, regulation.finished_at = Step.DONE, self._writer.now_ms()
 
     async def _go_on(self, regulation_id: str, work: Callable[[sqlite3.Connection, Regulation], None]) -> Regulation:
         """One transaction: some work, and the progress of its regulation."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from router.store.regulation import Demand, Regulation
-from router.store.sqlite import forget_begin, regulation_file, regulation_rows, scrub
+from router.store.sqlite import forget_begin, regulation_rows, scrub
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.reader import Reader
 from router.store.suppressions import HASH_BYTES, Suppressions
@@ -36,7 +36,8 @@ class SqlitePeople:
         early = await self._suppress_early(demand)
         try:
             await writer.append((), (), ())  # what was accepted before that is stored, and erased
-            await writer.run_alone(scrub.overwrite_from_now_on)
+            if demand.deletes:
+                await writer.run_alone(scrub.overwrite_from_now_on)
             now_ms = writer.now_ms()
             regulation, suppressed = await self._writer.run_beside(
                 lambda db: forget_begin.begin(db, demand, suppressions, writer.transaction.head.pos, now_ms)
@@ -46,10 +47,8 @@ class SqlitePeople:
         suppressions.add(suppressed)
         if demand.unsuppresses:
             suppressions.remove(suppressions.hash_of(key) for key in demand.subjects)
-        if regulation.is_under_way:
+        if demand.deletes:
             self._forgotten.begin(regulation)
-        else:
-            await in_thread(regulation_file.note, self._path, [regulation])
         return regulation
 
     async def _suppress_early(self, demand: Demand) -> bytes:

@@ -41,12 +41,6 @@ def write(db: sqlite3.Connection, regulation: Regulation) -> None:
     db.execute("INSERT OR REPLACE INTO regulation VALUES (?, ?, ?, ?)", values)
 
 
-def finish(db: sqlite3.Connection, regulation: Regulation, now_ms: int) -> None:
-    """It is done."""
-    regulation.step, regulation.finished_at = Step.DONE, now_ms
-    write(db, regulation)
-
-
 def read_suppressed(db: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
     """(hash, hash of a person it belongs to) of all who are suppressed."""
     rows = db.execute("SELECT hash, owner FROM suppressed WHERE part = ?", (PART,))
