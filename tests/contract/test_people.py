@@ -18,7 +18,7 @@ from router.accept import Acceptor
 from router.deliver.runner import ReplayOrder
 from router.errors import StoreFull
 from router.event import Discard
-from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Person, Reject, RetryLater, hookimpl
+from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter, Demand, Regulation, Tool
 from router.store.sqlite import forget_begin, forget_rows, scrub
 from router.store.sqlite.regulation_file import path_of
@@ -300,6 +300,27 @@ class Remembering(Plain):
     def identify(self, event: Event, context: Context) -> Item:
         context.state = {"user": event.user_id, "n": ((context.state or {}).get("n") or 0) + 1}
         return line(event, context)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_the_reason_of_a_pause_that_names_them_is_emptied_and_the_pause_stays(rig: Rig, waits: bool) -> None:
+    """`waits`: the destination also has an event of the person, so its worker ends before that is erased."""
+    rig.start(Plain)
+    rig.vendor.answer = lambda bodies: Pause("vendor_says", "no permission for user-one")
+    await rig.call("identify", "two", userId="user-two")
+    if waits:
+        await rig.call("identify", "one", userId="user-one")
+    await rig.quiet()
+    assert "user-one" in rig.runner.status.detail
+    await forget(rig, "u:user-one")
+    await rig.quiet()
+    status = rig.runner.status
+    assert (status.state, status.reason, status.detail) == ("paused", "vendor_says", "")
+    assert files_with(rig, "user-one") == []
+    await rig.crash()
+    rig.start(Plain)
+    await rig.quiet()
+    assert (rig.runner.status.state, rig.runner.status.detail) == ("paused", "")
 
 
 async def test_keyed_state_that_names_them_goes_from_store_and_memory(rig: Rig) -> None:

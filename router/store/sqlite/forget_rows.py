@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from router.store.forgotten import ids_of
+from router.store.names_in_texts import Names
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP, PART
 from router.store.sqlite import kept_events
@@ -173,9 +174,17 @@ def _erase_state(
             db.execute(f"DELETE FROM {table} WHERE part = ? AND destination = ? AND key = ?", (PART, destination, key))
     db.execute(f"DELETE FROM timer WHERE {HERE} AND user_key {THEIRS}", values)
     db.execute(f"DELETE FROM opening WHERE {HERE} AND need {THEIRS}", values)
+    _erase_pause(db, values, Names(regulation.keys))
     waits = f"SELECT user_key FROM lane WHERE {HERE} AND (need {THEIRS} OR also {THEIRS} OR user_key {THEIRS})"
     for (key,) in db.execute(waits, values).fetchall():
         _mend_lane(db, destination, key, now_ms)
+
+
+def _erase_pause(db: sqlite3.Connection, values: dict[str, object], names: Names) -> None:
+    """Why the destination is paused, where a vendor's answer that names them is the reason."""
+    details = db.execute(f"SELECT state_detail FROM cursor WHERE {HERE}", values).fetchall()
+    if any(names.are_in(detail) for (detail,) in details):
+        db.execute(f"UPDATE cursor SET state_detail = '' WHERE {HERE}", values)
 
 
 def state_keys(db: sqlite3.Connection, destination: str, regulation: Regulation) -> list[str]:
