@@ -431,6 +431,10 @@ class Erasure(Protocol):
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         ...
 
+    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+        """Take back deletions that wait or failed. None of the destination's workers may have anything of them in memory."""
+        ...
+
     async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
         """How far a destination is with what it was asked to delete."""
         ...

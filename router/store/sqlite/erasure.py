@@ -112,6 +112,11 @@ class SqliteErasure:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         return await self._reader.run(deletions.states, destination, positions)
 
+    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+        """Take back deletions that wait or failed."""
+        now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
+        await self._writer.run_beside(lambda db: forget_rows.erase_deletions(db, destination, positions, codes, now_ms))
+
     async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
         """How far a destination is with what it was asked to delete."""
 

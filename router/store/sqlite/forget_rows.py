@@ -94,6 +94,19 @@ def erase(
     return bool(parked or letters)
 
 
+def erase_deletions(
+    db: sqlite3.Connection, destination: str, positions: Sequence[int], codes: OutcomeCodes, now_ms: int
+) -> None:
+    """Erase what the destination was asked to delete, whether it waits or failed."""
+    code = codes.code(db, EventState.DEAD, FORGOTTEN)
+    here = (PART, destination, key_list(positions))
+    where = "part = ? AND destination = ? AND pos IN (SELECT value FROM json_each(?))"
+    parked = db.execute(f"SELECT pos, user_key, state, origin, 0 FROM parked WHERE {where}", here).fetchall()
+    _erase_parked(db, destination, parked, code, now_ms)
+    letters = db.execute(f"SELECT pos, size FROM dead WHERE {where}", here).fetchall()
+    _erase_letters(db, destination, letters, code, now_ms)
+
+
 def _erase_parked(
     db: sqlite3.Connection, destination: str, rows: Sequence[tuple[int, str, str, int, int]], code: int, now_ms: int
 ) -> None:
