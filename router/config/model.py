@@ -535,6 +535,11 @@ class Config(Section):
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
     warnings: tuple[ConfigWarning, ...] = ()
 
+    @property
+    def consent_categories(self) -> frozenset[str]:
+        """The categories that any destination needs."""
+        return frozenset(id for table in self.destinations if table.consent is not None for id in table.consent.ids)
+
 
 __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",

@@ -151,7 +151,7 @@ class Daemon:
                 self.store.people.suppressions,
                 self._log,
                 self._judge(),
-                follow=self._reload.config.consent.follow,
+                follow=self._needed_categories if self._reload.config.consent.follow else None,
             ),
             self._sources,
             self._clock,
@@ -160,6 +160,9 @@ class Daemon:
             metrics=self.metrics,
         )
         return make_runner(app)
+
+    def _needed_categories(self) -> frozenset[str]:
+        return self._reload.config.consent_categories
 
     def _judge(self) -> Judge:
         now_ms, metrics = self._clock.now_ms, self.metrics

@@ -337,7 +337,7 @@ async def test_keyed_state_that_names_them_goes_from_store_and_memory(rig: Rig) 
 
 
 async def test_stored_consent_goes_with_its_person(rig: Rig) -> None:
-    rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=True)
+    rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=frozenset)
     rig.start(Plain)
     for user in ("user-one", "user-two"):
         context = {"consent": {"categoryPreferences": {"ads": False}}}

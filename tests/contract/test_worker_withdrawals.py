@@ -23,7 +23,7 @@ from tests.contract.simulation.invariants import rows_and_counters
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as rig:
-        rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=True)
+        rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=frozenset)
         yield rig
 
 

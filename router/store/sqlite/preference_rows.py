@@ -10,7 +10,7 @@ import msgspec
 from router.store.rows import PART
 
 MAX_CATEGORIES = 100
-"""Categories that are kept of a user: those that were told of last."""
+"""Categories that are kept of a user: those that were told of last, of one event those that it tells first."""
 FORGOTTEN = 5_000
 """Rows that go in one transaction where consent is followed no more."""
 
@@ -37,10 +37,8 @@ def tell(db: sqlite3.Connection, user_key: str, pos: int, told: Mapping[str, boo
     changed = {id: given for id, given in told.items() if id not in known or known[id][0] is not given}
     if not changed:
         return
-    row = {id: one for id, one in known.items() if id not in changed} | {id: (g, pos) for id, g in changed.items()}
-    for oldest in list(row)[: max(0, len(row) - MAX_CATEGORIES)]:
-        del row[oldest]
-    _write(db, user_key, row)
+    now = {id: (given, pos) if id in changed else known[id] for id, given in told.items()}
+    _write(db, user_key, now | {id: one for id, one in known.items() if id not in told})
 
 
 def take_over(db: sqlite3.Connection, from_key: str, user_key: str, pos: int) -> None:
@@ -51,13 +49,12 @@ def take_over(db: sqlite3.Connection, from_key: str, user_key: str, pos: int) ->
         id: (given, at if given else pos) for id, (given, at) in theirs.items() if id not in own or at > own[id][1]
     }
     if newer:
-        row = {id: one for id, one in own.items() if id not in newer} | newer
-        for oldest in list(row)[: max(0, len(row) - MAX_CATEGORIES)]:
-            del row[oldest]
-        _write(db, user_key, row)
+        _write(db, user_key, newer | {id: one for id, one in own.items() if id not in newer})
 
 
 def _write(db: sqlite3.Connection, user_key: str, row: Row) -> None:
+    """The newest of the row first."""
+    row = dict(list(row.items())[:MAX_CATEGORIES])
     denied_at = max((pos for given, pos in row.values() if not given), default=0)
     db.execute("INSERT OR REPLACE INTO consent VALUES (?, ?, ?, ?)", (PART, user_key, _encode(row), denied_at))
 
