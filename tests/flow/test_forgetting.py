@@ -139,6 +139,14 @@ async def test_calls_of_a_suppressed_person_are_counted_and_kept_nowhere(daemon:
     accepted = (await daemon.ledger())["accepted"]
     await forget(daemon, "user-one", kind="SUPPRESS_WITH_DELETE_INTERNAL")
     assert await daemon.get("/api/suppressions") == {"suppressed": 1}
+    tried = {
+        "events": [
+            {"type": "track", "userId": "user-one", "event": "E"},
+            {"type": "track", "userId": "other", "event": "E"},
+        ]
+    }
+    told = (await daemon.admin("POST", "/api/try", tried))[1]["events"]
+    assert [one["discarded"] and one["discarded"]["code"] for one in told] == ["suppressed", None]
     later = [{**call, "messageId": f"later-{n}"} for n, call in enumerate(a_person("user-one"))]
     await daemon.batch([*later, {"type": "identify", "userId": "user-two", "messageId": "other"}])
     await daemon.settled()

@@ -9,7 +9,7 @@ import msgspec
 
 from router.store.regulation import Regulation, Step
 from router.store.rows import PART
-from router.store.suppressions import HASH_BYTES
+from router.store.suppressions import HASH_BYTES, Suppressions
 
 
 def add_key(db: sqlite3.Connection) -> None:
@@ -41,10 +41,11 @@ def write(db: sqlite3.Connection, regulation: Regulation) -> None:
     db.execute("INSERT OR REPLACE INTO regulation VALUES (?, ?, ?, ?)", values)
 
 
-def read_suppressed(db: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
-    """(hash, hash of a person it belongs to) of all who are suppressed."""
+def suppressions(db: sqlite3.Connection) -> Suppressions:
+    """Who is suppressed."""
+    secret = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()[0]
     rows = db.execute("SELECT hash, owner FROM suppressed WHERE part = ?", (PART,))
-    return [(hashed, owner) for hashed, owners in rows for owner in _people(owners)]
+    return Suppressions(secret, [(hashed, owner) for hashed, owners in rows for owner in _people(owners)])
 
 
 def suppress(db: sqlite3.Connection, rows: list[tuple[bytes, bytes]], now_ms: int) -> None:
