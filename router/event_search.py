@@ -47,6 +47,6 @@ def parse_limit(text: str) -> int:
 
 def _since(text: str, now_ms: int) -> int:
     try:
-        return max(0, min(parse_instant(text, now_ms), 1 << 62))
-    except (ValueError, OverflowError) as error:
+        return parse_instant(text, now_ms)
+    except ValueError as error:
         raise ValueError(f"since: {error}") from None

@@ -249,7 +249,7 @@ class FromStore:
         return found
 
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
-        since_ms = max(0, units.parse_instant(since, SystemClock().now_ms())) if since else 0
+        since_ms = units.parse_instant(since, SystemClock().now_ms()) if since else 0
         found: dict[str, Any] = self._ask(lambda questions: questions.personal_data(source, since_ms, before))
         return found
 
