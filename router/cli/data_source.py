@@ -262,16 +262,16 @@ class FromStore:
         return found
 
     def sources(self) -> dict[str, Any]:
-        tables = [table for _, table in configuration.examine(self._endpoint.path, self._endpoint.environ).sources]
+        draft = configuration.examine(self._endpoint.path, self._endpoint.environ)
         shown = ("name", "kind", "enabled", "strict", "origins")
         described = [
             {
                 **{key: getattr(table, key) for key in shown},
                 "origins": list(table.origins),
-                "privacy": table.privacy.model_dump(mode="json"),
+                **configuration.describe_intake(table, draft.plans.get(table.name), follow=draft.consent.follow),
                 "warnings": {},
             }
-            for table in tables
+            for _, table in draft.sources
         ]
         return {"sources": described}
 

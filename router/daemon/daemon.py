@@ -20,7 +20,7 @@ from router.accept import Acceptor
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
 from router.clock import Clock, SystemClock
-from router.config import Config
+from router.config import Config, describe_intake
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
@@ -266,6 +266,7 @@ class Daemon:
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""
+        config = self._reload.config
         return [
             {
                 "name": s.name,
@@ -273,10 +274,10 @@ class Daemon:
                 "enabled": s.enabled,
                 "strict": s.strict,
                 "origins": list(s.origins),
-                "privacy": s.privacy.model_dump(mode="json"),
+                **describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
                 "warnings": self.metrics.input_warnings.describe(s.name),
             }
-            for s in self._reload.config.sources
+            for s in config.sources
         ]
 
     def _reload_by_signal(self) -> None:
