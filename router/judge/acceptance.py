@@ -12,9 +12,8 @@ import msgspec
 from router.event import Call, Noted, with_verdict
 from router.judge.forwarding import Forwarder
 from router.judge.report import ViolationReport
-from router.judge.source_plans import SourcePlans
+from router.judge.source_plans import SourcePlans, name_of
 from router.plans import Effort
-from router.plugin import Event
 
 
 class Judge:
@@ -33,7 +32,7 @@ class Judge:
         for call in calls:
             verdict, event = plan.judge(call, effort)
             if not verdict.says_nothing:
-                noted = Noted(_name_of(event), verdict)
+                noted = Noted(name_of(event), verdict)
                 call = msgspec.structs.replace(call, body=with_verdict(call.body, verdict), noted=noted)
                 forwarded += self._forwarder.calls(plan, call, event)
             found.append(call)
@@ -44,7 +43,3 @@ class Judge:
         for call, pos in zip(calls, positions, strict=True):
             if call.noted is not None and pos:
                 self._report.add(call.source, call.noted)
-
-
-def _name_of(event: Event) -> str:
-    return event.name or event.type

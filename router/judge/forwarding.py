@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from router.event import Call, made_call, verdict_of, with_verdict
-from router.judge.source_plans import SourcePlan
+from router.judge.source_plans import SourcePlan, name_of
 from router.plans import Violation
 from router.plugin import Event
 
@@ -69,7 +69,7 @@ def _told(plan: SourcePlan, call: Call, event: Event, violation: Violation) -> C
     message_id = f"violation-{hashlib.blake2b(parts, digest_size=16).hexdigest()}"
     payload = event.payload
     properties = {
-        "eventName": event.name or event.type,
+        "eventName": name_of(event),
         "eventType": event.type,
         "eventMessageID": call.message_id,
         "eventSentAt": payload.get("sentAt"),

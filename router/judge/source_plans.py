@@ -36,12 +36,26 @@ class SourcePlan(msgspec.Struct, frozen=True):
         Args:
             effort: what the calls of one request share.
         """
-        body = with_verdict(call.body, None)
-        event = normalize_event(call.source, call.type, call.message_id, call.received_at, body)
+        event = opened(call)
+        return self.verdict_on(call, event, effort), event
+
+    def verdict_on(self, call: Call, event: Event, effort: Effort | None = None) -> Verdict:
+        """The same for a call that was opened before. What is omitted is taken out of the event."""
         if call.body.count(b",") >= MAX_VALUES and _has_many_values(event.payload):  # commas stand in texts, too
             effort = Effort(0)
         policy = self.policies.get(call.type, ALLOW_ALL)
-        return check(self.plan, policy, call.type, dict(event.payload), self.source, effort), event
+        return check(self.plan, policy, call.type, dict(event.payload), self.source, effort)
+
+
+def opened(call: Call) -> Event:
+    """A call as a plan is asked about it: any earlier verdict is left aside."""
+    body = with_verdict(call.body, None)
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, body)
+
+
+def name_of(event: Event) -> str:
+    """How a call is named where its violations are told."""
+    return event.name or event.type
 
 
 def _has_many_values(payload: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -88,7 +88,10 @@ def check(
         found.is_blocked = policy.unplanned_events == "block"
     if rule is not None:
         if policy.unplanned_properties == "omit":
-            _omit_unplanned(rule, container_of(type), call, found)
+            container = container_of(type)
+            found.omitted = _unplanned(rule, container, call)
+            for name in found.omitted:
+                del call[container][name]
         _ask(rule, policy.violations, call, found, effort)
     if not found.is_blocked and (common := plan.common_for(call)) is not None:
         _ask(common, policy.common_violations, call, found, effort)
@@ -97,12 +100,15 @@ def check(
     return Verdict(source, found.violations[:MAX_NOTED], found.omitted, found.taken, found.is_blocked)
 
 
-def _omit_unplanned(rule: Rule, container: str, call: dict[str, Any], found: _Draft) -> None:
+def unplanned_names(plan: Plan, type: str, call: Mapping[str, Any]) -> list[str]:
+    """The properties or traits of a normalised call that its rule does not list. None where there is no rule."""
+    rule = plan.rule_for(type, call) if type != "alias" else None
+    return [] if rule is None else _unplanned(rule, container_of(type), call)
+
+
+def _unplanned(rule: Rule, container: str, call: Mapping[str, Any]) -> list[str]:
     inner = call.get(container)
-    if isinstance(inner, dict):
-        found.omitted = [name for name in inner if not rule.schema.lists(container, name)]
-        for name in found.omitted:
-            del inner[name]
+    return [name for name in inner if not rule.schema.lists(container, name)] if isinstance(inner, dict) else []
 
 
 def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, effort: Effort) -> None:
