@@ -27,7 +27,7 @@ def facts(call: Call) -> DirectoryUpdate | None:
     """What a call tells of users, groups, memberships and links; None for most."""
     if call.type not in FOLDED or tells_nothing(call.body):
         return None
-    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    event = _opened(call)
     if call.type == "identify":
         link = (f"a:{event.anonymous_id}", f"u:{event.user_id}") if event.anonymous_id and event.user_id else None
         return DirectoryUpdate(call.user_key, user_traits=dict(event.traits), link=link)
@@ -51,7 +51,7 @@ def facts_with_consent(call: Call, needed: Callable[[], Collection[str]]) -> Dir
         told.follows_consent = True
     if call.user_key.startswith("g:") or not (b"categoryPreferences" in call.body or b"\\u" in call.body):
         return told
-    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    event = _opened(call)
     preferences = _preferences(event, needed)
     if not preferences:
         return told
@@ -59,6 +59,12 @@ def facts_with_consent(call: Call, needed: Callable[[], Collection[str]]) -> Dir
     told.preferences = preferences
     told.preferences_of = (call.user_key, *([f"a:{event.anonymous_id}"] if event.anonymous_id else ()))
     return told
+
+
+def _opened(call: Call) -> Event:
+    if call.opened is not None:
+        return call.opened
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
 
 
 def _preferences(event: Event, needed: Callable[[], Collection[str]]) -> dict[str, bool]:

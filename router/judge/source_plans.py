@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from router.config import Config, SourceConfig
-from router.event import Call, is_forwarded, normalize_event, with_verdict
+from router.event import Call, Notes, is_forwarded, normalize_event, with_verdict
 from router.plans import ALLOW_ALL, Effort, Plan, Policy, Verdict, check
 from router.plugin import Event
 
@@ -47,10 +47,10 @@ class SourcePlan(msgspec.Struct, frozen=True):
         return check(self.plan, policy, call.type, dict(event.payload), self.source, effort)
 
 
-def opened(call: Call) -> Event:
-    """A call as a plan is asked about it: any earlier verdict is left aside."""
+def opened(call: Call, notes: Notes | None = None) -> Event:
+    """A call as a plan is asked about it: any earlier verdict is left aside. `notes`: gets what was mended in it."""
     body = with_verdict(call.body, None)
-    return normalize_event(call.source, call.type, call.message_id, call.received_at, body)
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, body, notes=notes)
 
 
 def name_of(event: Event) -> str:
