@@ -18,6 +18,8 @@ from router.accept import Acceptor
 from router.deliver.runner import ReplayOrder
 from router.errors import StoreFull
 from router.event import Discard
+from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
+from router.plans import read_plan
 from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter, Demand, Regulation, Tool
 from router.store.sqlite import forget_begin, forget_rows, scrub
@@ -613,3 +615,29 @@ async def test_one_deletion_that_cannot_be_made_keeps_no_other_back(rig: Rig) ->
     asked = await rig.runner.ask_to_delete(regulation)
     await rig.quiet()
     assert (asked.status, "could not make" in asked.words, rig.vendor.ids()) == ("RUNNING", True, ["delete user-one "])
+
+
+async def test_a_violation_that_was_forwarded_of_their_event_names_it_no_more(rig: Rig) -> None:
+    rig.start(Plain)
+    plan = read_plan([("plan", b'[{"type": "TRACK", "key": "Known", "version": 1, "jsonSchema": {}}]')])
+    judge = Judge(
+        SourcePlans([SourcePlan("website", plan, {}, violations_to="quality")]),
+        Forwarder(rig.clock.now_ms, lambda *labels: None),
+        ViolationReport(rig.clock.now_ms, lambda *names, **fields: None, lambda *labels: None),
+    )
+    rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, judge)
+    calls = [rig.make("track", f"id-of-{user}", userId=user, event="Unknown") for user in ("user-one", "user-two")]
+    await rig.accept(calls)
+    ledger = await rig.quiet()
+    assert ledger["delivered"] == 4
+    assert files_with(rig, "id-of-user-one", "id-of-user-two") == ["id-of-user-one", "id-of-user-two"]
+    await forget(rig, "u:user-one")
+    assert files_with(rig, "user-one") == []
+    with closing(sqlite3.connect(rig.store.path)) as db:
+        bodies = db.execute("SELECT body FROM log WHERE user_key = 'u:schema-violations' ORDER BY pos").fetchall()
+    told = [json.loads(body.partition(b"\n")[2])["properties"] for (body,) in bodies]
+    assert [(one.get("eventMessageID"), one["violationType"]) for one in told] == [
+        (None, "Unplanned Event"),
+        ("id-of-user-two", "Unplanned Event"),
+    ]
+    consistent(rig)

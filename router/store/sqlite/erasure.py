@@ -82,7 +82,8 @@ class SqliteErasure:
                 return await self._erase_logged(regulation)
             case Step.KEPT:
                 kept = await self._reader.run(forget_log.find_kept, regulation)
-                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept))
+                told = await self._told_of(kept)
+                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, told))
             case Step.TEXTS:
                 found = await self._reader.run(forget_texts.find, regulation.keys)
                 return await self._go_on(regulation_id, lambda db, one: _erase_texts(db, one, found))
@@ -97,16 +98,20 @@ class SqliteErasure:
 
     async def _erase_logged(self, regulation: Regulation) -> Regulation:
         found, upto = await self._reader.run(forget_log.find_logged, regulation)
-        dedupe = self._writer.transaction.dedupe
+        told, dedupe = await self._told_of(found), self._writer.transaction.dedupe
 
         def work(db: sqlite3.Connection, one: Regulation) -> None:
             if found:
+                forget_log.erase_told_of(db, told)
                 one.count(events=forget_log.erase_logged(db, found, dedupe))
             one.pos = upto
             if upto >= one.bound:
                 _turn_to(one, Step.KEPT)
 
         return await self._go_on(regulation.id, work)
+
+    async def _told_of(self, positions: Sequence[int]) -> list[tuple[int, bytes]]:
+        return await self._reader.run(forget_log.find_told_of, positions) if positions else []
 
     async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
@@ -174,8 +179,11 @@ def _turn_to(regulation: Regulation, step: Step) -> None:
     regulation.step = step
 
 
-def _erase_kept(db: sqlite3.Connection, regulation: Regulation, positions: Sequence[int]) -> None:
+def _erase_kept(
+    db: sqlite3.Connection, regulation: Regulation, positions: Sequence[int], told: Sequence[tuple[int, bytes]]
+) -> None:
     if positions:
+        forget_log.erase_told_of(db, told)
         regulation.count(events=forget_log.erase_kept(db, positions))
     else:
         _turn_to(regulation, Step.TOOLS)
