@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from router.plans.verdict import PASSED, Path, Verdict, Violation, take_out
 from router.plans.violations import unplanned, violations_of
 
 if TYPE_CHECKING:
-    import jsonschema_rs
+    pass
 
 MAX_NOTED = 100
 """Violations that are noted of one call. What is omitted has no such bound."""
@@ -113,10 +114,15 @@ def _unplanned(rule: Rule, container: str, call: Mapping[str, Any]) -> list[str]
 
 def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, effort: Effort) -> None:
     """Note every error of a rule, and do what is to be done about it."""
+    is_brief = effort.is_spent
+    errors = filter(None, (rule.schema.first_error(call),)) if is_brief else rule.schema.errors(call)
+    first = next(errors, None)
+    if first is None:  # as nearly always
+        return
     noted: dict[tuple[str, str], Violation] = {}
     paths: dict[tuple[str, ...], Path] = {}
-    is_brief = effort.is_spent
-    for error in _errors(rule, call, effort):
+    for error in chain((first,), errors):
+        effort.left -= not is_brief
         for violation, path in violations_of(error, call):
             if len(noted) < MAX_NOTED:
                 noted.setdefault((violation.field, violation.type), violation)
@@ -130,14 +136,3 @@ def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, ef
         found.is_blocked = True
     elif reaction == "omit":
         found.taken += [paths[path] for path in sorted(paths) if take_out(call, path)]
-
-
-def _errors(rule: Rule, call: dict[str, Any], effort: Effort) -> Iterator[jsonschema_rs.ValidationError]:
-    if effort.is_spent:
-        first = rule.schema.first_error(call)
-        if first is not None:
-            yield first
-        return
-    for error in rule.schema.errors(call):
-        effort.left -= 1
-        yield error
