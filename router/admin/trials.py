@@ -11,7 +11,7 @@ from aiohttp import web
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import json_body, reply
 from router.plugin_host import Destination
-from router.trial import MAX_EVENTS, NOTHING_KNOWN, SAMPLE_KNOWN, Known, TrialThread
+from router.trial import MAX_EVENTS, NOTHING_KNOWN, SAMPLE_KNOWN, Intake, Known, TrialThread
 
 KEYS = {"events", "source", "destination", "user_known", "group"}
 
@@ -29,16 +29,11 @@ class Trials:
         if unknown := sorted(body.keys() - KEYS):
             raise web.HTTPBadRequest(text=f"unknown key {unknown[0]!r}; known are {', '.join(sorted(KEYS))}")
         source, destinations = self._source(body.get("source")), self._destinations(body.get("destination"))
-        plan = self._daemon.plan_of(source)
-        found = await self._thread.run(
-            _events(body.get("events")),
-            source,
-            destinations,
-            _known(body),
-            self._daemon.now_ms,
-            self._daemon.privacy_of(source),
-            plan,
-        )
+        daemon = self._daemon
+        suppressions = daemon.store.people.suppressions
+        intake = Intake(source, daemon.privacy_of(source), daemon.plan_of(source), suppressions)
+        events = _events(body.get("events"))
+        found = await self._thread.run(events, intake, destinations, _known(body), daemon.now_ms)
         return reply({"source": source, "events": found})
 
     def _source(self, name: Any) -> str:

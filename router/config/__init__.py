@@ -6,6 +6,7 @@
 `examine` is for whoever checks further: it keeps what is good of a faulty file.
 """
 
+from router.config.described import describe_intake
 from router.config.exposure import exposed_config
 from router.config.filter_rules import no_group_calls
 from router.config.filter_tables import FilterAction, FilterTable
@@ -37,5 +38,5 @@ __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "Operator",
     "PrivacyConfig", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
-    "StoreConfig", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
+    "StoreConfig", "describe_intake", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

@@ -29,6 +29,8 @@ from router.plans import Plan
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
+MIN_KEY = 16
+"""Characters of `privacy.key`."""
 
 
 def _name(value: str) -> str:
@@ -416,10 +418,16 @@ class MappingConfig(Section):
     )
 
 
+def _privacy_key(value: str) -> str:
+    if len(value.strip()) < MIN_KEY:
+        raise ValueError(f"too short; it must have at least {MIN_KEY} characters beside white space at its ends")
+    return value
+
+
 class PrivacyConfig(Section):
     """`[privacy]`: how values are hashed."""
 
-    key: Annotated[str, Field(min_length=16)] | None = Field(
+    key: Annotated[str, AfterValidator(_privacy_key)] | None = Field(
         default=None,
         repr=False,
         description="Key of every `hash`, 16 characters or more. Required if a source or a mapping hashes. With another key the"
@@ -534,6 +542,11 @@ class Config(Section):
     destinations: tuple[DestinationConfig, ...] = ()
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
     warnings: tuple[ConfigWarning, ...] = ()
+
+    @property
+    def consent_categories(self) -> frozenset[str]:
+        """The categories that any destination needs."""
+        return frozenset(id for table in self.destinations if table.consent is not None for id in table.consent.ids)
 
 
 __all__ = [

@@ -20,7 +20,7 @@ from router.accept import Acceptor
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
 from router.clock import Clock, SystemClock
-from router.config import Config
+from router.config import Config, describe_intake
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
@@ -152,7 +152,7 @@ class Daemon:
                 self.store.people.suppressions,
                 self._log,
                 self._judge(),
-                follow=self._reload.config.consent.follow,
+                follow=self._needed_categories if self._reload.config.consent.follow else None,
             ),
             self._sources,
             self._clock,
@@ -161,6 +161,9 @@ class Daemon:
             metrics=self.metrics,
         )
         return make_runner(app)
+
+    def _needed_categories(self) -> frozenset[str]:
+        return self._reload.config.consent_categories
 
     def _judge(self) -> Judge:
         now_ms, metrics = self._clock.now_ms, self.metrics
@@ -264,6 +267,7 @@ class Daemon:
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""
+        config = self._reload.config
         return [
             {
                 "name": s.name,
@@ -271,10 +275,10 @@ class Daemon:
                 "enabled": s.enabled,
                 "strict": s.strict,
                 "origins": list(s.origins),
-                "privacy": s.privacy.model_dump(mode="json"),
+                **describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
                 "warnings": self.metrics.input_warnings.describe(s.name),
             }
-            for s in self._reload.config.sources
+            for s in config.sources
         ]
 
     def _reload_by_signal(self) -> None:

@@ -76,19 +76,17 @@ class Forgetting:
             regulation = await self._store.people.begin(demand)
         except StoreFull:
             raise CommandRefused("store_full", "the disk is full, so nothing can be recorded") from None
-        if not regulation.is_under_way:
-            self._tell(regulation)
-            return regulation
         try:
-            async with self._one_at_a_time:
-                await self._supervisor.forget_people(regulation)
-                regulation = await self._store.erasure.erase_on(regulation.id)
+            regulation = await self._next_step(regulation)
         except (CommandRefused, StoreError, OSError) as error:
             words = f"regulation {regulation.id} is recorded and goes on, but not everything has come to rest: {error}"
             raise CommandRefused("busy", words) from None
         finally:
-            self._under_way[regulation.id] = regulation
-            self._wake.set()
+            if regulation.is_under_way:
+                self._under_way[regulation.id] = regulation
+                self._wake.set()
+            else:
+                self._tell(regulation)
         return regulation
 
     async def _run(self) -> None:

@@ -16,6 +16,7 @@ class Step(StrEnum):
     TOOLS = "tools"  #: what the destinations are asked to delete
     TEXTS = "texts"  #: error texts and excerpts that name the person, also those of the deletions
     CLEAN = "clean"  #: free pages and the WAL
+    NOTE = "note"  #: the line beside the store, of a demand that erases nothing
     DONE = "done"
 
 

@@ -25,11 +25,14 @@ from router.trial.known import Known, KnownDirectory, NoState
 
 
 class DestinationTrial:
-    """Tries one call after the other. A disabled destination is taken as if it were enabled."""
+    """Tries one call after the other."""
 
-    def __init__(self, destination: Destination, known: Known) -> None:
-        enabled = destination.config.model_copy(update={"enabled": True})
-        self._destination = dataclasses.replace(destination, config=enabled)
+    def __init__(self, destination: Destination, known: Known, *, as_enabled: bool = False) -> None:
+        """`as_enabled`: a disabled destination is taken as if it were enabled."""
+        if as_enabled:
+            enabled = destination.config.model_copy(update={"enabled": True})
+            destination = dataclasses.replace(destination, config=enabled)
+        self._destination = destination
         self._warnings: list[str] = []
         self._positions = count(1)
         self._readiness = GroupReadiness(0, 0, ())
@@ -42,9 +45,7 @@ class DestinationTrial:
             self._readiness.is_refused,
             lambda reason, **numbers: self._warnings.append(reason),
         )
-        self._preparer = make_preparer(
-            self._destination, KnownDirectory(known), self._readiness, self._mapper, clock.now_ms
-        )
+        self._preparer = make_preparer(self._destination, KnownDirectory(known), self._readiness, self._mapper)
 
     async def run(self, call: Call) -> dict[str, Any]:
         """`{"outcome", "reason", "detail", "warnings", "requests"}`; of a filter `expression` too."""

@@ -47,7 +47,7 @@ def begin(
         len(people),
         now_ms,
         bound,
-        Step.DONE,
+        Step.ROWS if demand.deletes else Step.NOTE,
         [one.hex() for one, _ in rows],
     )
     if demand.suppresses:
@@ -59,11 +59,8 @@ def begin(
         regulation.people = [[subject, *others] for subject, others in people.items()]
         regulation.tools = {name: Tool() for name in demand.tools}
         regulation.near = _near(db, regulation.keys)
-        regulation.step = Step.ROWS
         regulation.count(directory=_erase_directory(db, regulation.keys))
-        regulation_rows.write(db, regulation)
-    else:
-        regulation_rows.finish(db, regulation, now_ms)
+    regulation_rows.write(db, regulation)
     return regulation, rows if demand.suppresses else []
 
 

@@ -117,8 +117,7 @@ def _start(db: sqlite3.Connection) -> tuple[int, bytes, Suppressions]:
     db.execute("COMMIT")
     mark = db.execute("SELECT clock FROM head WHERE part = ?", (PART,)).fetchone()[0]
     key = db.execute("SELECT value FROM meta WHERE key = 'hash_key'").fetchone()[0]
-    secret = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()[0]
-    return mark, key, Suppressions(secret, regulation_rows.read_suppressed(db))
+    return mark, key, regulation_rows.suppressions(db)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from router.errors import StoreError, StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, Waits
+from router.store.sqlite import regulation_rows
 from router.store.sqlite.connection import Connection, open_reader
 from router.store.sqlite.held_counts import add_up, count_page
 from router.store.sqlite.migrations import SCHEMA
@@ -26,6 +27,7 @@ from router.store.sqlite.queries.message import find, message, stored_call
 from router.store.sqlite.queries.personal_data import Scan
 from router.store.sqlite.queries.stored_calls import calls
 from router.store.sqlite.violation_rows import violations
+from router.store.suppressions import Suppressions
 
 T = TypeVar("T")
 
@@ -122,6 +124,10 @@ class Queries:
     async def calls(self, after: int, source: str | None, since_ms: int) -> tuple[list[Call], int]:
         """The stored calls behind a position, or since an instant, a page at a time; and where to go on, 0 at the end."""
         return await self._ask(calls, after, source, since_ms)
+
+    async def suppressions(self) -> Suppressions:
+        """Who is suppressed."""
+        return await self._ask(regulation_rows.suppressions)
 
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""
