@@ -36,6 +36,7 @@ forget_log.py           erases bodies in the log, and those that outlived it
 forget_texts.py         erases texts that name a person
 regulation_rows.py      the records of demands
 regulation_file.py      the same beside the store, as hashes
+regulations_again.py    records demands that an older copy of the store has lost
 scrub.py                free pages and the WAL hold nothing of what was erased
 bulk_insert.py          many rows in few statements
 
