@@ -19,6 +19,7 @@ from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
+from router.backup.restore import remove_interrupted
 from router.clock import Clock, SystemClock
 from router.config import Config
 from router.daemon.disk_watch import DiskWatch
@@ -100,6 +101,7 @@ class Daemon:
         self._report_start()
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            remove_interrupted(self._reload.config.store.path)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))

@@ -37,6 +37,7 @@ def put_back(copied: Path) -> None:
 async def lived(folder: Path) -> AsyncIterator[Rig]:
     """user-one and user-two have a life; then the store is copied."""
     async with open_rig(folder) as rig:
+        await rig.store.cursor("d", rig.clock.now_ms())
         rig.start(Gated)
         await a_life(rig)
         copy(folder)
