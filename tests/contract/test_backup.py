@@ -215,6 +215,37 @@ async def test_a_file_that_was_written_wrongly_gets_no_name(
     assert not names(tmp_path, "*.zst")
 
 
+class Impatient(Told):
+    """Presses Ctrl-C in one part of the work."""
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self._part = part
+
+    def at(self, done: int) -> None:
+        if self.parts[-1] == self._part:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("part", ["copying", "checking", "compressing", "verifying"])
+async def test_ctrl_c_leaves_nothing(rig: Rig, tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "TOLD_EVERY", 10)
+    before = names(tmp_path, "*")
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, progress=Impatient(part))
+    assert names(tmp_path, "*") == before
+
+
+@pytest.mark.parametrize("part", ["unpacking", "checking"])
+async def test_ctrl_c_leaves_the_old_store(stopped: Path, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(stopped)
+    monkeypatch.setattr(snapshot, "TOLD_EVERY", 10)
+    before = {name: (stopped / name).read_bytes() for name in names(stopped, "*")}
+    with pytest.raises(KeyboardInterrupt):
+        restore(stopped / "b.tar.zst", stopped / "router.db", replace=True, now_ms=START_MS, progress=Impatient(part))
+    assert {name: (stopped / name).read_bytes() for name in names(stopped, "*")} == before
+
+
 async def test_what_a_killed_backup_left_goes_with_the_next_one(rig: Rig, tmp_path: Path) -> None:
     left = tmp_path / ".router.db.backup.abc"
     left.mkdir()

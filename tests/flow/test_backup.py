@@ -40,12 +40,13 @@ class Answers:
 
     def __init__(self) -> None:
         self.is_mended = False
+        self.delay_s = 3.0
 
     def __call__(self, seen: Received) -> Reply:
         if seen.url.startswith("/down"):
             return Reply(503)
         if seen.url.startswith("/refused"):
-            return Reply(200, json={}, delay_s=0.05) if self.is_mended else Reply(422, json={"error": "no"})
+            return Reply(200, json={}, delay_s=self.delay_s) if self.is_mended else Reply(422, json={"error": "no"})
         return Reply(200, json={})
 
 
@@ -120,6 +121,7 @@ async def test_a_store_that_is_lost_under_load_comes_back_from_its_backup(tmp_pa
             for name in ("router.db", "router.db-wal", "router.db-shm"):
                 (tmp_path / name).unlink(missing_ok=True)
             vendor.requests.clear()
+            answers.delay_s = 0.0
             code, told, words = await verb(daemon, "restore", backup["file"])
             assert code == 0, words
             assert "will be delivered again, with the same message id" in told
@@ -130,6 +132,7 @@ async def test_a_store_that_is_lost_under_load_comes_back_from_its_backup(tmp_pa
             ledger = await daemon.settled("crm", "gated", "refused")
             assert_ledger_adds_up(ledger)
             assert ledger["accepted"] == backup["events"]
+            assert ledger["destinations"]["refused"]["dead"] == 3, "all but user-one's were replayed to their end"
             await assert_nothing_is_lost(daemon, [f"waits-{n}" for n in range(20)] + before)
             assert ledger["destinations"]["paused"]["state_reason"] == "by_hand"
             assert ledger["destinations"]["paused"]["queued"] > 20
