@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import sys
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -14,13 +15,17 @@ from typing import Any
 import pytest
 
 from router.backup import Made, Restored, Target, archive, back_up, last_backup, restore
-from router.backup.archive import zstd
 from router.errors import BackupError, StartError, StoreNewer
 from router.store import Demand
-from router.store.sqlite import regulation_file, snapshot
+from router.store.sqlite import cursors, regulation_file, snapshot
 from router.store.sqlite.migrations import SCHEMA
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
 from tests.contract.test_people import a_life, files_with, forget
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 class Told:
@@ -195,6 +200,25 @@ async def test_a_damaged_store_makes_no_backup_and_the_former_one_stays(stopped:
         make(stopped)
     assert (stopped / "b.tar.zst").read_bytes() == before
     assert not names(stopped, ".router*")
+
+
+async def test_a_destination_that_is_being_dropped_is_no_damage(rig: Rig, tmp_path: Path) -> None:
+    await rig.crash()
+    original, slices = cursors.forget_slice, 0
+
+    def one_slice(db: sqlite3.Connection, destination: str) -> bool:
+        nonlocal slices
+        slices += 1
+        if slices == 1:
+            original(db, destination)
+            assert make(tmp_path).about.ledger == {}
+        return original(db, destination)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cursors, "SLICE", 2)
+        patch.setattr(cursors, "forget_slice", one_slice)
+        await rig.store.forget("d")
+    assert slices > 1
 
 
 async def test_a_file_that_was_written_wrongly_gets_no_name(

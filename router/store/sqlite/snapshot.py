@@ -17,6 +17,7 @@ import msgspec
 from router.errors import BackupError, StoreNewer
 from router.store.rows import PART
 from router.store.sqlite import regulations_again
+from router.store.sqlite.cursors import FORGOTTEN
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.regulation_file import Line
 from router.store.suppressions import Suppressions
@@ -116,7 +117,10 @@ def _facts(db: sqlite3.Connection) -> Facts:
     if newest > head:
         raise BackupError(f"the log has position {newest}, and only {head} events were accepted")
     columns = ", ".join(SEVEN_BUT_QUEUED)
-    rows = db.execute(f"SELECT destination, start, pos, {columns} FROM cursor WHERE part = ?", (PART,)).fetchall()
+    is_kept = "part = ? AND state <> ?"  # of one that is being dropped some rows are gone already
+    rows = db.execute(
+        f"SELECT destination, start, pos, {columns} FROM cursor WHERE {is_kept}", (PART, FORGOTTEN)
+    ).fetchall()
     ledger = {}
     for name, start, pos, *counts in rows:
         told = dict(zip(SEVEN_BUT_QUEUED, counts, strict=True))
