@@ -28,7 +28,9 @@ class Restored(NamedTuple):
     about: About
     kept: Path | None  #: where the old store is
     repeated: int  #: regulations that the next start records again
-    not_repeated: list[str]  #: ids of regulations of another store: their people cannot be found in this one
+    not_repeated: list[
+        str
+    ]  #: ids of regulations whose people cannot be found in this store, as their hashes are not of it
 
 
 def restore(file: Path, store: Path, *, replace: bool, now_ms: int, progress: Progress) -> Restored:
@@ -80,13 +82,18 @@ def remove_interrupted(store: Path) -> None:
 
 @contextmanager
 def _locked(store: Path) -> Iterator[Path]:
-    """Nobody else uses the store meanwhile. Gives its resolved path."""
+    """Nobody else uses the store meanwhile. Gives its resolved path. What root has made for that belongs to the owner of the store."""
+    path = store.resolve()
+    missing = [folder for folder in path.parents if not folder.exists()]
+    owner = next(one for one in (path, *path.parents) if one.exists())
     try:
-        files = StoreFiles(store)
+        files = StoreFiles(path)
     except StartError as error:
         raise BackupError(f"nothing was restored: {error}") from None
     try:
-        yield files.path
+        for made in (*missing, Path(f"{path}.lock")):
+            durable.give_to_owner(made, owner)
+        yield path
     finally:
         files.close()
 

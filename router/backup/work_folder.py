@@ -19,7 +19,8 @@ def work_folder(parent: Path, label: str) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f".{label}.", dir=parent))
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(OSError):  # some network disks know no locks: what is left there stays
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

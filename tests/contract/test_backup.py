@@ -315,6 +315,20 @@ async def test_an_existing_store_is_kept_only_on_demand(stopped: Path) -> None:
     assert (stopped / "router.db").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_what_root_restores_belongs_to_the_user_of_the_daemon(stopped: Path) -> None:
+    async with open_rig(stopped) as rig:
+        await rig.store.people.begin(Demand("s1", "SUPPRESS_ONLY", "USER_ID", ("u:x",), suppresses=True))
+    make(stopped)
+    state = stopped / "state"
+    state.mkdir()
+    os.chown(state, 1234, 1235)
+    put_back(stopped, state / "var/router.db")
+    made = ["var", *(f"var/{name}" for name in names(state / "var", "*"))]
+    assert len(made) == 5, made
+    assert {((state / name).stat().st_uid, (state / name).stat().st_gid) for name in made} == {(1234, 1235)}
+
+
 async def test_an_old_store_that_is_damaged_is_kept_with_its_wal(stopped: Path) -> None:
     make(stopped)
     (stopped / "router.db").write_bytes(b"no database at all" * 1000)

@@ -58,8 +58,8 @@ def restore(
         say(f"{count(done.repeated, 'regulation')} after the backup will be repeated before anything is delivered")
     if done.not_repeated:
         warn(
-            f"{count(len(done.not_repeated), 'regulation')} beside the store came from another store; its people cannot be found in this"
-            f" one: forget them again ({', '.join(done.not_repeated[:10])})"
+            f"{count(len(done.not_repeated), 'regulation')} beside the store cannot be repeated, because the hashes are not of this store:"
+            f" forget or suppress these people again ({', '.join(done.not_repeated[:10])})"
         )
     say(f"start the daemon: {program()} serve{config_hint(config)}")
 

@@ -64,7 +64,8 @@ class SqlitePeople:
         if not missing:
             return 0
         found = await self._reader.run(regulations_again.find_people, missing, self.suppressions)
-        await self._writer.run_alone(scrub.overwrite_from_now_on)
+        if found:
+            await self._writer.run_alone(scrub.overwrite_from_now_on)
         for line in missing:
             await self._writer.run_beside(
                 partial(regulations_again.begin_again, line=line, found=found, now_ms=self._writer.now_ms())

@@ -56,7 +56,12 @@ def copy(store: Path, to: Path, told: Told) -> None:
         KeyboardInterrupt: Ctrl-C; what was written so far is left.
     """
     with _opened(store, "mode=ro") as db, _telling(db, told):
-        db.execute("VACUUM INTO ?", (str(to),))
+        try:
+            db.execute("VACUUM INTO ?", (str(to),))
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                raise BackupError(f"{to}: the disk has no room for a copy of the store") from None
+            raise
 
 
 def examine(file: Path, told: Told = lambda: None) -> Facts:
