@@ -32,7 +32,6 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 """The first bytes of every zstd file."""
 LEVEL = 3
 CHUNK = 1 << 20
-MAX_ABOUT = 1 << 24
 Sink = Callable[[bytes], object]
 
 
@@ -160,7 +159,7 @@ def _take(
         sink(chunk)
     rest = {}
     while (member := tar.next()) is not None:
-        inner = tar.extractfile(member) if member.name in (REGULATIONS, ABOUT) and member.size <= MAX_ABOUT else None
+        inner = tar.extractfile(member) if member.name in (REGULATIONS, ABOUT) else None
         rest[member.name] = inner.read() if inner is not None else b""
     about = _about_of(path, rest.get(ABOUT, b""))
     if (about.bytes, about.sha256) != (hashed.done, hashed.sha256):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -162,6 +163,36 @@ def sent_of(vendor: FakeVendor, user: str, path: str = "") -> list[Any]:
     """The numbers of the items of a user that were sent, in order."""
     requests = [seen for seen in vendor.requests if seen.url.startswith(path)]
     return [item["n"] for seen in requests for item in seen.json() if item["user"] == user]
+
+
+async def test_kills_while_the_restored_store_starts_lose_no_regulation(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    async with FakeVendor(Reply(200, json={})) as vendor:
+        named = [destination("crm", "collector", {"base_url": vendor.url}), *tables(vendor)[1:2]]
+        async with Daemon(tmp_path, named) as daemon:
+            await daemon.admin("POST", "/api/destinations/crm/pause")
+            await daemon.batch([call for n in range(20) for call in a_person(f"person-{n}")])
+            await stored(daemon, "gated", held=40)
+            assert (await verb(daemon, "backup", "b.tar.zst"))[0] == 0
+            for n in range(20):
+                await regulate(daemon, "DELETE_INTERNAL", f"person-{n}")
+            assert await daemon.terminate() == 0
+            assert (await verb(daemon, "restore", "b.tar.zst", "--replace"))[0] == 0
+            for _ in range(4):
+                daemon.spawn()
+                await daemon.kill_after(rng.uniform(0.5, 2.5))
+            await daemon.restart()
+            for one in (await daemon.get("/api/regulations"))["data"]["regulations"]:
+                await done(daemon, one["id"])
+            await daemon.admin("POST", "/api/destinations/crm/resume")
+            ledger = await daemon.settled()
+            assert_ledger_adds_up(ledger)
+            assert ledger["destinations"]["crm"]["dead"] == 60
+            assert not [
+                seen for seen in vendor.requests if b"person-" in seen.body and not seen.url.startswith("/gated")
+            ]
+            await daemon.admin("DELETE", "/api/copies")
+            assert files_with(tmp_path, *(f"gift-of-person-{n}" for n in range(20)), "person-7") == []
 
 
 async def test_the_commands_say_what_they_did_and_why_they_did_not(tmp_path: Path) -> None:

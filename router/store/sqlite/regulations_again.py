@@ -35,7 +35,8 @@ def unknown(db: sqlite3.Connection, lines: Iterable[Line], key: str) -> list[Lin
 
 
 def find_people(db: sqlite3.Connection, lines: Collection[Line], suppressions: Suppressions) -> dict[str, str]:
-    """Hash (hex) -> user key, of whom these lines forget and the store still has. Reads every user key: 4 us each."""
+    """Hash (hex) -> user key, of whom these lines forget and the store still has. Reads every user key: 2.5 s for 300,000 users and
+    600,000 events, measured."""
     wanted = {one for line in lines if line.deletes for one in line.hashes}
     if not wanted:
         return {}
