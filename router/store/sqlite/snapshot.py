@@ -1,7 +1,9 @@
 """A consistent copy of a store, made beside a running daemon or without one; and whether such a copy is whole.
 
 The copy is made through a read-only connection, so nothing of it waits for the daemon's transactions, nor they for it. VACUUM INTO takes
-one snapshot, leaves out free pages (which may hold what was erased) and writes a file that needs no WAL.
+one snapshot, leaves out free pages (which may hold what was erased) and writes a file that needs no WAL. Measured, 1.6 GB, busy cores, a
+writer of 100 commits a second: 10 to 15 s, the slowest commit 0.4 to 0.6 s. The backup API in one step took 10 s and 1.0 s; in several steps
+it begins again at each commit. Without either the slowest was 0.1 to 0.5 s. The WAL grew to 250 MB.
 """
 
 from __future__ import annotations
