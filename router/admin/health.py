@@ -43,15 +43,13 @@ class Health:
         ledger = await store.queries.ledger(list(runners))
         states = {name: (runner.status.state, runner.status.reason) for name, runner in runners.items()}
         used = await store.sizes.used_bytes()
-        body = exposition(ledger, states, self._daemon.metrics, store, used)
+        body = exposition(ledger, states, self._daemon.metrics, store, used, self._daemon.last_backup_ms)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
     def _problems(self) -> list[str]:
         problems = ["the daemon is stopping"] if self._daemon.is_stopping else []
         problems += [problem.words for problem in self._daemon.store.health.problems()]
-        if self._daemon.disk_problem:
-            problems.append(self._daemon.disk_problem)
-        return problems
+        return problems + [words for words in (self._daemon.disk_problem, self._daemon.backup_problem) if words]
 
 
 def _without_words(pause: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from router.config.consent_need import ConsentNeed
 from router.config.filter_tables import FilterTable
 from router.config.plan_tables import Forward, OnViolation
 from router.config.section import Section
-from router.config.units import Address, Bytes, Listen, OptionalRate, Rate, Seconds
+from router.config.units import Address, Bytes, Listen, OptionalRate, OptionalSeconds, Rate, Seconds
 from router.plans import Plan
 
 HOUR_S = 3600.0
@@ -190,6 +190,12 @@ class StoreConfig(Section):
         alias="min_free",
         description="When less disk space than this is free, events are answered 503. It is reserved for commits.",
         examples=["2GB"],
+    )
+    backup_max_age_s: OptionalSeconds = Field(
+        default=0.0,
+        alias="backup_max_age",
+        description="Without a backup that is this young, `status` and `/healthz` report a problem. Empty: never.",
+        examples=["26h"],
     )
 
     @property

@@ -85,6 +85,11 @@ def parse_duration(value: Any) -> float:
     return round(float(number) * _SECONDS[unit.lower()], 3)
 
 
+def parse_optional_duration(value: Any) -> float:
+    """The same; 0 for the empty string, which means never."""
+    return 0.0 if value == "" else parse_duration(value)
+
+
 def parse_size(value: Any) -> int:
     """Bytes of "512MB" (a million each) or "512MiB" (1024 x 1024 each)."""
     remedy = 'write a number and a unit (B, KB, MB, GB, TB, KiB, MiB, GiB), e.g. "512MB"'
@@ -122,6 +127,7 @@ def parse_listen(value: Any) -> Listen:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+OptionalSeconds = Annotated[float, BeforeValidator(parse_optional_duration)]
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 OptionalRate = Annotated[Rate | None, BeforeValidator(parse_rate)]
 Address = Annotated[Listen, BeforeValidator(parse_listen)]

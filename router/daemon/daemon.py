@@ -19,6 +19,8 @@ from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import Reloaded
+from router.backup import last_backup
+from router.backup.restore import remove_interrupted
 from router.clock import Clock, SystemClock
 from router.config import Config, describe_intake
 from router.daemon.disk_watch import DiskWatch
@@ -101,6 +103,7 @@ class Daemon:
         self._report_start()
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            remove_interrupted(self._reload.config.store.path)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
@@ -230,6 +233,18 @@ class Daemon:
     def disk_problem(self) -> str:
         """The warning that the store uses half of its disk budget; empty while it does not."""
         return self._disk.problem
+
+    @property
+    def backup_problem(self) -> str:
+        """That there is no backup which is young enough; empty while there is one, or nobody wants to know."""
+        store = self._reload.config.store
+        return last_backup.problem(store.path, store.backup_max_age_s, self.now_ms)
+
+    @property
+    def last_backup_ms(self) -> int:
+        """When the last backup was made; 0 where none is known."""
+        last = last_backup.read(self._reload.config.store.path)
+        return last.made_ms if last else 0
 
     @property
     def now_ms(self) -> int:

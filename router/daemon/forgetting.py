@@ -37,7 +37,8 @@ class Forgetting:
         self._wake = asyncio.Event()
 
     async def resume(self) -> None:
-        """What a regulation had not erased at the destinations yet is erased before any of them begins.
+        """What a regulation had not erased at the destinations yet is erased before any of them begins; so is what an older copy of
+        the store has of people who were forgotten since.
 
         Raises StartError where the disk refuses that: what is not erased would be sent.
         """
@@ -48,6 +49,8 @@ class Forgetting:
             raise StartError(f"{words} ({error}): make room, then start again") from None
 
     async def _resume(self) -> None:
+        if lost := await self._store.people.begin_again():
+            self._log.emit("regulations_repeated", regulations=lost)
         for regulation in await self._store.erasure.resume():
             if regulation.step == Step.ROWS:
                 for name in await self._store.queries.destinations():

@@ -67,6 +67,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "info",
         "People were forgotten or suppressed. Fields: the id of the regulation, how many people, what was erased. Never whom.",
     ),
+    "regulations_repeated": LogEvent(
+        "warning",
+        "An older copy of the store was put back. People who were forgotten or suppressed since are so again. Fields: how many regulations.",
+    ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(
         "info", "A replay has queued its last event, or was stopped. Events that it queued may still be on their way."

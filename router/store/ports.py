@@ -401,6 +401,11 @@ class People(Protocol):
         who is suppressed is refused."""
         ...
 
+    async def begin_again(self) -> int:
+        """Record the regulations that the store has lost, because an older copy of it was put back. Returns how many. To be called
+        before anybody reads the store. Raises OSError."""
+        ...
+
     async def find(self, regulation_id: str) -> Regulation | None:
         """The regulation of this id."""
         ...

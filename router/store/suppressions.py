@@ -35,6 +35,11 @@ class Suppressions:
         """The keyed hash of a user key, `HASH_BYTES` long."""
         return hmac.digest(self._secret, user_key.encode("utf-8", "surrogatepass"), "sha256")
 
+    @property
+    def key(self) -> str:
+        """Tells this key of hashes from that of another store, and does not give it away."""
+        return hmac.digest(self._secret, b"", "sha256")[:8].hex()
+
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """These are suppressed from now on."""
         for hashed, owner in rows:

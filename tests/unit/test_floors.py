@@ -31,7 +31,7 @@ FLOORS = (
         "personal_data",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
-    {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing"},
+    {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing", "backup"},
     {"ingest", "accept", "decide", "deliver"},
     {"trial"},
     {"admin"},

@@ -21,7 +21,7 @@ from router.store.sqlite.event_log import SqliteEventLog
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
-from router.store.sqlite.locks import StoreFiles, is_busy
+from router.store.sqlite.locks import StoreFiles, is_busy, refuse_half_restored
 from router.store.sqlite.migrations import migrate
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
@@ -74,6 +74,7 @@ async def open_store(
         files = StoreFiles(path)
         stack.callback(files.close)
         path = files.path
+        refuse_half_restored(path)
         try:
             db = await open_writer(path)
             stack.push_async_callback(db.close)

@@ -37,7 +37,8 @@ class FakeDaemon:
         self.runners: dict[str, Runner] = {"d": rig.runner}
         self.metrics = Metrics()
         self._clock = rig.clock
-        self.disk_problem = ""
+        self.disk_problem = self.backup_problem = ""
+        self.last_backup_ms = 0
         self.isolated: dict[str, str] = {}
         self.unmarked: list[str] = []
         self.error: Exception | None = None
