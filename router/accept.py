@@ -3,7 +3,7 @@ when they are durable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from router.directory import facts, facts_with_consent
@@ -25,13 +25,13 @@ class Acceptor:
         log: Log,
         judge: Judge | None = None,
         *,
-        follow: bool = False,
+        follow: Callable[[], Collection[str]] | None = None,
         note: Callable[[str, int, int], None] = lambda source, accepted, discarded: None,
     ) -> None:
-        """`follow`: the preferences that calls carry are told to the directory. `note`: told of each request that is stored, with its
+        """`follow`: the preferences that calls carry are told to the directory; it returns the categories that destinations need. `note`: told of each request that is stored, with its
         source, and how many of its calls were accepted and discarded."""
         self._event_log, self._suppressions, self._log, self._judge = event_log, suppressions, log, judge
-        self._facts = facts_with_consent if follow else facts
+        self._facts = facts if follow is None else partial(facts_with_consent, needed=follow)
         self._note, self._full = note, False
 
     def accept_soon(

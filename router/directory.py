@@ -6,7 +6,7 @@ destination; what a destination may know follows from positions alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -19,14 +19,15 @@ FOLDED = frozenset({"identify", "group", "alias"})
 
 
 MAX_CATEGORIES, MAX_CATEGORY = 100, 100
-"""What is followed of the consent in one event: so many categories, with ids of so many characters."""
+"""What is followed of the consent in one event, where it has more than destinations need: so many categories, with ids of so many
+characters."""
 
 
 def facts(call: Call) -> DirectoryUpdate | None:
     """What a call tells of users, groups, memberships and links; None for most."""
     if call.type not in FOLDED or tells_nothing(call.body):
         return None
-    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    event = _opened(call)
     if call.type == "identify":
         link = (f"a:{event.anonymous_id}", f"u:{event.user_id}") if event.anonymous_id and event.user_id else None
         return DirectoryUpdate(call.user_key, user_traits=dict(event.traits), link=link)
@@ -39,15 +40,19 @@ def facts(call: Call) -> DirectoryUpdate | None:
     return None
 
 
-def facts_with_consent(call: Call) -> DirectoryUpdate | None:
-    """The same with the preferences that a call carries, and who says them. Only for this other bodies are opened."""
+def facts_with_consent(call: Call, needed: Callable[[], Collection[str]]) -> DirectoryUpdate | None:
+    """The same with the preferences that a call carries, and who says them. Only for this other bodies are opened.
+
+    Args:
+        needed: the categories that destinations need; asked where a call has too many.
+    """
     told = facts(call)
     if told is not None:
         told.follows_consent = True
     if call.user_key.startswith("g:") or not (b"categoryPreferences" in call.body or b"\\u" in call.body):
         return told
-    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
-    preferences = _preferences(event)
+    event = _opened(call)
+    preferences = _preferences(event, needed)
     if not preferences:
         return told
     told = told or DirectoryUpdate(call.user_key)
@@ -56,14 +61,26 @@ def facts_with_consent(call: Call) -> DirectoryUpdate | None:
     return told
 
 
-def _preferences(event: Event) -> dict[str, bool]:
-    """The first categories of an event's `categoryPreferences`, and whether each is given; of RudderStack's lists nothing."""
+def _opened(call: Call) -> Event:
+    if call.opened is not None:
+        return call.opened
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+
+
+def _preferences(event: Event, needed: Callable[[], Collection[str]]) -> dict[str, bool]:
+    """An event's `categoryPreferences`, and whether each is given; of RudderStack's lists nothing. Where these are too many: those
+    that destinations need, then what is denied, then the others."""
     consent = event.payload["context"].get("consent")
     named = consent.get("categoryPreferences") if isinstance(consent, dict) else None
     if not isinstance(named, dict):
         return {}
-    kept = [id for id in named if id and len(id) <= MAX_CATEGORY][:MAX_CATEGORIES]
-    return {id: named[id] is True for id in kept}
+    told = {id: given is True for id, given in named.items() if id}
+    if len(told) <= MAX_CATEGORIES and all(len(id) <= MAX_CATEGORY for id in told):
+        return told
+    first = frozenset(needed())
+    kept = [id for id in told if id in first or len(id) <= MAX_CATEGORY]
+    kept.sort(key=lambda id: (id not in first, told[id]))
+    return {id: told[id] for id in kept[:MAX_CATEGORIES]}
 
 
 class EffectiveGroup(msgspec.Struct, frozen=True):

@@ -57,6 +57,10 @@ class StartError(RouterError):
     """The daemon cannot start here: port in use, store not writable. Exit code 1."""
 
 
+class BackupError(RouterError):
+    """A backup cannot be made, or cannot be restored. Exit code 1."""
+
+
 class RestartRequired(RouterError):
     """A reload would change keys that only a restart can change. `problems`: one line for each key."""
 

@@ -226,6 +226,8 @@ class Answers:
         problems += [Problem(problem.code, problem.words) for problem in self._daemon.store.health.problems()]
         if self._daemon.disk_problem:
             problems.append(Problem("store_half_full", self._daemon.disk_problem))
+        if self._daemon.backup_problem:
+            problems.append(Problem("backup_old", self._daemon.backup_problem))
         return problems
 
     def runner(self, name: str) -> DestinationRunner:

@@ -85,6 +85,16 @@ class DaemonPort(Protocol):
         ...
 
     @property
+    def backup_problem(self) -> str:
+        """That there is no backup which is young enough; empty while there is one, or nobody wants to know."""
+        ...
+
+    @property
+    def last_backup_ms(self) -> int:
+        """When the last backup was made; 0 where none is known."""
+        ...
+
+    @property
     def is_stopping(self) -> bool:
         """Whether it was asked to stop."""
         ...

@@ -31,5 +31,5 @@ class Health:
         ledger = await store.queries.ledger(list(runners))
         states = {name: (runner.status.state, runner.status.reason) for name, runner in runners.items()}
         used = await store.sizes.used_bytes()
-        body = exposition(ledger, states, self._daemon.metrics, store, used)
+        body = exposition(ledger, states, self._daemon.metrics, store, used, self._daemon.last_backup_ms)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

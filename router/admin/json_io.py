@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from router.config.units import parse_instant
 from router.errors import CommandRefused, InvalidCall, StoreBusy
 from router.ingest.body import read_body
 from router.ingest.limits import MAX_ADMIN_BYTES
@@ -76,3 +77,13 @@ def page_after(text: str) -> int | None:
     if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):  # more than a row of the store can have
         raise web.HTTPBadRequest(text="`after` and `before` are the `next` of the answer before")
     return int(text)
+
+
+def instant(key: str, text: str | None, now_ms: int) -> int | None:
+    """A time that was asked for, in ms since 1970; None where none was. Raises CommandRefused."""
+    if not text:
+        return None
+    try:
+        return parse_instant(text, now_ms)
+    except ValueError as error:
+        raise CommandRefused("invalid_request", f"`{key}`: {error}") from None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from router.admin.daemon_port import DaemonPort
-from router.admin.json_io import page_after, refusal, reply
-from router.config.units import parse_instant
+from router.admin.json_io import instant, page_after, refusal, reply
 
 PARAMETERS = ("source", "since", "before")
 
@@ -23,12 +22,8 @@ class Privacy:
         if unknown := sorted(set(query) - set(PARAMETERS)):
             words = f"unknown: {', '.join(unknown)}; known: {', '.join(PARAMETERS)}"
             return refusal(400, "invalid_request", words)
-        try:
-            since = query.get("since", "")
-            since_ms = max(0, min(parse_instant(since, self._daemon.now_ms), 1 << 62)) if since else 0
-        except (ValueError, OverflowError) as error:
-            return refusal(400, "invalid_request", f"since: {error}")
+        since = instant("since", query.get("since"), self._daemon.now_ms)
         before = page_after(query.get("before", ""))
         return reply(
-            await self._daemon.store.input_reports.personal_data(query.get("source") or None, since_ms, before)
+            await self._daemon.store.input_reports.personal_data(query.get("source") or None, since or 0, before)
         )

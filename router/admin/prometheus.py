@@ -55,6 +55,9 @@ STORED: Mapping[str, Family] = {
     "segment_router_store_used_bytes": Family("gauge", (), "What the store takes of it, room for reuse left out."),
     "segment_router_store_left_bytes": Family("gauge", (), "What the store may grow by before events get 503."),
     "segment_router_store_full": Family("gauge", (), "1 while less than `store.min_free` is free: events get 503."),
+    "segment_router_store_last_backup_timestamp_seconds": Family(
+        "gauge", (), "When the last backup was made, in seconds since 1970; 0 where none is known."
+    ),
 }
 """The metrics that are looked up for each scrape."""
 FAMILIES = {**STORED, **COUNTED}
@@ -67,6 +70,7 @@ def exposition(
     metrics: Metrics,
     store: Store,
     used_bytes: int,
+    last_backup_ms: int,
 ) -> bytes:
     """The text of one scrape.
 
@@ -84,6 +88,7 @@ def exposition(
     for name, (state, reason) in states.items():
         page.add("segment_router_destination_state", 1, name, state, bounded(reason))
     _add_store(page, store, used_bytes)
+    page.add("segment_router_store_last_backup_timestamp_seconds", last_backup_ms / 1000)
     return generate_latest(page)
 
 

@@ -10,16 +10,13 @@ from aiohttp import web
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.destinations import runner_of
-from router.admin.json_io import json_body, page_after, reply
-from router.config.units import parse_instant
+from router.admin.json_io import instant, json_body, page_after, reply
 from router.deliver.runner import ReplayOrder
 from router.errors import CommandRefused
 from router.store import DeadLetterFilter
 
 KEYS = {"dead", "reason", "since", "until", "message_id", "source", "count_only"}
 FOREVER = 1 << 62
-FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
-"""The years 1 to 9999: an instant beyond them cannot be shown."""
 
 
 class Replays:
@@ -87,20 +84,7 @@ class Replays:
         return body
 
     def _letters(self, given: Mapping[str, Any]) -> DeadLetterFilter:
-        since, until = (self._instant(key, given.get(key)) for key in ("since", "until"))
+        since, until = (instant(key, given.get(key), self._daemon.now_ms) for key in ("since", "until"))
         if since is not None and until is not None and until <= since:
             raise CommandRefused("invalid_request", "`until` must be later than `since`")
         return DeadLetterFilter(given.get("reason") or None, since or 0, FOREVER if until is None else until)
-
-    def _instant(self, key: str, text: str | None) -> int | None:
-        if not text:
-            return None
-        try:
-            at = parse_instant(text, self._daemon.now_ms)
-        except OverflowError:
-            at = FOREVER
-        except ValueError as error:
-            raise CommandRefused("invalid_request", f"`{key}`: {error}") from None
-        if not FIRST_MS <= at <= LAST_MS:
-            raise CommandRefused("invalid_request", f"`{key}`: there is no such time")
-        return at

@@ -13,7 +13,7 @@ from router.errors import CommandRefused
 from router.event import Call
 from router.plugin import Group
 from router.plugin_host import Destination, rebuilt
-from router.trial import ANSWERS, NOTHING_KNOWN, Known, TrialThread, asked_of, known_of
+from router.trial import ANSWERS, NOTHING_KNOWN, Intake, Known, TrialThread, asked_of, known_of
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -52,21 +52,20 @@ class Trying:
         if ask.answer and ask.answer not in ANSWERS:
             raise CommandRefused("invalid_request", f"answer: {ask.answer[:80]!r} is none of {', '.join(ANSWERS)}")
         daemon = self._daemon
-        found = await self._thread.run(
-            ask.events, source, destinations, ask.known, daemon.now_ms, daemon.privacy_of(source), daemon.plan_of(source),
-            ask.answer,
-        )  # fmt: skip
+        suppressions = daemon.store.people.suppressions
+        intake = Intake(source, daemon.privacy_of(source), daemon.plan_of(source), suppressions)
+        found = await self._thread.run(ask.events, intake, destinations, ask.known, daemon.now_ms, ask.answer)
         return {"source": source, "events": found}
 
     async def again(self, call: Call, pos: int) -> dict[str, Any]:
         """A stored call at all destinations, with today's settings, and what the directory knows of its user and group."""
         known = await self.known(call, pos)
         destinations = [runner.destination for runner in self._daemon.runners.values()]
-        (found,) = await self._thread.run([call], call.source, destinations, known, call.received_at)
+        (found,) = await self._thread.run([call], Intake(call.source), destinations, known, call.received_at)
         held = [one for one in destinations if found["destinations"][one.name]["outcome"] == "held"]
         if held:
             group = supposed(known, call.type, held)
-            (then,) = await self._thread.run([call], call.source, held, group, call.received_at)
+            (then,) = await self._thread.run([call], Intake(call.source), held, group, call.received_at)
             words = ", ".join(f"{key} {value}" for key, value in {"id": group.group_id, **group.group_traits}.items())
             for name, told in then["destinations"].items():
                 as_it_is = {key: found["destinations"][name][key] for key in ("outcome", "reason", "detail")}

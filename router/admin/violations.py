@@ -5,8 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from router.admin.daemon_port import DaemonPort
-from router.admin.json_io import refusal, reply
-from router.config.units import parse_instant
+from router.admin.json_io import instant, refusal, reply
 
 KEYS = ("source", "event", "since")
 
@@ -22,9 +21,6 @@ class Violations:
         query = request.query
         if unknown := sorted(set(query) - set(KEYS)):
             return refusal(400, "invalid_request", f"unknown: {', '.join(unknown)}; known: {', '.join(KEYS)}")
-        try:
-            since = parse_instant(query["since"], self._daemon.now_ms) if query.get("since") else 0
-        except ValueError as error:
-            return refusal(400, "invalid_request", f"since: {error}")
-        found = self._daemon.store.input_reports.violations(query.get("source"), query.get("event"), since)
+        since = instant("since", query.get("since"), self._daemon.now_ms)
+        found = self._daemon.store.input_reports.violations(query.get("source"), query.get("event"), since or 0)
         return reply(await found)

@@ -1,6 +1,6 @@
 """What mapping costs: the plugins that come along, fed with a mix of events on one core, beside plain JSON and a delivery;
 and what a filter, a need of consent, a source that takes personal data, a mapping that hashes, and a tracking plan cost of the same
-events.
+events, each alone, and all that a source and a destination can be set to beside nothing of it.
 
 Counted is what a worker does with an event between reading its row and sending: open it, call the hooks, encode the items as
 they are stored, build the request. What the router does around it (decisions, lanes, commits) is in the figure of the daemon.
@@ -21,6 +21,7 @@ import msgspec
 from router.bench import tracking_plan
 from router.bench.child import SERVER_CORE, call
 from router.bench.delivery import SCENARIOS, Course, run_scenario
+from router.bench.every_setting import EXPRESSION, NEEDED, all_on, nothing_on, with_consent
 from router.bench.measure import foreign_share, read_usage
 from router.bench.plan import Outcome, Plan
 from router.bench.report import Line, line
@@ -28,7 +29,6 @@ from router.bench.stores import Stored
 from router.bench.workload import USERS, random_id, track_call, user_id
 from router.clock import to_iso
 from router.config import DestinationConfig, MappingConfig, SourcePrivacyConfig
-from router.consent import Need
 from router.event import Envelope, normalize_event
 from router.plugin import Batch, Context, Item, Profile, Reject, Skip
 from router.plugin_host import compile_consent, compile_filter, find
@@ -42,12 +42,10 @@ RECEIVED_MS = 1_767_323_045_678
 REFERENCE = "JSON decoded and encoded"
 FILTER = "a filter"
 TRACKING_PLAN = f"a tracking plan of {tracking_plan.RULES} rules"
-EXPRESSION = "type = 'track' and event != 'Heartbeat' and properties.total > 10 and !contains( context.traits.email, '@acme.com' )"
-"""As filters usually are: the type, a name, a number, and people to leave out."""
-
+NOTHING_ON = "nothing on"
+ALL_ON = f"all of it on: {TRACKING_PLAN}, consent, a filter, a mapping table"
+"""Both with the opening of the event, beside which the others stand."""
 CONSENT = "a need of consent"
-PREFERENCES = {"analytics": True, "functional": True, "advertising": False, "personalisation": True}
-"""As consent tools usually write them: four categories, in each event."""
 SOURCE_PRIVACY, HASHING = "a source that drops and hashes", "a mapping that hashes"
 TAKEN = SourcePrivacyConfig(drop=("context.ip", "traits.birthday"), hash=("traits.email", "userId"))
 HASHED = MappingConfig(drop=("user.birthday",), hash=("user.email",))
@@ -153,13 +151,9 @@ def _filterer(rows: list[Row]) -> Callable[[], None]:
 
 
 def _consent_asker(rows: list[Row]) -> Callable[[], None]:
-    consent = compile_consent(
-        DestinationConfig(name="bench", plugin="bench", consent=Need(("analytics", "functional")))
-    )
+    consent = compile_consent(DestinationConfig(name="bench", plugin="bench", consent=NEEDED))
     assert consent is not None
-    calls, withheld = _opened(rows), consent.withheld
-    for accepted in calls:
-        accepted["context"]["consent"] = {"categoryPreferences": dict(PREFERENCES)}
+    calls, withheld = _opened(with_consent(rows)), consent.withheld
 
     def work() -> None:
         for accepted in calls:
@@ -174,7 +168,7 @@ def _opened(rows: list[Row]) -> list[Mapping[str, Any]]:
 
 OTHERS: dict[str, Callable[[list[Row]], Callable[[], None]]] = {
     "": _recoder, FILTER: _filterer, CONSENT: _consent_asker, SOURCE_PRIVACY: _taker, HASHING: _hashing,
-    TRACKING_PLAN: _judge,
+    TRACKING_PLAN: _judge, NOTHING_ON: lambda rows: nothing_on(rows, RECEIVED_MS), ALL_ON: lambda rows: all_on(rows, RECEIVED_MS),
 }  # fmt: skip
 """What is measured beside the plugins, by name; "": plain JSON."""
 
@@ -229,6 +223,10 @@ def mapping(plan: Plan) -> Outcome:
         courses.append(run_scenario(plan, SCENARIOS[0], seed=number))
     lines = [
         line("mapping", name, runs, plain, REFERENCE, **{"us an event": _us(runs)}) for name, runs in mapped.items()
+    ]
+    more = _us(mapped[ALL_ON]) - _us(mapped[NOTHING_ON])
+    lines = [
+        msgspec.structs.replace(one, more={**one.more, "us more": more}) if one.name == ALL_ON else one for one in lines
     ]
     lines.append(line("mapping", REFERENCE, plain, (), "", **{"us an event": _us(plain)}))
     lines.append(_delivered(courses, {name: mapped[name] for name in PLUGINS}))

@@ -29,8 +29,8 @@ TRAITS: dict[str, Any] = {
 }
 
 
-def judge(rows: list[tuple[str, str, bytes]], received_ms: int) -> Callable[[], None]:
-    """What acceptance does with each of these stored calls where its source has such a plan. All of them fit it."""
+def plan_of(rows: list[tuple[str, str, bytes]]) -> SourcePlan:
+    """Such a plan, which all of these calls fit."""
     names = {msgspec.json.decode(body.partition(b"\n")[2]).get("event") for type, _, body in rows if type == "track"}
     events = [*sorted(names), *(f"Event {n}" for n in range(RULES - 3 - len(names)))]
     rules = [_rule("TRACK", name, {"properties": _object(PROPERTIES)}) for name in events]
@@ -38,7 +38,12 @@ def judge(rows: list[tuple[str, str, bytes]], received_ms: int) -> Callable[[], 
     rules.append(_rule("COMMON", None, {"messageId": TEXT, "userId": TEXT}))
     plan = read_plan([("bench", msgspec.json.encode(rules))])
     policies = dict.fromkeys(("track", "identify", "group"), Policy(violations="omit", common_violations="block"))
-    planned = SourcePlan("bench", plan, policies)
+    return SourcePlan("bench", plan, policies)
+
+
+def judge(rows: list[tuple[str, str, bytes]], received_ms: int) -> Callable[[], None]:
+    """What acceptance does with each of these calls where its source has such a plan."""
+    planned = plan_of(rows)
     calls = [Call("bench", type, message_id, "u:1", received_ms, body) for type, message_id, body in rows]
 
     def work() -> None:

@@ -13,11 +13,13 @@ from router.errors import StoreError, StoreNewer
 
 if TYPE_CHECKING:
     from router import config as configuration
+    from router import directory
     from router.config import Config, ConfigWarning
     from router.store.sqlite import queries
 else:
     queries = lazy("router.store.sqlite.queries")
     configuration = lazy("router.config")
+    directory = lazy("router.directory")
 
 MOST_EVENTS = 100_000
 """How many of the newest events are looked through. Measured: 0.9 s of processor time, 2.9 s where all of them carry consent."""
@@ -28,15 +30,24 @@ def consent_advice(config: Config) -> list[ConfigWarning]:
     """Warnings about the ids under `consent`, held against what the store retains. Nothing where no consent is configured, or
     where nothing is stored yet."""
     needs = {table.name: table.consent.ids for table in config.destinations if table.consent is not None}
+    warnings = list(_followed(config))
     if not needs or not config.store.path.exists():
-        return []
+        return warnings
     try:
         events, named = asyncio.run(_named(config))
     except (StoreError, StoreNewer, OSError, sqlite3.Error) as error:
-        return [configuration.ConfigWarning("", "consent", f"not compared with stored events: {error}")]
+        return [*warnings, configuration.ConfigWarning("", "consent", f"not compared with stored events: {error}")]
     if not events:
-        return []
-    return [configuration.ConfigWarning(*told) for told in _compared(needs, events, named)]
+        return warnings
+    return warnings + [configuration.ConfigWarning(*told) for told in _compared(needs, events, named)]
+
+
+def _followed(config: Config) -> Iterator[ConfigWarning]:
+    """Where more is needed than is stored of a user."""
+    n = len(config.consent_categories)
+    if config.consent.follow and n > directory.MAX_CATEGORIES:
+        words = f"destinations need {n} categories, and {directory.MAX_CATEGORIES} are stored of a user: not each can be withdrawn"
+        yield configuration.ConfigWarning("", "consent.follow", words)
 
 
 async def _named(config: Config) -> tuple[int, set[str]]:

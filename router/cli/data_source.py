@@ -250,7 +250,7 @@ class FromStore:
         return found
 
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
-        since_ms = max(0, units.parse_instant(since, SystemClock().now_ms())) if since else 0
+        since_ms = units.parse_instant(since, SystemClock().now_ms()) if since else 0
         found: dict[str, Any] = self._ask(lambda questions: questions.personal_data(source, since_ms, before))
         return found
 
@@ -263,16 +263,16 @@ class FromStore:
         return found
 
     def sources(self) -> dict[str, Any]:
-        tables = [table for _, table in configuration.examine(self._endpoint.path, self._endpoint.environ).sources]
+        draft = configuration.examine(self._endpoint.path, self._endpoint.environ)
         shown = ("name", "kind", "enabled", "strict", "origins")
         described = [
             {
                 **{key: getattr(table, key) for key in shown},
                 "origins": list(table.origins),
-                "privacy": table.privacy.model_dump(mode="json"),
+                **configuration.describe_intake(table, draft.plans.get(table.name), follow=draft.consent.follow),
                 "warnings": {},
             }
-            for table in tables
+            for _, table in draft.sources
         ]
         return {"sources": described}
 

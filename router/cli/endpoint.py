@@ -60,6 +60,7 @@ class Endpoint:
     ingest: str
     admin: str
     store: Path
+    min_free_bytes: int  #: `store.min_free`
     running: Running | None
     environ: Mapping[str, str]  #: where secrets and the folder of the state are looked up
 
@@ -168,7 +169,7 @@ def _locate(path: Path, environ: dict[str, str]) -> Endpoint:
     if running and running.credentials:
         environ = {CREDENTIALS: running.credentials, **environ}
     ingest, admin_url = (_url(server.listen), _url(listener.listen)) if not running else (running.ingest, running.admin)
-    return Endpoint(draft.path, ingest, admin_url, store.path, running, environ)
+    return Endpoint(draft.path, ingest, admin_url, store.path, store.min_free_bytes, running, environ)
 
 
 def _open(path: Path, environ: Mapping[str, str]) -> tuple[Draft, dict[str, Any]]:

@@ -16,6 +16,7 @@ from router.cli.client import NobodyThere, Refused
 from router.cli.help import Verb, Verbs
 from router.cli.lazy import lazy
 from router.cli.output import say_json, warn
+from router.cli.verbs.backup import backup
 from router.cli.verbs.bench import bench
 from router.cli.verbs.check import check
 from router.cli.verbs.completion import VARIABLE, completion
@@ -41,6 +42,7 @@ from router.cli.verbs.release import release
 from router.cli.verbs.reload import reload
 from router.cli.verbs.replay import replay
 from router.cli.verbs.report import report
+from router.cli.verbs.restore import restore
 from router.cli.verbs.resume import resume
 from router.cli.verbs.send import send
 from router.cli.verbs.serve import serve
@@ -78,6 +80,7 @@ VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "See": (status, events, why, held, dead, discards, violations, ledger, sources, report),
     "Change": (release, replay, pause, resume, reload),
     "People": (forget, suppress, unsuppress, forgotten),
+    "Keep": (backup, restore),
     "More": (version, completion),
 }
 for heading, verbs in VERBS.items():

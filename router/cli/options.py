@@ -61,7 +61,7 @@ def _instant(text: str | None) -> str | None:
     if text is not None:
         try:
             units.parse_instant(text, SystemClock().now_ms())
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             raise typer.BadParameter(str(error)) from None
     return text
 

@@ -6,6 +6,7 @@
 `examine` is for whoever checks further: it keeps what is good of a faulty file.
 """
 
+from router.config.described import describe_intake
 from router.config.exposure import exposed_config
 from router.config.filter_rules import no_group_calls
 from router.config.filter_tables import FilterAction, FilterTable
@@ -40,5 +41,5 @@ __all__ = [
     "AdminConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "Operator",
     "PrivacyConfig", "Proposal", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
-    "StoreConfig", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
+    "StoreConfig", "describe_intake", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ def parse_need(value: Any) -> Need | None:
     for index, id in enumerate(value):
         if not isinstance(id, str):
             raise ValueError(f"the id at [{index}] is no text; {REMEDY}")
-        if not id:
+        if not id.strip():
             raise ValueError(f"the id at [{index}] is empty, and no event gives it; {REMEDY}")
     return Need(tuple(dict.fromkeys(value)), is_any)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from router.config.filter_tables import FilterAction, FilterTable
+from router.config.messages import blank_ends
 from router.config.model import ConfigWarning, DestinationConfig
 from router.filters import FilterError, advice_on, compile_condition, compile_value, holds_for_type
 
@@ -42,6 +43,8 @@ def _action_faults(action: FilterAction) -> Iterator[str]:
         if not action.fields:
             yield f'.fields: required for {action.type}; write e.g. {{ "properties" = ["email"] }}'
         for path in action.fields:
+            if "" in action.fields[path]:
+                yield f'.fields."{path}": a name is empty, and no key is; leave it out'
             if path and "" in path.split("."):
                 yield f'.fields."{path}": a key between two dots is empty; write e.g. "context.page", or "" for the event itself'
     elif action.fields:
@@ -58,6 +61,7 @@ def filter_warnings(destination: DestinationConfig) -> list[ConfigWarning]:
     found = [("filter", words) for words in (advice_on(destination.filter) if destination.filter else ())]
     for index, table in enumerate(destination.filters):
         found += [(f"filters[{index}].if", words) for words in advice_on(table.condition)]
+        found += [(f"filters[{index}].actions", words) for words in blank_ends(_names(table))]
         if table.enabled and any("traits" in path.split(".") for path in _taken_out(table)):
             words = (
                 "takes traits out of the event only; a plugin may still get what is remembered of the user or group: to take"
@@ -65,6 +69,12 @@ def filter_warnings(destination: DestinationConfig) -> list[ConfigWarning]:
             )
             found.append((f"filters[{index}].actions", words))
     return [ConfigWarning(destination.name, key, words) for key, words in found]
+
+
+def _names(table: FilterTable) -> Iterator[str]:
+    for action in table.actions:
+        for path, names in action.fields.items():
+            yield from (*path.split("."), *names)
 
 
 def _taken_out(table: FilterTable) -> Iterator[str]:

@@ -5,17 +5,18 @@ Every problem of the file is found before any is told.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from router.config.exposure import exposed_files, unreadable_files, weak_token
 from router.config.filter_rules import filter_problems, filter_warnings
-from router.config.mapping_rules import mapping_problems
-from router.config.messages import unknown
+from router.config.mapping_rules import mapping_problems, names_in
+from router.config.messages import blank_ends, unknown
 from router.config.model import (
     AdminConfig,
     Config,
@@ -139,6 +140,10 @@ def _read(draft: Draft) -> dict[str, Any] | None:
     except UnicodeDecodeError as error:
         draft.problems.append(f"{draft.path}: not UTF-8 text (at byte {error.start}); save it as UTF-8")
     except tomllib.TOMLDecodeError as error:
+        if draft.path.read_bytes().startswith(codecs.BOM_UTF8):
+            words = "begins with a byte order mark, which TOML does not know; save it as UTF-8 without one"
+            draft.problems.append(f"{draft.path.name}: {words}")
+            return None
         reason, place = re.fullmatch(r"(.*?)(?: \(at (.*)\))?", str(error), re.DOTALL).groups()  # type: ignore[union-attr]
         draft.problems.append(f"{draft.path.name}: {place or 'somewhere'}: {reason}; correct the TOML there")
     return None
@@ -207,6 +212,8 @@ def _check_consent(draft: Draft) -> None:
             if table.consent is None and key in table.model_fields_set and not draft.has_problem(f"{where}.consent:"):
                 words = 'means nothing without consent; add e.g. consent = ["marketing"], or leave it out'
                 draft.problems.append(f"{where}.{key}: {words}")
+        if table.consent is not None:
+            draft.warnings += [ConfigWarning(table.name, "consent", words) for words in blank_ends(table.consent.ids)]
 
 
 def _check_filters(draft: Draft) -> None:
@@ -222,25 +229,29 @@ def _check_filters(draft: Draft) -> None:
 def _check_privacy(draft: Draft) -> None:
     """Report the faults of what sources take. A faulty table is replaced by an empty one, so that other checks can go on."""
     for at, (where, source) in enumerate(draft.sources):
-        faults = privacy_problems(source.privacy)
-        if source.privacy.hash and draft.privacy.key is None:
-            faults.append(_key_required(draft))
+        faults = [*privacy_problems(source.privacy), *_key_required(draft, source.privacy.hash)]
+        for key in ("drop", "hash"):
+            names = [name for text in getattr(source.privacy, key) for name in text.split(".")]
+            draft.warnings += [ConfigWarning(source.name, f"privacy.{key}", words) for words in blank_ends(names)]
         if faults:
             draft.problems += [f"{where}.privacy.{fault}" for fault in faults]
             draft.sources[at] = where, source.model_copy(update={"privacy": SourcePrivacyConfig()})
 
 
-def _key_required(draft: Draft) -> str:
+def _key_required(draft: Draft, hashed: Collection[object]) -> Iterator[str]:
+    """The problem of a hash without a key. A faulty key is one already."""
+    if not hashed or draft.privacy.key is not None or draft.has_problem("privacy.key"):
+        return
     why = draft.privacy_missing or 'give it one, e.g. key = { file = "secrets/privacy_key" } in [privacy]'
-    return f"hash: privacy.key is required, since a hash without a key can be guessed; {why}"
+    yield f"hash: privacy.key is required, since a hash without a key can be guessed; {why}"
 
 
 def _check_mappings(draft: Draft) -> None:
     """Report the faults of mapping tables. A faulty table is replaced by an empty one, so that other checks can go on."""
     for at, (where, destination) in enumerate(draft.destinations):
-        faults = mapping_problems(destination.mapping)
-        if destination.mapping.hash and draft.privacy.key is None:
-            faults.append(_key_required(draft))
+        faults = [*mapping_problems(destination.mapping), *_key_required(draft, destination.mapping.hash)]
+        odd = blank_ends(names_in(destination.mapping))
+        draft.warnings += [ConfigWarning(destination.name, "mapping", words) for words in odd]
         if faults:
             draft.problems += [f"{where}.mapping.{fault}" for fault in faults]
             draft.destinations[at] = where, destination.model_copy(update={"mapping": MappingConfig()})

@@ -47,6 +47,19 @@ def mapping_problems(mapping: MappingConfig) -> list[str]:
     return [f"{_key(mapping, key, text)}: {words}" for key, text, words in dict.fromkeys(faults)]
 
 
+PATHS = ("rename", "drop", "set", "type", "default", "max_length", "hash", "only")
+"""The keys of a table whose entries are paths."""
+
+
+def names_in(mapping: MappingConfig) -> Iterator[str]:
+    """The names of the keys in all paths of a table."""
+    for key in PATHS:
+        for text in getattr(mapping, key):
+            yield from text.split(".")
+    for text in mapping.rename.values():
+        yield from text.split(".")
+
+
 def _key(mapping: MappingConfig, key: str, text: str) -> str:
     """The key path of an entry: `rename."properties.area"`, `drop[0] (properties.area)`."""
     entries = getattr(mapping, key)
@@ -55,7 +68,7 @@ def _key(mapping: MappingConfig, key: str, text: str) -> str:
 
 def _single(mapping: MappingConfig) -> Iterator[Fault]:
     """The faults of single paths and values."""
-    for key in ("rename", "drop", "set", "type", "default", "max_length", "hash", "only"):
+    for key in PATHS:
         for text in getattr(mapping, key):
             if words := _no_path(text):
                 yield key, text, words

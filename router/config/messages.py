@@ -25,8 +25,6 @@ _WORDS = {
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le:g}",
-    "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
     "string_pattern_mismatch": "has the wrong form; it must match {pattern}",
 }
 _ADDRESS = "https?://"
@@ -43,13 +41,20 @@ def problems_of(error: ValidationError, model: type[BaseModel], where: str) -> l
         where: path of the table, e.g. `destination[1] (braze)`.
     """
     lines = []
-    for fault in error.errors(include_url=False, include_input=False):
+    faults = error.errors(include_url=False, include_input=False)
+    for fault in faults:
+        if fault["type"] == "too_short" and any(_is_inside(other["loc"], fault["loc"]) for other in faults):
+            continue  # what is in it is faulty, and was left out
         place = path(where, fault["loc"])
         if fault["type"] == "extra_forbidden":
             lines.append(f"{place}: {unknown(str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}")
         else:
             lines.append(f"{place}: {_reason(fault['type'], fault['msg'], fault.get('ctx', {}))}")
     return lines
+
+
+def _is_inside(loc: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
 
 
 def unknown(key: str, known: Iterable[str], noun: str = "key") -> str:
@@ -59,6 +64,12 @@ def unknown(key: str, known: Iterable[str], noun: str = "key") -> str:
     if near:
         return f'unknown {noun} "{key}"; did you mean "{near[0]}"?'
     return f'unknown {noun} "{key}"; ' + (f"there is {', '.join(known)}" if known else "there is none")
+
+
+def blank_ends(names: Iterable[str]) -> list[str]:
+    """A warning for each name with white space at its ends: it is compared exactly."""
+    odd = dict.fromkeys(name for name in names if name != name.strip())
+    return [f'"{name}" begins or ends with white space, and names are compared exactly; take it out' for name in odd]
 
 
 def path(where: str, loc: Iterable[int | str]) -> str:
@@ -71,6 +82,9 @@ def path(where: str, loc: Iterable[int | str]) -> str:
 def _reason(kind: str, message: str, context: dict[str, Any]) -> str:
     if kind == "value_error":
         return str(context.get("error", message))
+    if kind in ("string_too_short", "too_short"):
+        least, what = context["min_length"], "characters" if kind == "string_too_short" else "entries"
+        return "must not be empty" if least == 1 else f"too short; it must have at least {least} {what}"
     if kind == "literal_error":
         return f"must be one of {context['expected'].replace(chr(39), chr(34))}"
     if _ADDRESS in context.get("pattern", ""):

@@ -24,11 +24,13 @@ from router.config.consent_need import ConsentNeed
 from router.config.filter_tables import FilterTable
 from router.config.plan_tables import Forward, OnViolation
 from router.config.section import Section
-from router.config.units import Address, Bytes, Listen, OptionalRate, Rate, Seconds
+from router.config.units import Address, Bytes, Listen, OptionalRate, OptionalSeconds, Rate, Seconds
 from router.plans import Plan
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
+MIN_KEY = 16
+"""Characters of `privacy.key`."""
 
 
 def _name(value: str) -> str:
@@ -201,6 +203,12 @@ class StoreConfig(Section):
         alias="min_free",
         description="When less disk space than this is free, events are answered 503. It is reserved for commits.",
         examples=["2GB"],
+    )
+    backup_max_age_s: OptionalSeconds = Field(
+        default=0.0,
+        alias="backup_max_age",
+        description="Without a backup that is this young, `status` and `/healthz` report a problem. Empty: never.",
+        examples=["26h"],
     )
 
     @property
@@ -429,10 +437,16 @@ class MappingConfig(Section):
     )
 
 
+def _privacy_key(value: str) -> str:
+    if len(value.strip()) < MIN_KEY:
+        raise ValueError(f"too short; it must have at least {MIN_KEY} characters beside white space at its ends")
+    return value
+
+
 class PrivacyConfig(Section):
     """`[privacy]`: how values are hashed."""
 
-    key: Annotated[str, Field(min_length=16)] | None = Field(
+    key: Annotated[str, AfterValidator(_privacy_key)] | None = Field(
         default=None,
         repr=False,
         description="Key of every `hash`, 16 characters or more. Required if a source or a mapping hashes. With another key the"
@@ -607,6 +621,11 @@ class Config(Section):
     destinations: tuple[DestinationConfig, ...] = ()
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
     warnings: tuple[ConfigWarning, ...] = ()
+
+    @property
+    def consent_categories(self) -> frozenset[str]:
+        """The categories that any destination needs."""
+        return frozenset(id for table in self.destinations if table.consent is not None for id in table.consent.ids)
 
 
 __all__ = [

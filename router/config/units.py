@@ -52,15 +52,25 @@ class Listen:
             return False
 
 
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999: an instant beyond them cannot be shown."""
+HOW = "write 2026-01-31T10:00:00Z, or 36h for so long ago"
+
+
 def parse_instant(text: str, now_ms: int) -> int:
-    """Milliseconds since 1970 of an instant, "2026-01-31T10:00:00Z" (UTC without an offset), or of a time ago, "36h"."""
+    """Milliseconds since 1970 of an instant, "2026-01-31T10:00:00Z" (UTC without an offset), or of a time ago, "36h". Raises ValueError."""
+    at_ms: float
     if _AMOUNT.fullmatch(text.strip()):
-        return now_ms - int(parse_duration(text) * 1000)
-    try:
-        at = datetime.fromisoformat(text.strip())
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise ValueError("not a time; write 2026-01-31T10:00:00Z, or 36h for so long ago") from None
+        at_ms = now_ms - parse_duration(text) * 1000
+    else:
+        try:
+            at = datetime.fromisoformat(text.strip())
+            at_ms = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000
+        except (ValueError, OverflowError):
+            raise ValueError(f"not a time; {HOW}") from None
+    if not FIRST_MS <= at_ms <= LAST_MS:
+        raise ValueError(f"there is no such time; {HOW}")
+    return int(at_ms)
 
 
 def parse_duration(value: Any) -> float:
@@ -73,6 +83,11 @@ def parse_duration(value: Any) -> float:
     if unit.lower() not in _SECONDS:
         raise ValueError(f'"{unit}" is not a unit of time; {remedy}')
     return round(float(number) * _SECONDS[unit.lower()], 3)
+
+
+def parse_optional_duration(value: Any) -> float:
+    """The same; 0 for the empty string, which means never."""
+    return 0.0 if value == "" else parse_duration(value)
 
 
 def parse_size(value: Any) -> int:
@@ -112,6 +127,7 @@ def parse_listen(value: Any) -> Listen:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+OptionalSeconds = Annotated[float, BeforeValidator(parse_optional_duration)]
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 OptionalRate = Annotated[Rate | None, BeforeValidator(parse_rate)]
 Address = Annotated[Listen, BeforeValidator(parse_listen)]

@@ -9,6 +9,7 @@ from router.store import DeadLetterFilter, Regulation, Store, Tool
 from router.vocabulary import EventState
 
 GONE = "it is not configured any more: delete the person there by hand"
+DISABLED = "it was disabled before it was done: delete the person there by hand, or enable it and ask again"
 ENDED = (EventState.DELIVERED, EventState.SKIPPED, EventState.FILTERED, EventState.DEAD)
 
 
@@ -39,12 +40,15 @@ class AskedTools:
     async def _follow(self, name: str, tool: Tool, regulation: Regulation) -> Tool:
         if tool.status != "RUNNING":
             return tool
-        states = await self._store.erasure.deletions(name, tool.rows)
-        if any(state not in ENDED for state, _ in states.values()):
-            return tool
         runner = self._supervisor.runners.get(name)
         if runner is None:
-            return Tool("FAILED", GONE)
+            return await self._give_up(name, tool)
+        states = await self._store.erasure.deletions(name, tool.rows)
+        if any(state not in ENDED for state, _ in states.values()):
+            if runner.destination.config.enabled:
+                return tool
+            await runner.drop_deletions(tool.rows)
+            return Tool("FAILED", DISABLED)
         failed = {pos: reason for pos, (state, reason) in states.items() if state == EventState.DEAD}
         for pos in failed:
             await runner.drop_letters(DeadLetterFilter(), pos)  # it names the person
@@ -56,3 +60,11 @@ class AskedTools:
             return Tool("FAILED", tool.words)
         is_dry = any(reason == "dry_run" for _, reason in states.values())
         return Tool("FINISHED", "a dry run: nothing was sent" if is_dry else "")
+
+    async def _give_up(self, name: str, tool: Tool) -> Tool:
+        """The destination was taken out of the configuration. What it was asked for names the person, and goes."""
+        async with self._supervisor.changing:
+            if name in self._supervisor.runners:  # it is back
+                return tool
+            await self._store.erasure.drop_deletions(name, tool.rows)
+        return Tool("FAILED", GONE)

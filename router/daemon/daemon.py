@@ -19,8 +19,10 @@ from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
+from router.backup import last_backup
+from router.backup.restore import remove_interrupted
 from router.clock import Clock, SystemClock
-from router.config import Config, Proposal
+from router.config import Config, Proposal, describe_intake
 from router.console.app import add_console
 from router.counts import Counted, Counts
 from router.daemon.counting import Counting
@@ -114,6 +116,7 @@ class Daemon:
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
             self._reload.begin(self._clock.now_ms)
+            remove_interrupted(self._reload.config.store.path)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.started_ms = self._clock.now_ms()
@@ -177,7 +180,7 @@ class Daemon:
                 self.store.people.suppressions,
                 self._log,
                 self._judge(),
-                follow=self._reload.config.consent.follow,
+                follow=self._needed_categories if self._reload.config.consent.follow else None,
                 note=self._activity.note,
             ),
             self._sources,
@@ -187,6 +190,9 @@ class Daemon:
             metrics=self.metrics,
         )
         return make_runner(app)
+
+    def _needed_categories(self) -> frozenset[str]:
+        return self._reload.config.consent_categories
 
     def _judge(self) -> Judge:
         now_ms, metrics = self._clock.now_ms, self.metrics
@@ -272,6 +278,18 @@ class Daemon:
         return self._activity.of(source)
 
     @property
+    def backup_problem(self) -> str:
+        """That there is no backup which is young enough; empty while there is one, or nobody wants to know."""
+        store = self._reload.config.store
+        return last_backup.problem(store.path, store.backup_max_age_s, self.now_ms)
+
+    @property
+    def last_backup_ms(self) -> int:
+        """When the last backup was made; 0 where none is known."""
+        last = last_backup.read(self._reload.config.store.path)
+        return last.made_ms if last else 0
+
+    @property
     def now_ms(self) -> int:
         """Router time."""
         return self._clock.now_ms()
@@ -330,6 +348,7 @@ class Daemon:
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, and what was mended in their calls."""
+        config = self._reload.config
         return [
             {
                 "name": s.name,
@@ -337,10 +356,10 @@ class Daemon:
                 "enabled": s.enabled,
                 "strict": s.strict,
                 "origins": list(s.origins),
-                "privacy": s.privacy.model_dump(mode="json"),
+                **describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
                 "warnings": self.metrics.input_warnings.describe(s.name),
             }
-            for s in self._reload.config.sources
+            for s in config.sources
         ]
 
     def _reload_by_signal(self) -> None:

@@ -37,7 +37,8 @@ class Forgetting:
         self._wake = asyncio.Event()
 
     async def resume(self) -> None:
-        """What a regulation had not erased at the destinations yet is erased before any of them begins.
+        """What a regulation had not erased at the destinations yet is erased before any of them begins; so is what an older copy of
+        the store has of people who were forgotten since.
 
         Raises StartError where the disk refuses that: what is not erased would be sent.
         """
@@ -48,6 +49,8 @@ class Forgetting:
             raise StartError(f"{words} ({error}): make room, then start again") from None
 
     async def _resume(self) -> None:
+        if lost := await self._store.people.begin_again():
+            self._log.emit("regulations_repeated", regulations=lost)
         for regulation in await self._store.erasure.resume():
             if regulation.step == Step.ROWS:
                 for name in await self._store.queries.destinations():
@@ -76,19 +79,17 @@ class Forgetting:
             regulation = await self._store.people.begin(demand)
         except StoreFull:
             raise CommandRefused("store_full", "the disk is full, so nothing can be recorded") from None
-        if not regulation.is_under_way:
-            self._tell(regulation)
-            return regulation
         try:
-            async with self._one_at_a_time:
-                await self._supervisor.forget_people(regulation)
-                regulation = await self._store.erasure.erase_on(regulation.id)
+            regulation = await self._next_step(regulation)
         except (CommandRefused, StoreError, OSError) as error:
             words = f"regulation {regulation.id} is recorded and goes on, but not everything has come to rest: {error}"
             raise CommandRefused("busy", words) from None
         finally:
-            self._under_way[regulation.id] = regulation
-            self._wake.set()
+            if regulation.is_under_way:
+                self._under_way[regulation.id] = regulation
+                self._wake.set()
+            else:
+                self._tell(regulation)
         return regulation
 
     async def _run(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -242,6 +242,10 @@ class ThreadRunner:
     async def forget(self, regulation: Regulation) -> None:
         """See `Runner`. A reload waits for this, so it has an end: what is in flight may take its time-out."""
         await self._ask(partial(self._runner.forget, regulation), self._patience_s + ASK_S)
+
+    async def drop_deletions(self, positions: Sequence[int]) -> None:
+        """See `Runner`."""
+        await self._ask(partial(self._runner.drop_deletions, positions), self._patience_s + ASK_S)
 
     async def ask_to_delete(self, regulation: Regulation) -> Tool:
         """See `Runner`."""

@@ -58,7 +58,6 @@ class Core:
             context.claim.directory,
             state.readiness,
             self.mapper,
-            context.clock.now_ms,
             context.meter.input_warnings,
         )
         # who may go next

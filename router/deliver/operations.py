@@ -13,7 +13,7 @@ from router.deliver.worker import Worker
 from router.errors import CommandRefused as CommandRefused
 from router.event import show_user_key
 from router.plugin import Group
-from router.store import DeadLetterFilter, Regulation
+from router.store import DeadLetterFilter, Names, Regulation
 from router.vocabulary import Queue
 
 DROP_SLICE = 200
@@ -73,10 +73,13 @@ async def drop(worker: Worker, key: str) -> int:
 
 
 async def begin_to_forget(worker: Worker, regulation: Regulation) -> bool:
-    """Whatever is on its way for these people ends as forgotten, and the last requests are not shown any more. Returns whether the
-    worker has anything in memory that may be theirs."""
+    """Whatever is on its way for these people ends as forgotten, and neither the last requests nor a pause that names them are shown
+    any more. Returns whether the worker has anything in memory that may be theirs."""
     worker.state.forgotten.update(dict.fromkeys(regulation.keys, regulation.bound))
     worker.core.responses.exchanges.clear()
+    if Names(regulation.keys).are_in(worker.state.breaker.status.detail):
+        worker.state.breaker.forget_detail()
+        worker.core.status.record(False)
     lanes, near = worker.state.lanes, set(regulation.near)
     if any(not lanes.is_free(key) for key in near):
         return True

@@ -445,6 +445,10 @@ class Runner:
                 words = f"its plugin could not make a deletion ({fault}): delete the person there by hand"
         return Tool("RUNNING" if rows or not words else "FAILED", words, rows)
 
+    async def drop_deletions(self, positions: Sequence[int]) -> None:
+        """Take back what the vendor was asked to delete."""
+        await self._between_workers(partial(self._store.erasure.drop_deletions, self.destination.name, positions))
+
     async def _has_of(self, regulation: Regulation) -> bool:
         worker = self._worker
         if worker is None or worker.has_ended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from router.deliver.runner import ReplayOrder
@@ -59,6 +59,8 @@ class DestinationRunner(Protocol):
     async def describe_replay(self) -> dict[str, Any]: ...
 
     async def forget(self, regulation: Regulation) -> None: ...
+
+    async def drop_deletions(self, positions: Sequence[int]) -> None: ...
 
     async def ask_to_delete(self, regulation: Regulation) -> Tool: ...
 

@@ -5,7 +5,17 @@
 """
 
 from router.event.envelope import HAS_PROPERTIES, HAS_TRAITS, TYPES, Call, Discard, Envelope, Noted, decode_json
-from router.event.judged import is_blocked, is_forwarded, made_call, tells_nothing, verdict_of, with_verdict
+from router.event.judged import (
+    TOLD_ID,
+    VIOLATIONS_USER,
+    is_blocked,
+    is_forwarded,
+    made_call,
+    tells_nothing,
+    verdict_of,
+    with_verdict,
+    without_told_id,
+)
 from router.event.keys import coerce_id, parse_user, show_user_key
 from router.event.normalize import normalize_event, options_for
 from router.event.notes import Note, Notes
@@ -15,7 +25,9 @@ __all__ = [
     "HAS_PROPERTIES",
     "HAS_TRAITS",
     "LONGEST_INSTANT",
+    "TOLD_ID",
     "TYPES",
+    "VIOLATIONS_USER",
     "Call",
     "Discard",
     "Envelope",
@@ -35,4 +47,5 @@ __all__ = [
     "tells_nothing",
     "verdict_of",
     "with_verdict",
+    "without_told_id",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from router.plans import Verdict
-from router.plugin import JSON
+from router.plugin import JSON, Event
 
 TYPES = frozenset({"identify", "group", "track", "page", "screen", "alias"})
 """The call types there are."""
@@ -38,6 +38,7 @@ class Call(msgspec.Struct, gc=False):
     received_at: int  #: milliseconds since 1970
     body: bytes  #: the envelope's line, then the call as received
     noted: Noted | None = None  #: what its tracking plan says of it, to be counted with its acceptance
+    opened: Event | None = None  #: the call as an event, where it was opened to be checked; nobody changes it
 
 
 class Discard(msgspec.Struct, gc=False):

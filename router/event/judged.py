@@ -5,7 +5,7 @@ The two marks stand first in the envelope, so that the beginning of a body says 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,12 @@ _MARKED = (_BLOCKED, _FORWARDED, b'{"v":')
 def is_blocked(body: bytes) -> bool:
     """Whether the plan of its source keeps this call from every destination."""
     return body.startswith(_BLOCKED)
+
+
+VIOLATIONS_USER = "schema-violations"
+"""The userId of forwarded violations, as Segment has it."""
+TOLD_ID = "eventMessageID"
+"""The property of a forwarded violation that names the call which it tells of."""
 
 
 def is_forwarded(body: bytes) -> bool:
@@ -65,3 +71,16 @@ def made_call(source: str, message_id: str, received_at: int, user_id: str, call
     raw = msgspec.json.encode({"type": "track", "userId": user_id, "messageId": message_id, **call})
     body = with_verdict(Envelope().line() + raw, None, is_forwarded=True)
     return Call(source, "track", message_id, f"u:{user_id}", received_at, body)
+
+
+def without_told_id(body: bytes, ids: Collection[str]) -> bytes | None:
+    """A forwarded violation without the message id of the call that it tells of, where that is one of these; else None."""
+    envelope, _, raw = body.partition(b"\n")
+    if not is_forwarded(body) or not any(id.encode() in raw for id in ids):
+        return None
+    call = msgspec.json.decode(raw)
+    properties = call.get("properties")
+    if not isinstance(properties, dict) or properties.get(TOLD_ID) not in ids:
+        return None
+    del properties[TOLD_ID]
+    return envelope + b"\n" + msgspec.json.encode(call)

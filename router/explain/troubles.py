@@ -29,6 +29,7 @@ CODES: Mapping[str, str] = {
     "disk_full": "Less than half of `store.min_free` is free.",
     "disk_low": "Less than `store.min_free` is free.",
     "store_half_full": "The store uses half of its disk budget.",
+    "backup_old": "The last backup is older than `store.backup_max_age`, or there is none.",
     "reload_refused": "config.toml was read again and refused.",
     "clock_jump": "The wall clock jumped in the last hour.",
     "paused": "A destination is paused.",
@@ -110,6 +111,8 @@ def code_of_pause(state: str, reason: str) -> str:
 def _step(code: str) -> str:
     if code == "stopping":
         return "nothing to do: start it again when you need it"
+    if code == "backup_old":
+        return "make a backup, and look why the timer made none"
     return "free room on the disk" if code.startswith(("disk", "store_half")) else "see the page about failures"
 
 

@@ -15,6 +15,11 @@ MOST_DIGITS = 4_000
 """Digits of a text that is read as a number; Python reads no more than 4,300."""
 
 
+MOST_PATTERN, MOST_STEPS = 256, 256 * 32 * 1024
+"""Characters of a pattern that an event brings along, and of it times its text. Measured: 10 ms at most for 32 kB of text; a pattern of
+32 kB took 80 ms to be read, and seconds to be looked for."""
+
+
 class Function(NamedTuple):
     """A function: how many arguments it takes, the type of what it gives ("" where it depends), and itself."""
 
@@ -28,7 +33,10 @@ def _contains(text: Any, part: Any) -> bool:
 
 
 def _match(text: Any, pattern: Any) -> bool:
+    """Of a pattern that an event brings along. One that would take too long fits nothing."""
     if type(text) is not str or type(pattern) is not str:
+        return False
+    if len(pattern) > MOST_PATTERN or len(pattern) * len(text) > MOST_STEPS:
         return False
     fits = _glob_or_none(pattern)
     return fits is not None and fits(text)

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from router.event import Call, Noted, with_verdict
+from router.event import Call, Noted, Notes, with_verdict
 from router.judge.forwarding import Forwarder
 from router.judge.report import ViolationReport
-from router.judge.source_plans import SourcePlans
+from router.judge.source_plans import SourcePlans, name_of, opened
 from router.plans import Effort
-from router.plugin import Event
 
 
 class Judge:
@@ -29,13 +28,18 @@ class Judge:
         plan = self.plans.of(calls[0].source) if calls else None
         if plan is None:
             return calls
-        found, forwarded, effort = [], list[Call](), Effort()
+        found, forwarded, effort, notes = [], list[Call](), Effort(), Notes()
         for call in calls:
-            verdict, event = plan.judge(call, effort)
-            if not verdict.says_nothing:
-                noted = Noted(_name_of(event), verdict)
+            event = opened(call, notes)
+            verdict = plan.verdict_on(call, event, effort)
+            if verdict.says_nothing:
+                # It is opened once for the plan, the directory and all destinations. What was mended is told by a destination.
+                call.opened = None if notes else event
+            else:
+                noted = Noted(name_of(event), verdict)
                 call = msgspec.structs.replace(call, body=with_verdict(call.body, verdict), noted=noted)
                 forwarded += self._forwarder.calls(plan, call, event)
+            notes.clear()
             found.append(call)
         return found + forwarded
 
@@ -44,7 +48,3 @@ class Judge:
         for call, pos in zip(calls, positions, strict=True):
             if call.noted is not None and pos:
                 self._report.add(call.source, call.noted)
-
-
-def _name_of(event: Event) -> str:
-    return event.name or event.type

@@ -11,12 +11,11 @@ from typing import Any
 
 import msgspec
 
-from router.event import Call, made_call, verdict_of, with_verdict
-from router.judge.source_plans import SourcePlan
+from router.event import TOLD_ID, VIOLATIONS_USER, Call, made_call, verdict_of, with_verdict
+from router.judge.source_plans import SourcePlan, name_of
 from router.plans import Violation
 from router.plugin import Event
 
-USER_ID = "schema-violations"
 EVENT = "Violation Generated"
 PER_MINUTE = 100
 """Violations of one source and type that are forwarded; further ones are counted."""
@@ -69,9 +68,9 @@ def _told(plan: SourcePlan, call: Call, event: Event, violation: Violation) -> C
     message_id = f"violation-{hashlib.blake2b(parts, digest_size=16).hexdigest()}"
     payload = event.payload
     properties = {
-        "eventName": event.name or event.type,
+        "eventName": name_of(event),
         "eventType": event.type,
-        "eventMessageID": call.message_id,
+        TOLD_ID: call.message_id,
         "eventSentAt": payload.get("sentAt"),
         "eventTimestamp": payload.get("timestamp"),
         "sourceName": call.source,
@@ -85,7 +84,9 @@ def _told(plan: SourcePlan, call: Call, event: Event, violation: Violation) -> C
         "appVersion": _app_version(payload.get("context")),
     }
     told = {name: value for name, value in properties.items() if value is not None}
-    return made_call(plan.violations_to, message_id, call.received_at, USER_ID, {"event": EVENT, "properties": told})
+    return made_call(
+        plan.violations_to, message_id, call.received_at, VIOLATIONS_USER, {"event": EVENT, "properties": told}
+    )
 
 
 def _app_version(context: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from router.config import Config, SourceConfig
-from router.event import Call, is_forwarded, normalize_event, with_verdict
+from router.event import Call, Notes, is_forwarded, normalize_event, with_verdict
 from router.plans import ALLOW_ALL, Effort, Plan, Policy, Verdict, check
 from router.plugin import Event
 
@@ -36,12 +36,26 @@ class SourcePlan(msgspec.Struct, frozen=True):
         Args:
             effort: what the calls of one request share.
         """
-        body = with_verdict(call.body, None)
-        event = normalize_event(call.source, call.type, call.message_id, call.received_at, body)
+        event = opened(call)
+        return self.verdict_on(call, event, effort), event
+
+    def verdict_on(self, call: Call, event: Event, effort: Effort | None = None) -> Verdict:
+        """The same for a call that was opened before. What is omitted is taken out of the event."""
         if call.body.count(b",") >= MAX_VALUES and _has_many_values(event.payload):  # commas stand in texts, too
             effort = Effort(0)
         policy = self.policies.get(call.type, ALLOW_ALL)
-        return check(self.plan, policy, call.type, dict(event.payload), self.source, effort), event
+        return check(self.plan, policy, call.type, dict(event.payload), self.source, effort)
+
+
+def opened(call: Call, notes: Notes | None = None) -> Event:
+    """A call as a plan is asked about it: any earlier verdict is left aside. `notes`: gets what was mended in it."""
+    body = with_verdict(call.body, None)
+    return normalize_event(call.source, call.type, call.message_id, call.received_at, body, notes=notes)
+
+
+def name_of(event: Event) -> str:
+    """How a call is named where its violations are told."""
+    return event.name or event.type
 
 
 def _has_many_values(payload: Mapping[str, Any]) -> bool:

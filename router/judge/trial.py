@@ -10,15 +10,13 @@ import msgspec
 
 from router.event import Call, is_forwarded
 from router.judge.report import result_of
-from router.judge.source_plans import SourcePlan
-from router.plans import Plan, Policy, container_of
+from router.judge.source_plans import SourcePlan, name_of, opened
+from router.plans import Plan, Policy, container_of, unplanned_names
 
 MAX_KINDS = 10_000
 """Different violations that are told apart."""
 UNPLANNED = "Unplanned Property"
 """Stands for what `unplanned_properties = "omit"` takes, which is no violation."""
-NOTICING = Policy(unplanned_properties="omit")
-"""Notes all there is to note."""
 
 
 class Kind(msgspec.Struct):
@@ -37,7 +35,6 @@ class Trial:
 
     def __init__(self, plan: Plan, policies: Mapping[str, Mapping[str, Policy]]) -> None:
         self._plan, self._policies = plan, policies
-        self._judges: dict[str, tuple[SourcePlan, SourcePlan]] = {}  #: as configured, and noticing all
         self.results: Counter[str] = Counter()
         self.kinds: dict[tuple[str, str, str], Kind] = {}  #: by event, type and field
         self.calls = 0
@@ -48,23 +45,12 @@ class Trial:
         if is_forwarded(call.body):
             return
         self.calls += 1
-        configured, noticing = self._judge(call.source)
-        verdict, event = configured.judge(call)
+        event, container = opened(call), container_of(call.type)
+        kinds = [(UNPLANNED, f"{container}.{one}") for one in unplanned_names(self._plan, call.type, event.payload)]
+        verdict = SourcePlan(call.source, self._plan, self._policies.get(call.source, {})).verdict_on(call, event)
         self.results[result_of(verdict)] += 1
-        noted, _ = noticing.judge(call)
-        name = event.name or event.type
-        container = container_of(event.type)
-        kinds = {(one.type, one.field): None for one in verdict.violations}
-        kinds |= {(UNPLANNED, f"{container}.{one}"): None for one in noted.omitted}
-        for kind in kinds:
-            self._count((name, *kind), call.message_id)
-
-    def _judge(self, source: str) -> tuple[SourcePlan, SourcePlan]:
-        if source not in self._judges:
-            policies = self._policies.get(source, {})
-            every = dict.fromkeys(("track", "identify", "group", "page", "screen"), NOTICING)
-            self._judges[source] = SourcePlan(source, self._plan, policies), SourcePlan(source, self._plan, every)
-        return self._judges[source]
+        for kind in dict.fromkeys([*((one.type, one.field) for one in verdict.violations), *kinds]):
+            self._count((name_of(event), *kind), call.message_id)
 
     def _count(self, key: tuple[str, str, str], message_id: str) -> None:
         kind = self.kinds.get(key)

@@ -76,6 +76,10 @@ EVENTS: Mapping[str, LogEvent] = {
         "info",
         "Somebody asked a page of the console to show traits unmasked. Fields: whose, or of which event, and a hash of the session.",
     ),
+    "regulations_repeated": LogEvent(
+        "warning",
+        "An older copy of the store was put back. People who were forgotten or suppressed since are so again. Fields: how many regulations.",
+    ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(
         "info", "A replay has queued its last event, or was stopped. Events that it queued may still be on their way."

@@ -12,7 +12,7 @@ advice.py      what Segment would not accept
 """
 
 from router.plans.advice import refused_by_segment
-from router.plans.check import ALLOW_ALL, Effort, Policy, Reaction, check, container_of
+from router.plans.check import ALLOW_ALL, Effort, Policy, Reaction, check, container_of, unplanned_names
 from router.plans.loading import PlanError, load_plan, read_plan
 from router.plans.plan import Plan
 from router.plans.verdict import PASSED, Verdict, Violation, take_out
@@ -35,4 +35,5 @@ __all__ = [
     "read_plan",
     "refused_by_segment",
     "take_out",
+    "unplanned_names",
 ]

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -15,7 +16,7 @@ from router.plans.verdict import PASSED, Path, Verdict, Violation, take_out
 from router.plans.violations import unplanned, violations_of
 
 if TYPE_CHECKING:
-    import jsonschema_rs
+    pass
 
 MAX_NOTED = 100
 """Violations that are noted of one call. What is omitted has no such bound."""
@@ -88,7 +89,10 @@ def check(
         found.is_blocked = policy.unplanned_events == "block"
     if rule is not None:
         if policy.unplanned_properties == "omit":
-            _omit_unplanned(rule, container_of(type), call, found)
+            container = container_of(type)
+            found.omitted = _unplanned(rule, container, call)
+            for name in found.omitted:
+                del call[container][name]
         _ask(rule, policy.violations, call, found, effort)
     if not found.is_blocked and (common := plan.common_for(call)) is not None:
         _ask(common, policy.common_violations, call, found, effort)
@@ -97,20 +101,28 @@ def check(
     return Verdict(source, found.violations[:MAX_NOTED], found.omitted, found.taken, found.is_blocked)
 
 
-def _omit_unplanned(rule: Rule, container: str, call: dict[str, Any], found: _Draft) -> None:
+def unplanned_names(plan: Plan, type: str, call: Mapping[str, Any]) -> list[str]:
+    """The properties or traits of a normalised call that its rule does not list. None where there is no rule."""
+    rule = plan.rule_for(type, call) if type != "alias" else None
+    return [] if rule is None else _unplanned(rule, container_of(type), call)
+
+
+def _unplanned(rule: Rule, container: str, call: Mapping[str, Any]) -> list[str]:
     inner = call.get(container)
-    if isinstance(inner, dict):
-        found.omitted = [name for name in inner if not rule.schema.lists(container, name)]
-        for name in found.omitted:
-            del inner[name]
+    return [name for name in inner if not rule.schema.lists(container, name)] if isinstance(inner, dict) else []
 
 
 def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, effort: Effort) -> None:
     """Note every error of a rule, and do what is to be done about it."""
+    is_brief = effort.is_spent
+    errors = filter(None, (rule.schema.first_error(call),)) if is_brief else rule.schema.errors(call)
+    first = next(errors, None)
+    if first is None:  # as nearly always
+        return
     noted: dict[tuple[str, str], Violation] = {}
     paths: dict[tuple[str, ...], Path] = {}
-    is_brief = effort.is_spent
-    for error in _errors(rule, call, effort):
+    for error in chain((first,), errors):
+        effort.left -= not is_brief
         for violation, path in violations_of(error, call):
             if len(noted) < MAX_NOTED:
                 noted.setdefault((violation.field, violation.type), violation)
@@ -124,14 +136,3 @@ def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, ef
         found.is_blocked = True
     elif reaction == "omit":
         found.taken += [paths[path] for path in sorted(paths) if take_out(call, path)]
-
-
-def _errors(rule: Rule, call: dict[str, Any], effort: Effort) -> Iterator[jsonschema_rs.ValidationError]:
-    if effort.is_spent:
-        first = rule.schema.first_error(call)
-        if first is not None:
-            yield first
-        return
-    for error in rule.schema.errors(call):
-        effort.left -= 1
-        yield error

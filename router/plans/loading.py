@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
+import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,8 +78,7 @@ def load_plan(paths: Sequence[Path]) -> Plan:
     left = MAX_BYTES
     for path in paths:
         try:
-            with path.open("rb") as file:
-                data = file.read(left + 1)
+            data = _content(path, left + 1)
         except OSError as error:
             raise PlanError(
                 [f"{path}: cannot be read ({error.strerror}); check the path and its permissions"]
@@ -88,6 +90,14 @@ def load_plan(paths: Sequence[Path]) -> Plan:
             )
         files.append((str(path), data))
     return read_plan(files)
+
+
+def _content(path: Path, most: int) -> bytes:
+    """At most so many bytes. Raises OSError, and PlanError for what is no file: reading a pipe would wait for whoever writes to it."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise PlanError([f"{path}: not a regular file; name a JSON file"])
+        return file.read(most).removeprefix(codecs.BOM_UTF8)
 
 
 def read_plan(files: Sequence[tuple[str, bytes]]) -> Plan:
@@ -117,7 +127,13 @@ def read_plan(files: Sequence[tuple[str, bytes]]) -> Plan:
 def _decoded(file: str, data: bytes, reading: _Reading) -> Any:
     try:
         document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        reading.problems.append(f"{file}: not UTF-8 text; save it as UTF-8")
+        return None
+    except msgspec.DecodeError as error:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            reading.problems.append(f"{file}: UTF-16 text; save it as UTF-8")
+            return None
         reading.problems.append(f"{file}: not JSON ({error}); a tracking plan is a JSON file")
         return None
     except RecursionError:

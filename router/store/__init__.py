@@ -8,6 +8,7 @@ append_counts.py    what the appends of each source came to
 log_cache.py        the newest part of the log, in memory
 regulation.py       a demand to forget people, and how far it is
 forgotten.py        what is left of an event whose person was forgotten
+names_in_texts.py   whether a text names one of them
 suppressions.py     whose calls are not accepted
 outcome_blocks.py   outcomes, positions and the attempts that delivered, packed
 from_thread.py      the same for an event loop of another thread
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from router.store.commit_batch import CommitBatch
 from router.store.forgotten import facts_of
+from router.store.names_in_texts import Names
 from router.store.ports import (
     Claim,
     Claims,
@@ -106,6 +108,7 @@ __all__ = [
     "LogRow",
     "Lookups",
     "Membership",
+    "Names",
     "Notices",
     "OnStored",
     "Opening",

@@ -47,5 +47,10 @@ class DiskSpace:
 
     def free_bytes(self) -> int:
         """Free on the disk, for a process without privileges."""
-        stat = os.statvfs(self.folder)
-        return stat.f_bavail * stat.f_frsize
+        return free_bytes(self.folder)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free on the disk of a folder, for a process without privileges."""
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize

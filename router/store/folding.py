@@ -56,8 +56,8 @@ class View(Protocol):
         """A user's preferences as of a position."""
         ...
 
-    def take_over_consent(self, from_key: str, user_key: str) -> None:
-        """A user of whom no preferences are known takes over those of a key."""
+    def take_over_consent(self, from_key: str, user_key: str, pos: int) -> None:
+        """A user takes over the preferences of a key, as of a position."""
         ...
 
 
@@ -76,11 +76,11 @@ def fold(view: View, pos: int, update: DirectoryUpdate) -> None:
         view.put_link(anonymous_key, pos, user_key)
         _inherit(view, pos, anonymous_key, user_key)
         if update.follows_consent:
-            view.take_over_consent(anonymous_key, user_key)
+            view.take_over_consent(anonymous_key, user_key, pos)
     if update.former is not None:
         _inherit(view, pos, update.former, update.user_key)
         if update.follows_consent:
-            view.take_over_consent(update.former, update.user_key)
+            view.take_over_consent(update.former, update.user_key, pos)
     if update.preferences:
         _tell_consent(view, pos, update.preferences_of, update.preferences)
 

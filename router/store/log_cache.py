@@ -29,7 +29,7 @@ class LogCache:
     def add(self, calls: Sequence[Call], positions: Sequence[int], size: int) -> None:
         """These calls stand in the log now, at these ascending positions; 0: it does not, it came before."""
         rows = [
-            LogRow(pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body)
+            LogRow(pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body, c.opened)
             for c, pos in zip(calls, positions, strict=True)
             if pos
         ]

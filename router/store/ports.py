@@ -94,8 +94,9 @@ class Directory(Protocol):
         users, of the groups found, and of `group_ids`. The cost does not depend on how many groups or links a user has."""
         ...
 
-    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
-        """The categories of consent that each of these users denies by now, if any. Empty where consent is not followed."""
+    async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
+        """For each (user key, position) the categories of consent that the user denies by now, if the newest of these denials stands
+        behind the position. Empty where consent is not followed."""
         ...
 
     async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
@@ -479,6 +480,11 @@ class People(Protocol):
         who is suppressed is refused."""
         ...
 
+    async def begin_again(self) -> int:
+        """Record the regulations that the store has lost, because an older copy of it was put back. Returns how many. To be called
+        before anybody reads the store. Raises OSError."""
+        ...
+
     async def find(self, regulation_id: str) -> Regulation | None:
         """The regulation of this id."""
         ...
@@ -513,6 +519,10 @@ class Erasure(Protocol):
 
     async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
+        ...
+
+    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+        """Take back deletions that wait or failed. None of the destination's workers may have anything of them in memory."""
         ...
 
     async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:

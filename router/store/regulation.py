@@ -16,6 +16,7 @@ class Step(StrEnum):
     TOOLS = "tools"  #: what the destinations are asked to delete
     TEXTS = "texts"  #: error texts and excerpts that name the person, also those of the deletions
     CLEAN = "clean"  #: free pages and the WAL
+    NOTE = "note"  #: the line beside the store, of a demand that erases nothing
     DONE = "done"
 
 
@@ -52,7 +53,9 @@ class Regulation(msgspec.Struct):
     created_at: int  #: ms
     bound: int  #: events up to this position are erased; later ones are new
     step: str
-    hashes: list[str]  #: HMACs of the user keys, hex
+    hashes: list[str]  #: HMACs of the user keys, hex: each person's, the one that was named first
+    named: list[str] = []  #: of these, those of the ids that were named: where the next person begins
+    key: str = ""  #: tells which key made the hashes
     keys: list[str] = []  #: user keys that are erased; empty at the end
     people: list[list[str]] = []  #: the same by person, the key that was named first; empty at the end
     tools: dict[str, Tool] = {}  #: by destination

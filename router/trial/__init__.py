@@ -1,6 +1,7 @@
 """What would become of an event, found out without sending or storing anything.
 
 calls.py          from pasted JSON to calls, as ingestion judges them
+intake.py         what the source does with a call before it is stored
 known.py          what the trial takes as known of the user and the group
 destination.py    one call at one destination: consent, filters, mapping table, gate, plugin, request
 answer.py         what the plugin makes of an answer that is made up
@@ -14,15 +15,18 @@ from router.trial.answer import ANSWERS
 from router.trial.calls import MAX_EVENTS, sample, split
 from router.trial.destination import DestinationTrial
 from router.trial.in_thread import TrialThread
+from router.trial.intake import NOBODY, Intake
 from router.trial.known import NOTHING_KNOWN, SAMPLE_KNOWN, Known, asked_of, known_of
 from router.trial.trial import try_events
 
 __all__ = [
     "ANSWERS",
     "MAX_EVENTS",
+    "NOBODY",
     "NOTHING_KNOWN",
     "SAMPLE_KNOWN",
     "DestinationTrial",
+    "Intake",
     "Known",
     "TrialThread",
     "asked_of",

@@ -9,8 +9,9 @@ import msgspec
 
 from router.event import Call, Discard
 from router.ingest.parse import parse_batch
-from router.privacy import SourcePrivacy
+from router.suppressing import without_suppressed
 from router.testing.samples import CALLS
+from router.trial.intake import Intake
 
 MAX_EVENTS = 100
 """Events of one trial."""
@@ -66,10 +67,8 @@ def _lines(text: bytes) -> list[bytes]:
     return found
 
 
-def judge(
-    events: Sequence[bytes | Call], source: str, now_ms: int, privacy: SourcePrivacy | None = None
-) -> list[Call | Discard]:
-    """What ingestion makes of each event, in order. `privacy`: what the source takes from its calls. A Call was judged before."""
+def judge(events: Sequence[bytes | Call], intake: Intake, now_ms: int) -> list[Call | Discard]:
+    """What ingestion makes of each event, in order. A Call was judged before."""
     ids = count(1)
     found: list[Call | Discard] = []
     for event in events:
@@ -77,6 +76,7 @@ def judge(
             found.append(event)
             continue
         posted = parse_batch(b'{"batch":[' + event + b"]}")
-        calls, discards = posted.calls(source, now_ms, None, lambda: f"try-{next(ids)}", privacy)
+        taken = posted.calls(intake.source, now_ms, None, lambda: f"try-{next(ids)}", intake.privacy)
+        calls, discards = without_suppressed(*taken, intake.suppressions)
         found.extend([*calls, *discards])
     return found

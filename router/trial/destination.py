@@ -29,12 +29,15 @@ from router.trial.known import Known, KnownDirectory, NoState
 
 
 class DestinationTrial:
-    """Tries one call after the other. A disabled destination is taken as if it were enabled."""
+    """Tries one call after the other."""
 
-    def __init__(self, destination: Destination, known: Known, answer: str = "") -> None:
-        """`answer`: one of ANSWERS, which the vendor gives; "": nobody asks what would become of it then."""
-        enabled = destination.config.model_copy(update={"enabled": True})
-        self._destination = dataclasses.replace(destination, config=enabled)
+    def __init__(self, destination: Destination, known: Known, answer: str = "", *, as_enabled: bool = False) -> None:
+        """`answer`: one of ANSWERS, which the vendor gives; "": nobody asks what would become of it then. `as_enabled`: a disabled
+        destination is taken as if it were enabled."""
+        if as_enabled:
+            enabled = destination.config.model_copy(update={"enabled": True})
+            destination = dataclasses.replace(destination, config=enabled)
+        self._destination = destination
         self._warnings: list[str] = []
         self._answer = answer
         self._positions = count(1)
@@ -51,9 +54,7 @@ class DestinationTrial:
             self._readiness.is_refused,
             lambda reason, **numbers: self._warnings.append(reason),
         )
-        self._preparer = make_preparer(
-            self._destination, KnownDirectory(known), self._readiness, self._mapper, clock.now_ms
-        )
+        self._preparer = make_preparer(self._destination, KnownDirectory(known), self._readiness, self._mapper)
 
     async def run(self, call: Call) -> dict[str, Any]:
         """`{"outcome", "reason", "detail", "warnings", "requests", "event", "items", "test", "answered"}`; of a filter `expression` too.

@@ -15,10 +15,9 @@ from typing import Any
 
 from router.errors import CommandRefused
 from router.event import Call
-from router.judge import SourcePlan
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import HookWatch
-from router.privacy import SourcePrivacy
+from router.trial.intake import Intake
 from router.trial.known import Known
 from router.trial.trial import try_events
 
@@ -38,12 +37,10 @@ class TrialThread:
     async def run(
         self,
         events: Sequence[bytes | Call],
-        source: str,
+        intake: Intake,
         destinations: Sequence[Destination],
         known: Known,
         now_ms: int,
-        privacy: SourcePrivacy | None = None,
-        plan: SourcePlan | None = None,
         answer: str = "",
     ) -> Events:
         """See `try_events`. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
@@ -68,7 +65,7 @@ class TrialThread:
             result: Events | CommandRefused
             try:
                 fresh = [dataclasses.replace(with_new_instance(one), watch=HookWatch()) for one in destinations]
-                result = asyncio.run(try_events(events, source, fresh, known, now_ms, privacy, plan, answer))
+                result = asyncio.run(try_events(events, intake, fresh, known, now_ms, answer))
             except BaseException as error:  # a plugin may raise anything; who asked reads it
                 words = f"a plugin failed in the trial: {type(error).__name__}: {error}"
                 for one in destinations:

@@ -62,7 +62,7 @@ class KnownDirectory:
             memberships=dict.fromkeys(keys, memberships),
         )
 
-    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
+    async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
         """Nobody has withdrawn anything."""
         return {}
 

@@ -10,35 +10,34 @@ import msgspec
 from router.event import Call, Discard, show_user_key, with_verdict
 from router.judge import SourcePlan
 from router.plugin_host import Destination
-from router.privacy import SourcePrivacy
 from router.trial.calls import judge
 from router.trial.destination import DestinationTrial
+from router.trial.intake import Intake
 from router.trial.known import Known
 
 
 async def try_events(
     events: Sequence[bytes | Call],
-    source: str,
+    intake: Intake,
     destinations: Sequence[Destination],
     known: Known,
     now_ms: int,
-    privacy: SourcePrivacy | None = None,
-    plan: SourcePlan | None = None,
     answer: str = "",
+    *,
+    as_enabled: bool = False,
 ) -> list[dict[str, Any]]:
     """What would become of each event, in order.
 
     Args:
         events: calls as JSON, or as they were accepted.
-        source: the name of the source that would take them.
+        intake: the source that would take them.
         known: what is known of their users from before; one event tells the next nothing.
         now_ms: when they would come in.
-        privacy: what the source takes from its calls.
-        plan: the tracking plan of the source.
         answer: what the vendor answers, one of ANSWERS; "": nobody asks.
+        as_enabled: a disabled destination is taken as if it were enabled.
     """
-    trials = {destination.name: DestinationTrial(destination, known, answer) for destination in destinations}
-    return [await _tried(one, trials, plan) for one in judge(events, source, now_ms, privacy)]
+    trials = {one.name: DestinationTrial(one, known, answer, as_enabled=as_enabled) for one in destinations}
+    return [await _tried(one, trials, intake.plan) for one in judge(events, intake, now_ms)]
 
 
 async def _tried(

@@ -11,7 +11,7 @@ import pytest
 from tests.contract.rig import Rig, open_rig
 
 LONG = re.compile(
-    r"test_(broken_builds|clock_jumps|disk_faults|faults_\w+|gate_model|migrations|plugin_strict|plugin_\w+_worker"
+    r"test_(backup_killed|broken_builds|clock_jumps|disk_faults|faults_\w+|gate_model|migrations|plugin_strict|plugin_\w+_worker"
     r"|power_loss|simulation|worker_\w+)\.py"
 )
 """The names of those modules. `./test --fast` leaves them out, and the HTTP client, each of whose tests runs four times."""

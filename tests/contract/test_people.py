@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,10 +16,13 @@ import pytest
 
 from router.accept import Acceptor
 from router.deliver.runner import ReplayOrder
+from router.errors import StoreFull
 from router.event import Discard
-from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Person, Reject, RetryLater, hookimpl
+from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
+from router.plans import read_plan
+from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter, Demand, Regulation, Tool
-from router.store.sqlite import forget_rows, scrub
+from router.store.sqlite import forget_begin, forget_rows, scrub
 from router.store.sqlite.regulation_file import path_of
 from tests.contract.rig import Gated, Plain, Rig, comes_true, line, open_rig
 from tests.contract.simulation.invariants import rows_and_counters
@@ -299,6 +304,27 @@ class Remembering(Plain):
         return line(event, context)
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_the_reason_of_a_pause_that_names_them_is_emptied_and_the_pause_stays(rig: Rig, waits: bool) -> None:
+    """`waits`: the destination also has an event of the person, so its worker ends before that is erased."""
+    rig.start(Plain)
+    rig.vendor.answer = lambda bodies: Pause("vendor_says", "no permission for user-one")
+    await rig.call("identify", "two", userId="user-two")
+    if waits:
+        await rig.call("identify", "one", userId="user-one")
+    await rig.quiet()
+    assert "user-one" in rig.runner.status.detail
+    await forget(rig, "u:user-one")
+    await rig.quiet()
+    status = rig.runner.status
+    assert (status.state, status.reason, status.detail) == ("paused", "vendor_says", "")
+    assert files_with(rig, "user-one") == []
+    await rig.crash()
+    rig.start(Plain)
+    await rig.quiet()
+    assert (rig.runner.status.state, rig.runner.status.detail) == ("paused", "")
+
+
 async def test_keyed_state_that_names_them_goes_from_store_and_memory(rig: Rig) -> None:
     rig.start(Remembering)
     for message_id, user in (("m1", "user-one"), ("n1", "user-two"), ("x1", "user-one-more")):
@@ -313,7 +339,7 @@ async def test_keyed_state_that_names_them_goes_from_store_and_memory(rig: Rig) 
 
 
 async def test_stored_consent_goes_with_its_person(rig: Rig) -> None:
-    rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=True)
+    rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=frozenset)
     rig.start(Plain)
     for user in ("user-one", "user-two"):
         context = {"consent": {"categoryPreferences": {"ads": False}}}
@@ -338,6 +364,87 @@ async def test_somebody_unknown_is_forgotten_without_a_word(rig: Rig) -> None:
     await rig.quiet()
     done = await forget(rig, "u:nobody")
     assert (done.counts, done.keys, done.near) == ({}, [], [])
+
+
+async def suppress(rig: Rig, *keys: str, also: tuple[str, ...] = (), id: str) -> None:
+    asked = Demand(id, "SUPPRESS_ONLY", "USER_ID", keys, also, suppresses=True)
+    await rig.store.people.begin(asked)
+
+
+@pytest.mark.parametrize("kind", ["SUPPRESS_ONLY", "UNSUPPRESS"])
+async def test_the_line_beside_the_store_is_written_after_a_crash_too(tmp_path: Path, kind: str) -> None:
+    """Whoever brings an older copy of the store back finds there who is suppressed since."""
+    async with open_rig(tmp_path) as rig:
+        await rig.store.people.begin(
+            Demand(
+                "r1", kind, "USER_ID", ("u:one",), suppresses=kind == "SUPPRESS_ONLY", unsuppresses=kind == "UNSUPPRESS"
+            )
+        )
+    async with open_rig(tmp_path) as rig:
+        assert ("u:one" in rig.store.people.suppressions) == (kind == "SUPPRESS_ONLY")
+        [left] = await rig.store.erasure.resume()
+        await finish(rig, left)
+        assert [json.loads(line)["kind"] for line in beside(rig).splitlines()] == [kind]
+        assert await rig.store.erasure.resume() == []
+
+
+@pytest.mark.parametrize(("begins_with", "word"), [(0, "OFF"), (1, "ON"), (2, "FAST")])
+async def test_deleted_text_is_overwritten_from_a_demand_to_its_end_and_then_as_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, begins_with: int, word: str
+) -> None:
+    """Builds of SQLite differ in what a connection begins with."""
+
+    class Connection(sqlite3.Connection):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.execute(f"PRAGMA secure_delete = {word}")
+
+    def state(db: sqlite3.Connection) -> int:
+        return int(db.execute("PRAGMA secure_delete").fetchone()[0])
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
+    with closing(sqlite3.connect(rig.store.path)) as db:
+        assert state(db) == begins_with
+        scrub.overwrite_from_now_on(db)
+        assert state(db) == 1
+        scrub.overwrite_no_longer(db)
+        assert state(db) == begins_with
+
+
+async def unsuppress(rig: Rig, *keys: str, id: str) -> None:
+    await rig.store.people.begin(Demand(id, "UNSUPPRESS", "USER_ID", keys, unsuppresses=True))
+
+
+async def test_a_browser_that_two_suppressed_people_share_stays_suppressed_until_both_are_free(tmp_path: Path) -> None:
+    async with open_rig(tmp_path) as rig:
+        await suppress(rig, "u:one", also=("a:shared",), id="r1")
+        await suppress(rig, "u:two", also=("a:shared",), id="r2")
+        await unsuppress(rig, "u:two", id="r3")
+        assert [key in rig.store.people.suppressions for key in ("u:one", "u:two", "a:shared")] == [True, False, True]
+    async with open_rig(tmp_path) as rig:
+        suppressions = rig.store.people.suppressions
+        assert ([key in suppressions for key in ("u:one", "u:two", "a:shared")], len(suppressions)) == (
+            [True, False, True],
+            1,
+        )
+        await unsuppress(rig, "u:one", id="r4")
+        assert not suppressions
+    async with open_rig(tmp_path) as rig:
+        assert not rig.store.people.suppressions
+
+
+async def test_a_demand_that_cannot_be_recorded_frees_nobody_who_was_suppressed_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await suppress(rig, "u:one", id="r1")
+
+    def full(*args: object) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(forget_begin, "begin", full)
+    with pytest.raises(StoreFull):
+        await suppress(rig, "u:one", "u:two", id="r2")
+    assert [key in rig.store.people.suppressions for key in ("u:one", "u:two")] == [True, False]
 
 
 async def test_a_finished_regulation_knows_hashes_only(rig: Rig) -> None:
@@ -508,3 +615,29 @@ async def test_one_deletion_that_cannot_be_made_keeps_no_other_back(rig: Rig) ->
     asked = await rig.runner.ask_to_delete(regulation)
     await rig.quiet()
     assert (asked.status, "could not make" in asked.words, rig.vendor.ids()) == ("RUNNING", True, ["delete user-one "])
+
+
+async def test_a_violation_that_was_forwarded_of_their_event_names_it_no_more(rig: Rig) -> None:
+    rig.start(Plain)
+    plan = read_plan([("plan", b'[{"type": "TRACK", "key": "Known", "version": 1, "jsonSchema": {}}]')])
+    judge = Judge(
+        SourcePlans([SourcePlan("website", plan, {}, violations_to="quality")]),
+        Forwarder(rig.clock.now_ms, lambda *labels: None),
+        ViolationReport(rig.clock.now_ms, lambda *names, **fields: None, lambda *labels: None),
+    )
+    rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, judge)
+    calls = [rig.make("track", f"id-of-{user}", userId=user, event="Unknown") for user in ("user-one", "user-two")]
+    await rig.accept(calls)
+    ledger = await rig.quiet()
+    assert ledger["delivered"] == 4
+    assert files_with(rig, "id-of-user-one", "id-of-user-two") == ["id-of-user-one", "id-of-user-two"]
+    await forget(rig, "u:user-one")
+    assert files_with(rig, "user-one") == []
+    with closing(sqlite3.connect(rig.store.path)) as db:
+        bodies = db.execute("SELECT body FROM log WHERE user_key = 'u:schema-violations' ORDER BY pos").fetchall()
+    told = [json.loads(body.partition(b"\n")[2])["properties"] for (body,) in bodies]
+    assert [(one.get("eventMessageID"), one["violationType"]) for one in told] == [
+        (None, "Unplanned Event"),
+        ("id-of-user-two", "Unplanned Event"),
+    ]
+    consistent(rig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import sqlite3
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from tests.contract.simulation.invariants import rows_and_counters
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as rig:
-        rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=True)
+        rig.acceptor = Acceptor(rig.store.log, rig.store.people.suppressions, rig.log, follow=frozenset)
         yield rig
 
 
@@ -245,7 +246,94 @@ async def test_what_waits_at_a_withdrawal_never_leaves_whatever_happens(rig: Rig
         rows_and_counters(db)
 
 
+# ---------------------------------------------------------------- what waits for a request
+
+
+async def test_what_waits_for_the_rate_of_its_destination_is_not_sent_after_a_withdrawal(rig: Rig) -> None:
+    await start(rig, Plain, delivery={"rate": "1/m"})
+    for user in ("first", "u", "v"):
+        await track(rig, f"t-{user}", user)
+    await track(rig, "behind", "u")
+    await rig.quiet()
+    assert rig.vendor.ids() == ["t-first"]
+    await withdraw(rig)
+    ledger = await rig.quiet()
+    assert await rig.fate("t-u") == await rig.fate("behind") == WITHDRAWN
+    assert (ledger["filtered"], ledger["queued"]) == (3, 1)
+    await rig.pass_time(600, 60)
+    assert rig.vendor.ids() == ["t-first", "t-v"]
+
+
+async def test_what_waits_for_a_request_of_an_anonymous_id_goes_with_its_user(rig: Rig) -> None:
+    await start(rig, Plain, delivery={"rate": "1/m"})
+    await rig.call("identify", "i", userId="u", anonymousId="x")
+    await rig.quiet()
+    await track(rig, "a", anonymousId="x", userId=None)
+    await track(rig, "b", anonymousId="y", userId=None)
+    await rig.quiet()
+    await withdraw(rig)
+    await rig.pass_time(600, 60)
+    assert (rig.vendor.ids(), await rig.fate("a")) == (["i", "b"], WITHDRAWN)
+
+
+async def test_a_user_who_withdraws_while_their_event_is_in_a_request_that_fails_is_taken_out_behind_it(
+    rig: Rig,
+) -> None:
+    await start(rig, Plain)
+    answer, sent = asyncio.Event(), asyncio.Event()
+
+    async def fail(bodies: list[dict[str, Any]]) -> Outcome:
+        sent.set()
+        await answer.wait()
+        return RetryLater("status_503")
+
+    rig.vendor.answer = fail
+    await track(rig, "t")
+    await sent.wait()
+    await withdraw(rig)
+    answer.set()
+    ledger = await rig.quiet()
+    assert (await rig.fate("t"), ledger["retrying"], ledger["queued"]) == (WITHDRAWN, 0, 0)
+
+
+async def test_what_is_linked_to_who_denied_before_goes_with_the_link(rig: Rig) -> None:
+    """The anonymous visitor denied, then it became known who they are: what waits of that user is what they denied."""
+    await start(rig, Plain, delivery={"rate": "1/m"})
+    await track(rig, "first", "v")
+    await rig.quiet()
+    await track(rig, "t")
+    await rig.quiet()
+    await withdraw(rig, anonymousId="x", userId=None)
+    await rig.quiet()
+    await rig.call("identify", "i", userId="u", anonymousId="x")
+    await rig.pass_time(600, 60)
+    assert (rig.vendor.ids(), await rig.fate("t")) == (["first", "i"], WITHDRAWN)
+
+
 # ---------------------------------------------------------------- what is asked before it is sent
+
+
+async def test_what_was_accepted_a_moment_before_the_withdrawal_and_not_read_yet_is_not_sent(rig: Rig) -> None:
+    await start(rig, Plain)
+    await rig.crash()
+    await track(rig, "t")
+    await withdraw(rig)
+    await start(rig, Plain)
+    ledger = await rig.quiet()
+    assert (rig.vendor.ids(), await rig.fate("t"), ledger["queued"]) == ([], WITHDRAWN, 0)
+
+
+async def test_an_event_that_says_nothing_of_consent_is_decided_alike_early_and_late(rig: Rig) -> None:
+    await start(rig, Plain)
+    await withdraw(rig)
+    await track(rig, "early", context={})
+    await rig.quiet()
+    await rig.runner.pause()
+    await track(rig, "late", context={})
+    rig.clock.advance(3600)
+    await rig.runner.resume()
+    await rig.quiet()
+    assert rig.vendor.ids() == ["early", "late"]
 
 
 async def test_a_live_event_is_decided_by_its_own_consent(rig: Rig) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.flow.harness import Daemon, destination
+from router.testing.vendor import FakeVendor, Reply
+from tests.flow.harness import Daemon, assert_ledger_adds_up, destination
 from tests.unit.consent.consent_cases import CASES
 
 KEYS = {"project_id": "p", "api_key": "k"}
@@ -80,3 +81,29 @@ async def test_every_case_says_the_same_in_the_daemon_and_a_reload_asks_again(tm
         daemon.write_config()
         await daemon.restart()
         assert daemon.rows("SELECT count(*) FROM consent") == [(0,)]
+
+
+async def test_what_waits_for_its_rate_is_not_sent_after_a_withdrawal_nor_after_a_kill(tmp_path: Path) -> None:
+    """The withdrawal is answered, the process is killed at once: what it stops is read again from the log."""
+    given, taken = ({"consent": {"categoryPreferences": {"ad": says}}} for says in (True, False))
+    async with FakeVendor(Reply(200, json={})) as vendor:
+        slow = destination(
+            "slow", "webhook", {"url": f"{vendor.url}/hook"}, mode="live", consent=["ad"], delivery={"rate": "1/h"}
+        )
+        async with Daemon(tmp_path, [slow], consent={"follow": True}) as daemon:
+            await daemon.post("track", event="E", userId="first", messageId="first", context=given)
+            await daemon.becomes("first", "slow", "delivered")
+            for number in range(5):
+                await daemon.post("track", event="E", userId=f"u{number}", messageId=f"waits-{number}", context=given)
+            await daemon.post("track", event=UPDATE, userId="u1", messageId="taken-1", context=taken)
+            await daemon.becomes("waits-1", "slow", "filtered", "consent_withdrawn")
+            await daemon.post("track", event=UPDATE, userId="u2", messageId="taken-2", context=taken)
+            daemon.kill()
+            await daemon.restart()
+            for number in (1, 2):
+                await daemon.becomes(f"waits-{number}", "slow", "filtered", "consent_withdrawn")
+            for number in (0, 3, 4):
+                assert (await daemon.fate(f"waits-{number}", "slow"))[0] in ("queued", "delivered")
+            assert_ledger_adds_up(await daemon.ledger())
+        sent = [seen.json().get("messageId") for seen in vendor.requests]
+        assert not {"waits-1", "waits-2"} & set(sent)

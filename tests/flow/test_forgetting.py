@@ -139,6 +139,14 @@ async def test_calls_of_a_suppressed_person_are_counted_and_kept_nowhere(daemon:
     accepted = (await daemon.ledger())["accepted"]
     await forget(daemon, "user-one", kind="SUPPRESS_WITH_DELETE_INTERNAL")
     assert await daemon.get("/api/suppressions") == {"suppressed": 1}
+    tried = {
+        "events": [
+            {"type": "track", "userId": "user-one", "event": "E"},
+            {"type": "track", "userId": "other", "event": "E"},
+        ]
+    }
+    told = (await daemon.admin("POST", "/api/try", tried))[1]["events"]
+    assert [one["discarded"] and one["discarded"]["code"] for one in told] == ["suppressed", None]
     later = [{**call, "messageId": f"later-{n}"} for n, call in enumerate(a_person("user-one"))]
     await daemon.batch([*later, {"type": "identify", "userId": "user-two", "messageId": "other"}])
     await daemon.settled()
@@ -205,6 +213,40 @@ async def test_the_tools_are_asked_and_one_that_cannot_is_named(
     assert await answers_with(daemon, "user-one") == []
     assert "user-one" not in json.dumps([await daemon.get(f"/api/destinations/{name}") for name in statuses])
     assert_ledger_adds_up(await daemon.ledger(), daemon.starts())
+
+
+@pytest.mark.parametrize("change", ["removed", "disabled"])
+async def test_a_destination_that_goes_while_it_is_asked_does_not_keep_the_regulation_open(
+    daemon: Daemon, vendor: FakeVendor, change: str
+) -> None:
+    hook = destination("hook", "webhook", {"url": f"{vendor.url}/hook"}, mode="live")
+    daemon.destinations.append(hook)
+    vendor.answer = lambda seen: Reply(503 if seen.url == "/hook" and b"delete" in seen.body else 200, json={})
+    await daemon.reload()
+    await daemon.batch(a_person("user-one"))
+    await daemon.settled()
+    id = await regulate(daemon, "DELETE_ONLY", "user-one")
+
+    async def is_asked() -> bool:
+        return any(b"delete" in seen.body for seen in vendor.requests)
+
+    await eventually(is_asked, what="the vendor is asked")
+    daemon.destinations.remove(hook)
+    if change == "disabled":
+        daemon.destinations.append(
+            destination("hook", "webhook", {"url": f"{vendor.url}/hook"}, mode="live", enabled=False)
+        )
+    await daemon.reload()
+    told = await done(daemon, id)
+    [stream] = told["streamStatus"]
+    [tool] = [tool for tool in stream["destinationStatus"] if tool["name"] == "hook"]
+    words = "it is not configured any more" if change == "removed" else "it was disabled before it was done"
+    assert (tool["status"], tool["errString"].partition(":")[0], told["overallStatus"]) == (
+        "FAILED",
+        words,
+        "PARTIAL_SUCCESS",
+    )
+    assert files_with(daemon.folder, "user-one") == []
 
 
 def last_lines(path: Path, n: int) -> list[Any]:

@@ -196,6 +196,6 @@ def test_a_blocked_call_tells_nothing_but_what_its_user_agreed_to() -> None:
     blocked = with_verdict(stored, Verdict("web", is_blocked=True))
     call = Call("web", "identify", "m", "u:u", 0, blocked)
     assert facts(call) is None
-    told = facts_with_consent(call)
+    told = facts_with_consent(call, frozenset)
     assert told is not None
     assert (told.user_traits, told.link, told.preferences) == (None, None, {"ads": False})

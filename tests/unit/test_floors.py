@@ -34,7 +34,7 @@ FLOORS = (
         "counts",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
-    {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing"},
+    {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing", "backup"},
     {"ingest", "accept", "decide", "deliver", "editing"},
     {"trial"},
     {"admin"},

@@ -55,3 +55,12 @@ def test_a_person_is_counted_once_and_leaves_with_their_anonymous_ids() -> None:
     assert (len(suppressions), "a:x" in suppressions, "u:two" in suppressions) == (1, True, False)
     suppressions.remove([suppressions.hash_of("u:one")])
     assert (len(suppressions), "a:x" in suppressions, bool(suppressions)) == (0, False, False)
+
+
+def test_an_anonymous_id_that_two_people_used_stays_until_both_have_left() -> None:
+    suppressions = suppressing("u:one", "a:shared", owner="u:one")
+    suppressions.add((suppressions.hash_of(key), suppressions.hash_of("u:two")) for key in ("u:two", "a:shared"))
+    suppressions.remove([suppressions.hash_of("u:two")])
+    assert ("u:two" in suppressions, "a:shared" in suppressions, len(suppressions)) == (False, True, 1)
+    suppressions.remove([suppressions.hash_of("u:one")])
+    assert "a:shared" not in suppressions

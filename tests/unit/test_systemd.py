@@ -22,11 +22,21 @@ def unit(root: Path) -> Path:
 
 
 @pytest.fixture
+def backup_unit(root: Path) -> Path:
+    return root / "systemd/segment-router-backup.service"
+
+
+@pytest.fixture
 def service(unit: Path) -> configparser.SectionProxy:
+    return section(unit, "Service")
+
+
+def section(unit: Path, name: str) -> configparser.SectionProxy:
+    """A section of a unit file."""
     parser = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes=("#",), delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(unit)
-    return parser["Service"]
+    return parser[name]
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,16 +47,34 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
     # verify wants the command to exist; it exits 0 for a line it ignores, so its words count
-    copy = tmp_path / unit.name
-    copy.write_text(unit.read_text().replace(COMMAND, sys.executable))
-    result = analyze("verify", str(copy))
+    copies = [tmp_path / path.name for path in sorted(unit.parent.iterdir())]
+    for copy in copies:
+        copy.write_text((unit.parent / copy.name).read_text().replace(COMMAND, sys.executable))
+    result = analyze("verify", *map(str, copies))
     assert result.stderr == ""
     assert result.returncode == 0
 
 
-def test_the_service_is_shut_in_tightly(unit: Path) -> None:
-    result = analyze("security", "--offline=true", "--threshold=15", str(unit))
+@pytest.mark.parametrize("name", ["segment-router.service", "segment-router-backup.service"])
+def test_a_service_is_shut_in_tightly(root: Path, name: str) -> None:
+    result = analyze("security", "--offline=true", "--threshold=15", str(root / "systemd" / name))
     assert result.returncode == 0, result.stdout[-200:]
+
+
+def test_backups_are_made_by_the_user_of_the_daemon(unit: Path, backup_unit: Path) -> None:
+    """The user of a service with DynamicUser has the name of its unit, unless it names one."""
+    ours, daemons = section(backup_unit, "Service"), section(unit, "Service")
+    assert (ours["User"], ours["DynamicUser"], daemons["DynamicUser"]) == (unit.stem, "yes", "yes")
+    assert "User" not in daemons
+    for key in ("StateDirectory", "ConfigurationDirectory", "UMask"):
+        assert ours[key] == daemons[key]
+
+
+def test_the_backup_is_the_command_that_the_pages_describe(backup_unit: Path) -> None:
+    command = section(backup_unit, "Service")["ExecStart"]
+    assert command.startswith(f"{COMMAND} backup /var/lib/segment-router/backups --keep ")
+    timer = section(backup_unit.with_suffix(".timer"), "Timer")
+    assert (timer["Persistent"], "Unit" in timer) == ("yes", False)
 
 
 def test_it_serves_the_configuration_of_the_machine(service: configparser.SectionProxy) -> None:

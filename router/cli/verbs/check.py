@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from router.cli.consent_advice import consent_advice
 from router.cli.endpoint import operator_of
+from router.cli.intake_tables import consent_of, say_intake
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import say, say_json, say_table, warn
 
 if TYPE_CHECKING:
+    from router import config as configuration
     from router import plugin_host
     from router.config import Config, FilterAction
     from router.plugin_host import Destination
 else:
+    configuration = lazy("router.config")
     plugin_host = lazy("router.plugin_host")
 
 
@@ -39,8 +42,11 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
     warn(*(f"warning: {warning}" for warning in warnings))
     say(f"{config} is good.", "")
     say_table(
-        ["source", "enabled", "write keys", "strict"],
-        [[row["name"], _yes(row["enabled"]), row["write_keys"], _yes(row["strict"])] for row in found["sources"]],
+        ["source", "enabled", "write keys", "strict", "consent"],
+        [
+            [row["name"], _yes(row["enabled"]), row["write_keys"], _yes(row["strict"]), consent_of(row)]
+            for row in found["sources"]
+        ],
     )
     say("")
     say_table(
@@ -58,12 +64,7 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
         cut=["plugin"],
         wrap=["sources", "needs first"],
     )
-    taken = [
-        [row["name"], key, path] for row in found["sources"] for key, paths in row["privacy"].items() for path in paths
-    ]
-    if taken:
-        say("")
-        say_table(["source", "privacy", "path"], taken)
+    say_intake(found["sources"])
     changes = [[row["name"], *change] for row in found["destinations"] for change in _changes(row["mapping"])]
     filters = [[row["name"], *one] for row in found["destinations"] for one in _filters(row)]
     consent = [[row["name"], *_consent(row)] for row in found["destinations"] if row["consent"]]
@@ -87,7 +88,7 @@ def _described(config: Config, destinations: list[Destination]) -> dict[str, Any
                 "enabled": s.enabled,
                 "write_keys": len(s.write_keys),
                 "strict": s.strict,
-                "privacy": s.privacy.model_dump(mode="json"),
+                **configuration.describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
             }
             for s in config.sources
         ],

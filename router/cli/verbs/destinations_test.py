@@ -12,21 +12,24 @@ from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import Common, NameInFile, asks, given_before
 from router.cli.output import say, say_json, warn
+from router.cli.trial_intake import intake_of
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.errors import ConfigError
 from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
-    from router import plugin_host
+    from router import plugin_host, trial
     from router.cli import destination_check
     from router.cli.destination_check import Checked
-    from router.config import ConfigWarning
+    from router.config import ConfigWarning, Draft
     from router.plugin_host import Destination
+    from router.trial import Intake
 else:
     configuration = lazy("router.config")
     plugin_host = lazy("router.plugin_host")
     destination_check = lazy("router.cli.destination_check")
+    trial = lazy("router.trial")
 
 Calls = Annotated[
     str | None,
@@ -46,15 +49,17 @@ def destinations_test(common: Common, context: typer.Context, name: NameInFile, 
     """Try a destination's credentials, and show what it would make of samples, or of your own calls.
 
     The credentials are tried where the vendor lets us without sending an event. Needs no running daemon and stores nothing. Exit
-    code 1 when the vendor refuses, or a secret to try is missing.
+    code 1 when the vendor refuses, or a secret to try is missing. Your own calls pass the privacy rules and the tracking plan of the
+    first source that is connected.
 
     Examples:
         destinations test braze
         destinations test braze --calls calls.jsonl
     """
     common = given_before(context, common)
-    destination, missing = _read_one(common.config, name)
+    draft, destination, missing = _read_one(common.config, name)
     own = read_events(calls, "--calls") if calls is not None else None
+    intake = _intake_of(draft, destination) if own is not None else None
 
     async def run() -> tuple[Checked, Tried]:
         if missing and "check" in destination.hooks:
@@ -63,8 +68,8 @@ def destinations_test(common: Common, context: typer.Context, name: NameInFile, 
             )
         else:
             checked = await destination_check.check(destination)
-        if own is not None:
-            return checked, await destination_check.try_calls(destination, own)
+        if own is not None and intake is not None:
+            return checked, await destination_check.try_calls(destination, intake, own)
         return checked, await destination_check.try_samples(destination)
 
     checked, events = asyncio.run(run())
@@ -77,8 +82,21 @@ def destinations_test(common: Common, context: typer.Context, name: NameInFile, 
         raise typer.Exit(1)
 
 
-def _read_one(config: Path, name: str) -> tuple[Destination, list[ConfigWarning]]:
-    """The destination, and its secrets that are missing although it is not live.
+def _intake_of(draft: Draft, destination: Destination) -> Intake:
+    """The first source that is connected to the destination. Raises ConfigError where its plan or the key of its hashes is not there."""
+    wanted = destination.config.sources
+    table = next((table for _, table in draft.sources if table.name in wanted or "*" in wanted), None)
+    if table is None:
+        return trial.Intake("website")
+    plan = draft.plans.get(table.name)
+    if (table.plan and plan is None) or (table.privacy.hash and draft.privacy.key is None):
+        raise ConfigError(draft.problems)
+    store = draft.config.store.path if draft.config is not None else None
+    return intake_of(table, plan, draft.privacy, store)
+
+
+def _read_one(config: Path, name: str) -> tuple[Draft, Destination, list[ConfigWarning]]:
+    """What could be read of the file, the destination, and its secrets that are missing although it is not live.
 
     Raises:
         ConfigError: the file or this destination's table cannot be used.
@@ -98,7 +116,7 @@ def _read_one(config: Path, name: str) -> tuple[Destination, list[ConfigWarning]
     told = [warning for warning in draft.warnings if warning.where == name]
     for warning in told:
         warn(f"warning: {warning}")
-    return destination, [warning for warning in told if warning.event == "secret_missing"]
+    return draft, destination, [warning for warning in told if warning.event == "secret_missing"]
 
 
 def _say(destination: Destination, checked: Checked, events: Tried) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.cli.data_source import open_data_source
+from router.cli.intake_tables import consent_of, say_intake
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_table
 from router.explain.figures import count
@@ -21,7 +22,8 @@ MENDED = {
 
 @asks
 def sources(common: Common) -> None:
-    """Show who may send, and what was mended in their calls since the start.
+    """Show who may send, what each source takes from its calls, its tracking plan, whether consent is followed, and what was mended
+    since the start.
 
     Examples:
         sources
@@ -33,24 +35,20 @@ def sources(common: Common) -> None:
         return
     rows = found["sources"]
     say_table(
-        ["source", "kind", "enabled", "strict", "origins"],
+        ["source", "kind", "enabled", "strict", "consent", "origins"],
         [
             [
                 row["name"],
                 row["kind"],
                 *("yes" if row[key] else "no" for key in ("enabled", "strict")),
+                consent_of(row),
                 ", ".join(row["origins"]),
             ]
             for row in rows
         ],
         wrap=["origins"],
     )
-    taken = [
-        [row["name"], key, path] for row in rows for key, paths in row.get("privacy", {}).items() for path in paths
-    ]
-    if taken:
-        say("")
-        say_table(["source", "privacy", "path"], taken)
+    say_intake(rows)
     for row in rows:
         for field, problems in row["warnings"].items():
             for problem, n in problems.items():

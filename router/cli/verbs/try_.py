@@ -13,21 +13,20 @@ from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import say, say_json, warn
+from router.cli.trial_intake import intake_of
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.clock import SystemClock
 from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
-    from router import judge, plugin_host, privacy, trial
+    from router import plugin_host, trial
     from router.config import Config
     from router.plugin_host import Destination
     from router.trial import Known
 else:
     configuration = lazy("router.config")
-    judge = lazy("router.judge")
     plugin_host = lazy("router.plugin_host")
-    privacy = lazy("router.privacy")
     trial = lazy("router.trial")
 
 TYPES = ("identify", "group", "track", "page", "screen", "alias")
@@ -72,10 +71,10 @@ def try_(
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Show what would become of an event: privacy, consent, filters, mapping table, gate, plugin, request.
+    """Show what would become of an event: privacy, suppression, plan, consent, filters, mapping table, gate, plugin, request.
 
-    Uses config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say. Secrets are
-    masked in the requests.
+    Uses config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say, and from the
+    store whether they are suppressed. Secrets are masked in the requests.
 
     Examples:
         try --event track --user-known
@@ -94,10 +93,9 @@ def try_(
     known = _known(user_known, group, group_name)
     now_ms = SystemClock().now_ms()
     name = _source(loaded, source)
-    taken = privacy.privacy_of_sources(loaded).get(name)
-    plans = judge.SourcePlans()
-    plans.replace(loaded)
-    found = asyncio.run(trial.try_events(events, name, chosen, known, now_ms, taken, plans.of(name), answer or ""))
+    [table] = [table for table in loaded.sources if table.name == name]
+    intake = intake_of(table, loaded.plans.get(name), loaded.privacy, loaded.store.path)
+    found = asyncio.run(trial.try_events(events, intake, chosen, known, now_ms, answer or ""))
     if as_json:
         say_json({"source": name, "events": found})
         return

@@ -1,22 +1,24 @@
 """Takes out what waits of users who have withdrawn a consent that this destination needs. Nothing where consent is not followed.
 
-A withdrawal is found by its position. It is looked at as soon as it is accepted, also while the destination is paused. It is
-looked at once more when the cursor has passed it: what was accepted before it and read after the first look waits by then.
-What a crash leaves undone is looked at after the next start, and asked in any case before it is sent.
+A withdrawal is found by its position. It is looked at as soon as it is accepted, also while the destination is paused: rows go, and
+what waits for a request. It is looked at once more when the cursor has passed it: what was accepted before it and read after the
+first look waits by then. What a crash leaves undone is looked at after the next start, and asked in any case before it is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from router.consent import WITHDRAWN
-from router.decide.decide import Settled
+from router.decide.decide import Deliver, Settled, Undecided
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.parked_rows import ParkedRows
 from router.deliver.process.prepare import Preparer
 from router.deliver.settle.releases import Releases
 from router.deliver.settle.turns import TurnHandler
+from router.plugin import Reject
 from router.store import ParkedRow
 from router.vocabulary import EventState, Queue
 
@@ -58,8 +60,10 @@ class Withdrawals:
         else:
             self._passed = self._work.pos
         keys = list(dict.fromkeys([*again, *accepted, *passed]))
-        if keys and (self._lanes.may_have_rows or len(self._lanes)):
-            await self._take_out_of_all(keys)
+        if keys:
+            await self._take_out_of_batcher(keys)
+            if self._lanes.may_have_rows or len(self._lanes):
+                await self._take_out_of_all(keys)
         return len(accepted) + len(passed) > 0
 
     async def _next(self, after: int, upto: int) -> tuple[int, list[str]]:
@@ -72,12 +76,33 @@ class Withdrawals:
             upto = found[-1][0] - 1
         return upto, [key for pos, key in found if pos <= upto]
 
+    async def _take_out_of_batcher(self, keys: Sequence[str]) -> None:
+        """What was mapped and waits for a request: for the rate of the destination, say, or for the end of a pause. An anonymousId may
+        belong to one of these users."""
+        queued = self._turns.queued(frozenset(keys), anonymous=any(key.startswith("u:") for key in keys))
+        if not queued:
+            return
+        turns = (await self._preparer.prepare(queued)).turns
+        for delivery in queued:
+            decision = turns[id(delivery)].decision
+            if not _is_withdrawn(decision):
+                continue
+            if self._work.is_full:
+                self._again[delivery.user_key] = None
+            elif self._turns.take_back(delivery):
+                lane = self._lanes.take(delivery.user_key)
+                lane.finish(delivery)
+                self._turns.decided(delivery, decision)
+                self._run_queue.add(lane)
+
     async def _take_out_of_all(self, keys: Sequence[str]) -> None:
         let_go = self._lanes.watch_let_go()
         loaded = await self._claim.lanes.load(keys)
         self._lanes.unwatch_let_go()
         for key in keys:
-            if key in loaded or key in let_go or key in self._lanes:
+            if key in self._lanes.in_flight:
+                self._again[key] = None
+            elif key in loaded or key in let_go or key in self._lanes:
                 async with self._rows.lane(key) as lane:
                     if lane.rows:
                         await self._take_out(lane)
@@ -112,7 +137,7 @@ class Withdrawals:
             turns = (await self._preparer.prepare(deliveries)).turns
             for row, delivery in zip(rows, deliveries, strict=True):
                 decision = turns[id(delivery)].decision
-                if isinstance(decision, Settled) and decision.reason == WITHDRAWN:
+                if _is_withdrawn(decision):
                     self._turns.decided(delivery, decision)
                 else:
                     left.append(row)
@@ -120,3 +145,7 @@ class Withdrawals:
                 self._again[lane.key] = None
                 break
         return left
+
+
+def _is_withdrawn(decision: Settled | Deliver | Undecided | Reject) -> TypeGuard[Settled]:
+    return isinstance(decision, Settled) and decision.reason == WITHDRAWN

@@ -6,7 +6,7 @@ A destination without either is served by the Preparer itself and runs nothing o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -23,8 +23,8 @@ from router.plugin_host import Destination
 from router.store import Directory, DirectorySnapshot
 from router.vocabulary import EventState
 
-LATE_MS = 60_000
-"""An event without a row that is decided so long after it was accepted has waited too: its destination was paused, say."""
+ANY = -1
+"""Asked for an event that waits in a row: the denials of its user count, whenever they were made."""
 
 
 def make_preparer(
@@ -32,13 +32,12 @@ def make_preparer(
     directory: Directory,
     readiness: GroupReadiness,
     mapper: Mapper,
-    now_ms: Callable[[], int],
     input_warnings: InputWarnings | None = None,
 ) -> Preparer:
     """The Preparer of a destination: one that asks for consent and its filters, if it has any."""
     consent = destination.consent
     if consent is not None and consent.follows:
-        return FollowingPreparer(destination, directory, readiness, mapper, now_ms, input_warnings)
+        return FollowingPreparer(destination, directory, readiness, mapper, input_warnings)
     kind = Preparer if consent is None and destination.filter is None else FilteringPreparer
     return kind(destination, directory, readiness, mapper, input_warnings)
 
@@ -92,7 +91,8 @@ class FilteringPreparer(Preparer):
 
 
 class FollowingPreparer(FilteringPreparer):
-    """Asks the users' latest preferences too, of events that have waited: one trip to the store for a batch."""
+    """Asks the users' latest preferences too: of events that wait in a row, and of those that were accepted before their user denied
+    something. One trip to the store for a batch."""
 
     def __init__(
         self,
@@ -100,20 +100,17 @@ class FollowingPreparer(FilteringPreparer):
         directory: Directory,
         readiness: GroupReadiness,
         mapper: Mapper,
-        now_ms: Callable[[], int],
         input_warnings: InputWarnings | None = None,
     ) -> None:
         super().__init__(destination, directory, readiness, mapper, input_warnings)
-        self._now_ms = now_ms
         self._denied: Mapping[int, frozenset[str]] = {}  #: by id of the delivery, of the batch that is being prepared
 
     async def prepare(self, deliveries: Iterable[Delivery]) -> Prepared:
         """See `Preparer.prepare`."""
-        deliveries, late = list(deliveries), self._now_ms() - LATE_MS
-        waited = [one for one in deliveries if one.is_parked or one.log_event.received_at < late]
-        keys = sorted({delivery.user_key for delivery in waited})
-        denied = await self._directory.denied(keys) if keys else {}
-        self._denied = {id(one): denied[one.user_key] for one in waited if one.user_key in denied}
+        asks = [(one, (one.user_key, ANY if one.is_parked else one.pos)) for one in deliveries]
+        denied = await self._directory.denied(sorted({ask for _, ask in asks})) if asks else {}
+        self._denied = {id(one): denied[ask] for one, ask in asks if ask in denied}
+        deliveries = [one for one, _ in asks]
         return await super().prepare(deliveries)
 
     def _withdrawn(self, delivery: Delivery) -> Withheld | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -178,6 +178,25 @@ class Batcher:
         if self._lingers and not queue:
             queue.since = self._context.clock.now_ms()
         queue.add(delivery, line, first=first)
+
+    def queued(self, users: Container[str], *, anonymous: bool) -> list[Delivery]:
+        """What waits for a request of these users, and, where that is said, of all who have only an anonymousId."""
+        lines = (line for queue in self._queues.values() for line in queue.lines.values())
+        return [
+            delivery
+            for line in lines
+            for delivery in line
+            if delivery.user_key in users or (anonymous and delivery.user_key.startswith("a:"))
+        ]
+
+    def take_out(self, delivery: Delivery) -> bool:
+        """This event waits for a request no longer. False: it did not, it is on its way, say."""
+        for queue in self._queues.values():
+            for line in queue.lines.values():
+                if delivery in line:
+                    line.remove(delivery)
+                    return True
+        return False
 
     # ------------------------------------------------------------ out
 

@@ -147,6 +147,10 @@ class CircuitBreaker:
         self.status = msgspec.structs.replace(self.status, until=self._clock.now_ms())
         return True
 
+    def forget_detail(self) -> None:
+        """Why it is paused names a person who was forgotten."""
+        self.status = msgspec.structs.replace(self.status, detail="")
+
     def resume(self) -> bool:
         """Run, whatever it waited for."""
         self._forget_failures()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from router.decide.decide import BLOCKED_BY_PLAN, Blocked, Decision, Held, Settled
@@ -101,6 +103,14 @@ class TurnHandler:
         else:
             lane.start(delivery)
             self._batcher.add(delivery, lane.line if delivery.is_parked else Line.LIVE)
+
+    def queued(self, users: Container[str], *, anonymous: bool) -> list[Delivery]:
+        """What waits for a request. See `Batcher.queued`."""
+        return self._batcher.queued(users, anonymous=anonymous)
+
+    def take_back(self, delivery: Delivery) -> bool:
+        """It is not to be sent. False: it does not wait for a request any more, one took it meanwhile."""
+        return self._batcher.take_out(delivery)
 
     def record_dry_run(self, delivery: Delivery) -> None:
         """Keep what would be sent."""

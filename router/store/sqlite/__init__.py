@@ -4,6 +4,7 @@ Opening:
 
 store.py                opens the store and builds its parts
 locks.py                who may use the file, and whether it is still there
+snapshot.py             a consistent copy beside a running daemon, and whether a copy is whole
 connection.py           a connection in a thread of its own
 schema.sql              every table, with what its columns mean
 migrations.py           brings a file to the schema of this program
@@ -40,6 +41,7 @@ forget_log.py           erases bodies in the log, and those that outlived it
 forget_texts.py         erases texts that name a person
 regulation_rows.py      the records of demands
 regulation_file.py      the same beside the store, as hashes
+regulations_again.py    records demands that an older copy of the store has lost
 scrub.py                free pages and the WAL hold nothing of what was erased
 bulk_insert.py          many rows in few statements
 

@@ -113,9 +113,9 @@ class SqliteDirectory:
         """What the directory says of each (user key, position)."""
         return await self._reader.run(directory_reads.known, asks, group_ids, refused)
 
-    async def denied(self, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
-        """The categories of consent that each of these users denies by now, if any."""
-        return await self._reader.run(preference_rows.denied, user_keys)
+    async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
+        """For each (user key, position) the categories of consent that the user denies by now, if denied behind the position."""
+        return await self._reader.run(preference_rows.denied, asks)
 
     async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
         """Users whose newest denial of a category stands in a span of the log."""

@@ -73,9 +73,9 @@ class DirectoryRows:
         """A user's preferences as of a position."""
         preference_rows.tell(self._db, user_key, pos, told)
 
-    def take_over_consent(self, from_key: str, user_key: str) -> None:
-        """A user of whom no preferences are known takes over those of a key."""
-        preference_rows.take_over(self._db, from_key, user_key)
+    def take_over_consent(self, from_key: str, user_key: str, pos: int) -> None:
+        """A user takes over the preferences of a key, as of a position."""
+        preference_rows.take_over(self._db, from_key, user_key, pos)
 
 
 def teach(db: sqlite3.Connection, updates: Sequence[tuple[int, DirectoryUpdate]]) -> None:

@@ -44,9 +44,10 @@ class SqliteErasure:
     async def resume(self) -> list[Regulation]:
         """Those that are not done, oldest first. Their people are read by nobody from here on."""
         under_way = await self._reader.run(regulation_rows.read_under_way)
-        for regulation in under_way:
+        erasing = [one for one in under_way if one.step != Step.NOTE]
+        for regulation in erasing:
             self._forgotten.begin(regulation)
-        if under_way:
+        if erasing:
             await self._writer.run_alone(scrub.overwrite_from_now_on)
         return under_way
 
@@ -81,22 +82,27 @@ class SqliteErasure:
                 return await self._erase_logged(regulation)
             case Step.KEPT:
                 kept = await self._reader.run(forget_log.find_kept, regulation)
-                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept))
+                told = await self._told_of(kept)
+                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, told))
             case Step.TEXTS:
                 found = await self._reader.run(forget_texts.find, regulation.keys)
                 return await self._go_on(regulation_id, lambda db, one: _erase_texts(db, one, found))
             case Step.TOOLS:
                 return await self._go_on(regulation_id, lambda db, one: _end_tools(one))
+            case Step.NOTE:
+                await in_thread(regulation_file.note, self._path, [regulation])
+                return await self._go_on(regulation_id, self._finish)
             case Step.CLEAN:
                 return await self._clean(regulation)
         return regulation
 
     async def _erase_logged(self, regulation: Regulation) -> Regulation:
         found, upto = await self._reader.run(forget_log.find_logged, regulation)
-        dedupe = self._writer.transaction.dedupe
+        told, dedupe = await self._told_of(found), self._writer.transaction.dedupe
 
         def work(db: sqlite3.Connection, one: Regulation) -> None:
             if found:
+                forget_log.erase_told_of(db, told)
                 one.count(events=forget_log.erase_logged(db, found, dedupe))
             one.pos = upto
             if upto >= one.bound:
@@ -104,9 +110,17 @@ class SqliteErasure:
 
         return await self._go_on(regulation.id, work)
 
+    async def _told_of(self, positions: Sequence[int]) -> list[tuple[int, bytes]]:
+        return await self._reader.run(forget_log.find_told_of, positions) if positions else []
+
     async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         return await self._reader.run(deletions.states, destination, positions)
+
+    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+        """Take back deletions that wait or failed."""
+        now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
+        await self._writer.run_beside(lambda db: forget_rows.erase_deletions(db, destination, positions, codes, now_ms))
 
     async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
         """How far a destination is with what it was asked to delete."""
@@ -127,11 +141,10 @@ class SqliteErasure:
                 note = TOO_LARGE
         except StoreFull:
             note = NO_ROOM
-        now_ms = self._writer.now_ms()
 
         def finish(db: sqlite3.Connection, one: Regulation) -> None:
             one.note = note
-            regulation_rows.finish(db, one, now_ms)
+            self._finish(db, one)
 
         if not await self._writer.run_alone(scrub.empty_wal):
             return regulation
@@ -140,6 +153,9 @@ class SqliteErasure:
         if not self._forgotten:
             await self._writer.run_alone(scrub.overwrite_no_longer)
         return done
+
+    def _finish(self, db: sqlite3.Connection, regulation: Regulation) -> None:
+        regulation.step, regulation.finished_at = Step.DONE, self._writer.now_ms()
 
     async def _go_on(self, regulation_id: str, work: Callable[[sqlite3.Connection, Regulation], None]) -> Regulation:
         """One transaction: some work, and the progress of its regulation."""
@@ -163,8 +179,11 @@ def _turn_to(regulation: Regulation, step: Step) -> None:
     regulation.step = step
 
 
-def _erase_kept(db: sqlite3.Connection, regulation: Regulation, positions: Sequence[int]) -> None:
+def _erase_kept(
+    db: sqlite3.Connection, regulation: Regulation, positions: Sequence[int], told: Sequence[tuple[int, bytes]]
+) -> None:
     if positions:
+        forget_log.erase_told_of(db, told)
         regulation.count(events=forget_log.erase_kept(db, positions))
     else:
         _turn_to(regulation, Step.TOOLS)

@@ -47,8 +47,10 @@ def begin(
         len(people),
         now_ms,
         bound,
-        Step.DONE,
+        Step.ROWS if demand.deletes else Step.NOTE,
         [one.hex() for one, _ in rows],
+        [suppressions.hash_of(subject).hex() for subject in people],
+        suppressions.key,
     )
     if demand.suppresses:
         regulation_rows.suppress(db, rows, now_ms)
@@ -58,13 +60,18 @@ def begin(
         regulation.keys = [key for subject, others in people.items() for key in (subject, *others)]
         regulation.people = [[subject, *others] for subject, others in people.items()]
         regulation.tools = {name: Tool() for name in demand.tools}
-        regulation.near = _near(db, regulation.keys)
-        regulation.step = Step.ROWS
-        regulation.count(directory=_erase_directory(db, regulation.keys))
-        regulation_rows.write(db, regulation)
+        start_erasing(db, regulation)
     else:
-        regulation_rows.finish(db, regulation, now_ms)
+        regulation_rows.write(db, regulation)
     return regulation, rows if demand.suppresses else []
+
+
+def start_erasing(db: sqlite3.Connection, regulation: Regulation) -> None:
+    """The directory forgets the people whose keys the regulation has; the rest of them is erased step by step."""
+    regulation.near = _near(db, regulation.keys)
+    regulation.step = Step.ROWS
+    regulation.count(directory=_erase_directory(db, regulation.keys))
+    regulation_rows.write(db, regulation)
 
 
 def _near(db: sqlite3.Connection, keys: list[str]) -> list[str]:

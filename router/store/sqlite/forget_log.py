@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from router.event import VIOLATIONS_USER, without_told_id
 from router.store.forgotten import NOBODY, left_of
 from router.store.regulation import Regulation
 from router.store.rows import PART
@@ -18,6 +19,9 @@ from router.store.sqlite.violation_rows import forget_ids
 
 LOOKED_THROUGH = 20_000
 """Positions of the log that one reading looks through."""
+TOGETHER = 10_000
+"""Positions behind an event where what was stored together with it may stand: the other events of its request, and what was forwarded of
+them."""
 SLICE = 500
 """Events that one transaction erases."""
 
@@ -44,6 +48,36 @@ def find_kept(db: sqlite3.Connection, regulation: Regulation) -> list[int]:
         (regulation.bound, key_list(regulation.keys), SLICE),
     )
     return [pos for (pos,) in rows]
+
+
+def find_told_of(db: sqlite3.Connection, positions: Sequence[int]) -> list[tuple[int, bytes]]:
+    """Violations that were forwarded of these events: where they stand, and what is left of each. They were stored together with the
+    events, behind them."""
+    listed = key_list(positions)
+    ids = frozenset(
+        id
+        for table in ("log", "kept")
+        for (id,) in db.execute(
+            f"SELECT message_id FROM {table} WHERE pos IN (SELECT value FROM json_each(?))", (listed,)
+        )
+        if id
+    )
+    if not ids:
+        return []
+    where = "pos > ? AND pos <= ? AND user_key = ? AND body IS NOT NULL"
+    span = (min(positions), max(positions) + TOGETHER, f"u:{VIOLATIONS_USER}")
+    return [
+        (pos, left)
+        for table in ("log", "kept")
+        for pos, body in db.execute(f"SELECT pos, body FROM {table} WHERE {where}", span)
+        if (left := without_told_id(body, ids)) is not None
+    ]
+
+
+def erase_told_of(db: sqlite3.Connection, found: Sequence[tuple[int, bytes]]) -> None:
+    """Take the message ids out of these violations."""
+    for table in ("log", "kept"):
+        db.executemany(f"UPDATE {table} SET body = ? WHERE pos = ?", [(left, pos) for pos, left in found])
 
 
 def erase_logged(db: sqlite3.Connection, positions: Sequence[int], dedupe: Dedupe) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from router.store.forgotten import ids_of
+from router.store.names_in_texts import Names
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP, PART
 from router.store.sqlite import kept_events
@@ -91,6 +92,19 @@ def erase(
         _erase_group_calls(db, values)
     regulation.count(waiting=sum(pos > 0 for pos, *_ in parked), dead=len(letters))
     return bool(parked or letters)
+
+
+def erase_deletions(
+    db: sqlite3.Connection, destination: str, positions: Sequence[int], codes: OutcomeCodes, now_ms: int
+) -> None:
+    """Erase what the destination was asked to delete, whether it waits or failed."""
+    code = codes.code(db, EventState.DEAD, FORGOTTEN)
+    here = (PART, destination, key_list(positions))
+    where = "part = ? AND destination = ? AND pos IN (SELECT value FROM json_each(?))"
+    parked = db.execute(f"SELECT pos, user_key, state, origin, 0 FROM parked WHERE {where}", here).fetchall()
+    _erase_parked(db, destination, parked, code, now_ms)
+    letters = db.execute(f"SELECT pos, size FROM dead WHERE {where}", here).fetchall()
+    _erase_letters(db, destination, letters, code, now_ms)
 
 
 def _erase_parked(
@@ -173,9 +187,17 @@ def _erase_state(
             db.execute(f"DELETE FROM {table} WHERE part = ? AND destination = ? AND key = ?", (PART, destination, key))
     db.execute(f"DELETE FROM timer WHERE {HERE} AND user_key {THEIRS}", values)
     db.execute(f"DELETE FROM opening WHERE {HERE} AND need {THEIRS}", values)
+    _erase_pause(db, values, Names(regulation.keys))
     waits = f"SELECT user_key FROM lane WHERE {HERE} AND (need {THEIRS} OR also {THEIRS} OR user_key {THEIRS})"
     for (key,) in db.execute(waits, values).fetchall():
         _mend_lane(db, destination, key, now_ms)
+
+
+def _erase_pause(db: sqlite3.Connection, values: dict[str, object], names: Names) -> None:
+    """Why the destination is paused, where a vendor's answer that names them is the reason."""
+    details = db.execute(f"SELECT state_detail FROM cursor WHERE {HERE}", values).fetchall()
+    if any(names.are_in(detail) for (detail,) in details):
+        db.execute(f"UPDATE cursor SET state_detail = '' WHERE {HERE}", values)
 
 
 def state_keys(db: sqlite3.Connection, destination: str, regulation: Regulation) -> list[str]:

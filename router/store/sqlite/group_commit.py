@@ -19,7 +19,7 @@ from router.store.append_counts import AppendCounts
 from router.store.commit_batch import CommitBatch
 from router.store.disk_space import DiskSpace, Room
 from router.store.forgotten import Forgotten
-from router.store.log_cache import LogCache
+from router.store.log_cache import OPENED_EVENTS, TAIL_BYTES, LogCache
 from router.store.ports import OnStored
 from router.store.rows import DirectoryUpdate, Written
 from router.store.sqlite.connection import Connection
@@ -83,6 +83,9 @@ class Writer:
             raise StoreBusy
         if self._disk.room() < Room.ALL:
             raise StoreFull
+        if self._rows > OPENED_EVENTS or self._bytes > TAIL_BYTES:
+            for call in calls:
+                call.opened = None  # it takes six times its body, and the bound above is one of bodies
         self._appends.append(Append(calls, facts, discards, size, on_done))
         self._rows += len(calls) + len(discards)
         self._bytes += size

@@ -19,6 +19,29 @@ class StoreGone(Exception):
     """The file that is being written has no name any more, or another file has it: who looks there later finds nothing."""
 
 
+def half_restored(store: Path) -> Path:
+    """A file that is there while a restore exchanges the store, where that takes more than an instant: the name that the old one gets."""
+    return Path(f"{store}.restoring")
+
+
+def is_half_restored(store: Path) -> bool:
+    """Whether a restore was interrupted in that time: what is there is no store, or an old one without its WAL. Where only the end was
+    missing, it is made up for."""
+    marker = half_restored(store)
+    if not marker.exists():
+        return False
+    if not (store.exists() and store.with_name(marker.read_text()).exists()):
+        return True
+    marker.unlink()  # the old store has its new name, so the one that is there is the restored one
+    return False
+
+
+def refuse_half_restored(store: Path) -> None:
+    """Raises StartError where a restore must be done again."""
+    if is_half_restored(store):
+        raise StartError(f"store {store}: a restore was interrupted: run `restore FILE --replace` again")
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another process holds a lock on the file. It passes."""
     code = getattr(error, "sqlite_errorcode", None)

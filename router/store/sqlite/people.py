@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import glob
+import os
 from asyncio import to_thread as in_thread
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from router.store.regulation import Demand, Regulation
-from router.store.sqlite import forget_begin, regulation_file, regulation_rows, scrub
+from router.store.sqlite import forget_begin, regulation_file, regulation_rows, regulations_again, scrub
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.reader import Reader
-from router.store.suppressions import Suppressions
+from router.store.suppressions import HASH_BYTES, Suppressions
 
 T = TypeVar("T")
 
@@ -35,33 +38,55 @@ class SqlitePeople:
         early = await self._suppress_early(demand)
         try:
             await writer.append((), (), ())  # what was accepted before that is stored, and erased
-            await writer.run_alone(scrub.overwrite_from_now_on)
+            if demand.deletes:
+                await writer.run_alone(scrub.overwrite_from_now_on)
             now_ms = writer.now_ms()
             regulation, suppressed = await self._writer.run_beside(
                 lambda db: forget_begin.begin(db, demand, suppressions, writer.transaction.head.pos, now_ms)
             )
-        except BaseException:
-            suppressions.remove(early)
-            raise
+        finally:
+            suppressions.remove([early])
         suppressions.add(suppressed)
         if demand.unsuppresses:
             suppressions.remove(suppressions.hash_of(key) for key in demand.subjects)
-        if regulation.is_under_way:
+        if demand.deletes:
             self._forgotten.begin(regulation)
-        else:
+        with suppress(OSError):  # the step that follows notes it, or does not go on
             await in_thread(regulation_file.note, self._path, [regulation])
         return regulation
 
-    async def _suppress_early(self, demand: Demand) -> list[bytes]:
-        """Calls that are on their way to the disk when the demand is recorded would be newer than it. Returns whom that adds."""
-        if not demand.suppresses:
-            return []
-        joined = await self.joined(demand.subjects)
-        keys = (*demand.subjects, *demand.also, *(key for others in joined.values() for key in others))
-        hashes = [self.suppressions.hash_of(key) for key in keys]
-        new = [one for one in hashes if not self.suppressions.has(one)]
-        self.suppressions.add((one, one) for one in new)
-        return new
+    async def begin_again(self) -> int:
+        """Record what the file beside the store has and the store has not, because an older copy was put back. Returns how many
+        regulations that were. Raises OSError where the file cannot be read."""
+        lines = await in_thread(regulation_file.read, regulation_file.path_of(self._path))
+        missing = await self._reader.run(regulations_again.unknown, lines, self.suppressions.key)
+        if not missing:
+            return 0
+        found = await self._reader.run(regulations_again.find_people, missing, self.suppressions)
+        if found:
+            await self._writer.run_alone(scrub.overwrite_from_now_on)
+        for line in missing:
+            await self._writer.run_beside(
+                partial(regulations_again.begin_again, line=line, found=found, now_ms=self._writer.now_ms())
+            )
+            self._suppress_as(line)
+        return len(missing)
+
+    def _suppress_as(self, line: regulation_file.Line) -> None:
+        if line.suppresses:
+            self.suppressions.add(line.owners())
+        if line.unsuppresses:
+            self.suppressions.remove({owner for _, owner in line.owners()})
+
+    async def _suppress_early(self, demand: Demand) -> bytes:
+        """Calls that are on their way to the disk when the demand is recorded would be newer than it. Returns in whose name they are
+        suppressed until then."""
+        nobody = os.urandom(HASH_BYTES)
+        if demand.suppresses:
+            joined = await self.joined(demand.subjects)
+            keys = (*demand.subjects, *demand.also, *(key for others in joined.values() for key in others))
+            self.suppressions.add((self.suppressions.hash_of(key), nobody) for key in keys)
+        return nobody
 
     async def find(self, regulation_id: str) -> Regulation | None:
         """The regulation of this id."""

@@ -10,7 +10,7 @@ import msgspec
 from router.store.rows import PART
 
 MAX_CATEGORIES = 100
-"""Categories that are kept of a user: those that were told of last."""
+"""Categories that are kept of a user: those that were told of last, of one event those that it tells first."""
 FORGOTTEN = 5_000
 """Rows that go in one transaction where consent is followed no more."""
 
@@ -21,6 +21,7 @@ _decoder = msgspec.json.Decoder(Row)
 _encode = msgspec.json.encode
 
 READ = "SELECT categories FROM consent WHERE part = ? AND user_key = ?"
+NEWEST = "SELECT max(denied_at) FROM consent WHERE part = ? AND denied_at > 0"
 LINKED = "SELECT user_key FROM link WHERE part = ? AND anonymous_key = ? ORDER BY pos DESC LIMIT 1"
 
 
@@ -36,24 +37,24 @@ def tell(db: sqlite3.Connection, user_key: str, pos: int, told: Mapping[str, boo
     changed = {id: given for id, given in told.items() if id not in known or known[id][0] is not given}
     if not changed:
         return
-    row = {id: one for id, one in known.items() if id not in changed} | {id: (g, pos) for id, g in changed.items()}
-    for oldest in list(row)[: max(0, len(row) - MAX_CATEGORIES)]:
-        del row[oldest]
-    _write(db, user_key, row)
+    now = {id: (given, pos) if id in changed else known[id] for id, given in told.items()}
+    _write(db, user_key, now | {id: one for id, one in known.items() if id not in told})
 
 
-def take_over(db: sqlite3.Connection, from_key: str, user_key: str) -> None:
-    """A user takes over what the key said that has become theirs, of each category the newest."""
+def take_over(db: sqlite3.Connection, from_key: str, user_key: str, pos: int) -> None:
+    """A user takes over what the key said that has become theirs at this position, of each category the newest. What it denied the
+    user denies from here on."""
     theirs, own = read(db, from_key), read(db, user_key)
-    newer = {id: one for id, one in theirs.items() if id not in own or one[1] > own[id][1]}
+    newer = {
+        id: (given, at if given else pos) for id, (given, at) in theirs.items() if id not in own or at > own[id][1]
+    }
     if newer:
-        row = {id: one for id, one in own.items() if id not in newer} | newer
-        for oldest in list(row)[: max(0, len(row) - MAX_CATEGORIES)]:
-            del row[oldest]
-        _write(db, user_key, row)
+        _write(db, user_key, newer | {id: one for id, one in own.items() if id not in newer})
 
 
 def _write(db: sqlite3.Connection, user_key: str, row: Row) -> None:
+    """The newest of the row first."""
+    row = dict(list(row.items())[:MAX_CATEGORIES])
     denied_at = max((pos for given, pos in row.values() if not given), default=0)
     db.execute("INSERT OR REPLACE INTO consent VALUES (?, ?, ?, ?)", (PART, user_key, _encode(row), denied_at))
 
@@ -68,23 +69,30 @@ def forget_slice(db: sqlite3.Connection) -> bool:
 # ---------------------------------------------------------------- asked by destinations
 
 
-def denied(db: sqlite3.Connection, user_keys: Sequence[str]) -> dict[str, frozenset[str]]:
-    """The categories that each of these denies by now, if any. An anonymousId also denies what its user has denied later."""
+def denied(db: sqlite3.Connection, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
+    """For each (user key, position) the categories that the user denies by now, if any, where the newest of these denials stands
+    behind the position. An anonymousId also denies what its user has denied later."""
     db.execute("BEGIN")
     try:
-        found = {}
-        for key in user_keys:
-            row = read(db, key)
-            if key.startswith("a:") and (linked := db.execute(LINKED, (PART, key)).fetchone()):
-                for id, (given, pos) in read(db, linked[0]).items():
-                    if id not in row or row[id][1] < pos:
-                        row[id] = (given, pos)
-            ids = frozenset(id for id, (given, _) in row.items() if not given)
-            if ids:
-                found[key] = ids
-        return found
+        newest = db.execute(NEWEST, (PART,)).fetchone()[0] or 0
+        rows = {key: _denials(db, key) for key in {key for key, pos in asks if pos < newest}}
+        return {
+            (key, pos): frozenset(rows[key])
+            for key, pos in asks
+            if pos < newest and max(rows[key].values(), default=0) > pos
+        }
     finally:
         db.execute("COMMIT")
+
+
+def _denials(db: sqlite3.Connection, key: str) -> dict[str, int]:
+    """What a user denies, with the position since which that is so."""
+    row = read(db, key)
+    if key.startswith("a:") and (linked := db.execute(LINKED, (PART, key)).fetchone()):
+        for id, (given, pos) in read(db, linked[0]).items():
+            if id not in row or row[id][1] < pos:
+                row[id] = (given, pos)
+    return {id: pos for id, (given, pos) in row.items() if not given}
 
 
 def withdrawals(db: sqlite3.Connection, after: int, upto: int, limit: int) -> list[tuple[int, str]]:

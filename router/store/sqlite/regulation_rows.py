@@ -9,6 +9,7 @@ import msgspec
 
 from router.store.regulation import Regulation, Step
 from router.store.rows import PART
+from router.store.suppressions import HASH_BYTES, Suppressions
 
 
 def add_key(db: sqlite3.Connection) -> None:
@@ -40,23 +41,32 @@ def write(db: sqlite3.Connection, regulation: Regulation) -> None:
     db.execute("INSERT OR REPLACE INTO regulation VALUES (?, ?, ?, ?)", values)
 
 
-def finish(db: sqlite3.Connection, regulation: Regulation, now_ms: int) -> None:
-    """It is done."""
-    regulation.step, regulation.finished_at = Step.DONE, now_ms
-    write(db, regulation)
-
-
-def read_suppressed(db: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
-    """(hash, hash of the person it belongs to) of all who are suppressed."""
-    return db.execute("SELECT hash, owner FROM suppressed WHERE part = ?", (PART,)).fetchall()
+def suppressions(db: sqlite3.Connection) -> Suppressions:
+    """Who is suppressed."""
+    secret = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()[0]
+    rows = db.execute("SELECT hash, owner FROM suppressed WHERE part = ?", (PART,))
+    return Suppressions(secret, [(hashed, owner) for hashed, owners in rows for owner in _people(owners)])
 
 
 def suppress(db: sqlite3.Connection, rows: list[tuple[bytes, bytes]], now_ms: int) -> None:
     """Add to them."""
-    db.executemany("INSERT OR REPLACE INTO suppressed VALUES (?, ?, ?, ?)", [(PART, *row, now_ms) for row in rows])
+    for hashed, owner in rows:
+        found = db.execute("SELECT owner, at FROM suppressed WHERE part = ? AND hash = ?", (PART, hashed)).fetchone()
+        owners, at = found or (b"", now_ms)
+        if owner not in _people(owners):
+            db.execute("INSERT OR REPLACE INTO suppressed VALUES (?, ?, ?, ?)", (PART, hashed, owners + owner, at))
 
 
-def unsuppress(db: sqlite3.Connection, owners: list[bytes]) -> None:
-    """Take these people off the list, with their anonymousIds."""
-    for column in ("hash", "owner"):
-        db.executemany(f"DELETE FROM suppressed WHERE part = ? AND {column} = ?", [(PART, one) for one in owners])
+def unsuppress(db: sqlite3.Connection, people: list[bytes]) -> None:
+    """Take these people off the list, with their anonymousIds, unless one belongs to somebody else on it."""
+    gone = set(people)
+    for hashed, owners in db.execute("SELECT hash, owner FROM suppressed WHERE part = ?", (PART,)).fetchall():
+        left = b"" if hashed in gone else b"".join(owner for owner in _people(owners) if owner not in gone)
+        if not left:
+            db.execute("DELETE FROM suppressed WHERE part = ? AND hash = ?", (PART, hashed))
+        elif left != owners:
+            db.execute("UPDATE suppressed SET owner = ? WHERE part = ? AND hash = ?", (left, PART, hashed))
+
+
+def _people(owners: bytes) -> list[bytes]:
+    return [owners[at : at + HASH_BYTES] for at in range(0, len(owners), HASH_BYTES)]

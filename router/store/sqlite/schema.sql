@@ -237,7 +237,7 @@ CREATE TABLE regulation (part INTEGER NOT NULL, id TEXT NOT NULL, created_at INT
   PRIMARY KEY (part, id)
 ) WITHOUT ROWID;
 
--- Calls of these user keys are not accepted. owner: the hash of the person to whom an anonymousId belongs, or its own.
+-- Calls of these user keys are not accepted. owner: the hashes, 32 bytes each, of the people to whom an anonymousId belongs, or its own.
 CREATE TABLE suppressed (part INTEGER NOT NULL, hash BLOB NOT NULL, owner BLOB NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (part, hash)
 ) WITHOUT ROWID;

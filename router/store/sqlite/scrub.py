@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 VACUUM_BYTES = 256_000_000
 """A store up to this size is rewritten at once. Nothing else is stored meanwhile, so a larger one is left to its operator. Measured,
 320 MB: 1.6 s of processor time, 8 s on a machine whose two cores had ten other processes to run."""
+
+WORDS = ("OFF", "ON", "FAST")
+"""What `PRAGMA secure_delete` answers, by number, in the words that it takes."""
 
 
 def overwrite_from_now_on(db: sqlite3.Connection) -> None:
@@ -15,8 +19,10 @@ def overwrite_from_now_on(db: sqlite3.Connection) -> None:
 
 
 def overwrite_no_longer(db: sqlite3.Connection) -> None:
-    """As it was."""
-    db.execute("PRAGMA secure_delete = OFF").fetchall()
+    """As a connection begins: some builds of SQLite overwrite always."""
+    with closing(sqlite3.connect(":memory:")) as another:
+        (begins_with,) = another.execute("PRAGMA secure_delete").fetchone()
+    db.execute(f"PRAGMA secure_delete = {WORDS[begins_with]}").fetchall()
 
 
 def empty_wal(db: sqlite3.Connection) -> bool:

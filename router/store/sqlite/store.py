@@ -22,7 +22,7 @@ from router.store.sqlite.event_log import SqliteEventLog
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
-from router.store.sqlite.locks import StoreFiles, is_busy
+from router.store.sqlite.locks import StoreFiles, is_busy, refuse_half_restored
 from router.store.sqlite.migrations import migrate
 from router.store.sqlite.notices import SqliteNotices
 from router.store.sqlite.people import SqlitePeople
@@ -81,6 +81,7 @@ async def open_store(
         files = StoreFiles(path)
         stack.callback(files.close)
         path = files.path
+        refuse_half_restored(path)
         try:
             db = await open_writer(path)
             stack.push_async_callback(db.close)
@@ -124,8 +125,7 @@ def _start(db: sqlite3.Connection) -> tuple[int, bytes, Suppressions]:
     db.execute("COMMIT")
     mark = db.execute("SELECT clock FROM head WHERE part = ?", (PART,)).fetchone()[0]
     key = db.execute("SELECT value FROM meta WHERE key = 'hash_key'").fetchone()[0]
-    secret = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()[0]
-    return mark, key, Suppressions(secret, regulation_rows.read_suppressed(db))
+    return mark, key, regulation_rows.suppressions(db)
 
 
 @asynccontextmanager

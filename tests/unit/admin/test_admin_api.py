@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -38,7 +39,8 @@ class FakeDaemon:
         self.runners: dict[str, Runner] = {"d": rig.runner}
         self.metrics = Metrics()
         self._clock = rig.clock
-        self.disk_problem = ""
+        self.disk_problem = self.backup_problem = ""
+        self.last_backup_ms = 0
         self.isolated: dict[str, str] = {}
         self.unmarked: list[str] = []
         self.error: Exception | None = None
@@ -667,3 +669,21 @@ async def test_five_thousand_people_are_taken_at_once_and_no_more(api: Api) -> N
 
 async def test_an_unknown_regulation_is_told(api: Api) -> None:
     assert (await api.get("/api/regulations/reg_0", 404))["code"] == "unknown_regulation"
+
+
+@pytest.mark.parametrize("path", ["/api/violations", "/api/privacy/scan", "/api/events", "/api/destinations/d/dead"])
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        ("yesterday", "not a time"),
+        ("9" * 400 + "w", "there is no such time"),
+        ("99999999999999w", "there is no such time"),
+        ("9999-12-31T23:59:59-12:00", "there is no such time"),
+        ("0001-01-01T00:00:00+12:00", "there is no such time"),
+    ],
+)
+async def test_a_time_that_there_is_not_is_400_everywhere(api: Api, path: str, since: str, words: str) -> None:
+    answer = await api.get(f"{path}?since={quote(since)}", 400)
+    assert answer["code"] == "invalid_request"
+    assert words in answer["error"]
+    assert "since" in answer["error"]

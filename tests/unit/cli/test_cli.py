@@ -253,7 +253,15 @@ def test_check_shows_what_is_configured_and_warns(
     assert main(["check", "--json", "--config", str(path)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["sources"] == [
-        {"name": "website", "enabled": True, "write_keys": 2, "strict": False, "privacy": {"drop": [], "hash": []}}
+        {
+            "name": "website",
+            "enabled": True,
+            "write_keys": 2,
+            "strict": False,
+            "privacy": {"drop": [], "hash": []},
+            "plan": None,
+            "consent": {"follow": False},
+        }
     ]
     assert [(d["name"], d["mode"], d["requires"]["page"]) for d in found["destinations"]] == [
         ("crm", "dry-run", ["user.id", "group.id", "group.name"])

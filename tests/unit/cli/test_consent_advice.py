@@ -105,3 +105,14 @@ def test_a_store_that_cannot_be_read_is_no_reason_to_fail(tmp_path: Path, capsys
     (tmp_path / "router.db").write_bytes(b"no database" * 100)
     assert main(["check", "--config", str(path)]) == 0
     assert "not compared with stored events" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n", [100, 101])
+def test_more_categories_than_are_stored_of_a_user_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], n: int
+) -> None:
+    path = write(tmp_path, json.dumps([f"c{number}" for number in range(n)]))
+    path.write_text(path.read_text() + "[consent]\nfollow = true\n")
+    assert main(["check", "--config", str(path)]) == 0
+    words = "consent.follow: destinations need 101 categories, and 100 are stored of a user: not each can be withdrawn"
+    assert (words in capsys.readouterr().err) == (n == 101)

@@ -208,3 +208,27 @@ def test_try_asks_the_plan_of_the_source(run: Run, config: Path) -> None:
     assert "would be filtered: the tracking plan of its source blocks it" in out
     assert "plan: left out (a violation): n" in out
     assert "plan" not in json.loads(run("try", "--event", str(file), "--source", "quality", "--json")[1])["events"][0]
+
+
+@pytest.mark.parametrize("verb", ["check", "sources"])
+def test_the_plan_and_the_consent_of_each_source_are_shown(
+    config: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    text = config.read_text().replace('name = "quality"', 'name = "quality"\nprivacy = { drop = ["context.ip"] }')
+    config.write_text(text + "\n[consent]\nfollow = true\n")
+    assert main([verb, "--config", str(config), "--json"]) == 0
+    website, quality = json.loads(capsys.readouterr().out)["sources"]
+    blocks = {"unplanned_events": "block", "violations": "omit"}
+    assert website["plan"] == {
+        "name": "Acme",
+        "files": ["plan.json"],
+        "rules": 1,
+        "on_violation": {"track": blocks, "page": blocks, "screen": blocks},
+        "forward": {},
+    }
+    assert (website["consent"], quality["plan"], quality["privacy"]["drop"]) == ({"follow": True}, None, ["context.ip"])
+    assert main([verb, "--config", str(config)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Acme (plan.json)" in out
+    assert "unplanned_events block, violations omit" in out
+    assert "followed" in out

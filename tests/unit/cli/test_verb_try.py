@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from router.cli import main
+from router.clock import SystemClock
+from router.store import Demand
+from router.store.sqlite.store import open_store
 
 CONFIG = """
     [[source]]
@@ -140,3 +145,80 @@ def test_a_trial_shows_no_value_that_the_source_takes(
     said = capsys.readouterr().out
     assert '"n": 7' in said.replace("\\", "") or '"n":7' in said.replace("\\", "")
     assert "s3cret" not in said
+
+
+ONE_SOURCE = """
+    [store]
+    url = "sqlite:router.db"
+    min_free = "1MB"
+    [[source]]
+    name = "website"
+    write_key = "k"
+    plan = "plan.json"
+    privacy = { drop = ["properties.secret"] }
+    on_violation = { track = { unplanned_events = "block" } }
+    [[destination]]
+    name = "hook"
+    plugin = "webhook"
+    enabled = false
+    settings = { url = "https://example.com/hook" }
+"""
+PLAN = {"name": "p", "rules": [{"type": "TRACK", "key": "Known", "version": 1, "jsonSchema": {}}]}
+
+
+def tried(path: Path, folder: Path, capsys: pytest.CaptureFixture[str], *words: str, **event: object) -> dict[str, Any]:
+    """What `try`, or the verb in `words`, says of one event as JSON."""
+    (folder / "plan.json").write_text(json.dumps(PLAN))
+    calls = write(folder, {"type": "track", "userId": "u1", "event": "Known", **event})
+    main([*words, "--config", str(path), "--json", *(["--calls", calls] if "test" in words else ["--event", calls])])
+    [found] = json.loads(capsys.readouterr().out)["events"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_disabled_destination_gets_nothing_in_a_trial_either(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(ONE_SOURCE)
+    told = tried(path, tmp_path, capsys, "try")["destinations"]["hook"]
+    assert (told["outcome"], told["reason"]) == ("filtered", "disabled")
+    told = tried(path, tmp_path, capsys, "destinations", "test", "hook")["destinations"]["hook"]
+    assert told["outcome"] == "deliver", "that verb tries it as if it were enabled"
+
+
+def test_own_calls_at_a_destination_pass_the_privacy_and_the_plan_of_its_source(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, words = write_config(ONE_SOURCE), ("destinations", "test", "hook")
+    told = tried(path, tmp_path, capsys, *words, properties={"secret": "s3cret", "n": 7})
+    assert "s3cret" not in json.dumps(told)
+    assert "n" in told["destinations"]["hook"]["requests"][0]["body"]
+    told = tried(path, tmp_path, capsys, *words, event="Unknown")
+    assert (told["plan"]["blocked"], told["destinations"]["hook"]["reason"]) == (True, "plan")
+
+
+def test_a_plan_that_cannot_be_read_is_told_before_own_calls_are_tried(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(ONE_SOURCE)
+    calls = write(tmp_path, {"type": "track", "userId": "u1", "event": "Known"})
+    assert main(["destinations", "test", "hook", "--calls", calls, "--config", str(path)]) == 78
+    assert "plan.json" in capsys.readouterr().err
+
+
+def test_a_call_of_a_suppressed_person_is_discarded_in_a_trial(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(ONE_SOURCE)
+
+    async def suppress() -> None:
+        opening = open_store(
+            tmp_path / "router.db", SystemClock, dedupe_window_s=60, retention_s=3600, min_free_bytes=0
+        )
+        async with opening as (store, _):
+            await store.people.begin(Demand("r", "SUPPRESS_ONLY", "USER_ID", ("u:u1",), suppresses=True))
+
+    asyncio.run(suppress())
+    assert tried(path, tmp_path, capsys, "try")["discarded"]["code"] == "suppressed"
+    assert tried(path, tmp_path, capsys, "destinations", "test", "hook")["discarded"]["code"] == "suppressed"
+    assert tried(path, tmp_path, capsys, "try", userId="u2")["discarded"] is None

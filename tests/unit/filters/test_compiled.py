@@ -42,6 +42,8 @@ def holds(text: str, **event: Any) -> bool:
         ("contains( 'abc', x )", "b"),
         ("match( 'abc', x )", "a*"),
         ("!match( 'abc', x )", "["),
+        ("match( 'abc', x )", "abc" + "*" * 253),
+        ("!match( 'abc', x )", "abc" + "*" * 254),
         ("length( x ) = 0", ""),
         ("length( x ) = null", True),
         ("string( x ) = '150'", 150.0),
@@ -171,3 +173,11 @@ def test_allowed_fields_stay_alone_in_their_object() -> None:
 )
 def test_what_an_expression_says_of_all_group_calls(text: str, answer: bool | None) -> None:
     assert holds_for_type(text, "group") is answer
+
+
+def test_a_pattern_that_an_event_brings_along_is_not_looked_for_in_a_text_that_is_too_long() -> None:
+    pattern = "*" + "a" * 254 + "*"
+    fits = compile_condition("match( text, pattern )")
+    assert fits({"text": "a" * 32 * 1024, "pattern": pattern})
+    assert not fits({"text": "a" * (32 * 1024 + 1), "pattern": pattern})
+    assert fits({"text": "a" * (32 * 1024 + 1), "pattern": "a*"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,35 @@ def test_too_many_rules_or_bytes_are_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(loading, "MAX_BYTES", 10)
     with pytest.raises(PlanError, match="MB"):
         load_plan([file])
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "plan.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    words = "Is a directory" if kind == "folder" else "not a regular file; name a JSON file"
+    with pytest.raises(PlanError, match=words):
+        load_plan([path])
+
+
+def test_a_byte_order_mark_is_no_fault_and_another_encoding_is_named(tmp_path: Path) -> None:
+    text = json.dumps(
+        {"rules": [{"type": "TRACK", "key": "Größe", "version": 1, "jsonSchema": {}}]}, ensure_ascii=False
+    )
+    path = tmp_path / "plan.json"
+    path.write_text(text, encoding="utf-8-sig")
+    assert [rule.key for rule in load_plan([path]).rules] == ["Größe"]
+    path.write_text(text, encoding="utf-16")
+    with pytest.raises(PlanError, match="UTF-16 text; save it as UTF-8"):
+        load_plan([path])
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(PlanError, match="save it as UTF-8"):
+        load_plan([path])
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from router.clock import SystemClock
 from router.errors import StoreClosed, StoreError
-from router.event import Call
+from router.event import Call, normalize_event
+from router.store.sqlite import group_commit
 from tests.contract.store_case import StoreCase, open_case
 
 
@@ -79,3 +80,17 @@ async def test_a_store_that_is_closed_says_so_at_once(tmp_path: Path) -> None:
     with pytest.raises(StoreClosed):
         store.log.append_soon([make("m1")], [None], [], told)
     assert told.results == []
+
+
+async def test_what_was_opened_of_calls_is_kept_while_few_wait_for_the_disk(
+    store: StoreCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An opened event takes several times its body, and what may wait is bounded by bodies."""
+    monkeypatch.setattr(group_commit, "OPENED_EVENTS", 1)
+    calls = [make(f"m{n}") for n in range(3)]
+    told = Told()
+    for call in calls:
+        call.opened = normalize_event(call.source, call.type, call.message_id, 0, call.body)
+        store.log.append_soon([call], [None], [], told)
+    assert [call.opened is not None for call in calls] == [True, True, False]
+    await told.once.wait()

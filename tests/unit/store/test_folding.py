@@ -58,7 +58,7 @@ class DictView:
     def tell_consent(self, user_key: str, pos: int, told: Mapping[str, bool]) -> None:
         self.consent.setdefault(user_key, {}).update(told)
 
-    def take_over_consent(self, from_key: str, user_key: str) -> None:
+    def take_over_consent(self, from_key: str, user_key: str, pos: int) -> None:
         if from_key in self.consent and user_key not in self.consent:
             self.consent[user_key] = dict(self.consent[from_key])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def tell(db: sqlite3.Connection, *updates: DirectoryUpdate) -> None:
 
 
 def denied(db: sqlite3.Connection, key: str) -> set[str]:
-    return set(preference_rows.denied(db, [key]).get(key, ()))
+    return set(preference_rows.denied(db, [(key, -1)]).get((key, -1), ()))
 
 
 def test_the_latest_word_of_each_category_counts(db: sqlite3.Connection) -> None:
@@ -58,6 +59,28 @@ def test_a_withdrawal_is_found_by_its_position_until_it_is_taken_back(db: sqlite
     tell(db, says("u:1", ads=False), says("u:2", ads=False), says("u:3", ads=True), says("u:1", ads=True))
     assert preference_rows.withdrawals(db, 0, 9, 10) == [(2, "u:2")]
     assert preference_rows.withdrawals(db, 2, 9, 10) == preference_rows.withdrawals(db, 0, 1, 10) == []
+
+
+def test_a_denial_counts_for_what_was_accepted_before_it(db: sqlite3.Connection) -> None:
+    tell(db, says("u:1", ads=True), says("u:1", ads=False), says("u:2", ads=False))
+    assert preference_rows.denied(db, [("u:1", 1), ("u:1", 2), ("u:1", 9), ("u:3", 1)]) == {("u:1", 1): {"ads"}}
+
+
+def test_what_an_anonymous_id_denied_its_user_denies_as_of_the_link(db: sqlite3.Connection) -> None:
+    tell(db, says("u:1", mail=True), says("a:x", ads=False), says("u:1", mail=True), links("a:x", "u:1"))
+    assert preference_rows.withdrawals(db, 2, 9, 10) == [(4, "u:1")]
+    assert preference_rows.denied(db, [("u:1", 3)]) == {("u:1", 3): {"ads"}}
+
+
+def test_nobody_is_read_where_nobody_denied_anything_since(db: sqlite3.Connection) -> None:
+    tell(db, says("u:1", ads=False), says("u:2", ads=True))
+    asked: list[str] = []
+    db.set_trace_callback(asked.append)
+    preference_rows.denied(db, [(f"u:{n}", 2) for n in range(100)])
+    db.set_trace_callback(None)
+    assert len(asked) == 3
+    (step,) = db.execute("EXPLAIN QUERY PLAN " + asked[1]).fetchall()
+    assert "USING COVERING INDEX consent_denied" in step[3]
 
 
 def test_a_withdrawal_is_found_by_an_index(db: sqlite3.Connection) -> None:
@@ -107,8 +130,8 @@ def test_a_store_of_schema_3_gets_the_table_and_its_index(db: sqlite3.Connection
 # ---------------------------------------------------------------- what a call tells
 
 
-def told(body: str, user_key: str = "u:1", type: str = "track") -> DirectoryUpdate | None:
-    return facts_with_consent(Call("website", type, "m", user_key, 1, b"{}\n" + body.encode()))
+def told(body: str, user_key: str = "u:1", type: str = "track", needed: Sequence[str] = ()) -> DirectoryUpdate | None:
+    return facts_with_consent(Call("website", type, "m", user_key, 1, b"{}\n" + body.encode()), lambda: needed)
 
 
 def test_a_call_tells_whose_preferences_it_carries() -> None:
@@ -137,14 +160,27 @@ def test_a_call_without_preferences_or_without_a_user_tells_nothing(body: str, m
     assert told(body, **more) is None
 
 
-def test_the_first_categories_of_a_call_count() -> None:
-    many = ", ".join(f'"c{n}": true' for n in range(MAX_CATEGORIES + 1))
-    found = told(
-        f'{{"userId": "1", "context": {{"consent": {{"categoryPreferences": {{{many}, "{"x" * 101}": true}}}}}}}}'
-    )
+def saying(preferences: dict[str, bool]) -> str:
+    return json.dumps({"userId": "1", "context": {"consent": {"categoryPreferences": preferences}}})
+
+
+def test_of_too_many_categories_those_count_that_destinations_need_then_those_that_are_denied() -> None:
+    long = "x" * 101
+    many = {f"c{n}": n % 3 > 0 for n in range(3 * MAX_CATEGORIES)}
+    found = told(saying({**many, "y" * 101: False, long: False, "last": True}), needed=["last", long])
     assert found is not None
     assert found.preferences is not None
-    assert len(found.preferences) == MAX_CATEGORIES
+    kept = list(found.preferences.items())
+    assert (len(kept), kept[:3]) == (MAX_CATEGORIES, [(long, False), ("last", True), ("c0", False)])
+    assert not any(given for id, given in kept if id != "last")
+
+
+def test_what_destinations_need_is_kept_whatever_else_changes(db: sqlite3.Connection) -> None:
+    """The first categories of an event are those that destinations need."""
+    most = preference_rows.MAX_CATEGORIES
+    tell(db, says("u:1", ads=False), says("u:1", ads=False, **{f"c{n}": True for n in range(most - 1)}))
+    tell(db, says("u:1", ads=False, **{f"d{n}": True for n in range(most - 1)}))
+    assert denied(db, "u:1") == {"ads"}
 
 
 def test_an_identify_call_tells_its_traits_and_its_preferences() -> None:

@@ -23,7 +23,7 @@ from router.plugin import (
     json_request,
     oauth_token,
 )
-from router.trial import NOTHING_KNOWN, SAMPLE_KNOWN, Known, sample, try_events
+from router.trial import NOTHING_KNOWN, SAMPLE_KNOWN, Intake, Known, sample, try_events
 from tests.contract.rig import Vendor, destination
 
 NOWHERE = "http://127.0.0.1:9/"
@@ -86,7 +86,7 @@ class Reading(Sending):
 
 async def tried(plugin: type[Any], answer: str = "", known: Known = NOTHING_KNOWN, **fields: Any) -> dict[str, Any]:
     call = json.dumps({**json.loads(sample("track")), **fields}).encode()
-    (event,) = await try_events([call], "website", [destination(plugin, Vendor())], known, 1_000, answer=answer)
+    (event,) = await try_events([call], Intake("website"), [destination(plugin, Vendor())], known, 1_000, answer=answer)
     told: dict[str, Any] = event["destinations"]["d"]
     return told
 

@@ -9,6 +9,8 @@ import pytest
 from router.config import SourcePrivacyConfig
 from router.event import Call, Discard
 from router.privacy import SourcePrivacy
+from router.store import Suppressions
+from router.trial import Intake
 from router.trial.calls import MAX_EVENTS, judge, sample, split
 
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
@@ -53,7 +55,7 @@ def test_what_cannot_be_read_is_refused_with_the_place(text: str, words: str) ->
 
 
 def test_events_are_judged_as_ingestion_does_and_get_an_id_of_the_trial() -> None:
-    first, second = judge([json.dumps(TRACK).encode(), b'{"type":"nope","userId":"u1"}'], "website", 1_000)
+    first, second = judge([json.dumps(TRACK).encode(), b'{"type":"nope","userId":"u1"}'], Intake("website"), 1_000)
     assert isinstance(first, Call)
     assert (first.message_id, first.user_key, first.source) == ("try-1", "u:u1", "website")
     assert isinstance(second, Discard)
@@ -63,12 +65,22 @@ def test_events_are_judged_as_ingestion_does_and_get_an_id_of_the_trial() -> Non
 def test_an_event_is_judged_without_what_its_source_takes() -> None:
     privacy = SourcePrivacy(SourcePrivacyConfig(drop=("properties.secret",)), None)
     event = json.dumps({**TRACK, "properties": {"secret": 1, "n": 2}}).encode()
-    [call] = judge([event], "website", 1_000, privacy)
+    [call] = judge([event], Intake("website", privacy), 1_000)
     assert isinstance(call, Call)
     assert b'"properties":{"n":2}' in call.body
 
 
 def test_an_event_that_is_no_object_is_discarded_and_its_neighbours_are_tried() -> None:
-    first, second = judge([b"7", sample("track")], "website", 1_000)
+    first, second = judge([b"7", sample("track")], Intake("website"), 1_000)
     assert isinstance(first, Discard)
     assert isinstance(second, Call)
+
+
+def test_an_event_of_a_suppressed_person_is_discarded() -> None:
+    nobody = Suppressions(b"key", ())
+    hashed = nobody.hash_of("u:u1")
+    someone = Suppressions(b"key", [(hashed, hashed)])
+    first, second = judge([sample("track"), json.dumps(TRACK).encode()], Intake("website", suppressions=someone), 1_000)
+    assert isinstance(first, Call)
+    assert isinstance(second, Discard)
+    assert second.code == "suppressed"

@@ -11,7 +11,7 @@ import pytest
 from router.errors import CommandRefused
 from router.plugin import Context, Event, Item, hookimpl
 from router.plugin_host import Destination
-from router.trial import NOTHING_KNOWN, TrialThread, in_thread, sample
+from router.trial import NOTHING_KNOWN, Intake, TrialThread, in_thread, sample
 from tests.contract.rig import Plain, Vendor, destination
 
 EVENTS = [sample("identify")]
@@ -49,7 +49,7 @@ class Failing(Plain):
 
 
 async def ask(trial: TrialThread, one: Destination) -> list[dict[str, Any]]:
-    return await trial.run(EVENTS, "website", [one], NOTHING_KNOWN, 1_000)
+    return await trial.run(EVENTS, Intake("website"), [one], NOTHING_KNOWN, 1_000)
 
 
 async def test_a_trial_uses_an_instance_of_its_own() -> None:

@@ -12,6 +12,7 @@ from router.counts import Counted, Counts
 from router.errors import StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, Waits
+from router.store.sqlite import regulation_rows
 from router.store.sqlite.connection import Connection, open_reader
 from router.store.sqlite.counter_rows import counted
 from router.store.sqlite.held_counts import add_up, count_page
@@ -29,6 +30,7 @@ from router.store.sqlite.queries.samples import samples
 from router.store.sqlite.queries.snapshot import ask
 from router.store.sqlite.queries.stored_calls import calls
 from router.store.sqlite.violation_rows import violations
+from router.store.suppressions import Suppressions
 
 T = TypeVar("T")
 
@@ -132,6 +134,10 @@ class Queries:
     async def samples(self, destinations: Sequence[str]) -> dict[str, dict[str, float]]:
         """By destination: `held_events`, `held_people`, and `oldest_s`, the age of the oldest event that is neither settled nor held."""
         return await self._ask(samples, destinations, self._now_ms())
+
+    async def suppressions(self) -> Suppressions:
+        """Who is suppressed."""
+        return await self._ask(regulation_rows.suppressions)
 
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a cursor."""

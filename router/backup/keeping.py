@@ -1,0 +1,37 @@
+"""Names of backups in a folder, and which of them go when there are more than are to be kept."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from router.backup.durable import sync
+
+SUFFIX = ".tar.zst"
+
+
+def stamp(now_ms: int) -> str:
+    """An instant in a file name: `20260102T030405Z`, UTC, so names are in the order of time."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def name_of(store: Path, now_ms: int) -> str:
+    """The name of a backup that is made now."""
+    return f"{store.name}.{stamp(now_ms)}{SUFFIX}"
+
+
+def backups_in(folder: Path, store: Path) -> list[Path]:
+    """The backups of this store's name in a folder, oldest first. Files with other names are somebody else's."""
+    pattern = re.compile(rf"{re.escape(store.name)}\.\d{{8}}T\d{{6}}Z{re.escape(SUFFIX)}")
+    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
+
+
+def remove_oldest(folder: Path, store: Path, keep: int, newest: Path) -> list[Path]:
+    """Remove the oldest beyond so many, and never `newest`, whatever its clock says. Returns those that were removed."""
+    old = [path for path in backups_in(folder, store)[:-keep] if path != newest]
+    for path in old:
+        path.unlink(missing_ok=True)
+    if old:
+        sync(folder)
+    return old

@@ -1,0 +1,100 @@
+"""`backup`: make a backup of the store, whether the daemon runs or not."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from router.cli.bytes_progress import BytesProgress
+from router.cli.endpoint import Failed, locate, program
+from router.cli.lazy import lazy
+from router.cli.options import DEFAULT, AsJson, ConfigFile, config_hint
+from router.cli.output import say, say_json, warn
+from router.clock import SystemClock
+from router.explain.figures import count
+
+if TYPE_CHECKING:
+    from router import backup as backups
+    from router.backup.back_up import Made
+else:
+    backups = lazy("router.backup")
+
+Where = Annotated[
+    str, typer.Argument(metavar="FILE|FOLDER", help="Where to. In a folder it gets a name with the time (UTC).")
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(
+        "--keep", metavar="N", min=1, help="Of the folder's backups keep the newest N. The folder is made if needed."
+    ),
+]
+
+
+def backup(target: Where, keep: Keep = None, config: ConfigFile = Path(DEFAULT), as_json: AsJson = False) -> None:
+    """Make a backup of the store. The daemon goes on meanwhile.
+
+    The backup has the store and the regulations beside it, compressed (zstd). It is read again before it gets its name. It has every
+    event, so only its owner may read it. config.toml, plugins and files with secrets are not in it.
+
+    Examples:
+        backup /mnt/backups
+        backup /mnt/backups --keep 14
+        backup before-the-upgrade.tar.zst --json
+    """
+    endpoint = locate(config)
+    with interruptible(), BytesProgress(SystemClock(), is_silent=as_json) as progress:
+        path = Path(target)
+        is_folder = keep is not None or path.is_dir() or target.endswith("/")
+        if keep is not None and path.is_file():
+            raise typer.BadParameter(f"{target} is a file, and --keep is for a folder", param_hint="--keep")
+        where = backups.Target(path, is_folder, keep or 0)
+        made = backups.back_up(endpoint.store, where, SystemClock().now_ms(), endpoint.min_free_bytes, progress)
+    if not made.is_noted:
+        warn(f"the daemon does not know of it: {endpoint.store.parent} cannot be written by this user")
+    if as_json:
+        say_json(_described(made))
+        return
+    about = made.about
+    say(f"{made.file}: {count(about.events, 'event')} as of {about.made_at[:19].replace('T', ' ')} UTC")
+    say(f"{about.bytes:,} bytes of store, {made.size:,} in the file; it was read again and is whole")
+    say(*(f"removed {path}" for path in made.removed))
+    say(f"to put it back: {program()} restore {made.file}{config_hint(config)}")
+
+
+def _described(made: Made) -> dict[str, Any]:
+    about = made.about
+    return {
+        "file": str(made.file),
+        "bytes": made.size,
+        "made_at": about.made_at,
+        "events": about.events,
+        "store_bytes": about.bytes,
+        "schema": about.schema,
+        "ledger": about.ledger,
+        "removed": [str(path) for path in made.removed],
+    }
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM ends the work as Ctrl-C does, so nothing is left behind. What is written is nobody else's affair. Raises Failed where the
+    machine refuses something."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    umask, former = os.umask(0o077), signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Failed(f"{where}{error.strerror or error}") from None
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        os.umask(umask)
