@@ -13,6 +13,7 @@ from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
 from router.event import parse_user
 from router.event_search import parse_filter
+from router.explain import failures
 from router.plugin_host import add_details, is_asked_for
 from router.store import DeadLetterFilter
 
@@ -21,6 +22,13 @@ COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
 
 UNSETTLED = ("held", "retrying", "queued")
 """States of an event that a pause of its destination concerns."""
+
+
+NEWEST_FAILURES = 1_000
+"""Dead letters and attempts that are looked at for `errors`."""
+
+COUNTED_LETTERS = 100_000
+"""Dead letters that are counted by reason: in an index, 10 ms."""
 
 
 class Answers:
@@ -88,6 +96,15 @@ class Answers:
     async def dead(self, name: str, which: DeadLetterFilter, after: int | None) -> dict[str, Any]:
         """Dead letters that are kept, a page at a time."""
         return await self._daemon.store.queries.dead(self.runner(name).destination.name, which, after)
+
+    async def errors(self, name: str, most: int = NEWEST_FAILURES) -> dict[str, Any]:
+        """Why events are dead or retrying, like with like: of the newest so many dead letters and failed attempts."""
+        found = await self._daemon.store.output_reports.failures(self.runner(name).destination.name, most)
+        return failures.described(found, most)
+
+    async def dead_reasons(self, name: str) -> list[dict[str, Any]]:
+        """Dead letters by reason."""
+        return await self._daemon.store.output_reports.dead_reasons(self.runner(name).destination.name, COUNTED_LETTERS)
 
     def readiness(self) -> dict[str, Any]:
         """Whether events can be stored, what is wrong, and which destinations stand still. Pauses are without the vendor's words:

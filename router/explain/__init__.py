@@ -2,5 +2,7 @@
 
 figures.py    numbers, spans and instants as people read them
 reasons.py    the one table of reasons: sentence, cause, who acts, next step
+troubles.py   what somebody should know of now
+failures.py   what vendors answered, like with like
 phrases.py    sentences made from what the admin API gives
 """

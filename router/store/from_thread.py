@@ -10,7 +10,18 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, Erasure, EventLog, Health, InputReports, People, Queries, Store
+from router.store.ports import (
+    Claim,
+    Claims,
+    Erasure,
+    EventLog,
+    Health,
+    InputReports,
+    OutputReports,
+    People,
+    Queries,
+    Store,
+)
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -115,6 +126,7 @@ class StoreFromThread:
         self.claims = cast(Claims, ClaimsFromThread(store.claims, home))
         self.queries = cast(Queries, FromThread(store.queries, home))
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
+        self.output_reports = cast(OutputReports, FromThread(store.output_reports, home))
         self.health: Health = store.health
         self.sizes = store.sizes
         self.people = cast(People, FromThread(store.people, home))

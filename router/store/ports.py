@@ -343,8 +343,13 @@ class Queries(Protocol):
 class InputReports(Protocol):
     """What operators ask of that which came in: what could not be used, what does not fit a plan, what looks personal."""
 
-    async def discards(self) -> dict[str, Any]:
-        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones."""
+    async def discards(self, source: str | None = None) -> dict[str, Any]:
+        """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; of one source or of all."""
+        ...
+
+    async def clients(self, source: str, most: int) -> dict[str, Any]:
+        """Which libraries sent the newest events of a source, among so many of all sources: `{"looked_at", "events", "last_at",
+        "items": [{"library", "version", "count", "last_at"}], "left_out"}`."""
         ...
 
     async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
@@ -354,6 +359,23 @@ class InputReports(Protocol):
     async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
         """What looks personal in the events in front of a position, as counts without any value: `found`, and `next`. How many
         events it looks at is bounded."""
+        ...
+
+
+class OutputReports(Protocol):
+    """What operators ask of that which goes out: why events are dead or retrying, and what was decided lately."""
+
+    async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """The newest dead letters, and attempts of events that are retrying, newest first: `{"state", "reason", "status", "words",
+        "message_id", "at"}`."""
+        ...
+
+    async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """Dead letters by reason, of so many at most: `{"reason", "count", "first", "last"}`."""
+        ...
+
+    async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
+        """The newest calls, each with its state and reason at a destination."""
         ...
 
 
@@ -452,6 +474,9 @@ class Store(Protocol):
 
     @property
     def input_reports(self) -> InputReports: ...
+
+    @property
+    def output_reports(self) -> OutputReports: ...
 
     @property
     def sizes(self) -> Sizes: ...

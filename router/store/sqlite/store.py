@@ -48,7 +48,7 @@ class SqliteStore:
         self.log = SqliteEventLog(writer, reader)
         self.claims = SqliteClaims(writer, reader, slow)
         self.health = StoreHealth(writer, disk)
-        self.queries = self.input_reports = Queries(questions, writer.now_ms)
+        self.queries = self.input_reports = self.output_reports = Queries(questions, writer.now_ms)
         self.sizes = SqliteSizes(disk, writer, slow)
         self.people = SqlitePeople(path, writer, slow, suppressions)
         self.erasure = SqliteErasure(path, writer, slow)
