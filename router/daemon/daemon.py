@@ -271,7 +271,7 @@ class Daemon:
         return await self._forgetting.demand(demand)
 
     def describe_sources(self) -> list[dict[str, Any]]:
-        """The configured sources, without their keys, and what was mended in their calls."""
+        """The configured sources, without their keys, what was mended in their calls, and what they were answered."""
         return [
             {
                 "name": s.name,
@@ -281,6 +281,8 @@ class Daemon:
                 "origins": list(s.origins),
                 "privacy": s.privacy.model_dump(mode="json"),
                 "warnings": self.metrics.input_warnings.describe(s.name),
+                "keys": self._sources.keys_of(s.name),
+                "answers": self.metrics.answers(s.name),
             }
             for s in self._reload.config.sources
         ]
