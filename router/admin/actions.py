@@ -8,11 +8,12 @@ from typing import Any
 from router.admin import orders
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
+from router.admin.demands import demand_of
 from router.errors import CommandRefused
-from router.event import parse_user
+from router.event import Call, parse_user
 from router.logger import Log
-from router.store import Status
-from router.trial import Checked, TrialThread
+from router.store import Regulation, Status
+from router.trial import SAMPLE_KNOWN, Checked, TrialThread
 
 MAX_WORDS = 200
 """Characters of the reason of a pause."""
@@ -27,6 +28,7 @@ class Actions:
         self._daemon, self._log, self._via = daemon, log, via
         self._answers = Answers(daemon)
         self._thread = TrialThread()
+        self.checks: dict[str, tuple[int, Checked]] = {}  #: the newest test of each destination, and when (ms)
 
     async def pause(self, name: str, words: Any = None) -> Status:
         """Send nothing until resumed. `words`: why."""
@@ -54,8 +56,16 @@ class Actions:
         missing = [w for w in self._daemon.config.warnings if w.where == name and w.event == "secret_missing"]
         words = "; ".join(f"{warning.key}: {warning.words}" for warning in missing)
         checked = await self._thread.check(destination, words)
+        self.checks[name] = self._daemon.now_ms, checked
         self._note(name, "test", reason=checked.result)
         return checked
+
+    async def try_recent(self, name: str, most: int) -> tuple[list[tuple[Call, str, str]], list[dict[str, Any]]]:
+        """The newest events with what became of them, and what would become of each today, its user and group known. Nothing is
+        sent, stored or logged. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
+        destination = self._answers.runner(name).destination
+        events = await self._daemon.store.output_reports.newest_calls(name, most)
+        return events, await self._thread.decide([call for call, _, _ in events], destination, SAMPLE_KNOWN)
 
     async def release(self, name: str, user: Any, group: Any = None) -> int:
         """Let a user's held events go: if they may by now, or on behalf of `group` ({"id", "name", ...}). Returns how many."""
@@ -105,6 +115,13 @@ class Actions:
         dropped = await self._daemon.forget(name)
         self._note(name, "drop_destination", events=sum(dropped.values()))
         return dropped
+
+    async def forget(self, body: Mapping[str, Any]) -> Regulation:
+        """Forget or suppress people (`demands.demand_of`). The answer comes when nothing of them is sent any more. The log does not
+        say whom. Raises CommandRefused `invalid_request`, `busy`, `store_full`."""
+        regulation = await self._daemon.regulate(demand_of(body, tuple(self._daemon.runners)))
+        self._log.emit("operator_acted", action="forget", via=self._via, regulation=regulation.id)
+        return regulation
 
     def _note(self, name: str, action: str, **more: Any) -> None:
         self._log.emit("operator_acted", destination=name, action=action, via=self._via, **more)

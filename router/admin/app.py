@@ -40,7 +40,7 @@ def make_admin_app(
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
     actions, privacy = Actions(daemon, log, "api"), Privacy(daemon)
     destinations, replays = Destinations(daemon, actions), Replays(daemon, actions)
-    regulations = Regulations(daemon)
+    regulations = Regulations(daemon, actions)
     if not has_console:
         app.router.add_get("/", index)
     app.router.add_get("/healthz", health.health)

@@ -8,6 +8,9 @@ stream.py       the same as fragments over server-sent events, one rendering for
 sessions.py     who is logged in, and the token that each form carries
 guard.py        login, same origin and form tokens; the headers of each page
 assets.py       scripts and styles, with a hash in their address
+line.py         how what was accepted came to its ends, step by step
+done.py         what a page says after a form was carried out
+recent.py       what today's configuration would make of the newest events
 words.py        what templates use: times, numbers, states with their shapes, masked traits
 views/          one file a page: reads the answers, returns what its template shows
 templates/      one file a page, frame.html around it, macros.html beside it

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
+from router.admin.actions import Actions
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.config import ConsoleConfig
@@ -20,11 +21,11 @@ from router.logger import Log
 
 
 class Console:
-    """The daemon and its answers, sessions, assets and templates."""
+    """The daemon, its answers and what may be changed, sessions, assets and templates."""
 
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
-        self.answers = Answers(daemon)
+        self.answers, self.actions = Answers(daemon), Actions(daemon, log, "console")
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets = Assets()
         self._templates = jinja2.Environment(
