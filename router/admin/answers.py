@@ -25,7 +25,7 @@ UNSETTLED = ("held", "retrying", "queued")
 
 
 NEWEST_FAILURES = 1_000
-"""Dead letters and attempts that are looked at for `errors`."""
+"""Dead and retrying events that are looked at for `errors`."""
 
 COUNTED_LETTERS = 10_000
 """Dead letters that are counted by reason: in an index, 1 ms."""
@@ -98,7 +98,7 @@ class Answers:
         return await self._daemon.store.queries.dead(self.runner(name).destination.name, which, after)
 
     async def errors(self, name: str, most: int = NEWEST_FAILURES) -> dict[str, Any]:
-        """Why events are dead or retrying, like with like: of the newest so many dead letters and failed attempts."""
+        """Why events are dead or retrying, like with like: of so many of the newest of them."""
         found = await self._daemon.store.output_reports.failures(self.runner(name).destination.name, most)
         return failures.described(found, most)
 

@@ -46,6 +46,11 @@ def plain(state: str) -> str:
     return state.replace("_", " ")
 
 
+def as_sentence(words: str) -> str:
+    """Words with a capital at their beginning; what comes behind it stays as it is."""
+    return words[:1].upper() + words[1:]
+
+
 def path(*parts: object) -> str:
     """A path of ours of these parts, each escaped."""
     return "/" + "/".join(quote(str(part), safe="") for part in parts)
@@ -67,7 +72,7 @@ def masked(text: str, mask: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago, "instant": figures.instant, "span": figures.span, "number": number, "plain": plain, "pretty": pretty,
-    "masked": masked,
+    "masked": masked, "as_sentence": as_sentence,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "SHAPES": SHAPES,

@@ -366,7 +366,7 @@ class OutputReports(Protocol):
     """What operators ask of that which goes out: why events are dead or retrying, and what was decided lately."""
 
     async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
-        """The newest dead letters, and attempts of events that are retrying, newest first: `{"state", "reason", "status", "words",
+        """The newest dead letters, and of events that are retrying the last attempt, newest first: `{"state", "reason", "status", "words",
         "message_id", "at"}`."""
         ...
 

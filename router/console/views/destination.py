@@ -15,12 +15,15 @@ from router.console.done import told
 from router.console.line import per_cent, the_line
 from router.console.rendered import Rendered
 from router.console.troubles import troubles_of
+from router.console.words import plain
 from router.errors import CommandRefused
 from router.explain import phrases
 from router.explain.figures import count, span
 from router.plugin_host import Destination
 from router.plugin_host.shown_settings import shown_settings
 
+EXTRA = {"dry_run": "in a dry run: not sent", "replayed": "sent once more by a replay"}
+"""Counts of the ledger that are told beside `delivered`."""
 SHOWN_ERRORS, LOOKED_AT = 5, 200
 """Kinds of errors on this page, and how many of the newest failures it looks at for them."""
 
@@ -92,14 +95,14 @@ def _parts(
 ) -> dict[str, list[str]]:
     """What the numbers of the Line are made of."""
     filtered = console.daemon.metrics.meter(name).filtered
-    held = [f"{reason}: {n['events']:,} of {count(int(n['users']), 'user')}" for reason, n in row["waiting"].items()]
-    dead = [f"{one['reason']} {one['count']:,}" for one in reasons]
+    held = [f"{plain(reason)} {n['events']:,} of {int(n['users']):,} people" for reason, n in row["waiting"].items()]
+    dead = [f"{plain(one['reason'])} {one['count']:,}" for one in reasons]
     if sum(one["count"] for one in reasons) >= COUNTED_LETTERS:
         dead.insert(0, f"of the first {COUNTED_LETTERS:,}:")
     oldest = counts.get("oldest_queued_s", 0)
     delivered = [f"{counts[key]:,} {words}" for key, words in EXTRA.items() if counts.get(key)]
     return {
-        "filtered": ["since the start:", *(f"{reason} {n:,}" for reason, n in filtered.most_common())]
+        "filtered": ["since the start:", *(f"{plain(reason)} {n:,}" for reason, n in filtered.most_common())]
         if filtered
         else [],
         "held": held,
@@ -109,22 +112,29 @@ def _parts(
     }
 
 
-EXTRA = {"dry_run": "in a dry run: not sent", "replayed": "sent once more by a replay"}
-
-
 def _conditions(loaded: Destination, table: DestinationConfig) -> list[tuple[str, str]]:
     """What decides and changes events here, as config.toml says it: title and text."""
     mapping = table.mapping.model_dump(mode="json", exclude_defaults=True)
     filters = [one.model_dump(mode="json", exclude_defaults=True) for one in table.filters]
-    consent = msgspec.to_builtins(table.consent, enc_hook=str) if table.consent is not None else None
     parts = (
         ("Sources", ", ".join(table.sources)),
-        ("Consent", _json(consent) if consent is not None else ""),
+        ("Consent", _consent(table)),
         ("Filter", " ".join(table.filter.split())),
         ("Filters", _json(filters) if filters else ""),
         ("Mapping", _json(mapping) if mapping else ""),
     )
     return [(title, loaded.redact(text)) for title, text in parts if text]
+
+
+def _consent(table: DestinationConfig) -> str:
+    """What an event must give; empty where nothing is asked."""
+    if table.consent is None:
+        return ""
+    needed = ", ".join(table.consent.ids)
+    missing = " An event that says nothing of consent is " + (
+        "filtered." if table.consent_missing == "block" else "sent."
+    )
+    return f"Needs {'one of' if table.consent.is_any else 'all of'}: {needed}.{missing}"
 
 
 def _json(value: Any) -> str:

@@ -113,7 +113,7 @@ class Queries:
         return await self._ask(clients, source, most)
 
     async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
-        """The newest dead letters, and attempts of events that are retrying, newest first."""
+        """The newest dead letters, and of events that are retrying the last attempt, newest first."""
         return await self._ask(failures, destination, most)
 
     async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:

@@ -22,13 +22,14 @@ RETRYING = (
     "  AND due_at IS NOT NULL ORDER BY due_at DESC LIMIT :most) u"
     " CROSS JOIN parked p INDEXED BY parked_in_order ON p.part = :part AND p.destination = :destination"
     "  AND p.user_key = u.user_key AND p.queue = 'main' AND p.state = 'retrying'"
-    " CROSS JOIN attempt a INDEXED BY attempt_of_event ON a.part = :part AND a.destination = :destination AND a.pos = p.pos"
+    " JOIN attempt a ON a.rowid = (SELECT max(n.rowid) FROM attempt n INDEXED BY attempt_of_event WHERE n.part = :part"
+    "  AND n.destination = :destination AND n.pos = p.pos)"
     " LEFT JOIN log l ON l.pos = p.pos LEFT JOIN kept k ON k.pos = p.pos LIMIT :most"
 )
 
 
 def failures(db: sqlite3.Connection, destination: str, most: int) -> list[dict[str, Any]]:
-    """The newest dead letters and the attempts of retrying events, newest first; so many of each at most."""
+    """The newest dead letters, and of retrying events the last attempt of each, newest first; so many in all at most."""
     values = {"part": PART, "destination": destination, "most": most}
     found = [_row("dead", *row) for row in db.execute(DEAD, values)]
     found += [_row("retrying", *row) for row in db.execute(RETRYING, values)]
