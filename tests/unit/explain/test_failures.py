@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.explain.failures import MAX_KINDS, described, like_with_like, shape
+from router.explain.failures import MAX_KINDS, MAX_WORDS, described, like_with_like, shape
 
 
 def failure(words: str, at: str = "2026-01-01T00:00:00.000Z", id: str = "m", **more: object) -> dict[str, object]:
@@ -59,3 +59,7 @@ def test_words_that_never_repeat_do_not_make_the_list_grow_without_end() -> None
 def test_the_answer_says_whether_all_were_looked_at() -> None:
     assert described([failure("x")], 2)["is_all"] is True
     assert described([failure("x"), failure("y")], 2)["is_all"] is False
+
+
+def test_words_are_cut_to_a_length_that_a_page_can_show() -> None:
+    assert len(shape("word " * 1_000)) == MAX_WORDS
