@@ -24,9 +24,6 @@ UNSETTLED = ("held", "retrying", "queued")
 """States of an event that a pause of its destination concerns."""
 
 
-NEWEST_FAILURES = 1_000
-"""Dead and retrying events that are looked at for `errors`."""
-
 COUNTED_LETTERS = 10_000
 """Dead letters that are counted by reason: in an index, 1 ms."""
 
@@ -97,7 +94,7 @@ class Answers:
         """Dead letters that are kept, a page at a time."""
         return await self._daemon.store.queries.dead(self.runner(name).destination.name, which, after)
 
-    async def errors(self, name: str, most: int = NEWEST_FAILURES) -> dict[str, Any]:
+    async def errors(self, name: str, most: int = failures.NEWEST) -> dict[str, Any]:
         """Why events are dead or retrying, like with like: of so many of the newest of them."""
         found = await self._daemon.store.output_reports.failures(self.runner(name).destination.name, most)
         return failures.described(found, most)

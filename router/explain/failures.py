@@ -11,6 +11,8 @@ from router.explain.reasons import Reason, reason_of
 
 CUT = "…"
 """Stands for an id, a number or an address in the vendor's words."""
+NEWEST = 1_000
+"""Dead and retrying events that are looked at, unless somebody asks for fewer."""
 MAX_WORDS = 200
 MAX_KINDS = 100
 """Kinds that are told apart; what is beyond is counted as left out."""

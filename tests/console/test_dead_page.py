@@ -19,7 +19,7 @@ async def refusing(folder: Path, n: int = 3) -> AsyncIterator[tuple[Daemon, Visi
         Daemon(folder, [destination("hook", "collector", {"base_url": vendor.url})]) as daemon,
         Visitor(daemon.admin_url) as visitor,
     ):
-        vendor.default = Reply(422, body=b"user u-1 is not known <script>alert(1)</script>")
+        vendor.default = Reply(422, body=b"user ann@example.com is not known <script>alert(1)</script>")
         for number in range(n):
             await daemon.post("track", userId=f"u{number}", event="E", messageId=f"m{number}")
         for number in range(n):
@@ -35,6 +35,8 @@ async def test_dead_letters_show_the_vendors_words_as_text(tmp_path: Path) -> No
         assert "The vendor refused it rejected" in page.text
         assert "is not known <script>alert(1)</script>" in page.text
         assert "<script>alert" not in page.html
+        assert "a••@example.com" in page.text
+        assert "ann@example.com" not in page.html
 
 
 async def test_they_are_chosen_by_reason_and_time(tmp_path: Path) -> None:

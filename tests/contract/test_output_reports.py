@@ -14,6 +14,9 @@ from router.plugin import Reject, RetryLater
 from tests.contract.rig import Plain, Rig, open_rig
 
 
+REASONS = {"m0": "rejected", "m1": "rejected", "m2": "too_large"}
+
+
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as rig:
@@ -45,10 +48,10 @@ async def test_a_retrying_event_is_told_once_by_its_last_attempt(rig: Rig) -> No
 
 
 async def test_dead_letters_are_counted_by_reason(rig: Rig) -> None:
-    for n, reason in enumerate(("rejected", "rejected", "too_large")):
-        rig.vendor.answer = lambda bodies, reason=reason: Reject(reason, "no")
-        await rig.call("track", f"m{n}", userId=f"u{n}", event="E")
-        await rig.quiet()
+    rig.vendor.answer = lambda bodies: [Reject(REASONS[body["id"]], "no") for body in bodies]
+    for message_id in REASONS:
+        await rig.call("track", message_id, userId=message_id, event="E")
+    await rig.quiet()
     reasons = await rig.store.output_reports.dead_reasons("d", 100)
     assert [(one["reason"], one["count"]) for one in reasons] == [("rejected", 2), ("too_large", 1)]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from router.admin.answers import NEWEST_FAILURES
 from router.console.console import Console
 from router.console.rendered import Rendered
+from router.explain.failures import NEWEST
 
 
 async def errors(console: Console, request: web.Request) -> Rendered:
@@ -14,6 +14,4 @@ async def errors(console: Console, request: web.Request) -> Rendered:
     name = request.match_info["name"]
     row = await console.answers.destination(name)
     found = await console.answers.errors(name)
-    return Rendered(
-        "errors.html", f"Errors at {name}", {"name": name, "row": row, "errors": found, "most": NEWEST_FAILURES}
-    )
+    return Rendered("errors.html", f"Errors at {name}", {"name": name, "row": row, "errors": found, "most": NEWEST})
