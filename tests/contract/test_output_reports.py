@@ -48,7 +48,7 @@ async def test_a_retrying_event_is_told_once_by_its_last_attempt(rig: Rig) -> No
 
 
 async def test_dead_letters_are_counted_by_reason(rig: Rig) -> None:
-    rig.vendor.answer = lambda bodies: [Reject(REASONS[body["id"]], "no") for body in bodies]
+    rig.vendor.answer = lambda bodies: [Reject(REASONS[body["m"]], "no") for body in bodies]
     for message_id in REASONS:
         await rig.call("track", message_id, userId=message_id, event="E")
     await rig.quiet()
