@@ -46,9 +46,9 @@ def plain(state: str) -> str:
     return state.replace("_", " ")
 
 
-def as_sentence(words: str) -> str:
-    """Words with a capital at their beginning; what comes behind it stays as it is."""
-    return words[:1].upper() + words[1:]
+def capfirst(text: str) -> str:
+    """A sentence with a capital: the rest stays as it is, names and ids above all."""
+    return text[:1].upper() + text[1:]
 
 
 def path(*parts: object) -> str:
@@ -72,7 +72,7 @@ def masked(text: str, mask: str) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago, "instant": figures.instant, "span": figures.span, "number": number, "plain": plain, "pretty": pretty,
-    "masked": masked, "as_sentence": as_sentence,
+    "masked": masked, "capfirst": capfirst,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "SHAPES": SHAPES,
