@@ -100,8 +100,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.input_warnings = input_warnings or InputWarnings()
         self.changes = self._counter(CHANGES)
-        self._answers = self._counter(REQUESTS)
-        self._requests = cache(self._answers.labels)
+        self._request_counter = self._counter(REQUESTS)
+        self._requests = cache(self._request_counter.labels)
         self._ended = self._counter(ENDED)
         self._connections = self._gauge(CONNECTIONS)
         self._unfinished = self._gauge(UNFINISHED)
@@ -121,8 +121,14 @@ class Metrics:
 
     def answered(self, status: int) -> int:
         """How many requests to the ingestion listener got this status since the start."""
-        samples = (sample for family in self._answers.collect() for sample in family.samples)
+        samples = (sample for family in self._request_counter.collect() for sample in family.samples)
         return int(sum(one.value for one in samples if one.labels.get("code") == str(status)))
+
+    def answers(self, source: str) -> dict[str, int]:
+        """How often requests of a source were answered with each status since the start; of strangers, for an empty name."""
+        samples = [sample for family in self._request_counter.collect() for sample in family.samples]
+        mine = [sample for sample in samples if sample.labels["source"] == source and sample.name == REQUESTS]
+        return {sample.labels["code"]: int(sample.value) for sample in sorted(mine, key=lambda one: one.labels["code"])}
 
     def violation(self, source: str, type: str, result: str) -> None:
         """A call that violates the tracking plan of its source was stored."""

@@ -16,6 +16,7 @@ from router.editing.masking import masked
 from router.errors import CommandRefused
 from router.event import Call, parse_user
 from router.event_search import parse_filter
+from router.explain import failures
 from router.explain.troubles import Problem
 from router.plugin_host import add_details, is_asked_for
 from router.plugin_host.secret_fields import secret_keys
@@ -26,6 +27,10 @@ COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
 
 UNSETTLED = ("held", "retrying", "queued")
 """States of an event that a pause of its destination concerns."""
+
+
+COUNTED_LETTERS = 10_000
+"""Dead letters that are counted by reason: in an index, 1 ms."""
 
 
 class Answers:
@@ -200,6 +205,15 @@ class Answers:
         if source not in known:
             raise CommandRefused("not_found", f"no source {source!r}; configured: {', '.join(known) or 'none'}")
         return Counted("source", source)
+
+    async def errors(self, name: str, most: int = failures.NEWEST) -> dict[str, Any]:
+        """Why events are dead or retrying, like with like: of so many of the newest of them."""
+        found = await self._daemon.store.output_reports.failures(self.runner(name).destination.name, most)
+        return failures.described(found, most)
+
+    async def dead_reasons(self, name: str) -> list[dict[str, Any]]:
+        """Dead letters by reason."""
+        return await self._daemon.store.output_reports.dead_reasons(self.runner(name).destination.name, COUNTED_LETTERS)
 
     def readiness(self) -> dict[str, Any]:
         """Whether events can be stored, what is wrong, and which destinations stand still. Pauses are without the vendor's words:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from router.admin.actions import Actions
 from router.admin.auth import guard
 from router.admin.configuration import Configuration
 from router.admin.daemon_port import DaemonPort
@@ -37,8 +38,9 @@ def make_admin_app(
     app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store)])
     app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
-    destinations, replays, privacy = Destinations(daemon), Replays(daemon), Privacy(daemon)
-    regulations = Regulations(daemon)
+    actions, privacy = Actions(daemon, log, "api"), Privacy(daemon)
+    destinations, replays = Destinations(daemon, actions), Replays(daemon, actions)
+    regulations = Regulations(daemon, actions)
     if not has_console:
         app.router.add_get("/", index)
     app.router.add_get("/healthz", health.health)
@@ -70,6 +72,8 @@ def make_admin_app(
     app.router.add_post(f"{ONE}/release", destinations.release, expect_handler=expect_later)
     app.router.add_post(f"{ONE}/pause", destinations.pause, expect_handler=expect_later)
     app.router.add_post(f"{ONE}/resume", destinations.resume, expect_handler=expect_later)
+    app.router.add_post(f"{ONE}/test", destinations.test, expect_handler=expect_later)
+    app.router.add_get(f"{ONE}/errors", destinations.errors)
     app.router.add_get(f"{ONE}/dead", replays.dead)
     app.router.add_post(f"{ONE}/dead/drop", replays.drop, expect_handler=expect_later)
     app.router.add_get(f"{ONE}/replay", replays.progress)

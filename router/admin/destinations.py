@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from aiohttp import web
 
+from router.admin.actions import Actions
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
-from router.admin.json_io import json_body, refusal, reply
-from router.deliver.runner_port import DestinationRunner
-from router.event import parse_user
+from router.admin.json_io import json_body, reply
+from router.store import Status
 
 
 class Destinations:
     """The handlers."""
 
-    def __init__(self, daemon: DaemonPort) -> None:
-        self._daemon, self._answers = daemon, Answers(daemon)
+    def __init__(self, daemon: DaemonPort, actions: Actions) -> None:
+        self._actions, self._answers = actions, Answers(daemon)
 
     async def ledger(self, request: web.Request) -> web.Response:
         """Counts that add up."""
@@ -45,7 +42,7 @@ class Destinations:
 
     async def forget(self, request: web.Request) -> web.Response:
         """Drop all that is kept of a destination that is no longer configured."""
-        return reply({"dropped": await self._daemon.forget(request.match_info["name"])})
+        return reply({"dropped": await self._actions.drop_destination(request.match_info["name"])})
 
     async def held(self, request: web.Request) -> web.Response:
         """Who waits for which group."""
@@ -54,41 +51,28 @@ class Destinations:
 
     async def release(self, request: web.Request) -> web.Response:
         """Let a user's held events go, by hand on behalf of a group, or drop them."""
-        runner, body = runner_of(self._daemon, request), await json_body(request)
-        user, group = body.get("user"), body.get("group")
-        if not isinstance(user, str) or not user:
-            return refusal(400, "invalid_request", 'name the user: {"user": "u1"}')
-        if group is not None and not _is_group(group):
-            return refusal(400, "invalid_request", 'a group is {"id": "...", "name": "..."}')
-        key = parse_user(user)
+        name, body = request.match_info["name"], await json_body(request)
         if body.get("drop") is True:
-            return reply({"dropped": await runner.drop(key)})
-        return reply({"released": await runner.release(key, group)})
+            return reply({"dropped": await self._actions.drop_held(name, body.get("user"))})
+        return reply({"released": await self._actions.release(name, body.get("user"), body.get("group"))})
 
     async def pause(self, request: web.Request) -> web.Response:
-        """Send nothing until resumed."""
-        runner = runner_of(self._daemon, request)
-        await runner.pause()
-        return _state(runner)
+        """Send nothing until resumed. The body may say why: `{"reason": "..."}`."""
+        name, body = request.match_info["name"], await json_body(request)
+        return _state(await self._actions.pause(name, body.get("reason")))
 
     async def resume(self, request: web.Request) -> web.Response:
         """End a pause of any reason."""
-        runner = runner_of(self._daemon, request)
-        self._daemon.unmark(runner.destination.name)
-        await runner.resume()
-        return _state(runner)
+        return _state(await self._actions.resume(request.match_info["name"]))
+
+    async def test(self, request: web.Request) -> web.Response:
+        """Try the credentials. No event is sent."""
+        return reply((await self._actions.test(request.match_info["name"]))._asdict())
+
+    async def errors(self, request: web.Request) -> web.Response:
+        """Why events are dead or retrying, like with like."""
+        return reply(await self._answers.errors(request.match_info["name"]))
 
 
-def runner_of(daemon: DaemonPort, request: web.Request) -> DestinationRunner:
-    """The destination that the path names. Raises CommandRefused `unknown_destination`."""
-    return Answers(daemon).runner(request.match_info["name"])
-
-
-def _is_group(value: Any) -> bool:
-    if not isinstance(value, Mapping) or not isinstance(value.get("id"), str) or not value["id"]:
-        return False
-    return value.get("name") is None or isinstance(value["name"], str)
-
-
-def _state(runner: DestinationRunner) -> web.Response:
-    return reply({"state": runner.status.state, "state_reason": runner.status.reason})
+def _state(status: Status) -> web.Response:
+    return reply({"state": status.state, "state_reason": status.reason})

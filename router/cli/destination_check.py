@@ -1,4 +1,4 @@
-"""One destination tried out without a daemon and without a store: its `check` hook with a real sender, then calls through the very
+"""One destination tried out without a daemon and without a store: its credentials, then calls through the very
 turn that an event takes. Nothing is sent but what `check` sends."""
 
 from __future__ import annotations

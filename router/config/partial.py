@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from router.config.messages import path as key_path
 from router.config.messages import problems_of
@@ -27,7 +27,7 @@ from router.config.model import (
     SourceConfig,
 )
 from router.config.proposal import Proposal
-from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
+from router.config.secrets import LookedUp, SecretMissing, is_secret_table, place_of, resolve_secret
 from router.plans import Plan
 
 S = TypeVar("S", bound=Section)
@@ -225,7 +225,7 @@ class Draft:
                 self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
             elif missing and not self._is_out_of_sight(name, key, missing):
                 self.problems.append(f"{where}.{key}: {missing}")
-            return SecretStr(secret or "missing-" + key.split("[")[0].rpartition(".")[2])
+            return LookedUp(secret or "missing-" + key.split("[")[0].rpartition(".")[2], place_of(value))
         if isinstance(value, dict):
             return {k: self._filled(v, where, key_path(key, [k]), name, idle) for k, v in value.items()}
         if isinstance(value, list):

@@ -16,6 +16,9 @@ decisions.py    what a destination asks of an event, for the steps of its decisi
 live_tail.py    the newest events of one kind, kept while a page shows them
 live_tails.py   all of these, and how often each may ask the store
 charts.py       series as lines that the server draws, and as numbers
+line.py         how what was accepted came to its ends, step by step
+done.py         what a page says after a form was carried out
+recent.py       what today's configuration would make of the newest events
 words.py        what templates use: times, numbers, states with their shapes, masked traits
 edits.py        changes of config.toml that wait for somebody's yes, and secrets that were typed for them
 saving.py       such a change written and put in force, or nothing of it

@@ -13,24 +13,32 @@ from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered
 from router.console.stream import Streams
+from router.console.views import dead, destination_actions, held, replays
+from router.console.views.destination import destination
 from router.console.views.destination_charts import destination_charts
 from router.console.views.destination_edit import destination_edit
 from router.console.views.destination_new import destination_new
 from router.console.views.destination_remove import destination_remove
+from router.console.views.errors import errors
 from router.console.views.event import event
 from router.console.views.find import find
+from router.console.views.forget import forget, forget_page
 from router.console.views.group import group, show_group
 from router.console.views.live import live
 from router.console.views.login import login, logout
 from router.console.views.not_found import no_page, not_found
 from router.console.views.overview import overview
 from router.console.views.person import person, show_person
+from router.console.views.recent import recent
 from router.console.views.review import review
 from router.console.views.series import series
 from router.console.views.settings import settings
+from router.console.views.source import source
 from router.console.views.trying import trying
 from router.errors import CommandRefused
 from router.logger import Log
+
+ONE = "/destinations/{name}"
 
 PAGES: tuple[tuple[str, str, View], ...] = (
     ("overview", "/", overview),
@@ -48,6 +56,17 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("trial", "/try", trying),
     ("destination_charts", "/destinations/{name}/charts", destination_charts),
     ("series", "/series.json", series),
+    ("destination", ONE, destination),
+    ("held", f"{ONE}/held", held.held),
+    ("release", f"{ONE}/release", held.release_page),
+    ("drop_held", f"{ONE}/drop", held.drop_page),
+    ("dead", f"{ONE}/dead", dead.dead),
+    ("drop_dead", f"{ONE}/dead/drop", dead.drop_page),
+    ("errors", f"{ONE}/errors", errors),
+    ("replay", f"{ONE}/replay", replays.replay_page),
+    ("replays", "/replays", replays.replays),
+    ("source", "/sources/{name}", source),
+    ("forget", "/users/{user}/forget", forget_page),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""
@@ -64,6 +83,17 @@ FORMS: tuple[tuple[str, str, View], ...] = (
     ("destination_remove", "/destinations/{name}/remove", destination_remove),
     ("event", "/events/{message_id}", event),
     ("trial", "/try", trying),
+    ("pause", f"{ONE}/pause", destination_actions.pause),
+    ("resume", f"{ONE}/resume", destination_actions.resume),
+    ("test", f"{ONE}/test", destination_actions.test),
+    ("recent", f"{ONE}/recent", recent),
+    ("release", f"{ONE}/release", held.release),
+    ("drop_held", f"{ONE}/drop", held.drop),
+    ("drop_dead", f"{ONE}/dead/drop", dead.drop),
+    ("replay", f"{ONE}/replay", replays.start),
+    ("stop_replay", f"{ONE}/replay/stop", replays.stop),
+    ("drop_destination", f"{ONE}/forget", destination_actions.drop_all),
+    ("forget", "/users/{user}/forget", forget),
 )
 """The same of what a form can ask for."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from aiohttp import web
 
+from router.admin.actions import Actions
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.lookups import Lookups
@@ -25,14 +26,14 @@ from router.logger import Log
 
 
 class Console:
-    """The daemon and its answers, sessions, assets, templates, trials, and the newest events that pages show."""
+    """The daemon and its answers and actions, sessions, assets, templates, trials, and the newest events that pages show."""
 
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
         self.answers, self.lookups = Answers(daemon), Lookups(daemon)
+        self.actions = Actions(daemon, log, "console")
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets, self.patience = Assets(), Patience()
-        self.assets = Assets()
         self.edits = Edits(lambda: daemon.now_ms)
         self.tails = Tails()
         self.trying = Trying(daemon)

@@ -347,7 +347,7 @@ class Daemon:
         return await self._forgetting.demand(demand)
 
     def describe_sources(self) -> list[dict[str, Any]]:
-        """The configured sources, without their keys, and what was mended in their calls."""
+        """The configured sources, without their keys, what was mended in their calls, and what they were answered."""
         config = self._reload.config
         return [
             {
@@ -358,6 +358,8 @@ class Daemon:
                 "origins": list(s.origins),
                 **describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
                 "warnings": self.metrics.input_warnings.describe(s.name),
+                "keys": self._sources.keys_of(s.name),
+                "answers": self.metrics.answers(s.name),
             }
             for s in config.sources
         ]

@@ -67,6 +67,9 @@ EVENTS: Mapping[str, LogEvent] = {
     "event_dead": LogEvent(
         "warning", "An event was refused or given up. It is kept as a dead letter (GET /api/destinations/NAME/dead)."
     ),
+    "operator_acted": LogEvent(
+        "info", "An operator changed something. Fields: action, `via` (api or console), how many events, why."
+    ),
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
     "forgotten": LogEvent(
         "info",

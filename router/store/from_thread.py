@@ -21,6 +21,7 @@ from router.store.ports import (
     InputReports,
     Lookups,
     Notices,
+    OutputReports,
     People,
     Queries,
     Store,
@@ -131,6 +132,7 @@ class StoreFromThread:
         self.queries = cast(Queries, FromThread(store.queries, home))
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
         self.lookups = cast(Lookups, FromThread(store.lookups, home))
+        self.output_reports = cast(OutputReports, FromThread(store.output_reports, home))
         self.health: Health = store.health
         self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes

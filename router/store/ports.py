@@ -397,6 +397,11 @@ class InputReports(Protocol):
         `since_ms` is 0 for all there ever were."""
         ...
 
+    async def clients(self, source: str, most: int) -> dict[str, Any]:
+        """Which libraries sent the newest events of a source, among so many of all sources: `{"looked_at", "events", "last_at",
+        "items": [{"library", "version", "count", "last_at"}], "left_out"}`."""
+        ...
+
     async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
         """What does not fit the tracking plans: kinds of violations met since an instant, the most frequent first."""
         ...
@@ -440,6 +445,23 @@ class Notices(Protocol):
 
     async def write(self, text: bytes) -> None:
         """Durable on return."""
+        ...
+
+
+class OutputReports(Protocol):
+    """What operators ask of that which goes out: why events are dead or retrying, and what was decided lately."""
+
+    async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """The newest dead letters, and of events that are retrying the last attempt, newest first: `{"state", "reason", "status", "words",
+        "message_id", "at"}`."""
+        ...
+
+    async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """Dead letters by reason, of so many at most: `{"reason", "count", "first", "last"}`."""
+        ...
+
+    async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
+        """The newest calls, each with its state and reason at a destination."""
         ...
 
 
@@ -561,6 +583,9 @@ class Store(Protocol):
 
     @property
     def notices(self) -> Notices: ...
+
+    @property
+    def output_reports(self) -> OutputReports: ...
 
     @property
     def sizes(self) -> Sizes: ...

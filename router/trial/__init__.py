@@ -13,6 +13,7 @@ in_thread.py      the same in a thread of its own, with a time limit, for the da
 
 from router.trial.answer import ANSWERS
 from router.trial.calls import MAX_EVENTS, sample, split
+from router.trial.credential_check import Checked
 from router.trial.destination import DestinationTrial
 from router.trial.in_thread import TrialThread
 from router.trial.intake import NOBODY, Intake
@@ -25,6 +26,7 @@ __all__ = [
     "NOBODY",
     "NOTHING_KNOWN",
     "SAMPLE_KNOWN",
+    "Checked",
     "DestinationTrial",
     "Intake",
     "Known",

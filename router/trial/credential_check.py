@@ -33,11 +33,17 @@ class Checked(NamedTuple):
     reason: str = ""  #: of a failure
 
 
-async def check(destination: Destination) -> Checked:
-    """Run the `check` hook, if the plugin has one. Whatever goes wrong in it is a failed check."""
+async def check(destination: Destination, missing: str = "") -> Checked:
+    """Run the `check` hook, if the plugin has one. Whatever goes wrong in it is a failed check.
+
+    Args:
+        missing: which secrets are not there, and what to do; nothing is tried then.
+    """
     if "check" not in destination.hooks:
         words = "its plugin knows no way to try the credentials without sending an event"
         return Checked(NO_CHECK, words)
+    if missing:
+        return Checked(SECRET_MISSING, missing)
     delivery = destination.config.delivery
     clock = SystemClock()
     rate = RateLimit(delivery.rate, clock) if delivery.rate else None

@@ -27,6 +27,9 @@ BLOCKS = {
     "summary",
     "label",
     "button",
+    "td",
+    "th",
+    "br",
 }
 
 

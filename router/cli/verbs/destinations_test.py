@@ -62,12 +62,7 @@ def destinations_test(common: Common, context: typer.Context, name: NameInFile, 
     intake = _intake_of(draft, destination) if own is not None else None
 
     async def run() -> tuple[Checked, Tried]:
-        if missing and "check" in destination.hooks:
-            checked = destination_check.Checked(
-                destination_check.SECRET_MISSING, "; ".join(f"{w.key}: {w.words}" for w in missing)
-            )
-        else:
-            checked = await destination_check.check(destination)
+        checked = await destination_check.check(destination, "; ".join(f"{w.key}: {w.words}" for w in missing))
         if own is not None and intake is not None:
             return checked, await destination_check.try_calls(destination, intake, own)
         return checked, await destination_check.try_samples(destination)

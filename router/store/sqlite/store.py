@@ -52,7 +52,7 @@ class SqliteStore:
         self.claims = SqliteClaims(writer, reader, slow)
         self.directory = SqliteDirectory(slow)
         self.health = StoreHealth(writer, disk)
-        self.queries = self.input_reports = Queries(questions, writer.now_ms)
+        self.queries = self.input_reports = self.output_reports = Queries(questions, writer.now_ms)
         self.lookups = Lookups(questions, writer.now_ms)
         self.counters = SqliteCounters(writer, self.queries)
         self.notices = SqliteNotices(writer, slow)

@@ -22,9 +22,11 @@ from router.store.sqlite.queries.dead_letters import dead_letters
 from router.store.sqlite.queries.destinations import destinations, left_over
 from router.store.sqlite.queries.discards import discards
 from router.store.sqlite.queries.events import Search
+from router.store.sqlite.queries.failures import dead_reasons, failures
 from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.queries.message import find, message, stored_call
+from router.store.sqlite.queries.newest_calls import clients, newest_calls
 from router.store.sqlite.queries.personal_data import Scan
 from router.store.sqlite.queries.samples import samples
 from router.store.sqlite.queries.snapshot import ask
@@ -108,6 +110,22 @@ class Queries:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
         `since_ms` is 0 for all there ever were."""
         return await self._ask(discards, source, since_ms)
+
+    async def clients(self, source: str, most: int) -> dict[str, Any]:
+        """Which libraries sent the newest events of a source, among so many of all sources."""
+        return await self._ask(clients, source, most)
+
+    async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """The newest dead letters, and of events that are retrying the last attempt, newest first."""
+        return await self._ask(failures, destination, most)
+
+    async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """Dead letters by reason, of so many at most."""
+        return await self._ask(dead_reasons, destination, most)
+
+    async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
+        """The newest calls, each with its state and reason at a destination."""
+        return await self._ask(newest_calls, destination, most)
 
     async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
         """What looks personal in a bounded part of the log, without any value. Slice after slice, as `events`."""
