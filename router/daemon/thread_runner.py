@@ -150,7 +150,7 @@ class ThreadRunner:
             await asyncio.wait({self._ended}, timeout=CANCEL_S)
             if not self._ended.done():
                 self._leave_behind()
-        if running.done():
+        if running.done() and not running.cancelled():  # cancelled: its loop ended before it did
             running.result()
 
     @property
