@@ -27,10 +27,11 @@ def the_line(name: str, counts: Mapping[str, int], parts: Mapping[str, Sequence[
     """The steps of a destination.
 
     Args:
-        counts: events by state, of any period; a state that is not there counts as 0.
+        counts: events by state, of any period; a state that is not there counts as 0. `accepted`: what they are a share of, where
+            they need not add up to it.
         parts: what is known of a state beyond its number, in words.
     """
-    accepted = sum(counts.get(word, 0) for word in STEPS)
+    accepted = counts.get("accepted", sum(counts.get(word, 0) for word in STEPS))
     whole = Step("accepted", accepted, 1.0 if accepted else 0.0, "/events", parts.get("accepted", ()))
     return [
         whole,
@@ -38,7 +39,7 @@ def the_line(name: str, counts: Mapping[str, int], parts: Mapping[str, Sequence[
             Step(
                 word,
                 n := counts.get(word, 0),
-                n / accepted if accepted else 0.0,
+                min(1.0, n / accepted) if accepted else 0.0,
                 address_of(name, word),
                 parts.get(word, ()),
             )

@@ -119,7 +119,7 @@ async def test_a_wait_that_the_vendor_asked_for_says_until_when(scene: Scene) ->
 
 async def test_an_open_breaker_shows_what_is_answered(scene: Scene) -> None:
     page = await scene.visitor.open("/destinations/down")
-    assert "fails again and again: the vendor answered with status 503" in page.text
+    assert "fails again and again (the vendor answered with status 503)" in page.text
     assert "upstream … is busy" in page.text
 
 
@@ -187,3 +187,17 @@ async def test_every_table_of_the_page_has_a_caption_and_every_field_a_name(scen
     assert "style=" not in html
     assert "onclick" not in html
     assert json.dumps("***") not in html
+
+
+async def test_the_line_of_a_period_counts_what_came_to_an_end_in_it_and_what_waits_now(scene: Scene) -> None:
+    page = await scene.visitor.open("/destinations/picky?period=1h")
+    assert "accepted 13 ─ filtered 1 filter 1" in page.text
+    assert "● delivered 12 p50 " in page.text
+    assert "An event may wait longer than a period, so the numbers need not add up." in page.text
+    assert "The seven add up." in (await scene.visitor.open("/destinations/picky?period=century")).text
+
+
+async def test_the_tabs_lead_to_the_charts_and_to_no_form_that_may_not_be_used(scene: Scene) -> None:
+    page = await scene.visitor.open("/destinations/picky")
+    assert page.links["Charts"].endswith("/destinations/picky/charts")
+    assert "Edit" not in page.links

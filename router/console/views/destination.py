@@ -10,6 +10,7 @@ from aiohttp import web
 
 from router.admin.answers import COUNTED_LETTERS
 from router.config import DestinationConfig
+from router.console import charts
 from router.console.console import Console
 from router.console.done import told
 from router.console.line import per_cent, the_line
@@ -24,6 +25,8 @@ from router.plugin_host.shown_settings import shown_settings
 
 EXTRA = {"dry_run": "in a dry run: not sent", "replayed": "sent once more by a replay"}
 """Counts of the ledger that are told beside `delivered`."""
+ALL = "all"
+PERIODS_OF_LINE = {"10m": "10 min", "1h": "1 h", "24h": "24 h", "7d": "7 d", ALL: "all"}
 SHOWN_ERRORS, LOOKED_AT = 5, 200
 """Kinds of errors on this page, and how many of the newest failures it looks at for them."""
 
@@ -48,7 +51,9 @@ async def destination(console: Console, request: web.Request) -> Rendered | web.
             "told": told(request.query),
             "troubles": [trouble for trouble in await troubles_of(console) if trouble.subject == name],
             "more": _more(console, name, row),
-            "line": the_line(name, counts, _parts(console, name, row, counts, reasons)),
+            **await _line(
+                console, name, request.query.get("period", ALL), _parts(console, name, row, counts, reasons), counts
+            ),
             "as_percent": request.query.get("as") == "percent",
             "per_cent": per_cent,
             "errors": await answers.errors(name, LOOKED_AT),
@@ -61,6 +66,25 @@ async def destination(console: Console, request: web.Request) -> Rendered | web.
         },
         is_live=True,
     )
+
+
+async def _line(
+    console: Console, name: str, period: str, parts: Mapping[str, Sequence[str]], counts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The Line of all that was ever accepted, or of a period: what came to an end in it, and what waits now."""
+    shown = {"period": period, "line_periods": PERIODS_OF_LINE}
+    if period not in PERIODS_OF_LINE or period == ALL:
+        return {**shown, "period": ALL, "line": the_line(name, counts, parts)}
+    found = await console.answers.line(name, period)
+    of_period = {
+        state: [f"{plain(reason)} {n:,}" for reason, n in told.items()] for state, told in found["reasons"].items()
+    }
+    if found["latency_p50_s"] is not None:
+        of_period["delivered"] = [
+            f"p50 {charts.written(found['latency_p50_s'], 's')} p95 {charts.written(found['latency_p95_s'], 's')}"
+        ]
+    waiting = {state: parts[state] for state in ("held", "queued") if state in parts}
+    return {**shown, "line": the_line(name, {**found, **found["now"]}, {**of_period, **waiting})}
 
 
 async def _removed(console: Console, request: web.Request, name: str) -> Rendered:

@@ -13,6 +13,11 @@ async def destination_charts(console: Console, request: web.Request) -> Rendered
     """`?period=`. Raises CommandRefused for a destination that is not configured."""
     name = request.match_info["name"]
     values = await charts.of_destination(console, name, request.query.get("period", "1h"))
+    row = await console.answers.destination(name)
     return Rendered(
-        "destination_charts.html", f"{name}: charts", {"name": name, **values}, is_live=True, has_charts=True
+        "destination_charts.html",
+        f"{name}: charts",
+        {"name": name, "row": row, **values},
+        is_live=True,
+        has_charts=True,
     )
