@@ -26,11 +26,13 @@ class Acceptor:
         judge: Judge | None = None,
         *,
         follow: Callable[[], Collection[str]] | None = None,
+        note: Callable[[str, int, int], None] = lambda source, accepted, discarded: None,
     ) -> None:
-        """`follow`: the preferences that calls carry are told to the directory; it returns the categories that destinations need."""
+        """`follow`: the preferences that calls carry are told to the directory; it returns the categories that destinations need. `note`: told of each request that is stored, with its
+        source, and how many of its calls were accepted and discarded."""
         self._event_log, self._suppressions, self._log, self._judge = event_log, suppressions, log, judge
         self._facts = facts if follow is None else partial(facts_with_consent, needed=follow)
-        self._full = False
+        self._note, self._full = note, False
 
     def accept_soon(
         self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
@@ -65,6 +67,9 @@ class Acceptor:
         if self._full:
             self._full = False
             self._log.emit("store_recovered")
+        if calls or discards:
+            source = (calls or discards)[0].source  # one request has one
+            self._note(source, len(result) - result.count(0), sum(discard.n for discard in discards))
         try:
             self._tell(calls, result, discards)
             if report is not None:

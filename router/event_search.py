@@ -9,7 +9,7 @@ from router.event import TYPES, parse_user
 from router.store import EventQuery
 from router.vocabulary import EventState
 
-KEYS = ("user", "company", "type", "name", "source", "state", "since")
+KEYS = ("user", "company", "type", "name", "source", "state", "reason", "since")
 LIMIT, MAX_LIMIT = 20, 500
 """So many events, unless the asker says how many; and at most."""
 
@@ -33,6 +33,7 @@ def parse_filter(given: Mapping[str, str], destinations: Collection[str], now_ms
         state=state or None,
         destination=destination or None,
         since=parse_since(words.get("since", ""), now_ms),
+        reason=words.get("reason"),
     )
 
 

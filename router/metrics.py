@@ -17,6 +17,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
+from router.counts import Counts
 from router.input_warnings import InputWarnings
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 
@@ -99,7 +100,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.input_warnings = input_warnings or InputWarnings()
         self.changes = self._counter(CHANGES)
-        self._requests = cache(self._counter(REQUESTS).labels)
+        self._request_counter = self._counter(REQUESTS)
+        self._requests = cache(self._request_counter.labels)
         self._ended = self._counter(ENDED)
         self._connections = self._gauge(CONNECTIONS)
         self._unfinished = self._gauge(UNFINISHED)
@@ -116,6 +118,17 @@ class Metrics:
     def request(self, source: str, status: int) -> None:
         """A request to the ingestion listener was answered. `source` is empty where none is known."""
         self._requests(source, status).inc()
+
+    def answered(self, status: int) -> int:
+        """How many requests to the ingestion listener got this status since the start."""
+        samples = (sample for family in self._request_counter.collect() for sample in family.samples)
+        return int(sum(one.value for one in samples if one.labels.get("code") == str(status)))
+
+    def answers(self, source: str) -> dict[str, int]:
+        """How often requests of a source were answered with each status since the start; of strangers, for an empty name."""
+        samples = [sample for family in self._request_counter.collect() for sample in family.samples]
+        mine = [sample for sample in samples if sample.labels["source"] == source and sample.name == REQUESTS]
+        return {sample.labels["code"]: int(sample.value) for sample in sorted(mine, key=lambda one: one.labels["code"])}
 
     def violation(self, source: str, type: str, result: str) -> None:
         """A call that violates the tracking plan of its source was stored."""
@@ -139,6 +152,10 @@ class Metrics:
         if destination not in self._meters:
             self._meters[destination] = Meter(self, destination)
         return self._meters[destination]
+
+    def counts(self) -> dict[str, Counts]:
+        """What was counted of each destination since the start of the process, also of those that are configured no more."""
+        return {name: meter.counts for name, meter in self._meters.items()}
 
     def collect(self, destinations: Collection[str]) -> Iterator[Metric]:
         """The families of COUNTED. What counts by destination shows these only."""
@@ -173,6 +190,11 @@ class Meter:
         self.filtered = Count[str]()  #: events that were filtered, by reason; the words are the router's own
         self._took = [0] * (len(ATTEMPT_BOUNDS_S) + 1)  #: requests by the bound that they stayed within; the last: none
         self._took_ms = 0
+        self.counts = Counts()  #: of commits that are stored, since the start of the process
+
+    def stored(self, counts: Counts) -> None:
+        """A commit is durable, in which these came to an end."""
+        self.counts.add(counts)
 
     def attempt(self, status: int | None, outcomes: Sequence[Outcome], duration_ms: int) -> None:
         """One request to the vendor has ended. `status` None: there was no answer."""

@@ -22,36 +22,63 @@ class BrazeSettings(Settings):
         "trackNamedPages": "track_named_pages",
     }
 
-    api_key: SecretStr = Field(min_length=1, description="A REST API key with the permission users.track.")
-    app_id: str = Field(default="", description="The app's identifier, put on events and purchases. Empty: left out.")
+    api_key: SecretStr = Field(
+        title="REST API Key",
+        json_schema_extra={"where": "Braze: Settings, APIs and Identifiers. It needs the permission users.track."},
+        min_length=1,
+        description="A REST API key with the permission users.track.",
+    )
+    app_id: str = Field(
+        title="App Identifier",
+        json_schema_extra={"where": "Braze: Settings, APIs and Identifiers. Needed for app filters only."},
+        default="",
+        description="The app's identifier, put on events and purchases. Empty: left out.",
+    )
     base_url: str = Field(
+        title="REST Endpoint",
+        json_schema_extra={
+            "where": "The same page; e.g. https://rest.fra-01.braze.eu where the dashboard is dashboard-01.braze.eu. Not the address of the dashboard."
+        },
         default="https://rest.iad-01.braze.com",
         pattern=r'^https?://[!-"$-~]+$',
         description="The REST endpoint of your Braze instance.",
     )
     update_existing_only: bool = Field(
-        default=False, description="Never create a profile: calls of unknown users are ignored."
+        title="Update existing only",
+        default=False,
+        description="Never create a profile: calls of unknown users are ignored.",
     )
-    track_all_pages: bool = Field(default=False, description="Send every page and screen call as an event.")
-    track_named_pages: bool = Field(default=False, description="Send page and screen calls that have a name as events.")
+    track_all_pages: bool = Field(
+        title="Track all pages", default=False, description="Send every page and screen call as an event."
+    )
+    track_named_pages: bool = Field(
+        title="Track named pages", default=False, description="Send page and screen calls that have a name as events."
+    )
     max_objects: int = Field(
+        title="Objects in a request",
         default=MAX_OBJECTS,
         ge=1,
         le=MAX_OBJECTS,
         description="Attributes, events and purchases in one request, counted together.",
     )
     purchase_properties: bool = Field(
-        default=False, description="Send the remaining fields of a product as properties of its purchase."
+        title="Purchase properties",
+        default=False,
+        description="Send the remaining fields of a product as properties of its purchase.",
     )
     anonymous_alias_label: str = Field(
+        title="Alias label of anonymous users",
         default="",
         description="Send calls with only an anonymousId to the profile that has it as an alias of this label, and merge that"
         " profile into the user's profile at their identify; needs the permission users.identify. Empty: such calls are skipped.",
     )
     merge_on_alias: bool = Field(
+        title="Merge on alias",
         default=False,
         description="An alias call merges the profile of its previousId into that of its userId; needs the permission users.merge.",
     )
     drop_repeats: bool = Field(
-        default=False, description="Skip an identify that equals the previous identify of the user."
+        title="Drop repeats",
+        default=False,
+        description="Skip an identify that equals the previous identify of the user.",
     )

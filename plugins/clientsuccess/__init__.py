@@ -43,6 +43,7 @@ class ClientSuccess:
 
     display_names = ("ClientSuccess",)
     forget_by_hand = "its usage API has no such call: delete the contact there, and ask its support for the usage data"
+    shown_after = "up to 24 hours later"
     settings_model = ClientSuccessSettings
     kinds: Mapping[str, Batch] = {"": Batch(concurrency=MAX_IN_FLIGHT)}
     requires: Mapping[str, tuple[UserId | Group, ...]] = {

@@ -19,24 +19,39 @@ class ClientSuccessSettings(Settings):
     }
 
     project_id: str = Field(
-        min_length=1, description="The project, as given by ClientSuccess (Tracking Id, Source Id)."
+        title="Source Id",
+        json_schema_extra={
+            "where": "ClientSuccess gives it to you for usage tracking. Some of its pages call it Tracking Id."
+        },
+        min_length=1,
+        description="The project, as given by ClientSuccess (Tracking Id, Source Id).",
     )
-    api_key: SecretStr = Field(description="The usage API key, as given by ClientSuccess (Tracking API Key).")
+    api_key: SecretStr = Field(
+        title="API Key",
+        json_schema_extra={
+            "where": "ClientSuccess gives it to you with the Source Id; also called Tracking API Key. It is not the key of the Open API."
+        },
+        description="The usage API key, as given by ClientSuccess (Tracking API Key).",
+    )
     base_url: str = Field(
+        title="Usage API URL",
         default="https://usage.clientsuccess.com",
         pattern=r'^https?://[!-"$-~]+$',
         description="The URL of the usage API.",
     )
     page_event: str = Field(
+        title="Event name of page calls",
         default="",
         description="One event name for all page calls. Empty: named after each page, as in 'Viewed Docs Page'; an account"
         " has only 20 event names a month.",
     )
     send_custom_traits: bool = Field(
+        title="Send custom traits",
         default=True,
         description="Send the user's remaining traits along, as user.custom; ClientSuccess may ignore them.",
     )
     timeout_seconds: float | None = Field(
+        title="Timeout",
         default=None,
         gt=0,
         le=600,

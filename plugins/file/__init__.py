@@ -36,23 +36,35 @@ from router.plugin import (
 class FileSettings(Settings):
     """Settings of a file destination."""
 
-    path: Path = Field(description="The file to append to. It and its directory are created if missing.")
+    path: Path = Field(
+        title="File",
+        json_schema_extra={"where": "A relative path starts at the folder of the router's data."},
+        description="The file to append to. It and its directory are created if missing.",
+    )
     fsync: bool = Field(
+        title="Flush to the disk",
         default=True,
         description="Flush each batch to the disk before it counts as delivered. Off: a power loss can lose events"
         " that were delivered in the last seconds; a crash of the router cannot.",
     )
     rotate_bytes: int = Field(
-        default=0, ge=0, description="Begin a new file before this one grows larger, e.g. 100_000_000. 0: never."
+        title="Rotate at, in bytes",
+        default=0,
+        ge=0,
+        description="Begin a new file before this one grows larger, e.g. 100_000_000. 0: never.",
     )
     rotate_hours: float = Field(
+        title="Rotate after, in hours",
         default=0.0,
         ge=0,
         le=100_000,
         description="Begin a new file when an event was received this long after the first one in it. 0: never.",
     )
     keep: int = Field(
-        default=0, ge=0, description="How many rotated files to keep; older ones are removed at a rotation. 0: all."
+        title="Rotated files to keep",
+        default=0,
+        ge=0,
+        description="How many rotated files to keep; older ones are removed at a rotation. 0: all.",
     )
 
     def model_post_init(self, context: Any, /) -> None:

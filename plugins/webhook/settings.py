@@ -20,21 +20,35 @@ NOT_THERE = "missing-url"
 class WebhookSettings(Settings):
     """Settings of a webhook destination."""
 
-    url: str = Field(repr=False, description="The URL to POST to: http:// or https://. Can be given as a secret.")
+    url: str = Field(
+        title="Webhook URL",
+        json_schema_extra={"where": "The documentation of the system that receives the events names it."},
+        repr=False,
+        description="The URL to POST to: http:// or https://. Can be given as a secret.",
+    )
     headers: dict[str, SecretStr] = Field(
+        title="Headers",
+        json_schema_extra={"where": "Most systems want a key here, as Authorization: Bearer KEY."},
         default={},
         description="Additional headers of each request. Values are treated as secrets, and can be given as such.",
     )
     shared_secret: SecretStr = Field(
-        default=SecretStr(""), description="Signs each request in the header X-Signature. Empty: not signed."
+        title="Shared Secret",
+        json_schema_extra={
+            "where": "Choose one yourself, and enter it at the receiver, which checks the signature with it."
+        },
+        default=SecretStr(""),
+        description="Signs each request in the header X-Signature. Empty: not signed.",
     )
     batch: int = Field(
+        title="Events in a request",
         default=1,
         ge=1,
         le=1000,
         description="Events in a request. 1: the body is one object; above 1 it is always an array.",
     )
     final_statuses: tuple[Annotated[int, Field(ge=400, le=599)], ...] = Field(
+        title="Final statuses",
         default=(),
         description="Statuses that make an event a dead letter, although they would cause a retry or a pause otherwise,"
         " e.g. [404, 410, 501]. Not 401 and 429.",

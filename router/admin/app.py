@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from router.admin.actions import Actions
 from router.admin.auth import guard
 from router.admin.configuration import Configuration
 from router.admin.daemon_port import DaemonPort
@@ -25,21 +26,30 @@ ONE = "/api/destinations/{name}"
 
 
 def make_admin_app(
-    daemon: DaemonPort, token: str | None, listen_host: str, log: Log, store: str = ""
+    daemon: DaemonPort, token: str | None, listen_host: str, log: Log, store: str = "", *, has_console: bool = False
 ) -> web.Application:
-    """The application. `token` None: everybody who reaches the listener may ask. `store`: where this daemon keeps its data, for the
-    command line, which may have another one's config.toml."""
+    """The application.
+
+    Args:
+        token: None: everybody who reaches the listener may ask.
+        store: where this daemon keeps its data, for the command line, which may have another one's config.toml.
+        has_console: the pages of the console are added, and the first of them is at `/`.
+    """
     app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store)])
     app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
-    destinations, replays, privacy = Destinations(daemon), Replays(daemon), Privacy(daemon)
-    regulations = Regulations(daemon)
-    app.router.add_get("/", index)
+    actions, privacy = Actions(daemon, log, "api"), Privacy(daemon)
+    destinations, replays = Destinations(daemon, actions), Replays(daemon, actions)
+    regulations = Regulations(daemon, actions)
+    if not has_console:
+        app.router.add_get("/", index)
     app.router.add_get("/healthz", health.health)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
     app.router.add_get("/api/ledger", destinations.ledger)
+    app.router.add_get("/api/series", destinations.series)
     app.router.add_get("/api/events", messages.events)
+    app.router.add_get("/api/find", messages.find)
     app.router.add_get("/api/messages/{message_id}", messages.message)
     app.router.add_get("/api/discards", messages.discards)
     app.router.add_get("/api/violations", Violations(daemon).violations)
@@ -50,16 +60,20 @@ def make_admin_app(
     app.router.add_get("/api/copies", regulations.copies)
     app.router.add_delete("/api/copies", regulations.drop_copies)
     app.router.add_get("/api/sources", configuration.sources)
+    app.router.add_get("/api/configuration", configuration.configuration)
     app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)
     app.router.add_get("/api/privacy/scan", privacy.scan)
     app.router.add_post("/api/reload", configuration.reload, expect_handler=expect_later)
     app.router.add_get("/api/destinations", destinations.destinations)
     app.router.add_get(ONE, destinations.one)
     app.router.add_delete(ONE, destinations.forget)
+    app.router.add_get(f"{ONE}/line", destinations.line)
     app.router.add_get(f"{ONE}/held", destinations.held)
     app.router.add_post(f"{ONE}/release", destinations.release, expect_handler=expect_later)
     app.router.add_post(f"{ONE}/pause", destinations.pause, expect_handler=expect_later)
     app.router.add_post(f"{ONE}/resume", destinations.resume, expect_handler=expect_later)
+    app.router.add_post(f"{ONE}/test", destinations.test, expect_handler=expect_later)
+    app.router.add_get(f"{ONE}/errors", destinations.errors)
     app.router.add_get(f"{ONE}/dead", replays.dead)
     app.router.add_post(f"{ONE}/dead/drop", replays.drop, expect_handler=expect_later)
     app.router.add_get(f"{ONE}/replay", replays.progress)

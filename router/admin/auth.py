@@ -14,6 +14,9 @@ from router.runtime_file import STORE_HEADER
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
 """These need no token."""
 
+PAGE = "console."
+"""The name of a route to a page of the console begins with this."""
+
 
 def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
     """The middleware in front of every admin handler."""
@@ -23,6 +26,8 @@ def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
         if not _is_our_host(request.host, listen_host, token):
             words = f"Host {request.host!r} is not this listener; call it by its address or as localhost"
             return refusal(403, "wrong_host", words)
+        if is_page(request):
+            return await handler(request)
         if token is not None and request.path not in OPEN_PATHS and not _has_token(request, token):
             return refusal(401, "unauthorized", "send `Authorization: Bearer <admin.token of config.toml>`")
         if request.method == "POST" and request.content_type != "application/json":
@@ -33,6 +38,11 @@ def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
         return answer
 
     return check
+
+
+def is_page(request: web.Request) -> bool:
+    """Whether a page of the console answers: it has a login of its own, and forms in place of JSON."""
+    return (request.match_info.route.name or "").startswith(PAGE)
 
 
 def _is_our_host(host: str, listen_host: str, token: str | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import json_body, refusal, reply
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
@@ -13,11 +14,15 @@ class Configuration:
     """The handlers."""
 
     def __init__(self, daemon: DaemonPort) -> None:
-        self._daemon = daemon
+        self._daemon, self._answers = daemon, Answers(daemon)
 
     async def sources(self, request: web.Request) -> web.Response:
         """Who may send."""
         return reply({"sources": self._daemon.describe_sources()})
+
+    async def configuration(self, request: web.Request) -> web.Response:
+        """The file in force with its secrets masked, and what a reload now would do."""
+        return reply(await self._answers.configuration())
 
     async def reload(self, request: web.Request) -> web.Response:
         """Read config.toml again; all or nothing."""
@@ -25,7 +30,7 @@ class Configuration:
         if not isinstance(is_confirmed, bool):
             return refusal(400, "invalid_request", "yes: write true or false")
         try:
-            done = await self._daemon.reload(is_confirmed=is_confirmed)
+            done = await self._daemon.reload(is_confirmed=is_confirmed, via="api")
         except ConfigError as error:
             return reply({"error": "config.toml is faulty", "code": "invalid_config", "errors": error.problems}, 409)
         except RestartRequired as error:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from router.config import Config, Proposal
+from router.counts import Counted, Counts
 from router.deliver.runner_port import DestinationRunner
 from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.privacy import SourcePrivacy
+from router.source_activity import Active
 from router.store import Demand, Regulation, Store
 
 
@@ -25,6 +28,37 @@ class Reloaded(NamedTuple):
     warnings: list[str]
 
 
+class ClockJump(NamedTuple):
+    """The wall clock has jumped; below 0 for one that was set back."""
+
+    at_ms: int
+    seconds: float
+
+
+class InForce(NamedTuple):
+    """Since when the configuration is in force, and what put it there."""
+
+    since_ms: int
+    via: str  #: start, signal, api (the command line, too) or console
+
+
+class ReloadRefused(NamedTuple):
+    """A reload that changed nothing."""
+
+    at_ms: int
+    via: str
+    code: str  #: invalid_config, restart_required or confirmation_required
+    problems: list[str]
+
+
+class Preview(NamedTuple):
+    """What a reload would do. `code`: why it would be refused, as in ReloadRefused; empty if it would be taken."""
+
+    code: str
+    problems: list[str]
+    changes: Reloaded | None  #: None where the file is faulty
+
+
 class DaemonPort(Protocol):
     """The running daemon."""
 
@@ -33,6 +67,11 @@ class DaemonPort(Protocol):
     @property
     def store(self) -> Store:
         """What it has opened."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force. A reload replaces it: read it once for an answer."""
         ...
 
     @property
@@ -70,12 +109,53 @@ class DaemonPort(Protocol):
         """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
         ...
 
+    @property
+    def started_ms(self) -> int:
+        """When this process has started to serve."""
+        ...
+
+    @property
+    def listens(self) -> str:
+        """Where sources send their calls."""
+        ...
+
+    @property
+    def clock_jump(self) -> ClockJump | None:
+        """The newest jump of the wall clock, of the last hour."""
+        ...
+
+    def activity_of(self, source: str) -> Active:
+        """How much a source sends, and whether it is silent for longer than usual."""
+        ...
+
+    def unwritten_counts(self) -> tuple[int, Mapping[Counted, Counts]]:
+        """What was counted since the counts were written to the store last, and when that was (ms)."""
+        ...
+
     def unmark(self, name: str) -> None:
         """A destination was resumed: at the next start its hooks run in the loop of all again."""
         ...
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused.
+
+        Args:
+            via: what asked for it; see InForce.
+        """
+        ...
+
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        """What a reload now would do: the same checks, and nothing is changed. `proposal`: of this in place of what the file holds."""
+        ...
+
+    @property
+    def in_force(self) -> InForce:
+        """Since when the configuration is in force."""
+        ...
+
+    @property
+    def last_refused(self) -> ReloadRefused | None:
+        """The last reload, where it was refused."""
         ...
 
     async def forget(self, name: str) -> dict[str, int]:

@@ -19,7 +19,7 @@ from router.logger import Log
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-STATUS_OF = {"not_held": 404, "unknown_destination": 404, "invalid_request": 400}
+STATUS_OF = {"not_found": 404, "not_held": 404, "unknown_destination": 404, "invalid_request": 400}
 """The status of a command that was refused, by its code; 409 for all others."""
 
 

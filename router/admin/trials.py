@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from router.admin.daemon_port import DaemonPort
-from router.admin.json_io import json_body, reply
-from router.plugin_host import Destination
-from router.trial import MAX_EVENTS, NOTHING_KNOWN, SAMPLE_KNOWN, Intake, Known, TrialThread
+from router.admin.json_io import json_body, refusal, reply
+from router.admin.trying import Ask, Trying
+from router.errors import ConfigError
+from router.trial import ANSWERS, MAX_EVENTS, NOTHING_KNOWN, SAMPLE_KNOWN, Known
 
-KEYS = {"events", "source", "destination", "user_known", "group"}
+KEYS = {"events", "source", "destination", "user_known", "group", "answer", "settings"}
 
 
 class Trials:
     """The handler."""
 
     def __init__(self, daemon: DaemonPort) -> None:
-        self._daemon = daemon
-        self._thread = TrialThread()
+        self._trying = Trying(daemon)
 
     async def run(self, request: web.Request) -> web.Response:
         """Try `events`, a list of calls, at one destination or at all."""
         body = await json_body(request)
         if unknown := sorted(body.keys() - KEYS):
             raise web.HTTPBadRequest(text=f"unknown key {unknown[0]!r}; known are {', '.join(sorted(KEYS))}")
-        source, destinations = self._source(body.get("source")), self._destinations(body.get("destination"))
-        daemon = self._daemon
-        suppressions = daemon.store.people.suppressions
-        intake = Intake(source, daemon.privacy_of(source), daemon.plan_of(source), suppressions)
-        events = _events(body.get("events"))
-        found = await self._thread.run(events, intake, destinations, _known(body), daemon.now_ms)
-        return reply({"source": source, "events": found})
-
-    def _source(self, name: Any) -> str:
-        names = [source["name"] for source in self._daemon.describe_sources()]
-        if name is None and names:
-            return str(names[0])
-        if name not in names:
-            raise web.HTTPNotFound(text=f"there is no source {str(name)[:80]!r}; configured are {', '.join(names)}")
-        return str(name)
-
-    def _destinations(self, name: Any) -> Sequence[Destination]:
-        runners = self._daemon.runners
-        if name is None:
-            return [runner.destination for runner in runners.values()]
-        if not isinstance(name, str) or name not in runners:
-            words = f"there is no destination {str(name)[:80]!r}; running are {', '.join(runners)}"
-            raise web.HTTPNotFound(text=words)
-        return [runners[name].destination]
+        source, destination = body.get("source"), body.get("destination")
+        answer, settings = body.get("answer", ""), body.get("settings")
+        if not isinstance(answer, str) or (answer and answer not in ANSWERS):
+            raise web.HTTPBadRequest(text=f"`answer` must be one of {', '.join(ANSWERS)}")
+        if settings is not None and not isinstance(settings, dict):
+            raise web.HTTPBadRequest(text="`settings` must be an object")
+        ask = Ask(
+            _events(body.get("events")),
+            None if source is None else str(source),
+            None if destination is None else str(destination),
+            _known(body),
+            answer,
+            settings,
+        )
+        try:
+            return reply(await self._trying.run(ask))
+        except ConfigError as error:
+            return refusal(400, "invalid_settings", "; ".join(error.problems))
 
 
 def _events(events: Any) -> list[bytes]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from router.cli import phrases
-from router.cli.output import count, say_table, say_wrapped
+from router.cli.output import say_table, say_wrapped
 from router.cli.style import state
+from router.explain import phrases
+from router.explain.figures import count
 
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
 

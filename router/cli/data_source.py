@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from router import config as configuration
     from router import event, event_search, plugin_host, store
     from router.config import units
+    from router.explain import failures
     from router.store.sqlite import held_counts, queries
     from router.store.sqlite.queries import Queries
 else:
     configuration = lazy("router.config")
     event = lazy("router.event")
     event_search = lazy("router.event_search")
+    failures = lazy("router.explain.failures")
     held_counts = lazy("router.store.sqlite.held_counts")
     plugin_host = lazy("router.plugin_host")
     queries = lazy("router.store.sqlite.queries")
@@ -62,6 +64,10 @@ class DataSource(Protocol):
         self, destination: str, reason: str | None, since: str | None, until: str | None, after: str | None
     ) -> dict[str, Any]:
         """Dead letters, a page at a time. Raises Failed for an unknown destination."""
+        ...
+
+    def errors(self, destination: str) -> dict[str, Any]:
+        """Why events are dead or retrying, like with like. Raises Failed for an unknown destination."""
         ...
 
     def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
@@ -161,6 +167,9 @@ class FromDaemon:
     def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
         return self._admin.get("api", "discards", source=source, since=since)
 
+    def errors(self, destination: str) -> dict[str, Any]:
+        return self._admin.get("api", "destinations", destination, "errors")
+
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
         from_here = None if before is None else str(before)
         return self._admin.get("api", "privacy", "scan", source=source, since=since, before=from_here)
@@ -243,6 +252,12 @@ class FromStore:
         which = store.DeadLetterFilter(reason, times[0] or 0, 1 << 62 if times[1] is None else times[1])
         behind = int(after) if after else None
         return self._ask_of(destination, lambda questions: questions.dead(destination, which, behind))
+
+    def errors(self, destination: str) -> dict[str, Any]:
+        async def ask(questions: Queries) -> dict[str, Any]:
+            return failures.described(await questions.failures(destination, failures.NEWEST), failures.NEWEST)
+
+        return self._ask_of(destination, ask)
 
     def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
         since_ms = event_search.parse_since(since or "", SystemClock().now_ms())

@@ -27,6 +27,7 @@ from router.cli.verbs.destinations_drop import destinations_drop
 from router.cli.verbs.destinations_show import NameOrVerb, destinations_show
 from router.cli.verbs.destinations_test import destinations_test
 from router.cli.verbs.discards import discards
+from router.cli.verbs.errors import errors
 from router.cli.verbs.events import events
 from router.cli.verbs.forget import forget
 from router.cli.verbs.forgotten import forgotten
@@ -41,6 +42,7 @@ from router.cli.verbs.privacy_scan import about_personal_data, privacy_scan
 from router.cli.verbs.release import release
 from router.cli.verbs.reload import reload
 from router.cli.verbs.replay import replay
+from router.cli.verbs.report import report
 from router.cli.verbs.restore import restore
 from router.cli.verbs.resume import resume
 from router.cli.verbs.send import send
@@ -76,7 +78,7 @@ app = typer.Typer(
 
 VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Start": (serve, demo, init, check, send, try_),
-    "See": (status, events, why, held, dead, discards, violations, ledger, sources),
+    "See": (status, events, why, held, dead, errors, discards, violations, ledger, sources, report),
     "Change": (release, replay, pause, resume, reload),
     "People": (forget, suppress, unsuppress, forgotten),
     "Keep": (backup, restore),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.lazy import lazy
 from router.cli.output import printable
+from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import trial
@@ -45,4 +45,7 @@ def trial_lines(lead: str, type: str, told: Mapping[str, Any]) -> list[str]:
         lines.append(f"    filter: {told['expression']}")
     lines += [f"    its plugin warns: {reason}" for reason in told["warnings"]]
     lines += [f"    {line}" for request in told["requests"] for line in phrases.request_lines(request)]
+    if told["answered"]:
+        lines.append(f"    if the vendor answers {told['answered']['answer']}:")
+        lines += [f"        {line}" for line in phrases.answered(told["answered"])]
     return [printable(line) for line in lines]

@@ -16,6 +16,7 @@ from router.config.model import (
     AdminConfig,
     Config,
     ConfigWarning,
+    ConsoleConfig,
     DeadConfig,
     DeliveryConfig,
     DestinationConfig,
@@ -23,6 +24,7 @@ from router.config.model import (
     HoldConfig,
     LogConfig,
     MappingConfig,
+    NotifyConfig,
     OnViolation,
     PrivacyConfig,
     ServerConfig,
@@ -31,12 +33,13 @@ from router.config.model import (
     StoreConfig,
 )
 from router.config.partial import Draft, Operator
-from router.config.secrets import SecretMissing, resolve_secret
+from router.config.proposal import Proposal
+from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
 from router.config.units import Listen, Rate
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
-    "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "Operator",
-    "PrivacyConfig", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
-    "StoreConfig", "describe_intake", "examine", "exposed_config", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
+    "AdminConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
+    "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "Operator",
+    "PrivacyConfig", "Proposal", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
+    "StoreConfig", "describe_intake", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from router.config.model import (
     Config,
     ConfigWarning,
     ConsentConfig,
+    ConsoleConfig,
     LogConfig,
     MappingConfig,
     ServerConfig,
@@ -31,9 +32,22 @@ from router.config.model import (
 from router.config.partial import Draft, Operator
 from router.config.plan_rules import check_plans
 from router.config.privacy_rules import privacy_problems
+from router.config.proposal import Proposal
 from router.errors import ConfigError
 
-KEYS = ("plugins_dir", "server", "admin", "store", "log", "privacy", "consent", "source", "destination")
+KEYS = (
+    "plugins_dir",
+    "server",
+    "admin",
+    "store",
+    "log",
+    "privacy",
+    "consent",
+    "console",
+    "notify",
+    "source",
+    "destination",
+)
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -51,13 +65,16 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     return draft.config
 
 
-def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = None) -> Draft:
+def examine(
+    path: Path, environ: Mapping[str, str], operator: Operator | None = None, proposal: Proposal | None = None
+) -> Draft:
     """Read as much of config.toml as can be read. Never raises for what the file says.
 
     Args:
         operator: who reads it in place of the service: a credential that only the service has is a warning then.
+        proposal: read this in place of what the file holds.
     """
-    draft = Draft(path, environ, operator)
+    draft = Draft(path, environ, operator, proposal)
     raw = _read(draft)
     if raw is None:
         return draft
@@ -69,6 +86,8 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     log = draft.section(LogConfig, raw.get("log", {}), "log")
     draft.read_privacy(raw.get("privacy", {}))
     draft.consent = draft.section(ConsentConfig, raw.get("consent", {}), "consent") or draft.consent
+    console = draft.section(ConsoleConfig, _console_table(raw.get("console", {})), "console")
+    notify = draft.notify(raw.get("notify", {}))
     sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
     for where, table in sources:
         draft.source(where, table)
@@ -87,9 +106,10 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
     if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
         draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
-    if not draft.problems and server and admin and store and log:
+    if not draft.problems and server and admin and store and log and console and notify:
         draft.config = Config(
             path=draft.path,
+            text=draft.text,
             state_dir=draft.state_dir,
             plugins_dir=draft.plugins_dir,
             server=server,
@@ -98,6 +118,8 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
             log=log,
             privacy=draft.privacy,
             consent=draft.consent,
+            console=console,
+            notify=notify,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
             plans=draft.plans,
@@ -109,7 +131,8 @@ def examine(path: Path, environ: Mapping[str, str], operator: Operator | None = 
 def _read(draft: Draft) -> dict[str, Any] | None:
     """The TOML as it is; None, and the problem, when there is none."""
     try:
-        return tomllib.loads(draft.path.read_text(encoding="utf-8"))
+        draft.text = draft.proposal.text if draft.proposal else draft.path.read_text(encoding="utf-8")
+        return tomllib.loads(draft.text)
     except FileNotFoundError:
         draft.problems.append(f"{draft.path}: there is no such file; name it with --config FILE")
     except OSError as error:
@@ -124,6 +147,11 @@ def _read(draft: Draft) -> dict[str, Any] | None:
         reason, place = re.fullmatch(r"(.*?)(?: \(at (.*)\))?", str(error), re.DOTALL).groups()  # type: ignore[union-attr]
         draft.problems.append(f"{draft.path.name}: {place or 'somewhere'}: {reason}; correct the TOML there")
     return None
+
+
+def _console_table(value: Any) -> Any:
+    """`console = false` is short for a table that switches the pages off."""
+    return {"enabled": value} if isinstance(value, bool) else value
 
 
 def _plugins_dir(draft: Draft, value: Any) -> Path | None:

@@ -112,6 +112,19 @@ def _quoted(value: Any) -> Any:
     return value
 
 
+def _notify_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/[!-~]*)?", value) or "#" in value:
+        raise ValueError('not a URL; write e.g. "https://hooks.example.com/router"')
+    return value
+
+
+def _code(value: str) -> str:
+    if value != "*" and not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
+        raise ValueError('not a code; write e.g. "credentials", or "*" for all')
+    return value
+
+
+Code = Annotated[str, AfterValidator(_code)]
 Name = Annotated[str, AfterValidator(_name)]
 WriteKey = Annotated[str, AfterValidator(_write_key)]
 Positive = Annotated[StrictInt, Field(ge=1)]
@@ -458,6 +471,63 @@ class ConsentConfig(Section):
     )
 
 
+class ConsoleConfig(Section):
+    """`[console]`: the pages on the admin listener."""
+
+    enabled: StrictBool = Field(
+        default=True,
+        description="`false`: no pages; the admin API stays. `console = false` at the top of the file says the same.",
+        examples=[False],
+    )
+    instance: Annotated[str, Field(max_length=64)] = Field(
+        default="",
+        description="Name of this router on its pages. Empty: the name of the machine.",
+        examples=["prod-1"],
+    )
+    mask: Literal["emails", "all", "none"] = Field(
+        default="emails",
+        description="Personal traits that the pages mask until somebody asks to see them, which is logged: e-mail addresses, `all` or `none`.",
+        examples=["all"],
+    )
+    search_traits: StrictBool = Field(
+        default=False,
+        description="`true`: the search box also finds people by their e-mail address and companies by their name.",
+        examples=[True],
+    )
+    edit: StrictBool = Field(
+        default=False,
+        description="`true`: destinations can be added and changed from the pages, which writes config.toml.",
+        examples=[True],
+    )
+
+
+class NotifyConfig(Section):
+    """`[notify]`: an address that gets a message when a trouble begins and when it ends."""
+
+    url: Annotated[str, AfterValidator(_notify_url)] | None = Field(
+        default=None,
+        repr=False,
+        description="Address that each change is POSTed to, text or a secret. Empty: no messages.",
+        examples=["https://hooks.slack.com/services/T000/B000/XXXX", {"file": "secrets/slack_url"}],
+    )
+    secret: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        repr=False,
+        description="Signs each request as Segment's webhooks do: `X-Signature` is the HMAC-SHA1 of the body, in hex.",
+        examples=[{"file": "secrets/notify"}],
+    )
+    format: Literal["json", "slack", "teams"] = Field(
+        default="json",
+        description="Form of the body: `json`, or the form that an incoming webhook of Slack or Teams takes.",
+        examples=["slack"],
+    )
+    events: Annotated[tuple[Code, ...], Field(min_length=1)] = Field(
+        default=("*",),
+        description='Which troubles are reported, by code, e.g. `credentials`; `"*"` for all. See [monitoring](monitoring.md#tell-somebody).',
+        examples=[["breaker_open", "credentials", "dead"]],
+    )
+
+
 class DestinationConfig(Section):
     """One `[[destination]]`. `settings` is the plugin's affair; the secrets in it are already looked up (SecretStr)."""
 
@@ -532,6 +602,7 @@ class Config(Section):
     """The whole of config.toml. Paths are absolute."""
 
     path: Path  #: of the file itself
+    text: str = Field(default="", repr=False)  #: of the file, as it was read
     state_dir: Path  #: what is written is relative to this: $STATE_DIRECTORY, else config.toml's folder
     plugins_dir: Path | None = Field(
         default=None,
@@ -544,6 +615,8 @@ class Config(Section):
     log: LogConfig = LogConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     consent: ConsentConfig = ConsentConfig()
+    console: ConsoleConfig = ConsoleConfig()
+    notify: NotifyConfig = NotifyConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
@@ -556,7 +629,7 @@ class Config(Section):
 
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
-    "HoldConfig", "Listen", "LogConfig", "MappingConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
+    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
+    "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
     "SourceConfig", "SourcePrivacyConfig", "StoreConfig",
 ]  # fmt: skip

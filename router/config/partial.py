@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from router.config.messages import path as key_path
 from router.config.messages import problems_of
@@ -21,11 +21,13 @@ from router.config.model import (
     ConfigWarning,
     ConsentConfig,
     DestinationConfig,
+    NotifyConfig,
     PrivacyConfig,
     Section,
     SourceConfig,
 )
-from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
+from router.config.proposal import Proposal
+from router.config.secrets import LookedUp, SecretMissing, is_secret_table, place_of, resolve_secret
 from router.plans import Plan
 
 S = TypeVar("S", bound=Section)
@@ -44,9 +46,21 @@ class Operator(NamedTuple):
 class Draft:
     """What could be read of a config.toml, and everything that is wrong with it."""
 
-    def __init__(self, path: Path, environ: Mapping[str, str], operator: Operator | None = None) -> None:
-        """`operator`: who reads it in place of the service; None for the service itself."""
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str],
+        operator: Operator | None = None,
+        proposal: Proposal | None = None,
+    ) -> None:
+        """
+        Args:
+            operator: who reads it in place of the service; None for the service itself.
+            proposal: read this in place of what the file holds.
+        """
         self._operator = operator
+        self.proposal = proposal
+        self.text = ""  #: as it was read
         self.path = path.absolute()
         self.environ = environ
         self.state_dir = Path(environ.get("STATE_DIRECTORY", "").split(":")[0] or self.path.parent).absolute()
@@ -92,7 +106,9 @@ class Draft:
     def secret(self, table: Mapping[str, Any], where: str) -> tuple[str | None, SecretMissing | None]:
         """The secret that a table names; else None, with what is missing. A malformed table is a problem at once."""
         if isinstance(table.get("file"), str):
-            self.secret_files[where] = self.path.parent / table["file"]
+            file = self.secret_files[where] = self.path.parent / table["file"]
+            if self.proposal and len(table) == 1 and file in self.proposal.secrets:
+                return self.proposal.secrets[file], None
         try:
             return resolve_secret(table, self.path.parent, self.environ), None
         except SecretMissing as error:
@@ -122,6 +138,22 @@ class Draft:
             remedy = missing or 'set it, e.g. token = { env = "SEGMENT_ROUTER_ADMIN_TOKEN" }, or listen on 127.0.0.1'
             self.problems.append(f"admin.token: required, because {admin.listen} can be reached from outside; {remedy}")
         return admin
+
+    def notify(self, raw: Any) -> NotifyConfig | None:
+        """`[notify]`. A secret that cannot be found is a problem: messages would go nowhere, or unsigned."""
+        if isinstance(raw, dict):
+            raw = dict(raw)
+            for key in ("url", "secret"):
+                value, where = raw.get(key), f"notify.{key}"
+                if is_secret_table(value):
+                    raw[key], missing = self.secret(value, where)
+                    if missing and not self._is_out_of_sight("", where, missing):
+                        self.problems.append(f"{where}: {missing}")
+                elif value == "":
+                    raw[key] = None
+                elif value is not None:
+                    self.inline.append(where)
+        return self.section(NotifyConfig, raw, "notify")
 
     def read_privacy(self, raw: Any) -> None:
         """`[privacy]`. A key that cannot be found matters only where something is hashed."""
@@ -193,7 +225,7 @@ class Draft:
                 self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
             elif missing and not self._is_out_of_sight(name, key, missing):
                 self.problems.append(f"{where}.{key}: {missing}")
-            return SecretStr(secret or "missing-" + key.split("[")[0].rpartition(".")[2])
+            return LookedUp(secret or "missing-" + key.split("[")[0].rpartition(".")[2], place_of(value))
         if isinstance(value, dict):
             return {k: self._filled(v, where, key_path(key, [k]), name, idle) for k, v in value.items()}
         if isinstance(value, list):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from router.errors import RouterError
 
 KINDS = ("env", "file", "credential")
@@ -22,6 +24,19 @@ class SecretMissing(RouterError):
         super().__init__(f"{what}; {remedy}")
         self.what = what
         self.is_of_service = is_of_service
+
+
+class LookedUp(SecretStr):
+    """A secret that config.toml names, with the place where it was looked up: `env BRAZE_API_KEY`."""
+
+    def __init__(self, value: str, place: str) -> None:
+        super().__init__(value)
+        self.place = place
+
+
+def place_of(table: Mapping[str, Any]) -> str:
+    """Where a secret's table says that the value is."""
+    return ", ".join(f"{kind} {place}" for kind, place in table.items())
 
 
 def is_secret_table(value: Any) -> bool:

@@ -18,11 +18,14 @@ from typing import Any
 from router import __version__, runtime_file
 from router.accept import Acceptor
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import Reloaded
+from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
 from router.backup import last_backup
 from router.backup.restore import remove_interrupted
 from router.clock import Clock, SystemClock
-from router.config import Config, describe_intake
+from router.config import Config, Proposal, describe_intake
+from router.console.app import add_console
+from router.counts import Counted, Counts
+from router.daemon.counting import Counting
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
@@ -31,6 +34,7 @@ from router.daemon.held_marks import HeldMarks
 from router.daemon.hook_alarm import HookAlarm
 from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
+from router.daemon.notices import Notices
 from router.daemon.reload import Reload
 from router.daemon.shutdown import Shutdown
 from router.daemon.signals import handle_signals, signals_around_the_loop
@@ -45,10 +49,16 @@ from router.input_warnings import InputWarnings
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.logger import Log, library_lines, make_log, to_paste
 from router.metrics import Metrics
+from router.notify.notifier import Notifier
+from router.notify.sight import Sight
 from router.plugin_host import Destination, read
 from router.privacy import SourcePrivacy, privacy_of_sources
+from router.source_activity import Active, SourceActivity
 from router.store import Demand, Regulation, Store
 from router.store.sqlite.store import open_store
+
+NEWEST = 10_000
+"""Stored events from which it learns how often each source sends: 20 ms."""
 
 
 def run(config_path: Path) -> int:
@@ -90,6 +100,7 @@ class Daemon:
         self._log = log
         self._sources, self._plans = Sources(config.sources, privacy_of_sources(config)), SourcePlans()
         self._plans.replace(config)
+        self._notices = Notices()
         self._reload = Reload(path, config, self._sources, self._plans, log)
         self._shutdown = Shutdown(log)
         self._started = asyncio.Event()
@@ -101,16 +112,23 @@ class Daemon:
         alarm = HookAlarm(marks, log)
         handle_signals(self._shutdown.request, alarm.hurry, self._reload_by_signal)
         self._report_start()
+        self.listens = ""
         async with AsyncExitStack() as stack:
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            self._reload.begin(self._clock.now_ms)
             remove_interrupted(self._reload.config.store.path)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
+            self.started_ms = self._clock.now_ms()
+            self._activity = SourceActivity(self._clock.now_ms)
+            self._activity.seed(await self.store.lookups.newest_of_sources(NEWEST))
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
             loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
             self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
             stack.enter_context(loops.watched())
             self._supervisor.judge_by(self._plans)
+            self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
+            await stack.enter_async_context(self._counting.running())
             self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
             await self._forgetting.resume()
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
@@ -118,11 +136,14 @@ class Daemon:
             await stack.enter_async_context(self._forgetting.running())
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
             await stack.enter_async_context(self._disk.watched())
+            notifier = Notifier(self, Sight(self).look, self.store.notices, self._clock, log)
+            await stack.enter_async_context(notifier.running())
             ingest, admin = self._ingest(), self._admin()
             config = self._reload.config
             ingest_url = await stack.enter_async_context(listening(ingest, config.server.listen, "server"))
             admin_url = await stack.enter_async_context(listening(admin, config.admin.listen, "admin"))
             stack.enter_context(runtime_file.announced(config.store.path, ingest_url, admin_url))
+            self.listens = ingest_url
             self._started.set()
             if not self.is_stopping:
                 self._report_ready(ingest_url, admin_url)
@@ -141,11 +162,15 @@ class Daemon:
         store = self._reload.config.store
         return open_store(
             store.path,
-            lambda mark: SystemClock(mark, lambda seconds: self._log.emit("clock_jumped", seconds=round(seconds, 3))),
+            lambda mark: SystemClock(mark, self._clock_jumped),
             dedupe_window_s=store.dedupe_window_s,
             retention_s=store.retention_s,
             min_free_bytes=store.min_free_bytes,
         )
+
+    def _clock_jumped(self, seconds: float) -> None:
+        self._log.emit("clock_jumped", seconds=round(seconds, 3))
+        self._notices.clock_jumped(seconds)
 
     def _ingest(self) -> IngestRunner:
         server = self._reload.config.server
@@ -156,6 +181,7 @@ class Daemon:
                 self._log,
                 self._judge(),
                 follow=self._needed_categories if self._reload.config.consent.follow else None,
+                note=self._activity.note,
             ),
             self._sources,
             self._clock,
@@ -176,7 +202,10 @@ class Daemon:
     def _admin(self) -> IngestRunner:
         admin = self._reload.config.admin
         store = str(self._reload.config.store.path)
-        app = make_admin_app(self, admin.token, admin.listen.host, self._log, store)
+        has_console = self._reload.config.console.enabled
+        app = make_admin_app(self, admin.token, admin.listen.host, self._log, store, has_console=has_console)
+        if has_console:
+            add_console(app, self, admin.token, self._log, self._clock.sleep)
         app[LISTENER] = Listener("admin", limits.ADMIN, self.metrics)
         return make_runner(app, handle_signals=False, shutdown_timeout=CUT_S)
 
@@ -220,6 +249,11 @@ class Daemon:
     # ------------------------------------------------------------ what the admin API asks (`admin/daemon_port.py`)
 
     @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._reload.config
+
+    @property
     def runners(self) -> Mapping[str, DestinationRunner]:
         """The destinations that run, by name."""
         return self._supervisor.runners
@@ -233,6 +267,15 @@ class Daemon:
     def disk_problem(self) -> str:
         """The warning that the store uses half of its disk budget; empty while it does not."""
         return self._disk.problem
+
+    @property
+    def clock_jump(self) -> ClockJump | None:
+        """The newest jump of the wall clock, of the last hour."""
+        return self._notices.clock_jump(self._clock.now_ms())
+
+    def activity_of(self, source: str) -> Active:
+        """How much a source sends, and whether it is silent for longer than usual."""
+        return self._activity.of(source)
 
     @property
     def backup_problem(self) -> str:
@@ -251,9 +294,23 @@ class Daemon:
         """Router time."""
         return self._clock.now_ms()
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
-        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed)
+        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via)
+
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        """What a reload now would do."""
+        return await self._reload.preview(self._supervisor, proposal)
+
+    @property
+    def in_force(self) -> InForce:
+        """Since when the configuration is in force."""
+        return self._reload.in_force
+
+    @property
+    def last_refused(self) -> ReloadRefused | None:
+        """The last reload, where it was refused."""
+        return self._reload.last_refused
 
     async def forget(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""
@@ -263,6 +320,15 @@ class Daemon:
     def isolated(self) -> Mapping[str, str]:
         """Destinations whose hooks held the event loop, so that each has a thread of its own now; and why."""
         return self._supervisor.isolated
+
+    def unwritten_counts(self) -> tuple[int, Mapping[Counted, Counts]]:
+        """What was counted since the last write of the counts, and when that was (ms)."""
+        return self._counting.unwritten()
+
+    def _counted(self) -> list[Counted]:
+        config = self.config
+        sources = [Counted("source", source.name) for source in config.sources]
+        return sources + [Counted("destination", destination.name) for destination in config.destinations]
 
     def unmark(self, name: str) -> None:
         """A destination was resumed: at the next start its hooks run in the loop of all again."""
@@ -281,7 +347,7 @@ class Daemon:
         return await self._forgetting.demand(demand)
 
     def describe_sources(self) -> list[dict[str, Any]]:
-        """The configured sources, without their keys, and what was mended in their calls."""
+        """The configured sources, without their keys, what was mended in their calls, and what they were answered."""
         config = self._reload.config
         return [
             {
@@ -292,6 +358,8 @@ class Daemon:
                 "origins": list(s.origins),
                 **describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
                 "warnings": self.metrics.input_warnings.describe(s.name),
+                "keys": self._sources.keys_of(s.name),
+                "answers": self.metrics.answers(s.name),
             }
             for s in config.sources
         ]
@@ -301,7 +369,7 @@ class Daemon:
             await self._started.wait()
             # a bad file is reported in the log; a daemon that is stopping has no use for a new one
             with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
-                await self.reload(is_confirmed=False)
+                await self.reload(is_confirmed=False, via="signal")
 
         if not self.is_stopping:
             self._reload_task = asyncio.create_task(reload(), name="reload")

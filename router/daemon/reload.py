@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
 
-from router.admin.daemon_port import Reloaded
-from router.config import Config, PrivacyConfig, SourceConfig
-from router.daemon.plugin_code import MAKE_S, in_thread
+from router.admin.daemon_port import InForce, Preview, Reloaded, ReloadRefused
+from router.config import Config, PrivacyConfig, Proposal, SourceConfig
 from router.daemon.supervisor import Supervisor
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
 from router.ingest.write_key import Sources
@@ -16,6 +16,7 @@ from router.judge import SourcePlans
 from router.logger import Log
 from router.plans import Plan
 from router.plugin_host import Destination, read
+from router.plugin_host.in_thread import MAKE_S, in_thread
 from router.privacy import privacy_of_sources
 
 NEED_RESTART = {
@@ -29,11 +30,16 @@ NEED_RESTART = {
     "store.dedupe_window": "store.dedupe_window_s",
     "store.min_free": "store.min_free_bytes",
     "consent.follow": "consent.follow",
+    "console.enabled": "console.enabled",
     "log.level": "log.level",
     "log.format": "log.format",
     "log.decisions": "log.decisions",
 }
 """Keys that are read once, and the attribute of Config for each: a reload that changes one is refused."""
+
+
+Refusal = (ConfigError, RestartRequired, ConfirmationRequired)
+"""What a reload is refused with."""
 
 
 class Reload:
@@ -45,14 +51,28 @@ class Reload:
         self._sources = sources
         self._plans = plans
         self._log = log
+        self._now_ms: Callable[[], int] = lambda: 0
+        self.in_force = InForce(0, "start")
+        self.last_refused: ReloadRefused | None = None
+        self._previewing = (
+            asyncio.Lock()
+        )  #: held while plugins are made for a preview: one that hangs leaves one thread behind
 
-    async def run(self, supervisor: Supervisor, is_stopping: Callable[[], bool], *, is_confirmed: bool) -> Reloaded:
+    def begin(self, now_ms: Callable[[], int]) -> None:
+        """The configuration of the start is in force from now on, by this clock."""
+        self._now_ms = now_ms
+        self.in_force = InForce(now_ms(), "start")
+
+    async def run(
+        self, supervisor: Supervisor, is_stopping: Callable[[], bool], *, is_confirmed: bool, via: str
+    ) -> Reloaded:
         """Read config.toml again and put it in force, all of it or nothing.
 
         A destination whose table changed drains what is in flight with its old settings and goes on with the new ones.
 
         Args:
             is_confirmed: the operator wants also what cannot be undone.
+            via: what asked for it; see InForce.
 
         Raises:
             ConfigError: the file cannot be used.
@@ -64,29 +84,68 @@ class Reload:
             if is_stopping():
                 raise CommandRefused("stopping", "the daemon is stopping")
             try:
-                config, destinations = await read_in_time(self._path)
-                refuse_restart(self.config, config)
-                if not is_confirmed:
-                    ask_about_the_key(self.config, config)
-            except (ConfigError, RestartRequired, ConfirmationRequired) as error:
+                config, wanted = await self._read()
+                object_to(self.config, config, is_confirmed=is_confirmed)
+            except Refusal as error:
+                self.last_refused = ReloadRefused(self._now_ms(), via, code_of(error), error.problems)
                 for problem in error.problems:
-                    self._log.emit("config_reload_failed", detail=problem)
+                    self._log.emit("config_reload_failed", detail=problem, via=via)
                 raise
-            wanted = {destination.name: destination for destination in destinations}
-            there = {name: runner.destination for name, runner in supervisor.runners.items()}
-            done = compare(self.config, config, there, wanted)
+            done = compare(self.config, config, there(supervisor), wanted)
             await supervisor.exchange(wanted, done.changed, done.added, done.removed)
             self._sources.replace(config.sources, privacy_of_sources(config))
             self._plans.replace(config)
             self.config = config
-            self._log.emit("config_reloaded", **done._asdict(), destinations=list(supervisor.runners))
+            self.in_force, self.last_refused = InForce(self._now_ms(), via), None
+            self._log.emit("config_reloaded", **done._asdict(), destinations=list(supervisor.runners), via=via)
             return done
 
+    async def preview(self, supervisor: Supervisor, proposal: Proposal | None) -> Preview:
+        """What `run` would do and say, without a confirmation. Changes nothing.
 
-async def read_in_time(path: Path) -> tuple[Config, list[Destination]]:
+        Args:
+            proposal: read this in place of what the file holds.
+        """
+        try:
+            async with self._previewing:
+                config, wanted = await self._read(proposal)
+        except ConfigError as error:
+            return Preview(code_of(error), error.problems, None)
+        changes = compare(self.config, config, there(supervisor), wanted)
+        try:
+            object_to(self.config, config, is_confirmed=False)
+        except Refusal as error:
+            return Preview(code_of(error), error.problems, changes)
+        return Preview("", [], changes)
+
+    async def _read(self, proposal: Proposal | None = None) -> tuple[Config, dict[str, Destination]]:
+        config, destinations = await read_in_time(self._path, proposal)
+        return config, {destination.name: destination for destination in destinations}
+
+
+def code_of(error: ConfigError | RestartRequired | ConfirmationRequired) -> str:
+    """What programs are told of a reload that was refused."""
+    if isinstance(error, ConfigError):
+        return "invalid_config"
+    return "restart_required" if isinstance(error, RestartRequired) else "confirmation_required"
+
+
+def there(supervisor: Supervisor) -> dict[str, Destination]:
+    """The destinations that run."""
+    return {name: runner.destination for name, runner in supervisor.runners.items()}
+
+
+def object_to(old: Config, new: Config, *, is_confirmed: bool) -> None:
+    """Raises RestartRequired or ConfirmationRequired where a reload from `old` to `new` is refused."""
+    refuse_restart(old, new)
+    if not is_confirmed:
+        ask_about_the_key(old, new)
+
+
+async def read_in_time(path: Path, proposal: Proposal | None = None) -> tuple[Config, list[Destination]]:
     """Read config.toml and make its plugins. Raises ConfigError, also where that takes too long."""
     try:
-        return await in_thread(lambda: read(path))
+        return await in_thread(lambda: read(path, proposal=proposal))
     except ConfigError:
         raise
     except TimeoutError:

@@ -15,7 +15,6 @@ from typing import Any
 from router.clock import Clock
 from router.daemon.held_marks import HeldMarks
 from router.daemon.loop_watch import LoopWatch
-from router.daemon.plugin_code import in_thread
 from router.daemon.thread_runner import ThreadRunner
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
@@ -26,6 +25,7 @@ from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import Slow
+from router.plugin_host.in_thread import in_thread
 from router.store import Regulation, Store
 from router.store.from_thread import StoreFromThread
 

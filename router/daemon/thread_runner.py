@@ -211,9 +211,9 @@ class ThreadRunner:
         """See `Runner`."""
         return await self._waiting.describe()  # the thread may be held
 
-    async def pause(self) -> None:
+    async def pause(self, words: str = "") -> None:
         """See `Runner`."""
-        await self._ask(self._runner.pause)
+        await self._ask(partial(self._runner.pause, words))
 
     async def resume(self) -> None:
         """See `Runner`."""

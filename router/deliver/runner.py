@@ -333,12 +333,12 @@ class Runner:
                 raise
             raise operations.CommandRefused("stopping", "the destination ends or begins anew: ask once more") from None
 
-    async def pause(self) -> None:
-        """Send nothing until `resume`."""
+    async def pause(self, words: str = "") -> None:
+        """Send nothing until `resume`. `words`: why; they are kept and shown."""
         worker = await self.worker()
 
         async def command() -> None:
-            worker.core.status.record(worker.state.breaker.pause_by_hand())
+            worker.core.status.record(worker.state.breaker.pause_by_hand(words))
 
         await self._ask(worker, command)
 

@@ -331,6 +331,7 @@ class Worker:
                 if self._is_stopping:
                     raise  # what is not stored is simply repeated after the next start
                 await self._clock.sleep(FULL_PAUSE_S)
+        self.context.meter.stored(batch.counts)
         core, table = self.core, self.state.lanes
         # The order: first the rows may be read again, then the lanes that wait for it ask for a turn, then idle ones go.
         self.state.work.stored()

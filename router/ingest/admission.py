@@ -103,6 +103,7 @@ class Admission:
         if source.rate is not None:
             self._limiter.check(source.name, source.rate)
         now = self._clock.now_ms()
+        self.sources.note_use(key, now)
         if source.enabled:
             forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
             ip = client_ip(request.remote or "", forwarded, self._proxies)
@@ -128,17 +129,18 @@ class Admission:
         self, posted: Posted, key_beside_body: str, remote: str, forwarded: Iterable[str], *, single: bool
     ) -> Admitted | None:
         """What a library's request comes to at a source that asks nothing of it. None: `take` has to decide, or refuse it."""
-        source = self.sources.find(choose_key(key_beside_body, posted))
+        key = choose_key(key_beside_body, posted)
+        source = self.sources.find(key)
         if source is None or not source.enabled or source.kind != "segment" or posted.other_type:
             return None
         if source.rate is not None or source.origins != ("*",):
             return None
         ip = client_ip(remote, forwarded, self._proxies)
-        calls, discards = posted.calls(
-            source.name, self._clock.now_ms(), ip, privacy=self.sources.privacy.get(source.name)
-        )
+        now = self._clock.now_ms()
+        calls, discards = posted.calls(source.name, now, ip, privacy=self.sources.privacy.get(source.name))
         if single and discards and source.strict:
             return None
+        self.sources.note_use(key, now)
         if posted.notes:
             self._input_warnings.add(source.name, posted.notes)
         return Admitted(source.name, calls, discards)

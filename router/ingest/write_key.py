@@ -1,6 +1,6 @@
 """Write keys: where one may stand in a request, and which source it names.
 
-Write keys never leave this module: not in errors, not in logs.
+Write keys never leave this module: not in errors, not in logs. What people are shown of one are its last two characters.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import hdrs, web
 from yarl import URL
 
+from router.clock import to_iso
 from router.config import Rate
 from router.errors import UnknownWriteKey
 from router.privacy import SourcePrivacy
@@ -26,6 +27,8 @@ from router.privacy import SourcePrivacy
 X_WRITE_KEY = "X-Write-Key"
 IN_QUERY = "writeKey"
 MAX_CACHED_HEADERS = 1_024
+ENDING, SHORT_KEY = 2, 8
+"""Characters that people are shown of a key, and the length below which even these would tell too much."""
 
 
 class Sender(Enum):
@@ -125,6 +128,7 @@ class Sources:
     def __init__(self, sources: Iterable[Source] = (), privacy: Mapping[str, SourcePrivacy] = NOTHING_TAKEN) -> None:
         """See `replace`."""
         self._secret = secrets.token_bytes(16)
+        self._used: dict[str, int] = {}  #: ms: the last request, by key
         self.replace(sources, privacy)
 
     def replace(self, sources: Iterable[Source], privacy: Mapping[str, SourcePrivacy] = NOTHING_TAKEN) -> None:
@@ -135,6 +139,8 @@ class Sources:
         """
         self.privacy = privacy
         self._by_hash = {self._hash(key): (key, source) for source in sources for key in source.write_keys if key}
+        keys = {key for key, _ in self._by_hash.values()}
+        self._used = {key: at for key, at in self._used.items() if key in keys}
         self._kinds = frozenset(source.kind for _, source in self._by_hash.values())
 
     def source_of(self, key: str) -> Source:
@@ -153,6 +159,22 @@ class Sources:
         """The source with this write key, if there is one."""
         found = self._by_hash.get(self._hash(key))
         return found[1] if found and hmac.compare_digest(_bytes(found[0]), _bytes(key)) else None
+
+    def note_use(self, key: str, now_ms: int) -> None:
+        """A request with this key, which belongs to a source, was taken."""
+        self._used[key] = now_ms
+
+    def keys_of(self, name: str) -> list[dict[str, Any]]:
+        """The keys of a source, none of them in full: `{"ending", "last_used_at"}` each. The ending of a short key is not told; the
+        time is None where the key was not used since the start."""
+        return [
+            {
+                "ending": key[-ENDING:] if len(key) >= SHORT_KEY else "",
+                "last_used_at": to_iso(at) if (at := self._used.get(key)) else None,
+            }
+            for key, source in self._by_hash.values()
+            if source.name == name
+        ]
 
     def has_kind(self, kind: str) -> bool:
         """Whether there is a source of this kind."""

@@ -25,10 +25,15 @@ EVENTS: Mapping[str, LogEvent] = {
     ),
     "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
     "config_reloaded": LogEvent(
-        "info", "config.toml was read again and is in force. Fields name what was added, changed and removed."
+        "info",
+        "config.toml was read again and is in force. Fields name what was added, changed and removed, and what asked for it (`via`).",
     ),
     "config_reload_failed": LogEvent(
         "error", "config.toml was read again and refused. The former one stays in force. One line per problem."
+    ),
+    "config_edited": LogEvent(
+        "info",
+        "config.toml was written from the console. Fields: destination, keys, files of secrets. Values are not in it.",
     ),
     "config_warned": LogEvent("warning", "Something in config.toml is worth a look. It stops nothing."),
     "secret_missing": LogEvent(
@@ -62,10 +67,17 @@ EVENTS: Mapping[str, LogEvent] = {
     "event_dead": LogEvent(
         "warning", "An event was refused or given up. It is kept as a dead letter (GET /api/destinations/NAME/dead)."
     ),
+    "operator_acted": LogEvent(
+        "info", "An operator changed something. Fields: action, `via` (api or console), how many events, why."
+    ),
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
     "forgotten": LogEvent(
         "info",
         "People were forgotten or suppressed. Fields: the id of the regulation, how many people, what was erased. Never whom.",
+    ),
+    "personal_data_shown": LogEvent(
+        "info",
+        "Somebody asked a page of the console to show traits unmasked. Fields: whose, or of which event, and a hash of the session.",
     ),
     "regulations_repeated": LogEvent(
         "warning",
@@ -106,6 +118,13 @@ EVENTS: Mapping[str, LogEvent] = {
     "plan_violation": LogEvent(
         "warning",
         "A call does not fit the tracking plan of its source. `count`: how often so far. Once a minute for each type.",
+    ),
+    "notified": LogEvent(
+        "info", "The address of `[notify]` took a message. `changes`: kind, code and subject of each change in it."
+    ),
+    "notify_failed": LogEvent(
+        "warning",
+        "The address of `[notify]` did not take a message, which is sent again. `attempt`: how often it was tried. Written when that number has doubled.",
     ),
     "store_full": LogEvent("error", "Too little disk space is free. Events are answered with 503 until there is more."),
     "store_half_full": LogEvent(

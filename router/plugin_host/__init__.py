@@ -9,7 +9,7 @@ A plugin's fault, or a setting it refuses, is a problem of the file. All problem
 from router.plugin_host.discovery import Found, available, find
 from router.plugin_host.event_filter import EventFilter, Stopped, compile_filter
 from router.plugin_host.exchange import shown_answer, shown_request
-from router.plugin_host.factory import Destination, build, build_one, read, with_new_instance
+from router.plugin_host.factory import Destination, build, build_one, read, rebuilt, with_new_instance
 from router.plugin_host.kept_back import (
     KEEPING_BACK,
     Conditions,
@@ -18,7 +18,7 @@ from router.plugin_host.kept_back import (
     compile_consent,
     is_asked_for,
 )
-from router.plugin_host.preview import preview
+from router.plugin_host.preview import preview, shown_items
 from router.plugin_host.redaction import Redactor
 from router.plugin_host.validation import HOOKS, MAPPING_HOOKS
 
@@ -43,7 +43,9 @@ __all__ = [
     "is_asked_for",
     "preview",
     "read",
+    "rebuilt",
     "shown_answer",
+    "shown_items",
     "shown_request",
     "with_new_instance",
 ]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -17,6 +17,7 @@ from router.config import (
     DestinationConfig,
     Draft,
     Operator,
+    Proposal,
     examine,
     exposed_config,
     no_group_calls,
@@ -33,6 +34,7 @@ from router.plugin_host.gate_warnings import dropped_needs
 from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
+from router.plugin_host.secret_fields import secret_keys
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
 from router.privacy import Hasher, hasher_of
 
@@ -107,6 +109,10 @@ class _Surroundings(NamedTuple):
     follow: bool  #: [consent] follow
 
 
+def _surroundings_in(config: Config) -> _Surroundings:
+    return _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy), config.consent.follow)
+
+
 def _surroundings_of(draft: Draft) -> _Surroundings:
     return _Surroundings(draft.plugins_dir, draft.state_dir, hasher_of(draft.privacy), draft.consent.follow)
 
@@ -130,25 +136,39 @@ def build(config: Config) -> list[Destination]:
     problems: list[str] = []
     places = [f"destination[{index}] ({table.name})" for index, table in enumerate(config.destinations)]
     tables = list(zip(places, config.destinations, strict=True))
-    surroundings = _Surroundings(config.plugins_dir, config.state_dir, hasher_of(config.privacy), config.consent.follow)
-    destinations = _build_all(tables, surroundings, problems)
+    destinations = _build_all(tables, _surroundings_in(config), problems)
     if problems:
         raise ConfigError(problems)
     return destinations
 
 
+def rebuilt(config: Config, name: str, settings: Mapping[str, Any]) -> Destination:
+    """A destination with these settings beside those that config.toml gives it, or in place of them. Its plugin is loaded anew.
+
+    Raises:
+        KeyError: there is no destination of this name.
+        ConfigError: with every problem of its plugin and its settings.
+    """
+    table = {table.name: table for table in config.destinations}[name]
+    changed = table.model_copy(update={"settings": {**table.settings, **settings}})
+    return _build(name, changed, _surroundings_in(config))
+
+
 def read(
-    path: Path, environ: Mapping[str, str] = os.environ, operator: Operator | None = None
+    path: Path,
+    environ: Mapping[str, str] = os.environ,
+    operator: Operator | None = None,
+    proposal: Proposal | None = None,
 ) -> tuple[Config, list[Destination]]:
     """Load config.toml and build its destinations.
 
     Args:
-        operator: who reads it in place of the service; see `examine`.
+        operator, proposal: who reads it, and what in place of the file; see `examine`.
 
     Raises:
         ConfigError: with the problems of both together: a fault in one table hides nothing of the others' settings.
     """
-    draft = examine(path, environ, operator)
+    draft = examine(path, environ, operator, proposal)
     problems = list(draft.problems)
     destinations = _build_all(draft.destinations, _surroundings_of(draft), problems)
     if draft.config is None or problems:
@@ -323,22 +343,10 @@ def _inline(destination: Destination) -> str:
 
 def _inline_secrets(model: type[BaseModel], raw: Mapping[str, Any]) -> Iterator[str]:
     """The texts of settings that were refused where the model asks for secrets: a validator's words may quote them."""
-    old_names = getattr(model, "old_names", {})
-    fields = {name: field for key, field in model.model_fields.items() for name in (key, field.alias) if name}
+    secret = secret_keys(model)
     for key, value in raw.items():
-        field = fields.get(old_names.get(key, key))
-        if field is not None and _holds_secrets(field.annotation):
+        if key in secret:
             yield from _texts_in(value)
-
-
-def _holds_secrets(annotation: Any, within: tuple[type, ...] = ()) -> bool:
-    """Whether a SecretStr stands anywhere in an annotation, or in a model that it names."""
-    kind = annotation if isinstance(annotation, type) else object
-    if issubclass(kind, SecretStr):
-        return True
-    if issubclass(kind, BaseModel) and kind not in within:  # a model may name itself
-        return any(_holds_secrets(field.annotation, (*within, kind)) for field in kind.model_fields.values())
-    return any(_holds_secrets(inner, within) for inner in get_args(annotation))
 
 
 def _texts_in(value: Any) -> Iterator[str]:

@@ -15,7 +15,7 @@ def preview(items: Sequence[Item], destination: Destination) -> dict[str, JSON]:
     """What a dry run shows in place of sending these items: the request for those of the first kind, or the items themselves
     where the plugin has no `request`. A fault of that hook is shown, not raised."""
     if "request" not in destination.hooks:
-        return {"items": [_redacted(msgspec.to_builtins(item.body), destination) for item in items]}
+        return {"items": [item["body"] for item in shown_items(items, destination)]}
     try:
         request = destination.hooks["request"]([item for item in items if item.kind == items[0].kind])
         shown: dict[str, JSON] = {"private": True} if request.private else _shown(request, destination)
@@ -24,6 +24,11 @@ def preview(items: Sequence[Item], destination: Destination) -> dict[str, JSON]:
     except BaseException as error:  # a hook that runs in one go is ended by nobody: whatever it raises is its own
         words = "".join(traceback.format_exception_only(error)).strip()
         return {"error": destination.redact(words.encode("utf-8", "replace").decode())}
+
+
+def shown_items(items: Sequence[Item], destination: Destination) -> list[dict[str, JSON]]:
+    """`{"body", "kind"}` of each."""
+    return [{"body": _redacted(msgspec.to_builtins(item.body), destination), "kind": item.kind} for item in items]
 
 
 def _shown(request: Request, destination: Destination) -> dict[str, JSON]:

@@ -4,6 +4,7 @@ rows.py             the records, one field a line
 commit_batch.py     everything that one destination commits at once
 ports.py            what the router asks of a store, by who asks
 folding.py          what a call changes in the directory
+append_counts.py    what the appends of each source came to
 log_cache.py        the newest part of the log, in memory
 regulation.py       a demand to forget people, and how far it is
 forgotten.py        what is left of an event whose person was forgotten
@@ -23,6 +24,7 @@ from router.store.names_in_texts import Names
 from router.store.ports import (
     Claim,
     Claims,
+    Counters,
     DeadLetters,
     Directory,
     Erasure,
@@ -31,7 +33,10 @@ from router.store.ports import (
     InputReports,
     KeyedState,
     Lanes,
+    Lookups,
+    Notices,
     OnStored,
+    OutputReports,
     People,
     Queries,
     Replays,
@@ -40,7 +45,10 @@ from router.store.ports import (
 )
 from router.store.regulation import Demand, Regulation, Step, Tool
 from router.store.rows import (
+    COUNTED_SPANS,
     EVERY,
+    HOUR_S,
+    MINUTE_S,
     ORDER_KEY_STEP,
     PART,
     AttemptRow,
@@ -69,13 +77,17 @@ from router.store.rows import (
 from router.store.suppressions import Suppressions
 
 __all__ = [
+    "COUNTED_SPANS",
     "EVERY",
+    "HOUR_S",
+    "MINUTE_S",
     "ORDER_KEY_STEP",
     "PART",
     "AttemptRow",
     "Claim",
     "Claims",
     "CommitBatch",
+    "Counters",
     "CursorRow",
     "DeadLetterFilter",
     "DeadLetters",
@@ -95,10 +107,13 @@ __all__ = [
     "LaneRow",
     "Lanes",
     "LogRow",
+    "Lookups",
     "Membership",
     "Names",
+    "Notices",
     "OnStored",
     "Opening",
+    "OutputReports",
     "ParkedOutcome",
     "ParkedRow",
     "People",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from router.counts import Counts
 from router.store.rows import (
     AttemptRow,
     DeadRow,
@@ -46,6 +47,7 @@ class CommitBatch:
     state: dict[str, bytes | None] = field(default_factory=dict)
     timers: dict[str, tuple[int, str] | None] = field(default_factory=dict)  # key: (due, user key)
     ledger: dict[str, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)  # what came to an end in it; for plots, the ledger is what adds up
     status: Status | None = None
     replay: ReplayRow | None = None
     at: int = 0

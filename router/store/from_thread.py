@@ -10,7 +10,22 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from router.errors import StoreError
-from router.store.ports import Claim, Claims, Erasure, EventLog, Health, InputReports, People, Queries, Store
+from router.store.ports import (
+    Claim,
+    Claims,
+    Counters,
+    Directory,
+    Erasure,
+    EventLog,
+    Health,
+    InputReports,
+    Lookups,
+    Notices,
+    OutputReports,
+    People,
+    Queries,
+    Store,
+)
 from router.store.rows import Opening, Unit
 
 T = TypeVar("T")
@@ -113,10 +128,15 @@ class StoreFromThread:
         self._log = EventLogFromThread(store.log, home)
         self.log = cast(EventLog, self._log)
         self.claims = cast(Claims, ClaimsFromThread(store.claims, home))
+        self.directory = cast(Directory, FromThread(store.directory, home))
         self.queries = cast(Queries, FromThread(store.queries, home))
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
+        self.lookups = cast(Lookups, FromThread(store.lookups, home))
+        self.output_reports = cast(OutputReports, FromThread(store.output_reports, home))
         self.health: Health = store.health
+        self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes
+        self.notices = cast(Notices, FromThread(store.notices, home))
         self.people = cast(People, FromThread(store.people, home))
         self.erasure = cast(Erasure, FromThread(store.erasure, home))
 

@@ -8,9 +8,10 @@ these means: not done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from router.counts import Counted, Counts
 from router.errors import StoreError
 from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
@@ -346,12 +347,59 @@ class Queries(Protocol):
         ...
 
 
+class Lookups(Protocol):
+    """Who somebody is, where their events are, and what happened lately. Answers have the shapes of the admin API."""
+
+    async def profile(self, user_key: str) -> dict[str, Any]:
+        """What the directory knows of a person: `traits`, `joined_to`, `groups`, newest first."""
+        ...
+
+    async def lanes(self, user_keys: Sequence[str], destinations: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """By destination the lanes of these users in which something is held, and what each waits for."""
+        ...
+
+    async def events_of(
+        self, user_keys: Sequence[str], destinations: Sequence[str], before: int | None, limit: int
+    ) -> dict[str, Any]:
+        """The newest events of these users in front of a position, with their states. How far it looks back is bounded."""
+        ...
+
+    async def group(self, group_id: str, destinations: Sequence[str]) -> dict[str, Any] | None:
+        """What the directory knows of a group, and what waits for a trait of it; None where it is unknown."""
+        ...
+
+    async def members(self, group_id: str, after: str, limit: int) -> dict[str, Any]:
+        """Who belongs to a group now, a page at a time. How many memberships it looks at is bounded."""
+        ...
+
+    async def exact(self, word: str) -> dict[str, Any]:
+        """What has exactly this id: `events`, `people`, `groups`, `discarded`; and `since`, the oldest event that is retained."""
+        ...
+
+    async def by_trait(self, word: str) -> dict[str, Any]:
+        """People with this e-mail address, and groups of this name. How many it looks at is bounded."""
+        ...
+
+    async def recent(self, destinations: Sequence[str]) -> dict[str, Any]:
+        """What happened lately at each destination, and what was discarded today."""
+        ...
+
+    async def newest_of_sources(self, most: int) -> list[tuple[str, int]]:
+        """(source, instant in ms) of the newest events, oldest first."""
+        ...
+
+
 class InputReports(Protocol):
     """What operators ask of that which came in: what could not be used, what does not fit a plan, what looks personal."""
 
     async def discards(self, source: str | None, since_ms: int) -> dict[str, Any]:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
         `since_ms` is 0 for all there ever were."""
+        ...
+
+    async def clients(self, source: str, most: int) -> dict[str, Any]:
+        """Which libraries sent the newest events of a source, among so many of all sources: `{"looked_at", "events", "last_at",
+        "items": [{"library", "version", "count", "last_at"}], "left_out"}`."""
         ...
 
     async def violations(self, source: str | None, event: str | None, since_ms: int) -> dict[str, Any]:
@@ -361,6 +409,59 @@ class InputReports(Protocol):
     async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
         """What looks personal in the events in front of a position, as counts without any value: `found`, and `next`. How many
         events it looks at is bounded."""
+        ...
+
+
+class Counters(Protocol):
+    """What was counted by minute (kept for 48 hours) and by hour (90 days), for plots. The ledger is what adds up for good."""
+
+    def of_sources(self) -> Mapping[str, Counts]:
+        """What was counted of each source since the start of the process. It grows while it is looked at."""
+        ...
+
+    async def add(self, at_ms: int, counted: Mapping[Counted, Counts]) -> None:
+        """Add to the buckets of this instant, in one transaction, and let go of what is too old."""
+        ...
+
+    async def buckets(
+        self, span_s: int, since_ms: int, kind: str | None = None, name: str | None = None
+    ) -> list[tuple[int, Counted, Counts]]:
+        """Buckets of this length (`COUNTED_SPANS`) that begin at or after an instant, oldest first: when, whose, what. None: of
+        all kinds, or names."""
+        ...
+
+    async def samples(self, destinations: Sequence[str]) -> dict[str, dict[str, float]]:
+        """By destination: `held_events`, `held_people`, and `oldest_s`, the age of the oldest event that is neither settled nor
+        held."""
+        ...
+
+
+class Notices(Protocol):
+    """What the notifier has told whoever listens, over a restart."""
+
+    async def read(self) -> bytes | None:
+        """What was written last; None before."""
+        ...
+
+    async def write(self, text: bytes) -> None:
+        """Durable on return."""
+        ...
+
+
+class OutputReports(Protocol):
+    """What operators ask of that which goes out: why events are dead or retrying, and what was decided lately."""
+
+    async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """The newest dead letters, and of events that are retrying the last attempt, newest first: `{"state", "reason", "status", "words",
+        "message_id", "at"}`."""
+        ...
+
+    async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """Dead letters by reason, of so many at most: `{"reason", "count", "first", "last"}`."""
+        ...
+
+    async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
+        """The newest calls, each with its state and reason at a destination."""
         ...
 
 
@@ -461,6 +562,11 @@ class Store(Protocol):
     def claims(self) -> Claims: ...
 
     @property
+    def directory(self) -> Directory:
+        """For people who ask, beside the claims' own: a slow question of theirs holds no delivery up."""
+        ...
+
+    @property
     def health(self) -> Health: ...
 
     @property
@@ -468,6 +574,18 @@ class Store(Protocol):
 
     @property
     def input_reports(self) -> InputReports: ...
+
+    @property
+    def lookups(self) -> Lookups: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def notices(self) -> Notices: ...
+
+    @property
+    def output_reports(self) -> OutputReports: ...
 
     @property
     def sizes(self) -> Sizes: ...

@@ -21,6 +21,11 @@ EVERY = "*"
 """Stands for all that lanes may wait for."""
 
 
+MINUTE_S, HOUR_S = 60, 3600
+COUNTED_SPANS = {MINUTE_S: 48 * HOUR_S, HOUR_S: 90 * 24 * HOUR_S}
+"""Lengths of the buckets in which counts are kept, and for how long (seconds)."""
+
+
 class Unit(NamedTuple):
     """What has one owner at a time: a destination, or one of the shards it is split into."""
 
@@ -134,8 +139,17 @@ class EventQuery(msgspec.Struct, frozen=True):
     name: str | None = None  #: of a track call its event
     source: str | None = None
     state: str | None = None
-    destination: str | None = None  #: where it has this state; None: anywhere
+    destination: str | None = None  #: where it has this state or reason; None: anywhere
+    reason: str | None = None  #: of its state at that destination
     since: int = 0  #: ms: accepted then or later
+    after: int = 0  #: behind this position
+    at: tuple[int, ...] = ()  #: at one of these positions; (): anywhere
+    every: int = 1  #: about one in so many, always the same ones. 0: none, they are counted only
+
+    @property
+    def asks_states(self) -> bool:
+        """Whether the states of an event must be looked up to say if it is of this kind."""
+        return self.state is not None or self.reason is not None
 
 
 class ReplayRow(msgspec.Struct):

@@ -4,26 +4,35 @@ calls.py          from pasted JSON to calls, as ingestion judges them
 intake.py         what the source does with a call before it is stored
 known.py          what the trial takes as known of the user and the group
 destination.py    one call at one destination: consent, filters, mapping table, gate, plugin, request
+answer.py         what the plugin makes of an answer that is made up
+as_test.py        the same as pytest lines
 trial.py          every call at every destination, as the admin API and `try` show it
+credential_check.py   the credentials of a destination, by its `check` hook
 in_thread.py      the same in a thread of its own, with a time limit, for the daemon
 """
 
+from router.trial.answer import ANSWERS
 from router.trial.calls import MAX_EVENTS, sample, split
+from router.trial.credential_check import Checked
 from router.trial.destination import DestinationTrial
 from router.trial.in_thread import TrialThread
 from router.trial.intake import NOBODY, Intake
-from router.trial.known import NOTHING_KNOWN, SAMPLE_KNOWN, Known
+from router.trial.known import NOTHING_KNOWN, SAMPLE_KNOWN, Known, asked_of, known_of
 from router.trial.trial import try_events
 
 __all__ = [
+    "ANSWERS",
     "MAX_EVENTS",
     "NOBODY",
     "NOTHING_KNOWN",
     "SAMPLE_KNOWN",
+    "Checked",
     "DestinationTrial",
     "Intake",
     "Known",
     "TrialThread",
+    "asked_of",
+    "known_of",
     "sample",
     "split",
     "try_events",

@@ -67,11 +67,14 @@ def _lines(text: bytes) -> list[bytes]:
     return found
 
 
-def judge(events: Sequence[bytes], intake: Intake, now_ms: int) -> list[Call | Discard]:
-    """What ingestion makes of each event, in order."""
+def judge(events: Sequence[bytes | Call], intake: Intake, now_ms: int) -> list[Call | Discard]:
+    """What ingestion makes of each event, in order. A Call was judged before."""
     ids = count(1)
     found: list[Call | Discard] = []
     for event in events:
+        if isinstance(event, Call):
+            found.append(event)
+            continue
         posted = parse_batch(b'{"batch":[' + event + b"]}")
         taken = posted.calls(intake.source, now_ms, None, lambda: f"try-{next(ids)}", intake.privacy)
         calls, discards = without_suppressed(*taken, intake.suppressions)

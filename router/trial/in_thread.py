@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from router.errors import CommandRefused
+from router.event import Call
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import HookWatch
+from router.trial.credential_check import Checked, check
+from router.trial.destination import DestinationTrial
 from router.trial.intake import Intake
 from router.trial.known import Known
 from router.trial.trial import try_events
@@ -24,7 +27,11 @@ LIMIT_S = 10.0
 """How long a trial may take."""
 
 
+CHECK_LIMIT_S = 60.0
+"""How long a check of the credentials may take."""
+
 Events = list[dict[str, Any]]
+T = TypeVar("T")
 
 
 class TrialThread:
@@ -35,48 +42,73 @@ class TrialThread:
 
     async def run(
         self,
-        events: Sequence[bytes],
+        events: Sequence[bytes | Call],
         intake: Intake,
         destinations: Sequence[Destination],
         known: Known,
         now_ms: int,
+        answer: str = "",
     ) -> Events:
         """See `try_events`. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
+        return await self._run(
+            destinations, lambda fresh: try_events(events, intake, fresh, known, now_ms, answer), LIMIT_S
+        )
+
+    async def decide(self, calls: Sequence[Call], destination: Destination, known: Known) -> Events:
+        """What would become of these stored calls, in order; see `DestinationTrial.run`. Raises CommandRefused as `run` does."""
+
+        async def each(fresh: Sequence[Destination]) -> Events:
+            trial = DestinationTrial(fresh[0], known)
+            return [await trial.run(call) for call in calls]
+
+        return await self._run([destination], each, LIMIT_S)
+
+    async def check(self, destination: Destination, missing: str = "") -> Checked:
+        """See `credential_check.check`. Raises CommandRefused as `run` does."""
+        return await self._run([destination], lambda fresh: check(fresh[0], missing), CHECK_LIMIT_S)
+
+    async def _run(
+        self,
+        destinations: Sequence[Destination],
+        work: Callable[[Sequence[Destination]], Coroutine[Any, Any, T]],
+        limit_s: float,
+    ) -> T:
+        """Carry this out with destinations that have an instance of their own."""
         if self.is_busy:
             raise CommandRefused(
                 "busy",
                 "another trial is running; try again in some seconds. A trial whose hook never returns ends with the daemon",
             )
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Events] = loop.create_future()
+        done: asyncio.Future[T] = loop.create_future()
 
-        def ended(result: Events | CommandRefused) -> None:
+        def ended(result: T | None, refused: CommandRefused | None) -> None:
             self.is_busy = False
             if done.done():
                 return
-            if isinstance(result, CommandRefused):
-                done.set_exception(result)
+            if refused is not None:
+                done.set_exception(refused)
             else:
-                done.set_result(result)
+                done.set_result(cast(T, result))
 
         def live() -> None:
-            result: Events | CommandRefused
+            result, refused = None, None
             try:
                 fresh = [dataclasses.replace(with_new_instance(one), watch=HookWatch()) for one in destinations]
-                result = asyncio.run(try_events(events, intake, fresh, known, now_ms))
+                result = asyncio.run(work(fresh))
             except BaseException as error:  # a plugin may raise anything; who asked reads it
                 words = f"a plugin failed in the trial: {type(error).__name__}: {error}"
                 for one in destinations:
                     words = one.redact(words)
-                result = CommandRefused("plugin_error", words)
+                refused = CommandRefused("plugin_error", words)
             with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(ended, result)
+                loop.call_soon_threadsafe(ended, result, refused)
 
         self.is_busy = True
         threading.Thread(target=live, name="trial", daemon=True).start()
         try:
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(limit_s):
                 return await done
         except TimeoutError:
-            words = f"the trial took longer than {LIMIT_S:g} s: a hook of a plugin does not return"
+            words = f"the trial took longer than {limit_s:g} s: a hook of a plugin does not return"
             raise CommandRefused("timeout", words) from None

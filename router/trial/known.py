@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from router.directory import effective_group, keys_of
+from router.event import Call, normalize_event
 from router.store import DirectorySnapshot, GroupProfile, Membership
 from router.testing.samples import GROUP, USER
 
@@ -17,6 +19,21 @@ class Known(msgspec.Struct, frozen=True):
     user_traits: Mapping[str, Any] = {}
     group_id: str = ""  #: the group that the user has belonged to from before; "": none
     group_traits: Mapping[str, Any] = {}  #: known from before
+
+
+def known_of(call: Call, pos: int, directory: DirectorySnapshot) -> Known:
+    """What the directory knows of the user and the group of a call that was accepted at a position."""
+    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    group = effective_group(event, keys_of(event, call.user_key, pos, directory), pos, directory).group_id or ""
+    profile = directory.companies.get(group)
+    return Known(directory.people.get(call.user_key, {}), group, profile.traits if profile is not None else {})
+
+
+def asked_of(call: Call, pos: int) -> tuple[list[tuple[str, int]], list[str]]:
+    """What the directory must be asked for it: user keys with the position, and groups."""
+    event = normalize_event(call.source, call.type, call.message_id, call.received_at, call.body)
+    keys = dict.fromkeys([call.user_key, *([f"a:{event.anonymous_id}"] if event.anonymous_id else [])])
+    return [(key, pos) for key in keys], [event.group_id] if event.group_id else []
 
 
 NOTHING_KNOWN = Known()

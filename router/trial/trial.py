@@ -17,24 +17,26 @@ from router.trial.known import Known
 
 
 async def try_events(
-    events: Sequence[bytes],
+    events: Sequence[bytes | Call],
     intake: Intake,
     destinations: Sequence[Destination],
     known: Known,
     now_ms: int,
+    answer: str = "",
     *,
     as_enabled: bool = False,
 ) -> list[dict[str, Any]]:
     """What would become of each event, in order.
 
     Args:
-        events: calls as JSON.
+        events: calls as JSON, or as they were accepted.
         intake: the source that would take them.
         known: what is known of their users from before; one event tells the next nothing.
         now_ms: when they would come in.
+        answer: what the vendor answers, one of ANSWERS; "": nobody asks.
         as_enabled: a disabled destination is taken as if it were enabled.
     """
-    trials = {one.name: DestinationTrial(one, known, as_enabled=as_enabled) for one in destinations}
+    trials = {one.name: DestinationTrial(one, known, answer, as_enabled=as_enabled) for one in destinations}
     return [await _tried(one, trials, intake.plan) for one in judge(events, intake, now_ms)]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.event_search import parse_filter
+from router.store import EventQuery
 from router.store.sqlite.queries import events
 from tests.contract.rig import Gated, Rig, open_rig
 
@@ -69,6 +72,10 @@ async def test_the_newest_come_first_each_with_its_state(rig: Rig) -> None:
         ({"state": "held@d", "user": "u2"}, ["m3"]),
         ({"state": "delivered", "type": "track"}, ["m4", "m1"]),
         ({"state": "dead"}, []),
+        ({"reason": "group_unknown"}, ["m3"]),
+        ({"reason": "group_unknown", "state": "held@d"}, ["m3"]),
+        ({"reason": "group_unknown", "state": "delivered"}, []),
+        ({"reason": "nothing"}, []),
     ],
     ids=str,
 )
@@ -109,6 +116,38 @@ async def test_a_search_gives_up_after_a_bounded_number_of_events_and_says_where
     assert found["searched_to"] is not None
     found = await ask(rig, before=found["next"], name="Docs/é")
     assert (ids(found), found["next"], found["searched_to"]) == (["m2"], None, None)
+
+
+async def test_one_in_so_many_is_taken_evenly_and_always_the_same_ones(rig: Rig) -> None:
+    for n in range(120):
+        await rig.call(("track", "page")[n % 2], f"n{n}", userId="u1", event="E")
+    which = EventQuery(type="track", after=6, every=4)
+    found = await rig.store.queries.events(which, ["d"], None, 100)
+    assert found == await rig.store.queries.events(which, ["d"], None, 100)
+    gaps = [a["position"] - b["position"] for a, b in itertools.pairwise(found["items"])]
+    assert 10 <= len(gaps) <= 20
+    assert max(gaps) <= 16
+
+
+@pytest.mark.parametrize(
+    ("which", "count"),
+    [
+        (EventQuery(), 6),
+        (EventQuery(after=2), 4),
+        (EventQuery(type="track"), 3),
+        (EventQuery(name="Signed up"), 2),
+        (EventQuery(state="held"), 1),
+    ],
+    ids=str,
+)
+async def test_events_can_be_counted_only(which: EventQuery, count: int, rig: Rig) -> None:
+    found = await rig.store.queries.events(msgspec.structs.replace(which, every=0), ["d"], None, 20)
+    assert (found["items"], found["count"], found["head"]) == ([], count, 6)
+
+
+async def test_events_are_asked_for_by_their_positions(rig: Rig) -> None:
+    found = await rig.store.queries.events(EventQuery(at=(2, 5)), ["d"], None, 20)
+    assert ids(found) == ["m4", "m1"]
 
 
 async def test_dead_letters_and_held_events_are_found_however_many_are_newer(

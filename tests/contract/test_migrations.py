@@ -195,3 +195,18 @@ def test_a_store_of_schema_3_gets_the_tables_and_the_key_of_people(tmp_path: Pat
         assert db.execute("SELECT count(*) FROM suppressed").fetchone() == (0,)
         assert db.execute("SELECT length(value) FROM meta WHERE key = 'people_key'").fetchone() == (32,)
     assert (tmp_path / f"router.db.before-{SCHEMA}").exists()
+
+
+def test_a_store_of_schema_4_gets_the_table_of_counts(tmp_path: Path) -> None:
+    path = tmp_path / "router.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, path, 0)
+        for statement in ("DROP TABLE counted", "PRAGMA user_version = 4"):
+            db.execute(statement)
+        key = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()
+        migrate(db, path, 0)
+        assert db.execute("SELECT count(*) FROM counted").fetchone() == (0,)
+        assert db.execute("SELECT name FROM sqlite_master WHERE name = 'counted_by_age'").fetchone() is not None
+        assert db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone() == key
+        assert db.execute("PRAGMA user_version").fetchone() == (5,)
+    assert (tmp_path / "router.db.before-5").exists()

@@ -39,6 +39,8 @@ TABLES: dict[str, type[model.Section]] = {
     "[log]": model.LogConfig,
     "[privacy]": model.PrivacyConfig,
     "[consent]": model.ConsentConfig,
+    "[console]": model.ConsoleConfig,
+    "[notify]": model.NotifyConfig,
     "[[source]]": model.SourceConfig,
     "[source.privacy]": model.SourcePrivacyConfig,
     "[source.on_violation]": model.OnViolation,

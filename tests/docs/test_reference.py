@@ -39,7 +39,7 @@ def test_every_key_says_what_it_means(table: str) -> None:
 def test_the_examples_of_keys_load(table: str, tmp_path: Path) -> None:
     """Each example in a file of its own, beside what every configuration needs."""
     (tmp_path / "secrets").mkdir()
-    for name in ("admin", "webhook", "privacy_key"):
+    for name in ("admin", "webhook", "privacy_key", "notify"):
         (tmp_path / "secrets" / name).write_text("0123456789abcdef")
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans/acme.json").write_text('{"rules": []}')

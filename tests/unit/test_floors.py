@@ -29,12 +29,16 @@ FLOORS = (
         "plans",
         "runtime_file",
         "personal_data",
+        "explain",
+        "source_activity",
+        "counts",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"plugin_host", "directory", "event_search", "privacy", "judge", "suppressing", "backup"},
-    {"ingest", "accept", "decide", "deliver"},
+    {"ingest", "accept", "decide", "deliver", "editing"},
     {"trial"},
     {"admin"},
+    {"console", "notify", "report"},
     {"daemon"},
     {"cli", "__main__", "bench", "demo"},
 )

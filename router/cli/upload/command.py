@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from router.cli.client import Client, NobodyThere
 from router.cli.endpoint import Failed, program
-from router.cli.output import count, say, say_json, warn
+from router.cli.output import say, say_json, warn
 from router.cli.upload.checkpoint import Checkpoint, Progressed, go_on
 from router.cli.upload.csv_rows import CsvRows
 from router.cli.upload.input_file import InputFile
@@ -20,6 +20,7 @@ from router.cli.upload.rejected import Rejected
 from router.cli.upload.run import Upload
 from router.cli.upload.windows import BadInput, Reader, Window, windows
 from router.clock import Clock
+from router.explain.figures import count
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell has it."""

@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from router.cli.lazy import lazy
-from router.cli.output import count, warn
+from router.cli.output import warn
 from router.clock import Clock
+from router.explain.figures import count
 
 if TYPE_CHECKING:
     from rich import console as rich_console

@@ -15,8 +15,9 @@ from router.cli.bytes_progress import BytesProgress
 from router.cli.endpoint import Failed, locate, program
 from router.cli.lazy import lazy
 from router.cli.options import DEFAULT, AsJson, ConfigFile, config_hint
-from router.cli.output import count, say, say_json, warn
+from router.cli.output import say, say_json, warn
 from router.clock import SystemClock
+from router.explain.figures import count
 
 if TYPE_CHECKING:
     from router import backup as backups

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from router.cli import phrases
 from router.cli.client import running_daemon
 from router.cli.data_source import open_data_source
 from router.cli.endpoint import program
 from router.cli.options import After, Common, DestinationName, Reason, Since, Until, asks, hint
-from router.cli.output import count, say, say_json, say_table, short_instant
+from router.cli.output import say, say_json, say_table
+from router.explain import phrases
+from router.explain.figures import count, short_instant
 
 Drop = Annotated[bool, typer.Option("--drop", help="Drop those that --reason, --since, --until choose, for good.")]
 Every = Annotated[bool, typer.Option("--all", help="With --drop: all of them.")]

@@ -7,11 +7,12 @@ from typing import Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.data_source import open_data_source
 from router.cli.options import Common, asks
-from router.cli.output import count, say, say_json, say_table, say_wrapped
+from router.cli.output import say, say_json, say_table, say_wrapped
 from router.cli.style import state
+from router.explain import phrases
+from router.explain.figures import count
 
 WAITING = ("held", "retrying", "queued")
 

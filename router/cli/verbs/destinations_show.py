@@ -7,11 +7,12 @@ from typing import Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.data_source import open_data_source
 from router.cli.help import Verbs
 from router.cli.options import Common, NameInFile, asks, given_before
-from router.cli.output import instant, say, say_json
+from router.cli.output import say, say_json
+from router.explain import phrases
+from router.explain.figures import instant
 
 NUMBERS = ("held", "retrying", "queued", "dead")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import Common, NameInFile, asks, given_before
@@ -16,6 +15,7 @@ from router.cli.output import say, say_json, warn
 from router.cli.trial_intake import intake_of
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.errors import ConfigError
+from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -62,12 +62,7 @@ def destinations_test(common: Common, context: typer.Context, name: NameInFile, 
     intake = _intake_of(draft, destination) if own is not None else None
 
     async def run() -> tuple[Checked, Tried]:
-        if missing and "check" in destination.hooks:
-            checked = destination_check.Checked(
-                destination_check.SECRET_MISSING, "; ".join(f"{w.key}: {w.words}" for w in missing)
-            )
-        else:
-            checked = await destination_check.check(destination)
+        checked = await destination_check.check(destination, "; ".join(f"{w.key}: {w.words}" for w in missing))
         if own is not None and intake is not None:
             return checked, await destination_check.try_calls(destination, intake, own)
         return checked, await destination_check.try_samples(destination)

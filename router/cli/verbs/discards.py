@@ -7,7 +7,8 @@ from typing import Any
 
 from router.cli.data_source import open_data_source
 from router.cli.options import Common, Since, Source, asks
-from router.cli.output import instant, say, say_json, say_table, short_instant, warn
+from router.cli.output import say, say_json, say_table, warn
+from router.explain.figures import instant, short_instant
 
 
 @asks

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import program
 from router.cli.options import Common, Since, Source, User, asks, hint
-from router.cli.output import instant, printable, say, say_json, say_table, warn
+from router.cli.output import printable, say, say_json, say_table, warn
 from router.cli.style import OF_STATE, Styled, paint
 from router.clock import SystemClock
+from router.explain import phrases
+from router.explain.figures import instant
 
 EVERY_S = 1.0
 PAGE = 500
@@ -33,6 +34,10 @@ State = Annotated[
     str | None,
     typer.Option("--state", metavar="STATE[@DESTINATION]", help="In this state at any destination, or at this one."),
 ]
+Reason = Annotated[
+    str | None,
+    typer.Option("--reason", metavar="CODE", help="With this reason of its state, e.g. consent or rejected."),
+]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many.")]
 Before = Annotated[int | None, typer.Option("--before", metavar="KEY", help="Where the page before ended.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show new ones as they come, until Ctrl-C.")]
@@ -47,6 +52,7 @@ def events(
     name: Name = None,
     source: Source = None,
     state: State = None,
+    reason: Reason = None,
     since: Since = None,
     limit: Limit = 20,
     before: Before = None,
@@ -62,6 +68,7 @@ def events(
         events --user u1
         events --company acme --type track --since 24h
         events --state dead@braze --limit 5
+        events --state filtered --reason consent
         events --follow
     """
     given = {
@@ -71,6 +78,7 @@ def events(
         "name": name,
         "source": source,
         "state": state,
+        "reason": reason,
         "since": since,
     }
     which = {key: value for key, value in given.items() if value is not None}

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.client import Admin, running_daemon
 from router.cli.endpoint import program
 from router.cli.lazy import lazy
 from router.cli.options import Common, asks, hint
-from router.cli.output import count, say, say_json, warn
+from router.cli.output import say, say_json, warn
 from router.clock import SystemClock
+from router.explain import phrases
+from router.explain.figures import count
 
 if TYPE_CHECKING:
     from router import event

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from router.cli import phrases
 from router.cli.client import running_daemon
 from router.cli.options import Common, asks
-from router.cli.output import say, say_json, say_table, short_instant
+from router.cli.output import say, say_json, say_table
+from router.explain import phrases
+from router.explain.figures import short_instant
 
 RegulationId = Annotated[str | None, typer.Argument(metavar="ID", help="One of them; all of the newest unless named.")]
 

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.data_source import open_data_source
 from router.cli.endpoint import program
 from router.cli.options import After, Common, User, asks, hint
-from router.cli.output import count, say, say_json, say_table, say_wrapped, short_instant
+from router.cli.output import say, say_json, say_table, say_wrapped
 from router.cli.style import BOLD
+from router.explain import phrases
+from router.explain.figures import count, short_instant
 
 OneDestination = Annotated[str | None, typer.Argument(metavar="DESTINATION", help="All, unless one is named.")]
 

@@ -9,8 +9,9 @@ import typer
 
 from router.cli.lazy import lazy
 from router.cli.options import AsJson
-from router.cli.output import count, say, say_json, say_table, warn
+from router.cli.output import say, say_json, say_table, warn
 from router.errors import ConfigError
+from router.explain.figures import count
 
 if TYPE_CHECKING:
     from router import plans

@@ -10,8 +10,9 @@ import typer
 from router.cli.endpoint import Failed
 from router.cli.lazy import lazy
 from router.cli.options import ConfigFile, Since
-from router.cli.output import count, say_json, warn
+from router.cli.output import say_json, warn
 from router.cli.stored_calls import walk
+from router.explain.figures import count
 
 if TYPE_CHECKING:
     from router.judge import drafting

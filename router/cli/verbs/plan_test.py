@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from router.cli.endpoint import Failed, operator_of
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile, Since, Source
-from router.cli.output import count, say, say_json, say_table, warn
+from router.cli.output import say, say_json, say_table, warn
 from router.cli.stored_calls import walk
 from router.cli.verbs.plan_check import Files, read
+from router.explain.figures import count
 
 if TYPE_CHECKING:
     from router import config as configuration

@@ -12,7 +12,8 @@ import typer
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.lazy import lazy
 from router.cli.options import Common, Since, asks
-from router.cli.output import count, instant, say, say_json
+from router.cli.output import say, say_json
+from router.explain.figures import count, instant
 
 if TYPE_CHECKING:
     from router import privacy

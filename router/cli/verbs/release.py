@@ -8,7 +8,8 @@ import typer
 
 from router.cli.client import Refused, running_daemon
 from router.cli.options import Common, DestinationName, asks
-from router.cli.output import count, say, say_json
+from router.cli.output import say, say_json
+from router.explain.figures import count
 
 ToRelease = Annotated[
     str, typer.Option("--user", metavar="USER", help="Whose events: a userId, or anonymous:ID, group:ID.")

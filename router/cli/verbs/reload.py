@@ -11,8 +11,9 @@ from router.cli.client import Refused, running_daemon
 from router.cli.counts import SEVEN
 from router.cli.endpoint import Failed, program
 from router.cli.options import Common, asks, hint
-from router.cli.output import count, say, say_json, warn
+from router.cli.output import say, say_json, warn
 from router.errors import ConfigError
+from router.explain.figures import count
 
 Yes = Annotated[bool, typer.Option("--yes", help="Also where privacy.key has changed.")]
 

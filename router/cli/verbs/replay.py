@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.client import running_daemon
 from router.cli.options import Common, DestinationName, Reason, Since, Source, Until, asks
-from router.cli.output import count, say, say_json
+from router.cli.output import say, say_json
+from router.explain import phrases
+from router.explain.figures import count
 
 Dead = Annotated[bool, typer.Option("--dead", help="Dead letters; --reason, --since, --until choose among them.")]
 OneMessage = Annotated[str | None, typer.Option("--message-id", metavar="ID", help="Only this message.")]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from router.cli import phrases
 from router.cli.client import running_daemon
 from router.cli.endpoint import Failed
 from router.cli.options import Common, DestinationName, asks
 from router.cli.output import say, say_json
+from router.explain import phrases
 
 
 @asks

@@ -5,7 +5,8 @@ from __future__ import annotations
 from router.cli.data_source import open_data_source
 from router.cli.intake_tables import consent_of, say_intake
 from router.cli.options import Common, asks
-from router.cli.output import count, say, say_json, say_table
+from router.cli.output import say, say_json, say_table
+from router.explain.figures import count
 
 MENDED = {
     "unreadable": "could not be read, so it counted as absent",

@@ -12,15 +12,16 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from router.cli import phrases
 from router.cli.counts import say_accepted, say_counts
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import locate, program
 from router.cli.options import Common, asks, config_hint
-from router.cli.output import count, say, say_json, say_wrapped
+from router.cli.output import say, say_json, say_wrapped
 from router.cli.style import BAD, BUSY, GOOD
 from router.clock import SystemClock
 from router.errors import RouterError
+from router.explain import phrases
+from router.explain.figures import count
 
 SHOWN = ("delivered", "held", "retrying", "queued", "dead")
 """The states for which a screen of 80 columns has room; `ledger` has all seven."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli import phrases
 from router.cli.endpoint import operator_of
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
@@ -17,6 +16,7 @@ from router.cli.output import say, say_json, warn
 from router.cli.trial_intake import intake_of
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.clock import SystemClock
+from router.explain import phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -48,6 +48,14 @@ From = Annotated[
 UserKnown = Annotated[
     bool, typer.Option("--user-known", help="Take the user as known: their traits, their group and its name.")
 ]
+Answer = Annotated[
+    str | None,
+    typer.Option(
+        "--answer",
+        metavar="ANSWER",
+        help="What the vendor answers: 200, 400, 429 (with Retry-After 30), timeout or garbage. Shows what becomes of the event.",
+    ),
+]
 GroupId = Annotated[str | None, typer.Option("--group", metavar="ID", help="The user belongs to this group.")]
 GroupName = Annotated[str | None, typer.Option("--group-name", metavar="NAME", help="And this is known as its name.")]
 
@@ -59,6 +67,7 @@ def try_(
     user_known: UserKnown = False,
     group: GroupId = None,
     group_name: GroupName = None,
+    answer: Answer = None,
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
@@ -71,9 +80,12 @@ def try_(
         try --event track --user-known
         try --event event.json --destination braze
         try --event event.json --group acme --group-name "Acme Inc"
+        try --event track --user-known --answer 429
     """
     if group_name is not None and group is None:
         raise typer.BadParameter("needs --group: of which group is this the name?", param_hint="--group-name")
+    if answer is not None and answer not in trial.ANSWERS:
+        raise typer.BadParameter(f"{answer!r} is none of {', '.join(trial.ANSWERS)}", param_hint="--answer")
     events = [trial.sample(event)] if event in TYPES else read_events(event, "--event")
     loaded, destinations = plugin_host.read(config, *operator_of(config))
     warn(*(f"warning: {warning}" for warning in loaded.warnings if warning.event != "secret_missing"))  # it needs none
@@ -83,7 +95,7 @@ def try_(
     name = _source(loaded, source)
     [table] = [table for table in loaded.sources if table.name == name]
     intake = intake_of(table, loaded.plans.get(name), loaded.privacy, loaded.store.path)
-    found = asyncio.run(trial.try_events(events, intake, chosen, known, now_ms))
+    found = asyncio.run(trial.try_events(events, intake, chosen, known, now_ms, answer or ""))
     if as_json:
         say_json({"source": name, "events": found})
         return

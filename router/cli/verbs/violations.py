@@ -8,7 +8,8 @@ import typer
 
 from router.cli.data_source import open_data_source
 from router.cli.options import Common, asks
-from router.cli.output import count, say, say_json, say_table, short_instant
+from router.cli.output import say, say_json, say_table
+from router.explain.figures import count, short_instant
 
 OfSource = Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="Only calls of this source.")]
 OfEvent = Annotated[str | None, typer.Option("--event", metavar="NAME", help="Only events of this name.")]

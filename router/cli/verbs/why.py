@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from router.cli import phrases
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import Failed, program
 from router.cli.options import Common, Source, asks, hint
-from router.cli.output import count, instant, say, say_json
+from router.cli.output import say, say_json
+from router.explain import phrases
+from router.explain.figures import count, instant
 
 FEW_ATTEMPTS = 10
 """So many attempts are shown; --json shows all."""

@@ -106,6 +106,8 @@ class UnitOfWork:
     def settle_live(self, positions: Sequence[int], outcome: Outcome, tried: Tried | None = None) -> None:
         """Events without a row and without keyed state have come to this. The quick way of `settle`."""
         settled, unsettled, n, size = self._batch.settled, self.unsettled, 0, 0
+        if tried is not None and positions:  # all of them by the one that was accepted first: once for a request
+            self._batch.counts.took(tried.at - unsettled[positions[0]].log_event.received_at, len(positions))
         for pos in positions:
             settled[pos] = outcome
             size += len(unsettled.pop(pos).log_event.body)
@@ -142,6 +144,10 @@ class UnitOfWork:
         return self._order.is_open(state_key) or any(
             state_key in batch.state or state_key in batch.timers for batch in self.unstored()
         )
+
+    def count_retry(self, reason: str) -> None:
+        """An attempt of an event failed, and it is tried again."""
+        self._batch.counts.count("retried", 1, reason)
 
     def attempt(self, row: AttemptRow) -> None:
         """A try to send, kept for `why`."""
@@ -339,6 +345,9 @@ class UnitOfWork:
         self._finish(delivery, state, reason, tried)
         if delivery.is_counted:
             self._count_settled((state, reason), 1)
+            if state == EventState.DELIVERED and reason != "dry_run":
+                at = self._clock.now_ms() if tried is None else tried.at
+                self._batch.counts.took(at - delivery.log_event.received_at)
         elif delivery.origin and state == EventState.DELIVERED:
             self._count("replayed", 1)
 
@@ -366,7 +375,7 @@ class UnitOfWork:
         self._batch.dead.append(letter)
         self._count_letter(letter.size, +1)
         if delivery.is_counted:
-            self._count(EventState.DEAD, 1)
+            self._count_settled((EventState.DEAD, reason), 1)
 
     def _finish(self, delivery: Delivery, state: str, reason: str, tried: Tried | None = None) -> None:
         """The event leaves the window, or its row goes."""
@@ -455,6 +464,7 @@ class UnitOfWork:
     def _count_settled(self, outcome: Outcome, n: int) -> None:
         state, reason = outcome
         self._count(state, n)
+        self._batch.counts.count(state, n, reason)
         if state == EventState.DELIVERED and reason == "dry_run":
             self._count("dry_run", n)
 

@@ -128,9 +128,10 @@ class CircuitBreaker:
         detail = f"it asked for a wait of {seconds:g} s; at most {ASKED_CAP_S:g} s are waited" if absurd else ""
         return self._set(PAUSED, "retry_after", wait_ms, detail=detail)
 
-    def pause_by_hand(self) -> bool:
-        """Until somebody resumes it."""
-        return self._set(PAUSED, "by_hand", 0)
+    def pause_by_hand(self, words: str = "") -> bool:
+        """Until somebody resumes it. `words`: why, as the operator gave it; the reason that was given before stays without any."""
+        before = self.status.detail if self.status.reason == "by_hand" else ""
+        return self._set(PAUSED, "by_hand", 0, detail=words or before)
 
     def pause_internal(self, detail: str) -> bool:
         """The router itself could not store this destination's commits."""

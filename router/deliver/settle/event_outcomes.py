@@ -202,6 +202,7 @@ class EventOutcomes:
         self._lanes.block(lane, due_at, fields.attempts, outcome.reason)
         lane.rewind(fields.queue, fields.order_key)
         self.park(delivery, EventState.RETRYING, outcome.reason)
+        self._work.count_retry(outcome.reason)
         self._lines.line(
             "event_retrying", delivery, reason=outcome.reason, attempt=fields.attempts, due_at=to_iso(due_at)
         )

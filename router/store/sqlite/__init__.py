@@ -11,6 +11,7 @@ migrations.py           brings a file to the schema of this program
 migration_from_1.py     from schema 1 to 2
 migration_from_2.py     from schema 2 to 3
 migration_from_3.py     from schema 3 to 4
+migration_from_4.py     from schema 4 to 5
 
 Writing:
 
@@ -24,6 +25,9 @@ apply_commit.py         writes a destination's commit batch
 cursors.py              a destination's place in the log: taken, taken up again, given up
 directory_writes.py     the rows of the directory, as folding sees them
 preference_rows.py      the latest consent of users, where it is followed
+counters.py             counts by minute and by hour, as the router sees them
+counter_rows.py         their rows: added up, read, and deleted when they are too old
+notices.py              what the notifier has told
 violation_rows.py       what does not fit the tracking plans: counted, and read again
 dedupe.py               which message ids were accepted
 retention.py            trims what is too old, a slice with each commit

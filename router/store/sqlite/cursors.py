@@ -152,6 +152,7 @@ def forget_slice(db: sqlite3.Connection, destination: str) -> bool:
             ).rowcount
             if left <= 0:
                 return True
+        db.execute("DELETE FROM counted WHERE part = ? AND kind = 'destination' AND name = ?", (PART, destination))
         db.execute(f"DELETE FROM cursor WHERE {HERE}", (PART, destination))
     return False
 

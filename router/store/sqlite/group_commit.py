@@ -15,6 +15,7 @@ from typing import TypeVar
 from router.clock import Clock
 from router.errors import ClaimLost, CommitFailed, StoreBusy, StoreClosed, StoreError, StoreFull
 from router.event import Call, Discard
+from router.store.append_counts import AppendCounts
 from router.store.commit_batch import CommitBatch
 from router.store.disk_space import DiskSpace, Room
 from router.store.forgotten import Forgotten
@@ -41,6 +42,7 @@ class Writer:
         self.tail = LogCache()
         self.forgotten = Forgotten()  #: whose events nobody reads any more
         self.written = Written()
+        self.sources = AppendCounts()
         self.watchers: list[Callable[[], None]] = []
         self.transaction = transaction
         self._db, self.clock, self.now_ms = db, clock, clock.now_ms
@@ -196,6 +198,7 @@ class Writer:
         self.head = head
         for append, found in zip(appends, positions, strict=True):
             self.tail.add(append.calls, found, append.size)
+            self.sources.add(append.calls, found, append.discards)
             append.answer(found)
         for commit, outcome in zip(commits, steps, strict=True):
             if not isinstance(outcome, Exception):

@@ -12,9 +12,10 @@ from router.store.rows import PART
 from router.store.sqlite.migration_from_1 import from_1
 from router.store.sqlite.migration_from_2 import from_2
 from router.store.sqlite.migration_from_3 import from_3
+from router.store.sqlite.migration_from_4 import from_4
 from router.store.sqlite.regulation_rows import add_key
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
@@ -42,8 +43,10 @@ def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
                 from_1(db, schema_statements())
             if version <= 2:
                 from_2(db)
-            from_3(db, schema_statements())
-            add_key(db)
+            if version <= 3:
+                from_3(db, schema_statements())
+                add_key(db)
+            from_4(db, schema_statements())
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:

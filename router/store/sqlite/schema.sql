@@ -1,4 +1,4 @@
--- Schema 4. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
+-- Schema 5. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
 -- Instants are milliseconds since 1970. A user key is "u:<userId>", "a:<anonymousId>" or "g:<groupId>".
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -218,6 +218,17 @@ CREATE TABLE timer (
   PRIMARY KEY (part, destination, key)
 ) WITHOUT ROWID;
 CREATE INDEX timer_for_due ON timer (part, destination, due_at);
+
+-- ---- counts for plots: by minute and by hour, old ones are deleted. Names of config.toml and numbers, nothing personal.
+
+CREATE TABLE counted (
+  part INTEGER NOT NULL, span INTEGER NOT NULL,    -- length of the bucket in seconds: 60 or 3600
+  kind TEXT NOT NULL, name TEXT NOT NULL,      -- of a source or a destination
+  at INTEGER NOT NULL,                         -- when the bucket begins
+  counts BLOB NOT NULL,                        -- JSON of Counts
+  PRIMARY KEY (part, span, kind, name, at)
+) WITHOUT ROWID;
+CREATE INDEX counted_by_age ON counted (part, span, at);
 
 -- ---- people: who was forgotten or is suppressed, as keyed hashes
 

@@ -13,8 +13,9 @@ from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
 from router.store.rows import PART
 from router.store.sqlite import regulation_rows
-from router.store.sqlite.claims import SqliteClaims
+from router.store.sqlite.claims import SqliteClaims, SqliteDirectory
 from router.store.sqlite.connection import START_WAIT_S, Connection, open_reader, open_writer, wait_no_longer
+from router.store.sqlite.counters import SqliteCounters
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.erasure import SqliteErasure
 from router.store.sqlite.event_log import SqliteEventLog
@@ -23,8 +24,10 @@ from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
 from router.store.sqlite.locks import StoreFiles, is_busy, refuse_half_restored
 from router.store.sqlite.migrations import migrate
+from router.store.sqlite.notices import SqliteNotices
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
+from router.store.sqlite.queries.lookups import Lookups
 from router.store.sqlite.reader import Reader
 from router.store.sqlite.retention import Retention
 from router.store.sqlite.sizes import SqliteSizes
@@ -47,8 +50,12 @@ class SqliteStore:
         self.path, self.disk, self.writer = path, disk, writer
         self.log = SqliteEventLog(writer, reader)
         self.claims = SqliteClaims(writer, reader, slow)
+        self.directory = SqliteDirectory(slow)
         self.health = StoreHealth(writer, disk)
-        self.queries = self.input_reports = Queries(questions, writer.now_ms)
+        self.queries = self.input_reports = self.output_reports = Queries(questions, writer.now_ms)
+        self.lookups = Lookups(questions, writer.now_ms)
+        self.counters = SqliteCounters(writer, self.queries)
+        self.notices = SqliteNotices(writer, slow)
         self.sizes = SqliteSizes(disk, writer, slow)
         self.people = SqlitePeople(path, writer, slow, suppressions)
         self.erasure = SqliteErasure(path, writer, slow)

@@ -11,8 +11,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import Reloaded
-from router.config import SourcePrivacyConfig
+from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
+from router.config import Config, Proposal, SourcePrivacyConfig
+from router.counts import Counted, Counts
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
@@ -20,6 +21,7 @@ from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
 from router.privacy import SourcePrivacy
+from router.source_activity import Active
 from router.store import Demand, Regulation
 from router.store.disk_space import Room
 from tests.contract.rig import START_MS, Gated, Rig, open_rig
@@ -43,8 +45,20 @@ class FakeDaemon:
         self.unmarked: list[str] = []
         self.error: Exception | None = None
         self.is_stopping = False
+        self.started_ms, self.listens = rig.clock.now_ms(), "http://127.0.0.1:8400"
+        self.clock_jump: ClockJump | None = None
 
-    async def reload(self, *, is_confirmed: bool) -> Reloaded:
+        self.config = Config(path=Path("/etc/config.toml"), state_dir=Path("/var"), text='[admin]\ntoken = "a-token"\n')
+        self.in_force = InForce(START_MS, "start")
+        self.last_refused: ReloadRefused | None = None
+
+    def activity_of(self, source: str) -> Active:
+        return Active(0, 0.0, 0, 0, 0, 0)
+
+    async def preview(self, proposal: Proposal | None = None) -> Preview:
+        return Preview("restart_required", ["log.level: changed"], await self.reload(is_confirmed=False, via="api"))
+
+    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         if isinstance(self.error, ConfirmationRequired) and is_confirmed:
             self.error = None
         if self.error is not None:
@@ -53,6 +67,9 @@ class FakeDaemon:
 
     async def forget(self, name: str) -> dict[str, int]:
         return await self.store.forget(name)
+
+    def unwritten_counts(self) -> tuple[int, dict[Counted, Counts]]:
+        return self._clock.now_ms(), {}
 
     def unmark(self, name: str) -> None:
         self.unmarked.append(name)
@@ -272,6 +289,16 @@ async def test_a_message_id_may_hold_any_sign(api: Api, message_id: str) -> None
         assert (await response.json())["message_id"] == message_id
 
 
+async def test_find_tells_what_a_word_may_be_and_needs_one(api: Api) -> None:
+    call = api.rig.make("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await api.rig.accept([call])
+    found = await api.get("/api/find?q=acme")
+    assert found["groups"] == [{"id": "acme", "name": "Acme"}]
+    assert (found["events"], found["people"], found["names"], found["discarded"]) == ([], [], [], None)
+    assert (await api.get("/api/find?q=g1"))["events"] == [{"message_id": "g1", "source": "website"}]
+    assert (await api.get("/api/find?q=", 400))["code"] == "invalid_request"
+
+
 async def test_destinations_tell_what_is_configured_and_how_it_is(api: Api) -> None:
     await hold(api, "m1")
     [told] = (await api.get("/api/destinations"))["destinations"]
@@ -457,6 +484,16 @@ async def test_reload_tells_what_it_did(api: Api) -> None:
     assert await api.post("/api/reload") == {"reloaded": True, **done}
 
 
+async def test_the_configuration_is_told_with_its_secrets_masked_and_the_last_refusal(api: Api) -> None:
+    body = await api.get("/api/configuration")
+    assert (body["path"], body["text"]) == ("/etc/config.toml", '[admin]\ntoken = "••••"\n')
+    assert (body["since"], body["via"], body["refused"]) == (NOW, "start", None)
+    assert (body["reload"]["code"], body["reload"]["changes"]["added"]) == ("restart_required", ["e"])
+    api.daemon.last_refused = ReloadRefused(START_MS, "signal", "invalid_config", ["one"])
+    refused = {"at": NOW, "via": "signal", "code": "invalid_config", "errors": ["one"]}
+    assert (await api.get("/api/configuration"))["refused"] == refused
+
+
 async def test_a_faulty_config_is_409_with_every_problem(api: Api) -> None:
     api.daemon.error = ConfigError(["one", "two"])
     body = await api.post("/api/reload", status=409)
@@ -586,6 +623,9 @@ async def test_a_trial_shows_why_a_call_would_be_discarded(api: Api) -> None:
         ({"events": [TRACK], "source": "nope"}, 404, "there is no source 'nope'; configured are website"),
         ({"events": [TRACK], "destination": "nope"}, 404, "there is no destination 'nope'; running are d"),
         ({"events": [TRACK], "user_known": "yes"}, 400, "`user_known` must be true or false"),
+        ({"events": [TRACK], "answer": "500"}, 400, "`answer` must be one of 200, 400, 429, timeout, garbage"),
+        ({"events": [TRACK], "settings": []}, 400, "`settings` must be an object"),
+        ({"events": [TRACK], "settings": {}}, 400, "`settings` needs a `destination`"),
         ({"events": [TRACK], "group": "acme"}, 400, "`group` must be an object with an `id`"),
     ],
 )

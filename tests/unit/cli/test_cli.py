@@ -346,6 +346,7 @@ def test_json_is_what_the_admin_api_said(config: Path, daemon: FakeDaemon, capsy
         "destinations": ("GET /api/destinations", (200, {"destinations": []})),
         "sources": ("GET /api/sources", (200, {"sources": []})),
         "discards": ("GET /api/discards", (200, {"since": AT, "counts": {}, "items": []})),
+        "errors crm": ("GET /api/destinations/crm/errors", (200, {"items": [], "looked_at": 0, "is_all": True})),
         "held crm": ("GET /api/destinations/crm/held", (200, {"held": 0, "users": [], "next": None})),
     }
     for verb, (request, answer) in answers.items():

@@ -87,7 +87,7 @@ def store(config: Path) -> Path:
 
 def test_every_reading_verb_reads_the_store_and_says_so(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     verbs = ("ledger", "why m1", "why --user u1", "events", "held", "held crm --user u1", "destinations", "discards")
-    for verb in (*verbs, "sources", "dead crm"):
+    for verb in (*verbs, "sources", "dead crm", "errors crm"):
         assert main(verb.split()) == 0
         said = capsys.readouterr()
         assert said.err == f"daemon is not running; reading {store}\n", verb

@@ -70,6 +70,16 @@ def test_with_the_group_known_the_request_is_shown_and_secrets_are_not_needed(ru
     assert "hook" not in out
 
 
+def test_an_answer_of_the_vendor_says_what_becomes_of_the_event(run: Run) -> None:
+    given = ("--event", "track", "--user-known", "--destination", "cs", "--answer")
+    _, out, _ = run(*given, "429")
+    assert "if the vendor answers 429:" in out
+    assert "the whole destination is paused because the vendor asked for it for 30 s" in out
+    assert "it does not count as an attempt of the event" in out
+    code, _, err = run(*given, "500")
+    assert (code, "'500' is none of 200, 400, 429, timeout, garbage" in " ".join(err.split())) == (2, True)
+
+
 def test_a_filter_that_keeps_it_back_is_shown_with_its_expression(run: Run) -> None:
     _, out, _ = run("--event", "track", "--user-known")
     assert "hook: would be filtered" in out

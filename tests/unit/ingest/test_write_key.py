@@ -145,3 +145,21 @@ class TestSources:
 
     def test_an_empty_write_key_in_the_configuration_opens_nothing(self) -> None:
         assert Sources([FakeSource("s", ("",))]).find("") is None
+
+
+class TestUse:
+    def test_a_key_is_told_by_its_ending_and_its_last_use(self, sources: Sources) -> None:
+        sources.note_use("wk_test_123", 1_000)
+        sources.note_use("wk_test_123", 2_000)
+        assert sources.keys_of("website") == [
+            {"ending": "23", "last_used_at": "1970-01-01T00:00:02.000Z"},
+            {"ending": "", "last_used_at": None},
+        ]
+
+    def test_use_is_kept_over_a_reload_and_dropped_with_the_key(self, sources: Sources) -> None:
+        sources.note_use("wk_server", 1_000)
+        sources.replace([SERVER])
+        assert sources.keys_of("server")[0]["last_used_at"] == "1970-01-01T00:00:01.000Z"
+        sources.replace([WEBSITE])
+        sources.replace([SERVER])
+        assert sources.keys_of("server")[0]["last_used_at"] is None

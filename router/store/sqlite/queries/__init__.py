@@ -3,17 +3,18 @@ gives them. Works beside a running daemon and without one."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from router.errors import StoreError, StoreNewer
+from router.counts import Counted, Counts
+from router.errors import StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, Waits
 from router.store.sqlite import regulation_rows
 from router.store.sqlite.connection import Connection, open_reader
+from router.store.sqlite.counter_rows import counted
 from router.store.sqlite.held_counts import add_up, count_page
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.queries.consent_ids import ConsentIds
@@ -21,10 +22,14 @@ from router.store.sqlite.queries.dead_letters import dead_letters
 from router.store.sqlite.queries.destinations import destinations, left_over
 from router.store.sqlite.queries.discards import discards
 from router.store.sqlite.queries.events import Search
+from router.store.sqlite.queries.failures import dead_reasons, failures
 from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.queries.message import find, message, stored_call
+from router.store.sqlite.queries.newest_calls import clients, newest_calls
 from router.store.sqlite.queries.personal_data import Scan
+from router.store.sqlite.queries.samples import samples
+from router.store.sqlite.queries.snapshot import ask
 from router.store.sqlite.queries.stored_calls import calls
 from router.store.sqlite.violation_rows import violations
 from router.store.suppressions import Suppressions
@@ -99,15 +104,28 @@ class Queries:
 
     async def _ask(self, question: Callable[..., T], *args: object) -> T:
         """Raises StoreError where the disk or a lock refuses the reading."""
-        try:
-            return await self._connection.run(_snapshot, question, *args)
-        except sqlite3.Error as error:
-            raise StoreError(f"the store cannot be read: {error}") from error
+        return await ask(self._connection, question, *args)
 
     async def discards(self, source: str | None, since_ms: int) -> dict[str, Any]:
         """Why calls that got a 200 are nowhere: counts by source and code, and the newest ones; `since`: when the counts begin.
         `since_ms` is 0 for all there ever were."""
         return await self._ask(discards, source, since_ms)
+
+    async def clients(self, source: str, most: int) -> dict[str, Any]:
+        """Which libraries sent the newest events of a source, among so many of all sources."""
+        return await self._ask(clients, source, most)
+
+    async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """The newest dead letters, and of events that are retrying the last attempt, newest first."""
+        return await self._ask(failures, destination, most)
+
+    async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:
+        """Dead letters by reason, of so many at most."""
+        return await self._ask(dead_reasons, destination, most)
+
+    async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
+        """The newest calls, each with its state and reason at a destination."""
+        return await self._ask(newest_calls, destination, most)
 
     async def personal_data(self, source: str | None, since_ms: int, before: int | None) -> dict[str, Any]:
         """What looks personal in a bounded part of the log, without any value. Slice after slice, as `events`."""
@@ -124,6 +142,16 @@ class Queries:
     async def calls(self, after: int, source: str | None, since_ms: int) -> tuple[list[Call], int]:
         """The stored calls behind a position, or since an instant, a page at a time; and where to go on, 0 at the end."""
         return await self._ask(calls, after, source, since_ms)
+
+    async def counted(
+        self, span_s: int, since_ms: int, kind: str | None = None, name: str | None = None
+    ) -> list[tuple[int, Counted, Counts]]:
+        """Buckets of this length (`COUNTED_SPANS`) that begin at or after an instant, oldest first: when, whose, what."""
+        return await self._ask(counted, span_s, since_ms, kind, name)
+
+    async def samples(self, destinations: Sequence[str]) -> dict[str, dict[str, float]]:
+        """By destination: `held_events`, `held_people`, and `oldest_s`, the age of the oldest event that is neither settled nor held."""
+        return await self._ask(samples, destinations, self._now_ms())
 
     async def suppressions(self) -> Suppressions:
         """Who is suppressed."""
@@ -150,11 +178,3 @@ async def open_queries(path: Path) -> AsyncIterator[Queries]:
         yield Queries(connection)
     finally:
         await connection.close()
-
-
-def _snapshot(db: sqlite3.Connection, question: Callable[..., T], *args: object) -> T:
-    db.execute("BEGIN")
-    try:
-        return question(db, *args)
-    finally:
-        db.execute("COMMIT")

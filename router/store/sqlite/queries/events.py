@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,10 +39,11 @@ ROWS_OF = {"held": "parked", "retrying": "parked", "dead": "dead"}
 
 COLUMNS = ("received_at", "source", "type", "user_key", "message_id", "body")
 
-LOG = (
-    "SELECT e.pos, e.received_at, e.source, e.type, e.user_key, e.message_id, e.body FROM log e"
-    " WHERE e.pos > :low AND e.pos < :at {where} ORDER BY e.pos DESC"
-)
+LOG_COLUMNS = "e.pos, e.received_at, e.source, e.type, e.user_key, e.message_id, e.body"
+LOG = f"SELECT {LOG_COLUMNS} FROM log e WHERE e.pos > :low AND e.pos < :at {{where}} ORDER BY e.pos DESC"
+SPREAD = "((((e.pos & 0xffffff) * 2654435761) & 0xffffffff) >> 16)"
+"""A number of a position by which one in so many is taken, evenly: each third position, say, would meet only one of the three calls
+that a sender always makes together."""
 ROWS = (
     "SELECT pos, received_at, source, type, user_key, message_id, body FROM (SELECT x.pos AS pos, {columns} FROM"
     " (SELECT pos FROM {table} WHERE part = :part AND destination = :place AND pos > :low AND pos < :at) x"
@@ -65,9 +66,10 @@ class Search:
         self.is_over = False
         self._which, self._destinations, self._before, self._limit = which, destinations, before, limit
         self._table = ROWS_OF.get(which.state or "")
-        slow = which.state is not None
+        slow = which.asks_states
         self._slice, self._look_back = (SLICE_WITH_STATES, LOOK_BACK_WITH_STATES) if slow else (SLICE, LOOK_BACK)
         self._user_keys: list[str] = []  #: of the person, if there is one
+        self._count = self._head = 0
         self._found: list[dict[str, Any]] = []
         self._at = self._low = self._looked_at = 0
         self._oldest: int | None = None  # ms: acceptance of the oldest event that was looked at
@@ -76,10 +78,10 @@ class Search:
         """Where it starts, and where the log or the time asked for ends; and under which keys a person has sent."""
         if (user_key := self._which.user_key) is not None:
             self._user_keys = [user_key, *joined(db, [user_key])[user_key]]
-        head = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()[0]
+        head = self._head = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()[0]
         self._at = head + 1 if self._before is None else min(self._before, head + 1)
         first = db.execute("SELECT coalesce(min(pos), 1) FROM log").fetchone()[0]
-        self._low = 0 if self._table else first - 1
+        self._low = max(self._which.after, 0 if self._table else first - 1)
         if self._which.since and not self._table:
             self._low = max(self._low, last_before(db, self._which.since))
         self.is_over = self._at <= self._low + 1
@@ -87,13 +89,15 @@ class Search:
     def look_on(self, db: sqlite3.Connection) -> None:
         """Look at the next slice."""
         low = self._end_of_slice(db)
-        for row in self._rows(db, low):
+        for row in () if self._which.every == 0 else self._rows(db, low):
             event = self._judged(db, row)
             if event is not None:
                 self._found.append(event)
                 if len(self._found) == self._limit:
                     low = row[0] - 1
                     break
+        if self._which.every == 0:
+            self._count += self._count_slice(db, low)
         self._looked_at += self._slice
         self._at = low + 1
         done = len(self._found) == self._limit or self._looked_at >= self._look_back
@@ -103,17 +107,22 @@ class Search:
 
     def answer(self) -> dict[str, Any]:
         """What it found, newest first; `next` where there may be more, to be asked for as `before`. `searched_to` is the instant
-        down to which it has looked, where it gave up before it found enough."""
+        down to which it has looked, where it gave up before it found enough. `head`: the newest position. `count`: how many there
+        are, where they were counted only."""
         more = self._at > self._low + 1
         gave_up = more and len(self._found) < self._limit
         return {
             "items": self._found,
             "next": self._at if more else None,
             "searched_to": to_iso(self._oldest) if gave_up and self._oldest is not None else None,
+            "head": self._head,
+            **({"count": self._count} if self._which.every == 0 else {}),
         }
 
     def _end_of_slice(self, db: sqlite3.Connection) -> int:
         """The position behind which the next slice begins."""
+        if self._which.at:
+            return self._low
         if not self._table:
             return max(self._low, self._at - 1 - self._slice)
         sql = (
@@ -138,6 +147,14 @@ class Search:
         rows = {row[0]: row for place in self._places() for row in db.execute(sql, {**values, "place": place})}
         yield from (rows[pos] for pos in sorted(rows, reverse=True))
 
+    def _count_slice(self, db: sqlite3.Connection, low: int) -> int:
+        """How many events of a slice are of this kind. Their bodies are read only if it is the body that says so."""
+        if self._which.name is not None or self._which.group_id is not None or self._which.asks_states:
+            return sum(self._judged(db, row) is not None for row in self._rows(db, low))
+        where, values = self._conditions()
+        sql = LOG.format(where=where).replace(LOG_COLUMNS, "count(*)").partition(" ORDER BY ")[0]
+        return int(db.execute(sql, {**values, "low": low, "at": self._at}).fetchone()[0])
+
     def _conditions(self) -> tuple[str, dict[str, Any]]:
         """What SQL judges. It may let through too much of `name` and `group_id`, which `_judged` sorts out."""
         which, words = self._which, ""
@@ -145,6 +162,12 @@ class Search:
         if self._user_keys:
             words += " AND e.user_key IN (SELECT value FROM json_each(:user_keys))"
             values["user_keys"] = key_list(self._user_keys)
+        if which.at:
+            words += " AND e.pos IN (SELECT value FROM json_each(:positions))"
+            values["positions"] = json.dumps(which.at)
+        if which.every > 1:
+            words += f" AND {SPREAD} % :every = 0"
+            values["every"] = which.every
         for column in ("type", "source"):
             if (value := getattr(which, column)) is not None:
                 words += f" AND e.{column} = :{column}"
@@ -170,9 +193,7 @@ class Search:
         if which.group_id is not None and group_id != which.group_id:
             return None
         states = {place: fate for place in self._destinations if (fate := fate_of(db, place, pos))}
-        if which.state and not any(
-            place in states and states[place]["state"] == which.state for place in self._places()
-        ):
+        if which.asks_states and not any(self._has_state(states[place]) for place in self._places() if place in states):
             return None
         return {
             "position": pos,
@@ -187,6 +208,11 @@ class Search:
                 place: {"state": fate["state"], "reason": fate["reason"]} for place, fate in states.items()
             },
         }
+
+    def _has_state(self, fate: Mapping[str, Any]) -> bool:
+        """Whether this is the state and the reason that are asked for."""
+        which = self._which
+        return which.state in (None, fate["state"]) and which.reason in (None, fate["reason"])
 
 
 class _Words(msgspec.Struct):

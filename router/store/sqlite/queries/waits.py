@@ -48,7 +48,7 @@ def _waits(db: sqlite3.Connection, destination: str, pos: int, key: str, state: 
         return {"next_attempt_at": next_at}
     if state == EventState.QUEUED:
         return _behind(db, destination, pos, key, next_at)
-    return _group_call(db, destination, (need, also), reason, group_id)
+    return group_call_of(db, destination, (need, also), reason, group_id)
 
 
 def _user_key(db: sqlite3.Connection, destination: str, pos: int) -> str | None:
@@ -80,7 +80,7 @@ def _behind(db: sqlite3.Connection, destination: str, pos: int, key: str, due_at
     return {"behind": {**told, "next_attempt_at": due_at if state == EventState.RETRYING else None}}
 
 
-def _group_call(
+def group_call_of(
     db: sqlite3.Connection, destination: str, needs: tuple[str, str], reason: str, group_id: str
 ) -> dict[str, Any]:
     """The group call that was accepted, would open the gate, and is on its way here still."""

@@ -15,10 +15,10 @@ MAKE_S = 30.0
 """So long plugins may take to be made."""
 
 
-async def in_thread(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T], limit_s: float = MAKE_S) -> T:
     """Do this in a thread of its own: events are accepted meanwhile.
 
-    Raises what `work` raises, SystemExit and the like as RuntimeError; TimeoutError when it takes longer than MAKE_S: a thread
+    Raises what `work` raises, SystemExit and the like as RuntimeError; TimeoutError when it takes longer than `limit_s`: a thread
     that hangs is left behind.
     """
     loop = asyncio.get_running_loop()
@@ -35,7 +35,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             loop.call_soon_threadsafe(settle)
 
     threading.Thread(target=run, name="plugin-code", daemon=True).start()
-    async with asyncio.timeout(MAKE_S):
+    async with asyncio.timeout(limit_s):
         return await done
 
 

@@ -7,59 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from router.cli.output import count, instant, span
+from router.explain.figures import count, instant, span
+from router.explain.reasons import DEAD, FILTERED, PAUSED, QUEUED, SKIPPED, TABLES, Reason, reason_of
 
-SKIPPED = {
-    "unsupported": "its plugin has no use for {type} calls as configured",
-    "no_user_id": "it needs a userId, and this call has none",
-    "remembered": "nothing to send: what it says is remembered and goes along with later events",
-    "empty": "its plugin made nothing of it",
-}
-FILTERED = {
-    "disabled": "the destination is disabled in config.toml",
-    "source": "source {source} is not connected to it (`sources` in config.toml)",
-    "integrations": "the event's own `integrations` leave this destination out",
-    "consent": "its user has not given a consent that this destination needs{lacking}",
-    "consent_missing": "it says nothing of consent, and this destination needs it (`consent_missing` in config.toml)",
-    "consent_withdrawn": "while it waited, its user withdrew a consent that this destination needs{lacking}",
-    "filter": "the destination's `filter` is not true for it",
-    "event_name": "`event_names` in the destination's mapping drops events of this name",
-    "filter_drop": "{filter} drops it",
-    "filter_sample": "it is not in the share that {filter} lets through",
-    "plan": "the tracking plan of its source blocks it",
-}
-QUEUED = {
-    "in_flight": "it waits for its turn or for the vendor's answer",
-    "behind_lane": "an earlier event of the same user comes first",
-    "released": "its group is known, so it was released; it goes out in its turn",
-}
-RETRYING = {
-    "timeout": "the vendor did not answer in time",
-    "connection": "the connection to the vendor failed",
-    "not_http": "the vendor's answer was not HTTP",
-    "dns": "the vendor's address was not found",
-    "tls": "no secure connection to the vendor could be made",
-}
-DEAD = {
-    "rejected": "the vendor refused it",
-    "plugin_error": "the plugin failed on it",
-    "expired": "it was tried for as long as `max_age` allows",
-    "hold_expired": "its group did not become known in time",
-    "hold_full": "too much is held already",
-    "dropped": "dropped by hand",
-    "forgotten": "its person was forgotten",
-    "abandoned": "it was trimmed while this destination was removed",
-    "invalid_id": "its id cannot be one at the vendor",
-}
-PAUSED = {
-    "by_hand": "paused by an operator",
-    "retry_after": "paused because the vendor asked for it",
-    "credentials": "paused because the vendor refused our key",
-    "set_up": "paused because its set-up is wrong",
-    "internal": "paused after a fault of the router itself, and its log has the reason",
-    "slow_hooks": "paused because its plugin held up all other destinations",
-    "hook_held": "stopped by its plugin, which holds its thread",
-}
 MAX_DETAIL = 200
 
 
@@ -84,18 +34,18 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
             call = told.get("group_call")
             return f"held since {at}: waits for {what}" + (f": {_on_its_way(call)}" if call else "")
         case "skipped":
-            return f"skipped {at}: {_filled(SKIPPED, reason, event)}"
+            return f"skipped {at}: {filled(SKIPPED, reason, event)}"
         case "filtered":
-            return f"filtered {at}: {_filled(FILTERED, reason, {**event, 'detail': told.get('detail')})}"
+            return f"filtered {at}: {filled(FILTERED, reason, {**event, 'detail': told.get('detail')})}"
         case "retrying":
             return f"retrying since {at}: {trouble(reason)}; {_next_attempt(told)}"
         case "queued":
             first = told.get("behind")
-            return f"queued: {QUEUED.get(reason, reason or 'its turn comes')}" + (
+            return f"queued: {_words(QUEUED, reason) or 'its turn comes'}" + (
                 f": {_on_its_way(first)}" if first else ""
             )
         case "dead":
-            why, detail = DEAD.get(reason, reason), told.get("detail")
+            why, detail = _words(DEAD, reason), told.get("detail")
             return f"dead since {at}: {why}" + (f": {detail}" if detail and detail != why else "")
     return f"{state} {at} {reason}".rstrip()
 
@@ -167,25 +117,30 @@ def trial(type: str, told: Mapping[str, Any]) -> str:
             n = len(told["requests"])
             return "would be sent" + (f", in {count(n, 'request')}" if n > 1 else "")
         case "skipped":
-            return f"would be skipped: {_filled(SKIPPED, reason, {'type': type})}"
+            return f"would be skipped: {filled(SKIPPED, reason, {'type': type})}"
         case "filtered":
-            return f"would be filtered: {_filled(FILTERED, reason, {'type': type})}"
+            return f"would be filtered: {filled(FILTERED, reason, {'type': type})}"
         case "held":
             return f"would be held until there is {waiting(reason, 'its user', None)}"
         case "dead":
-            return f"would be a dead letter: {DEAD.get(reason, reason)}" + (f": {detail}" if detail else "")
+            return f"would be a dead letter: {_words(DEAD, reason)}" + (f": {detail}" if detail else "")
     return f"would be {told['outcome']}: {trouble(reason)}" + (f": {detail}" if detail else "")
 
 
-def _filled(sentences: Mapping[str, str], reason: str, event: Mapping[str, Any]) -> str:
-    """The sentence for a reason. A plugin's own reason is shown as it is."""
-    if reason not in sentences:
+def _words(table: Mapping[str, Reason], code: str) -> str:
+    """The sentence for a code. A plugin's own code is shown as it is."""
+    return table[code].sentence if code in table else code
+
+
+def filled(table: Mapping[str, Reason], reason: str, event: Mapping[str, Any]) -> str:
+    """The same with the event's own words in it."""
+    if reason not in table:
         return reason
     detail = event.get("detail")
     title = f'the filter "{detail}"' if detail else "one of its `filters`"
     lacking = f": {detail}" if detail else ""
     type = event.get("type") or "these"
-    return sentences[reason].format(type=type, source=event.get("source"), filter=title, lacking=lacking)
+    return table[reason].sentence.format(type=type, source=event.get("source"), filter=title, lacking=lacking)
 
 
 def waiting(reason: str, user: str, group_id: str | None) -> str:
@@ -202,7 +157,7 @@ def refused(row: Mapping[str, Any]) -> str | None:
     if not call:
         return None
     named = call["message_id"] or "of theirs"
-    why = DEAD.get(call["reason"], call["reason"])
+    why = _words(DEAD, call["reason"])
     return (
         f"group call {named} does not count here ({why}, {instant(call['at'])}); the next one that is not refused does"
     )
@@ -228,9 +183,7 @@ def _need(reason: str) -> str:
 
 def trouble(reason: str) -> str:
     """Why an attempt failed."""
-    if reason.startswith("status_"):
-        return f"the vendor answered with status {reason.removeprefix('status_')}"
-    return RETRYING.get(reason, reason)
+    return reason_of("retrying", reason).sentence
 
 
 NOBODY = "(forgotten)"
@@ -308,15 +261,21 @@ def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
         return sentence and f"last known: {sentence}"
     since, until = instant(counts.get("state_since")), counts.get("state_until")
     if state == "paused":
-        detail = (counts.get("state_detail") or "").partition("\n")[0][:MAX_DETAIL]
-        what = PAUSED.get(reason, f"paused by its plugin: {reason}") + (f" ({detail})" if detail else "")
+        what = why_stopped(state, reason, counts.get("state_detail"))
         return f"{name} is {what}, since {since}; {_end_of_pause(name, reason, until)}"
     if state == "breaker_open":
         probes = f"one probe at a time, the next from {instant(until)} on" if until else "one probe at a time"
-        return (
-            f"{name} fails again and again ({trouble(reason)}), since {since}; {probes}; `resume {name}` sends at once"
-        )
+        return f"{name} {why_stopped(state, reason)}, since {since}; {probes}; `resume {name}` sends at once"
     return f"{name} is disabled in config.toml" if state == "disabled" else f"{name}: {state} {reason}".rstrip()
+
+
+def why_stopped(state: str, reason: str, detail: str | None = None) -> str:
+    """Why a destination stands still: what follows its name. `detail`: the vendor's words, of which the first line is told."""
+    if state == "breaker_open":
+        return f"fails again and again ({trouble(reason)})"
+    first = (detail or "").partition("\n")[0][:MAX_DETAIL]
+    sentence = PAUSED[reason].sentence if reason in PAUSED else f"paused by its plugin: {reason}"
+    return sentence + (f" ({first})" if first else "")
 
 
 def _end_of_pause(name: str, reason: str, until: str | None) -> str:
@@ -395,7 +354,7 @@ def dry_runs(destinations: Mapping[str, Mapping[str, Any]]) -> str | None:
 def dead_letter(row: Mapping[str, Any]) -> str:
     """Why an event is dead, in one line."""
     detail = str(row["detail"]).splitlines()
-    return detail[-1][:120] if detail and detail[-1] else DEAD.get(row["reason"], row["reason"])
+    return detail[-1][:120] if detail and detail[-1] else _words(DEAD, row["reason"])
 
 
 def replay(job: Mapping[str, Any]) -> str:
@@ -413,3 +372,70 @@ def replay(job: Mapping[str, Any]) -> str:
         case "stopped":
             return f"replay was stopped {instant(job['ended_at'])}: {fed}"
     return f"replay ended {instant(job['ended_at'])}: {fed}"
+
+
+def left_out(per_s: float, every: int, n: int) -> str | None:
+    """What a list of the newest events does not show because too many come; None where it shows all."""
+    if every == 1:
+        return None
+    return f"about {round(per_s):,} a second come in: one in {every:,} is shown, {count(n, 'event')} in between are left out here"
+
+
+def nothing_found(is_filtered: bool, since: str | None, searched_to: str | None) -> str:
+    """Why a list of events is empty."""
+    what = "No event passes these filters" if is_filtered else "No event is stored"
+    if searched_to:
+        return f"{what} among those accepted since {instant(searched_to)}; older ones were not searched"
+    return what + (f" since {since}" if since else "")
+
+
+def of_reason(state: str, reason: str, event: Mapping[str, Any]) -> str:
+    """What a reason means for this event: its own type, source and filter in place of the table's gaps."""
+    return filled(TABLES.get(state, {}), reason, event)
+
+
+def unknown_event(source: str | None) -> str:
+    """An event page of a message id that the store does not have."""
+    return "No event with this message id is known" + (f" from source {source}" if source else "")
+
+
+NOT_THERE = (
+    "It was sent to another router, or as another source: look at the address and the write key of the sender.",
+    "It was sent, and could not be used: such calls are told by `discards`, the newest hundred with their reason.",
+    "It is older than the store keeps message ids (`store.dedupe_window`).",
+)
+"""Why an event is not known, though somebody sent it."""
+
+BODY_GONE = "Its body is not stored any more (`store.retention`); what became of it still is."
+BODY_FORGOTTEN = "Its person was forgotten, and its body with them."
+
+
+def answered(told: Mapping[str, Any]) -> list[str]:
+    """What a plugin makes of an answer: of each item, and of the whole destination.
+
+    Args:
+        told: `{"outcomes", "destination", "counts"}`, as a trial gives it.
+    """
+    kinds = {
+        "delivered": "delivered", "dead": "a dead letter: {why}", "retrying": "tried again: {why}",
+        "paused": "waits with its destination: {why}", "split": "sent again in halves, since one of the batch is bad: {why}",
+        "skipped": "skipped: {why}",
+    }  # fmt: skip
+    lines = []
+    for one in told["outcomes"]:
+        why = (
+            trouble(one["reason"])
+            if one["outcome"] == "retrying"
+            else _words(TABLES.get(one["outcome"], {}), one["reason"])
+        )
+        lines.append(kinds[one["outcome"]].format(why=why) + (f" ({one['detail']})" if one["detail"] else ""))
+    lines = list(dict.fromkeys(lines))
+    match told["destination"]:
+        case {"state": "paused", "reason": reason, "for_s": for_s}:
+            how_long = f" for {span(for_s)}" if for_s else ""
+            lines.append(f"the whole destination is {_words(PAUSED, reason)}{how_long}")
+        case {"state": "failed"}:
+            lines.append(
+                "it counts as a failure of the destination; after several in a row it sends one probe at a time"
+            )
+    return lines if told["counts"] else [*lines, "it does not count as an attempt of the event"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from router.cli import phrases
 from router.cli.endpoint import program
-from router.cli.output import count, instant, printable, say_table
+from router.cli.output import printable, say_table
+from router.explain import phrases
+from router.explain.figures import count, instant
 
 AT = "2026-01-02T03:04:05.678Z"
 EVENT = {"type": "page", "source": "website", "user_id": "u1", "anonymous_id": None}

@@ -1,0 +1,279 @@
+"""What operators are told: the answers that the JSON API gives, and that the console shows. No HTTP here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from router.admin.daemon_port import DaemonPort
+from router.admin.pauses import pause_of
+from router.admin.series import PERIODS, Bucket, Period, begin_ms, reasons, series, total
+from router.counts import Counted
+from router.deliver.runner import state_of
+from router.deliver.runner_port import DestinationRunner
+from router.editing.masking import masked
+from router.errors import CommandRefused
+from router.event import Call, parse_user
+from router.event_search import parse_filter
+from router.explain import failures
+from router.explain.troubles import Problem
+from router.plugin_host import add_details, is_asked_for
+from router.plugin_host.secret_fields import secret_keys
+from router.store import DeadLetterFilter, EventQuery
+
+COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
+"""What a destination's own answer repeats of the ledger."""
+
+UNSETTLED = ("held", "retrying", "queued")
+"""States of an event that a pause of its destination concerns."""
+
+
+COUNTED_LETTERS = 10_000
+"""Dead letters that are counted by reason: in an index, 1 ms."""
+
+
+class Answers:
+    """The questions. Names of destinations that are not configured raise CommandRefused `not_found`."""
+
+    def __init__(self, daemon: DaemonPort) -> None:
+        self._daemon = daemon
+        self._stored: dict[tuple[int, int, str | None, str | None], list[Bucket]] = {}  #: buckets that were read
+        self._stored_at = -1  #: as of this write of the counts
+
+    async def ledger(self) -> dict[str, Any]:
+        """Counts that add up, by destination, with mode and state."""
+        runners = self._daemon.runners
+        answer = await self._daemon.store.queries.ledger(list(runners))
+        for name, counts in answer["destinations"].items():
+            table = runners[name].destination.config
+            counts["mode"] = table.mode
+            if not table.enabled:
+                counts["state"] = "disabled"
+            elif (status := runners[name].status).state != "running":  # the store does not know of all that stops one
+                counts |= state_of(status)
+        return answer
+
+    async def destinations(self) -> dict[str, Any]:
+        """What is configured and how it is, and what is kept of those that are configured no more."""
+        runners, questions = self._daemon.runners, self._daemon.store.queries
+        counts = (await questions.ledger(list(runners)))["destinations"]
+        described = [await _described(name, runner, counts) for name, runner in runners.items()]
+        removed = await questions.left_over(list(runners))
+        return {"destinations": described, "removed": [{"name": n, **kept} for n, kept in removed.items()]}
+
+    async def destination(self, name: str) -> dict[str, Any]:
+        """One destination, with the last request that went well and the last that did not."""
+        runner = self.runner(name)
+        counts = (await self._daemon.store.queries.ledger([name]))["destinations"]
+        return {**await _described(name, runner, counts), "last": runner.last_exchanges}
+
+    async def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
+        """The fate of one message at each destination; None when it is unknown."""
+        questions, runners = self._daemon.store.queries, self._daemon.runners
+        answer = await questions.message(message_id, source, list(runners))
+        if answer is None:
+            return None
+        fates = answer["destinations"]
+        for name, told in fates.items():
+            runner = runners.get(name)
+            pause = pause_of(name, runner.status) if runner is not None else None
+            if pause is not None and told["state"] in UNSETTLED:
+                told["pause"] = pause
+        if is_asked_for(fates):
+            call = await questions.stored_call(message_id, source)
+            add_details(fates, call, {name: runner.destination.conditions for name, runner in runners.items()})
+        return answer
+
+    async def events(self, words: Mapping[str, str], before: int | None, limit: int) -> dict[str, Any]:
+        """The newest events of a kind, with their states. `words`: by `event_search.KEYS`. Raises ValueError for one that is none."""
+        which = parse_filter(words, list(self._daemon.runners), self._daemon.now_ms)
+        return await self.newest(which, before, limit)
+
+    async def stored(self, message_id: str, source: str | None) -> tuple[int, Call | None]:
+        """Where a message that is known stands in the log, and the call itself while its body is retained."""
+        questions = self._daemon.store.queries
+        return await questions.position(message_id, source) or 0, await questions.stored_call(message_id, source)
+
+    async def newest(self, which: EventQuery, before: int | None, limit: int) -> dict[str, Any]:
+        """The same for a filter that was read before."""
+        return await self._daemon.store.queries.events(which, list(self._daemon.runners), before, limit)
+
+    async def held(self, name: str, user: str | None, after: str) -> dict[str, Any]:
+        """Users whose events wait for a group, a page at a time, and when each is given up."""
+        runner = self.runner(name)
+        answer = await self._daemon.store.queries.held(name, parse_user(user) if user else None, after)
+        return _with_expiry(answer, runner.destination.config.hold.max_age_s)
+
+    async def dead(self, name: str, which: DeadLetterFilter, after: int | None) -> dict[str, Any]:
+        """Dead letters that are kept, a page at a time."""
+        return await self._daemon.store.queries.dead(self.runner(name).destination.name, which, after)
+
+    async def configuration(self) -> dict[str, Any]:
+        """The file in force with its secrets masked, since when, what a reload now would do, and the last one that was refused."""
+        daemon = self._daemon
+        refused, plan = daemon.last_refused, await daemon.preview()
+        return {
+            "path": str(daemon.config.path),
+            "since": _instant(daemon.in_force.since_ms),
+            "via": daemon.in_force.via,
+            "text": masked(daemon.config.text, self.secret_keys()),
+            "refused": {
+                "at": _instant(refused.at_ms),
+                "via": refused.via,
+                "code": refused.code,
+                "errors": refused.problems,
+            }
+            if refused
+            else None,
+            "reload": {
+                "code": plan.code,
+                "errors": plan.problems,
+                "changes": plan.changes._asdict() if plan.changes else None,
+            },
+        }
+
+    def secret_keys(self) -> dict[str, frozenset[str]]:
+        """The settings that are secrets, of each plugin that runs."""
+        running = [runner.destination for runner in self._daemon.runners.values()]
+        return {destination.plugin_name: secret_keys(type(destination.settings)) for destination in running}
+
+    async def series(
+        self, destination: str | None = None, period: str = "1h", *, source: str | None = None
+    ) -> dict[str, Any]:
+        """What was counted of a destination, of a source, or of all together, as columns for a plot. Raises CommandRefused."""
+        span, whom = self._period(period), self._whom(destination, source)
+        found = await self._buckets(span, whom)
+        of = {whom.kind: whom.name} if whom is not None else {}
+        return {**of, "period": period, **series(found, span, self._daemon.now_ms)}
+
+    async def line(self, name: str, period: str) -> dict[str, Any]:
+        """What came to an end at a destination in a period, by state and reason; beside it what waits there now.
+
+        `accepted` is what all sources accepted in that time. Events wait and are replayed, so in a period the states need not add up
+        to it; those of the ledger do.
+        """
+        span = self._period(period)
+        runner = self.runner(name)
+        counts = total(await self._buckets(span, Counted("destination", name)))
+        accepted = total(await self._buckets(span, None, "source")).n.get("accepted", 0)
+        now = (await self._daemon.store.queries.ledger([name]))["destinations"].get(name, {})
+        return {
+            "destination": runner.destination.name,
+            "period": period,
+            "accepted": accepted,
+            **{state: counts.n.get(state, 0) for state in ("filtered", "skipped", "delivered", "dead", "retried")},
+            "latency_p50_s": counts.latency_s(0.5),
+            "latency_p95_s": counts.latency_s(0.95),
+            "reasons": reasons(counts),
+            "now": {state: now.get(state, 0) for state in UNSETTLED},
+        }
+
+    async def _buckets(self, period: Period, whom: Counted | None, kind: str | None = None) -> list[Bucket]:
+        """What the store has, and what was counted since it was written to last."""
+        since = begin_ms(period, self._daemon.now_ms)
+        kind, name = whom or (kind, None)
+        at, fresh = self._daemon.unwritten_counts()
+        if self._stored_at != at:  # the store has changed: a page that is sent anew each second asks it once a minute
+            self._stored_at, self._stored = at, {}
+        key = period.bucket_s, since, kind, name
+        if key not in self._stored:
+            self._stored[key] = await self._daemon.store.counters.buckets(period.bucket_s, since, kind, name)
+        found = list(self._stored[key])
+        bucket = at - at % (1000 * period.bucket_s)
+        if bucket >= since:
+            found += [
+                (bucket, of, counts)
+                for of, counts in fresh.items()
+                if kind in (None, of.kind) and name in (None, of.name)
+            ]
+        return found
+
+    def _period(self, period: str) -> Period:
+        if period not in PERIODS:
+            raise CommandRefused("invalid_request", f"period {period!r}: one of {', '.join(PERIODS)}")
+        return PERIODS[period]
+
+    def _whom(self, destination: str | None, source: str | None) -> Counted | None:
+        if destination is not None and source is not None:
+            raise CommandRefused("invalid_request", "name a destination or a source, not both")
+        if destination is not None:
+            return Counted("destination", self.runner(destination).destination.name)
+        if source is None:
+            return None
+        known = [one.name for one in self._daemon.config.sources]
+        if source not in known:
+            raise CommandRefused("not_found", f"no source {source!r}; configured: {', '.join(known) or 'none'}")
+        return Counted("source", source)
+
+    async def errors(self, name: str, most: int = failures.NEWEST) -> dict[str, Any]:
+        """Why events are dead or retrying, like with like: of so many of the newest of them."""
+        found = await self._daemon.store.output_reports.failures(self.runner(name).destination.name, most)
+        return failures.described(found, most)
+
+    async def dead_reasons(self, name: str) -> list[dict[str, Any]]:
+        """Dead letters by reason."""
+        return await self._daemon.store.output_reports.dead_reasons(self.runner(name).destination.name, COUNTED_LETTERS)
+
+    def readiness(self) -> dict[str, Any]:
+        """Whether events can be stored, what is wrong, and which destinations stand still. Pauses are without the vendor's words:
+        this is told to everybody who reaches the listener."""
+        health = self._daemon.store.health
+        found = {name: pause_of(name, runner.status) for name, runner in self._daemon.runners.items()}
+        pauses = {name: pause for name, pause in found.items() if pause is not None}
+        is_down = self._daemon.is_stopping or bool(health.broken) or not health.may_append()
+        return {
+            "status": "not ready" if is_down else "ready",
+            "problems": self.problems(),
+            "destinations": {name: pause["reason"] or pause["state"] for name, pause in pauses.items()},
+            "pauses": {name: {k: v for k, v in pause.items() if k != "detail"} for name, pause in pauses.items()},
+            "isolated": dict(self._daemon.isolated),
+        }
+
+    def problems(self) -> list[str]:
+        """What is wrong with the daemon and its store, as sentences."""
+        return [problem.words for problem in self.coded_problems()]
+
+    def coded_problems(self) -> list[Problem]:
+        """The same, each with its code."""
+        problems = [Problem("stopping", "the daemon is stopping")] if self._daemon.is_stopping else []
+        problems += [Problem(problem.code, problem.words) for problem in self._daemon.store.health.problems()]
+        if self._daemon.disk_problem:
+            problems.append(Problem("store_half_full", self._daemon.disk_problem))
+        if self._daemon.backup_problem:
+            problems.append(Problem("backup_old", self._daemon.backup_problem))
+        return problems
+
+    def runner(self, name: str) -> DestinationRunner:
+        """A destination that is configured."""
+        runner = self._daemon.runners.get(name)
+        if runner is None:
+            known = ", ".join(sorted(self._daemon.runners)) or "none"
+            raise CommandRefused("not_found", f"no destination {name!r}; configured: {known}")
+        return runner
+
+
+async def _described(name: str, runner: DestinationRunner, counts: Mapping[str, Any]) -> dict[str, Any]:
+    """How a destination is configured, how it is, and what waits there."""
+    own = counts.get(name, {})
+    return {
+        **runner.describe(),
+        **{count: own.get(count, 0) for count in COUNTS},
+        "next_timer_at": own.get("next_timer_at"),
+        "waiting": await runner.describe_waiting(),
+        "pause": pause_of(name, runner.status),
+    }
+
+
+def _instant(ms: int) -> str:
+    at = datetime.fromtimestamp(ms / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _with_expiry(held: dict[str, Any], max_age_s: float) -> dict[str, Any]:
+    """Add when each user's oldest held event is given up."""
+    max_age = timedelta(milliseconds=int(max_age_s * 1000))
+    for user in held["users"]:
+        expires = datetime.fromisoformat(user["since"]) + max_age
+        user["expires_at"] = expires.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return held

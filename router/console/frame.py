@@ -1,0 +1,63 @@
+"""A view's result as a whole page, or as the fragment that a stream sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from router import __version__
+from router.console.console import Console
+from router.console.guard import HEADERS, session_of
+from router.console.rendered import Rendered
+from router.console.troubles import troubles_of
+from router.console.words import clock
+
+TOKEN, AS_OF = "@form-token@", "@as-of@"
+"""Stand in a fragment for what differs between browsers and between moments, so that one rendering serves all."""
+
+MARK = f'<span hidden data-as-of="{AS_OF}"></span>'
+"""The script takes the moment of a fragment from here."""
+
+
+async def fragment(console: Console, request: web.Request, rendered: Rendered) -> str:
+    """The main part of a page, with TOKEN and AS_OF in it."""
+    return MARK + console.render(rendered.template, await _values(console, request, rendered))
+
+
+async def whole_page(console: Console, request: web.Request, rendered: Rendered, session: str) -> web.Response:
+    """The page for a browser."""
+    values = await _values(console, request, rendered)
+    html = filled(console, console.render("frame.html", values), session)
+    answer = web.Response(status=rendered.status, text=html, content_type="text/html", headers=HEADERS)
+    answer.enable_compression()
+    return answer
+
+
+def filled(console: Console, html: str, session: str) -> str:
+    """A rendering with what belongs to one browser and one moment."""
+    return html.replace(TOKEN, console.sessions.form_token(session)).replace(AS_OF, clock(console.daemon.now_ms))
+
+
+async def _values(console: Console, request: web.Request, rendered: Rendered) -> dict[str, Any]:
+    """What the frame and every template may use, and what the view gave."""
+    is_known = not console.sessions.are_needed or console.sessions.is_open(session_of(request))
+    return {
+        "main": rendered.template,
+        "title": rendered.title,
+        "is_live": rendered.is_live,
+        "has_charts": rendered.has_charts,
+        "here": request.path,
+        "stream": str(request.rel_url.update_query(stream="1")),
+        "query": dict(request.query),
+        "instance": console.instance,
+        "version": __version__,
+        "settings": console.settings,
+        "now_ms": console.daemon.now_ms,
+        "as_of": AS_OF,
+        "form_token": TOKEN,
+        "is_logged_in": is_known,
+        "can_log_out": console.sessions.are_needed and is_known,
+        "trouble_count": len(await troubles_of(console)) if is_known else 0,
+        **rendered.values,
+    }

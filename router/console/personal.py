@@ -1,0 +1,50 @@
+"""Personal data on the pages: masked until somebody asks to see it, and that is logged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from router.console.console import Console
+from router.console.guard import checked_form, session_of
+from router.console.words import masked, pretty
+
+FIRST = ("name", "firstName", "lastName", "email", "phone", "company", "title")
+"""Traits that are shown in front of the others."""
+MOST = 40
+MAX_TEXT = 300
+
+
+async def reveal(console: Console, request: web.Request, whose: str) -> None:
+    """Take the form that asks to see the traits. Raises as `checked_form` does."""
+    await checked_form(console, request)
+    session = hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
+    console.log.emit("personal_data_shown", session=session, user_key=whose, via="console")
+
+
+def shown_traits(traits: Mapping[str, Any] | None, mask: str) -> list[tuple[str, str]]:
+    """Traits as a page shows them, those that people look for first."""
+    known = traits or {}
+    names = [name for name in FIRST if name in known] + sorted(name for name in known if name not in FIRST)
+    return [(name, masked(_text(known[name])[:MAX_TEXT], mask)) for name in names[:MOST]]
+
+
+def hides_anything(traits: Mapping[str, Any] | None, mask: str) -> bool:
+    """Whether the mask hides something of these."""
+    return shown_traits(traits, mask) != shown_traits(traits, "none")
+
+
+def full_name(traits: Mapping[str, Any] | None) -> str:
+    """What the person or the group is called, as far as their traits tell."""
+    known = traits or {}
+    name = known.get("name")
+    if not isinstance(name, str) or not name.strip():
+        name = " ".join(part for key in ("firstName", "lastName") if isinstance(part := known.get(key), str))
+    return name.strip()[:MAX_TEXT]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else pretty(value)

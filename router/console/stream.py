@@ -1,0 +1,117 @@
+"""Keeps pages fresh: fragments over server-sent events. One rendering serves all who look at the same page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from router.console.guard import HEADERS
+
+EVERY_S = 1.0
+"""How often a page is rendered anew while somebody looks at it."""
+
+MOST = 400
+"""Open streams. Above it a page stays as it was loaded."""
+
+PING_S = 15.0
+"""A tab that is gone is noticed within this time, when a ping does not reach it."""
+
+SEND_TIMEOUT_S = 30.0
+"""A tab that reads nothing is given up after this time."""
+
+Render = Callable[[web.Request], Awaitable[str]]
+Fill = Callable[[str], str]
+
+
+class Viewer:
+    """One browser tab. It keeps the newest rendering only, so a slow one costs no memory."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.request = request
+        self._newest: str | None = None
+        self._news = asyncio.Event()
+
+    def show(self, html: str) -> None:
+        """Give it a rendering to send."""
+        self._newest = html
+        self._news.set()
+
+    async def next(self) -> str | None:
+        """The newest rendering that was not sent yet; None: the stream ends."""
+        await self._news.wait()
+        self._news.clear()
+        return self._newest
+
+    def end(self) -> None:
+        """Send nothing more."""
+        self._newest = None
+        self._news.set()
+
+
+class Streams:
+    """The open streams, by page."""
+
+    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        self._sleep = sleep
+        self._viewers: dict[str, list[Viewer]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_closed = False
+
+    async def serve(self, request: web.Request, render: Render, fill: Fill) -> web.StreamResponse:
+        """Send the page of this request anew whenever it has changed, until the browser goes. `render`: for all who look at
+        it; `fill`: for this one."""
+        if self._is_closed or sum(map(len, self._viewers.values())) >= MOST:
+            raise web.HTTPServiceUnavailable(text="too many pages are open; this one stays as it is")
+        viewer, page = Viewer(request), request.path_qs
+        self._join(page, viewer, render)
+        try:
+            answer = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S, headers=HEADERS)
+            await answer.prepare(request)
+            async with answer:
+                with contextlib.suppress(ConnectionResetError, TimeoutError):  # the tab is closed, or reads nothing
+                    while (html := await viewer.next()) is not None:
+                        await answer.send(fill(html))
+        finally:
+            self._leave(page, viewer)
+        return answer
+
+    async def close(self, app: web.Application) -> None:
+        """End all streams: the daemon stops."""
+        self._is_closed = True
+        for viewers in list(self._viewers.values()):
+            for viewer in viewers:
+                viewer.end()
+
+    def _join(self, page: str, viewer: Viewer, render: Render) -> None:
+        self._viewers.setdefault(page, []).append(viewer)
+        if page not in self._tasks:
+            self._tasks[page] = asyncio.create_task(self._keep_fresh(page, render))
+
+    def _leave(self, page: str, viewer: Viewer) -> None:
+        viewers = self._viewers[page]
+        viewers.remove(viewer)
+        if not viewers:
+            del self._viewers[page]
+            self._tasks.pop(page).cancel()
+
+    async def _keep_fresh(self, page: str, render: Render) -> None:
+        shown: dict[Viewer, str] = {}
+        try:
+            while viewers := self._viewers.get(page):
+                html = await render(viewers[0].request)
+                shown = {viewer: last for viewer, last in shown.items() if viewer in viewers}
+                for viewer in tuple(viewers):
+                    if shown.get(viewer) != html:
+                        viewer.show(html)
+                        shown[viewer] = html
+                        await asyncio.sleep(
+                            0
+                        )  # a long page takes some 1 ms to send: events are accepted between two viewers
+                await self._sleep(EVERY_S)
+        finally:
+            for viewer in self._viewers.get(page, ()):
+                viewer.end()

@@ -1,0 +1,56 @@
+"""The dead letters of a destination: chosen by reason and time, sent again or dropped, with their number first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from router.admin.json_io import page_after
+from router.admin.orders import letters_of
+from router.console.console import Console
+from router.console.done import done, told
+from router.console.rendered import Rendered
+from router.console.views.destination_actions import form_of_destination, must_name
+from router.console.words import path
+
+CHOICE = ("reason", "since", "until")
+
+
+def chosen(given: Mapping[str, str]) -> dict[str, str]:
+    """Which dead letters a page or a form asks for."""
+    return {key: value for key in CHOICE if (value := given.get(key, "").strip())}
+
+
+async def dead(console: Console, request: web.Request) -> Rendered:
+    """The page: 100 letters at a time."""
+    name, query, choice = request.match_info["name"], request.query, chosen(request.query)
+    which = letters_of(choice, console.daemon.now_ms)
+    return Rendered(
+        "dead.html",
+        f"Dead at {name}",
+        {
+            "name": name,
+            "row": await console.answers.destination(name),
+            "dead": await console.answers.dead(name, which, page_after(query.get("after", ""))),
+            "reasons": await console.answers.dead_reasons(name),
+            "choice": choice,
+            "told": told(query),
+        },
+    )
+
+
+async def drop_page(console: Console, request: web.Request) -> Rendered:
+    """How many letters would be dropped, and the name to type."""
+    name, choice = request.match_info["name"], chosen(request.query)
+    answer = await console.actions.replay(name, {"dead": True, "count_only": True, **choice})
+    return Rendered("dead_drop.html", "Drop dead letters", {"name": name, "choice": choice, "n": answer["count"]})
+
+
+async def _drop(console: Console, name: str, fields: dict[str, str]) -> web.Response:
+    must_name(name, fields)
+    dropped = await console.actions.drop_dead(name, chosen(fields))
+    return done(path("destinations", name, "dead"), "dropped_dead", dropped)
+
+
+drop = form_of_destination(_drop, "dead")

@@ -1,0 +1,87 @@
+"""What a destination holds: by reason, then by person. Releasing and dropping ask first, with the number of events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from router.console.console import Console
+from router.console.done import done, told
+from router.console.rendered import Rendered
+from router.console.views.destination_actions import form_of_destination
+from router.console.words import path
+from router.errors import CommandRefused
+from router.explain.figures import span
+from router.explain.reasons import reason_of
+
+
+async def held(console: Console, request: web.Request) -> Rendered:
+    """The page: 100 people at a time."""
+    name, query = request.match_info["name"], request.query
+    row = await console.answers.destination(name)
+    found = await console.answers.held(name, query.get("user", "").strip() or None, query.get("after", ""))
+    return Rendered(
+        "held.html",
+        f"Held at {name}",
+        {
+            "name": name,
+            "row": row,
+            "held": found,
+            "user": query.get("user", "").strip(),
+            "told": told(query),
+            "waits": [(reason, reason_of("held", reason), n) for reason, n in row["waiting"].items()],
+            "span": span,
+        },
+        is_live=True,
+    )
+
+
+async def release_page(console: Console, request: web.Request) -> Rendered:
+    """What a release would let go. Without a group: whoever's gate is open by now."""
+    return await _preview(console, request, "release")
+
+
+async def drop_page(console: Console, request: web.Request) -> Rendered:
+    """What would become a dead letter."""
+    return await _preview(console, request, "drop")
+
+
+async def _preview(console: Console, request: web.Request, action: str) -> Rendered:
+    name, query = request.match_info["name"], request.query
+    user = query.get("user", "").strip()
+    if not user:
+        raise CommandRefused("invalid_request", "name the person whose events are meant")
+    [row, *_] = (await console.answers.held(name, user, ""))["users"] or [None]
+    if row is None:
+        raise CommandRefused("not_held", f"nothing is held for {user} at {name}")
+    group = {"id": query.get("group", "").strip(), "name": query.get("group_name", "").strip()}
+    rate = console.answers.runner(name).destination.config.delivery.rate
+    return Rendered(
+        "held_preview.html",
+        "Release" if action == "release" else "Drop",
+        {"name": name, "row": row, "group": group, "action": action, "rate": rate},
+    )
+
+
+async def _release(console: Console, name: str, fields: dict[str, str]) -> web.Response:
+    released = await console.actions.release(name, fields.get("user"), _group(fields))
+    return done(path("destinations", name, "held"), "released", released)
+
+
+async def _drop(console: Console, name: str, fields: dict[str, str]) -> web.Response:
+    dropped = await console.actions.drop_held(name, fields.get("user"))
+    return done(path("destinations", name, "held"), "dropped_held", dropped)
+
+
+def _group(fields: dict[str, str]) -> dict[str, Any] | None:
+    """The group of a form; None where it names none. Raises CommandRefused for a name without an id."""
+    id, name = fields.get("group", "").strip(), fields.get("group_name", "").strip()
+    if not id:
+        if name:
+            raise CommandRefused("invalid_request", "a group needs an id, not only a name")
+        return None
+    return {"id": id, **({"name": name} if name else {})}
+
+
+release, drop = form_of_destination(_release, "held"), form_of_destination(_drop, "held")

@@ -1,0 +1,146 @@
+"""Every event, newest first, with what became of it at each destination."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from aiohttp import web
+from markupsafe import Markup
+
+from router.clock import to_iso
+from router.console.console import Console
+from router.console.guard import redirect
+from router.console.live_tail import MOST_ROWS, NOWHERE, Tail
+from router.console.rendered import Rendered
+from router.event import TYPES
+from router.event_search import KEYS, parse_filter
+from router.explain.phrases import left_out, nothing_found
+from router.store import EventQuery
+from router.vocabulary import EventState
+
+OF_NO_DISCARD = ("user", "company", "name", "state", "reason")
+"""Filters that say nothing of a discard."""
+
+LATE_MS = 3_000
+"""Rows that are older than this say so."""
+
+
+class Filter(NamedTuple):
+    """One that is set, and the address of the page without it."""
+
+    key: str
+    value: str
+    without: str
+
+
+async def live(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
+    """The page. `pause=1` lets it stand still in front of a position; `show=discards` mixes in what could not be used."""
+    words = {key: value for key in KEYS if (value := request.query.get(key, "").strip())}
+    before, is_paused = _position(request.query.get("before", "")), request.query.get("pause") == "1"
+    values = _of_the_form(console, request, words)
+    try:
+        which = parse_filter(words, values["destinations"], console.daemon.now_ms)
+    except ValueError as error:
+        return Rendered("live.html", "Live", {**values, "problem": str(error)}, 400)
+    if is_paused and before is None:
+        found = await console.answers.newest(NOWHERE, None, 1)
+        return redirect(_address(request, pause="1", before=str(found["head"] + 1)))
+    tail = await _tail(console, words, which, before if is_paused else None)
+    discards = await _discards(console, words, which, tail) if values["shows_discards"] else []
+    return Rendered(
+        "live.html",
+        "Live",
+        {
+            **values,
+            "tail": tail,
+            "rows": await _rows(console, tail, discards),
+            "is_late": console.daemon.now_ms - tail.seen_ms > LATE_MS,
+            "left_out": left_out(tail.per_s, tail.every, tail.left_out),
+            "nothing": nothing_found(bool(words), words.get("since"), tail.searched_to),
+            "older": _address(request, pause="1", before=str(tail.next)) if tail.next is not None else None,
+        },
+        is_live=True,
+    )
+
+
+def _of_the_form(console: Console, request: web.Request, words: Mapping[str, str]) -> dict[str, Any]:
+    """What the head of the page shows, whatever was found."""
+    runners = console.daemon.runners
+    is_paused = request.query.get("pause") == "1"
+    return {
+        "words": words,
+        "problem": "",
+        "tail": None,
+        "sources": [source["name"] for source in console.daemon.describe_sources()],
+        "types": sorted(TYPES),
+        "states": [state + at for at in ("", *(f"@{name}" for name in runners)) for state in EventState],
+        "destinations": list(runners),
+        "is_paused": is_paused,
+        "shows_discards": request.query.get("show") == "discards",
+        "hides_discards": [key for key in OF_NO_DISCARD if key in words],
+        "filters": [Filter(key, value, _address(request, **{key: None})) for key, value in words.items()],
+        "pause": _address(request, pause="1", before=None),
+        "go_on": _address(request, pause=None, before=None),
+        "is_filtered": bool(words),
+    }
+
+
+async def _tail(console: Console, words: Mapping[str, str], which: EventQuery, before: int | None) -> Tail:
+    modes = tuple((name, runner.destination.config.mode) for name, runner in console.daemon.runners.items())
+    key = (tuple(sorted(words.items())), before, modes)
+    return await console.tails.fresh(
+        key, lambda: Tail(which, before, console.answers.newest, lambda: console.daemon.now_ms), which.since
+    )
+
+
+async def _discards(
+    console: Console, words: Mapping[str, str], which: EventQuery, tail: Tail
+) -> Sequence[Mapping[str, Any]]:
+    """The newest ones that pass the filters, no older than the events that are shown."""
+    if any(key in words for key in OF_NO_DISCARD):
+        return []
+    items = (await console.daemon.store.input_reports.discards(None, 0))["items"]
+    oldest = tail.rows[-1].event["received_at"] if tail.is_full else ""
+    first = max(oldest, to_iso(which.since))
+    return [
+        one
+        for one in items
+        if one["at"] >= first and which.source in (None, one["source"]) and which.type in (None, one["type"])
+    ]
+
+
+async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """The rows as they are shown, newest first. One that has not changed is not made anew."""
+    modes = {name: runner.destination.config.mode for name, runner in console.daemon.runners.items()}
+    made: list[tuple[str, Markup]] = []
+    for number, row in enumerate(tuple(tail.rows)):
+        if not row.html:
+            row.html = _in_one_line(console.render("live_row.html", {"event": row.event, "modes": modes}))
+            if number % 10 == 0:  # measured: some 1 ms for ten rows; events are accepted meanwhile
+                await asyncio.sleep(0)
+        made.append((row.event["received_at"], Markup(row.html)))
+    for one in discards:
+        html = _in_one_line(console.render("live_discard.html", {"discard": one, "columns": len(modes)}))
+        made.append((one["at"], Markup(html)))
+    if discards:
+        made.sort(key=lambda row: row[0], reverse=True)
+    return [html for _, html in made[:MOST_ROWS]]
+
+
+def _in_one_line(html: str) -> str:
+    """A stream sends line by line: fewer lines cost less. A line break of an event is shown as a blank anyhow."""
+    return " ".join(html.split("\n"))
+
+
+def _address(request: web.Request, **changes: str | None) -> str:
+    """This page with these words of its address changed; None: without it."""
+    query = {key: value for key, value in request.query.items() if key != "stream" and value}
+    query |= {key: value for key, value in changes.items() if value is not None}
+    gone = [key for key, value in changes.items() if value is None]
+    return str(request.rel_url.with_query({key: value for key, value in query.items() if key not in gone}))
+
+
+def _position(text: str) -> int | None:
+    return int(text[:18]) if text.isascii() and text.isdecimal() else None

@@ -1,0 +1,80 @@
+"""The first page: how the router is, what troubles there are, what comes in, and where it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from router.admin.troubles import notices_of
+from router.clock import to_iso
+from router.console import charts
+from router.console.console import Console
+from router.console.rendered import Rendered
+from router.console.troubles import troubles_of
+from router.logger import to_paste
+
+SEVEN = ("delivered", "held", "retrying", "queued", "filtered", "skipped", "dead")
+
+
+async def overview(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
+    """All of it on one screen. What takes too long is left out for now, and the page says so."""
+    daemon = console.daemon
+    ledger = await console.patience.ask("ledger", console.answers.ledger)
+    recent = await console.patience.ask("recent", console.lookups.recent) or {}
+    readiness = console.answers.readiness()
+    return Rendered(
+        "overview.html",
+        "Overview",
+        {
+            "ledger": ledger,
+            "started_at": to_iso(daemon.started_ms),
+            "readiness": readiness,
+            "refused_503": daemon.metrics.answered(503) if readiness["status"] != "ready" else 0,
+            "troubles": await troubles_of(console),
+            "notices": notices_of(daemon),
+            "sources": _sources(console, recent),
+            "rows": _rows(ledger, recent),
+            **await charts.hour(console),
+            "disk": await _disk(console),
+            "is_stopping": daemon.is_stopping,
+            **({"first_steps": _first_steps(console)} if ledger is not None and not ledger["accepted"] else {}),
+        },
+        is_live=True,
+    )
+
+
+def _sources(console: Console, recent: Mapping[str, Any]) -> list[dict[str, Any]]:
+    today = recent.get("discarded_today", {})
+    return [{**source, "discarded_today": today.get(source["name"], 0)} for source in console.lookups.sources()]
+
+
+def _rows(ledger: Mapping[str, Any] | None, recent: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """A row a destination: its name, what it was given since it began, and when it delivered last."""
+    lately = recent.get("destinations", {})
+    return [
+        {
+            "name": name,
+            **counts,
+            "accepted": sum(counts[state] for state in SEVEN),
+            "last_delivered_at": lately.get(name, {}).get("last_delivered_at"),
+        }
+        for name, counts in (ledger or {"destinations": {}})["destinations"].items()
+    ]
+
+
+async def _disk(console: Console) -> dict[str, int] | None:
+    sizes = console.daemon.store.sizes
+    used = await console.patience.ask("disk", sizes.used_bytes)
+    return None if used is None else {"used": used, "left": sizes.left_bytes(), "free": sizes.free_bytes()}
+
+
+def _first_steps(console: Console) -> dict[str, Any]:
+    """What to do while nothing has come: the commands of the README, for this router."""
+    verbs = (
+        "send track --user u1 --event Hello --message-id hello-1",
+        "why hello-1",
+        'send group --user u1 --group acme --name "Acme Inc"',
+    )
+    return {"listens": console.daemon.listens, "commands": [to_paste(verb) for verb in verbs]}

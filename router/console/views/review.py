@@ -1,0 +1,101 @@
+"""A change of config.toml before it is made: the difference, what it does, and the button that writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from router.console.console import Console
+from router.console.edit_form import model_of, needs_editing, read_config
+from router.console.edits import Edit
+from router.console.guard import checked_form, redirect, session_of
+from router.console.rendered import Rendered
+from router.console.saving import Saved, save
+from router.editing.config_file import why_not_writable
+from router.editing.masking import difference, masked
+from router.editing.tables import CannotEdit, table_of, text_of
+from router.errors import CommandRefused
+from router.plugin_host.secret_fields import secret_keys
+
+LEAD = {
+    "conflict": "Nothing was written: config.toml is not as you saw it.",
+    "not_writable": "Nothing was written: a file cannot be written.",
+    "refused": "Nothing was written: the check of the whole file fails.",
+    "taken_back": "The file was written, the reload was refused, and the file has its former content again. Nothing is changed.",
+    "kept": "The file was written and the reload was refused. The file could not be taken back, so it holds the change, which is not active.",
+}
+"""What came of a yes, by the code of Saved."""
+
+
+async def review(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
+    """The page, and its button."""
+    fields = await checked_form(console, request) if request.method == "POST" else None
+    needs_editing(console)
+    id, session = request.match_info["id"], session_of(request)
+    edit = console.edits.edit(id, session)
+    if edit is None:
+        raise web.HTTPNotFound(text="this change waits no more; open the form again")
+    if fields is None:
+        return await _page(console, edit, None)
+    if fields.get("cancel"):
+        console.edits.drop(id)
+        return redirect("/settings")
+    saved = await save(console, edit)
+    if saved.code == "saved":
+        console.edits.drop(id)
+        return redirect("/settings?done=saved")
+    return await _page(console, edit, saved)
+
+
+async def _page(console: Console, edit: Edit, saved: Saved | None) -> Rendered:
+    path = console.daemon.config.path
+    now = await read_config(console)
+    plan = await console.daemon.preview(edit.proposal)
+    keys = {**console.answers.secret_keys(), **await _secret_keys(console, edit)}
+    is_old = now.hash != edit.read_hash
+    unwritable = await asyncio.to_thread(_why_not, path, edit)
+    values: dict[str, Any] = {
+        "edit": edit,
+        "saved": saved,
+        "lead": LEAD[saved.code] if saved else "",
+        "diff": difference(now.text, edit.proposal.text, path.name, keys),
+        "plan": plan,
+        "is_old": is_old,
+        "unwritable": unwritable,
+        "files": _files(path, edit),
+        "has_more": now.text.replace("\r\n", "\n") != console.daemon.config.text,
+        "copy": _own_text(edit, keys) if unwritable or (saved and saved.code == "not_writable") else "",
+        "may_save": not (is_old or plan.code or unwritable),
+    }
+    return Rendered("review.html", f"Review {edit.destination}", values, 409 if saved else 200)
+
+
+def _files(path: Path, edit: Edit) -> list[str]:
+    """The files of secrets, as config.toml names them."""
+    return [os.path.relpath(file, path.parent) for file in edit.proposal.secrets]
+
+
+def _why_not(path: Path, edit: Edit) -> str:
+    return why_not_writable(path)
+
+
+async def _secret_keys(console: Console, edit: Edit) -> dict[str, frozenset[str]]:
+    """Of the plugin of this destination, which may not run yet."""
+    try:
+        plugin = str(table_of(edit.proposal.text, edit.destination).get("plugin"))
+    except KeyError:
+        return {}
+    model, _ = await model_of(console, plugin)
+    return {plugin: secret_keys(model)} if model else {}
+
+
+def _own_text(edit: Edit, keys: dict[str, frozenset[str]]) -> str:
+    """The lines of this destination, to be copied by hand."""
+    try:
+        return text_of(masked(edit.proposal.text, keys), edit.destination)
+    except (KeyError, CannotEdit, CommandRefused):
+        return ""

@@ -1,0 +1,95 @@
+"""Writes what was counted into the store, once a minute, so that plots outlive a restart.
+
+The process counts while it works: sources with each append that is durable, destinations with each commit that is durable. Nothing is
+written per event. A crash loses the counts of the minute that was not written yet, and no event: the ledger is stored with the events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+
+from router.clock import Clock
+from router.counts import Counted, Counts
+from router.errors import StoreError
+from router.logger import Log
+from router.metrics import Metrics
+from router.store import Store
+
+MINUTE_MS = 60_000
+LAST_WRITE_S = 2.0
+"""How long the last write may take, where another process holds a lock on the store."""
+
+
+class Counting:
+    """Owned by the daemon, around the destinations: their last commits are counted, too."""
+
+    def __init__(
+        self, store: Store, metrics: Metrics, clock: Clock, log: Log, configured: Callable[[], Collection[Counted]]
+    ) -> None:
+        self._store, self._metrics, self._clock, self._log = store, metrics, clock, log
+        self._configured = configured
+        self._written: dict[Counted, Counts] = {}  #: what was counted since the start and is in the store
+        self._since = clock.now_ms()  #: when what is not written began to be counted
+        self._one_at_a_time = asyncio.Lock()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write at the end of each minute, and at the end of it all."""
+        task = asyncio.create_task(self._run(), name="counting")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WRITE_S), self._one_at_a_time:  # a write is never cut: it may be stored
+                    task.cancel()
+                    await self.write()
+            task.cancel()
+            await asyncio.wait({task})
+
+    def unwritten(self) -> tuple[int, dict[Counted, Counts]]:
+        """What was counted since the last write, and when that was (ms)."""
+        now = self._since_the_start()
+        return self._since, {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
+
+    async def write(self) -> None:
+        """Add what is not written to its bucket. Where the store refuses it, it goes into the bucket of the next minute."""
+        at, since = self._since, self._clock.now_ms()
+        now = {whom: counts.copy() for whom, counts in self._since_the_start().items()}
+        fresh = {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
+        try:
+            await self._sample(fresh)
+            kept = {whom: counts for whom, counts in fresh.items() if self._is_kept(whom, counts)}
+            await self._store.counters.add(at, kept)
+            self._written = now
+        except StoreError:  # a full disk, told of by the store itself
+            pass
+        finally:
+            self._since = since
+
+    async def _sample(self, fresh: dict[Counted, Counts]) -> None:
+        names = [whom.name for whom in self._configured() if whom.kind == "destination"]
+        for name, found in (await self._store.counters.samples(names)).items():
+            fresh.setdefault(Counted("destination", name), Counts()).peak = found
+
+    def _is_kept(self, whom: Counted, counts: Counts) -> bool:
+        """A row without counts says that the router ran, and nothing came; of what is configured no more there is none."""
+        return counts != Counts() or whom in self._configured()
+
+    def _since_the_start(self) -> dict[Counted, Counts]:
+        found = {whom: Counts() for whom in self._configured()}
+        for kind, counts in (("source", self._store.counters.of_sources()), ("destination", self._metrics.counts())):
+            found.update({Counted(kind, name): of_one for name, of_one in counts.items() if name})
+        return found
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep((MINUTE_MS - self._clock.now_ms() % MINUTE_MS) / 1000)
+            async with self._one_at_a_time:
+                try:
+                    await self.write()
+                except Exception:  # plots are not worth the router
+                    self._log.emit("internal_error", reason="counting", detail=traceback.format_exc())

@@ -1,0 +1,12 @@
+"""Changing config.toml by program: comments, order and form stay, and nothing else is touched.
+
+sections.py      the text of the file, cut at its headers
+toml_values.py   values as TOML text
+tables.py        keys of a destination set and removed, a destination added and removed, as text in and text out
+masking.py       the text with its literal secrets masked, and the difference of two such texts
+fields.py        the fields of a form, from a plugin's settings model
+submitted.py     what a form sent back, as changes
+secret_places.py where a new secret is kept
+catalogue.py     the plugins that can be used, with what they ask for
+config_file.py   the file itself: read, compared, written whole or not at all
+"""

@@ -1,0 +1,241 @@
+"""What somebody should know of now, as sentences with the next step. Pure: what the admin API gives, in.
+
+Each trouble has a code that stays, for whoever is told of it by a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from router.explain.figures import count, span
+from router.explain.phrases import why_stopped
+from router.explain.reasons import Actor, reason_of
+
+LATE_S = 15 * 60
+"""Events that wait for their turn or an answer for longer are a trouble."""
+LONG_HOLD_S = 24 * 3600
+"""Events that are held for longer are one, where more are held and none is let go."""
+DISCARDED_SHARE, LEAST_DISCARDED = 0.01, 5
+"""More of the calls of an hour that could not be used are one."""
+MAX_ERROR = 160
+MOST_COUNTED = 1_000
+"""Dead letters of an hour are counted up to here."""
+
+CODES: Mapping[str, str] = {
+    "stopping": "The daemon was asked to stop.",
+    "store_broken": "The store cannot write.",
+    "store_locked": "Another process holds a lock on the store.",
+    "disk_full": "Less than half of `store.min_free` is free.",
+    "disk_low": "Less than `store.min_free` is free.",
+    "store_half_full": "The store uses half of its disk budget.",
+    "backup_old": "The last backup is older than `store.backup_max_age`, or there is none.",
+    "reload_refused": "config.toml was read again and refused.",
+    "clock_jump": "The wall clock jumped in the last hour.",
+    "paused": "A destination is paused.",
+    "breaker_open": "A destination fails again and again.",
+    "retry_after": "The vendor asked us to wait.",
+    "plugin_error": "A plugin raised exceptions in the last hour.",
+    "dead": "Dead letters in the last hour.",
+    "undelivered": "The oldest event waits for its turn for over 15 minutes.",
+    "group_filtered": "Group calls were filtered at a destination that needs groups.",
+    "hold_growing": "More and more is held, and nobody was released for a day.",
+    "source_silent": "A source is silent for longer than usual.",
+    "discards": "More than 1 % of the calls of a source could not be used in the last hour.",
+}
+"""All of them, gravest first, and what each stands for."""
+_ORDER = {code: place for place, code in enumerate(CODES)}
+
+
+class Trouble(NamedTuple):
+    """One cause, whatever the number of events behind it."""
+
+    code: str  #: one of CODES
+    subject: str  #: a destination, a source, or "router"
+    sentence: str
+    next_step: str
+    actor: Actor
+    since: str | None = None  #: an instant of the admin API
+    until: str | None = None  #: when it goes on or tries by itself
+    waiting: int = 0  #: events that wait because of it
+    page: str = ""  #: the path behind it: `/destinations/hook`
+
+
+class Problem(NamedTuple):
+    """Something that is wrong with the daemon or its store."""
+
+    code: str
+    words: str
+
+
+class Notices(NamedTuple):
+    """What happened to the router itself, by instants of the admin API."""
+
+    refused_at: str | None = None
+    errors: Sequence[str] = ()  #: of the reload that was refused then
+    jumped_at: str | None = None
+    jump_s: float = 0.0
+    in_force_since: str | None = None  #: since when the configuration before the refused one is in force
+
+
+def troubles(
+    problems: Sequence[Problem],
+    destinations: Sequence[Mapping[str, Any]],
+    sources: Sequence[Mapping[str, Any]] = (),
+    recent: Mapping[str, Mapping[str, Any]] | None = None,
+    notices: Notices | None = None,
+) -> list[Trouble]:
+    """All of them, gravest first.
+
+    Args:
+        problems: of the daemon and its store.
+        destinations: rows of `/api/destinations`.
+        sources: by source how it is: `name`, `last_event_at`, `silent_s`, `longest_gap_s`, `accepted_last_hour`, `discarded_last_hour`.
+        recent: by destination what happened lately: `dead_last_hour`, `last_held_at`, `last_let_go_at`, `group_calls_filtered`.
+    """
+    found = [Trouble(one.code, "router", one.words, _step(one.code), Actor.OPERATOR) for one in problems]
+    found += _of_the_router(notices or Notices())
+    for row in destinations:
+        lately = (recent or {}).get(row["name"], {})
+        found += [*_stopped(row), *_dead(row, lately), *_late(row), *_gate(row, lately)]
+    for source in sources:
+        found += _of_source(source)
+    return sorted(found, key=lambda one: _ORDER[one.code])
+
+
+def code_of_pause(state: str, reason: str) -> str:
+    """The code of the trouble that a destination stands still."""
+    return "breaker_open" if state == "breaker_open" else "retry_after" if reason == "retry_after" else "paused"
+
+
+def _step(code: str) -> str:
+    if code == "stopping":
+        return "nothing to do: start it again when you need it"
+    if code == "backup_old":
+        return "make a backup, and look why the timer made none"
+    return "free room on the disk" if code.startswith(("disk", "store_half")) else "see the page about failures"
+
+
+def _of_the_router(notices: Notices) -> Iterator[Trouble]:
+    if notices.refused_at:
+        first = next(iter(notices.errors), "")
+        first = first if len(first) <= MAX_ERROR else f"{first[:MAX_ERROR]} …"
+        words = first + (f", and {len(notices.errors) - 1} more" if len(notices.errors) > 1 else "")
+        yield Trouble(
+            "reload_refused",
+            "router",
+            f"the last reload was refused, and the former config.toml is in force: {words}",
+            "correct config.toml, then reload",
+            Actor.OPERATOR,
+            since=notices.refused_at,
+            page="/settings",
+        )
+    if notices.jumped_at:
+        direction = "forward" if notices.jump_s > 0 else "back"
+        yield Trouble(
+            "clock_jump",
+            "router",
+            f"the clock of this machine jumped {direction} by {span(abs(notices.jump_s))}",
+            "check the time service of this machine; nothing expires by the jump",
+            Actor.OPERATOR,
+            since=notices.jumped_at,
+        )
+
+
+def _stopped(row: Mapping[str, Any]) -> Iterator[Trouble]:
+    pause = row.get("pause")
+    if pause is None:
+        return
+    reason = reason_of("breaker_open" if pause["state"] == "breaker_open" else "paused", pause["reason"])
+    yield Trouble(
+        code_of_pause(pause["state"], pause["reason"]),
+        row["name"],
+        why_stopped(pause["state"], pause["reason"], pause["detail"]),
+        reason.next_step,
+        reason.actor,
+        pause["since"],
+        pause["next_probe_at"] or pause["ends_at"],
+        row["queued"] + row["retrying"],
+        _page(row),
+    )
+
+
+def _dead(row: Mapping[str, Any], lately: Mapping[str, Any]) -> Iterator[Trouble]:
+    """Dead letters of the last hour; without what happened lately, all that there are."""
+    by_reason = dict(lately["dead_last_hour"] if "dead_last_hour" in lately else {"": row["dead"]})
+    if failed := by_reason.pop("plugin_error", 0):
+        why = reason_of("dead", "plugin_error")
+        words = f"{count(failed, 'event')} on which its plugin failed in the last hour"
+        yield Trouble("plugin_error", row["name"], words, why.next_step, why.actor, page=_page(row, "dead"))
+    if n := sum(by_reason.values()):
+        more = " or more" if n >= MOST_COUNTED else ""
+        words = f"{n:,}{more} {'dead event' if n == 1 else 'dead events'}" + (
+            " in the last hour" if "dead_last_hour" in lately else ""
+        )
+        why = max(by_reason, key=lambda reason: by_reason[reason])
+        meaning = reason_of("dead", why)
+        if not why:
+            yield Trouble("dead", row["name"], words, "see why, correct the cause, then replay", Actor.OPERATOR)
+            return
+        words += f": {meaning.sentence}" + (f" ({by_reason[why]:,} of them)" if len(by_reason) > 1 else "")
+        yield Trouble("dead", row["name"], words, meaning.next_step, meaning.actor, page=_page(row, "dead"))
+
+
+def _late(row: Mapping[str, Any]) -> Iterator[Trouble]:
+    age = row.get("oldest_queued_s", 0)
+    if row.get("pause") is None and row.get("enabled", True) and age > LATE_S:
+        words = f"the oldest event that is not delivered waits for {span(age)}"
+        step = "look at its answers and its rate; the tool may be slow"
+        yield Trouble("undelivered", row["name"], words, step, Actor.OPERATOR, waiting=row["queued"], page=_page(row))
+
+
+def _gate(row: Mapping[str, Any], lately: Mapping[str, Any]) -> Iterator[Trouble]:
+    """What is held for long while nobody is let go, and group calls that were kept from a destination that needs them."""
+    if n := lately.get("group_calls_filtered", 0):
+        words = f"{count(n, 'group call')} did not pass its filters, so the events of {'that user' if n == 1 else 'those users'} wait"
+        step = "let group calls pass its filter, reload, and replay"
+        yield Trouble("group_filtered", row["name"], words, step, Actor.OPERATOR, page=_page(row, "held"))
+    waiting = row.get("waiting", {})
+    oldest = max((one["oldest_s"] for one in waiting.values()), default=0)
+    if oldest > LONG_HOLD_S and lately.get("last_held_at") and not lately.get("last_let_go_at"):
+        reason = max(waiting, key=lambda code: waiting[code]["events"])
+        meaning, users = reason_of("held", reason), sum(one["users"] for one in waiting.values())
+        events = sum(int(one["events"]) for one in waiting.values())
+        words = (
+            f"more and more is held, and nothing was let go for a day: {count(int(events), 'event')} of {count(int(users), 'user')},"
+            f" the oldest for {span(oldest)}; {meaning.cause}"
+        )
+        yield Trouble(
+            "hold_growing",
+            row["name"],
+            words,
+            meaning.next_step,
+            meaning.actor,
+            waiting=events,
+            page=_page(row, "held"),
+        )
+
+
+def _of_source(source: Mapping[str, Any]) -> Iterator[Trouble]:
+    page = f"/sources/{source['name']}"
+    if source.get("silent_s"):
+        words = f"source {source['name']} is silent for {span(source['silent_s'])}; it never was for longer than {span(source['longest_gap_s'])} lately"
+        yield Trouble(
+            "source_silent",
+            source["name"],
+            words,
+            "check whether the app still sends, and with which write key",
+            Actor.SENDER,
+            since=source["last_event_at"],
+            page=page,
+        )
+    discarded, accepted = source.get("discarded_last_hour", 0), source.get("accepted_last_hour", 0)
+    if discarded >= LEAST_DISCARDED and discarded > DISCARDED_SHARE * (discarded + accepted):
+        share = f"{100 * discarded / (discarded + accepted):.0f} %"
+        words = f"{discarded:,} calls of source {source['name']} could not be used in the last hour, {share} of what it sent"
+        step = "see the reasons, and correct the calls"
+        yield Trouble("discards", source["name"], words, step, Actor.SENDER, page=page)
+
+
+def _page(row: Mapping[str, Any], part: str = "") -> str:
+    return f"/destinations/{row['name']}" + (f"/{part}" if part else "")

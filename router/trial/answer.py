@@ -1,0 +1,100 @@
+"""What a plugin would make of a vendor's answer. The answer is made up; nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.clock import SystemClock
+from router.deliver.send.http_client import Exchange, Fault, OnDone, Reply
+from router.deliver.send.sender import Attempt, call_deliver, read_result
+from router.deliver.settle.destination_verdict import Failed, Stop, Verdict, Wait, judge
+from router.plugin import Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
+from router.plugin_host import Destination
+from router.testing.vendor import Garbage
+
+WAIT_S = 30
+JSON = {"content-type": "application/json"}
+
+ANSWERS: Mapping[str, Reply | Fault] = {
+    "200": Reply(200, JSON, b"{}"),
+    "400": Reply(400, JSON, b'{"error":"bad request"}'),
+    "429": Reply(429, {**JSON, "retry-after": str(WAIT_S)}, b'{"error":"too many requests"}'),
+    "timeout": Fault("timeout", "the vendor did not answer in time", sent=True),
+    "garbage": Reply(200, JSON, Garbage().content()),
+}
+"""By the words that people ask with."""
+
+TOKEN = Reply(200, JSON, b'{"access_token":"TOKEN","expires_in":3600}')
+"""What a private request gets: it asks for a token."""
+
+STATES: Mapping[type[Outcome], str] = {
+    Delivered: "delivered", Reject: "dead", RetryLater: "retrying", Pause: "paused", Split: "split", Skip: "skipped",
+}  # fmt: skip
+
+
+class MadeUp:
+    """A client that sends nothing, and always gets the same answer."""
+
+    in_flight = 0
+
+    def __init__(self, answer: Reply | Fault) -> None:
+        self._answer = answer
+
+    def start(self, request: Request, on_done: OnDone) -> Exchange:
+        """No part of a trial sends in this way."""
+        raise NotImplementedError
+
+    async def send(self, request: Request) -> Reply:
+        """The answer. Raises Fault."""
+        if request.private:
+            return TOKEN
+        if isinstance(self._answer, Fault):
+            raise self._answer
+        return self._answer
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def answered(destination: Destination, items: list[Item], answer: str, user_key: str) -> dict[str, Any] | None:
+    """What becomes of these items, all of one kind, when the vendor answers so; None where the plugin has no `request`.
+
+    Returns:
+        `{"answer", "outcomes": [{"outcome", "reason", "detail"}], "destination", "counts"}`: one outcome an item; what follows for
+        the whole destination (`{"state", "reason", "for_s"}`, or None); whether it counts as an attempt of the event.
+    """
+    if "request" not in destination.hooks:  # its `deliver` may do anything, write a file for instance
+        return None
+    given = ANSWERS[answer]
+    attempt = Attempt(destination, MadeUp(given), SystemClock())
+    if "deliver" in destination.hooks:
+        outcomes = await call_deliver(destination, items, attempt)
+    else:
+        outcomes = read_result(destination, items, attempt, given)
+    verdict = judge(attempt.status, attempt.retry_after_s, outcomes, [user_key])
+    return {
+        "answer": answer,
+        "outcomes": [_told(outcome, destination) for outcome in verdict.outcomes],
+        "destination": _of_destination(verdict, destination),
+        "counts": verdict.burns_attempt and not any(isinstance(outcome, Pause) for outcome in verdict.outcomes),
+    }
+
+
+def _told(outcome: Outcome, destination: Destination) -> dict[str, Any]:
+    state = next(word for kind, word in STATES.items() if isinstance(outcome, kind))
+    detail = destination.redact(getattr(outcome, "detail", ""))
+    return {"outcome": state, "reason": getattr(outcome, "reason", ""), "detail": detail}
+
+
+def _of_destination(verdict: Verdict, destination: Destination) -> dict[str, Any] | None:
+    """The gravest of what follows for all of its events."""
+    for health in reversed(verdict.health):
+        match health:
+            case Stop(pause=pause):
+                return {"state": "paused", "reason": pause.reason, "for_s": pause.after_s}
+            case Wait(seconds=seconds):
+                return {"state": "paused", "reason": "retry_after", "for_s": seconds}
+            case Failed(reason=reason):
+                return {"state": "failed", "reason": reason, "for_s": None}
+    return None

@@ -1,0 +1,111 @@
+"""The newest events of one kind in memory: what is asked for again, how quickly they come, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from router.clock import to_iso
+from router.console.live_tail import Rate, Tail
+from router.console.live_tails import Tails
+from router.store import EventQuery
+
+
+class Log:
+    """Events at positions from 1 on, one in a millisecond; those behind `settled` wait."""
+
+    def __init__(self) -> None:
+        self.now_ms, self.head, self.settled = 1_000_000, 0, 0
+        self.asked: list[EventQuery] = []
+
+    def grow(self, n: int, in_ms: int) -> None:
+        self.head, self.now_ms = self.head + n, self.now_ms + in_ms
+
+    async def ask(self, which: EventQuery, before: int | None, limit: int) -> dict[str, Any]:
+        self.asked.append(which)
+        upto = min(self.head + 1, before or self.head + 1)
+        found = [pos for pos in range(upto - 1, which.after, -1) if not which.at or pos in which.at]
+        if which.every == 0:
+            return {"items": [], "next": None, "searched_to": None, "head": self.head, "count": len(found)}
+        items = [self.event(pos) for pos in found if pos % which.every == 0][:limit]
+        return {"items": items, "next": None, "searched_to": None, "head": self.head}
+
+    def event(self, pos: int) -> Mapping[str, Any]:
+        state = "delivered" if pos <= self.settled else "queued"
+        at = to_iso(1_000_000 + pos)
+        return {"position": pos, "received_at": at, "destinations": {"d": {"state": state, "reason": ""}}}
+
+    def tail(self, before: int | None = None) -> Tail:
+        return Tail(EventQuery(), before, self.ask, lambda: self.now_ms)
+
+
+async def test_only_what_is_new_and_what_was_not_settled_is_asked_for_again() -> None:
+    log = Log()
+    log.grow(5, 1_000)
+    log.settled = 3
+    tail = log.tail()
+    await tail.look()
+    log.asked.clear()
+    log.grow(2, 1_000)
+    log.settled = 7
+    await tail.look()
+    assert [(which.at, which.after) for which in log.asked] == [((5, 4), 3), ((), 5)]
+    assert [row.event["position"] for row in tail.rows] == [7, 6, 5, 4, 3, 2, 1]
+    assert all(row.is_settled for row in tail.rows)
+
+
+async def test_a_row_that_a_page_made_is_kept_until_its_event_changes() -> None:
+    log = Log()
+    log.grow(1, 1_000)
+    tail = log.tail()
+    await tail.look()
+    tail.rows[0].html = "made"
+    await tail.look()
+    assert tail.rows[0].html == "made"
+    log.settled = 1
+    await tail.look()
+    assert tail.rows[0].html == ""
+
+
+async def test_what_comes_too_quickly_is_shared_out_and_all_is_shown_again_when_it_comes_slowly() -> None:
+    log = Log()
+    log.grow(4_000, 2_000)
+    tail = log.tail()
+    await tail.look()
+    assert tail.every > 10
+    assert len(tail.rows) <= 100
+    first = tail.rows[-1].event["position"]
+    assert tail.left_out == 4_000 - first + 1 - len(tail.rows)
+    for _ in range(8):
+        log.grow(1, 1_000)
+        await tail.look()
+    assert (tail.every, tail.left_out) == (1, 0)
+    assert [row.event["position"] for row in tail.rows[:3]] == [4_008, 4_007, 4_006]
+
+
+async def test_a_tail_that_stands_still_counts_each_newer_event_once() -> None:
+    log = Log()
+    log.grow(10, 1_000)
+    tail = log.tail(before=11)
+    for newer in (0, 3, 6):
+        await tail.look()
+        assert (tail.newer, len(tail.rows)) == (newer, 10)
+        log.grow(3, 1_000)
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    rate = Rate()
+    rate.note(0, 0)
+    rate.note(1_000, 500)
+    assert rate.per_s == 500
+    for second in range(2, 9):
+        rate.note(second * 1_000, 10)
+    assert rate.per_s == 10
+
+
+async def test_tails_that_nobody_looks_at_go_and_their_number_is_bounded() -> None:
+    tails, log = Tails(), Log()
+    log.grow(1, 1_000)
+    made = [await tails.fresh(n, log.tail, 0) for n in range(40)]
+    assert await tails.fresh(39, log.tail, 0) is made[39]
+    assert await tails.fresh(0, log.tail, 0) is not made[0]

@@ -1,0 +1,38 @@
+"""`errors`: what a destination was answered, like with like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.cli.main import main
+from tests.unit.cli.test_cli import FakeDaemon, config, daemon
+
+__all__ = ["config", "daemon"]  # fixtures
+
+ROW = {
+    "state": "dead", "reason": "rejected", "status": 422, "words": "user … is not known", "count": 1_200,
+    "first": "2026-01-01T00:00:00.000Z", "last": "2026-01-02T03:04:05.678Z", "message_id": "m7",
+    "meaning": "the vendor refused it", "cause": "the vendor says that this event is wrong",
+    "who_acts": "whoever operates the router", "next_step": "read the vendor's words",
+}  # fmt: skip
+
+
+def test_kinds_are_a_table_with_what_to_do_below(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"items": [ROW, {**ROW, "words": ""}], "looked_at": 1_000, "is_all": False}
+    daemon.answers["GET /api/destinations/crm/errors"] = (200, found)
+    assert main(["errors", "crm"]) == 0
+    said = capsys.readouterr().out
+    assert "user … is not known" in said
+    assert "m7" in said
+    assert said.count("dead rejected: the vendor refused it; whoever operates the router: read the vendor's words") == 1
+    assert "of the newest 1,000 events only" in said
+
+
+def test_without_any_it_says_so(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers["GET /api/destinations/crm/errors"] = (200, {"items": [], "looked_at": 0, "is_all": True})
+    assert main(["errors", "crm"]) == 0
+    assert capsys.readouterr().out == "no event is dead or retrying at crm\n"
