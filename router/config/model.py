@@ -25,6 +25,7 @@ from router.config.filter_tables import FilterTable
 from router.config.plan_tables import Forward, OnViolation
 from router.config.section import Section
 from router.config.units import Address, Bytes, Listen, OptionalRate, OptionalSeconds, Rate, Seconds
+from router.explain.troubles import CODES
 from router.plans import Plan
 
 HOUR_S = 3600.0
@@ -119,8 +120,8 @@ def _notify_url(value: str) -> str:
 
 
 def _code(value: str) -> str:
-    if value != "*" and not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
-        raise ValueError('not a code; write e.g. "credentials", or "*" for all')
+    if value != "*" and value not in CODES:
+        raise ValueError(f'no trouble has this code; write "*" for all, or one of {", ".join(CODES)}')
     return value
 
 

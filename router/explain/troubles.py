@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from router.explain.figures import count, span
 from router.explain.phrases import why_stopped
-from router.explain.reasons import Actor, reason_of
+from router.explain.reasons import PAUSED, Actor, reason_of
 
 LATE_S = 15 * 60
 """Events that wait for their turn or an answer for longer are a trouble."""
@@ -32,7 +32,13 @@ CODES: Mapping[str, str] = {
     "backup_old": "The last backup is older than `store.backup_max_age`, or there is none.",
     "reload_refused": "config.toml was read again and refused.",
     "clock_jump": "The wall clock jumped in the last hour.",
-    "paused": "A destination is paused.",
+    "credentials": "A destination is paused: the vendor refused our key.",
+    "set_up": "A destination is paused: its set-up is wrong.",
+    "internal": "A destination is paused after a fault of the router.",
+    "slow_hooks": "A destination is paused: its plugin held up all others.",
+    "hook_held": "A hook of a plugin does not return.",
+    "paused": "A destination is paused by its plugin, for a reason of its own.",
+    "by_hand": "A destination is paused by an operator.",
     "breaker_open": "A destination fails again and again.",
     "retry_after": "The vendor asked us to wait.",
     "plugin_error": "A plugin raised exceptions in the last hour.",
@@ -105,7 +111,9 @@ def troubles(
 
 def code_of_pause(state: str, reason: str) -> str:
     """The code of the trouble that a destination stands still."""
-    return "breaker_open" if state == "breaker_open" else "retry_after" if reason == "retry_after" else "paused"
+    if state == "breaker_open":
+        return "breaker_open"
+    return reason if reason in PAUSED else "paused"
 
 
 def _step(code: str) -> str:

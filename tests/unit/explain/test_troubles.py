@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,8 +41,8 @@ def test_a_destination_that_is_well_is_no_trouble() -> None:
 @pytest.mark.parametrize(
     ("state", "reason", "code", "actor"),
     [
-        ("paused", "by_hand", "paused", Actor.OPERATOR),
-        ("paused", "credentials", "paused", Actor.OPERATOR),
+        ("paused", "by_hand", "by_hand", Actor.OPERATOR),
+        ("paused", "credentials", "credentials", Actor.OPERATOR),
         ("paused", "retry_after", "retry_after", Actor.NOBODY),
         ("paused", "quota_of_theirs", "paused", Actor.OPERATOR),
         ("breaker_open", "timeout", "breaker_open", Actor.VENDOR),
@@ -79,7 +81,7 @@ def test_an_event_that_waits_for_more_than_fifteen_minutes_is_told(age_s: int, i
 
 
 def test_what_waits_behind_a_pause_is_told_once() -> None:
-    assert [one.code for one in of(row(oldest_queued_s=5000, pause=pause("paused", "by_hand")))] == ["paused"]
+    assert [one.code for one in of(row(oldest_queued_s=5000, pause=pause("paused", "by_hand")))] == ["by_hand"]
 
 
 HELD = {"group_unknown": {"events": 40, "users": 3, "oldest_s": 90_000.0}}
@@ -140,8 +142,15 @@ def test_the_gravest_comes_first() -> None:
     rows = [row(pause=pause("paused", "by_hand"))]
     lately = {"crm": {**CALM, "dead_last_hour": {"rejected": 1}}}
     found = troubles([Problem("disk_low", "the disk is low")], rows, [source(silent_s=9_999, longest_gap_s=1)], lately)
-    assert [one.code for one in found] == ["disk_low", "paused", "dead", "source_silent"]
+    assert [one.code for one in found] == ["disk_low", "by_hand", "dead", "source_silent"]
 
 
 def test_every_code_that_the_store_may_tell_has_a_meaning() -> None:
     assert {"store_broken", "store_locked", "disk_low", "disk_full", "store_half_full", "stopping"} <= CODES.keys()
+
+
+def test_the_page_about_monitoring_lists_every_code() -> None:
+    page = (Path(__file__).parents[3] / "docs/monitoring.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", page.partition("The codes, gravest first")[2], re.MULTILINE) == [
+        *CODES.items()
+    ]
