@@ -100,3 +100,10 @@ def test_a_byte_order_mark_at_the_beginning_is_named(write_config: Write) -> Non
     assert problems(path) == [
         "config.toml: begins with a byte order mark, which TOML does not know; save it as UTF-8 without one"
     ]
+
+
+def test_a_code_that_no_trouble_has_is_refused_with_those_that_there_are(write_config: Write) -> None:
+    [problem] = problems(write_config(SOURCE + '[notify]\nurl = "https://example.com"\nevents = ["breaker"]\n'))
+    assert problem.startswith(
+        'notify.events[0]: no trouble has this code; write "*" for all, or one of stopping, store_broken'
+    )
