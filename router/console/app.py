@@ -110,8 +110,8 @@ def add_console(
     pages = {name: app.router.add_resource(path, name=f"console.{name}") for name, path, _ in PAGES}
     for name, _, view in PAGES:
         pages[name].add_route("GET", _handler(console, streams, view))
-    for name, path, view in FORMS:
-        resource = pages.get(name) or app.router.add_resource(path, name=f"console.{name}")
+    for name, address, view in FORMS:
+        resource = pages.get(name) or app.router.add_resource(address, name=f"console.{name}")
         resource.add_route("POST", _handler(console, streams, view))
 
 
