@@ -11,7 +11,7 @@ from router.explain.figures import count
 
 SENTENCES = {
     "paused": "It is paused: its events wait, and nothing is lost.",
-    "resumed": "It was resumed.",
+    "resumed": "It was resumed. If the cause is still there, it is paused again.",
     "tested": "The test is done; its result is below.",
     "released": "{events} may go now, in order.",
     "dropped_held": "{events} that waited are dead letters now (dropped).",

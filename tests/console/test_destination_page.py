@@ -92,7 +92,7 @@ async def test_a_pause_by_hand_says_why_since_when_and_can_be_ended(scene: Scene
     page = await scene.visitor.open("/destinations/byhand")
     assert "paused by an operator (moving house), since" in page.text
     page = await scene.visitor.send(page, "Resume")
-    assert "It was resumed." in page.text
+    assert "It was resumed. If the cause is still there, it is paused again." in page.text
     assert "● running" in page.text
     page = await scene.visitor.send(page, "Pause", reason="the <b>second</b> move")
     assert "It is paused: its events wait" in page.text
