@@ -50,6 +50,9 @@ async def test_with_a_token_every_page_asks_for_it_and_leads_back_after_the_logi
         page = await visitor.send(wrong, "Log in", token=TOKEN)
         assert (page.status, page.url) == (200, f"{daemon.admin_url}/?period=1h")
         assert "accepted" in page.text
+        assert not [address for address in page.links.values() if "/api/" in address], (
+            "the API takes the token, not the session"
+        )
         out = await visitor.send(page, "Log out")
         assert out.url.endswith("/login")
         assert "/login?next=" in (await visitor.open("/")).url
