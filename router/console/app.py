@@ -35,6 +35,7 @@ from router.console.views.series import series
 from router.console.views.settings import settings
 from router.console.views.source import source
 from router.console.views.trying import trying
+from router.console.words import path
 from router.errors import CommandRefused
 from router.logger import Log
 
@@ -109,8 +110,8 @@ def add_console(
     pages = {name: app.router.add_resource(path, name=f"console.{name}") for name, path, _ in PAGES}
     for name, _, view in PAGES:
         pages[name].add_route("GET", _handler(console, streams, view))
-    for name, path, view in FORMS:
-        resource = pages.get(name) or app.router.add_resource(path, name=f"console.{name}")
+    for name, address, view in FORMS:
+        resource = pages.get(name) or app.router.add_resource(address, name=f"console.{name}")
         resource.add_route("POST", _handler(console, streams, view))
 
 
@@ -119,19 +120,15 @@ def _handler(console: Console, streams: Streams, view: View) -> Callable[[web.Re
         try:
             return await view(console, request)
         except CommandRefused as error:
-            return (
-                not_found(str(error))
-                if error.code == "not_found"
-                else Rendered("refused.html", "Refused", {"words": str(error)}, 409)
-            )
+            return not_found(str(error)) if error.code == "not_found" else _refused(request, "Refused", str(error), 409)
         except web.HTTPNotFound as error:
             return not_found(error.text or "")
         except (web.HTTPClientError, web.HTTPServiceUnavailable) as error:
-            return Rendered("refused.html", "Refused", {"words": error.text or error.reason}, error.status)
+            return _refused(request, "Refused", error.text or error.reason, error.status)
         except Exception:
             console.log.emit("internal_error", reason="console", path=request.path, detail=traceback.format_exc())
             words = "this page met a fault of the router itself; its log has the traceback"
-            return Rendered("refused.html", "Fault", {"words": words}, 500)
+            return _refused(request, "Fault", words, 500)
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if (elsewhere := needs_login(console, request)) is not None:
@@ -152,3 +149,11 @@ def _handler(console: Console, streams: Streams, view: View) -> Callable[[web.Re
         return found
 
     return answer
+
+
+def _refused(request: web.Request, title: str, words: str, status: int) -> Rendered:
+    """Why a page is not shown, or a form not carried out. Back leads to the form, or from a page to the one above it."""
+    name = request.match_info.get("name") if request.path.startswith("/destinations/") else None
+    above = path("destinations", name) if name else "/"
+    back = request.path if request.method == "POST" or request.path == above else above
+    return Rendered("refused.html", title, {"words": words, "back": back}, status)

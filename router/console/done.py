@@ -11,8 +11,8 @@ from router.explain.figures import count
 
 SENTENCES = {
     "paused": "It is paused: its events wait, and nothing is lost.",
-    "resumed": "It was resumed.",
-    "tested": "The credentials were tried; the result is below.",
+    "resumed": "It was resumed. If the cause is still there, it is paused again.",
+    "tested": "The test is done; its result is below.",
     "released": "{events} may go now, in order.",
     "dropped_held": "{events} that waited are dead letters now (dropped).",
     "replaying": "The replay has begun: {events}.",

@@ -15,7 +15,9 @@ from router.editing.sections import Section, cut
 
 MASK = "••••"
 
-FIXED = {("admin", "token"), ("privacy", "key"), ("source", "write_key"), ("source", "secrets")}
+FIXED = {
+    ("admin", "token"), ("privacy", "key"), ("source", "write_key"), ("source", "secrets"), ("notify", "url"), ("notify", "secret"),
+}  # fmt: skip
 """Keys of config.toml that hold secrets, without the numbers of tables."""
 
 SETTINGS = ("destination", "settings")

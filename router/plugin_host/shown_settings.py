@@ -21,7 +21,7 @@ class ShownSetting(NamedTuple):
 
     name: str
     meaning: str
-    value: str  #: JSON, or text without quotes; MASKED for a secret
+    value: str  #: JSON, or text without quotes; MASKED for a secret; empty for an optional one that is not set
     origin: str  #: `env BRAZE_API_KEY`, `file secrets/key`, `config.toml` or `default`
 
 
@@ -36,12 +36,15 @@ def _shown(name: str, field: Any, destination: Destination, table: DestinationCo
     origin = given.place if isinstance(given, LookedUp) else DEFAULT if given is None else IN_FILE
     value = getattr(destination.settings, name)
     if isinstance(given, SecretStr) or isinstance(value, SecretStr):
-        return ShownSetting(key, field.description or "", MASKED, origin)
+        is_unset = given is None and isinstance(value, SecretStr) and not value.get_secret_value()
+        return ShownSetting(key, field.description or "", "" if is_unset else MASKED, origin)
     return ShownSetting(key, field.description or "", destination.redact(_text(value)), origin)
 
 
 def _text(value: Any) -> str:
-    """Text as it is, anything else as JSON, secrets masked."""
+    """Text as it is, nothing as an empty text, anything else as JSON, secrets masked."""
+    if value is None:
+        return ""
     return value if isinstance(value, str) else msgspec.json.encode(_plain(value)).decode()
 
 

@@ -92,7 +92,7 @@ async def test_a_pause_by_hand_says_why_since_when_and_can_be_ended(scene: Scene
     page = await scene.visitor.open("/destinations/byhand")
     assert "paused by an operator (moving house), since" in page.text
     page = await scene.visitor.send(page, "Resume")
-    assert "It was resumed." in page.text
+    assert "It was resumed. If the cause is still there, it is paused again." in page.text
     assert "● running" in page.text
     page = await scene.visitor.send(page, "Pause", reason="the <b>second</b> move")
     assert "It is paused: its events wait" in page.text
@@ -130,7 +130,7 @@ async def test_disabled_and_dry_run_say_what_that_means(scene: Scene) -> None:
 
 async def test_a_check_is_shown_where_it_was_asked_for(scene: Scene) -> None:
     page = await scene.visitor.send(await scene.visitor.open("/destinations/dry"), "Test credentials")
-    assert "The credentials were tried; the result is below." in page.text
+    assert "The test is done; its result is below." in page.text
     assert "its plugin knows no way to try the credentials without sending an event" in page.text
 
 

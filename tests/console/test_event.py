@@ -219,3 +219,16 @@ async def test_the_mask_is_that_of_the_configuration(mask: str, tmp_path: Path) 
         assert body["traits"] == (ANN if mask == "none" else {"email": "••••", "plan": "••••"})
         assert body["userId"] == "u1"
         assert ("Show personal traits" in page.text) == (mask == "all")
+
+
+async def test_the_name_of_a_destination_stays_as_it_is_written_also_at_the_beginning_of_a_sentence(
+    tmp_path: Path,
+) -> None:
+    async with Daemon(tmp_path, [destination("hook", "collector", {"base_url": "http://127.0.0.1:9"})]) as daemon:
+        await daemon.admin("POST", "/api/destinations/hook/pause", {"reason": "a test"})
+        await daemon.post("track", userId="u1", event="E", messageId="waits")
+        await daemon.becomes("waits", "hook", "queued")
+        async with Visitor(daemon.admin_url) as visitor:
+            page = await visitor.open("/events/waits")
+        assert "hook is paused by an operator" in page.text
+        assert "Hook" not in page.text

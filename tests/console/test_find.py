@@ -85,7 +85,14 @@ async def test_nothing_found_says_what_was_searched_since_when_and_the_three_usu
     assert "The wrong router or source" in page.text
     assert "It was sent, but discarded" in page.text
     assert "It is older than what is kept" in page.text
-    assert "id=zzz" in page.links["See the discarded calls"]
+    assert "show=discards" in page.links["See the discarded calls"]
+
+
+async def test_nothing_found_says_who_can_let_names_be_searched_and_how_ids_are_compared(finder: Finder) -> None:
+    page = await finder.find("Acme")
+    assert "whoever operates the router can allow it with search_traits = true in [console]" in page.text
+    assert "Ids must be written exactly, capitals included." in page.text
+    assert "whoever operates" not in (await finder.find("zzz", wide=True)).text
 
 
 async def test_a_discarded_call_is_found_with_its_reason(finder: Finder) -> None:

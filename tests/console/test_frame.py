@@ -50,6 +50,9 @@ async def test_with_a_token_every_page_asks_for_it_and_leads_back_after_the_logi
         page = await visitor.send(wrong, "Log in", token=TOKEN)
         assert (page.status, page.url) == (200, f"{daemon.admin_url}/?period=1h")
         assert "accepted" in page.text
+        assert not [address for address in page.links.values() if "/api/" in address], (
+            "the API takes the token, not the session"
+        )
         out = await visitor.send(page, "Log out")
         assert out.url.endswith("/login")
         assert "/login?next=" in (await visitor.open("/")).url
@@ -126,3 +129,15 @@ async def test_a_tab_that_is_closed_leaves_no_fault_behind(tmp_path: Path) -> No
         await daemon.post("track", userId="u1", event="E", messageId="m1")
         await daemon.settled()
         daemon.assert_no_fault()
+
+
+async def test_a_page_that_is_refused_leads_to_the_one_above_it_and_not_to_itself(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
+        for path, above in (
+            ("/destinations/hook/release", "/destinations/hook"),
+            ("/destinations/hook/edit", "/destinations/hook"),
+            ("/destinations/new", "/"),
+        ):
+            page = await visitor.open(path)
+            assert page.status in (403, 409)
+            assert page.links["Back"] == daemon.admin_url + above

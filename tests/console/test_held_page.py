@@ -33,6 +33,12 @@ async def test_people_are_listed_with_what_they_wait_for_and_when_it_is_given_up
         await daemon.settled()
         page = await visitor.open("/destinations/cs/held")
         assert "4 events held" in page.text
+        line = (await visitor.open("/destinations/cs")).text
+        assert "group unknown: 3 events of 1 person" in line
+        assert "group name unknown: 1 event of 1 person" in line
+        release = await visitor.open("/destinations/cs/release?user=user:u2")
+        assert "The tool needs the name, and no group call has told it: give both." in release.text
+        assert "1 event of 1 person goes to cs" in (await visitor.send(release, "Show what would go", group="a")).text
         assert "It waits for a group call of its user group_unknown No group call of this user has come." in page.text
         assert "It waits for the name of the group group_name_unknown" in page.text
         assert "user:u1 3 " in page.text
@@ -54,7 +60,7 @@ async def test_a_release_shows_how_many_events_go_before_they_do(tmp_path: Path)
         page = await visitor.send(await visitor.open("/destinations/cs/held"), "Release …")
         page = await visitor.send(page, "Show what would go", group="acme", group_name="Acme Inc")
         assert "3 events of 1 person go to cs, in order." in page.text
-        assert "on behalf of group acme, named Acme Inc" in page.text
+        assert "On behalf of group acme, named Acme Inc" in page.text
         assert (await daemon.counts("cs"))["held"] == 3, "nothing goes before it is confirmed"
         page = await visitor.send(page, "Release 3 events")
         assert "3 events may go now, in order." in page.text
@@ -70,7 +76,7 @@ async def test_to_ask_again_without_a_group_is_refused_with_what_is_missing(tmp_
         page = await visitor.send(await visitor.open("/destinations/cs/release?user=user:u1"), "Ask again")
         assert page.status == 409
         assert "Still waiting for a group call for user:u1." in page.text
-        assert page.links["Back to the page"].endswith("/destinations/cs/held")
+        assert page.links["Back"].endswith("/destinations/cs/held")
         assert (await daemon.counts("cs"))["held"] == 1
 
 

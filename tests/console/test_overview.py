@@ -127,9 +127,9 @@ async def test_a_paused_destination_is_a_trouble_with_what_waits_and_a_link_to_t
     ):
         await daemon.post("track", userId="u1", event="E", messageId="m1")
         page = await says(visitor, "crm paused because the vendor refused our key")
-        assert "1 wait." in page.text
+        assert "1 waits." in page.text
         assert "Whoever operates the router: correct the key and reload" in page.text
-        assert page.links["Test key"] == f"{daemon.admin_url}/destinations/crm"
+        assert page.links["Test or resume"] == f"{daemon.admin_url}/destinations/crm"
 
 
 async def test_a_vendor_that_asks_to_wait_and_a_breaker_that_is_open_are_troubles(tmp_path: Path) -> None:

@@ -64,6 +64,13 @@ def test_the_table_of_changes_has_a_dozen() -> None:
     assert len(changes()) >= 12
 
 
+def test_the_map_of_packages_has_each_of_them_once() -> None:
+    page = ARCHITECTURE.read_text(encoding="utf-8").partition("## Packages")[2].partition("\n## ")[0]
+    cells = [line.split(" | ")[1] for line in page.splitlines() if line.startswith("| ")]
+    named = re.findall(r"`router/(\w+)/`", "".join(cells))
+    assert sorted(named) == sorted(path.parent.name for path in (ROOT / "router").glob("*/__init__.py"))
+
+
 # ---------------------------------------------------------------- semantics
 
 

@@ -24,7 +24,7 @@ def test_every_state_of_an_event_and_of_a_destination_has_its_line() -> None:
 
 def test_every_word_between_backquotes_is_one_of_the_router_s() -> None:
     settings = SHIPPED.read_text()
-    verbs = {path.stem.replace("_", " ") for path in (ROOT / "router/cli/verbs").glob("*.py")}
+    verbs = {path.stem.rstrip("_").replace("_", " ") for path in (ROOT / "router/cli/verbs").glob("*.py")}
     known = quoted(STATES_PAGE) | EVENTS.keys() | verbs | {*EventState, *DestinationState}
     shown = {"user:x", "anonymous:x", "group:x", "verdict.py"}  #: how a user key is written; a file of each plugin
     unknown = set()

@@ -119,7 +119,10 @@ def _parts(
 ) -> dict[str, list[str]]:
     """What the numbers of the Line are made of."""
     filtered = console.daemon.metrics.meter(name).filtered
-    held = [f"{plain(reason)} {n['events']:,} of {int(n['users']):,} people" for reason, n in row["waiting"].items()]
+    held = [
+        f"{plain(reason)}: {count(n['events'], 'event')} of {_people(n['users'])}"
+        for reason, n in row["waiting"].items()
+    ]
     dead = [f"{plain(one['reason'])} {one['count']:,}" for one in reasons]
     if sum(one["count"] for one in reasons) >= COUNTED_LETTERS:
         dead.insert(0, f"of the first {COUNTED_LETTERS:,}:")
@@ -134,6 +137,10 @@ def _parts(
         "dead": dead,
         "delivered": delivered,
     }
+
+
+def _people(n: float) -> str:
+    return "1 person" if n == 1 else f"{int(n):,} people"
 
 
 def _conditions(loaded: Destination, table: DestinationConfig) -> list[tuple[str, str]]:

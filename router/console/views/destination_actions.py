@@ -16,7 +16,7 @@ from router.errors import CommandRefused
 
 def refused(error: CommandRefused, back: str) -> Rendered:
     """The page that says why a command was not carried out, with the way back."""
-    return Rendered("refused.html", "Refused", {"words": str(error), "here": back}, 409)
+    return Rendered("refused.html", "Refused", {"words": str(error), "back": back}, 409)
 
 
 def form_of_destination(

@@ -6,11 +6,11 @@ from router.console.line import per_cent, the_line
 
 
 def test_the_steps_add_up_to_what_was_accepted_in_the_order_an_event_meets_them() -> None:
-    line = the_line("d", {"filtered": 1, "held": 2, "delivered": 5}, {"held": ["group unknown 2 of 1 people"]})
+    line = the_line("d", {"filtered": 1, "held": 2, "delivered": 5}, {"held": ["group unknown: 2 events of 1 person"]})
     assert [(step.word, step.n) for step in line] == [
         ("accepted", 8), ("filtered", 1), ("skipped", 0), ("held", 2), ("queued", 0), ("retrying", 0), ("dead", 0), ("delivered", 5),
     ]  # fmt: skip
-    assert line[3].parts == ["group unknown 2 of 1 people"]
+    assert line[3].parts == ["group unknown: 2 events of 1 person"]
     assert line[7].share == 5 / 8
 
 

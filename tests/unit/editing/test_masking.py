@@ -11,6 +11,9 @@ privacy.key = "sixteen-characters-1"
 [admin]
 listen = "127.0.0.1:8081"
 token = "tok-\\"en"   # for all
+[notify]
+url = "https://hooks.slack.example/T0/chat-key"
+secret = "signing-key"
 [[source]]
 name = "website"
 write_key = ["write-key-1", { env = "KEY" },
@@ -37,7 +40,7 @@ named = { file = "b" }
 """
 KEYS = {"crm": frozenset({"api_key", "headers"})}
 SECRETS = (
-    "sixteen", "tok-", "write-key", "inline-1", "Bearer", "commented-out", "could-be-one",
+    "sixteen", "tok-", "chat-key", "signing-key", "write-key", "inline-1", "Bearer", "commented-out", "could-be-one",
 )  # fmt: skip
 
 

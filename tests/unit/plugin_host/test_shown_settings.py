@@ -51,7 +51,7 @@ def test_a_secret_is_named_by_its_place_and_never_shown(tmp_path: Path) -> None:
     assert found["api_key"] == ShownSetting("api_key", "The key of the tool.", "***", "env TOOL_KEY")
     assert found["labels"] == ShownSetting("labels", "", '["a"]', "config.toml")
     assert found["base_url"] == ShownSetting("base_url", "", "https://tool.example", "default")
-    assert found["other"].value == "null"
+    assert found["other"].value == "", "nothing is given, so nothing looks set"
 
 
 def test_a_secret_in_the_file_itself_is_masked(tmp_path: Path) -> None:
