@@ -246,10 +246,13 @@ async def test_the_state_of_a_key_shared_by_users_keeps_the_order_of_mapping(rig
     await send(rig, "u1:a", "u2:b", "u3:c", key="shared")
     while len(rig.vendor.received) < 2:
         await rig.vendor_moves()
+    before = "abc".index(held_back)
+    expected = {"shared": before} if before else {}
+    while await state(rig, "shared") != expected:  # the commit of those before it
+        await rig.vendor_moves()
     for _ in range(30):
         await rig.vendor_moves()
-    before = "abc".index(held_back)
-    assert await state(rig, "shared") == ({"shared": before} if before else {})
+    assert await state(rig, "shared") == expected, "and no further"
     await rig.crash()
     opened.set()
     rig.start(Counting)
