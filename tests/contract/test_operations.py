@@ -36,7 +36,10 @@ async def test_a_refused_release_says_in_words_what_the_user_waits_for(tmp_path:
 async def test_a_command_whose_worker_ends_meanwhile_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    begun = asyncio.Event()
+
     async def never(*args: object) -> None:
+        begun.set()
         await asyncio.get_running_loop().create_future()
 
     async with open_rig(tmp_path) as rig:
@@ -44,8 +47,7 @@ async def test_a_command_whose_worker_ends_meanwhile_is_refused(
         await rig.quiet()
         monkeypatch.setattr(operations, "release", never)
         asked = asyncio.create_task(rig.runner.release("u:u1", None))
-        for _ in range(10):
-            await rig.vendor_moves()
+        await begun.wait()
         await rig.crash()
         with pytest.raises(CommandRefused, match="ask once more"):
             await asked

@@ -1287,7 +1287,7 @@ async def test_what_is_accepted_while_a_new_destinations_plugin_opens_is_deliver
     async with open_rig(tmp_path) as rig:
         await send(rig, "u0:before")
         rig.start(Slow)
-        for _ in range(20):
+        while "d" not in await rig.store.queries.destinations():
             await rig.vendor_moves()
         await send(rig, "u1:m")
         opened.set()
