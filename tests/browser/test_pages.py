@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 
 REPORTS = "window.reports = []; addEventListener('securitypolicyviolation', e => reports.push(e.violatedDirective + ' ' + e.blockedURI))"
-TOO_WIDE = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - document.documentElement.clientWidth"
+TOO_WIDE = (
+    "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - document.documentElement.clientWidth"
+)
 
 
 class Look:
@@ -66,4 +68,4 @@ async def test_every_page_is_clean(
     for name, path in PAGES.items():
         await look.at(name, router.admin_url + path)
     await context.close()
-    assert look.complaints == []
+    assert not look.complaints, "\n".join(map(str, look.complaints))

@@ -132,7 +132,7 @@ def calls() -> list[dict[str, Any]]:
         {"type": "track", "userId": ODD_USER, "event": SCRIPT, "messageId": "odd-script", "properties": {SCRIPT: SCRIPT}},
         {"type": "track", "userId": ODD_USER, "event": LONG, "messageId": "odd-long"},
         {"type": "track", "userId": ODD_USER, "event": f"{RIGHT_TO_LEFT} {EMOJI}", "messageId": "odd-words"},
-        {"type": "track", "userId": ODD_USER, "event": "E", "messageId": f"<b>{'m' * 200}"},
+        {"type": "track", "userId": ODD_USER, "event": "E", "messageId": f"<b>{'m' * 90}"},
         *({"type": "group", "userId": f"i{n}", "groupId": f"init-{n}", "messageId": f"init-{n}", "traits": {"name": "Initech"}} for n in range(2)),
         {"type": "track", "userId": "ann", "messageId": "no-event"},
         {"type": "track", "event": "Nobody", "messageId": "no-user"},
@@ -143,7 +143,9 @@ def calls() -> list[dict[str, Any]]:
 async def world(folder: Path, **console: Any) -> AsyncIterator[Daemon]:
     """The router, at rest. `console`: further keys of the section."""
     async with AsyncExitStack() as stack:
-        vendors = {n: await stack.enter_async_context(FakeVendor()) for n in ("well", "locked", "busy", "down", "picky")}
+        vendors = {
+            n: await stack.enter_async_context(FakeVendor()) for n in ("well", "locked", "busy", "down", "picky")
+        }
         vendors["well"].answer = _yes
         vendors["locked"].default = Reply(401, body=b'{"error": "invalid api key"}')
         vendors["busy"].default = Reply(429, headers={"Retry-After": "3000"})
