@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,9 +34,9 @@ async def _of_the_page(visitor: Visitor, names: Counts) -> dict[str, tuple[int, 
     rows = (await visitor.open("/")).html.partition("</thead>")[2].partition("</tbody>")[0].split("<tr>")[1:]
     found = {}
     for row in rows:
-        words = row.replace("<", " <").replace(">", "> ").split()
-        [name] = [name for name in names if f'href="/destinations/{name}">' in row.replace("</a>", "")[:200]]
-        found[name] = tuple(int(word.replace(",", "")) for word in words if word.replace(",", "").isdigit())[:8]
+        [name] = [name for name in names if f'href="/destinations/{name}"' in row]
+        cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall('<td class="num">(.*?)</td>', row, re.DOTALL)]
+        found[name] = tuple(int(cell.strip().replace(",", "")) for cell in cells)
     return found
 
 
