@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.world import PAGES
 from tests.flow.harness import Daemon
+from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, ConsoleMessage, Page
@@ -64,6 +65,7 @@ async def test_every_page_is_clean(
     axe = pytest.importorskip("axe_playwright_python.async_playwright", reason="axe-playwright-python is not installed")
     context = await browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
     await context.add_init_script(REPORTS)
+    context.set_default_timeout(HANG_S * 1000)
     look = Look(await context.new_page(), axe.Axe())
     for name, path in PAGES.items():
         await look.at(name, router.admin_url + path)
