@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -22,7 +21,7 @@ from tests.flow.harness import ROOT
 
 FOLDER = ROOT / "docs/assets/console"
 WIDTH, TALLEST = 1280, 1600
-COLOURS = 64
+COLOURS = 128
 
 Scheme = Literal["light", "dark"]
 
@@ -61,13 +60,12 @@ def small(png: bytes) -> bytes:
     with Image.open(io.BytesIO(png)) as whole:
         picture = whole.convert("RGB").crop((0, 0, whole.width, min(whole.height, TALLEST)))
     out = io.BytesIO()
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
 async def write(folder: Path) -> None:
     """Start the world, and photograph it."""
-    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as store:
         async with world(Path(store)) as daemon, chromium() as browser:
             schemes: tuple[Scheme, ...] = ("light", "dark")
@@ -90,4 +88,5 @@ async def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    asyncio.run(write(FOLDER))
