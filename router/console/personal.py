@@ -11,6 +11,7 @@ from aiohttp import web
 from router.console.console import Console
 from router.console.guard import checked_form, session_of
 from router.console.words import masked, pretty
+from router.explain.whereabouts import Whereabouts, where
 
 FIRST = ("name", "firstName", "lastName", "email", "phone", "company", "title")
 """Traits that are shown in front of the others."""
@@ -44,6 +45,20 @@ def full_name(traits: Mapping[str, Any] | None) -> str:
     if not isinstance(name, str) or not name.strip():
         name = " ".join(part for key in ("firstName", "lastName") if isinstance(part := known.get(key), str))
     return name.strip()[:MAX_TEXT]
+
+
+def whereabouts(destinations: Mapping[str, Mapping[str, Any]], mask: str) -> list[Whereabouts]:
+    """Where events are at each destination. A vendor may repeat an address in its answer, so those are masked in what it says."""
+    of_words = "none" if mask == "none" else "emails"
+    return [
+        place._replace(
+            causes=[
+                cause._replace(sentence=masked(cause.sentence, of_words), more=masked(cause.more, of_words))
+                for cause in place.causes
+            ]
+        )
+        for place in (where(name, told) for name, told in destinations.items())
+    ]
 
 
 def _text(value: Any) -> str:

@@ -39,6 +39,16 @@ async def test_dead_letters_show_the_vendors_words_as_text(tmp_path: Path) -> No
         assert "ann@example.com" not in page.html
 
 
+async def test_the_page_of_a_person_masks_addresses_in_the_vendors_words_until_somebody_asks(tmp_path: Path) -> None:
+    async with refusing(tmp_path) as (daemon, visitor, _vendor):
+        await daemon.post("identify", userId="u0", traits={"email": "bob@example.com"}, messageId="i1")
+        await daemon.becomes("i1", "hook", "dead")
+        page = await visitor.open("/users/user:u0")
+        assert "user a••@example.com is not known" in page.text
+        assert "ann@example.com" not in page.html, "nor in the answer as text"
+        assert "user ann@example.com is not known" in (await visitor.send(page, "Show it")).text
+
+
 async def test_they_are_chosen_by_reason_and_time(tmp_path: Path) -> None:
     async with refusing(tmp_path) as (_, visitor, _vendor):
         page = await visitor.open("/destinations/hook/dead?reason=expired")

@@ -217,7 +217,7 @@ async def test_of_a_forgotten_person_it_says_only_that_and_when(scene: Scene) ->
 
 async def test_the_text_to_paste_has_the_same_sentences(scene: Scene) -> None:
     page = await scene.person("cia")
-    text = page.html.partition("<pre>")[2].partition("</pre>")[0]
+    text = page.html.partition('<pre tabindex="0">')[2].partition("</pre>")[0]
     assert text.startswith("user:cia at ")
     assert "gated: Nothing was sent." in text
     assert "Who acts: the developers of the app that sends. Next: send a group call for this user" in text

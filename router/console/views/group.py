@@ -5,11 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from router.console.console import Console
-from router.console.personal import full_name, hides_anything, reveal, shown_traits
+from router.console.personal import full_name, hides_anything, reveal, shown_traits, whereabouts
 from router.console.rendered import Rendered
 from router.console.words import masked
 from router.explain.phrases import waiting
-from router.explain.whereabouts import where
 
 
 async def group(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
@@ -43,7 +42,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
             "name": name,
             "traits": shown_traits(found["traits"], mask),
             "is_masked": hides_anything(found["traits"], mask),
-            "places": [where(place, told) for place, told in found["destinations"].items()],
+            "places": whereabouts(found["destinations"], mask),
             "waits": waits,
         },
     )

@@ -10,12 +10,12 @@ from aiohttp import web
 from router.admin.json_io import page_after
 from router.clock import to_iso
 from router.console.console import Console
-from router.console.personal import full_name, hides_anything, reveal, shown_traits
+from router.console.personal import full_name, hides_anything, reveal, shown_traits, whereabouts
 from router.console.rendered import Rendered
 from router.console.words import masked
 from router.event import parse_user, show_user_key
 from router.explain.figures import count, instant
-from router.explain.whereabouts import Whereabouts, as_text, where
+from router.explain.whereabouts import Whereabouts, as_text
 
 
 async def person(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
@@ -42,7 +42,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
         return Rendered("person_unknown.html", user, {"user": user, "id": key[2:], "since": since}, 404)
     if found["suppressed_at"] or found["is_being_forgotten"] or _is_gone(found):
         return Rendered("person_gone.html", user, {"user": user, "person": found})
-    places = [where(name, told) for name, told in found["destinations"].items()]
+    places = whereabouts(found["destinations"], mask)
     name = masked(full_name(found["traits"]), mask)
     return Rendered(
         "person.html",
