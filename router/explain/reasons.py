@@ -32,7 +32,7 @@ class Reason(NamedTuple):
 NONE = "nothing to do"
 
 DELIVERED = {
-    "": Reason("the destination said yes", "the destination took it", Actor.NOBODY, "if the tool does not show it, look there"),
+    "": Reason("the destination said yes", "the destination took it", Actor.NOBODY, "if the tool does not show it, look in the tool"),
     "dry_run": Reason(
         "dry run: nothing was sent", "the destination is in dry-run mode", Actor.OPERATOR, 'set mode = "live" in config.toml'
     ),

@@ -108,7 +108,7 @@ def _when_all_is_done(told: Mapping[str, Any], delivered: int, *, is_dry: bool) 
     later = f" It shows new data {told['shown_after']}." if told.get("shown_after") else ""
     return (
         Actor.NOBODY,
-        f"the tool has said yes to all of them; if it shows nothing, look there.{later}".rstrip("."),
+        f"the tool has said yes to all of them; if it shows nothing, look in the tool.{later}".rstrip("."),
     )
 
 

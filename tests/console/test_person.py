@@ -133,7 +133,7 @@ async def test_a_hold_behind_a_filtered_group_call_names_it_and_the_filter(scene
 async def test_when_all_is_delivered_it_says_to_look_into_the_tool(scene: Scene) -> None:
     said = await scene.place("bob", "gated")
     assert "2 of 2 delivered, the last" in said
-    assert "the tool has said yes to all of them; if it shows nothing, look there" in said
+    assert "the tool has said yes to all of them; if it shows nothing, look in the tool" in said
 
 
 async def test_a_dry_run_says_that_nothing_is_really_sent_and_a_filter_what_it_left_out(scene: Scene) -> None:

@@ -102,7 +102,7 @@ async def test_an_event_of_the_log_is_taken_with_what_is_known_of_its_group_whic
     fields = page.form("The vendor answers").fields
     assert (json.loads(fields["event"])["event"], fields["group_id"]) == ("Stored", "acme")
     assert "gated ● delivered" in (await visitor.send(page, "The vendor answers", destination="gated")).text
-    (line,) = daemon.log("personal_data_shown")
+    (line,) = await daemon.logged("personal_data_shown")
     assert (line["message_id"], line["source"]) == ("m1", "website")
     missing = await visitor.send(await visitor.open("/try"), "Take from the log", message="nobody")
     assert (missing.status, "No event with the message id 'nobody' is stored" in missing.text) == (404, True)

@@ -123,7 +123,7 @@ async def test_a_message_that_nobody_takes_is_sent_again_as_it_is_and_counts_onc
         assert len({seen.body for seen in listener.requests}) == 1, "the same message, with the same id"
         await is_stored(daemon, 1)
         assert [line["detail"] for line in daemon.log("notify_failed")] == ["status 500", "status 429"]
-        assert len(daemon.log("notified")) == 1
+        assert len(await daemon.logged("notified")) == 1
 
 
 async def test_what_happens_while_the_listener_is_down_is_told_when_it_is_back(tmp_path: Path) -> None:

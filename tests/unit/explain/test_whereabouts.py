@@ -35,7 +35,7 @@ def test_all_is_delivered_and_the_tool_shows_it_later() -> None:
     found = told({"delivered": {"": 38}}, shown_after="up to 24 hours later")
     assert (found.headline, found.state, found.causes) == (f"38 of 38 delivered, the last {SINCE}.", "delivered", [])
     assert found.actor == Actor.NOBODY
-    assert found.next_step.endswith("look there. It shows new data up to 24 hours later")
+    assert found.next_step.endswith("look in the tool. It shows new data up to 24 hours later")
 
 
 def test_nothing_came_here() -> None:
@@ -151,5 +151,5 @@ def test_the_text_has_every_cause_and_who_acts() -> None:
         f"  1 event waits since {SINCE} for a group call for user:u1. No group call of theirs has come.",
         "  Who acts: the developers of the app that sends. Next: send a group call for this user, or release by hand on behalf of a group.",
         f"crm: 1 of 1 delivered, the last {SINCE}.",
-        "  Who acts: nobody. Next: the tool has said yes to all of them; if it shows nothing, look there.",
+        "  Who acts: nobody. Next: the tool has said yes to all of them; if it shows nothing, look in the tool.",
     ]
