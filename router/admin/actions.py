@@ -38,7 +38,8 @@ class Actions:
         said = " ".join((words or "").split())
         if len(said) > MAX_WORDS or not said.isprintable():
             raise CommandRefused("invalid_request", f"`reason` must be one line of at most {MAX_WORDS} characters")
-        await runner.pause(runner.destination.redact(said))
+        said = runner.destination.redact(said)
+        await runner.pause(said)
         self._note(name, "pause", **({"detail": said} if said else {}))
         return runner.status
 

@@ -36,7 +36,7 @@ from router.console.views.settings import settings
 from router.console.views.source import source
 from router.console.views.trying import trying
 from router.console.words import path
-from router.errors import CommandRefused
+from router.errors import CommandRefused, StoreError
 from router.logger import Log
 
 ONE = "/destinations/{name}"
@@ -116,32 +116,18 @@ def add_console(
 
 
 def _handler(console: Console, streams: Streams, view: View) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def seen(request: web.Request) -> Rendered | web.StreamResponse:
-        try:
-            return await view(console, request)
-        except CommandRefused as error:
-            return not_found(str(error)) if error.code == "not_found" else _refused(request, "Refused", str(error), 409)
-        except web.HTTPNotFound as error:
-            return not_found(error.text or "")
-        except (web.HTTPClientError, web.HTTPServiceUnavailable) as error:
-            return _refused(request, "Refused", error.text or error.reason, error.status)
-        except Exception:
-            console.log.emit("internal_error", reason="console", path=request.path, detail=traceback.format_exc())
-            words = "this page met a fault of the router itself; its log has the traceback"
-            return _refused(request, "Fault", words, 500)
-
     async def answer(request: web.Request) -> web.StreamResponse:
         if (elsewhere := needs_login(console, request)) is not None:
             return elsewhere
         session = session_of(request) or console.sessions.new_visitor()
         if request.query.get("stream") == "1" and request.method == "GET":
-
-            async def render(of: web.Request) -> str:
-                found = await seen(of)
-                return await frame.fragment(console, of, found) if isinstance(found, Rendered) else ""
-
-            return await streams.serve(request, render, lambda html: frame.filled(console, html, session))
-        found = await seen(request)
+            return await streams.serve(
+                request,
+                lambda of: _fragment(console, view, of),
+                lambda html: frame.filled(console, html, session),
+                lambda: not console.sessions.are_needed or console.sessions.is_known(session),
+            )
+        found = await _seen(console, view, request)
         if isinstance(found, Rendered):
             found = await frame.whole_page(console, request, found, session)
             if not session_of(request):
@@ -149,6 +135,38 @@ def _handler(console: Console, streams: Streams, view: View) -> Callable[[web.Re
         return found
 
     return answer
+
+
+async def _seen(console: Console, view: View, request: web.Request) -> Rendered | web.StreamResponse:
+    """What a view returns; where it raises, the page that says so."""
+    try:
+        return await view(console, request)
+    except CommandRefused as error:
+        return not_found(str(error)) if error.code == "not_found" else _refused(request, "Refused", str(error), 409)
+    except web.HTTPNotFound as error:
+        return not_found(error.text or "")
+    except (web.HTTPClientError, web.HTTPServiceUnavailable) as error:
+        return _refused(request, "Refused", error.text or error.reason, error.status)
+    except Exception:
+        _log_fault(console, request)
+        words = "this page met a fault of the router itself; its log has the traceback"
+        return _refused(request, "Fault", words, 500)
+
+
+async def _fragment(console: Console, view: View, request: web.Request) -> str | None:
+    """The page as a stream sends it; None where it cannot be rendered now, so that it stays as it is."""
+    try:
+        found = await _seen(console, view, request)
+        return await frame.fragment(console, request, found) if isinstance(found, Rendered) else None
+    except StoreError:  # told of by the store itself; the next look may do
+        return None
+    except Exception:
+        _log_fault(console, request)
+        return None
+
+
+def _log_fault(console: Console, request: web.Request) -> None:
+    console.log.emit("internal_error", reason="console", path=request.path, detail=traceback.format_exc())
 
 
 def _refused(request: web.Request, title: str, words: str, status: int) -> Rendered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from aiohttp import web
@@ -13,8 +14,10 @@ from router.console.rendered import Rendered
 from router.console.troubles import troubles_of
 from router.console.words import clock
 
-TOKEN, AS_OF = "@form-token@", "@as-of@"
-"""Stand in a fragment for what differs between browsers and between moments, so that one rendering serves all."""
+_MARK = secrets.token_hex(8)
+TOKEN, AS_OF = f"@form-token-{_MARK}@", f"@as-of-{_MARK}@"
+"""Stand in a fragment for what differs between browsers and between moments, so that one rendering serves all. Nobody else can
+know them, so no event has them in it."""
 
 MARK = f'<span hidden data-as-of="{AS_OF}"></span>'
 """The script takes the moment of a fragment from here."""
@@ -41,7 +44,7 @@ def filled(console: Console, html: str, session: str) -> str:
 
 async def _values(console: Console, request: web.Request, rendered: Rendered) -> dict[str, Any]:
     """What the frame and every template may use, and what the view gave."""
-    is_known = not console.sessions.are_needed or console.sessions.is_open(session_of(request))
+    is_known = not console.sessions.are_needed or console.sessions.is_known(session_of(request))
     return {
         "main": rendered.template,
         "title": rendered.title,

@@ -25,8 +25,6 @@ HEADERS = {
 OPEN = frozenset({"console.login", "console.static"})
 """Names of the routes that need no login."""
 
-MOST_FORM_BYTES = 1 << 20
-
 
 def cookie_of(request: web.Request) -> str:
     """The name of our cookie. Browsers share cookies between ports, so it has the port in it."""

@@ -30,7 +30,7 @@ def shown_traits(traits: Mapping[str, Any] | None, mask: str) -> list[tuple[str,
     """Traits as a page shows them, those that people look for first."""
     known = traits or {}
     names = [name for name in FIRST if name in known] + sorted(name for name in known if name not in FIRST)
-    return [(name, masked(_text(known[name])[:MAX_TEXT], mask)) for name in names[:MOST]]
+    return [(name, masked(_text(known[name]), mask)[:MAX_TEXT]) for name in names[:MOST]]
 
 
 def hides_anything(traits: Mapping[str, Any] | None, mask: str) -> bool:

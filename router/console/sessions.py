@@ -53,16 +53,17 @@ class Sessions:
         """End a session."""
         self._used.pop(id, None)
 
+    def is_known(self, id: str) -> bool:
+        """Whether this session is logged in. A page that refreshes by itself asks so: that is no use of it."""
+        used = self._used.get(id)
+        return used is not None and self._now_ms() - used <= IDLE_MS
+
     def is_open(self, id: str | None) -> bool:
-        """Whether this session is logged in; it counts as used now."""
-        now = self._now_ms()
-        used = self._used.get(id or "")
-        if id is None or used is None:
+        """The same for what somebody asks for: the session counts as used now."""
+        if id is None or not self.is_known(id):
+            self.log_out(id or "")
             return False
-        if now - used > IDLE_MS:
-            self.log_out(id)
-            return False
-        self._used[id] = now
+        self._used[id] = self._now_ms()
         self._used.move_to_end(id)
         return True
 

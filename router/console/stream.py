@@ -23,7 +23,7 @@ PING_S = 15.0
 SEND_TIMEOUT_S = 30.0
 """A tab that reads nothing is given up after this time."""
 
-Render = Callable[[web.Request], Awaitable[str]]
+Render = Callable[[web.Request], Awaitable[str | None]]
 Fill = Callable[[str], str]
 
 
@@ -61,9 +61,11 @@ class Streams:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
 
-    async def serve(self, request: web.Request, render: Render, fill: Fill) -> web.StreamResponse:
+    async def serve(
+        self, request: web.Request, render: Render, fill: Fill, may_see: Callable[[], bool]
+    ) -> web.StreamResponse:
         """Send the page of this request anew whenever it has changed, until the browser goes. `render`: for all who look at
-        it; `fill`: for this one."""
+        it; `fill`: for this one; `may_see`: whether this one may see it still."""
         if self._is_closed or sum(map(len, self._viewers.values())) >= MOST:
             raise web.HTTPServiceUnavailable(text="too many pages are open; this one stays as it is")
         viewer, page = Viewer(request), request.path_qs
@@ -73,7 +75,7 @@ class Streams:
             await answer.prepare(request)
             async with answer:
                 with contextlib.suppress(ConnectionResetError, TimeoutError):  # the tab is closed, or reads nothing
-                    while (html := await viewer.next()) is not None:
+                    while (html := await viewer.next()) is not None and may_see():
                         await answer.send(fill(html))
         finally:
             self._leave(page, viewer)
@@ -103,6 +105,9 @@ class Streams:
         try:
             while viewers := self._viewers.get(page):
                 html = await render(viewers[0].request)
+                if html is None:  # it could not be rendered this time: it stays as it is
+                    await self._sleep(EVERY_S)
+                    continue
                 shown = {viewer: last for viewer, last in shown.items() if viewer in viewers}
                 for viewer in tuple(viewers):
                     if shown.get(viewer) != html:

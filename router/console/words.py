@@ -20,7 +20,8 @@ SHAPES = {
 }  # fmt: skip
 """The shape of each state: nobody needs to tell colours apart."""
 
-EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
+WORD = re.compile(r"[^\s<>\"']+")
+"""What may be an address. One class alone, so that it reads a text of any length once."""
 
 
 def ago(text: str | None, now_ms: int) -> str:
@@ -85,7 +86,12 @@ def masked(text: str, mask: str) -> str:
         return text
     if mask == "all":
         return "••••"
-    return EMAIL.sub(lambda found: f"{found[0][0]}••@{found[0].rpartition('@')[2]}", text)
+    return WORD.sub(_without_name, text) if "@" in text else text
+
+
+def _without_name(word: re.Match[str]) -> str:
+    name, at, host = word[0].rpartition("@")
+    return f"{name[0]}••@{host}" if name and at and "." in host.strip(".") else word[0]
 
 
 FILTERS: dict[str, Callable[..., Any]] = {

@@ -52,7 +52,7 @@ class Counting:
 
     def unwritten(self) -> tuple[int, dict[Counted, Counts]]:
         """What was counted since the last write, and when that was (ms)."""
-        now = self._since_the_start()
+        now = {whom: counts.copy() for whom, counts in self._since_the_start().items()}
         return self._since, {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
 
     async def write(self) -> None:

@@ -116,7 +116,7 @@ async def test_a_stream_sends_the_page_anew_when_it_changes_and_ends_with_the_da
         await daemon.post("track", userId="u1", event="E", messageId="m1")
         while b"1 event accepted" not in seen:
             seen += await stream.content.readany()
-        assert b"@form-token@" not in seen
+        assert b"@form-token" not in seen
         assert await daemon.terminate() == 0
         await daemon.restart()
 
@@ -141,3 +141,21 @@ async def test_a_page_that_is_refused_leads_to_the_one_above_it_and_not_to_itsel
             page = await visitor.open(path)
             assert page.status in (403, 409)
             assert page.links["Back"] == daemon.admin_url + above
+
+
+async def test_a_page_that_is_left_open_shows_nothing_more_after_the_logout(tmp_path: Path) -> None:
+    async with with_token(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor, asyncio.timeout(HANG_S):
+        page = await visitor.send(await visitor.open("/"), "Log in", token=TOKEN)
+        cookies = visitor.cookies()
+        async with (
+            aiohttp.ClientSession(cookies=cookies, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http,
+            http.get(f"{daemon.admin_url}/?stream=1") as stream,
+        ):
+            seen = b""
+            while b"0 events accepted" not in seen:
+                seen += await stream.content.readany()
+            await visitor.send(page, "Log out")
+            await daemon.post("track", userId="u1", event="E", messageId="m1")
+            while more := await stream.content.readany():
+                seen += more
+            assert b"1 event accepted" not in seen

@@ -150,10 +150,11 @@ def one_fate_each(db: sqlite3.Connection, events: Sequence[Accepted], name: str 
     start, *values = db.execute(f"SELECT start, {', '.join(STATES)} {here}", (name,)).fetchone()
     fates = Counter(event.state for event in events if event.pos > start)
     ledger = dict(zip(STATES, values, strict=True))
-    # What was filtered may have been trimmed in the transaction that stored what its replay came to.
-    unknown = sum(e.is_trimmed and e.state == "filtered" for e in events if e.pos > start)
-    moved = fates["filtered"] - ledger["filtered"]
-    is_moved = 0 < moved <= unknown and sum(fates[s] for s in STATES) == sum(ledger.values())
+    # What was filtered or dead may have been trimmed in the transaction that stored what its replay came to.
+    settled_anew = {state: fates[state] - ledger[state] for state in ("filtered", "dead")}
+    unknown = Counter(event.state for event in events if event.is_trimmed and event.pos > start)
+    may_be = all(0 <= n <= unknown[state] for state, n in settled_anew.items())
+    is_moved = may_be and sum(fates[s] for s in STATES) == sum(ledger.values())
     is_same = {s: fates[s] for s in STATES} == ledger
     hold("the ledger counts the fates", is_same or is_moved, f"fates {fates}, ledger {ledger}")
     held = [event.pos for event in events if event.state == "held" and event.pos > start]
