@@ -57,6 +57,9 @@ class DestinationState(StrEnum):
     DISABLED = "disabled"
 
 
+UNSETTLED = tuple(state.value for state in (EventState.HELD, EventState.RETRYING, EventState.QUEUED))
+"""States of an event that something will still become of at a destination. A pause of the destination concerns these."""
+
 FORGOTTEN = "forgotten"
 """The reason of an event that is dead since its person was forgotten. No letter of it is kept."""
 

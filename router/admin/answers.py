@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from router.admin.daemon_port import DaemonPort
 from router.admin.pauses import pause_of
 from router.admin.series import PERIODS, Bucket, Period, begin_ms, reasons, series, total
+from router.clock import to_iso
 from router.counts import Counted
 from router.deliver.runner import state_of
 from router.deliver.runner_port import DestinationRunner
@@ -21,12 +22,10 @@ from router.explain.troubles import Problem
 from router.plugin_host import add_details, is_asked_for
 from router.plugin_host.secret_fields import secret_keys
 from router.store import DeadLetterFilter, EventQuery
+from router.vocabulary import UNSETTLED
 
 COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
 """What a destination's own answer repeats of the ledger."""
-
-UNSETTLED = ("held", "retrying", "queued")
-"""States of an event that a pause of its destination concerns."""
 
 
 COUNTED_LETTERS = 10_000
@@ -115,11 +114,11 @@ class Answers:
         refused, plan = daemon.last_refused, await daemon.preview()
         return {
             "path": str(daemon.config.path),
-            "since": _instant(daemon.in_force.since_ms),
+            "since": to_iso(daemon.in_force.since_ms),
             "via": daemon.in_force.via,
             "text": masked(daemon.config.text, self.secret_keys()),
             "refused": {
-                "at": _instant(refused.at_ms),
+                "at": to_iso(refused.at_ms),
                 "via": refused.via,
                 "code": refused.code,
                 "errors": refused.problems,
@@ -263,11 +262,6 @@ async def _described(name: str, runner: DestinationRunner, counts: Mapping[str, 
         "waiting": await runner.describe_waiting(),
         "pause": pause_of(name, runner.status),
     }
-
-
-def _instant(ms: int) -> str:
-    at = datetime.fromtimestamp(ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _with_expiry(held: dict[str, Any], max_age_s: float) -> dict[str, Any]:

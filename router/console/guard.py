@@ -7,6 +7,7 @@ header was checked before, for all of the admin listener.
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -34,6 +35,11 @@ def cookie_of(request: web.Request) -> str:
 def session_of(request: web.Request) -> str:
     """The session id of the browser; empty where it has none."""
     return request.cookies.get(cookie_of(request), "")
+
+
+def session_mark(request: web.Request) -> str:
+    """What the log may say of a session: the same for all that it does, and no way back to its id."""
+    return hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
 
 
 def set_session(request: web.Request, answer: web.StreamResponse, id: str) -> None:

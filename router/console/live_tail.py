@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from router.store import EventQuery
+from router.vocabulary import UNSETTLED
 
 MOST_ROWS = 200
 """Rows of a page."""
@@ -27,8 +28,6 @@ SLACK = 1.2
 
 NOWHERE = EventQuery(every=0, after=1 << 62)
 """Asks for the newest position only."""
-
-UNSETTLED = frozenset({"held", "retrying", "queued"})
 
 Ask = Callable[[EventQuery, int | None, int], Awaitable[dict[str, Any]]]
 """Asks the store: which events, in front of which position, how many."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from router.console.console import Console
-from router.console.guard import checked_form, session_of
+from router.console.guard import checked_form, session_mark
 from router.console.words import masked, pretty
 from router.explain.whereabouts import Whereabouts, where
 
@@ -22,7 +21,7 @@ MAX_TEXT = 300
 async def reveal(console: Console, request: web.Request, whose: str) -> None:
     """Take the form that asks to see the traits. Raises as `checked_form` does."""
     await checked_form(console, request)
-    session = hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
+    session = session_mark(request)
     console.log.emit("personal_data_shown", session=session, user_key=whose, via="console")
 
 

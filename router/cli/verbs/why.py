@@ -13,11 +13,10 @@ from router.cli.options import Common, Source, asks, hint
 from router.cli.output import say, say_json
 from router.explain import phrases
 from router.explain.figures import count, instant
+from router.vocabulary import UNSETTLED
 
 FEW_ATTEMPTS = 10
 """So many attempts are shown; --json shows all."""
-
-UNSETTLED = ("held", "retrying", "queued")
 
 MessageId = Annotated[str | None, typer.Argument(metavar="MESSAGE_ID", help="The sender's message id.")]
 NewestOf = Annotated[str | None, typer.Option("--user", metavar="USER", help="The newest event of this user.")]

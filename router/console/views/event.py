@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from router.admin.answers import UNSETTLED
 from router.console.bodies import Shown, as_curl, as_received, as_stored
 from router.console.console import Console
 from router.console.decisions import asked_by
-from router.console.guard import checked_form, session_of
+from router.console.guard import checked_form, session_mark
 from router.console.rendered import Rendered
 from router.errors import CommandRefused
 from router.event import Call
 from router.explain import phrases
 from router.explain.reasons import reason_of
 from router.explain.steps import Step, steps
+from router.vocabulary import UNSETTLED
 
 VIEWS = {
     "received": "as received", "stored": "as stored", "plugin": "as each plugin sees it", "request": "request", "answer": "answer",
@@ -49,7 +48,7 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
         return Rendered("event_unknown.html", message_id, values, 200 if discards else 404)
     pos, call = await console.answers.stored(message_id, source)
     if is_asked and call is not None:
-        session = hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
+        session = session_mark(request)
         console.log.emit("personal_data_shown", message_id=message_id, source=told["source"], session=session)
     shown = Shown("none" if is_asked else console.settings.mask, request.query.get("raw") == "1")
     view = request.query.get("view", "received")

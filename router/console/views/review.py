@@ -57,7 +57,7 @@ async def _page(console: Console, edit: Edit, saved: Saved | None) -> Rendered:
     plan = await console.daemon.preview(edit.proposal)
     keys = {**console.answers.secret_keys(), **await _secret_keys(console, edit)}
     is_old = now.hash != edit.read_hash
-    unwritable = await asyncio.to_thread(_why_not, path, edit)
+    unwritable = await asyncio.to_thread(why_not_writable, path)
     values: dict[str, Any] = {
         "edit": edit,
         "saved": saved,
@@ -77,10 +77,6 @@ async def _page(console: Console, edit: Edit, saved: Saved | None) -> Rendered:
 def _files(path: Path, edit: Edit) -> list[str]:
     """The files of secrets, as config.toml names them."""
     return [os.path.relpath(file, path.parent) for file in edit.proposal.secrets]
-
-
-def _why_not(path: Path, edit: Edit) -> str:
-    return why_not_writable(path)
 
 
 async def _secret_keys(console: Console, edit: Edit) -> dict[str, frozenset[str]]:

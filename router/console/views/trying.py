@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +13,7 @@ from router.admin.trying import Ask
 from router.console.bodies import as_curl, as_received
 from router.console.console import Console
 from router.console.decisions import asked_by
-from router.console.guard import checked_form, session_of
+from router.console.guard import checked_form, session_mark
 from router.console.rendered import Rendered
 from router.console.words import pretty
 from router.errors import CommandRefused, ConfigError
@@ -49,7 +48,7 @@ async def trying(console: Console, request: web.Request) -> Rendered | web.Strea
         taken = await _from_log(console, given["message"].strip(), given.get("message_source") or None)
     except Faulty as fault:
         return _page(console, {**EMPTY, **_named(given), "event": _sample("track")}, [str(fault)], 404)
-    session = hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
+    session = session_mark(request)
     console.log.emit(
         "personal_data_shown", message_id=given["message"].strip(), source=taken["source"], session=session
     )

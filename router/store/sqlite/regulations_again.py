@@ -68,7 +68,7 @@ def begin_again(db: sqlite3.Connection, line: Line, found: dict[str, str], now_m
     if regulation.keys:
         start_erasing(db, regulation)
     else:
-        regulation.step, regulation.finished_at = Step.DONE, now_ms
+        regulation.finished_at = now_ms
         regulation_rows.write(db, regulation)
     return regulation
 
