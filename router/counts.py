@@ -30,8 +30,12 @@ OTHER = "other"
 class Counted(NamedTuple):
     """Whom counts are about."""
 
-    kind: str  #: "source" or "destination"
+    kind: str  #: "source", "destination" or "store"
     name: str
+
+
+STORE = Counted("store", "used")
+"""Whom the size of the store is counted for: its peak `bytes` is what the database takes."""
 
 
 class Counts(msgspec.Struct, omit_defaults=True):
@@ -40,7 +44,8 @@ class Counts(msgspec.Struct, omit_defaults=True):
     n: dict[str, int] = {}  #: by name: `accepted`, `delivered`, ...
     why: dict[str, int] = {}  #: by name and reason: `dead rejected`; these are among those in `n`
     latency: dict[int, int] = {}  #: deliveries by the bound that they stayed within: its index in LATENCY_BOUNDS_S
-    peak: dict[str, float] = {}  #: the highest that was seen: `oldest_s`, `held_people`, `held_events`
+    peak: dict[str, float] = {}  #: the highest that was seen: `oldest_s`, `held_people`, `held_events`, `bytes`
+    took_ms: int = 0  #: sum of the latencies; kept by the process, not by the store
 
     def count(self, name: str, n: int = 1, reason: str = "") -> None:
         """Add to a number, and to its reason."""
@@ -52,6 +57,7 @@ class Counts(msgspec.Struct, omit_defaults=True):
         """So many events were delivered so long after their acceptance."""
         within = bisect_left(_BOUNDS_MS, latency_ms)
         self.latency[within] = self.latency.get(within, 0) + n
+        self.took_ms += latency_ms * n
 
     def add(self, other: Counts) -> None:
         """Add what was counted elsewhere or later."""
@@ -63,6 +69,7 @@ class Counts(msgspec.Struct, omit_defaults=True):
             self.latency[within] = self.latency.get(within, 0) + n
         for name, value in other.peak.items():
             self.peak[name] = max(value, self.peak.get(name, value))
+        self.took_ms += other.took_ms
 
     def since(self, before: Counts) -> Counts:
         """What was counted since then, where both only ever grow."""
@@ -70,7 +77,7 @@ class Counts(msgspec.Struct, omit_defaults=True):
 
     def copy(self) -> Self:
         """As it is now. Whoever counts in another thread may go on meanwhile."""
-        return type(self)(self.n.copy(), self.why.copy(), self.latency.copy(), self.peak.copy())
+        return type(self)(self.n.copy(), self.why.copy(), self.latency.copy(), self.peak.copy(), self.took_ms)
 
     def latency_s(self, share: float) -> float | None:
         """By when this share of the deliveries was done, in seconds; None without any. Between two bounds it is estimated."""

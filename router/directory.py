@@ -12,7 +12,7 @@ import msgspec
 
 from router.event import Call, normalize_event, tells_nothing
 from router.plugin import Event
-from router.store import DirectorySnapshot, DirectoryUpdate, Membership
+from router.store import NO_GROUP, DirectorySnapshot, DirectoryUpdate, Membership
 
 FOLDED = frozenset({"identify", "group", "alias"})
 """The only call types that tell the directory anything; no other body is opened for it."""
@@ -86,12 +86,13 @@ def _preferences(event: Event, needed: Callable[[], Collection[str]]) -> dict[st
 class EffectiveGroup(msgspec.Struct, frozen=True):
     """The group that an event belongs to. `call_pos`: the group call that said so, None where the event names the group
     itself; `since`: the position from which the user belongs to it. `group_id` None: there is none, and `refused_pos` is
-    the call that would have told one, where the vendor refused it."""
+    the call that would have told one, where the vendor refused it. `refused_key`: whose group as of the event was refused."""
 
     group_id: str | None
     call_pos: int | None = None
     since: int = 0
     refused_pos: int = 0
+    refused_key: str = ""
 
 
 def keys_of(event: Event, lane_key: str, pos: int, known: DirectorySnapshot) -> list[str]:
@@ -136,25 +137,28 @@ def effective_group(
     """The event's own group, else the membership as of `pos`, else the first one after it.
 
     So an event that was held belongs to the group that released it, and a replay gives the same answer. A membership
-    whose group call was refused (`is_refused` of its position) does not count.
+    whose group call was refused (`is_refused` of its position), or whose group was forgotten, does not count.
     """
     if event.group_id is not None:
         return EffectiveGroup(event.group_id)
     asked: list[str] = []
     refused = 0
+    refused_key = ""
     for key in keys:
         asked.append(key)
         current = membership_as_of(known, key, pos)
         if current is None:
             continue
+        if current.group_id == NO_GROUP:
+            break
         if not is_refused(current.call_pos):
             return EffectiveGroup(current.group_id, current.call_pos, current.pos)
-        refused = current.call_pos
+        refused, refused_key = current.call_pos, key
         break
     first: Membership | None = None
     for key in asked:
         for later in known.memberships.get(key, ()):
-            if later.pos <= pos or (first is not None and later.pos >= first.pos):
+            if later.pos <= pos or later.group_id == NO_GROUP or (first is not None and later.pos >= first.pos):
                 continue
             if is_refused(later.call_pos):
                 refused = max(refused, later.call_pos)
@@ -162,7 +166,7 @@ def effective_group(
                 first = later
     if first is None:
         return EffectiveGroup(None, refused_pos=refused)
-    return EffectiveGroup(first.group_id, first.call_pos, first.pos)
+    return EffectiveGroup(first.group_id, first.call_pos, first.pos, refused_key=refused_key)
 
 
 def membership_as_of(known: DirectorySnapshot, key: str, pos: int) -> Membership | None:

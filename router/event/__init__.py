@@ -1,10 +1,11 @@
 """What is accepted, and how it is read again.
 
-`keys` has the ids, `envelope` what is stored of a call, `judged` the verdict of a tracking plan in it, `normalize` makes an event of it, `timestamps` corrects its instants,
-`notes` says what was mended on the way.
+`keys` has the ids, `envelope` what is stored of a call, `judged` the verdict of a tracking plan in it, `trace` the trace of its request, `normalize` makes an event of it, `timestamps` corrects its instants,
+`groups` tells which groups it names, `library` what sent it, `notes` says what was mended on the way.
 """
 
 from router.event.envelope import HAS_PROPERTIES, HAS_TRAITS, TYPES, Call, Discard, Envelope, Noted, decode_json
+from router.event.groups import named_groups
 from router.event.judged import (
     TOLD_ID,
     VIOLATIONS_USER,
@@ -17,9 +18,11 @@ from router.event.judged import (
     without_told_id,
 )
 from router.event.keys import coerce_id, parse_user, show_user_key
+from router.event.library import Library, library_of
 from router.event.normalize import normalize_event, options_for
 from router.event.notes import Note, Notes
 from router.event.timestamps import LONGEST_INSTANT, show_instant
+from router.event.trace import trace_of, with_trace
 
 __all__ = [
     "HAS_PROPERTIES",
@@ -31,6 +34,7 @@ __all__ = [
     "Call",
     "Discard",
     "Envelope",
+    "Library",
     "Note",
     "Noted",
     "Notes",
@@ -38,14 +42,18 @@ __all__ = [
     "decode_json",
     "is_blocked",
     "is_forwarded",
+    "library_of",
     "made_call",
+    "named_groups",
     "normalize_event",
     "options_for",
     "parse_user",
     "show_instant",
     "show_user_key",
     "tells_nothing",
+    "trace_of",
     "verdict_of",
+    "with_trace",
     "with_verdict",
     "without_told_id",
 ]

@@ -39,6 +39,7 @@ class Call(msgspec.Struct, gc=False):
     body: bytes  #: the envelope's line, then the call as received
     noted: Noted | None = None  #: what its tracking plan says of it, to be counted with its acceptance
     opened: Event | None = None  #: the call as an event, where it was opened to be checked; nobody changes it
+    fields: bytes | None = None  #: its ids as a part of a line of the log, once one was written
 
 
 class Discard(msgspec.Struct, gc=False):
@@ -57,7 +58,7 @@ class Discard(msgspec.Struct, gc=False):
 class Envelope(msgspec.Struct, omit_defaults=True):
     """What a stored call does not say itself. `context` and `integrations` are those of its batch, raw when written.
 
-    The last three are written by `router/event/judged.py`.
+    The last four are written by `router/event/judged.py` and `router/event/trace.py`.
     """
 
     sent_at: str | None = msgspec.field(default=None, name="s")
@@ -69,6 +70,7 @@ class Envelope(msgspec.Struct, omit_defaults=True):
     is_blocked: bool = msgspec.field(default=False, name="b")
     is_forwarded: bool = msgspec.field(default=False, name="f")
     verdict: Verdict | None = msgspec.field(default=None, name="v")
+    trace: str | None = msgspec.field(default=None, name="x")  #: see `router/event/trace.py`
 
     def line(self) -> bytes:
         """The envelope as the first line of a stored body."""

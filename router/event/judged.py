@@ -17,6 +17,11 @@ _BLOCKED, _FORWARDED = b'{"b":true', b'{"f":true'
 _MARKED = (_BLOCKED, _FORWARDED, b'{"v":')
 
 
+def is_marked(body: bytes) -> bool:
+    """Whether a plan, or the router itself, has said something of this call."""
+    return body.startswith(_MARKED)
+
+
 def is_blocked(body: bytes) -> bool:
     """Whether the plan of its source keeps this call from every destination."""
     return body.startswith(_BLOCKED)
@@ -40,12 +45,12 @@ def tells_nothing(body: bytes) -> bool:
 
 def verdict_of(body: bytes) -> Verdict | None:
     """What the plan said of a call when it was accepted; None where it said nothing."""
-    return read_envelope(body.partition(b"\n")[0]).verdict if body.startswith(_MARKED) else None
+    return read_envelope(body.partition(b"\n")[0]).verdict if is_marked(body) else None
 
 
 def with_verdict(body: bytes, verdict: Verdict | None, *, is_forwarded: bool = False) -> bytes:
     """The stored call with this verdict in place of any other one; the bytes of the call and of its context stay the same."""
-    if body.startswith(_MARKED):
+    if is_marked(body):
         body = _without_verdict(body)
     marks: dict[str, Any] = {}
     if is_forwarded:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from router.plugin import JSON
 
 _KINDS = {"user": "u:", "anonymous": "a:", "group": "g:"}
-_NAMES = {key: name for name, key in _KINDS.items()}
+_SHOWN = {key: f"{name}:" for name, key in _KINDS.items()}
 
 
 def coerce_id(value: JSON) -> str | None:
@@ -30,7 +30,7 @@ def coerce_id(value: JSON) -> str | None:
 
 def show_user_key(key: str) -> str:
     """A user key as people see it: `u:7` is `user:7`."""
-    return f"{_NAMES[key[:2]]}:{key[2:]}"
+    return _SHOWN[key[:2]] + key[2:]
 
 
 def parse_user(text: str) -> str:

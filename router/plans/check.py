@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from router.plans.plan import Plan, Rule
-from router.plans.verdict import PASSED, Path, Verdict, Violation, take_out
+from router.plans.verdict import PASSED, KeyPath, Verdict, Violation, take_out
 from router.plans.violations import unplanned, violations_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _Draft(msgspec.Struct):
 
     violations: list[Violation] = []
     omitted: list[str] = []
-    taken: list[Path] = []
+    taken: list[KeyPath] = []
     is_blocked: bool = False
 
 
@@ -120,7 +120,7 @@ def _ask(rule: Rule, reaction: Reaction, call: dict[str, Any], found: _Draft, ef
     if first is None:  # as nearly always
         return
     noted: dict[tuple[str, str], Violation] = {}
-    paths: dict[tuple[str, ...], Path] = {}
+    paths: dict[tuple[str, ...], KeyPath] = {}
     for error in chain((first,), errors):
         effort.left -= not is_brief
         for violation, path in violations_of(error, call):

@@ -10,7 +10,7 @@ import msgspec
 CONTAINERS = ("properties", "traits")
 """The objects of a call of which something may be taken out."""
 
-Path = list[str]
+KeyPath = list[str]
 """Keys from the call down to what is taken out of it, the container first: `["properties", "address", "zip"]`."""
 
 
@@ -28,7 +28,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     source: str = msgspec.field(default="", name="s")  #: whose plan it is
     violations: list[Violation] = msgspec.field(default=[], name="n")
     omitted: list[str] = msgspec.field(default=[], name="o")  #: unplanned names, without their container
-    taken: list[Path] = msgspec.field(default=[], name="t")  #: what was taken out because of a violation
+    taken: list[KeyPath] = msgspec.field(default=[], name="t")  #: what was taken out because of a violation
     is_blocked: bool = msgspec.field(default=False, name="b")
 
     @property

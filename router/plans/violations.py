@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from router.plans.verdict import CONTAINERS, Path, Violation
+from router.plans.verdict import CONTAINERS, KeyPath, Violation
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -33,7 +33,7 @@ _TYPES |= dict.fromkeys(
 NAMES = ("Unplanned Event", *dict.fromkeys(_TYPES.values()), "Rule")
 """Every type of violation."""
 
-Found = tuple[Violation, Path | None]
+Found = tuple[Violation, KeyPath | None]
 """A violation, and what omitting takes; None where there is nothing to take."""
 
 
@@ -87,9 +87,9 @@ def _field(path: Sequence[str | int]) -> str:
     return ".".join(map(str, path))[:MAX_FIELD] if path else ROOT
 
 
-def _taken(path: Sequence[str | int]) -> Path | None:
+def _taken(path: Sequence[str | int]) -> KeyPath | None:
     """What goes: the property itself, and of what stands in a list the outermost list. Only what is inside a container goes."""
-    keys: Path = []
+    keys: KeyPath = []
     for step in path:
         if isinstance(step, int):
             break

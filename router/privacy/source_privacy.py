@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 
 from router.config import Config, SourcePrivacyConfig
-from router.config.mapping_paths import ABSENT, Path
+from router.config.mapping_paths import ABSENT, KeyPath
 from router.config.privacy_rules import IDS, places_of
 from router.event import Notes, coerce_id, decode_json
 from router.plugin import JSON
@@ -89,7 +89,7 @@ def privacy_of_sources(config: Config) -> dict[str, SourcePrivacy]:
 # ---------------------------------------------------------------- the tree of paths
 
 
-def _enter(tree: Tree, path: Path, take: Take) -> None:
+def _enter(tree: Tree, path: KeyPath, take: Take) -> None:
     """Add a path. What is dropped already has nothing inside that could be taken."""
     for key in path[:-1]:
         inside = tree.setdefault(key, {})
@@ -100,7 +100,7 @@ def _enter(tree: Tree, path: Path, take: Take) -> None:
         tree[path[-1]] = take
 
 
-def _compiled(tree: Tree, path: Path = ()) -> dict[str, Take]:
+def _compiled(tree: Tree, path: KeyPath = ()) -> dict[str, Take]:
     takes: dict[str, Take] = {}
     for key, what in tree.items():
         if isinstance(what, dict):

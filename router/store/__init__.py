@@ -2,18 +2,32 @@
 
 rows.py             the records, one field a line
 commit_batch.py     everything that one destination commits at once
+fence.py            what a commit compares before it stores anything
+pending.py          what waits to be written
+shards.py           which events belong to which shard of a destination
 ports.py            what the router asks of a store, by who asks
 folding.py          what a call changes in the directory
 append_counts.py    what the appends of each source came to
+blocks.py           a part of the log, packed
+keyed_hash.py       the hash of a message id
+fate_words.py       what is said of an event at a destination
+event_words.py      what a search reads of an event, and how it is told
+search_bounds.py    how far a search looks
+library_counts.py   which libraries sent the events of a source
+preferences.py      what is kept of a user's consent
+violation_kinds.py  kinds of violations of tracking plans
 log_cache.py        the newest part of the log, in memory
-regulation.py       a demand to forget people, and how far it is
-forgotten.py        what is left of an event whose person was forgotten
+regulation.py       a demand to forget people or groups, and how far it is
+regulation_begun.py what is recorded when it is taken
+forget_state.py     which keyed state of a plugin is a person's
+forgotten.py        what is left of an event whose person or group was forgotten
 names_in_texts.py   whether a text names one of them
 suppressions.py     whose calls are not accepted
 outcome_blocks.py   outcomes, positions and the attempts that delivered, packed
 from_thread.py      the same for an event loop of another thread
 disk_space.py       what the disk has room for
 sqlite/             the embedded store
+postgres/           the shared store
 """
 
 from __future__ import annotations
@@ -49,6 +63,7 @@ from router.store.rows import (
     EVERY,
     HOUR_S,
     MINUTE_S,
+    NO_GROUP,
     ORDER_KEY_STEP,
     PART,
     AttemptRow,
@@ -66,8 +81,9 @@ from router.store.rows import (
     Opening,
     ParkedOutcome,
     ParkedRow,
-    Problem,
+    Pending,
     ReplayRow,
+    Slice,
     Status,
     Tried,
     Unit,
@@ -81,6 +97,7 @@ __all__ = [
     "EVERY",
     "HOUR_S",
     "MINUTE_S",
+    "NO_GROUP",
     "ORDER_KEY_STEP",
     "PART",
     "AttemptRow",
@@ -116,13 +133,14 @@ __all__ = [
     "OutputReports",
     "ParkedOutcome",
     "ParkedRow",
+    "Pending",
     "People",
-    "Problem",
     "Queries",
     "Regulation",
     "ReplayRow",
     "Replays",
     "Sizes",
+    "Slice",
     "Status",
     "Step",
     "Store",

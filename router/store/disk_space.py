@@ -6,13 +6,14 @@ accepting ends where the reserve begins; in its second half nothing may grow any
 
 from __future__ import annotations
 
+import asyncio
 import os
 from enum import IntEnum
 from pathlib import Path
 
 from router.clock import Clock
 
-ASKED_AGAIN_MS = 1000
+ASKED_AGAIN_S = 1.0
 
 
 class Room(IntEnum):
@@ -24,22 +25,27 @@ class Room(IntEnum):
 
 
 class DiskSpace:
-    """Asks the disk at most once a second."""
+    """What the disk said last, a second ago at most; or before, while it does not answer `look`. `store`: the file of the database."""
 
-    def __init__(self, folder: Path, min_free_bytes: int, clock: Clock) -> None:
+    def __init__(self, store: Path, min_free_bytes: int, clock: Clock) -> None:
         self.min_free_bytes = min_free_bytes
-        self.folder, self._clock = folder, clock
-        self._asked_ms, self._room = -ASKED_AGAIN_MS, Room.ALL
+        self.folder, self._wal, self._monotonic = store.parent, Path(f"{store}-wal"), clock.monotonic
+        self._asked_at, self._free, self._wal_bytes = 0.0, -1, 0  #: -1: not known yet
+        self._is_looking = False
+
+    async def look(self) -> None:
+        """Ask the disk beside the event loop. One that hangs holds up this alone: meanwhile nobody asks it."""
+        self._is_looking = True
+        try:
+            self._free, self._wal_bytes = await asyncio.to_thread(self._ask)
+            self._asked_at = self._monotonic()
+        finally:
+            self._is_looking = False
 
     def room(self) -> Room:
-        """What there is room for, as of the last second."""
-        now = self._clock.now_ms()
-        if now - self._asked_ms >= ASKED_AGAIN_MS:
-            self._asked_ms = now
-            free = self.free_bytes()
-            halves = 2 * free // self.min_free_bytes if self.min_free_bytes else Room.ALL
-            self._room = Room(min(halves, Room.ALL))
-        return self._room
+        """What there is room for."""
+        halves = 2 * self.free_bytes() // self.min_free_bytes if self.min_free_bytes else Room.ALL
+        return Room(min(halves, Room.ALL))
 
     def left_bytes(self) -> int:
         """What the store may still grow by before events are refused."""
@@ -47,7 +53,30 @@ class DiskSpace:
 
     def free_bytes(self) -> int:
         """Free on the disk, for a process without privileges."""
-        return free_bytes(self.folder)
+        self._refresh()
+        return self._free
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        self._refresh()
+        return self._wal_bytes
+
+    def _refresh(self) -> None:
+        """Where nobody looks beside the event loop, ask now."""
+        now = self._monotonic()  # asked for each append: router time would take ten times as long
+        if self._free < 0 or (now - self._asked_at >= ASKED_AGAIN_S and not self._is_looking):
+            self._free, self._wal_bytes = self._ask()
+            self._asked_at = now
+
+    def _ask(self) -> tuple[int, int]:
+        return free_bytes(self.folder), _size_of(self._wal)
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def free_bytes(folder: Path) -> int:

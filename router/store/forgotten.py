@@ -1,5 +1,5 @@
-"""Events whose content is gone, or is about to go. Until the log has no body of a forgotten person any more, whoever reads it is
-given what will be left."""
+"""Events whose content is gone, or is about to go. Until the log has no body of a forgotten person or group any more, whoever reads it
+is given what will be left."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from router.event import normalize_event
+from router.event import named_groups, normalize_event
 from router.store.regulation import Regulation
 from router.store.rows import LogRow
 from router.traits import is_known
 
 NOBODY = ""
-"""The user key and the message id of an event whose person was forgotten."""
+"""The user key and the message id of an event whose person or group was forgotten."""
 
 
 class GroupFacts(msgspec.Struct):
@@ -25,11 +25,12 @@ class GroupFacts(msgspec.Struct):
 
 
 class Forgotten:
-    """The people of the regulations that are under way. Lives in the event loop."""
+    """The people and groups of the regulations that are under way. Lives in the event loop."""
 
     def __init__(self) -> None:
         self._regulations: dict[str, Regulation] = {}
-        self._bounds: dict[str, int] = {}  #: user key -> events up to this position are forgotten
+        self._bounds: dict[str, int] = {}  #: user key, or "g:<groupId>" -> events up to this position are forgotten
+        self._group_bound = 0  #: the highest of a group: newer events are not opened
 
     def __bool__(self) -> bool:
         return bool(self._regulations)
@@ -49,23 +50,32 @@ class Forgotten:
         for regulation in self._regulations.values():
             for key in regulation.keys:
                 self._bounds[key] = max(regulation.bound, self._bounds.get(key, 0))
+        self._group_bound = max((bound for key, bound in self._bounds.items() if key.startswith("g:")), default=0)
 
     def blanked(self, rows: list[LogRow]) -> list[LogRow]:
-        """These rows, those of forgotten people without what they said. Costs nothing while nobody is being forgotten."""
-        bounds = self._bounds
-        if not bounds:
-            return rows
-        return [blank(row) if row.pos <= bounds.get(row.user_key, 0) else row for row in rows]
+        """These rows, those of forgotten people and groups without what they said. Costs nothing while nobody is being forgotten."""
+        return [self._left_of(row) for row in rows] if self._bounds else rows
+
+    def _left_of(self, row: LogRow) -> LogRow:
+        if self._names_group(row):
+            return blank(row, b"")
+        if row.pos <= self._bounds.get(row.user_key, 0):
+            return blank(row, left_of(row.source, row.type, row.message_id, row.received_at, row.body))
+        return row
+
+    def _names_group(self, row: LogRow) -> bool:
+        """Whether the event is that of a forgotten group."""
+        if row.pos > self._group_bound:
+            return False
+        return any(row.pos <= self._bounds.get(f"g:{group}", 0) for group in named_groups(row.body))
 
     def without(self, rows: Sequence[LogRow]) -> list[LogRow]:
-        """These rows but for those of forgotten people."""
-        bounds = self._bounds
-        return [row for row in rows if row.user_key != NOBODY and row.pos > bounds.get(row.user_key, 0)]
+        """These rows but for those of forgotten people and groups."""
+        return [row for row in self.blanked(list(rows)) if row.user_key != NOBODY]
 
 
-def blank(row: LogRow) -> LogRow:
-    """What is left of an event: when, from which source, and of which type it was."""
-    left = left_of(row.source, row.type, row.message_id, row.received_at, row.body)
+def blank(row: LogRow, left: bytes) -> LogRow:
+    """What is left of an event: when, from which source, and of which type it was. `left`: of its body."""
     return LogRow(row.pos, row.received_at, row.source, row.type, NOBODY, NOBODY, left)
 
 

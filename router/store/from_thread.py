@@ -116,6 +116,11 @@ class ClaimsFromThread(FromThread):
         claim = await self._carry_out(self._claims.open, unit, opening)
         return cast(Claim, ClaimFromThread(claim, self._home))
 
+    async def open_now(self, unit: Unit, opening: Opening) -> Claim | None:
+        """See `Claims.open_now`."""
+        claim = await self._carry_out(self._claims.open_now, unit, opening)
+        return None if claim is None else cast(Claim, ClaimFromThread(claim, self._home))
+
 
 class StoreFromThread:
     """Implements `Store` for a worker with a loop of its own.

@@ -12,62 +12,96 @@ from router.event import Call
 from router.store.rows import LogRow
 
 TAIL_EVENTS, TAIL_BYTES = 5_000, 4_000_000
-OPENED_EVENTS = 2_000
-"""Events that stay opened: as many as a destination has in its window."""
+OPENED_EVENTS, OPENED_BYTES = 2_000, 4_000_000
+"""Events that stay opened, and bytes of their bodies: as many as a destination has in its window."""
+
+
+class Appended:
+    """The events of one append, at least one. Their rows are made when they are first read: where no destination keeps up, nobody
+    reads them."""
+
+    __slots__ = ("_calls", "_is_shared", "_positions", "_rows", "events", "first", "size")
+
+    def __init__(self, calls: Sequence[Call], positions: Sequence[int], events: int, size: int) -> None:
+        self.first, self.events, self.size = next(filter(None, positions)), events, size
+        self._calls, self._positions = calls, positions
+        self._rows: list[LogRow] | None = None
+        self._is_shared = True
+
+    @property
+    def rows(self) -> Sequence[LogRow]:
+        """One for each event, in their order."""
+        if self._rows is None:
+            self._rows = [
+                LogRow(
+                    pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body, c.opened, None, c.fields, self._is_shared
+                )
+                for c, pos in zip(self._calls, self._positions, strict=True)
+                if pos
+            ]  # fmt: skip
+            self._calls = self._positions = ()
+        return self._rows
+
+    def close(self) -> None:
+        """Keep nothing of what was made of their bodies."""
+        self._is_shared = False
+        for call in self._calls:
+            call.opened = call.fields = None
+        for row in self._rows or ():
+            row.is_shared = False
+            row.opened = row.payload_json = row.fields = None
 
 
 class LogCache:
     """Lives in the event loop; told of each append once it is durable. All readers share its rows."""
 
     def __init__(self) -> None:
-        #: first position, the rows that stand from there on, bytes of their bodies
-        self._groups: deque[tuple[int, Sequence[LogRow], int]] = deque()
+        self._appends: deque[Appended] = deque()
         self._events = self._bytes = 0
-        self._opened: deque[Sequence[LogRow]] = deque()  #: groups that keep what was made of their bodies
-        self._opened_events = 0
+        #: those that keep what was made of their bodies
+        self._opened: deque[Appended] = deque()
+        self._opened_events = self._opened_bytes = 0
 
     def add(self, calls: Sequence[Call], positions: Sequence[int], size: int) -> None:
         """These calls stand in the log now, at these ascending positions; 0: it does not, it came before."""
-        rows = [
-            LogRow(pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body, c.opened)
-            for c, pos in zip(calls, positions, strict=True)
-            if pos
-        ]
-        if not rows:
+        events = len(positions) - positions.count(0)
+        if not events:
             return
-        self._groups.append((rows[0].pos, rows, size))
-        self._events += len(rows)
+        appended = Appended(calls, positions, events, size)
+        self._appends.append(appended)
+        self._events += events
         self._bytes += size
         while self._events > TAIL_EVENTS or self._bytes > TAIL_BYTES:
-            _, gone, gone_bytes = self._groups.popleft()
-            self._events -= len(gone)
-            self._bytes -= gone_bytes
-        self._close_oldest(rows)
+            gone = self._appends.popleft()
+            self._events -= gone.events
+            self._bytes -= gone.size
+        self._close_oldest(appended)
 
-    def _close_oldest(self, rows: Sequence[LogRow]) -> None:
+    def _close_oldest(self, newest: Appended) -> None:
         """An opened event takes about six times its body: only the newest ones keep it."""
-        self._opened.append(rows)
-        self._opened_events += len(rows)
-        while self._opened_events > OPENED_EVENTS:
+        self._opened.append(newest)
+        self._opened_events += newest.events
+        self._opened_bytes += newest.size
+        while self._opened_events > OPENED_EVENTS or self._opened_bytes > OPENED_BYTES:
             oldest = self._opened.popleft()
-            self._opened_events -= len(oldest)
-            for row in oldest:
-                row.opened = row.payload_json = row.fields = None
+            self._opened_events -= oldest.events
+            self._opened_bytes -= oldest.size
+            oldest.close()
 
     def clear(self) -> None:
         """Keep nothing of what was accepted by now: the disk is read for it."""
-        self._groups.clear()
+        self._appends.clear()
         self._opened.clear()
-        self._events = self._bytes = self._opened_events = 0
+        self._events = self._bytes = self._opened_events = self._opened_bytes = 0
 
     def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow] | None:
         """Events above a position, ascending, up to a count and about this many bytes; None: the disk knows more."""
-        if not self._groups or self._groups[0][0] > after + 1:
+        if not self._appends or self._appends[0].first > after + 1:
             return None
-        index = bisect_right(self._groups, after + 1, key=lambda group: group[0]) - 1
+        index = bisect_right(self._appends, after + 1, key=lambda appended: appended.first) - 1
         found: list[LogRow] = []
-        for first, rows, _ in itertools.islice(self._groups, index, None):
-            for row in rows[max(0, after + 1 - first) :]:
+        for appended in itertools.islice(self._appends, index, None):
+            for row in appended.rows[max(0, after + 1 - appended.first) :]:
                 found.append(row)
                 max_bytes -= len(row.body)
                 if len(found) >= limit or max_bytes <= 0:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from router.store.rows import Tried
 
+SPAN = 4_000
+"""A receipt covers less than this many positions, so that a reader knows how far to look for one. A commit may settle events that are
+further apart: it leaves several."""
 CODE_BYTES = 2
 ONE = ord("1")
 STATUS_BITS, DURATION_BITS, AGO_BITS = 10, 32, 19
@@ -30,6 +33,18 @@ def unpack_ahead(pos: int, bitmap: bytes) -> set[int]:
     """The positions that `pack_ahead` packed."""
     bits = int.from_bytes(bitmap, "little")
     return {pos + 1 + i for i in range(bits.bit_length()) if bits >> i & 1}
+
+
+def spans(codes: dict[int, int]) -> Iterator[dict[int, int]]:
+    """These {position: code} in parts, each of positions that one receipt may cover."""
+    first = min(codes)
+    if max(codes) - first < SPAN:
+        yield codes
+        return
+    parts: dict[int, dict[int, int]] = {}
+    for position, code in codes.items():
+        parts.setdefault((position - first) // SPAN, {})[position] = code
+    yield from parts.values()
 
 
 def pack_codes(codes: dict[int, int]) -> tuple[int, int, bytes]:

@@ -28,13 +28,15 @@ from router.store.rows import (
     LogRow,
     Opening,
     ParkedRow,
-    Problem,
+    Pending,
     ReplayRow,
+    Slice,
     Unit,
     Waits,
     Written,
 )
 from router.store.suppressions import Suppressions
+from router.vocabulary import Problem
 
 OnStored = Callable[[list[int] | StoreError], None]
 """Told of an append once it is durable: its positions; or why nothing of it was stored."""
@@ -115,9 +117,9 @@ class Lanes(Protocol):
         """Whether any lane has a row."""
         ...
 
-    async def parked(self, wants: Sequence[tuple[str, str, int]], limit: int) -> list[tuple[list[ParkedRow], bool]]:
-        """For each (user key, queue, place): the rows of that queue behind that place, in order, at most `limit` and about
-        100 kB, at least one if there is any; and whether there may be more."""
+    async def parked(self, wants: Sequence[tuple[str, str, int]], most: Slice) -> list[tuple[list[ParkedRow], bool]]:
+        """For each (user key, queue, place): the rows of that queue behind that place, in order, at least one if there is any; and
+        whether there may be more. Where the first ones take `most.bytes_in_all`, the others are left out."""
         ...
 
     async def due(self, mode: str, now_ms: int, limit: int) -> list[str]:
@@ -192,8 +194,8 @@ class Replays(Protocol):
     async def settled(
         self, after: int, last: int, types: Sequence[str], limit: int
     ) -> tuple[list[LogRow], dict[int, DeadRow], frozenset[int], int]:
-        """Retained events of these types in a span that have no parked row, the dead letters among them, the positions that
-        were settled late or sent again before, and how far the log was looked through."""
+        """Retained events of these types in a span that have no parked row, up to a count and about a megabyte, the dead letters among
+        them, the positions that were settled late or sent again before, and how far the log was looked through."""
         ...
 
     async def tally(self, after: int, last: int) -> tuple[dict[str, int], int]:
@@ -229,6 +231,27 @@ class Claim(Protocol):
         """Set once somebody else has it."""
         ...
 
+    async def until_lost(self) -> None:
+        """Return once somebody else has it."""
+        ...
+
+    async def until_asked_back(self) -> None:
+        """Return once another node should have it: to be given back in good order."""
+        ...
+
+    def rest(self) -> None:
+        """No worker serves it any more: others may have it after a while, unless it is opened again."""
+        ...
+
+    async def give_back(self, *, to_others: bool) -> None:
+        """Nothing of it is on its way: whoever waits for it may have it at once. `to_others`: others before this process."""
+        ...
+
+    def may_send(self, for_s: float) -> bool:
+        """Whether nobody else can have it before a request that begins now and takes this long has ended. Asked before each request:
+        cheap. It may become true again, unless the claim is lost."""
+        ...
+
     async def commit(self, batch: CommitBatch) -> list[tuple[str, str]]:
         """Store a batch, all or nothing. Returns what `opened` left to do: needs with the last lane done, to be named in a later
         batch. Raises CommitFailed if its own rows are at fault, ClaimLost if somebody else has the unit."""
@@ -258,8 +281,16 @@ class Claims(Protocol):
     """Who owns which unit."""
 
     async def open(self, unit: Unit, opening: Opening) -> Claim:
-        """Take a unit over from whoever had it. Its cursor is created at the head of the log where there is none. Where it was in
+        """Take a unit over from whoever had it, or wait until this process may have it. Its cursor is created at the head of the log where there is none. Where it was in
         dry-run and is live now, keyed state and timers of the dry run go."""
+        ...
+
+    async def open_now(self, unit: Unit, opening: Opening) -> Claim | None:
+        """The same, without waiting for anybody. None: another node has it; its cursor is there from now on."""
+        ...
+
+    async def holder(self, unit: Unit) -> str:
+        """Which node has it, as people call it; empty where nobody has."""
         ...
 
     def keep_for(self, destinations: Iterable[str]) -> None:
@@ -286,6 +317,15 @@ class Health(Protocol):
     @property
     def failed(self) -> asyncio.Event:
         """Set with `broken`."""
+        ...
+
+    @property
+    def writing_s(self) -> float:
+        """For how long the group has been written that is being written now; 0 while none is."""
+        ...
+
+    async def look_at_disk(self) -> None:
+        """Ask the disk for its room, beside the event loop: the answers here are as of the last look."""
         ...
 
     def may_append(self) -> bool:
@@ -397,6 +437,11 @@ class InputReports(Protocol):
         `since_ms` is 0 for all there ever were."""
         ...
 
+    async def discards_by_day(self, source: str | None, since_ms: int) -> list[dict[str, Any]]:
+        """The entries of `discards` that are kept, counted by day (UTC), source and code, the newest day first: `{"day", "source", "code",
+        "entries"}` each."""
+        ...
+
     async def clients(self, source: str, most: int) -> dict[str, Any]:
         """Which libraries sent the newest events of a source, among so many of all sources: `{"looked_at", "events", "last_at",
         "items": [{"library", "version", "count", "last_at"}], "left_out"}`."""
@@ -469,19 +514,27 @@ class Sizes(Protocol):
     """What the store takes, and what it has written since the start."""
 
     async def used_bytes(self) -> int:
-        """What it takes, without room that it can use again."""
+        """What it takes, without room that it can use again. Raises StoreError where it cannot be read."""
         ...
 
-    def left_bytes(self) -> int:
-        """What it may still grow by before events are refused."""
+    def left_bytes(self) -> int | None:
+        """What it may still grow by before events are refused; None where only the database knows."""
         ...
 
-    def free_bytes(self) -> int:
-        """Free on its disk."""
+    def free_bytes(self) -> int | None:
+        """Free on its disk; None where only the database knows."""
+        ...
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
         ...
 
     def written(self) -> Written:
         """What was written since the start."""
+        ...
+
+    def pending(self) -> Pending:
+        """What waits to be written."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of a demand to forget or to suppress people: a regulation."""
+"""What is recorded of a demand to forget people or groups, or to suppress people: a regulation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Demand(msgspec.Struct, frozen=True):
 
     id: str
     kind: str  #: Segment's regulationType
-    subject_type: str  #: Segment's subjectType
+    subject_type: str  #: Segment's subjectType, or GROUP_ID
     subjects: tuple[str, ...]
     also: tuple[str, ...] = ()  #: anonymous keys that belong to the same person
     deletes: bool = False
@@ -44,7 +44,7 @@ class Tool(msgspec.Struct):
 
 
 class Regulation(msgspec.Struct):
-    """A demand and how far it is. While it is under way it knows the person; at the end only the hashes are left."""
+    """A demand and how far it is. While it is under way it knows whom it means; at the end only the hashes are left."""
 
     id: str
     kind: str
@@ -56,11 +56,13 @@ class Regulation(msgspec.Struct):
     hashes: list[str]  #: HMACs of the user keys, hex: each person's, the one that was named first
     named: list[str] = []  #: of these, those of the ids that were named: where the next person begins
     key: str = ""  #: tells which key made the hashes
-    keys: list[str] = []  #: user keys that are erased; empty at the end
+    keys: list[str] = []  #: user keys that are erased, "g:<groupId>" of a group; empty at the end
     people: list[list[str]] = []  #: the same by person, the key that was named first; empty at the end
     tools: dict[str, Tool] = {}  #: by destination
-    near: list[str] = []  #: these, and users whose lanes may hold events of them; empty at the end
+    near: list[str] = []  #: these, and users whose lanes may hold events of them; empty once the rows are erased
+    names: list[str] = []  #: of the groups that are erased, written as keys are: texts may tell those; empty at the end
     pos: int = 0  #: how far the log was looked through
+    kept_pos: int = 0  #: how far what outlived it was looked through
     counts: dict[str, int] = {}  #: what was erased
     note: str = ""  #: what an operator still has to do
     finished_at: int = 0  #: ms; 0: it is under way
@@ -69,6 +71,16 @@ class Regulation(msgspec.Struct):
     def is_under_way(self) -> bool:
         """Whether anything is left to do."""
         return self.step != Step.DONE
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that are erased."""
+        return frozenset(key[2:] for key in self.keys if key.startswith("g:"))
+
+    @property
+    def told_as(self) -> list[str]:
+        """What a text says that names one of them, written as keys are."""
+        return [*self.keys, *self.names]
 
     def count(self, **erased: int) -> None:
         """Add to what was erased."""

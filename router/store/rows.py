@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from router.plugin import Event
+from router.spread import Spread
 from router.vocabulary import FOREVER_MS
 
 PART = 0
@@ -20,6 +21,9 @@ ORDER_KEY_STEP = 1 << 24
 EVERY = "*"
 """Stands for all that lanes may wait for."""
 
+
+SYNC_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+GROUP_BOUNDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 
 MINUTE_S, HOUR_S = 60, 3600
 COUNTED_SPANS = {MINUTE_S: 48 * HOUR_S, HOUR_S: 90 * 24 * HOUR_S}
@@ -41,6 +45,9 @@ class Opening(msgspec.Struct, frozen=True):
     mode: str = "live"  #: live or dry-run
     is_enabled: bool = True
     gate: str = ""  #: what its gate asks; where that has changed, every lane that waits is asked again
+    timeout_s: float = (
+        0.0  #: the longest that a request of it takes: so much longer it is owned after the last sign of life
+    )
 
 
 class DirectoryUpdate(msgspec.Struct):
@@ -72,6 +79,7 @@ class LogRow(msgspec.Struct):
     opened: Event | None = None  #: the event as any destination sees it; nobody changes it
     payload_json: bytes | None = None  #: its payload as JSON
     fields: bytes | None = None  #: its ids as a part of a line of the log
+    is_shared: bool = False  #: it is one of the newest: what is made of its body is kept here for all destinations
 
 
 class ParkedRow(msgspec.Struct):
@@ -96,6 +104,14 @@ class ParkedRow(msgspec.Struct):
     attempts: int  #: failed ones
     first_at: int  #: ms of running time: the first attempt
     origin: int = 0  #: the settled event this is a second sending of (`pos` is below 0 then); 0: it is itself
+
+
+class Slice(NamedTuple):
+    """How much of parked rows is read in one go. One row of a queue is read however large it is."""
+
+    rows: int  #: of a queue
+    bytes: int = 100_000  #: of a queue: bodies and items
+    bytes_in_all: int = 1_000_000  #: of all queues: where they are reached, the rest of these is not read
 
 
 class DeadRow(msgspec.Struct):
@@ -243,10 +259,15 @@ class CursorRow(msgspec.Struct):
     letter_bytes: int = 0  #: what they take
     disabled: tuple[tuple[int, int], ...] = ()  #: times in which it was disabled (ms, from and to), ascending
     abandoned: int = 0  #: events that were trimmed before this destination, removed for a while, had settled them
+    taken_from: str = ""  #: the node that had it and gave no sign of life any more
+
+
+NO_GROUP = ""
+"""Stands for a group that was forgotten: from there on it is not known where the user belongs."""
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """From `pos` on, the user belongs to this group; the group call at `call_pos` said so."""
+    """From `pos` on, the user belongs to this group (or `NO_GROUP`); the group call at `call_pos` said so."""
 
     pos: int
     group_id: str
@@ -290,13 +311,6 @@ class Waits(msgspec.Struct, frozen=True):
     since: int  #: ms since 1970: when the longest held of them was
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """Something that is wrong with the store. `code` is for programs; `words` say what is refused and what to do."""
-
-    code: str
-    words: str
-
-
 class Written(msgspec.Struct):
     """What was written since the start."""
 
@@ -304,3 +318,12 @@ class Written(msgspec.Struct):
     events: int = 0
     bytes: int = 0  #: of the calls as they were received
     seconds: float = 0.0  #: from the hand-over to the writing thread until it is durable
+    sync: Spread = msgspec.field(default_factory=lambda: Spread(SYNC_BOUNDS_S))  #: how long it took to make one durable
+    group: Spread = msgspec.field(default_factory=lambda: Spread(GROUP_BOUNDS))  #: events in one that has any
+
+
+class Pending(NamedTuple):
+    """What waits to be written."""
+
+    events: int
+    bytes: int

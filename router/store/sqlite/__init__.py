@@ -7,6 +7,7 @@ locks.py                who may use the file, and whether it is still there
 snapshot.py             a consistent copy beside a running daemon, and whether a copy is whole
 connection.py           a connection in a thread of its own
 schema.sql              every table, with what its columns mean
+before_migration.py     the copy to go back with, and what is refused before anything is changed
 migrations.py           brings a file to the schema of this program
 migration_from_1.py     from schema 1 to 2
 migration_from_2.py     from schema 2 to 3
@@ -17,8 +18,6 @@ Writing:
 
 event_log.py            the log, as the router sees it
 claims.py               who owns a destination, and what owners may do
-fence.py                what a commit compares before it stores anything
-pending.py              what waits to be written
 group_commit.py         the one writer: all that is pending, one fsync
 group_transaction.py    the transaction of a group
 apply_commit.py         writes a destination's commit batch
@@ -32,11 +31,12 @@ violation_rows.py       what does not fit the tracking plans: counted, and read 
 dedupe.py               which message ids were accepted
 retention.py            trims what is too old, a slice with each commit
 kept_events.py          events that rows refer to after they left the log
-people.py               demands to forget or to suppress people
+people.py               demands to forget people or groups, or to suppress people
 erasure.py              carries them out, a step a transaction
 forget_begin.py         the first transaction of a demand
 forget_rows.py          erases what a destination has of people
-forget_state.py         which keyed state is a person's
+forget_groups.py        what the directory knows of a group, and which events are a group's
+forget_group_rows.py    erases what a destination has of groups
 forget_log.py           erases bodies in the log, and those that outlived it
 forget_texts.py         erases texts that name a person
 regulation_rows.py      the records of demands
@@ -62,4 +62,5 @@ queries/                what people ask: ledger, why, held, dead letters, discar
 held_counts.py          held events by what they wait for
 health.py               what is wrong with the store, in words
 sizes.py                what it takes and writes
+pages.py                what a database takes of its disk
 """

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
-from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_codes, pack_tried
-from router.store.rows import EVERY, PART, ParkedRow
+from router.store.fence import Fence
+from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_codes, pack_tried, spans
+from router.store.rows import EVERY, PART, ParkedRow, Tried
 from router.store.sqlite import kept_events
 from router.store.sqlite.bulk_insert import insert_many
-from router.store.sqlite.fence import Fence
+from router.store.sqlite.event_columns import key_list
 from router.vocabulary import LaneMode, Queue
 
 OPEN_SLICE = 500
@@ -85,10 +86,11 @@ def apply_commit(
 
 def _write_outcomes(db: sqlite3.Connection, step: CommitBatch, codes: OutcomeCodes) -> None:
     if step.settled:
-        packed = {pos: codes.code(db, *outcome) for pos, outcome in step.settled.items()}
-        first, last, blob = pack_codes(packed)
-        values = (PART, step.destination, last, first, step.at, blob, pack_all_tried(first, step.tried, step.at))
-        db.execute("INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        for settled in spans({pos: codes.code(db, *outcome) for pos, outcome in step.settled.items()}):
+            first, last, blob = pack_codes(settled)
+            tried = pack_all_tried(first, _of_these(settled, step), step.at)
+            values = (PART, step.destination, last, first, step.at, blob, tried)
+            db.execute("INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     if step.late:
         rows = [
             (PART, step.destination, e.pos, step.at, codes.code(db, e.state, e.reason), pack_tried(e.tried, step.at))
@@ -105,6 +107,14 @@ def _write_outcomes(db: sqlite3.Connection, step: CommitBatch, codes: OutcomeCod
             for d in step.dead
         ]  # fmt: skip
         db.executemany(f"INSERT OR REPLACE INTO dead VALUES ({','.join('?' * 12)})", dead)
+
+
+def _of_these(settled: Mapping[int, int], step: CommitBatch) -> Sequence[tuple[Tried, Sequence[int]]]:
+    """The attempts that delivered, with those of their events that are among these."""
+    if len(settled) == len(step.settled):
+        return step.tried
+    parts = [(tried, [pos for pos in positions if pos in settled]) for tried, positions in step.tried]
+    return [(tried, positions) for tried, positions in parts if positions]
 
 
 def _write_attempts(db: sqlite3.Connection, step: CommitBatch) -> None:
@@ -135,8 +145,10 @@ def _write_parked(db: sqlite3.Connection, step: CommitBatch) -> None:
             changes,
         )
     if step.unpark:
-        gone = [(PART, step.destination, pos) for pos in step.unpark]
-        db.executemany("DELETE FROM parked WHERE part = ? AND destination = ? AND pos = ?", gone)
+        db.execute(
+            "DELETE FROM parked WHERE part = ? AND destination = ? AND pos IN (SELECT value FROM json_each(?))",
+            (PART, step.destination, key_list(step.unpark)),
+        )
     for from_key, to_key, linked in step.moves:
         db.execute(
             f"UPDATE parked SET user_key = ?, linked = ? WHERE part = ? AND destination = ? AND user_key = ? AND queue = '{Queue.HELD}'",
@@ -158,9 +170,12 @@ def parked_values(destination: str, r: ParkedRow) -> tuple[object, ...]:
 
 
 def _write_lanes(db: sqlite3.Connection, step: CommitBatch) -> None:
-    gone = [(PART, step.destination, key) for key, lane in step.lanes.items() if lane is None]
+    gone = [key for key, lane in step.lanes.items() if lane is None]
     if gone:
-        db.executemany("DELETE FROM lane WHERE part = ? AND destination = ? AND user_key = ?", gone)
+        db.execute(
+            "DELETE FROM lane WHERE part = ? AND destination = ? AND user_key IN (SELECT value FROM json_each(?))",
+            (PART, step.destination, key_list(gone)),
+        )
     rows = [
         (PART, step.destination, *msgspec.structs.astuple(lane)) for lane in step.lanes.values() if lane is not None
     ]

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
+from router.store.fence import Fence
 from router.store.rows import (
     CursorRow,
     DeadLetterFilter,
@@ -20,6 +21,7 @@ from router.store.rows import (
     Opening,
     ParkedRow,
     ReplayRow,
+    Slice,
     Unit,
 )
 from router.store.sqlite import (
@@ -33,7 +35,6 @@ from router.store.sqlite import (
     preference_rows,
     replay_reads,
 )
-from router.store.sqlite.fence import Fence
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.reader import Reader
 
@@ -54,6 +55,14 @@ class SqliteClaims:
         cursor, fence = await self._writer.run_alone(cursors.open_unit, unit, opening, unit in self._had_owner)
         self._had_owner.add(unit)
         return SqliteClaim(cursor, fence, self._writer, self._reader, self._slow)
+
+    async def open_now(self, unit: Unit, opening: Opening) -> SqliteClaim:
+        """Nobody else uses the file."""
+        return await self.open(unit, opening)
+
+    async def holder(self, unit: Unit) -> str:
+        """This process, which is asked itself."""
+        return ""
 
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
@@ -86,6 +95,24 @@ class SqliteClaim:
         self.replays = SqliteReplays(name, reader, writer)
         self._fence, self._writer, self._reader = fence, writer, reader
         self._one_at_a_time = asyncio.Lock()
+
+    async def until_lost(self) -> None:
+        """Return once it is replaced."""
+        await self.lost.wait()
+
+    async def until_asked_back(self) -> None:
+        """There is no other node."""
+        await asyncio.Event().wait()
+
+    def rest(self) -> None:
+        """There is nobody else to have it."""
+
+    async def give_back(self, *, to_others: bool) -> None:
+        """There is nobody to have it."""
+
+    def may_send(self, for_s: float) -> bool:
+        """The file has one process, so nobody else can have it while this is not replaced."""
+        return not self.lost.is_set()
 
     async def commit(self, batch: CommitBatch) -> list[tuple[str, str]]:
         """Store a batch, all or nothing. Raises CommitFailed, ClaimLost."""
@@ -136,9 +163,9 @@ class SqliteLanes:
         """Whether any lane has a row."""
         return await self._reader.run(lane_reads.has_any, self._name)
 
-    async def parked(self, wants: Sequence[tuple[str, str, int]], limit: int) -> list[tuple[list[ParkedRow], bool]]:
-        """For each (user key, queue, place): rows behind that place, and whether there may be more."""
-        return await self._reader.run(lane_reads.parked, self._name, wants, limit)
+    async def parked(self, wants: Sequence[tuple[str, str, int]], most: Slice) -> list[tuple[list[ParkedRow], bool]]:
+        """For the first of these (user key, queue, place): rows behind that place, and whether there may be more."""
+        return await self._reader.run(lane_reads.parked, self._name, wants, most)
 
     async def due(self, mode: str, now_ms: int, limit: int) -> list[str]:
         """User keys of lanes of this mode whose time has come, longest due first."""

@@ -31,10 +31,16 @@ class Connection(aiosqlite.Connection):
     version. Source: https://github.com/omnilib/aiosqlite/issues/19
     """
 
+    begun = ended = 0  #: calls of `run`
+
     async def run(self, work: Callable[..., T], *args: Any) -> T:
         """Call `work(sqlite3 connection, *args)` in the connection's thread."""
-        result: T = await self._execute(work, self._conn, *args)  # type: ignore[no-untyped-call]
-        return result
+        self.begun += 1
+        try:
+            result: T = await self._execute(work, self._conn, *args)  # type: ignore[no-untyped-call]
+            return result
+        finally:
+            self.ended += 1
 
 
 async def open_writer(path: Path) -> Connection:

@@ -7,9 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from router.store.fence import Fence
 from router.store.outcome_blocks import pack_ahead, unpack_ahead
 from router.store.rows import EVERY, PART, CursorRow, Opening, Status, Unit
-from router.store.sqlite.fence import Fence
 
 KEPT_SPELLS = 100
 """Times of being disabled that are kept, the newest ones."""

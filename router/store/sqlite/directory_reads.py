@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from router.store.rows import PART, DirectorySnapshot, GroupProfile, Membership
+from router.store.rows import NO_GROUP, PART, DirectorySnapshot, GroupProfile, Membership
 from router.store.sqlite.event_columns import key_list
 
 _json = msgspec.json.decode
@@ -70,7 +70,7 @@ def _memberships(
     db: sqlite3.Connection, asks: Sequence[tuple[str, int]], refused: Collection[int]
 ) -> tuple[dict[str, list[Membership]], set[str]]:
     """For each (user key, position), sorted: the memberships as of then and as of the position before, and the first one after
-    it that is not refused; and the groups of those that may count for an event."""
+    it that counts; and the groups of those that may count for an event."""
     found: dict[str, dict[int, Membership]] = {}
     groups: set[str] = set()
     same_until: dict[str, int] = {}  # up to here the answers are those of the position asked for before
@@ -88,17 +88,22 @@ def _memberships(
 
 
 def _first_after(db: sqlite3.Connection, key: str, pos: int, refused: Collection[int]) -> tuple[Membership | None, int]:
-    """The first membership after a position whose call is not refused, and where the next one of all stands."""
+    """The first membership after a position that counts, and where the next one of all stands."""
     after = _membership(db, MEMBERSHIP_AFTER, key, pos)
     if after is None:
         return None, 1 << 62
     next_pos = after.pos
     for _ in range(MOST_REFUSED):
-        if after is None or after.call_pos not in refused:
+        if after is None or _counts(after, refused):
             return after, next_pos
         after = _membership(db, MEMBERSHIP_AFTER, key, after.pos)
     newest = _membership(db, MEMBERSHIP_AS_OF, key, 1 << 62)
-    return newest if newest and newest.call_pos not in refused else None, next_pos
+    return newest if newest and _counts(newest, refused) else None, next_pos
+
+
+def _counts(membership: Membership, refused: Collection[int]) -> bool:
+    """Its call is not refused, and its group is not forgotten."""
+    return membership.call_pos not in refused and membership.group_id != NO_GROUP
 
 
 def _membership(db: sqlite3.Connection, sql: str, key: str, pos: int) -> Membership | None:

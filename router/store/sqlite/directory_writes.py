@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from router.store.folding import Traits, fold_late
-from router.store.rows import PART, DirectoryUpdate
+from router.store.rows import NO_GROUP, PART, DirectoryUpdate
 from router.store.sqlite import preference_rows
 from router.store.sqlite.regulation_rows import read_under_way
 
@@ -47,12 +47,12 @@ class DirectoryRows:
         self._db.execute("INSERT OR REPLACE INTO company VALUES (?, ?, ?, ?)", values)
 
     def membership(self, user_key: str) -> tuple[str, int] | None:
-        """The newest membership of a user."""
+        """The newest membership of a user; None where that group was forgotten."""
         row: tuple[str, int] | None = self._db.execute(
             "SELECT group_id, call_pos FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT 1",
             (PART, user_key),
         ).fetchone()
-        return row
+        return None if row is None or row[0] == NO_GROUP else row
 
     def put_membership(self, user_key: str, pos: int, group_id: str, call_pos: int) -> None:
         """Add one that begins at a position."""
@@ -83,5 +83,6 @@ def teach(db: sqlite3.Connection, updates: Sequence[tuple[int, DirectoryUpdate]]
     view = DirectoryRows(db)
     bounds = {key: one.bound for one in read_under_way(db) for key in one.keys}
     for pos, update in updates:
-        if pos > bounds.get(update.user_key, -1):  # else its person is being forgotten
+        keys = (update.user_key, *(() if update.group_id is None else (f"g:{update.group_id}",)))
+        if pos > max(bounds.get(key, -1) for key in keys):  # else it is being forgotten
             fold_late(view, pos, update)

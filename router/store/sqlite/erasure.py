@@ -1,4 +1,4 @@
-"""Erasing people, step by step. Each step is one transaction with its progress in it, so a crash between any two of them goes on with
+"""Erasing people and groups, step by step. Each step is one transaction with its progress in it, so a crash between any two of them goes on with
 the next one."""
 
 from __future__ import annotations
@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from asyncio import to_thread as in_thread
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +14,8 @@ from router.errors import StoreFull
 from router.store.regulation import Regulation, Step, Tool
 from router.store.sqlite import (
     deletions,
+    forget_group_rows,
+    forget_groups,
     forget_log,
     forget_rows,
     forget_texts,
@@ -59,6 +62,9 @@ class SqliteErasure:
         """Erase the rows of these people at a destination. To be called while none of its workers has anything of them."""
         now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
         found = await self._reader.run(_there, regulation_id)
+        if found.groups:
+            await self._forget_members(found)
+            await self._erase_groups_at(destination, found)
         states = await self._reader.run(forget_rows.state_keys, destination, found)
 
         def slice_of(db: sqlite3.Connection) -> bool:
@@ -70,22 +76,46 @@ class SqliteErasure:
         while await self._writer.run_beside(slice_of):
             pass
 
+    async def _forget_members(self, regulation: Regulation) -> None:
+        """Note who belonged to the groups, then end that. Until none is left: an alias may have made another one of one that was."""
+        while (found := await self._reader.run(forget_groups.find_members, regulation)).memberships:
+            await self._go_on(regulation.id, partial(_note_members, found.keys))
+            for first in range(0, len(found.memberships), forget_groups.SLICE):
+                rows = found.memberships[first : first + forget_groups.SLICE]
+                await self._go_on(regulation.id, partial(_erase_memberships, rows))
+
+    async def _erase_groups_at(self, destination: str, regulation: Regulation) -> None:
+        """What is found by what it says, not by whose it is."""
+        now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
+        for find, erase in (
+            (forget_group_rows.find_parked, forget_group_rows.erase_parked),
+            (forget_group_rows.find_letters, forget_group_rows.erase_letters),
+        ):
+            after: int | None = forget_group_rows.BEFORE_ALL
+            while after is not None:
+                found = await self._reader.run(find, destination, regulation, after)
+                after = found.after
+                if found.theirs or found.mapped:
+                    await self._go_on(regulation.id, partial(erase, destination, found, codes, now_ms))
+
     async def erase_on(self, regulation_id: str) -> Regulation:
         """Take the next step, or the next slice of one. Returns how far it is. `Step.ROWS` must be done everywhere. Raises OSError
         where the file beside the store cannot be written."""
         regulation = await self._reader.run(_there, regulation_id)
         match regulation.step:
             case Step.ROWS:
+                if regulation.groups:  # no destination may have a place
+                    await self._forget_members(regulation)
                 await in_thread(regulation_file.note, self._path, [regulation])
-                return await self._go_on(regulation_id, lambda db, one: _turn_to(one, Step.LOG))
+                return await self._go_on(regulation_id, _end_rows)
             case Step.LOG:
                 return await self._erase_logged(regulation)
             case Step.KEPT:
-                kept = await self._reader.run(forget_log.find_kept, regulation)
+                kept, upto = await self._reader.run(forget_log.find_kept, regulation)
                 told = await self._told_of(kept)
-                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, told))
+                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, told, upto))
             case Step.TEXTS:
-                found = await self._reader.run(forget_texts.find, regulation.keys)
+                found = await self._reader.run(forget_texts.find, regulation.told_as)
                 return await self._go_on(regulation_id, lambda db, one: _erase_texts(db, one, found))
             case Step.TOOLS:
                 return await self._go_on(regulation_id, lambda db, one: _end_tools(one))
@@ -103,7 +133,8 @@ class SqliteErasure:
         def work(db: sqlite3.Connection, one: Regulation) -> None:
             if found:
                 forget_log.erase_told_of(db, told)
-                one.count(events=forget_log.erase_logged(db, found, dedupe))
+                erased = forget_log.erase_logged(db, found, dedupe, with_groups=bool(one.groups))
+                one.count(events=erased)
             one.pos = upto
             if upto >= one.bound:
                 _turn_to(one, Step.KEPT)
@@ -135,10 +166,9 @@ class SqliteErasure:
         self._writer.tail.clear()
         if not await self._writer.run_alone(scrub.empty_wal):
             return regulation
-        note = ""
         try:
-            if not await self._writer.run_alone(scrub.rewrite):
-                note = TOO_LARGE
+            async with self._writer.set_up:
+                note = "" if await self._writer.run_alone(scrub.rewrite) else TOO_LARGE
         except StoreFull:
             note = NO_ROOM
 
@@ -149,9 +179,10 @@ class SqliteErasure:
         if not await self._writer.run_alone(scrub.empty_wal):
             return regulation
         done = await self._go_on(regulation.id, finish)
-        self._forgotten.end(regulation.id)
-        if not self._forgotten:
-            await self._writer.run_alone(scrub.overwrite_no_longer)
+        async with self._writer.set_up:  # a demand that begins would not be among the forgotten yet
+            self._forgotten.end(regulation.id)
+            if not self._forgotten:
+                await self._writer.run_alone(scrub.overwrite_no_longer)
         return done
 
     def _finish(self, db: sqlite3.Connection, regulation: Regulation) -> None:
@@ -179,20 +210,39 @@ def _turn_to(regulation: Regulation, step: Step) -> None:
     regulation.step = step
 
 
+def _note_members(keys: list[str], db: sqlite3.Connection, regulation: Regulation) -> None:
+    regulation_rows.add_members(db, regulation.id, keys)
+
+
+def _erase_memberships(rows: Sequence[tuple[str, int]], db: sqlite3.Connection, regulation: Regulation) -> None:
+    regulation.count(directory=forget_groups.erase_memberships(db, rows, regulation))
+
+
+def _end_rows(db: sqlite3.Connection, regulation: Regulation) -> None:
+    regulation_rows.drop_members(db, regulation.id)
+    regulation.near = []
+    _turn_to(regulation, Step.LOG)
+
+
 def _erase_kept(
-    db: sqlite3.Connection, regulation: Regulation, positions: Sequence[int], told: Sequence[tuple[int, bytes]]
+    db: sqlite3.Connection,
+    regulation: Regulation,
+    positions: Sequence[int],
+    told: Sequence[tuple[int, bytes]],
+    upto: int,
 ) -> None:
     if positions:
         forget_log.erase_told_of(db, told)
         regulation.count(events=forget_log.erase_kept(db, positions))
-    else:
+    regulation.kept_pos = upto
+    if upto >= regulation.bound:
         _turn_to(regulation, Step.TOOLS)
 
 
 def _erase_texts(db: sqlite3.Connection, regulation: Regulation, found: forget_texts.Found) -> None:
     """Nothing is left to be found, so the record need not know any more who it was."""
     regulation.count(texts=forget_texts.erase(db, found))
-    regulation.keys, regulation.near, regulation.people = [], [], []
+    regulation.keys, regulation.near, regulation.names, regulation.people = [], [], [], []
     _turn_to(regulation, Step.CLEAN)
 
 

@@ -1,6 +1,8 @@
 """The first transaction of a regulation: who is meant, up to which event, who is suppressed, and what the directory knew of them.
 
-With the directory in the same transaction, what a later call tells of the person is new, and stays.
+With the directory in the same transaction, what a later call tells of the person or group is new, and stays. No index says which anonymousIds
+were joined to a user, and to read every link would keep all events waiting meanwhile. So they are read beside it, in a reading connection's thread,
+after a trigger was set that notes what is joined from then on; the transaction adds those.
 """
 
 from __future__ import annotations
@@ -8,11 +10,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from router.store.regulation import Demand, Regulation, Step, Tool
+from router.store.regulation import Demand, Regulation, Step
+from router.store.regulation_begun import Joined, begun
 from router.store.rows import PART
-from router.store.sqlite import regulation_rows
+from router.store.sqlite import forget_groups, regulation_rows
 from router.store.sqlite.event_columns import key_list
 from router.store.suppressions import Suppressions
+
+
+def note_links(db: sqlite3.Connection) -> None:
+    """Note every link that is made from now on, in memory."""
+    note_links_no_longer(db)
+    db.execute("CREATE TABLE temp.new_link (anonymous_key TEXT NOT NULL, user_key TEXT NOT NULL)")
+    db.execute(
+        "CREATE TEMP TRIGGER note_link AFTER INSERT ON main.link"
+        " BEGIN INSERT INTO new_link VALUES (NEW.anonymous_key, NEW.user_key); END"
+    )
+
+
+def note_links_no_longer(db: sqlite3.Connection) -> None:
+    """Forget what was noted."""
+    db.execute("DROP TRIGGER IF EXISTS temp.note_link")
+    db.execute("DROP TABLE IF EXISTS temp.new_link")
 
 
 def joined(db: sqlite3.Connection, user_keys: Iterable[str]) -> dict[str, list[str]]:
@@ -29,37 +48,20 @@ def joined(db: sqlite3.Connection, user_keys: Iterable[str]) -> dict[str, list[s
 
 
 def begin(
-    db: sqlite3.Connection, demand: Demand, suppressions: Suppressions, bound: int, now_ms: int
+    db: sqlite3.Connection, demand: Demand, known: Joined, suppressions: Suppressions, bound: int, now_ms: int
 ) -> tuple[Regulation, list[tuple[bytes, bytes]]]:
-    """Record the demand. `bound`: the newest event. Returns the regulation, and the hashes that it has suppressed."""
-    people = joined(db, demand.subjects)
-    first = demand.subjects[0]
-    people[first] = [*dict.fromkeys((*people[first], *demand.also))]
-    rows = [
-        (suppressions.hash_of(key), suppressions.hash_of(subject))
-        for subject, others in people.items()
-        for key in (subject, *others)
-    ]
-    regulation = Regulation(
-        demand.id,
-        demand.kind,
-        demand.subject_type,
-        len(people),
-        now_ms,
-        bound,
-        Step.ROWS if demand.deletes else Step.NOTE,
-        [one.hex() for one, _ in rows],
-        [suppressions.hash_of(subject).hex() for subject in people],
-        suppressions.key,
-    )
+    """Record the demand. `known`: what was joined to its subjects, read since links are noted; `bound`: the newest event. Returns the
+    regulation, and the hashes that it has suppressed."""
+    joined: dict[str, list[str]] = {subject: [*known.get(subject, ())] for subject in demand.subjects}
+    for anonymous_key, user_key in db.execute("SELECT anonymous_key, user_key FROM temp.new_link ORDER BY rowid"):
+        if anonymous_key not in joined.get(user_key, (anonymous_key,)):
+            joined[user_key].append(anonymous_key)
+    regulation, rows = begun(demand, joined, suppressions, bound, now_ms)
     if demand.suppresses:
         regulation_rows.suppress(db, rows, now_ms)
     if demand.unsuppresses:
-        regulation_rows.unsuppress(db, [suppressions.hash_of(subject) for subject in people])
+        regulation_rows.unsuppress(db, [suppressions.hash_of(subject) for subject in joined])
     if demand.deletes:
-        regulation.keys = [key for subject, others in people.items() for key in (subject, *others)]
-        regulation.people = [[subject, *others] for subject, others in people.items()]
-        regulation.tools = {name: Tool() for name in demand.tools}
         start_erasing(db, regulation)
     else:
         regulation_rows.write(db, regulation)
@@ -67,9 +69,13 @@ def begin(
 
 
 def start_erasing(db: sqlite3.Connection, regulation: Regulation) -> None:
-    """The directory forgets the people whose keys the regulation has; the rest of them is erased step by step."""
+    """The directory forgets the people, or the traits of the groups, whose keys the regulation has, with all that were joined to them; the
+    rest of them is erased step by step."""
     regulation.near = _near(db, regulation.keys)
     regulation.step = Step.ROWS
+    if groups := regulation.groups:
+        regulation.names = forget_groups.names_of(db, groups)
+        regulation.count(directory=forget_groups.erase_traits(db, groups))
     regulation.count(directory=_erase_directory(db, regulation.keys))
     regulation_rows.write(db, regulation)
 
@@ -84,12 +90,11 @@ def _near(db: sqlite3.Connection, keys: list[str]) -> list[str]:
 
 
 def _erase_directory(db: sqlite3.Connection, keys: list[str]) -> int:
-    """Traits, memberships, links and consent. Returns how many rows that were."""
+    """Traits, memberships, links and consent. Returns how many rows that were. A link is found by its anonymous key, which is among these."""
     erased = 0
     for table, column in (
         ("person", "user_key"),
         ("membership", "user_key"),
-        ("link", "user_key"),
         ("link", "anonymous_key"),
         ("consent", "user_key"),
     ):

@@ -1,5 +1,5 @@
-"""Erase what a destination has of people: parked rows, dead letters, keyed state. Runs in the writing thread, a slice a transaction,
-while no worker of the destination has anything of theirs in memory.
+"""Erase what a destination has of people and groups: parked rows, dead letters, keyed state. Runs in the writing thread, a slice a
+transaction, while no worker of the destination has anything of theirs in memory.
 
 An event that was not settled is dead from here on (`forgotten`), so the ledger adds up as before.
 """
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from router.store.forget_state import is_theirs
 from router.store.forgotten import ids_of
 from router.store.names_in_texts import Names
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP, PART
-from router.store.sqlite import kept_events
+from router.store.sqlite import kept_events, regulation_rows
 from router.store.sqlite.apply_commit import OutcomeCodes
 from router.store.sqlite.event_columns import key_list
-from router.store.sqlite.forget_state import is_theirs
 from router.vocabulary import FORGOTTEN, EventState, LaneMode, Queue
 
 SLICE = 500
@@ -52,7 +52,7 @@ HERE = "part = :part AND destination = :destination"
 def _values(destination: str, regulation: Regulation, limit: int) -> dict[str, object]:
     return {
         "part": PART, "destination": destination, "keys": key_list(regulation.keys), "near": key_list(regulation.near),
-        "bound": regulation.bound, "limit": limit,
+        "groups": key_list(sorted(regulation.groups)), "bound": regulation.bound, "limit": limit,
     }  # fmt: skip
 
 
@@ -84,9 +84,9 @@ def erase(
     letters = db.execute(DEAD, values).fetchall()
     code = codes.code(db, EventState.DEAD, FORGOTTEN)
     if parked:
-        _erase_parked(db, destination, parked, code, now_ms)
+        erase_parked(db, destination, parked, code, now_ms)
     if letters:
-        _erase_letters(db, destination, letters, code, now_ms)
+        erase_letters(db, destination, letters, code, now_ms)
     if not parked and not letters:
         _erase_state(db, destination, regulation, states, now_ms)
         _erase_group_calls(db, values)
@@ -102,14 +102,15 @@ def erase_deletions(
     here = (PART, destination, key_list(positions))
     where = "part = ? AND destination = ? AND pos IN (SELECT value FROM json_each(?))"
     parked = db.execute(f"SELECT pos, user_key, state, origin, 0 FROM parked WHERE {where}", here).fetchall()
-    _erase_parked(db, destination, parked, code, now_ms)
+    erase_parked(db, destination, parked, code, now_ms)
     letters = db.execute(f"SELECT pos, size FROM dead WHERE {where}", here).fetchall()
-    _erase_letters(db, destination, letters, code, now_ms)
+    erase_letters(db, destination, letters, code, now_ms)
 
 
-def _erase_parked(
+def erase_parked(
     db: sqlite3.Connection, destination: str, rows: Sequence[tuple[int, str, str, int, int]], code: int, now_ms: int
 ) -> None:
+    """These parked rows (pos, user key, state, origin, bytes): their events are dead. Who waits for one of them asks again."""
     counts: Counter[str] = Counter()
     for pos, _, state, _, size in rows:
         counts["parked_bytes"] -= size or 0
@@ -121,19 +122,32 @@ def _erase_parked(
     db.executemany("DELETE FROM parked WHERE part = ? AND destination = ? AND pos = ?", gone)
     _tell(db, destination, [pos for pos, *_ in rows], code, now_ms)
     kept_events.let_go(db, destination, _referred(db, [pos for row in rows for pos in (row[0], row[3]) if pos]))
-    _count(db, destination, counts)
-    for key in dict.fromkeys(key for _, key, *_ in rows):
+    count(db, destination, counts)
+    waiting = _waiting_for(db, destination, [pos for pos, *_ in rows])
+    for key in dict.fromkeys([*(key for _, key, *_ in rows), *waiting]):
         _mend_lane(db, destination, key, now_ms)
 
 
-def _erase_letters(
+def _waiting_for(db: sqlite3.Connection, destination: str, positions: Iterable[int]) -> list[str]:
+    """The lanes that wait for the group call at one of these positions."""
+    needs = key_list([f"c:{pos}" for pos in positions if pos > 0])
+    # The last two conditions are those of the index.
+    sql = (
+        "SELECT user_key FROM lane WHERE part = ? AND destination = ? AND need IN (SELECT value FROM json_each(?))"
+        " AND need <> '' AND need <> user_key"
+    )
+    return [key for (key,) in db.execute(sql, (PART, destination, needs))]
+
+
+def erase_letters(
     db: sqlite3.Connection, destination: str, rows: Sequence[tuple[int, int]], code: int, now_ms: int
 ) -> None:
+    """These dead letters (pos, bytes)."""
     gone = [(PART, destination, pos) for pos, _ in rows]
     db.executemany("DELETE FROM dead WHERE part = ? AND destination = ? AND pos = ?", gone)
     _tell(db, destination, [pos for pos, _ in rows], code, now_ms)
     kept_events.let_go(db, destination, _referred(db, [pos for pos, _ in rows]))
-    _count(db, destination, {"letters": -len(rows), "letter_bytes": -sum(size for _, size in rows)})
+    count(db, destination, {"letters": -len(rows), "letter_bytes": -sum(size for _, size in rows)})
 
 
 def _referred(db: sqlite3.Connection, positions: Iterable[int]) -> list[int]:
@@ -148,7 +162,8 @@ def _tell(db: sqlite3.Connection, destination: str, positions: Iterable[int], co
     db.executemany("INSERT OR REPLACE INTO outcome (part, destination, pos, at, code) VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def _count(db: sqlite3.Connection, destination: str, counts: dict[str, int] | Counter[str]) -> None:
+def count(db: sqlite3.Connection, destination: str, counts: Mapping[str, int]) -> None:
+    """Change the counters of the destination."""
     changes = {name: n for name, n in counts.items() if n}
     if changes:
         sets = ", ".join(f"{name} = {name} + ?" for name in changes)
@@ -187,9 +202,20 @@ def _erase_state(
             db.execute(f"DELETE FROM {table} WHERE part = ? AND destination = ? AND key = ?", (PART, destination, key))
     db.execute(f"DELETE FROM timer WHERE {HERE} AND user_key {THEIRS}", values)
     db.execute(f"DELETE FROM opening WHERE {HERE} AND need {THEIRS}", values)
-    _erase_pause(db, values, Names(regulation.keys))
-    waits = f"SELECT user_key FROM lane WHERE {HERE} AND (need {THEIRS} OR also {THEIRS} OR user_key {THEIRS})"
-    for (key,) in db.execute(waits, values).fetchall():
+    _erase_pause(db, values, Names(regulation.told_as))
+    _erase_waits(db, destination, values, now_ms)
+
+
+def _erase_waits(db: sqlite3.Connection, destination: str, values: dict[str, object], now_ms: int) -> None:
+    """Lanes of others that wait for them, or have waited for a trait of theirs, ask their gate again: now, or once their retry is due."""
+    theirs = f"need {THEIRS} OR also {THEIRS} OR group_id IN (SELECT value FROM json_each(:groups))"
+    db.execute(
+        "UPDATE lane SET need = '', also = '', reason = '', group_id = '', refused_pos = 0"
+        f" WHERE {HERE} AND mode = '{LaneMode.RETRY}' AND ({theirs}) AND NOT user_key {THEIRS}",
+        values,
+    )
+    lanes = f"SELECT user_key FROM lane WHERE {HERE} AND ({theirs} OR user_key {THEIRS})"
+    for (key,) in db.execute(lanes, values).fetchall():
         _mend_lane(db, destination, key, now_ms)
 
 
@@ -202,18 +228,30 @@ def _erase_pause(db: sqlite3.Connection, values: dict[str, object], names: Names
 
 def state_keys(db: sqlite3.Connection, destination: str, regulation: Regulation) -> list[str]:
     """State of the person's own timers, and state whose key or value names them. Reads all state of the destination, so in a reading
-    connection's thread."""
+    connection's thread. The name of a group may be any word, so by it only state of a member is found: of one that it names, or whose
+    timer it has."""
     values = _values(destination, regulation, SLICE)
-    keys = {key for (key,) in db.execute(f"SELECT key FROM timer WHERE {HERE} AND user_key {THEIRS}", values)}
-    ids = frozenset(ids_of(regulation.keys))
+    timer = f"SELECT key FROM timer WHERE {HERE} AND user_key"
+    keys = {key for (key,) in db.execute(f"{timer} {THEIRS}", values)}
+    ids, names = frozenset(ids_of(regulation.keys)), frozenset(ids_of(regulation.names))
+    keys_of_members = regulation_rows.members(db, regulation.id) if names else []
+    members, values["near"] = frozenset(ids_of(keys_of_members)), key_list(keys_of_members)
+    of_members = {key for (key,) in db.execute(f"{timer} {NEAR}", values)}
     for key, value in db.execute(f"SELECT key, value FROM state WHERE {HERE}", values):
-        if is_theirs(ids, key, bytes(value)):
+        said = bytes(value)
+        by_name = bool(names) and is_theirs(names, key, said) and (key in of_members or is_theirs(members, key, said))
+        if by_name or is_theirs(ids, key, said):
             keys.add(key)
     return sorted(keys)
 
 
 def _erase_group_calls(db: sqlite3.Connection, values: dict[str, object]) -> None:
-    """A group call that was not sent stays unsent for the others of its group; whose it was is forgotten."""
+    """A group call that was not sent stays unsent for the others of its group; whose it was is forgotten. Of a group that is forgotten
+    nobody asks for one any more."""
+    db.execute(
+        f"DELETE FROM supply WHERE {HERE} AND group_id IN (SELECT value FROM json_each(:groups)) AND pos <= :bound",
+        values,
+    )
     rows = db.execute(
         f"SELECT pos, missing FROM supply WHERE {HERE} AND user_key {THEIRS} AND pos <= :bound", values
     ).fetchall()

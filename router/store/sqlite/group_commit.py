@@ -18,15 +18,15 @@ from router.event import Call, Discard
 from router.store.append_counts import AppendCounts
 from router.store.commit_batch import CommitBatch
 from router.store.disk_space import DiskSpace, Room
+from router.store.fence import Fence
 from router.store.forgotten import Forgotten
 from router.store.log_cache import OPENED_EVENTS, TAIL_BYTES, LogCache
+from router.store.pending import Append, Commit, settle
 from router.store.ports import OnStored
-from router.store.rows import DirectoryUpdate, Written
+from router.store.rows import DirectoryUpdate, Pending, Written
 from router.store.sqlite.connection import Connection
-from router.store.sqlite.fence import Fence
 from router.store.sqlite.group_transaction import BATCH_FAULTS, FULL, GroupTransaction, Head
 from router.store.sqlite.locks import BUSY_PAUSE_S, StoreGone, is_busy
-from router.store.sqlite.pending import Append, Commit
 
 T = TypeVar("T")
 
@@ -54,7 +54,10 @@ class Writer:
         self._closing = False
         self.broken = ""  #: why nothing can be written any more
         self.locked = False  #: another process holds a lock on the file
+        self.writing_since: float | None = None  #: when the group began that is being written
         self.failed = asyncio.Event()
+        self.set_up = asyncio.Lock()
+        """Who needs temporary tables or `secure_delete` of the writing connection, or changes it so that they go, holds this."""
 
     # ------------------------------------------------------------ asked from the event loop
 
@@ -63,7 +66,7 @@ class Writer:
     ) -> list[int]:
         """Store events; positions in the same order, 0 for a duplicate. Durable on return."""
         done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self.append_soon(calls, facts, discards, partial(_settle, done))
+        self.append_soon(calls, facts, discards, partial(settle, done))
         return await done
 
     def append_soon(
@@ -104,7 +107,9 @@ class Writer:
         while True:
             self._refuse_if_closed()
             try:
-                return await self._db.run(work, *args)
+                result = await self._db.run(work, *args)
+                self.locked = False  # perhaps no event comes that would tell: a balancer may have turned away from us
+                return result
             except BATCH_FAULTS:
                 raise
             except sqlite3.Error as error:
@@ -115,6 +120,11 @@ class Writer:
     async def run_beside(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The same for one transaction, which is neither an append nor a step of a destination."""
         return await self.run_alone(self.transaction.beside, work)
+
+    @property
+    def pending(self) -> Pending:
+        """What waits to be written."""
+        return Pending(self._rows, self._bytes)
 
     def close(self) -> None:
         """Take nothing more; `run` ends once what is pending is stored."""
@@ -137,7 +147,9 @@ class Writer:
                 await self._wake.wait()
                 continue
             appends, commits = self._take()
+            self.writing_since = self.clock.monotonic()
             await self._write(appends, commits)
+            self.writing_since = None
 
     def _take(self) -> tuple[list[Append], list[Commit]]:
         appends: list[Append] = []
@@ -193,7 +205,11 @@ class Writer:
     ) -> None:
         """The group is durable: everybody is answered, and who reads the log is woken."""
         self.written.n += 1
-        self.written.events += head.pos - self.head.pos
+        self.written.sync.add(self.transaction.sync_s)
+        stored = head.pos - self.head.pos  # without duplicates
+        if stored:
+            self.written.group.add(stored)
+        self.written.events += stored
         self.written.bytes += sum([append.size for append in appends])
         self.head = head
         for append, found in zip(appends, positions, strict=True):
@@ -252,12 +268,3 @@ class Writer:
 def _refuse(waiting: Sequence[Append | Commit], refusal: Callable[[], StoreError]) -> None:
     for one in waiting:
         one.answer(refusal())
-
-
-def _settle(done: asyncio.Future[list[int]], result: list[int] | StoreError) -> None:
-    if done.done():  # whoever waited is gone
-        return
-    if isinstance(result, StoreError):
-        done.set_exception(result)
-    else:
-        done.set_result(result)

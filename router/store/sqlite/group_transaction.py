@@ -15,13 +15,13 @@ import msgspec
 
 from router.event import Discard
 from router.store.folding import fold
+from router.store.pending import Append, Commit
 from router.store.rows import PART
 from router.store.sqlite import violation_rows
 from router.store.sqlite.apply_commit import OutcomeCodes, apply_commit
 from router.store.sqlite.bulk_insert import insert_many
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.directory_writes import DirectoryRows
-from router.store.sqlite.pending import Append, Commit
 from router.store.sqlite.retention import Retention, Stored
 
 T = TypeVar("T")
@@ -50,8 +50,12 @@ Result = tuple[list[list[int]], list[list[tuple[str, str]] | Exception], Head]
 class GroupTransaction:
     """Keeps what the writing thread knows from one group to the next."""
 
-    def __init__(self, dedupe: Dedupe, retention: Retention, check_files: Callable[[], None]) -> None:
+    def __init__(
+        self, dedupe: Dedupe, retention: Retention, check_files: Callable[[], None], monotonic: Callable[[], float]
+    ) -> None:
         self.dedupe, self.retention, self._check_files = dedupe, retention, check_files
+        self._monotonic = monotonic
+        self.sync_s = 0.0  #: how long the last COMMIT took, with its fsync and the checkpoint that may come with it
         self.head = Head(0, 0, 0)  #: as committed
         self.codes = OutcomeCodes()
         self._sources: set[str] = set()
@@ -83,7 +87,9 @@ class GroupTransaction:
                 "UPDATE head SET pos = ?, duplicates = ?, discarded = ?, clock = ? WHERE part = ?",
                 (head.pos, head.duplicates, head.discarded, now_ms, PART),
             )
+            began = self._monotonic()
             db.execute("COMMIT")
+            self.sync_s = self._monotonic() - began
         except BaseException as error:
             try:
                 self._take_back(db)
@@ -157,16 +163,17 @@ class GroupTransaction:
         ]
         if rows:
             insert_many(db, "INSERT INTO log", rows)
-            self.dedupe.add(new, range(head.pos - len(new) + 1, head.pos + 1), now_ms)
-            self._remember_sources(db, {str(row[3]) for row in rows})
-        self._fold(db, appends, positions)
+            self.dedupe.add(new, range(head.pos - len(new) + 1, head.pos + 1))
+            self._remember_sources(db, {call.source for call in calls})
+        rest = iter(positions)
+        found = [list(itertools.islice(rest, len(append.calls))) for append in appends]
+        self._fold(db, appends, found)
         violation_rows.add(db, zip(calls, positions, strict=True))
         discards = [discard for append in appends for discard in append.discards]
         if discards:
             head.discarded += sum(discard.n for discard in discards)
             _write_discards(db, discards)
-        rest = iter(positions)
-        return [list(itertools.islice(rest, len(append.calls))) for append in appends]
+        return found
 
     def _place(self, hashes: list[int], taken: set[int], head: Head) -> tuple[list[int], list[int]]:
         """The hashes that are new, and a position for every event: 0 for a duplicate, also within the group."""
@@ -186,11 +193,13 @@ class GroupTransaction:
         head.duplicates += len(hashes) - len(new)
         return new, positions
 
-    def _fold(self, db: sqlite3.Connection, appends: list[Append], positions: list[int]) -> None:
+    def _fold(self, db: sqlite3.Connection, appends: list[Append], positions: list[list[int]]) -> None:
         """Tell the directory what the new events say."""
-        view, rest = DirectoryRows(db), iter(positions)
-        for append in appends:
-            for facts, pos in zip(append.facts, rest, strict=False):
+        view = DirectoryRows(db)
+        for append, found in zip(appends, positions, strict=True):
+            if not any(append.facts):
+                continue
+            for facts, pos in zip(append.facts, found, strict=True):
                 if facts is not None and pos:
                     fold(view, pos, facts)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from router.store.disk_space import DiskSpace, Room
-from router.store.rows import Problem
 from router.store.sqlite.group_commit import Writer
+from router.vocabulary import Problem
 
 
 class StoreHealth:
@@ -24,6 +24,16 @@ class StoreHealth:
     def failed(self) -> asyncio.Event:
         """Set with `broken`."""
         return self._writer.failed
+
+    @property
+    def writing_s(self) -> float:
+        """For how long the group has been written that is being written now; 0 while none is."""
+        since = self._writer.writing_since
+        return 0.0 if since is None else self._writer.clock.monotonic() - since
+
+    async def look_at_disk(self) -> None:
+        """Ask the disk for its room, beside the event loop."""
+        await self._disk.look()
 
     def may_append(self) -> bool:
         """Whether the disk has room for events."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from router.store.rows import ORDER_KEY_STEP, PART, LaneRow, ParkedRow
+from router.store.rows import ORDER_KEY_STEP, PART, LaneRow, ParkedRow, Slice
 from router.store.sqlite.event_columns import PARKED, key_list
 from router.vocabulary import Queue
 
 LANE_COLUMNS = (
     "user_key, mode, need, reason, group_id, due_at, attempts, held, main, held_since, first_held, also, refused_pos"
 )
-PARKED_SLICE_BYTES = 100_000
-"""Read of one queue in one go. As many as 400 lanes of a destination read ahead at the same time."""
 
 
 def load(db: sqlite3.Connection, destination: str, user_keys: Sequence[str]) -> dict[str, LaneRow]:
@@ -26,31 +24,42 @@ def load(db: sqlite3.Connection, destination: str, user_keys: Sequence[str]) -> 
 
 
 def parked(
-    db: sqlite3.Connection, destination: str, wants: Sequence[tuple[str, str, int]], limit: int
+    db: sqlite3.Connection, destination: str, wants: Sequence[tuple[str, str, int]], most: Slice
 ) -> list[tuple[list[ParkedRow], bool]]:
-    """For each (user key, queue, place): rows behind that place, in order, up to a count and a number of bytes, and
-    whether there may be more."""
-    return [_parked(db, destination, *want, limit) for want in wants]
+    """For each (user key, queue, place): rows behind that place, in order, one at least, and whether there may be more. Where those of the
+    first ones take all there is room for, the others are left out."""
+    found: list[tuple[list[ParkedRow], bool]] = []
+    size = 0
+    for want in wants:
+        rows, taken, more = _parked(db, destination, *want, most)
+        found.append((rows, more))
+        size += taken
+        if size >= most.bytes_in_all:
+            break
+    return found
 
 
 def _parked(
-    db: sqlite3.Connection, destination: str, user_key: str, queue: str, after: int, limit: int
-) -> tuple[list[ParkedRow], bool]:
+    db: sqlite3.Connection, destination: str, user_key: str, queue: str, after: int, most: Slice
+) -> tuple[list[ParkedRow], int, bool]:
     rows: list[ParkedRow] = []
     size = 0
+    is_full = False
     cursor = db.execute(
         f"{PARKED} WHERE p.part = ? AND p.destination = ? AND p.user_key = ? AND queue = ? AND place > ?"
         " ORDER BY place LIMIT ?",
-        (PART, destination, user_key, queue, after, limit),
+        (PART, destination, user_key, queue, after, most.rows),
     )
     for values in cursor:
         row = ParkedRow(*values)
-        rows.append(row)
-        size += len(row.body) + len(row.items or b"")
-        if size >= PARKED_SLICE_BYTES:
+        taken = len(row.body) + len(row.items or b"")
+        is_full = bool(rows) and size + taken > most.bytes
+        if is_full:
             break
+        rows.append(row)
+        size += taken
     cursor.close()
-    return rows, size >= PARKED_SLICE_BYTES or len(rows) == limit
+    return rows, size, is_full or len(rows) == most.rows
 
 
 def due(db: sqlite3.Connection, destination: str, mode: str, now_ms: int, limit: int) -> list[str]:

@@ -7,8 +7,8 @@ import sqlite3
 from importlib import resources
 from pathlib import Path
 
-from router.errors import StoreNewer
 from router.store.rows import PART
+from router.store.sqlite.before_migration import keep_copy, remove_older_copies
 from router.store.sqlite.migration_from_1 import from_1
 from router.store.sqlite.migration_from_2 import from_2
 from router.store.sqlite.migration_from_3 import from_3
@@ -19,21 +19,20 @@ SCHEMA = 5
 
 
 def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
-    """Create or upgrade, in one exclusive transaction. A store that holds events is copied first.
+    """Create or upgrade, in one exclusive transaction. A store that holds events is copied first. It is none of a newer program.
 
     Raises:
-        StoreNewer: a newer program wrote this file; it is left as it is.
+        StartError: the disk has no room for that; nothing was changed.
     """
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA:
-        raise StoreNewer(
-            f"{path} has schema {version}, this segment-router knows up to {SCHEMA}: "
-            "install the newer version again, or start from the copy that was made before the upgrade"
-        )
-    if version == SCHEMA:
-        return
-    if version > 0:
-        _keep_copy(db, Path(f"{path}.before-{SCHEMA}"))
+    if version < SCHEMA:
+        if version > 0:
+            keep_copy(db, path, version, SCHEMA)
+        _bring_up(db, version, now_ms)
+    remove_older_copies(path, SCHEMA)  # also of an upgrade that was killed behind its last statement
+
+
+def _bring_up(db: sqlite3.Connection, version: int, now_ms: int) -> None:
     db.execute("BEGIN EXCLUSIVE")
     try:
         if version == 0:
@@ -68,12 +67,3 @@ def schema_statements() -> list[str]:
     script = resources.files("router.store.sqlite").joinpath("schema.sql").read_text()
     without_comments = "\n".join(line.split("--")[0] for line in script.splitlines())
     return [statement.strip() for statement in without_comments.split(";") if statement.strip()]
-
-
-def _keep_copy(db: sqlite3.Connection, copy: Path) -> None:
-    partial = copy.with_name(copy.name + ".partial")
-    partial.unlink(missing_ok=True)
-    db.execute("VACUUM INTO ?", (str(partial),))
-    with partial.open("rb") as written:
-        os.fsync(written.fileno())
-    partial.rename(copy)

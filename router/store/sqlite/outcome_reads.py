@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from router.store.outcome_blocks import code_at, tried_at, unpack_tried
+from router.store.outcome_blocks import SPAN, code_at, tried_at, unpack_tried
 from router.store.rows import PART, Tried
-
-SPAN = 4_000
-"""A receipt covers less than this many positions: the window of a destination bounds it."""
 
 
 def outcome_of(db: sqlite3.Connection, destination: str, pos: int) -> tuple[int, int, Tried | None] | None:

@@ -1,21 +1,22 @@
-"""Demands to forget or to suppress people: taken, recorded, and looked up. What erases is in `erasure.py`."""
+"""Demands to forget people or groups, or to suppress people: taken, recorded, and looked up. What erases is in `erasure.py`."""
 
 from __future__ import annotations
 
 import glob
-import os
 from asyncio import to_thread as in_thread
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from router.errors import StoreError
 from router.store.regulation import Demand, Regulation
+from router.store.regulation_begun import suppress_early
 from router.store.sqlite import forget_begin, regulation_file, regulation_rows, regulations_again, scrub
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.reader import Reader
-from router.store.suppressions import HASH_BYTES, Suppressions
+from router.store.suppressions import Suppressions
 
 T = TypeVar("T")
 
@@ -35,25 +36,37 @@ class SqlitePeople:
     async def begin(self, demand: Demand) -> Regulation:
         """Record a demand. What was accepted before is readable by nobody when this returns; who is suppressed is refused from now on."""
         suppressions, writer = self.suppressions, self._writer
-        early = await self._suppress_early(demand)
-        try:
-            await writer.append((), (), ())  # what was accepted before that is stored, and erased
+        async with writer.set_up, self._noting_links():
+            known = await self.joined(demand.subjects)
+            early = suppress_early(suppressions, demand, known)
+            try:
+                await writer.append((), (), ())  # what was accepted before that is stored, and erased
+                if demand.deletes:
+                    await writer.run_alone(scrub.overwrite_from_now_on)
+                now_ms = writer.now_ms()
+                regulation, suppressed = await self._writer.run_beside(
+                    lambda db: forget_begin.begin(db, demand, known, suppressions, writer.transaction.head.pos, now_ms)
+                )
+            finally:
+                suppressions.remove([early])
+            suppressions.add(suppressed)
+            if demand.unsuppresses:
+                suppressions.remove(suppressions.hash_of(key) for key in demand.subjects)
             if demand.deletes:
-                await writer.run_alone(scrub.overwrite_from_now_on)
-            now_ms = writer.now_ms()
-            regulation, suppressed = await self._writer.run_beside(
-                lambda db: forget_begin.begin(db, demand, suppressions, writer.transaction.head.pos, now_ms)
-            )
-        finally:
-            suppressions.remove([early])
-        suppressions.add(suppressed)
-        if demand.unsuppresses:
-            suppressions.remove(suppressions.hash_of(key) for key in demand.subjects)
-        if demand.deletes:
-            self._forgotten.begin(regulation)
+                self._forgotten.begin(regulation)
         with suppress(OSError):  # the step that follows notes it, or does not go on
             await in_thread(regulation_file.note, self._path, [regulation])
         return regulation
+
+    @asynccontextmanager
+    async def _noting_links(self) -> AsyncIterator[None]:
+        """The writing connection notes what is joined meanwhile. One demand at a time."""
+        await self._writer.run_beside(forget_begin.note_links)
+        try:
+            yield
+        finally:
+            with suppress(StoreError):  # the writer has ended, and its memory with it
+                await self._writer.run_beside(forget_begin.note_links_no_longer)
 
     async def begin_again(self) -> int:
         """Record what the file beside the store has and the store has not, because an older copy was put back. Returns how many
@@ -62,7 +75,7 @@ class SqlitePeople:
         missing = await self._reader.run(regulations_again.unknown, lines, self.suppressions.key)
         if not missing:
             return 0
-        found = await self._reader.run(regulations_again.find_people, missing, self.suppressions)
+        found = await self._reader.run(regulations_again.find_subjects, missing, self.suppressions)
         if found:
             await self._writer.run_alone(scrub.overwrite_from_now_on)
         for line in missing:
@@ -77,16 +90,6 @@ class SqlitePeople:
             self.suppressions.add(line.owners())
         if line.unsuppresses:
             self.suppressions.remove({owner for _, owner in line.owners()})
-
-    async def _suppress_early(self, demand: Demand) -> bytes:
-        """Calls that are on their way to the disk when the demand is recorded would be newer than it. Returns in whose name they are
-        suppressed until then."""
-        nobody = os.urandom(HASH_BYTES)
-        if demand.suppresses:
-            joined = await self.joined(demand.subjects)
-            keys = (*demand.subjects, *demand.also, *(key for others in joined.values() for key in others))
-            self.suppressions.add((self.suppressions.hash_of(key), nobody) for key in keys)
-        return nobody
 
     async def find(self, regulation_id: str) -> Regulation | None:
         """The regulation of this id."""

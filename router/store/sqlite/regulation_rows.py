@@ -11,6 +11,9 @@ from router.store.regulation import Regulation, Step
 from router.store.rows import PART
 from router.store.suppressions import HASH_BYTES, Suppressions
 
+MEMBERS = "members:"
+"""Before the id of a regulation: where its members are."""
+
 
 def add_key(db: sqlite3.Connection) -> None:
     """The key of the hashes of people, if the store has none yet. It goes with the store wherever that is copied."""
@@ -39,6 +42,23 @@ def write(db: sqlite3.Connection, regulation: Regulation) -> None:
     """Put it, or replace it."""
     values = (PART, regulation.id, regulation.created_at, msgspec.json.encode(regulation))
     db.execute("INSERT OR REPLACE INTO regulation VALUES (?, ?, ?, ?)", values)
+
+
+def members(db: sqlite3.Connection, regulation_id: str) -> list[str]:
+    """Who belonged to its groups. Beside the record, which is written with each slice: a group may have 100,000 members."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (MEMBERS + regulation_id,)).fetchone()
+    return [] if row is None else msgspec.json.decode(row[0], type=list[str])
+
+
+def add_members(db: sqlite3.Connection, regulation_id: str, found: list[str]) -> None:
+    """Note these, too."""
+    value = msgspec.json.encode([*dict.fromkeys([*members(db, regulation_id), *found])])
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (MEMBERS + regulation_id, value))
+
+
+def drop_members(db: sqlite3.Connection, regulation_id: str) -> None:
+    """Nobody asks for them any more."""
+    db.execute("DELETE FROM meta WHERE key = ?", (MEMBERS + regulation_id,))
 
 
 def suppressions(db: sqlite3.Connection) -> Suppressions:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from router.store.outcome_blocks import all_codes
+from router.store.outcome_blocks import SPAN, all_codes
 from router.store.rows import PART, DeadRow, LogRow, ReplayRow
 from router.store.sqlite.event_columns import DEAD, key_list
-from router.store.sqlite.outcome_reads import SPAN, outcome_of
+from router.store.sqlite.outcome_reads import outcome_of
 
+SLICE_BYTES = 1_000_000
+"""Of events and dead letters that one read gives."""
 LOOKED_THROUGH = 5_000
 """Positions of the log that one read looks through."""
 COUNTED = 20_000
@@ -40,17 +42,28 @@ def settled(
         (after, upto, key_list(types), PART, destination, limit),
     ).fetchall()
     rows = [LogRow(*values) for values in found]
-    if len(rows) == limit:
-        upto = rows[-1].pos
-    dead = db.execute(
-        f"{DEAD} WHERE d.part = ? AND d.destination = ? AND d.pos > ? AND d.pos <= ?",
-        (PART, destination, after, upto),
-    )
+    here = "d.part = ? AND d.destination = ? AND d.pos IN (SELECT value FROM json_each(?))"
+    asked = (PART, destination, key_list([row.pos for row in rows]))
+    kept = _that_fit(rows, dict(db.execute(f"SELECT d.pos, d.size FROM dead d WHERE {here}", asked)))
+    if len(kept) == limit or len(kept) < len(rows):
+        rows, upto = kept, kept[-1].pos
+    asked = (PART, destination, key_list([row.pos for row in rows]))
+    dead = db.execute(f"{DEAD} WHERE {here}", asked)
     late = db.execute(
         "SELECT pos FROM outcome WHERE part = ? AND destination = ? AND pos > ? AND pos <= ?",
         (PART, destination, after, upto),
     )
     return rows, {values[0]: DeadRow(*values) for values in dead}, frozenset(pos for (pos,) in late), upto
+
+
+def _that_fit(rows: list[LogRow], sizes: Mapping[int, int]) -> list[LogRow]:
+    """The first of these events, one at least, that take no more than is read at once. `sizes`: of the dead letters among them."""
+    room = SLICE_BYTES
+    for n, row in enumerate(rows):
+        room -= sizes.get(row.pos, len(row.body))
+        if room < 0:
+            return rows[: max(1, n)]
+    return rows
 
 
 def tally(db: sqlite3.Connection, destination: str, after: int, last: int) -> tuple[dict[str, int], int]:

@@ -62,6 +62,7 @@ CREATE TABLE company (
 ) WITHOUT ROWID;
 
 -- History, a row on change only. call_pos: the group call that told it (another position where a link took it over).
+-- group_id empty: that group was forgotten.
 CREATE TABLE membership (
   part INTEGER NOT NULL, user_key TEXT NOT NULL, pos INTEGER NOT NULL, group_id TEXT NOT NULL, call_pos INTEGER NOT NULL,
   PRIMARY KEY (part, user_key, pos)

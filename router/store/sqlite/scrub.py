@@ -44,7 +44,8 @@ def rewrite(db: sqlite3.Connection) -> bool:
     pages, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     if pages * size > VACUUM_BYTES:
         return False
-    db.execute("PRAGMA temp_store = FILE")  # the copy that is made on the way is as large as the store
+    # The copy that is made on the way is as large as the store. SQLite drops all temporary tables at each change of this.
+    db.execute("PRAGMA temp_store = FILE")
     try:
         db.execute("VACUUM")
     finally:

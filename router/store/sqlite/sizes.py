@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
+from router.errors import StoreError
 from router.store.disk_space import DiskSpace
-from router.store.rows import Written
+from router.store.rows import Pending, Written
 from router.store.sqlite.group_commit import Writer
+from router.store.sqlite.pages import used_bytes
 from router.store.sqlite.reader import Reader
 
 
@@ -17,8 +19,11 @@ class SqliteSizes:
         self._disk, self._writer, self._reader = disk, writer, reader
 
     async def used_bytes(self) -> int:
-        """What the database takes, without pages that are free for reuse."""
-        return await self._reader.run(_used_bytes)
+        """What the database takes, without pages that are free for reuse. Raises StoreError."""
+        try:
+            return await self._reader.run(used_bytes)
+        except sqlite3.Error as error:
+            raise StoreError(f"the size of the store cannot be read: {error}") from error
 
     def left_bytes(self) -> int:
         """What it may still grow by before events are refused."""
@@ -28,13 +33,14 @@ class SqliteSizes:
         """Free on its disk."""
         return self._disk.free_bytes()
 
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log, as of the last look at the disk."""
+        return self._disk.wal_bytes()
+
     def written(self) -> Written:
         """What was written since the start."""
         return self._writer.written
 
-
-def _used_bytes(db: sqlite3.Connection) -> int:
-    count, free, size = (
-        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((count - free) * size)
+    def pending(self) -> Pending:
+        """What waits to be written."""
+        return self._writer.pending

@@ -18,7 +18,7 @@ import msgspec
 
 from router.errors import BackupError, StoreNewer
 from router.store.rows import PART
-from router.store.sqlite import regulations_again
+from router.store.sqlite import pages, regulations_again
 from router.store.sqlite.cursors import FORGOTTEN
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.regulation_file import Line
@@ -28,7 +28,8 @@ WAIT_S = 10.0
 """How long a process that locks the store is waited for."""
 TOLD_EVERY = 20_000
 """Instructions of SQLite between two calls of `told`: some milliseconds."""
-SEVEN_BUT_QUEUED = ("delivered", "skipped", "filtered", "held", "retrying", "dead")
+STORED_STATES = ("delivered", "skipped", "filtered", "held", "retrying", "dead")
+"""Of the seven states; `queued` is what remains of the accepted events."""
 
 Told = Callable[[], None]
 
@@ -44,10 +45,7 @@ class Facts(msgspec.Struct, frozen=True):
 def used_bytes(store: Path) -> int:
     """What a copy will take. Raises BackupError where the store cannot be read."""
     with _opened(store, "mode=ro") as db:
-        count, free, size = (
-            db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-        )
-    return int((count - free) * size)
+        return pages.used_bytes(db)
 
 
 def copy(store: Path, to: Path, told: Told) -> None:
@@ -123,14 +121,14 @@ def _facts(db: sqlite3.Connection) -> Facts:
     (newest,) = db.execute("SELECT coalesce(max(pos), 0) FROM log").fetchone()
     if newest > head:
         raise BackupError(f"the log has position {newest}, and only {head} events were accepted")
-    columns = ", ".join(SEVEN_BUT_QUEUED)
+    columns = ", ".join(STORED_STATES)
     is_kept = "part = ? AND state <> ?"  # of one that is being dropped some rows are gone already
     rows = db.execute(
         f"SELECT destination, start, pos, {columns} FROM cursor WHERE {is_kept}", (PART, FORGOTTEN)
     ).fetchall()
     ledger = {}
     for name, start, pos, *counts in rows:
-        told = dict(zip(SEVEN_BUT_QUEUED, counts, strict=True))
+        told = dict(zip(STORED_STATES, counts, strict=True))
         told["queued"] = head - start - sum(counts)
         _check_counts(db, name, told, is_known=start <= pos <= head)
         ledger[name] = told

@@ -13,6 +13,7 @@ from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
 from router.store.rows import PART
 from router.store.sqlite import regulation_rows
+from router.store.sqlite.before_migration import refuse_newer
 from router.store.sqlite.claims import SqliteClaims, SqliteDirectory
 from router.store.sqlite.connection import START_WAIT_S, Connection, open_reader, open_writer, wait_no_longer
 from router.store.sqlite.counters import SqliteCounters
@@ -23,7 +24,7 @@ from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
 from router.store.sqlite.locks import StoreFiles, is_busy, refuse_half_restored
-from router.store.sqlite.migrations import migrate
+from router.store.sqlite.migrations import SCHEMA, migrate
 from router.store.sqlite.notices import SqliteNotices
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.queries import Queries
@@ -83,6 +84,7 @@ async def open_store(
         path = files.path
         refuse_half_restored(path)
         try:
+            refuse_newer(path, SCHEMA, START_WAIT_S)
             db = await open_writer(path)
             stack.push_async_callback(db.close)
             await db.run(migrate, path, clock_from(0).now_ms())
@@ -90,9 +92,9 @@ async def open_store(
             clock = clock_from(mark)
             reader, questions = [await stack.enter_async_context(_reading(path)) for _ in range(2)]
             dedupe = Dedupe(key, int(dedupe_window_s * 1000))
-            disk = DiskSpace(path.parent, min_free_bytes, clock)
+            disk = DiskSpace(path, min_free_bytes, clock)
             retention = Retention(int(retention_s * 1000), dedupe.hash_of)
-            transaction = GroupTransaction(dedupe, retention, files.check)
+            transaction = GroupTransaction(dedupe, retention, files.check, clock.monotonic)
             await db.run(transaction.load)
             writer = Writer(db, clock, transaction, disk)
             await db.run(wait_no_longer)
@@ -116,6 +118,8 @@ def _why(path: Path, error: Exception) -> str:
             f"store {path}: another process (a backup, a copy, a sqlite3 shell?) holds a lock on it and did not let go"
             f" within {START_WAIT_S:.0f} s: end that one, then start again"
         )
+    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return f"store {path}: the disk is full: make room on {path.parent}, then start again"
     return f"store {path}: {error}: is it a store of segment-router, on a writable disk?"
 
 

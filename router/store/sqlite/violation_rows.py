@@ -1,65 +1,27 @@
-"""Violations of tracking plans: counted in the transaction that accepts their calls, and kept for `violations`. Bounded.
-
-Names of events and fields come from senders, so nothing here may grow with them without end.
-"""
+"""Violations of tracking plans: counted in the transaction that accepts their calls, and kept for `violations`. Bounded."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from router.clock import to_iso
 from router.event import Call
+from router.store import violation_kinds
 from router.store.rows import PART
 from router.store.sqlite.event_columns import key_list
-
-KEPT = 10_000
-"""Rows; beyond them those go that were met longest ago."""
-KINDS_AT_ONCE = 1_000
-"""Different violations that one transaction writes; what is beyond is not counted here."""
-KEPT_IDS = 5
-MAX_NAME = 200
-"""Characters of an event's name."""
-PAGE = 1_000
-
-Kind = tuple[str, str, str, str]
-"""Source, event, type and field."""
-
-
-class _Met(msgspec.Struct):
-    """One kind of violation in one transaction."""
-
-    description: str
-    first: int
-    last: int = 0
-    n: int = 0
-    ids: list[str] = []
+from router.store.violation_kinds import KEPT_IDS, PAGE, Kind, Met, kind_told, met_in
 
 
 def add(db: sqlite3.Connection, calls: Iterable[tuple[Call, int]]) -> None:
-    """Count what the plans say of these calls, each with its position. Duplicates have none, and are left out."""
-    met: dict[Kind, _Met] = {}
-    for call, pos in calls:
-        if call.noted is None or not pos:
-            continue
-        for violation in call.noted.verdict.violations:
-            kind = call.source, call.noted.event[:MAX_NAME], violation.type, violation.field
-            found = met.get(kind)
-            if found is None:
-                if len(met) >= KINDS_AT_ONCE:
-                    continue
-                found = met[kind] = _Met(violation.description, call.received_at)
-            found.n += 1
-            found.last = call.received_at
-            found.ids = [*found.ids, call.message_id][-KEPT_IDS:]
-    if met:
+    """Count what the plans say of these calls, each with its position."""
+    if met := met_in(calls):
         _write(db, met)
 
 
-def _write(db: sqlite3.Connection, met: dict[Kind, _Met]) -> None:
+def _write(db: sqlite3.Connection, met: Mapping[Kind, Met]) -> None:
     where = "part = ? AND source = ? AND event = ? AND type = ? AND field = ?"
     is_new = False
     for kind, found in met.items():
@@ -73,7 +35,9 @@ def _write(db: sqlite3.Connection, met: dict[Kind, _Met]) -> None:
             changed = (found.description, found.n, found.last, _text(ids), PART, *kind)
             db.execute(f"UPDATE violation SET description = ?, n = n + ?, last = ?, ids = ? WHERE {where}", changed)
     if is_new:
-        excess = db.execute("SELECT count(*) FROM violation WHERE part = ?", (PART,)).fetchone()[0] - KEPT
+        excess = (
+            db.execute("SELECT count(*) FROM violation WHERE part = ?", (PART,)).fetchone()[0] - violation_kinds.KEPT
+        )
         if excess > 0:
             columns = "part, source, event, type, field"
             oldest = f"SELECT {columns} FROM violation WHERE part = ? ORDER BY last LIMIT ?"
@@ -109,17 +73,7 @@ def violations(db: sqlite3.Connection, source: str | None, event: str | None, si
         (*values, *given),
     ).fetchall()
     items = [
-        {
-            "source": source,
-            "event": event,
-            "type": type,
-            "field": field,
-            "description": description,
-            "count": n,
-            "first": to_iso(first),
-            "last": to_iso(last),
-            "message_ids": msgspec.json.decode(ids),
-        }
+        kind_told((source, event, type, field), description, n, first, last, msgspec.json.decode(ids))
         for source, event, type, field, description, n, first, last, ids, _ in rows
     ]
     return {"items": items, "left_out": rows[0][-1] - len(rows) if rows else 0}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from router.store.disk_space import DiskSpace, Room
-from tests.contract.rig import FakeClock
+from router.testing.clock import FakeClock
 
 MIN_FREE = 1_000
 
@@ -19,9 +21,9 @@ class Disk(DiskSpace):
         super().__init__(Path(), min_free, clock)
         self.free, self.asked = free, 0
 
-    def free_bytes(self) -> int:
+    def _ask(self) -> tuple[int, int]:
         self.asked += 1
-        return self.free
+        return self.free, 0
 
 
 @pytest.mark.parametrize(
@@ -48,9 +50,25 @@ def test_the_disk_is_asked_at_most_once_a_second() -> None:
     disk = Disk(clock, 5_000)
     assert disk.room() == Room.ALL
     disk.free = 0
-    clock.advance(0.999)
+    clock.advance(0.75)
     assert disk.room() == Room.ALL
     assert disk.asked == 1
-    clock.advance(0.001)
+    clock.advance(0.25)
     assert disk.room() == Room.NOTHING_THAT_GROWS
     assert disk.asked == 2
+
+
+async def test_what_is_asked_during_the_first_look_has_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, begun, may_end = Disk(FakeClock(), 5_000), asyncio.Event(), asyncio.Event()
+
+    async def slowly(ask: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+        begun.set()
+        await may_end.wait()
+        return ask()
+
+    monkeypatch.setattr(asyncio, "to_thread", slowly)
+    look = asyncio.create_task(disk.look())
+    await begun.wait()
+    assert disk.room() == Room.ALL
+    may_end.set()
+    await look

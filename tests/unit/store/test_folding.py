@@ -13,6 +13,7 @@ import pytest
 
 from router.store import DirectoryUpdate
 from router.store.folding import MAX_TRAITS_BYTES, Traits, View, fold, fold_late
+from router.store.postgres.directory_view import LoadedDirectory
 from router.store.sqlite.directory_writes import DirectoryRows
 from router.store.sqlite.migrations import migrate
 from router.traits import is_known
@@ -63,10 +64,13 @@ class DictView:
             self.consent[user_key] = dict(self.consent[from_key])
 
 
-@pytest.fixture(params=["dict", "sqlite"])
+@pytest.fixture(params=["dict", "sqlite", "postgres"])
 def view(request: pytest.FixtureRequest) -> Iterator[View]:
     if request.param == "dict":
         yield DictView()
+        return
+    if request.param == "postgres":  # loaded from a directory that has nothing yet; test_store asks a server
+        yield LoadedDirectory()
         return
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrate(db, Path("unused"), 0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from router.store.forget_state import is_theirs
 from router.store.names_in_texts import Names
-from router.store.sqlite.forget_state import is_theirs
 
 IDS = frozenset({"u1", "7", "ann@x.io", "name"})
 

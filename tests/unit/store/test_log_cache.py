@@ -42,6 +42,41 @@ def test_it_gives_no_more_than_asked_for_but_one_event_at_least(three: LogCache)
     assert read(three, 3, max_bytes=0) == [(4, "a")]
 
 
+@pytest.mark.parametrize("bound", ["OPENED_EVENTS", "OPENED_BYTES"])
+def test_only_the_newest_keep_what_was_made_of_their_bodies(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(log_cache, bound, 2)
+    made = LogCache()
+    made.add(calls("a", "b"), [1, 2], 2)
+    rows = made.read(0, 10, 1000) or []
+    for row in rows:
+        row.payload_json, row.fields = b"{}", b"x"
+    assert [row.is_shared for row in rows] == [True, True]
+    made.add(calls("c"), [3], 1)
+    assert [row.is_shared for row in made.read(0, 10, 1000) or []] == [False, False, True]
+    assert {(row.opened, row.payload_json, row.fields) for row in rows} == {(None, None, None)}
+
+
+def test_what_ingestion_made_of_a_call_is_there_for_whoever_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_cache, "OPENED_EVENTS", 1)
+    made, (first, second) = LogCache(), calls("a", "b")
+    made.add([first], [1], 1)
+    made.add([second], [2], 1)
+    first.fields = second.fields = b"x"  # it is written once all is stored
+    rows = made.read(0, 10, 1000) or []
+    assert [(row.fields, row.is_shared) for row in rows] == [(b"x", False), (b"x", True)]
+    assert [row is one for row, one in zip(made.read(0, 10, 1000) or [], rows, strict=True)] == [True, True]
+
+
+def test_nothing_is_made_of_events_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_cache, "OPENED_EVENTS", 1)
+    made, [first] = LogCache(), calls("a")
+    first.fields = b"x"
+    made.add([first], [1], 1)
+    made.add(calls("b"), [2], 1)
+    assert first.fields is None
+    assert [row.fields for row in made.read(0, 10, 1000) or []] == [None, None]
+
+
 def test_a_duplicate_has_no_place_in_it() -> None:
     made = LogCache()
     made.add(calls("a", "again", "b"), [1, 0, 2], 3)

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from router.store.outcome_blocks import (
     CODE_BYTES,
+    SPAN,
     code_at,
     pack_ahead,
     pack_all_tried,
     pack_codes,
     pack_tried,
+    spans,
     tried_at,
     unpack_ahead,
     unpack_tried,
@@ -47,6 +49,13 @@ def test_outcome_codes_read_back_as_packed_and_other_positions_have_none(codes: 
     assert len(packed) == CODE_BYTES * (last - first + 1)
     for pos in range(first, last + 1):
         assert code_at(first, packed, pos) == codes.get(pos, 0)
+
+
+@given(st.dictionaries(st.integers(min_value=1, max_value=9 * SPAN), st.just(7), min_size=1))
+def test_the_parts_of_a_commit_have_each_position_once_and_fit_a_receipt(codes: dict[int, int]) -> None:
+    parts = list(spans(codes))
+    assert sorted(position for part in parts for position in part) == sorted(codes)
+    assert all(max(part) - min(part) < SPAN for part in parts)
 
 
 @pytest.mark.parametrize("pos", [13, 14, 5000])

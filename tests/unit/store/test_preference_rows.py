@@ -13,7 +13,7 @@ import pytest
 
 from router.directory import MAX_CATEGORIES, facts_with_consent
 from router.event import Call
-from router.store import DirectoryUpdate
+from router.store import DirectoryUpdate, preferences
 from router.store.folding import fold
 from router.store.sqlite import preference_rows
 from router.store.sqlite.directory_writes import DirectoryRows
@@ -105,7 +105,7 @@ def test_an_anonymous_id_speaks_for_its_user_and_denies_what_its_user_denies(db:
 
 
 def test_so_many_categories_are_kept_of_a_user_those_told_last(db: sqlite3.Connection) -> None:
-    most = preference_rows.MAX_CATEGORIES
+    most = preferences.MAX_CATEGORIES
     tell(db, *(says("u:1", **{f"c{n}": False}) for n in range(most + 5)))
     row = preference_rows.read(db, "u:1")
     assert (len(row), "c4" in row, "c5" in row) == (most, False, True)
@@ -177,7 +177,7 @@ def test_of_too_many_categories_those_count_that_destinations_need_then_those_th
 
 def test_what_destinations_need_is_kept_whatever_else_changes(db: sqlite3.Connection) -> None:
     """The first categories of an event are those that destinations need."""
-    most = preference_rows.MAX_CATEGORIES
+    most = preferences.MAX_CATEGORIES
     tell(db, says("u:1", ads=False), says("u:1", ads=False, **{f"c{n}": True for n in range(most - 1)}))
     tell(db, says("u:1", ads=False, **{f"d{n}": True for n in range(most - 1)}))
     assert denied(db, "u:1") == {"ads"}

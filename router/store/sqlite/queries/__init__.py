@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from router.counts import Counted, Counts
-from router.errors import StoreNewer
+from router.errors import StoreError, StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, Waits
 from router.store.sqlite import regulation_rows
@@ -20,7 +20,7 @@ from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.queries.consent_ids import ConsentIds
 from router.store.sqlite.queries.dead_letters import dead_letters
 from router.store.sqlite.queries.destinations import destinations, left_over
-from router.store.sqlite.queries.discards import discards
+from router.store.sqlite.queries.discards import discards, discards_by_day
 from router.store.sqlite.queries.events import Search
 from router.store.sqlite.queries.failures import dead_reasons, failures
 from router.store.sqlite.queries.held import held
@@ -111,6 +111,10 @@ class Queries:
         `since_ms` is 0 for all there ever were."""
         return await self._ask(discards, source, since_ms)
 
+    async def discards_by_day(self, source: str | None, since_ms: int) -> list[dict[str, Any]]:
+        """The entries of `discards` that are kept, counted by day (UTC), source and code, the newest day first."""
+        return await self._ask(discards_by_day, source, since_ms)
+
     async def clients(self, source: str, most: int) -> dict[str, Any]:
         """Which libraries sent the newest events of a source, among so many of all sources."""
         return await self._ask(clients, source, most)
@@ -169,12 +173,19 @@ async def open_queries(path: Path) -> AsyncIterator[Queries]:
     Raises:
         FileNotFoundError, sqlite3.Error: there is no store to read.
         StoreNewer: written by a newer program.
+        StoreError: written by an older one, and not upgraded yet.
     """
     connection = await open_reader(path)
     try:
         version = await connection.run(lambda db: db.execute("PRAGMA user_version").fetchone()[0])
-        if version != SCHEMA:
-            raise StoreNewer(f"{path} has schema {version}, this segment-router reads {SCHEMA}")
+        if version > SCHEMA:
+            raise StoreNewer(
+                f"{path} has schema {version}, this segment-router knows up to {SCHEMA}: use the newer version"
+            )
+        if version < SCHEMA:
+            raise StoreError(
+                f"{path} has schema {version}, this segment-router reads {SCHEMA}: the next start upgrades it"
+            )
         yield Queries(connection)
     finally:
         await connection.close()

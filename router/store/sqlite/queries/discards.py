@@ -38,6 +38,16 @@ def discards(db: sqlite3.Connection, source: str | None, since_ms: int) -> dict[
     return {"since": to_iso(begins) if begins else None, "counts": counts, "items": items}
 
 
+def discards_by_day(db: sqlite3.Connection, source: str | None, since_ms: int) -> list[dict[str, Any]]:
+    """How many entries are kept of each day (UTC), source and code, the newest day first. The first day may be kept in part."""
+    counted = (
+        f"SELECT date(at / 1000, 'unixepoch') AS day, source, code, count(*) AS n FROM discard WHERE {CHOSEN}"
+        " GROUP BY day, source, code ORDER BY day DESC, n DESC, source, code"
+    )
+    rows = db.execute(counted, {"part": PART, "source": source, "since": since_ms})
+    return [dict(zip(("day", "source", "code", "entries"), row, strict=True)) for row in rows]
+
+
 def _made_at(db: sqlite3.Connection) -> int:
     """When the store was made; 0 where it does not say so."""
     row = db.execute("SELECT value FROM meta WHERE key = 'made_at'").fetchone()

@@ -12,27 +12,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from router.clock import to_iso
-from router.event import coerce_id, decode_json, show_user_key
-from router.event.envelope import read_envelope
-from router.store.rows import PART, EventQuery
+from router.store import search_bounds
+from router.store.event_words import NOTHING_LEFT, event_told, read_words, spelled
+from router.store.rows import PART, EventQuery, LogRow
 from router.store.sqlite.event_columns import key_list
 from router.store.sqlite.forget_begin import joined
 from router.store.sqlite.log_reads import last_before
 from router.store.sqlite.queries.fates import fate_of
-
-NOTHING_LEFT = b"{}\n{}"
-"""Stands for a body of which nothing is left to send."""
-
-SLICE = 10_000
-LOOK_BACK = 500_000
-"""Events that a search looks at, and in one go."""
-
-SLICE_WITH_STATES = 500
-LOOK_BACK_WITH_STATES = 5_000
-"""The same where the state of each of them has to be looked up."""
 
 ROWS_OF = {"held": "parked", "retrying": "parked", "dead": "dead"}
 """States of which every event has a row at its destination, and the table."""
@@ -66,8 +53,9 @@ class Search:
         self.is_over = False
         self._which, self._destinations, self._before, self._limit = which, destinations, before, limit
         self._table = ROWS_OF.get(which.state or "")
-        slow = which.asks_states
-        self._slice, self._look_back = (SLICE_WITH_STATES, LOOK_BACK_WITH_STATES) if slow else (SLICE, LOOK_BACK)
+        self._slice, self._look_back = search_bounds.SLICE, search_bounds.LOOK_BACK
+        if which.asks_states:
+            self._slice, self._look_back = search_bounds.SLICE_WITH_STATES, search_bounds.LOOK_BACK_WITH_STATES
         self._user_keys: list[str] = []  #: of the person, if there is one
         self._count = self._head = 0
         self._found: list[dict[str, Any]] = []
@@ -189,25 +177,14 @@ class Search:
             return None
         if group_id is None:
             then = db.execute(GROUP_THEN.format(user=":user", pos=":pos"), {"part": PART, "user": user_key, "pos": pos})
-            group_id = next((value for (value,) in then), None)
+            group_id = next((value or None for (value,) in then), None)  # empty: it was forgotten
         if which.group_id is not None and group_id != which.group_id:
             return None
         states = {place: fate for place in self._destinations if (fate := fate_of(db, place, pos))}
         if which.asks_states and not any(self._has_state(states[place]) for place in self._places() if place in states):
             return None
-        return {
-            "position": pos,
-            "message_id": message_id,
-            "source": source,
-            "type": type_,
-            "name": name,
-            "user": show_user_key(user_key) if user_key else None,
-            "group_id": group_id,
-            "received_at": to_iso(received_at),
-            "destinations": {
-                place: {"state": fate["state"], "reason": fate["reason"]} for place, fate in states.items()
-            },
-        }
+        told = {place: {"state": fate["state"], "reason": fate["reason"]} for place, fate in states.items()}
+        return event_told(LogRow(pos, received_at, source, type_, user_key, message_id, body), name, group_id, told)
 
     def _has_state(self, fate: Mapping[str, Any]) -> bool:
         """Whether this is the state and the reason that are asked for."""
@@ -215,39 +192,9 @@ class Search:
         return which.state in (None, fate["state"]) and which.reason in (None, fate["reason"])
 
 
-class _Words(msgspec.Struct):
-    """What is read of a call."""
-
-    event: Any = None
-    name: Any = None
-    groupId: Any = None
-    context: Any = None
-
-
-_words = msgspec.json.Decoder(_Words)
-
-
-def read_words(body: bytes) -> tuple[str | None, str | None]:
-    """The name and the groupId of a stored call."""
-    line, _, call = body.partition(b"\n")
-    try:
-        words = _words.decode(call)
-    except msgspec.DecodeError:
-        known = decode_json(call)
-        words = msgspec.convert(known if isinstance(known, dict) else {}, _Words)
-    name = words.event if words.event is not None else words.name
-    groups = [words.groupId, _group_in(words.context), _group_in(read_envelope(line).context)]
-    return name if isinstance(name, str) else None, next((found for found in map(coerce_id, groups) if found), None)
-
-
-def _group_in(context: Any) -> Any:
-    return context.get("groupId") if isinstance(context, dict) else None
-
-
 def _contains(key: str, text: str, values: dict[str, Any]) -> str:
     """A condition that holds where a body has this text in it, as JSON libraries may spell it: with or without escapes."""
-    spelled = [json.dumps(text, ensure_ascii=ascii)[1:-1] for ascii in (False, True)]
-    needles = dict.fromkeys(word for plain in spelled for word in (plain, plain.replace("/", "\\/")))
+    needles = spelled(text)
     for number, needle in enumerate(needles):
-        values[f"{key}{number}"] = needle.encode()
+        values[f"{key}{number}"] = needle
     return " OR ".join(f"instr(e.body, :{key}{number}) > 0" for number in range(len(needles)))

@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.clock import to_iso
-from router.event import show_user_key
-from router.store.rows import PART
+from router.store import search_bounds
+from router.store.event_words import NOTHING_LEFT, event_told, read_words
+from router.store.rows import PART, LogRow
 from router.store.sqlite.event_columns import key_list
-from router.store.sqlite.queries.events import COLUMNS, NOTHING_LEFT, read_words
+from router.store.sqlite.queries.events import COLUMNS
 from router.store.sqlite.queries.fates import fate_of
-
-SLICE = 10_000
-LOOK_BACK = 500_000
-"""Events that are looked at, and in one go."""
 
 OF_KEYS = (
     "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ? AND pos < ?"
@@ -56,16 +53,16 @@ class EventsOf:
 
     def look_on(self, db: sqlite3.Connection) -> None:
         """Look at the next slice."""
-        low = max(self._low, self._at - 1 - SLICE)
+        low = max(self._low, self._at - 1 - search_bounds.SLICE)
         for row in db.execute(OF_KEYS, (low, self._at, key_list(list(self._keys)), self._limit - len(self._rows))):
             self._rows[row[0]] = row
         if len(self._rows) >= self._limit:
             low = min(self._rows) - 1
-        self._looked_at += SLICE
+        self._looked_at += search_bounds.SLICE
         self._at = low + 1
         oldest = db.execute("SELECT received_at FROM log WHERE pos >= ? ORDER BY pos LIMIT 1", (self._at,)).fetchone()
         self._searched_to = oldest[0] if oldest else None
-        done = len(self._rows) >= self._limit or self._looked_at >= LOOK_BACK
+        done = len(self._rows) >= self._limit or self._looked_at >= search_bounds.LOOK_BACK
         self.is_over = done or self._at <= self._low + 1
 
     def finish(self, db: sqlite3.Connection) -> None:
@@ -96,21 +93,12 @@ class EventsOf:
             for (pos,) in db.execute(PARKED, (PART, place, key, self._at, self._limit))
         }
 
-    def _told(self, db: sqlite3.Connection, row: tuple[Any, ...]) -> dict[str, Any]:
-        pos, received_at, source, type_, user_key, message_id, body = row
+    def _told(self, db: sqlite3.Connection, values: tuple[Any, ...]) -> dict[str, Any]:
+        pos, received_at, source, type_, user_key, message_id, body = values
         name, group_id = read_words(bytes(body or NOTHING_LEFT))
         if group_id is None:
             then = db.execute(GROUP_THEN, (PART, user_key, pos)).fetchone()
-            group_id = then[0] if then else None
+            group_id = (then[0] or None) if then else None  # empty: it was forgotten
         fates = {place: fate for place in self._destinations if (fate := fate_of(db, place, pos))}
-        return {
-            "position": pos,
-            "message_id": message_id,
-            "source": source,
-            "type": type_,
-            "name": name,
-            "group_id": group_id,
-            "user": show_user_key(user_key) if user_key else None,
-            "received_at": to_iso(received_at) if received_at else None,
-            "destinations": fates,
-        }
+        row = LogRow(pos, received_at, source, type_, user_key, message_id, body)
+        return event_told(row, name, group_id, fates)

@@ -5,16 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-import msgspec
-
 from router.clock import to_iso
+from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate
 from router.store.rows import PART, Tried
 from router.store.sqlite.outcome_reads import outcome_of
-from router.vocabulary import EventState
-
-RELEASED = "released"
-"""The reason of an event whose gate has opened, or is being asked again, and that has not gone out yet."""
-
 
 Outcome = tuple[int, int, Tried | None] | None
 """What `outcome_of` finds."""
@@ -33,7 +27,7 @@ def fate_and_attempts(db: sqlite3.Connection, destination: str, pos: int) -> dic
 
 
 def attempts_of(db: sqlite3.Connection, destination: str, pos: int) -> list[dict[str, Any]]:
-    """The attempts of an event, oldest first: those with a row, and the one that is packed beside its outcome."""
+    """The newest attempts of an event, oldest first: those with a row, and the one that is packed beside its outcome."""
     return _attempts(db, destination, pos, outcome_of(db, destination, pos))
 
 
@@ -48,7 +42,7 @@ def _stays(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any]
         " WHERE p.part = ? AND p.destination = ? AND p.pos = ?"
     )
     if row := db.execute(parked, here).fetchone():
-        return _parked(*row)
+        return parked_fate(*row)
     return None
 
 
@@ -64,32 +58,13 @@ def _settled(db: sqlite3.Connection, destination: str, pos: int, found: Outcome)
     return {"state": "queued", "reason": "in_flight", "at": None}
 
 
-def _parked(state: str, reason: str, at: int, lane_reason: str | None, need: str | None) -> dict[str, Any]:
-    """What a lane waits for now is said by the lane. A held event of a lane that waits for nothing is on its way out."""
-    if state == EventState.HELD and need == "":
-        return {"state": str(EventState.QUEUED), "reason": RELEASED, "at": to_iso(at)}
-    if state == EventState.HELD and lane_reason and lane_reason.startswith("group_"):
-        reason = lane_reason
-    return {"state": state, "reason": reason, "at": to_iso(at)}
-
-
 def _attempts(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> list[dict[str, Any]]:
     rows = db.execute(
         "SELECT at, duration_ms, status, error, reason, request FROM attempt WHERE part = ? AND destination = ? AND pos = ?"
-        " ORDER BY at, rowid",
-        (PART, destination, pos),
+        " ORDER BY rowid DESC LIMIT ?",
+        (PART, destination, pos, TOLD_ATTEMPTS),
     )
-    attempts = []
-    for at, duration_ms, status, error, reason, request in rows:
-        attempt = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": error, "reason": reason}
-        if request:
-            attempt["request"] = msgspec.json.decode(request)
-        attempts.append(attempt)
-    if found and (tried := found[2]):
-        at, duration_ms, status = tried
-        good = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": "", "reason": ""}
-        attempts = sorted([*attempts, good], key=lambda one: str(one["at"]))
-    return attempts
+    return attempts_told(rows, found[2] if found else None)
 
 
 def message_id_at(db: sqlite3.Connection, destination: str, pos: int) -> str | None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from router.clock import to_iso
+from router.store.fate_words import state_told
 from router.store.rows import PART
 from router.store.sqlite.queries.waits import released, timers_of
 
@@ -41,20 +41,10 @@ def ledger(db: sqlite3.Connection, destinations: Sequence[str], now_ms: int) -> 
             "cursor": pos,
             "head": head,
             "oldest_queued_s": _oldest_queued_s(db, name, pos, max(clock, now_ms)) if queued else 0,
-            **_state(*state),
+            **state_told(*state),
             **timers_of(db, name),
         }
     return answer
-
-
-def _state(state: str, reason: str, since: int, until: int, detail: str) -> dict[str, Any]:
-    return {
-        "state": state,
-        "state_reason": reason,
-        "state_detail": detail,
-        "state_since": to_iso(since),
-        "state_until": to_iso(until) if until else None,
-    }
 
 
 def _oldest_queued_s(db: sqlite3.Connection, destination: str, pos: int, now: int) -> float:

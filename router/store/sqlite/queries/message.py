@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.clock import to_iso
-from router.event import Call, verdict_of
-from router.plans import Verdict
+from router.event import Call, trace_of, verdict_of
 from router.store.forgotten import NOBODY
+from router.store.keyed_hash import keyed_hash
 from router.store.rows import PART
-from router.store.sqlite.dedupe import keyed_hash
 from router.store.sqlite.queries.fates import fate_and_attempts
 from router.store.sqlite.queries.waits import waits_of
 
@@ -26,7 +25,10 @@ def message(
     pos, source_name, hashed = found
     row = _words(db, pos, hashed)
     answer: dict[str, Any] = {"message_id": message_id, "source": source_name, **row, "destinations": {}}
-    verdict = _verdict(db, pos)
+    body = _body(db, pos)
+    if trace := trace_of(body):
+        answer["trace_id"] = trace.split("-")[1]
+    verdict = verdict_of(body)
     if verdict is not None:
         answer["plan"] = {"blocked": verdict.is_blocked, **verdict.told()}
     for name in destinations:
@@ -39,13 +41,13 @@ def message(
     return answer
 
 
-def _verdict(db: sqlite3.Connection, pos: int) -> Verdict | None:
-    """What the tracking plan said of an event when it was accepted, while its body is retained."""
+def _body(db: sqlite3.Connection, pos: int) -> bytes:
+    """The stored call, while its body is retained."""
     for table in ("log", "kept"):
         row = db.execute(f"SELECT body FROM {table} WHERE part = ? AND pos = ?", (PART, pos)).fetchone()
         if row is not None and row[0] is not None:
-            return verdict_of(row[0])
-    return None
+            return bytes(row[0])
+    return b""
 
 
 def stored_call(db: sqlite3.Connection, message_id: str, source: str | None) -> Call | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from router.clock import to_iso
 from router.event import show_user_key
-from router.store.rows import PART
+from router.store.rows import NO_GROUP, PART
 from router.store.sqlite.queries.fates import fate_of, message_id_at
 from router.store.sqlite.queries.waits import group_call_of
 
@@ -27,8 +27,8 @@ def profile(db: sqlite3.Connection, user_key: str) -> dict[str, Any]:
         "SELECT user_key FROM link WHERE part = ? AND anonymous_key = ? ORDER BY pos DESC LIMIT 1", (PART, user_key)
     ).fetchone()
     memberships = db.execute(
-        "SELECT group_id, pos, call_pos FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT ?",
-        (PART, user_key, MOST_MEMBERSHIPS),
+        "SELECT group_id, pos, call_pos FROM membership WHERE part = ? AND user_key = ? AND group_id <> ? ORDER BY pos DESC LIMIT ?",
+        (PART, user_key, NO_GROUP, MOST_MEMBERSHIPS),
     ).fetchall()
     return {
         "traits": _json(row[0]) if row else None,

@@ -8,14 +8,13 @@ from typing import Any
 import msgspec
 
 from router.clock import to_iso
-from router.store.rows import ORDER_KEY_STEP, PART
-from router.store.sqlite.queries.fates import RELEASED, fate_of, message_id_at
+from router.store.fate_words import RELEASED, timers_told
+from router.store.rows import NO_GROUP, ORDER_KEY_STEP, PART
+from router.store.sqlite.queries.fates import fate_of, message_id_at
 from router.vocabulary import EventState
 
 RELEASED_COUNTED = 10_000
 """So many released events are counted for a ledger, of as many lanes: 0.1 s. Further ones count as held until they have their turn."""
-LAST_MS = 253_402_300_799_999
-"""The last instant that can be written down, of the year 9999: a plugin may set a timer for it, which is rounded up."""
 ON_THEIR_WAY = (EventState.QUEUED, EventState.RETRYING)
 
 
@@ -84,6 +83,8 @@ def group_call_of(
     db: sqlite3.Connection, destination: str, needs: tuple[str, str], reason: str, group_id: str
 ) -> dict[str, Any]:
     """The group call that was accepted, would open the gate, and is on its way here still."""
+    if needs[0].startswith(("c:", "g:")):
+        needs = (needs[0], "")  # beside it, a call of the user opens the gate only if an earlier one was refused
     for need in filter(None, needs):
         pos = _call_for(db, need, reason, group_id)
         fate = fate_of(db, destination, pos) if pos else None
@@ -105,9 +106,10 @@ def _call_for(db: sqlite3.Connection, need: str, reason: str, group_id: str) -> 
         since: dict[str, int] = msgspec.json.decode(row[0]) if row else {}
         return since.get(trait)
     row = db.execute(
-        "SELECT call_pos FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT 1", (PART, need)
+        "SELECT call_pos, group_id FROM membership WHERE part = ? AND user_key = ? ORDER BY pos DESC LIMIT 1",
+        (PART, need),
     ).fetchone()
-    return row[0] if row else None
+    return row[0] if row and row[1] != NO_GROUP else None
 
 
 def timers_of(db: sqlite3.Connection, destination: str, user_key: str | None = None) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def timers_of(db: sqlite3.Connection, destination: str, user_key: str | None = N
         (sql, (PART, destination)) if user_key is None else (f"{sql} AND user_key = ?", (PART, destination, user_key))
     )
     n, due_at = db.execute(*of_user).fetchone()
-    return {"timers": n, "next_timer_at": to_iso(min(due_at, LAST_MS)) if due_at else None}
+    return timers_told(n, due_at)
 
 
 def released(db: sqlite3.Connection, destination: str) -> int:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from router.errors import StoreError
 from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
+from router.store.fence import Fence
 from router.store.ports import OnStored
 from router.store.rows import DirectoryUpdate
-from router.store.sqlite.fence import Fence
 
 log = logging.getLogger("router.store")
 
@@ -52,3 +52,13 @@ class Commit:
         """Tell the destination that waits, if it still does."""
         if not self.done.done():
             self.done.set_exception(result)
+
+
+def settle(done: asyncio.Future[list[int]], result: list[int] | StoreError) -> None:
+    """Tell who awaits an append; they may be gone."""
+    if done.done():
+        return
+    if isinstance(result, StoreError):
+        done.set_exception(result)
+    else:
+        done.set_result(result)

@@ -1,0 +1,100 @@
+"""Files that are replaced at once, that are there after a power cut, and that belong to whom they belonged.
+
+Whoever reads meets the old file or the new one, also after a crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import glob
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+OWNER_ONLY = 0o600
+
+Owner = tuple[int, int]
+"""User and group."""
+
+
+def put(path: Path, content: bytes, *, mode: int = OWNER_ONLY, owner: Owner | None = None) -> None:
+    """Replace a file's content. Raises OSError."""
+    with prepared(path, content, mode, owner) as new:
+        take_place(new, path)
+
+
+@contextmanager
+def prepared(path: Path, content: bytes, mode: int = OWNER_ONLY, owner: Owner | None = None) -> Iterator[Path]:
+    """A file beside `path` with this in it, on the disk, for `take_place`. Removed again unless that was called.
+
+    Args:
+        owner: whose it is to be; None: of whoever runs this.
+    """
+    _remove_left_behind(path)
+    file, new = _new_beside(path)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), *owner)
+            os.fchmod(stream.fileno(), mode)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            yield new
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _new_beside(path: Path) -> tuple[int, Path]:
+    """A file with a name of its own, so that two who write the same path do not meet; locked until it is closed."""
+    while True:
+        file, new = tempfile.mkstemp(".new", f".{path.name}.", path.parent)
+        with contextlib.suppress(OSError):  # a disk without locks: nobody can lock it, so nobody removes it
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return file, Path(new)
+        os.close(file)  # it was taken for left behind before it was locked
+
+
+def _remove_left_behind(path: Path) -> None:
+    """The files of processes that were killed: nobody has them locked."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.new"):
+        with contextlib.suppress(OSError), open(left, "rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+
+
+def take_place(new: Path, path: Path) -> None:
+    """Let a prepared file take the place of another one. Where only the last step fails, it has taken it already."""
+    os.replace(new, path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """A file's bytes, or a folder's names, are on the disk when this returns."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network disks sync no folders
+            raise
+    finally:
+        os.close(fd)
+
+
+def owner_of(like: Path) -> Owner | None:
+    """To whom what root writes is to belong: to the owner of `like`, since the daemon runs as another user."""
+    if os.geteuid() != 0:
+        return None
+    found = like.stat()
+    return found.st_uid, found.st_gid
+
+
+def give_to_owner(path: Path, like: Path) -> None:
+    """The same for a file that is there already."""
+    if (owner := owner_of(like)) is not None:
+        os.chown(path, *owner)

@@ -1,0 +1,67 @@
+"""What is said of an event at a destination, from what the store has of it. Pure: each store reads its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from router.clock import to_iso
+from router.store.rows import Tried
+from router.vocabulary import EventState
+
+RELEASED = "released"
+"""The reason of an event whose gate has opened, or is being asked again, and that has not gone out yet."""
+LAST_MS = 253_402_300_799_999
+"""The last instant that can be written down, of the year 9999: a plugin may set a timer for it, which is rounded up."""
+
+TOLD_ATTEMPTS = 100
+"""Attempts that are told of an event at a destination: the newest."""
+TOLD_REQUEST_BYTES = 1_000_000
+"""Requests of dry runs that are told with them, the newest first, beside the newest one."""
+
+AttemptValues = tuple[int, int, int | None, str, str, str]
+"""(when, duration in ms, status, error, reason, request)"""
+
+
+def parked_fate(state: str, reason: str, at: int, lane_reason: str | None, need: str | None) -> dict[str, Any]:
+    """What a lane waits for now is said by the lane. A held event of a lane that waits for nothing is on its way out."""
+    if state == EventState.HELD and need == "":
+        return {"state": str(EventState.QUEUED), "reason": RELEASED, "at": to_iso(at)}
+    if state == EventState.HELD and lane_reason and lane_reason.startswith("group_"):
+        reason = lane_reason
+    return {"state": state, "reason": reason, "at": to_iso(at)}
+
+
+def attempts_told(rows: Iterable[AttemptValues], tried: Tried | None) -> list[dict[str, Any]]:
+    """Attempts, oldest first: those with a row, which are given newest first, and the one that is packed beside the outcome."""
+    attempts, room = [], TOLD_REQUEST_BYTES
+    for at, duration_ms, status, error, reason, request in rows:
+        attempt = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": error, "reason": reason}
+        if request and room > 0:
+            attempt["request"] = msgspec.json.decode(request)
+            room -= len(request)
+        attempts.append(attempt)
+    attempts.reverse()
+    if tried is not None:
+        at, duration_ms, status = tried
+        good = {"at": to_iso(at), "duration_ms": duration_ms, "status": status, "error": "", "reason": ""}
+        attempts = sorted([*attempts, good], key=lambda one: str(one["at"]))
+    return attempts
+
+
+def state_told(state: str, reason: str, since: int, until: int, detail: str) -> dict[str, Any]:
+    """Whether a destination runs, as the ledger says it."""
+    return {
+        "state": state,
+        "state_reason": reason,
+        "state_detail": detail,
+        "state_since": to_iso(since),
+        "state_until": to_iso(until) if until else None,
+    }
+
+
+def timers_told(n: int, due_at: int | None) -> dict[str, Any]:
+    """How many timers are set, and when the next is due."""
+    return {"timers": n, "next_timer_at": to_iso(min(due_at, LAST_MS)) if due_at else None}

@@ -1,0 +1,241 @@
+"""What waits to be appended: everything that is pending goes into one group; while one commits the next one gathers. The newest part of
+the log is in memory, too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from router.clock import Clock
+from router.errors import StoreAway, StoreBusy, StoreClosed, StoreError
+from router.event import Call, Discard
+from router.store.append_counts import AppendCounts
+from router.store.blocks import MOST_BYTES, MOST_EVENTS, within
+from router.store.keyed_hash import CallHasher
+from router.store.log_cache import OPENED_EVENTS, TAIL_BYTES, LogCache
+from router.store.pending import Append, settle
+from router.store.ports import OnStored
+from router.store.postgres.append_group import Group, Head, see_through
+from router.store.postgres.database import (
+    AWAY_PAUSE_S,
+    GONE,
+    STALE_GENERATION,
+    Connection,
+    Database,
+    closed,
+    is_away,
+    is_data,
+    refusal,
+)
+from router.store.rows import DirectoryUpdate, Pending, Written
+
+PENDING_ROWS, PENDING_BYTES = 20_000, 32_000_000
+WHOLE_S = 5.0
+"""So long a group may take; then its clients are told to come again."""
+
+
+class AppendQueue:
+    """Owns one connection while `run` runs."""
+
+    def __init__(self, database: Database, clock: Clock, hash_key: bytes, window_ms: int) -> None:
+        self.head = Head(0, 0, 0)  #: as known here: it may lag, and never leads
+        self.tail = LogCache()
+        self.written = Written()
+        self.sources = AppendCounts()
+        self.watchers: list[Callable[[], None]] = []
+        self.is_away = False  #: the last group did not reach the database
+        self.writing_since: float | None = None
+        self._database, self.clock = database, clock
+        self._hashes_of, self._window_ms = CallHasher(hash_key), window_ms
+        self._connection: Connection | None = None
+        self._generation = 0
+        self._known: set[str] = set()  #: sources that the database knows
+        self._appends: deque[Append] = deque()
+        self._rows = self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    # ------------------------------------------------------------ asked from the event loop
+
+    async def append(
+        self, calls: Sequence[Call], facts: Sequence[DirectoryUpdate | None], discards: Sequence[Discard]
+    ) -> list[int]:
+        """Store events; positions in the same order, 0 for a duplicate. Durable on return."""
+        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self.append_soon(calls, facts, discards, partial(settle, done))
+        return await done
+
+    def append_soon(
+        self,
+        calls: Sequence[Call],
+        facts: Sequence[DirectoryUpdate | None],
+        discards: Sequence[Discard],
+        on_done: OnStored,
+    ) -> None:
+        """Store events, and call `on_done` in the event loop once that is durable or has failed; never from within this call.
+
+        Raises: StoreError when nothing is taken now; `on_done` is not called then.
+        """
+        size = sum([len(call.body) for call in calls])
+        if self._closing:
+            raise StoreClosed
+        if self._rows + len(calls) + len(discards) > PENDING_ROWS or self._bytes + size > PENDING_BYTES:
+            raise StoreBusy
+        if self._rows > OPENED_EVENTS or self._bytes > TAIL_BYTES:
+            for call in calls:
+                call.opened = None  # it takes six times its body, and the bound above is one of bodies
+        self._appends.append(Append(calls, facts, discards, size, on_done))
+        self._rows += len(calls) + len(discards)
+        self._bytes += size
+        self._wake.set()
+
+    @property
+    def pending(self) -> Pending:
+        """What waits to be written."""
+        return Pending(self._rows, self._bytes)
+
+    def close(self) -> None:
+        """Take nothing more; `run` ends once what is pending is stored."""
+        self._closing = True
+        self._wake.set()
+
+    # ------------------------------------------------------------ the loop
+
+    async def run(self) -> None:
+        """Append group after group until closed and drained."""
+        try:
+            while self._appends or not self._closing:
+                if not self._appends:
+                    await self._idle()
+                    continue
+                self.writing_since = self.clock.monotonic()
+                await self._write(self._take())
+                self.writing_since = None
+        finally:
+            if self._connection is not None:
+                await closed(self._connection)
+
+    async def _idle(self) -> None:
+        """Wait for something to append. While the database is away it is looked for: an append without an answer may be stored."""
+        self._wake.clear()
+        woken: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
+        if self.is_away:
+            woken.append(asyncio.ensure_future(self.clock.sleep(AWAY_PAUSE_S)))
+        await asyncio.wait(woken, return_when=asyncio.FIRST_COMPLETED)
+        for one in woken:
+            one.cancel()
+        if self.is_away and not self._appends:
+            with contextlib.suppress(*GONE, asyncpg.InterfaceError):
+                await self.connect()
+                self.is_away = False
+
+    async def connect(self) -> Connection:
+        """The connection; a new one tells what is stored by now."""
+        if self._connection is None or self._connection.is_closed():
+            connection = await self._database.connect()
+            *head, self._generation = await connection.fetchrow(
+                "SELECT pos, duplicates, discarded, generation FROM head WHERE part = 0"
+            )
+            self._connection = connection
+            if head[0] != self.head.pos:
+                self.follow(Head(*head))
+        return self._connection
+
+    def follow(self, head: Head) -> None:
+        """Others have appended: what is in memory ends before that."""
+        self.tail.clear()
+        self.head = head
+        self._wake_watchers()
+
+    def _take(self) -> list[Append]:
+        appends: list[Append] = []
+        rows = events = size = 0
+        while (
+            self._appends and (not appends or events + len(self._appends[0].calls) <= MOST_EVENTS) and size < MOST_BYTES
+        ):
+            append = self._appends.popleft()
+            rows += append.rows
+            events += len(append.calls)
+            size += append.size
+            appends.append(append)
+        self._rows -= rows
+        self._bytes -= size
+        return appends
+
+    async def _write(self, appends: list[Append]) -> None:
+        began = self.clock.monotonic()
+        try:
+            group = Group(appends, self._hashes_of)
+            found, head = await self._store(group)
+        except Exception as error:
+            if len(appends) > 1 and (is_data(error) or type(error) is StoreError):
+                for append in appends:  # one of them cannot be written at all: the others can
+                    await self._write([append])
+                return
+            self.is_away = is_away(error) or isinstance(error, StoreAway)
+            if self.is_away and self._connection is not None:
+                self._connection.terminate()  # it may be in the middle of something
+                self._connection = None
+            told = self._refusal(error)
+            for append in appends:
+                append.answer(type(told)(*told.args))
+            return
+        self.is_away = False
+        self.written.seconds += self.clock.monotonic() - began
+        self._answer(group, found, head)
+
+    @staticmethod
+    def _refusal(error: Exception) -> StoreError:
+        if is_data(error):
+            return StoreError(f"the call cannot be stored: {type(error).__name__}: {error}")
+        return refusal(error)
+
+    async def _store(self, group: Group) -> tuple[list[int], Head]:
+        """Raises what the database says."""
+        while True:
+            connection = await self.connect()
+            work = asyncio.ensure_future(
+                group.store(connection, self._generation, self.clock.now_ms(), self._window_ms, self._known)
+            )
+            await see_through(connection, work, WHOLE_S)
+            if not work.done():
+                raise StoreAway
+            try:
+                return work.result()
+            except asyncpg.PostgresError as error:
+                if error.sqlstate != STALE_GENERATION:
+                    raise
+            self._generation = await connection.fetchval("SELECT generation FROM head WHERE part = 0")
+
+    def _answer(self, group: Group, found: list[int], head: Head) -> None:
+        """The group is durable: everybody is answered, and who reads the log is woken."""
+        new = [pos for pos in found if pos]
+        stored = len(new)
+        if head.pos != self.head.pos + stored:  # others have appended meanwhile: what is in memory would have a gap
+            self.tail.clear()
+        self.written.n += 1
+        if stored:
+            self.written.group.add(stored)
+        self.written.events += stored
+        self.written.bytes += sum([append.size for append in group.appends])
+        self.head = head
+        for call in group.calls:
+            call.received_at = within(call.received_at, group.floor, group.at)
+        at = 0
+        for append in group.appends:
+            positions = found[at : at + len(append.calls)]
+            at += len(append.calls)
+            self.tail.add(append.calls, positions, append.size)
+            self.sources.add(append.calls, positions, append.discards)
+            append.answer(positions)
+        self._wake_watchers()
+
+    def _wake_watchers(self) -> None:
+        for wake in self.watchers:
+            wake()

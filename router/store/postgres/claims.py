@@ -1,0 +1,110 @@
+"""Who owns a destination. Taking it over raises its epoch, and every commit compares owner, epoch and step."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from router.errors import CommandRefused
+from router.store.postgres import preference_rows, units
+from router.store.postgres.block_reads import Blocks
+from router.store.postgres.claim import Grant, PostgresClaim
+from router.store.postgres.database import Database, Work
+from router.store.postgres.housekeeping import Housekeeping
+from router.store.postgres.lease import since_boot
+from router.store.postgres.node import Node
+from router.store.postgres.outcome_codes import OutcomeCodes
+from router.store.rows import Opening, Unit
+
+T = TypeVar("T")
+
+
+class PostgresClaims:
+    """Implements `ports.Claims`. `me`: this process. `node`: None where nobody else uses the database: then who opens a unit takes it."""
+
+    def __init__(
+        self, database: Database, blocks: Blocks, housekeeping: Housekeeping, me: UUID, node: Node | None = None
+    ) -> None:
+        self._database, self._blocks, self._me, self._node = database, blocks, me, node
+        self._housekeeping = housekeeping
+        self._codes = OutcomeCodes()
+        self._alone = units.Lease(me, None, socket.gethostname())
+        self._given_back: set[asyncio.Task[None]] = set()
+
+    async def open(self, unit: Unit, opening: Opening) -> PostgresClaim:
+        """Take a unit over from whoever had it, when it is this node's turn."""
+        claim = await self.open_now(unit, opening)
+        if claim is None and self._node is not None:
+            with self._node.waiting(unit) as turn:
+                while claim is None:
+                    await turn.wait()
+                    turn.clear()
+                    claim = await self._take(unit, opening, is_waiting=True)
+        assert claim is not None
+        return claim
+
+    async def open_now(self, unit: Unit, opening: Opening) -> PostgresClaim | None:
+        """The same, without waiting for anybody."""
+        is_alone = self._node is None or not self._node.others_with(unit.destination)
+        return await self._take(unit, opening, is_waiting=is_alone)
+
+    async def holder(self, unit: Unit) -> str:
+        """Which node has it, as of the last sign of life."""
+        return self._node.holder(unit) if self._node is not None else ""
+
+    async def _take(self, unit: Unit, opening: Opening, *, is_waiting: bool) -> PostgresClaim | None:
+        taking = asyncio.ensure_future(self._taken(unit, opening, is_waiting=is_waiting))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:  # nobody wants it any more
+            taking.add_done_callback(self._give_back)
+            raise
+
+    async def _taken(self, unit: Unit, opening: Opening, *, is_waiting: bool) -> PostgresClaim | None:
+        node, asked_at = self._node, since_boot()
+        lease = self._alone if node is None else node.lease(opening.timeout_s, is_waiting=is_waiting)
+        found = await self._write(units.open_unit, unit, opening, lease)
+        if found is None:
+            return None
+        held = None if node is None else node.held(opening.timeout_s, asked_at)
+        claim = PostgresClaim(Grant(*found, held), self._me, self._database, self._blocks, self._codes)
+        if node is not None:
+            node.add(claim)
+        return claim
+
+    def _give_back(self, taken: asyncio.Future[PostgresClaim | None]) -> None:
+        if taken.cancelled() or taken.exception() is not None or (claim := taken.result()) is None:
+            return
+        task = asyncio.ensure_future(claim.give_back(to_others=False))
+        self._given_back.add(task)
+        task.add_done_callback(self._given_back.discard)
+
+    def keep_for(self, destinations: Iterable[str]) -> None:
+        """What these have not read yet stays, however old it is. Other nodes learn what is configured here."""
+        self._housekeeping.keep_for(destinations)
+        if self._node is not None:
+            self._node.destinations = frozenset(destinations)
+
+    async def forget_preferences(self) -> None:
+        """Drop the preferences of all users, in slices."""
+        while await self._write(preference_rows.forget_slice):
+            pass
+
+    async def forget(self, destination: str) -> dict[str, int]:
+        """Drop all that is kept of a destination, in slices; returns what that was. Raises CommandRefused where a node has it configured."""
+        if self._node is not None and (others := self._node.others_with(destination)):
+            words = (
+                f"{destination} is configured at {', '.join(others)}: take it out of config.toml there and reload first"
+            )
+            raise CommandRefused("configured", words)
+        kept = await self._write(units.begin_to_forget, destination)
+        while await self._write(units.forget_slice, destination):
+            pass
+        return kept
+
+    async def _write(self, work: Work[T], *args: Any) -> T:
+        """As soon as there is a database. It is never given up."""
+        return await self._database.see_through(self._database.read(lambda: None, work, *args))

@@ -1,0 +1,74 @@
+"""The log of accepted events: appended group by group, read from memory where its newest events are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from router.event import Call, Discard
+from router.store.ports import OnStored
+from router.store.postgres.append_queue import AppendQueue
+from router.store.postgres.block_reads import Blocks, last_before
+from router.store.postgres.database import Connection, Database
+from router.store.rows import DirectoryUpdate, LogRow
+
+
+class PostgresEventLog:
+    """Implements `ports.EventLog`. `refuse_if_closed` raises once the store is closed."""
+
+    def __init__(self, database: Database, queue: AppendQueue, blocks: Blocks) -> None:
+        self._database, self._queue, self._blocks = database, queue, blocks
+
+    @property
+    def head(self) -> int:
+        """Position of the newest readable event."""
+        return self._queue.head.pos
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake` whenever the head has moved."""
+        self._queue.watchers.append(wake)
+
+    def unwatch(self, wake: Callable[[], None]) -> None:
+        """Stop calling `wake`."""
+        self._queue.watchers.remove(wake)
+
+    async def append(
+        self, calls: Sequence[Call], facts: Sequence[DirectoryUpdate | None], discards: Sequence[Discard]
+    ) -> list[int]:
+        """Store events. Returns their positions in the same order, 0 for a duplicate."""
+        return await self._queue.append(calls, facts, discards)
+
+    def append_soon(
+        self,
+        calls: Sequence[Call],
+        facts: Sequence[DirectoryUpdate | None],
+        discards: Sequence[Discard],
+        on_done: OnStored,
+    ) -> None:
+        """Store events, and call `on_done` in the event loop once that is durable or has failed."""
+        self._queue.append_soon(calls, facts, discards, on_done)
+
+    async def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow]:
+        """Events above a position, ascending."""
+        newest = self._queue.tail.read(after, limit, max_bytes)
+        if newest is not None:
+            return self._blocks.forgotten.blanked(newest)
+        rows: list[LogRow] = await self._database.read(_for_ever, self._page, after, limit, max_bytes)
+        return rows
+
+    async def span(self, since_ms: int, until_ms: int) -> tuple[int, int]:
+        """The retained events accepted in this time: (behind this position, up to this one)."""
+        found: tuple[int, int] = await self._database.ask(self._span, since_ms, until_ms)
+        return found
+
+    async def _page(self, connection: Connection, after: int, limit: int, max_bytes: int) -> list[LogRow]:
+        return await self._blocks.page(connection, after, limit, max_bytes)
+
+    async def _span(self, connection: Connection, since_ms: int, until_ms: int) -> tuple[int, int]:
+        return (
+            await last_before(connection, self._blocks, since_ms),
+            await last_before(connection, self._blocks, until_ms),
+        )
+
+
+def _for_ever() -> None:
+    """Whoever reads the log waits for the database until the store is closed."""

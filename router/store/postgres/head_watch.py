@@ -1,0 +1,47 @@
+"""Sees what other nodes append. What this one appends it knows at once."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from router.clock import Clock
+from router.errors import StoreError
+from router.store.postgres.append_group import Head
+from router.store.postgres.append_queue import AppendQueue
+from router.store.postgres.database import Connection, Database
+
+MOVING_S, RESTING_S = 0.02, 0.2
+"""Between two looks: while the head has moved in the last second, and else."""
+LATELY_S = 1.0
+
+
+class HeadWatch:
+    """Its task is owned by the store."""
+
+    def __init__(self, database: Database, queue: AppendQueue, clock: Clock) -> None:
+        self._database, self._queue, self._clock = database, queue, clock
+        self._moved_at = clock.monotonic()
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            is_moving = self._clock.monotonic() - self._moved_at < LATELY_S
+            await self._clock.sleep(MOVING_S if is_moving else RESTING_S)
+            try:
+                await self.look()
+            except (StoreError, asyncpg.PostgresError):  # told of by whoever writes
+                continue
+
+    async def look(self) -> None:
+        """Take over what others have appended. An append of this node that is on its way tells of it by itself."""
+        queue, before = self._queue, self._queue.written.n
+        if queue.writing_since is not None:
+            return
+        head = await self._database.read(lambda: None, _head)
+        if queue.writing_since is None and queue.written.n == before and head.pos > queue.head.pos:
+            self._moved_at = self._clock.monotonic()
+            queue.follow(head)
+
+
+async def _head(connection: Connection) -> Head:
+    return Head(*await connection.fetchrow("SELECT pos, duplicates, discarded FROM head WHERE part = 0"))

@@ -1,0 +1,81 @@
+"""The schema: made where there is none, refused where it is newer. And the settings without which a promise would not hold."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import asyncpg
+
+from router.errors import StartError
+from router.store.postgres.database import Connection
+
+SCHEMA = 1
+LOCK = 0x5E67_0001
+"""Of the advisory lock under which one process at a time makes tables."""
+OLDEST = 140_000
+"""The oldest version of PostgreSQL, as its `server_version_num`."""
+MOST_IDLE_MS = 2_000
+SAFE = ("on", "remote_apply")
+KEY_BYTES = 32
+
+
+async def install(connection: Connection, now_ms: int) -> None:
+    """Bring the database to the schema of this program. Raises StartError."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        if await connection.fetchval("SELECT to_regclass('version')") is None:
+            await _make(connection, now_ms)
+            return
+        schema, usable_from = await connection.fetchrow("SELECT schema, usable_from FROM version")
+        if usable_from > SCHEMA:
+            raise StartError(
+                f"the database has schema {schema}, this segment-router knows up to {SCHEMA}: use the newer version"
+            )
+
+
+async def _make(connection: Connection, now_ms: int) -> None:
+    folder = Path(__file__).parent
+    try:
+        for name in ("schema.sql", "functions.sql"):
+            await connection.execute((folder / name).read_text(encoding="utf-8"))
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise StartError(
+            f"the database user may not make tables ({error}): GRANT CREATE on the schema to it, or set its search_path"
+        ) from None
+    await connection.execute("INSERT INTO version (schema, usable_from, level) VALUES ($1, $1, $1)", SCHEMA)
+    await connection.execute("INSERT INTO meta VALUES ('hash_key', $1)", secrets.token_bytes(KEY_BYTES))
+    await connection.execute("INSERT INTO meta VALUES ('people_key', $1)", secrets.token_bytes(KEY_BYTES))
+    await connection.execute("INSERT INTO meta VALUES ('made_at', $1)", str(now_ms).encode())
+    await connection.execute("INSERT INTO head VALUES (0, 0, 0, 0, 0, 0)")
+    await connection.execute("INSERT INTO generation VALUES (0, $1, NULL)", now_ms)
+    await connection.execute("INSERT INTO trim VALUES (0, 0)")
+    await connection.execute("INSERT INTO duty (name) VALUES ('housekeeping')")
+
+
+async def check_settings(connection: Connection, *, needs_fsync: bool) -> None:
+    """Refuse a database that would acknowledge what it may lose. Raises StartError."""
+    if unsafe := await unsafe_settings(connection, needs_fsync=needs_fsync):
+        raise StartError("; ".join(unsafe))
+
+
+async def unsafe_settings(connection: Connection, *, needs_fsync: bool) -> list[str]:
+    """What of the database's settings would break a promise, each with what to do."""
+    names = ("synchronous_commit", "fsync", "idle_in_transaction_session_timeout", "server_version_num")
+    found = {name: await connection.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name) for name in names}
+    unsafe = []
+    if (version := int(found["server_version_num"])) < OLDEST:
+        unsafe.append(f"the database is PostgreSQL {version // 10_000}: use {OLDEST // 10_000} or newer")
+    if found["synchronous_commit"] not in SAFE:
+        unsafe.append(
+            f"the database has synchronous_commit = {found['synchronous_commit']}, so that it may lose what it has acknowledged:"
+            " set it to on, for the user of the router at least (ALTER ROLE ... SET synchronous_commit = on)"
+        )
+    if needs_fsync and found["fsync"] != "on":
+        unsafe.append("the database has fsync = off, so that a crash of its machine may ruin it: set it to on")
+    if not 0 < int(found["idle_in_transaction_session_timeout"]) <= MOST_IDLE_MS:
+        unsafe.append(
+            "idle_in_transaction_session_timeout does not reach the database (a pooler in between?): a node that freezes would stop"
+            " all others. ALTER ROLE ... SET idle_in_transaction_session_timeout = '2s'"
+        )
+    return unsafe

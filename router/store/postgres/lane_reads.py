@@ -1,0 +1,95 @@
+"""Blocked lanes. The text of their order is that of bytes, as in the embedded store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router.store.postgres.database import Connection
+from router.store.rows import ORDER_KEY_STEP, LaneRow
+from router.vocabulary import Queue
+
+HERE = "part = 0 AND destination = $1"
+LANE_COLUMNS = (
+    "user_key, mode, need, reason, group_id, due_at, attempts, held, main, held_since, first_held, also, refused_pos"
+)
+
+
+async def load(connection: Connection, destination: str, user_keys: Sequence[str]) -> dict[str, LaneRow]:
+    """The rows of those of these users who have one."""
+    sql = f"SELECT {LANE_COLUMNS} FROM lane WHERE {HERE} AND user_key = ANY($2::text[])"
+    return {row[0]: LaneRow(*row) for row in await connection.fetch(sql, destination, list(user_keys))}
+
+
+async def due(connection: Connection, destination: str, mode: str, now_ms: int, limit: int) -> list[str]:
+    """User keys of lanes of this mode whose time has come, longest due first."""
+    sql = f"SELECT user_key FROM lane WHERE {HERE} AND mode = $2 AND due_at <= $3 ORDER BY due_at LIMIT $4"
+    return [row[0] for row in await connection.fetch(sql, destination, mode, now_ms, limit)]
+
+
+async def next_due(connection: Connection, destination: str, mode: str, after_ms: int) -> int | None:
+    """When the next lane of this mode is due, later than this."""
+    sql = f"SELECT min(due_at) FROM lane WHERE {HERE} AND mode = $2 AND due_at > $3"
+    found: int | None = await connection.fetchval(sql, destination, mode, after_ms)
+    return found
+
+
+async def held_since(connection: Connection, destination: str, before_ms: int, limit: int) -> list[str]:
+    """User keys of lanes that hold something since before an instant, longest first."""
+    sql = f"SELECT user_key FROM lane WHERE {HERE} AND held > 0 AND need <> '' AND held_since < $2 ORDER BY held_since LIMIT $3"
+    return [row[0] for row in await connection.fetch(sql, destination, before_ms, limit)]
+
+
+async def has_any(connection: Connection, destination: str) -> bool:
+    """Whether any lane has a row."""
+    return bool(await connection.fetchval(f"SELECT true FROM lane WHERE {HERE} LIMIT 1", destination))
+
+
+async def stuck(connection: Connection, destination: str, after: str, limit: int) -> list[str]:
+    """User keys, behind this one, of lanes that wait for nothing and are never due."""
+    sql = (
+        f"SELECT user_key FROM lane WHERE {HERE} AND due_at IS NULL AND (need = '' OR mode = 'retry') AND user_key > $2"
+        " ORDER BY user_key LIMIT $3"
+    )
+    return [row[0] for row in await connection.fetch(sql, destination, after, limit)]
+
+
+async def without_lane(
+    connection: Connection, destination: str, after: str, limit: int
+) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+    """Of the next users with parked rows those who have no lane: held and main rows, and when the first one was held. And the
+    last user looked at; None: there are no more."""
+    users = await connection.fetch(
+        "WITH RECURSIVE u AS ((SELECT user_key FROM parked WHERE part = 0 AND destination = $1 AND user_key > $2 ORDER BY user_key LIMIT 1)"
+        " UNION ALL SELECT (SELECT p.user_key FROM parked p WHERE p.part = 0 AND p.destination = $1 AND p.user_key > u.user_key"
+        "  ORDER BY p.user_key LIMIT 1) FROM u WHERE u.user_key IS NOT NULL)"
+        " SELECT u.user_key, EXISTS (SELECT 1 FROM lane l WHERE l.part = 0 AND l.destination = $1 AND l.user_key = u.user_key)"
+        " FROM u WHERE u.user_key IS NOT NULL LIMIT $3",
+        destination,
+        after,
+        limit,
+    )
+    lost = [key for key, has_lane in users if not has_lane]
+    rows = await connection.fetch(
+        "SELECT user_key, count(*) FILTER (WHERE queue = $3), count(*) FILTER (WHERE queue <> $3),"
+        f" coalesce(min(parked_at) FILTER (WHERE queue = $3), 0) FROM parked WHERE {HERE} AND user_key = ANY($2::text[]) GROUP BY user_key",
+        destination, lost, str(Queue.HELD),
+    )  # fmt: skip
+    found = {key: (held, main, since) for key, held, main, since in rows}
+    return found, users[-1][0] if len(users) == limit else None
+
+
+async def openings(connection: Connection, destination: str) -> list[tuple[str, str]]:
+    """Needs whose lanes were being opened, each with the last lane done."""
+    rows = await connection.fetch(f"SELECT need, last_key FROM opening WHERE {HERE} ORDER BY need", destination)
+    return [(row[0], row[1]) for row in rows]
+
+
+async def last_place(connection: Connection, destination: str) -> int:
+    """The highest place that stands between two events. What a timer returned has the negative of it as its position, also as a
+    dead letter."""
+    found: int = await connection.fetchval(
+        f"SELECT greatest(0, (SELECT max(place) FROM parked WHERE {HERE} AND place % {ORDER_KEY_STEP} <> 0),"
+        f" -(SELECT min(pos) FROM parked WHERE {HERE}), -(SELECT min(pos) FROM dead WHERE {HERE}))",
+        destination,
+    )
+    return found

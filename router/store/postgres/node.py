@@ -1,0 +1,198 @@
+"""This process among those that use the database: its signs of life, what it owns, and whose turn it is to own what nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from router import __version__
+from router.clock import Clock
+from router.store.postgres.claim import PostgresClaim
+from router.store.postgres.database import Connection, Database, closed
+from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
+from router.store.postgres.placement import Seen, moves
+from router.store.postgres.units import Lease
+from router.store.rows import PART, Unit
+
+BEAT_LIMIT_S = 3.0
+"""So long a sign of life may take; then its connection is left, and the next one has a new one."""
+LOCK_MS = "2000"
+ANOTHER_PROCESS = "SR002"
+HEARTBEAT = "SELECT * FROM heartbeat_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+
+
+class NodeSettings(NamedTuple):
+    """Who a node is."""
+
+    id: UUID
+    name: str
+    lease_s: float  #: so long after its last sign of life it is taken for dead
+
+
+class Node:
+    """Owns one connection while `run` runs."""
+
+    def __init__(self, database: Database, clock: Clock, settings: NodeSettings) -> None:
+        self.me = uuid4()  #: this process
+        self.settings = settings
+        self.destinations: frozenset[str] = frozenset()  #: that are configured here
+        self.is_away = False  #: the last sign of life was not taken
+        self.broken = ""  #: why this process may not go on
+        self.failed = asyncio.Event()  #: set with `broken`
+        self.nodes: list[Mapping[str, Any]] = []  #: all that the database knows, as of the last sign of life
+        self.units: list[Mapping[str, Any]] = []
+        self._database, self._clock = database, clock
+        self._connection: Connection | None = None
+        self._claims: dict[Unit, PostgresClaim] = {}
+        self._turns: dict[Unit, asyncio.Event] = {}  #: of those who wait for a unit
+        self._times_free: dict[Unit, int] = {}
+
+    # ------------------------------------------------------------ asked by claims
+
+    def lease(self, timeout_s: float, *, is_waiting: bool) -> Lease:
+        """For whom a unit is taken whose requests take up to `timeout_s`."""
+        ms = int(1000 * self.unit_lease_s(timeout_s))
+        return Lease(self.me, self.settings.id, self.settings.name, ms, is_waiting)
+
+    def unit_lease_s(self, timeout_s: float) -> float:
+        """How long such a unit is owned after a sign of life."""
+        return unit_lease_s(self.settings.lease_s, timeout_s)
+
+    def held(self, timeout_s: float, asked_at: float) -> Held:
+        """The lease of a unit that was taken by what was sent then."""
+        return Held(self.unit_lease_s(timeout_s), asked_at)
+
+    def add(self, claim: PostgresClaim) -> None:
+        """This process owns it from now on."""
+        former, self._claims[claim.unit] = self._claims.get(claim.unit), claim
+        if former is not None:
+            former.lost.set()
+
+    @contextmanager
+    def waiting(self, unit: Unit) -> Iterator[asyncio.Event]:
+        """An event that is set whenever it is this node's turn to take the unit."""
+        turn = self._turns[unit] = asyncio.Event()
+        try:
+            yield turn
+        finally:
+            if self._turns.get(unit) is turn:
+                del self._turns[unit]
+
+    def others(self) -> list[Mapping[str, Any]]:
+        """The other nodes that live."""
+        return [node for node in self.nodes if node["lives"] and UUID(node["id"]) != self.settings.id]
+
+    def others_with(self, destination: str) -> list[str]:
+        """The names of those that have this destination configured."""
+        return [str(node["name"]) for node in self.others() if destination in node["destinations"]]
+
+    def holder(self, unit: Unit) -> str:
+        """Which node has it, as people call it; empty where nobody has."""
+        for one in self.units:
+            if _unit_of(one) == unit and one["owner"] and not one["is_free"]:
+                return str(one["owner_name"])
+        return ""
+
+    # ------------------------------------------------------------ signs of life
+
+    async def join(self) -> None:
+        """The first one: what the former process of this node owned can be taken at once. Raises what the database says."""
+        await self._beat(is_first=True)
+
+    async def run(self) -> None:
+        """Give signs of life until cancelled, or until another process does so for this node."""
+        while not self.broken:
+            await self._clock.sleep(beat_s(self.settings.lease_s))
+            try:
+                await self._beat()
+            except Exception as error:  # whatever it is: the units fall silent where it goes on
+                if isinstance(error, asyncpg.PostgresError) and error.sqlstate == ANOTHER_PROCESS:
+                    self.broken = f"another process is node {self.settings.name} by now (a copied disk?): give each an id of its own"
+                    self.failed.set()
+                self.is_away = True
+                self._leave_connection()
+
+    async def leave(self) -> None:
+        """This node is no more: what it has given back by now is taken at once."""
+        with contextlib.suppress(Exception):
+            connection = await self._connect()
+            async with asyncio.timeout(BEAT_LIMIT_S):
+                await connection.execute(
+                    "DELETE FROM node WHERE id = $1 AND incarnation = $2", self.settings.id, self.me
+                )
+        if self._connection is not None:
+            await closed(self._connection)
+
+    async def _beat(self, *, is_first: bool = False) -> None:
+        connection = await self._connect()
+        asked_at = since_boot()
+        asked = [one for one in self._claims.values() if one.is_served and one.lease and not one.lost.is_set()]
+        work = asyncio.ensure_future(
+            connection.fetchrow(
+                HEARTBEAT,
+                self.settings.id, self.me, self.settings.name, __version__, is_first,
+                int(1000 * self.settings.lease_s), sorted(self.destinations),
+                [one.unit.destination for one in asked], [one.unit.shard for one in asked], [one.epoch for one in asked],
+                [int(1000 * one.lease.seconds) for one in asked if one.lease],
+            )
+        )  # fmt: skip
+        work.add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )  # perhaps nobody waits for it any more
+        try:
+            await asyncio.wait({work}, timeout=BEAT_LIMIT_S)
+        finally:
+            if not work.done():
+                self._leave_connection()
+        if not work.done():
+            raise TimeoutError
+        renewed, nodes, units = (json.loads(found) for found in work.result())
+        self.is_away, self.nodes, self.units = False, nodes, units
+        self._renew(asked, {(name, shard, epoch) for name, shard, epoch in renewed}, asked_at)
+        self._move()
+
+    def _renew(self, asked: Iterable[PostgresClaim], renewed: set[tuple[str, int, int]], asked_at: float) -> None:
+        for claim in asked:
+            if (claim.unit.destination, claim.unit.shard, claim.epoch) not in renewed:
+                claim.lost.set()
+            elif claim.lease is not None:
+                claim.lease.renew(asked_at)
+        self._claims = {unit: one for unit, one in self._claims.items() if not one.lost.is_set()}
+
+    def _move(self) -> None:
+        live = {UUID(one["id"]): frozenset(one["destinations"]) for one in self.nodes if one["lives"]}
+        live[self.settings.id] = self.destinations
+        seen = []
+        for one in self.units:
+            unit, is_free = _unit_of(one), one["is_free"] or not one["owner"]
+            self._times_free[unit] = self._times_free.get(unit, 0) + 1 if is_free else 0
+            node = None if is_free or not one["node"] else UUID(one["node"])
+            seen.append(Seen(unit, node, one["owned_s"], self._times_free[unit]))
+        found = moves(self.settings.id, live, seen)
+        for unit in found.take:
+            if (turn := self._turns.get(unit)) is not None:
+                turn.set()
+        if found.give_back is not None and (claim := self._claims.get(found.give_back)) is not None:
+            claim.ask_back()
+
+    async def _connect(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.connect(lock_timeout=LOCK_MS)
+        return self._connection
+
+    def _leave_connection(self) -> None:
+        """It may be in the middle of something."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+def _unit_of(row: Mapping[str, Any]) -> Unit:
+    return Unit(PART, str(row["destination"]), int(row["shard"]))

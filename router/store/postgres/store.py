@@ -1,0 +1,155 @@
+"""The shared store: one database, and of it the connections of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import asyncpg
+
+from router.clock import Clock
+from router.errors import StartError
+from router.store.postgres.append_queue import AppendQueue
+from router.store.postgres.block_reads import Blocks
+from router.store.postgres.claim_reads import PostgresDirectory
+from router.store.postgres.claims import PostgresClaims
+from router.store.postgres.counters import PostgresCounters
+from router.store.postgres.database import Connection, Database, Work, closed
+from router.store.postgres.erasure import PostgresErasure
+from router.store.postgres.event_log import PostgresEventLog
+from router.store.postgres.head_watch import HeadWatch
+from router.store.postgres.health import PostgresHealth, PostgresSizes
+from router.store.postgres.housekeeping import Housekeeping
+from router.store.postgres.install import check_settings, install
+from router.store.postgres.node import Node, NodeSettings
+from router.store.postgres.notices import PostgresNotices
+from router.store.postgres.people import PostgresPeople
+from router.store.postgres.queries import PostgresQueries
+from router.store.postgres.queries.lookups import PostgresLookups
+from router.store.postgres.queries.reports import PostgresInputReports, PostgresOutputReports
+from router.store.postgres.regulation_rows import suppressed
+from router.store.suppressions import Suppressions
+
+T = TypeVar("T")
+
+
+class PostgresStore:
+    """Implements `ports.Store`. Made by `open_postgres`, which owns its connections and its task."""
+
+    def __init__(
+        self,
+        database: Database,
+        queue: AppendQueue,
+        housekeeping: Housekeeping,
+        suppressions: Suppressions,
+        node: Node | None,
+    ) -> None:
+        blocks = Blocks()
+        self.queue, self.housekeeping = queue, housekeeping
+        self.node = node  #: None: nobody else uses the database
+        self.log = PostgresEventLog(database, queue, blocks)
+        self.claims = PostgresClaims(database, blocks, housekeeping, housekeeping.me, node)
+        self.directory = PostgresDirectory(People(database))
+        self.health = PostgresHealth(queue, housekeeping, node)
+        now_ms = queue.clock.now_ms
+        self.queries = PostgresQueries(database, blocks, now_ms)
+        self.lookups = PostgresLookups(database, blocks, now_ms)
+        self.input_reports = PostgresInputReports(database, blocks)
+        self.output_reports = PostgresOutputReports(database, blocks)
+        self.counters = PostgresCounters(database, blocks, queue.sources, now_ms)
+        self.notices = PostgresNotices(database)
+        self.sizes = PostgresSizes(database, queue)
+        self.people = PostgresPeople(database, queue, blocks, suppressions, node)
+        self.erasure = PostgresErasure(database, queue, blocks)
+
+
+class People:
+    """Reads in the way of people who ask: a slow question holds no delivery up, and is not repeated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, work: Work[T], *args: Any) -> T:
+        """Raises StoreError while the database is away."""
+        return await self._database.ask(work, *args)
+
+
+@asynccontextmanager
+async def open_postgres(
+    dsn: str,
+    clock_from: Callable[[int], Clock],
+    *,
+    dedupe_window_s: float,
+    retention_s: float = 7 * 86_400.0,
+    needs_fsync: bool = True,
+    node: NodeSettings | None = None,
+) -> AsyncIterator[tuple[PostgresStore, Clock]]:
+    """Open the database and make its tables where there are none; leaving appends what is pending. `node`: which one of those that use it
+    this process is; None: it is the only one.
+
+    `clock_from` makes the clock from the stored high-water mark, so that router time never runs back over a restart.
+
+    Raises:
+        StartError: the database cannot be reached or used, or is one of a newer version.
+    """
+    try:
+        mark, hash_key, suppressions = await _prepare(dsn, clock_from(0), needs_fsync=needs_fsync)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise StartError(f"the database of store.url cannot be used: {type(error).__name__}: {error}") from None
+    clock = clock_from(mark)
+    database = Database(dsn, clock)
+    await database.open()
+    window_ms = int(dedupe_window_s * 1000)
+    queue = AppendQueue(database, clock, hash_key, window_ms)
+    await queue.connect()
+    running = asyncio.create_task(queue.run(), name="store-appends")
+    try:
+        async with _among_others(database, queue, clock, node) as this:
+            me = uuid4() if this is None else this.me
+            housekeeping = Housekeeping(database, clock, me, int(retention_s * 1000), window_ms)
+            async with housekeeping.running():
+                yield PostgresStore(database, queue, housekeeping, suppressions, this), clock
+    finally:
+        queue.close()
+        await running
+        await database.close()
+
+
+@asynccontextmanager
+async def _among_others(
+    database: Database, queue: AppendQueue, clock: Clock, settings: NodeSettings | None
+) -> AsyncIterator[Node | None]:
+    """Give signs of life, and see what others append."""
+    if settings is None:
+        yield None
+        return
+    node = Node(database, clock, settings)
+    await node.join()
+    tasks = [
+        asyncio.create_task(node.run(), name="store-signs-of-life"),
+        asyncio.create_task(HeadWatch(database, queue, clock).run(), name="store-head"),
+    ]
+    try:
+        yield node
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await node.leave()
+
+
+async def _prepare(dsn: str, clock: Clock, *, needs_fsync: bool) -> tuple[int, bytes, Suppressions]:
+    """The clock's high-water mark, the key of the hashes, and who is suppressed, of a database that can be used."""
+    connection: Connection = await Database(dsn, clock).connect()
+    try:
+        await check_settings(connection, needs_fsync=needs_fsync)
+        await install(connection, clock.now_ms())
+        mark, key = await connection.fetchrow(
+            "SELECT greatest(clock, (SELECT max(clock) FROM unit)), (SELECT value FROM meta WHERE key = 'hash_key') FROM head WHERE part = 0"
+        )
+        return mark, key, Suppressions(*await suppressed(connection))
+    finally:
+        await closed(connection)

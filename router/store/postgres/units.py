@@ -1,0 +1,183 @@
+"""The place of a destination in the log: taken at its start, taken up again after an absence, given up for good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from router.store.fence import Fence
+from router.store.outcome_blocks import unpack_ahead
+from router.store.postgres import counter_rows
+from router.store.postgres.database import Connection
+from router.store.postgres.wanted import skip_trimmed, want
+from router.store.rows import EVERY, CursorRow, Opening, Status, Unit
+
+KEPT_SPELLS = 100
+"""Times of being disabled that are kept, the newest ones."""
+HERE = "part = 0 AND destination = $1"
+TABLES = (
+    "lane", "parked", "dead", "supply", "opening", "receipt", "outcome", "attempt", "state", "timer", "replay", "disabled",
+    "woken", "wanted",
+)  # fmt: skip
+"""Every table that has rows of a destination beside its unit."""
+FORGOTTEN = "forgotten"
+"""State of a unit whose other rows are being dropped."""
+SLICE = 5_000
+"""Rows that are dropped in one transaction."""
+
+PLACE = (
+    "start, pos, ahead, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
+    " state_until, state_detail, stopped_ms"
+)
+
+
+class Lease(NamedTuple):
+    """For whom a unit is taken, and how."""
+
+    owner: UUID  #: this process
+    node: UUID | None  #: None: nobody else uses the database, so it is taken from whoever had it
+    name: str
+    ms: int = 0  #: so long it is owned after each sign of life
+    is_waiting: bool = True  #: whichever node had it; else only what nobody else had, or should have
+
+
+async def open_unit(
+    connection: Connection, unit: Unit, opening: Opening, lease: Lease
+) -> tuple[CursorRow, Fence] | None:
+    """Take the unit, in one transaction: created at the head of the log where there is none. Whoever had it before is fenced off. None:
+    another one has it, or should have it; it is created all the same."""
+    destination = unit.destination
+    async with connection.transaction():
+        added = await _add_unit(connection, unit, opening)
+        former = await connection.fetchrow(
+            f"SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE {HERE} AND shard = $2 FOR UPDATE",
+            destination, unit.shard,
+        )  # fmt: skip
+        if former["state"] == FORGOTTEN:
+            for table in (*TABLES, "unit"):  # who forgot it ended half-way
+                await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
+            added = await _add_unit(connection, unit, opening)
+        elif not (added or _may_take(former, lease)):
+            return None
+        await connection.execute(
+            "UPDATE unit SET owner = $2, node = $3, owner_name = $4, epoch = epoch + 1, taken_at = clock_timestamp(),"
+            f" expires = clock_timestamp() + $5 * interval '1 millisecond' WHERE {HERE} AND shard = $6",
+            destination, lease.owner, lease.node, lease.name, lease.ms, unit.shard,
+        )  # fmt: skip
+        is_of_another = former["owner"] is not None and former["node"] != lease.node
+        taken_from = former["owner_name"] if is_of_another and not added else ""
+        await _go_live(connection, destination, opening.mode)
+        await want(connection, [destination], opening.now_ms)
+        abandoned = await skip_trimmed(connection, unit)
+        disabled = await _note_enabled(connection, destination, opening)
+        await _ask_again(connection, unit, opening.gate)
+        row = await connection.fetchrow(
+            f"SELECT {PLACE} FROM unit WHERE {HERE} AND shard = $2", destination, unit.shard
+        )
+        start, pos, ahead, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = row
+        # Second sendings wait for groups, too, but are not counted as held.
+        of_replays = f"SELECT count(*) FROM parked WHERE {HERE} AND pos < 0 AND state = 'held'"
+        held += await connection.fetchval(of_replays, destination)
+    cursor = CursorRow(
+        start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added, parked_bytes, letters, letter_bytes,
+        disabled, abandoned, taken_from,
+    )  # fmt: skip
+    return cursor, Fence(unit, epoch, step)
+
+
+def _may_take(former: Mapping[str, Any], lease: Lease) -> bool:
+    if lease.node is None or former["owner"] == lease.owner:
+        return True
+    return bool(former["is_free"]) and (lease.is_waiting or former["node"] == lease.node)
+
+
+async def give_back(connection: Connection, fence: Fence, owner: UUID, *, to_others: bool) -> None:
+    """Whoever wants the unit can have it at once. `to_others`: this node does not want it again before they had their turn."""
+    sets = "owner = NULL, expires = '-infinity'" + (", node = NULL" if to_others else "")
+    where = f"{HERE} AND shard = $2 AND owner = $3 AND epoch = $4"
+    await connection.execute(f"UPDATE unit SET {sets} WHERE {where}", *fence.unit[1:], owner, fence.epoch)
+
+
+async def _add_unit(connection: Connection, unit: Unit, opening: Opening) -> bool:
+    """Begin at the head of the log. False where there is a unit already."""
+    added = await connection.fetchval(
+        "INSERT INTO unit (part, destination, shard, clock, start, pos, state_since, mode, gate)"
+        " SELECT part, $1, $2, $3, pos, pos, $3, $4, $5 FROM head WHERE part = $6 ON CONFLICT DO NOTHING RETURNING true",
+        unit.destination, unit.shard, opening.now_ms, opening.mode, opening.gate, unit.part,
+    )  # fmt: skip
+    return bool(added)
+
+
+async def _go_live(connection: Connection, destination: str, mode: str) -> None:
+    """What a dry run remembered was never told to the vendor: state and timers begin anew."""
+    before = await connection.fetchval(f"SELECT mode FROM unit WHERE {HERE}", destination)
+    if before == mode:
+        return
+    if mode == "live":
+        for table in ("state", "timer"):
+            await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
+    await connection.execute(f"UPDATE unit SET mode = $2 WHERE {HERE}", destination, mode)
+
+
+async def _note_enabled(connection: Connection, destination: str, opening: Opening) -> tuple[tuple[int, int], ...]:
+    """Begin or end a time in which the destination is disabled. What is tried again has that much longer."""
+    began = await connection.fetchval(f"SELECT began FROM disabled WHERE {HERE} AND ended = 0", destination)
+    if opening.is_enabled and began is not None:
+        await connection.execute(
+            f"UPDATE disabled SET ended = $2 WHERE {HERE} AND ended = 0", destination, opening.now_ms
+        )
+        stood_still = opening.now_ms - began
+        await connection.execute(f"UPDATE unit SET stopped_ms = stopped_ms + $2 WHERE {HERE}", destination, stood_still)
+        await connection.execute(
+            f"DELETE FROM disabled WHERE {HERE} AND began NOT IN (SELECT began FROM disabled WHERE {HERE} ORDER BY began DESC LIMIT $2)",
+            destination, KEPT_SPELLS,
+        )  # fmt: skip
+    elif not opening.is_enabled and began is None:
+        await connection.execute(
+            "INSERT INTO disabled VALUES (0, $1, $2, 0) ON CONFLICT (part, destination, began) DO UPDATE SET ended = 0",
+            destination, opening.now_ms,
+        )  # fmt: skip
+    found = await connection.fetch(
+        f"SELECT began, ended FROM disabled WHERE {HERE} AND ended > 0 ORDER BY began", destination
+    )
+    return tuple((row[0], row[1]) for row in found)
+
+
+async def _ask_again(connection: Connection, unit: Unit, gate: str) -> None:
+    """Take down what the gate asks; where it asked something else before, all that waits for it is to be asked again."""
+    sql = f"UPDATE unit SET gate = $2 WHERE {HERE} AND gate <> $2 RETURNING true"
+    changed = await connection.fetchval(sql, unit.destination, gate)
+    if changed and await connection.fetchval(f"SELECT true FROM lane WHERE {HERE} LIMIT 1", unit.destination):
+        await connection.execute(
+            "INSERT INTO opening VALUES (0, $1, $2, $3, '') ON CONFLICT (part, destination, shard, need) DO UPDATE SET last_key = ''",
+            unit.destination, unit.shard, EVERY,
+        )  # fmt: skip
+
+
+async def begin_to_forget(connection: Connection, destination: str) -> dict[str, int]:
+    """From here on the destination's rows count for nothing, and nobody owns it. Returns what it had: held, retrying, queued, kept
+    dead letters."""
+    async with connection.transaction():
+        row = await connection.fetchrow(
+            "SELECT u.held, u.retrying, h.pos - u.start - delivered - skipped - filtered - held - retrying - dead, letters"
+            " FROM unit u JOIN head h USING (part) WHERE u.part = 0 AND u.destination = $1",
+            destination,
+        )
+        await connection.execute(f"UPDATE unit SET state = '{FORGOTTEN}', epoch = epoch + 1 WHERE {HERE}", destination)
+    return dict(zip(("held", "retrying", "queued", "dead"), row or (0, 0, 0, 0), strict=True))
+
+
+async def forget_slice(connection: Connection, destination: str) -> bool:
+    """Drop some of its rows, its unit at last. False: nothing is left."""
+    async with connection.transaction():
+        left = SLICE
+        for table in TABLES:
+            gone = f"SELECT ctid FROM {table} WHERE {HERE} LIMIT $2"
+            told = await connection.execute(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({gone}))", destination, left)
+            left -= int(told.rpartition(" ")[2])
+            if left <= 0:
+                return True
+        await counter_rows.forget(connection, destination)
+        await connection.execute(f"DELETE FROM unit WHERE {HERE}", destination)
+    return False
