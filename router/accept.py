@@ -10,7 +10,7 @@ from router.directory import facts, facts_with_consent
 from router.errors import StoreError, StoreFull
 from router.event import Call, Discard, show_user_key
 from router.judge import Judge
-from router.logger import Log, event_fields
+from router.logger import EventIds, Log, fields_of_events
 from router.store import EventLog, Suppressions
 from router.suppressing import without_suppressed
 
@@ -27,12 +27,13 @@ class Acceptor:
         *,
         follow: Callable[[], Collection[str]] | None = None,
         note: Callable[[str, int, int], None] = lambda source, accepted, discarded: None,
+        repeated: Callable[[Call], None] = lambda call: None,
     ) -> None:
         """`follow`: the preferences that calls carry are told to the directory; it returns the categories that destinations need. `note`: told of each request that is stored, with its
-        source, and how many of its calls were accepted and discarded."""
+        source, and how many of its calls were accepted and discarded. `repeated`: told of each duplicate."""
         self._event_log, self._suppressions, self._log, self._judge = event_log, suppressions, log, judge
         self._facts = facts if follow is None else partial(facts_with_consent, needed=follow)
-        self._note, self._full = note, False
+        self._note, self._repeated, self._full = note, repeated, False
 
     def accept_soon(
         self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
@@ -71,11 +72,18 @@ class Acceptor:
             source = (calls or discards)[0].source  # one request has one
             self._note(source, len(result) - result.count(0), sum(discard.n for discard in discards))
         try:
+            if 0 in result:
+                self._note_duplicates(calls, result)
             self._tell(calls, result, discards)
             if report is not None:
                 report(calls, result)
         finally:
             on_done(result.count(0))
+
+    def _note_duplicates(self, calls: list[Call], positions: list[int]) -> None:
+        for call, pos in zip(calls, positions, strict=True):
+            if not pos:
+                self._repeated(call)
 
     def _note_failure(self, error: StoreError) -> None:
         if isinstance(error, StoreFull) and not self._full:
@@ -83,15 +91,12 @@ class Acceptor:
             self._log.emit("store_full", detail=str(error))
 
     def _tell(self, calls: list[Call], positions: list[int], discards: list[Discard]) -> None:
-        tells_accepted = self._log.writes("event_accepted", "accepted")
-        if tells_accepted or (0 in positions and self._log.writes("event_duplicate")):
-            lines: dict[str, list[bytes]] = {"event_accepted": [], "event_duplicate": []}
-            for call, pos in zip(calls, positions, strict=True):
-                if tells_accepted or not pos:
-                    fields = event_fields(call.message_id, call.source, show_user_key(call.user_key), call.type)
-                    lines["event_accepted" if pos else "event_duplicate"].append(fields)
-            for name, events in lines.items():
-                self._log.event_lines(name, events)
+        has_duplicates = 0 in positions
+        if self._log.writes("event_accepted", "accepted"):
+            new = [call for call, pos in zip(calls, positions, strict=True) if pos] if has_duplicates else calls
+            self._tell_of("event_accepted", new)
+        if has_duplicates and self._log.writes("event_duplicate"):
+            self._tell_of("event_duplicate", [call for call, pos in zip(calls, positions, strict=True) if not pos])
         for discard in discards:
             self._log.emit(
                 "event_discarded",
@@ -101,3 +106,10 @@ class Acceptor:
                 reason=discard.code,
                 detail=discard.message,
             )
+
+    def _tell_of(self, line: str, calls: list[Call]) -> None:
+        ids = [EventIds(c.message_id, c.source, show_user_key(c.user_key), c.type) for c in calls]
+        fields = fields_of_events(ids)
+        for call, one in zip(calls, fields, strict=True):
+            call.fields = one  # for what destinations write about it
+        self._log.event_lines(line, fields)

@@ -7,19 +7,19 @@ short lists, never from events, so their number is bounded.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import Counter as Count
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import accumulate
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from router.counts import Counts
+from router.duplicates import Duplicates
 from router.input_warnings import InputWarnings
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
+from router.spread import Spread
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the page
 
@@ -99,6 +99,7 @@ class Metrics:
     def __init__(self, input_warnings: InputWarnings | None = None) -> None:
         self.registry = CollectorRegistry()
         self.input_warnings = input_warnings or InputWarnings()
+        self.duplicates = Duplicates()
         self.changes = self._counter(CHANGES)
         self._request_counter = self._counter(REQUESTS)
         self._requests = cache(self._request_counter.labels)
@@ -127,7 +128,7 @@ class Metrics:
     def answers(self, source: str) -> dict[str, int]:
         """How often requests of a source were answered with each status since the start; of strangers, for an empty name."""
         samples = [sample for family in self._request_counter.collect() for sample in family.samples]
-        mine = [sample for sample in samples if sample.labels["source"] == source and sample.name == REQUESTS]
+        mine = [one for one in samples if one.labels["source"] == source and one.name == REQUESTS and one.value]
         return {sample.labels["code"]: int(sample.value) for sample in sorted(mine, key=lambda one: one.labels["code"])}
 
     def violation(self, source: str, type: str, result: str) -> None:
@@ -157,8 +158,11 @@ class Metrics:
         """What was counted of each destination since the start of the process, also of those that are configured no more."""
         return {name: meter.counts for name, meter in self._meters.items()}
 
-    def collect(self, destinations: Collection[str]) -> Iterator[Metric]:
-        """The families of COUNTED. What counts by destination shows these only."""
+    def collect(self, destinations: Collection[str], sources: Collection[str] = ()) -> Iterator[Metric]:
+        """The families of COUNTED. What counts by destination shows these only. Each of `sources` has its 503s from the start: a
+        series that begins at 1 has no increase, and nobody would be alerted of the first ones."""
+        for source in sources:
+            self._requests(source, 503)
         for family in self.registry.collect():
             family.samples = [s for s in family.samples if s.labels.get("destination") in (None, *destinations)]
             yield family
@@ -188,8 +192,7 @@ class Meter:
         self._changes = cache(partial(metrics.changes.labels, destination))
         self._attempts = Count[tuple[int | None, str]]()
         self.filtered = Count[str]()  #: events that were filtered, by reason; the words are the router's own
-        self._took = [0] * (len(ATTEMPT_BOUNDS_S) + 1)  #: requests by the bound that they stayed within; the last: none
-        self._took_ms = 0
+        self._took = Spread(ATTEMPT_BOUNDS_S)
         self.counts = Counts()  #: of commits that are stored, since the start of the process
 
     def stored(self, counts: Counts) -> None:
@@ -199,8 +202,7 @@ class Meter:
     def attempt(self, status: int | None, outcomes: Sequence[Outcome], duration_ms: int) -> None:
         """One request to the vendor has ended. `status` None: there was no answer."""
         self._attempts[status, outcome_word(outcomes)] += 1
-        self._took[bisect_left(ATTEMPT_BOUNDS_S, duration_ms / 1000)] += 1
-        self._took_ms += duration_ms
+        self._took.add(duration_ms / 1000)
 
     def show(self, destination: str, attempts: CounterMetricFamily, seconds: HistogramMetricFamily) -> None:
         """Add what was counted to these families."""
@@ -209,9 +211,7 @@ class Meter:
             counts[status_class(status), outcome] += n
         for words, n in counts.items():
             attempts.add_metric([destination, *words], n)
-        bounds = [*map(str, ATTEMPT_BOUNDS_S), "+Inf"]
-        buckets = list(zip(bounds, accumulate(self._took), strict=True))
-        seconds.add_metric([destination], buckets, self._took_ms / 1000)
+        seconds.add_metric([destination], self._took.buckets(), self._took.sum)
 
     def change(self, state: str, reason: str) -> None:
         """The destination is in this state from now on."""
@@ -220,7 +220,7 @@ class Meter:
 
 def outcome_word(outcomes: Sequence[Outcome]) -> str:
     """What a request came to: one of OUTCOMES, or `mixed`."""
-    kinds = {type(outcome) for outcome in outcomes}
+    kinds = set(map(type, outcomes))
     if len(kinds) == 1 and (word := OUTCOMES.get(next(iter(kinds)))):
         return word
     words = {word for family, word in OUTCOMES.items() if any(issubclass(kind, family) for kind in kinds)}

@@ -5,12 +5,12 @@ Seeing a group call is never enough: it counts once it is settled at this destin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from router.decide.group_readiness import GroupReadiness
-from router.directory import effective_group, keys_of
+from router.directory import EffectiveGroup, effective_group, keys_of
 from router.plugin import Event, Group
 from router.store import DirectorySnapshot
 
@@ -25,8 +25,8 @@ class Closed(msgspec.Struct, frozen=True):
     """The event must wait."""
 
     reason: str
-    #: each will do: a user key (a group call of that user), "c:<position>" (that group call, which is on its way) or
-    #: "g:<group>" (a trait of that group)
+    #: each will do, at most two: a user key (a group call of that user), "c:<position>" (that group call, which is on its
+    #: way) or "g:<group>" (a trait of that group)
     keys: tuple[str, ...]
     group_id: str = ""
     refused_pos: int = 0  #: the group call that was refused here, where that is why
@@ -61,15 +61,24 @@ def ask(
     """
     keys = keys_of(event, user_key, pos, known)
     found = effective_group(event, keys, pos, known, readiness.is_refused)
+    earlier = _may_count_again(found, keys, pos)
     for requirement in requirements:
         if found.group_id is None:
             return Closed("group_unknown", tuple(keys), refused_pos=found.refused_pos)
         if found.call_pos is not None and not readiness.has(found.call_pos, "id"):
-            return Closed("group_unknown", (call_key(found.call_pos),))
+            return Closed("group_unknown", (call_key(found.call_pos), *earlier))
         group = known.companies.get(found.group_id)
         since = group.since if group else {}
         for trait in requirement.traits:
             names = told_as.get(trait, (trait,))
             if names and not any(name in since and readiness.has(since[name], name) for name in names):
-                return Closed(f"group_{trait}_unknown", (group_key(found.group_id),), found.group_id)
+                return Closed(f"group_{trait}_unknown", (group_key(found.group_id), *earlier), found.group_id)
     return Open(found.group_id)
+
+
+def _may_count_again(found: EffectiveGroup, keys: Sequence[str], pos: int) -> tuple[str, ...]:
+    """Whose refused group call may count again. A group from after the event is the first one that was not refused: it is
+    another one then. A snapshot does not say which later ones were; a call of an anonymousId concerns its user as well."""
+    if found.since <= pos:
+        return ()
+    return (found.refused_key or next((key for key in keys if key.startswith("u:")), keys[0]),)

@@ -23,6 +23,7 @@ core.py           builds the parts of a worker, bottom-up
 context.py        what these parts share
 live_pass.py      the way of an event whose user has nothing waiting
 operations.py     what an operator may ask: release, drop, replay
+deletion_answers.py  what became of the deletions that the vendor was asked for
 event_lines.py    lines of the log about events
 lanes/            who may go next
 process/          what becomes of an event: decided, then mapped

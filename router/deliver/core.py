@@ -45,7 +45,7 @@ class Core:
         self.status = StatusChanges(context, state)
         self.outcomes = EventOutcomes(context, state, self.releases, lines)
         # out
-        self.responses = Responses(context, state, self.outcomes, self.status, lines)
+        self.responses = Responses(context, state, self.outcomes, self.status, lines, self.warnings.warn)
         self.batcher = Batcher(context, client, state.breaker, self.responses.on_response, wake)
         self.responses.is_everybody = self.batcher.is_only
         self.turns = TurnHandler(context, state, self.outcomes, self.status, self.batcher, lines)
@@ -64,7 +64,9 @@ class Core:
         self.rows = ParkedRows(context, state, self.releases)
         merge = IdentityMerge(context, state, self.outcomes, self.releases)
         runner = LaneRunner(context, state, self.outcomes, self.turns, self.mapper, merge)
-        self.scheduler = Scheduler(state, self.rows, self.preparer, runner, merge, destination.watch)
+        self.scheduler = Scheduler(
+            state, self.rows, self.preparer, runner, merge, destination.watch, self.batcher.is_full
+        )
         self.live_pass = LivePass(context, state, self.preparer, self.mapper, self.turns, self.batcher)
         # beside the live flow
         self.due_lanes = DueLanes(context, state, self.rows)

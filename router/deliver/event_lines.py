@@ -36,10 +36,9 @@ class EventLines:
 def _fields(delivery: Delivery) -> bytes:
     """The ids of an event as a piece of JSON; made once for all destinations that keep up. Of a deletion it is not told whose."""
     event, user_key = delivery.log_event, delivery.user_key
-    if event.type == FORGET:
-        return event_fields(event.message_id, event.source, "", event.type)
     if not isinstance(event, LogRow) or user_key != event.user_key:
-        return event_fields(event.message_id, event.source, show_user_key(user_key), event.type)
+        user = show_user_key(user_key) if event.type != FORGET else ""
+        return event_fields(event.message_id, event.source, user, event.type)
     if event.fields is None:
         event.fields = event_fields(event.message_id, event.source, show_user_key(user_key), event.type)
     return event.fields

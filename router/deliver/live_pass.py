@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from router.decide.decide import Decision, Deliver, Held, Settled, decide
+from router.decide.decide import DELIVER, Decision, Deliver, Held, Settled, decide
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
@@ -22,7 +22,7 @@ from router.plugin import Reject, Skip
 from router.plugin_host.hook_watch import PassSize
 from router.vocabulary import EventState, Line
 
-WRITTEN = ("", "")
+SENT, WRITTEN = ("deliver", ""), ("", "")
 
 
 class LivePass:
@@ -58,9 +58,9 @@ class LivePass:
 
     async def _run_slice(self, deliveries: Sequence[Delivery]) -> int:
         """Enter as many as hooks leave time for. Returns how many."""
-        quick = [] if self._has_state else [d for d in deliveries if self._may_be_quick(d)]
-        stored = await self._stored_lanes({d.log_event.user_key for d in quick})
-        prepared = await self._preparer.prepare(quick) if quick else None
+        quick = self._quick(deliveries)
+        stored = await self._stored_lanes(quick)
+        prepared = await self._preparer.prepare(quick)
         decided: dict[tuple[str, str], list[Delivery]] = {}
         dry_runs: list[Delivery] = []
         watch, done = self._destination.watch, 0
@@ -70,39 +70,42 @@ class LivePass:
                 break
             done += 1
             key = delivery.log_event.user_key
-            is_quick = (
-                prepared is not None and prepared.has(delivery) and key not in stored and self._lanes.is_free(key)
-            )
-            outcome = self._take(delivery, prepared) if is_quick and prepared is not None else None
+            turn = prepared.turns.get(id(delivery))
+            if self._batcher.is_full(Line.LIVE):  # opened again at its turn: it takes six times its body
+                delivery.event = turn = None
+            is_quick = turn is not None and key not in stored and self._lanes.is_free(key)
+            outcome = self._take(delivery, turn, prepared) if is_quick and turn is not None else None
             if outcome is None:
                 self._enter_lane(delivery)
             elif outcome != WRITTEN:
                 decided.setdefault(outcome, []).append(delivery)
-            if outcome == ("deliver", "") and self._is_dry_run:
+            if outcome == SENT and self._is_dry_run:
                 dry_runs.append(delivery)
         self._finish(decided, dry_runs)
         self.size.ended(done, is_over=watch.is_over)
         return done
 
-    def _may_be_quick(self, delivery: Delivery) -> bool:
-        """Group calls and links open gates and move what is held: where there is a gate they take the way of lanes."""
-        if self._is_gated and delivery.log_event.type in FOLDED:
-            return False
-        return self._lanes.is_free(delivery.log_event.user_key)
+    def _quick(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Those that may go on at once. Group calls and links open gates and move what is held: where there is a gate they take
+        the way of lanes."""
+        if self._has_state:
+            return []
+        is_free = self._lanes.is_free
+        free = [one for one in deliveries if is_free(one.log_event.user_key)]
+        return [one for one in free if one.log_event.type not in FOLDED] if self._is_gated else free
 
-    async def _stored_lanes(self, keys: set[str]) -> Iterable[str]:
-        """Which of these users have a lane in the store, or may have."""
-        if not self._lanes.may_have_rows or not keys:
+    async def _stored_lanes(self, deliveries: Sequence[Delivery]) -> Iterable[str]:
+        """Which of their users have a lane in the store, or may have."""
+        if not self._lanes.may_have_rows or not deliveries:
             return ()
         let_go = self._lanes.watch_let_go()
-        loaded = await self._context.claim.lanes.load(list(keys))
+        loaded = await self._context.claim.lanes.load(list({one.log_event.user_key for one in deliveries}))
         self._lanes.unwatch_let_go()
         return loaded.keys() | let_go
 
-    def _take(self, delivery: Delivery, prepared: Prepared) -> tuple[str, str] | None:
+    def _take(self, delivery: Delivery, turn: PreparedTurn, prepared: Prepared) -> tuple[str, str] | None:
         """The turn of a free user's event. Returns (outcome, reason) for its line of the log, WRITTEN where it has written
         its own; None: it needs a lane."""
-        turn = prepared.turns[id(delivery)]
         decision = self._decide(delivery, turn, prepared)
         if isinstance(decision, Settled):
             if delivery.announcement is not None:
@@ -116,7 +119,7 @@ class LivePass:
             if not self._is_dry_run:
                 self._lanes.in_flight[delivery.log_event.user_key] = delivery
                 self._batcher.add(delivery, Line.LIVE)
-            return "deliver", ""
+            return SENT
         if isinstance(mapping.outcome, Skip) and delivery.announcement is None:
             return EventState.SKIPPED, mapping.outcome.reason
         delivery.lane = self._lanes.take(delivery.log_event.user_key, is_new=True)
@@ -126,7 +129,7 @@ class LivePass:
 
     def _decide(self, delivery: Delivery, turn: PreparedTurn, prepared: Prepared) -> Decision | Held | Reject:
         decision = turn.decision
-        if isinstance(decision, Settled | Deliver | Reject):
+        if decision is DELIVER or isinstance(decision, Settled | Reject):
             return decision
         assert delivery.event is not None
         gate = gate_view(prepared, self._readiness)

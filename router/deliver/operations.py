@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,10 +13,12 @@ from router.deliver.worker import Worker
 from router.errors import CommandRefused as CommandRefused
 from router.event import show_user_key
 from router.plugin import Group
-from router.store import DeadLetterFilter, Names, Regulation
+from router.store import DeadLetterFilter, Names, ParkedRow, Regulation, Slice
 from router.vocabulary import Queue
 
 DROP_SLICE = 200
+FIRST = -1
+"""Before every place of a queue."""
 
 
 async def release(worker: Worker, key: str, group: Mapping[str, Any] | None) -> int:
@@ -51,39 +53,79 @@ async def _missing_traits(worker: Worker, group_id: str, given: Mapping[str, Any
     return [trait for trait in wanted if not given.get(trait) and not told.get(trait)]
 
 
-async def drop(worker: Worker, key: str) -> int:
-    """Make a user's held events dead letters (`dropped`). Returns how many."""
+class Shown(NamedTuple):
+    """What an operator has seen of a user's held events before they said to drop them."""
+
+    upto: int  #: the newest position
+    events: int
+
+
+async def drop(worker: Worker, key: str, shown: Shown | None, after: int) -> tuple[int, int | None]:
+    """Make a user's held events behind a place dead letters (`dropped`), with `shown` those, as many as one commit takes. Returns how many,
+    and where to go on. Raises CommandRefused `not_held`, `more_held`."""
     async with worker.core.rows.lane(key) as lane:
-        dropped, after, held = 0, -1, _held(lane)
-        on_their_way = lane.deferred | ({lane.current.pos} if lane.current is not None else set())
-        while dropped < held:
-            rows = (await worker.core.rows.rows([(key, str(Queue.HELD), after)], DROP_SLICE))[0]
-            if not rows:
-                break
-            for row in rows:
-                after = row.place
-                if row.pos not in on_their_way:  # its answer decides
+        on_their_way = lane.deferred | (
+            {lane.current.pos} if lane.current is not None else set()
+        )  # their answers decide
+        if after == FIRST:
+            _held(lane)
+        if shown is not None and after == FIRST:
+            # Older events of an anonymousId that was joined to the user meanwhile are among them now, and nobody has seen those.
+            held = sum([len(meant) async for meant, _ in _held_rows(worker, lane, shown.upto, FIRST)])
+            if held > shown.events:
+                words = f"{held} events of {show_user_key(key)} are held by now, and {shown.events} of them were shown: look again"
+                raise CommandRefused("more_held", words)
+        dropped, last = 0, None
+        async for meant, place in _held_rows(worker, lane, shown and shown.upto, after):
+            for row in meant:
+                if row.pos not in on_their_way:
                     worker.core.outcomes.bury(Delivery.of_row(row, lane), "dropped", "dropped by hand")
                     dropped += 1
+            if worker.state.work.is_full:
+                last = place
+                break
         lane.rewind(Queue.HELD, 0)
         if not lane.rows:
             worker.state.lanes.free(lane)
             worker.state.work.mark_dirty(lane)
-        return dropped
+        return dropped, last
+
+
+async def _held_rows(
+    worker: Worker, lane: Lane, upto: int | None, after: int
+) -> AsyncIterator[tuple[list[ParkedRow], int]]:
+    """What a user holds behind a place, in slices, each with the place of its last one; with `upto` what stands up to this position."""
+    while rows := (await worker.core.rows.rows([(lane.key, str(Queue.HELD), after)], Slice(DROP_SLICE)))[0]:
+        after = rows[-1].place
+        yield [row for row in rows if upto is None or row.pos <= upto], after
 
 
 async def begin_to_forget(worker: Worker, regulation: Regulation) -> bool:
     """Whatever is on its way for these people ends as forgotten, and neither the last requests nor a pause that names them are shown
-    any more. Returns whether the worker has anything in memory that may be theirs."""
-    worker.state.forgotten.update(dict.fromkeys(regulation.keys, regulation.bound))
-    worker.core.responses.exchanges.clear()
-    if Names(regulation.keys).are_in(worker.state.breaker.status.detail):
-        worker.state.breaker.forget_detail()
-        worker.core.status.record(False)
+    any more. Returns whether the worker has anything in memory that may be theirs: of a group it always has, as lanes and group calls that
+    count are not looked up by what they say."""
+    forgotten = worker.state.forgotten
+    forgotten.update({key: max(regulation.bound, forgotten.get(key, 0)) for key in regulation.keys})
+    await forget_answers(worker, regulation)
     lanes, near = worker.state.lanes, set(regulation.near)
-    if any(not lanes.is_free(key) for key in near):
+    if regulation.groups or any(not lanes.is_free(key) for key in near):
         return True
     return any(delivery.log_event.user_key in near for delivery in worker.state.work.unsettled.values())
+
+
+def end_forgetting(worker: Worker, regulation: Regulation) -> None:
+    """Nothing of these is on its way. What others demanded meanwhile may be."""
+    for key in regulation.keys:
+        if worker.state.forgotten.get(key, 0) <= regulation.bound:
+            worker.state.forgotten.pop(key, None)
+
+
+async def forget_answers(worker: Worker, regulation: Regulation) -> None:
+    """Neither the last requests nor a pause that names these people or groups are shown any more."""
+    worker.core.responses.exchanges.clear()
+    if Names(regulation.told_as).are_in(worker.state.breaker.status.detail):
+        worker.state.breaker.forget_detail()
+        worker.core.status.record(False)
 
 
 def _held(lane: Lane) -> int:

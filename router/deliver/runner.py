@@ -25,15 +25,15 @@ from router.deliver.send.http_client import Client, open_client
 from router.deliver.send.rate_limit import RateLimit
 from router.deliver.settle.last_exchanges import LastExchanges
 from router.deliver.worker import FULL_PAUSE_S, Worker
-from router.errors import CommitFailed, StoreError, StoreFull
+from router.errors import ClaimLost, CommitFailed, StoreError, StoreFull
 from router.judge import SourcePlans
 from router.logger import Log, to_paste
 from router.metrics import Meter
-from router.plugin import Person
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
 from router.store import PART, Claim, DeadLetterFilter, Opening, Regulation, Status, Store, Tool, Unit
+from router.tracing import Tracing
 from router.vocabulary import FOREVER_MS, DestinationState
 
 LIFETIME_PAUSE_S = 60.0
@@ -84,8 +84,11 @@ class Runner:
         self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
         self._serving = asyncio.Lock()  #: held by the worker in charge, or by what must be done between two of them
         self._waiting_to_serve = 0  #: works that wait for the worker in charge to end
+        self._wanted_alone = asyncio.Event()  #: set while there are any
+        self._is_elsewhere = False  #: another node has the destination
         self._is_alone = False  #: its loop is its own
         self._plans = SourcePlans()
+        self._tracing: Tracing | None = None
         rate = destination.config.delivery.rate
         self.rate = RateLimit(rate, clock) if rate else None  #: of all its workers together
         self._on_slow: Callable[[Slow], None] = lambda slow: None
@@ -112,6 +115,10 @@ class Runner:
         """A replay asks these tracking plans. To be called before `run`."""
         self._plans = plans
 
+    def trace_by(self, tracing: Tracing | None) -> None:
+        """Its requests are spans of this; None: they are not traced. To be called before `run`."""
+        self._tracing = tracing
+
     def when_slow(self, call: Callable[[Slow], None]) -> None:
         """Call this when its hooks have held the loop again and again. To be called before `run`."""
         self._on_slow = call
@@ -119,15 +126,20 @@ class Runner:
     async def open(self) -> None:
         """Take the destination's place in the log: what is accepted from here on is its own. Before `run`, or in it.
 
-        On a full disk that waits until there is room: no event is accepted by then either.
+        On a full disk that waits until there is room: no event is accepted by then either. Where another node has the destination, its
+        place is taken already.
         """
         if self._claim is not None:
             return
         try:
-            self._claim = await self._claim_now()
+            self._claim = await self._store.claims.open_now(self._unit, self._opening())
         except StoreFull:
             return
-        cursor = self._claim.cursor
+        if self._claim is not None:
+            self._tell_opened(self._claim)
+
+    def _tell_opened(self, claim: Claim) -> None:
+        cursor = claim.cursor
         if cursor.added and cursor.start:
             words = "starts at the head of the log; earlier events are not sent, unless you replay them"
             paste = to_paste(f"replay {self.destination.name} --since 7d")
@@ -135,28 +147,49 @@ class Runner:
         if cursor.abandoned:
             words = "it was removed for longer than store.retention; what it had not read by then is lost to it"
             self._log.emit("events_abandoned", events=cursor.abandoned, detail=words)
+        if cursor.taken_from:
+            self._log.emit("destination_taken_over", node=cursor.taken_from)
 
     def _open_client(self) -> AbstractAsyncContextManager[Client]:
         """The destination's own connections."""
         return open_client(self.destination.config.delivery)
 
-    async def _claim_now(self) -> Claim:
-        """Take the destination over from whatever worker had it."""
+    @property
+    def _unit(self) -> Unit:
+        return Unit(PART, self.destination.name)
+
+    def _opening(self) -> Opening:
         config = self.destination.config
-        opening = Opening(self._clock.now_ms(), config.mode, config.enabled, self.destination.gate)
-        return await self._store.claims.open(Unit(PART, config.name), opening)
+        now_ms, timeout_s = self._clock.now_ms(), config.delivery.timeout_s
+        return Opening(now_ms, config.mode, config.enabled, self.destination.gate, timeout_s)
 
     async def _claim_when_there_is_room(self, lifetime: Lifetime) -> Claim | None:
-        """None: it is to stop, or its lifetime has ended, and the disk is full still."""
+        """None: it is to stop, or somebody must have the destination without a worker, or its lifetime has ended and the disk is full still."""
         claim, self._claim = self._claim, None
-        if claim is not None:
+        if claim is not None and not claim.lost.is_set():
             return claim
-        while not self._stopping and not lifetime.has_ended:
+        while not self._stopping and not lifetime.has_ended and not self._waiting_to_serve:
             try:
-                return await self._claim_now()
+                return await self._claim_or_stop()
             except StoreFull:
                 await self._wait_for_stop(FULL_PAUSE_S)
         return None
+
+    async def _claim_or_stop(self) -> Claim | None:
+        """The claim, when this process may have the destination. None: it is to stop before, or somebody must have it without a worker."""
+        self._is_elsewhere = True
+        granted = asyncio.ensure_future(self._store.claims.open(self._unit, self._opening()))
+        ends = [asyncio.ensure_future(event.wait()) for event in (self._stopped, self._wanted_alone)]
+        try:
+            await asyncio.wait({granted, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            if not granted.done():
+                return None
+            self._tell_opened(granted.result())
+            return granted.result()
+        finally:
+            self._is_elsewhere = False
+            for one in (granted, *ends):
+                one.cancel()
 
     async def run(self) -> None:
         """Serve the destination until `stop`. Raises StoreError when the store itself is at fault."""
@@ -165,7 +198,15 @@ class Runner:
         async with self._open_client() as client, self.waiting.watched():
             while not self._stopping:
                 if not await self._live(client):
+                    await self._let_go(to_others=True)
                     await self._wait_for_stop(LIFETIME_PAUSE_S)
+        await self._let_go(to_others=False)
+
+    async def _let_go(self, *, to_others: bool) -> None:
+        """Nobody serves what was claimed for the next worker: others may."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            await claim.give_back(to_others=to_others)
 
     async def _live(self, client: Client) -> bool:
         """One lifetime of the plugin around the workers. False: it failed. A plugin that cannot open stops nobody else."""
@@ -221,8 +262,8 @@ class Runner:
             try:
                 await self._serve(client, lifetime)
                 has_failed = False
-            except* StoreFull:
-                has_failed = False  # it was stopped on a full disk: what is not stored is done again
+            except* (StoreFull, ClaimLost):
+                has_failed = False  # stopped on a full disk, or replaced: what is not stored is done again
             except* CommitFailed as group:
                 self._log.emit("internal_error", reason="step_failed", detail=str(group.exceptions[0]))
             except* StoreError:
@@ -266,6 +307,7 @@ class Runner:
             self._is_alone,
             self.rate,
             self._plans,
+            self._tracing,
         )
         self._worker = Worker(context, client)
         if self._fault:
@@ -276,9 +318,26 @@ class Runner:
             self._worker.core.status.record(False)
         self._has_changed = False
         if self._stopping or lifetime.has_ended:
+            await claim.give_back(to_others=False)
             return
         self._opened.set()
-        await self._worker.run()
+        await self._work(self._worker, claim)
+
+    async def _work(self, worker: Worker, claim: Claim) -> None:
+        """Have it work until it is told to stop, or another node should have the destination, or has it."""
+        asked_back = asyncio.ensure_future(claim.until_asked_back())
+        asked_back.add_done_callback(lambda asked: None if asked.cancelled() else worker.stop())
+        try:
+            await worker.run()
+        finally:
+            claim.rest()
+            is_asked_back = asked_back.done()
+            asked_back.cancel()
+            if (is_asked_back or claim.lost.is_set()) and not self._stopping:
+                self._worker = None
+                self._opened.clear()  # commands wait for the next worker, or are told who has the destination
+        if is_asked_back or self._stopping:
+            await claim.give_back(to_others=is_asked_back and not self._stopping)
 
     def stop(self) -> None:
         """End `run` in good order: no new turns, in flight until the time-out, one last commit."""
@@ -305,6 +364,11 @@ class Runner:
         """Requests on their way."""
         return self._worker.core.batcher.in_flight if self._worker is not None else 0
 
+    @property
+    def round_s(self) -> float:
+        """For how long its worker has been at one piece of work; 0 while it waits for some."""
+        return self._worker.round_s if self._worker is not None else 0.0
+
     # ------------------------------------------------------------ what operators ask
 
     async def opened(self) -> None:
@@ -315,6 +379,8 @@ class Runner:
         """The worker in charge, once it is open."""
         if self._broken:
             raise operations.CommandRefused("not_open", self._broken)
+        if self._is_elsewhere and (holder := await self._store.claims.holder(self._unit)):
+            raise operations.CommandRefused("elsewhere", f"node {holder} delivers to it: ask that one")
         await self._opened.wait()
         if self._worker is None or self._stopping:
             raise operations.CommandRefused("stopping", "the destination is stopping")
@@ -358,10 +424,14 @@ class Runner:
         released: int = await self._ask(worker, lambda: operations.release(worker, key, group))
         return released
 
-    async def drop(self, key: str) -> int:
+    async def drop(self, key: str, shown: operations.Shown | None = None) -> int:
         """See `operations.drop`."""
-        worker = await self.worker()
-        dropped: int = await self._ask(worker, lambda: operations.drop(worker, key))
+        worker, dropped = await self.worker(), 0
+        after: int | None = operations.FIRST
+        while after is not None:
+            n, after = await self._ask(worker, partial(operations.drop, worker, key, shown, after))
+            dropped += n
+            await self._room(worker)
         return dropped
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
@@ -410,39 +480,52 @@ class Runner:
                 if last is None:
                     break
                 after = last
-                while worker.state.work.is_full:
-                    if worker.has_ended:
-                        raise operations.CommandRefused(
-                            "stopping", "the destination ends or begins anew: ask once more"
-                        )
-                    await self._clock.sleep(DROP_PAUSE_S)
+                await self._room(worker)
         if dropped:
             self._log.emit("letters_dropped", letters=dropped, reason="by_hand")
         return dropped
 
+    async def _room(self, worker: Worker) -> None:
+        """Return when the next commit has room. Raises CommandRefused where the worker ends before."""
+        while worker.state.work.is_full:
+            if worker.has_ended:
+                raise operations.CommandRefused("stopping", "the destination ends or begins anew: ask once more")
+            await self._clock.sleep(DROP_PAUSE_S)
+
     async def forget(self, regulation: Regulation) -> None:
-        """Erase these people here. A worker that has anything of theirs ends first, and what it has on its way is waited for; the next
+        """Erase these people or groups here. A worker that has anything of theirs ends first, and what it has on its way is waited for; the next
         one begins from what is left in the store."""
         erasure, name = self._store.erasure, self.destination.name
         if await self._has_of(regulation) or await erasure.touches(name, regulation):
             await self._between_workers(partial(erasure.erase_at, name, regulation.id))
         elif self._worker is not None:
-            self._worker.state.forgotten.clear()  # nothing of theirs is on its way
+            operations.end_forgetting(self._worker, regulation)
+
+    async def forget_answers(self, regulation: Regulation) -> None:
+        """What the vendor answered to a deletion is not shown any more. The worker stays: its events were erased before."""
+        if self._broken:
+            await self.forget(regulation)
+        else:
+            worker = await self.worker()
+            await self._ask(worker, partial(operations.forget_answers, worker, regulation))
 
     async def ask_to_delete(self, regulation: Regulation) -> Tool:
-        """Have the vendor delete these people: their deletions are stored when this returns. Raises CommandRefused."""
+        """Have the vendor delete these people or groups: their deletions are stored when this returns. Raises CommandRefused."""
         worker = await self.worker()
-        if (refused := deletions.unsupported(worker)) is not None:
+        if (refused := deletions.unsupported(worker, regulation)) is not None:
             return refused
-        people = [(keys[0], _person_of(keys)) for keys in regulation.people]
+        subjects = deletions.subjects_of(regulation)
         rows: list[int] = []
         words = ""
-        for first in range(0, len(people), ASKED_AT_ONCE):
-            slice_ = people[first : first + ASKED_AT_ONCE]
-            asked, fault = await self._ask(worker, partial(deletions.ask, worker, regulation.id, slice_))
+        while subjects:
+            asked, fault, n = await self._ask(
+                worker, partial(deletions.ask, worker, regulation.id, subjects[:ASKED_AT_ONCE])
+            )
+            subjects = subjects[n:]
             rows += asked
+            await self._room(worker)
             if fault:
-                words = f"its plugin could not make a deletion ({fault}): delete the person there by hand"
+                words = f"its plugin could not make a deletion ({fault}): delete there by hand"
         return Tool("RUNNING" if rows or not words else "FAILED", words, rows)
 
     async def drop_deletions(self, positions: Sequence[int]) -> None:
@@ -462,6 +545,7 @@ class Runner:
     async def _between_workers(self, work: Callable[[], Awaitable[None]]) -> None:
         """Carry this out while no worker is in charge."""
         self._waiting_to_serve += 1
+        self._wanted_alone.set()
         try:
             if self._worker is not None:
                 self._worker.stop()
@@ -472,6 +556,8 @@ class Runner:
                 await work()
         finally:
             self._waiting_to_serve -= 1
+            if not self._waiting_to_serve:
+                self._wanted_alone.clear()
 
     async def describe_waiting(self) -> dict[str, dict[str, float]]:
         """What its held events wait for, in numbers."""
@@ -521,12 +607,6 @@ class Runner:
             "isolation": "thread" if self._is_alone else "loop",
             "slow_hooks": d.watch.describe(),
         }
-
-
-def _person_of(keys: Sequence[str]) -> Person:
-    """A person as a plugin is told of one."""
-    users = [key[2:] for key in keys if key.startswith("u:")]
-    return Person(users[0] if users else None, tuple(key[2:] for key in keys if key.startswith("a:")))
 
 
 def state_of(status: Status) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.send.batcher import STUCK
 from router.deliver.send.http_client import Client
 from router.deliver.settle.forgotten import settle_blank
-from router.errors import StoreFull
+from router.errors import ClaimLost, StoreFull
 from router.plugin_host.hook_watch import LEAST_READ
 from router.store import LogRow
+from router.vocabulary import Line
 
-WINDOW_EVENTS, WINDOW_BYTES = 2_000, 8_000_000
-"""Events in memory that are read from the log, and neither settled nor parked."""
+WINDOW_EVENTS, WINDOW_BYTES = 2_000, 4_000_000
+"""Events in memory that are read from the log, and neither settled nor parked, and their bodies."""
 AHEAD_EVENTS = 4_000
 """Positions settled ahead of the cursor, beyond which the events that hold it back get rows."""
 MAX_DISTANCE = 8_000
@@ -56,6 +57,8 @@ class Worker:
         self._commands: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = deque()
         self._is_gated = context.destination.is_gated
         self._is_stopping = self._is_cut = self._has_ended = False
+        self._is_drained = False  #: nothing is in flight any more, and nothing new begins
+        self._round_since: float | None = None  #: when the round of the loop began that is going on
 
     # ------------------------------------------------------------ life
 
@@ -65,6 +68,9 @@ class Worker:
             await self._open()
             await self._work()
         finally:
+            self._round_since = None
+            if self._claim.lost.is_set():
+                self.context.log.emit("claim_lost")
             self._refuse_commands()
             for waiting in self._waiting_for_commit:
                 waiting.cancel()
@@ -84,15 +90,23 @@ class Worker:
         try:
             async with self._alarm, asyncio.TaskGroup() as group:
                 commits = group.create_task(self._commit_on(), name=f"commit-{self._name}")
+                losing = group.create_task(self._end_when_lost(), name=f"claim-{self._name}")
                 await self._loop()
                 self._refuse_commands()  # they would wait for all that is in flight
                 timeout_s = self.context.destination.config.delivery.timeout_s
                 await self.core.batcher.drain(0.0 if self._is_cut else timeout_s + GRACE_S)
+                self._is_drained = True
                 self._dirty.set()
                 await commits
+                losing.cancel()
         finally:
             self.core.batcher.cut()  # after a fault: no request may outlive the worker that would book its answer
             self._event_log.unwatch(self._wake.set)
+
+    async def _end_when_lost(self) -> None:
+        """Also where there is nothing to commit: what is on its way is another one's by now."""
+        await self._claim.until_lost()
+        raise ClaimLost
 
     def stop(self) -> None:
         """End `run` in good order."""
@@ -142,12 +156,18 @@ class Worker:
         self._wake.set()
         return await done
 
+    @property
+    def round_s(self) -> float:
+        """For how long the round of the loop has lasted that is going on; 0 while it waits for work."""
+        return 0.0 if self._round_since is None else self._clock.monotonic() - self._round_since
+
     # ------------------------------------------------------------ the loop
 
     async def _loop(self) -> None:
         core, breaker = self.core, self.state.breaker
         while not self._is_stopping:
             self._wake.clear()
+            self._round_since = self._clock.monotonic()
             if core.batcher.fault is not None:
                 raise core.batcher.fault
             await self._run_commands()
@@ -156,8 +176,9 @@ class Worker:
             if breaker.tick():
                 core.status.record(True)
             worked = await core.withdrawals.look()
+            may_grow = self.context.health.may_grow()
             if self._takes_turns():
-                if may_grow := self.context.health.may_grow():
+                if may_grow:
                     worked |= await self._read()
                 await self._look_at_jobs()
                 if may_grow:
@@ -165,11 +186,13 @@ class Worker:
                 worked |= await core.scheduler.take_turns()
             self._relieve_window()
             self.context.destination.watch.start_slice()
-            self._set_alarm(now, core.batcher.pump())
+            self._set_alarm(now, core.batcher.pump(), may_grow)
             if worked:
                 await asyncio.sleep(0)  # reading from memory gives nobody else a turn
             else:
+                self._round_since = None
                 await self._wake.wait()
+        self._round_since = None
 
     def _takes_turns(self) -> bool:
         """Turns are taken while events may go out; a destination that only probes takes them for want of a good probe: the
@@ -195,14 +218,15 @@ class Worker:
         if (at := self.core.batcher.overdue_at) is None or at > now:
             return
         destination = self.context.destination
-        for batch in self.core.batcher.end_stuck(now):
+        for batch in self.core.batcher.end_stuck():
             ids = [part.delivery.log_event.message_id for part in batch.parts][:STUCK_IDS]
             self.context.log.emit(
                 "plugin_failed", plugin=destination.plugin_name, hook="deliver", detail=STUCK, message_ids=ids
             )
 
-    def _set_alarm(self, now: int, look_again: int | None) -> None:
-        """`now`: from before the breaker was asked, so that no change of it falls between the two."""
+    def _set_alarm(self, now: int, look_again: int | None, may_grow: bool) -> None:
+        """`now`: from before the breaker was asked, so that no change of it falls between the two. `may_grow`: as the round had it: what
+        it left unread is read soon, also where there is room again by now."""
         core, breaker = self.core, self.state.breaker
         changes_at = breaker.wake_at()
         is_to_come = changes_at is not None and changes_at > now
@@ -210,7 +234,7 @@ class Worker:
         # Where no turns are taken, a commit or an answer wakes the loop; what is due by then would only make it spin.
         if self.context.destination.config.enabled and self._takes_turns():
             times += [core.due_lanes.next_look, core.timers.next_look, core.expiry.next_look]
-            if not self.context.health.may_grow():
+            if not may_grow:
                 times.append(now + int(1000 * FULL_PAUSE_S))
         soonest = min((at for at in times if at is not None), default=None)
         if soonest is not None:
@@ -238,7 +262,10 @@ class Worker:
     async def _read(self) -> bool:
         work = self.state.work
         room = min(WINDOW_EVENTS - len(work.unsettled), MAX_DISTANCE - (work.read_pos - work.pos))
-        room_bytes = WINDOW_BYTES - work.unsettled_bytes
+        # Items are about as large as the bodies. What turns out to have no room for its items waits in a lane, which costs more.
+        room_bytes = min(WINDOW_BYTES - work.unsettled_bytes, self.core.batcher.room(Line.LIVE))
+        if self.core.scheduler.awaits_room:  # those who were read before have their turn first
+            return False
         if self._event_log.head <= work.read_pos or room <= 0 or room_bytes <= 0:
             return False
         rows = await self._event_log.read(
@@ -257,7 +284,7 @@ class Worker:
     def _enter(self, row: LogRow, fresh: list[Delivery], settled_before: list[Delivery]) -> None:
         work, readiness = self.state.work, self.state.readiness
         work.read_pos, work.read_at = row.pos, row.received_at
-        is_blank = not row.user_key  # its person was forgotten
+        is_blank = not row.user_key  # its person or group was forgotten
         if row.pos in work.settled_before:  # ahead of the cursor, by an earlier worker
             readiness.read_pos = row.pos
             if self._is_gated and row.type == "group" and not is_blank:
@@ -303,7 +330,7 @@ class Worker:
 
     async def _commit_on(self) -> None:
         work = self.state.work
-        while not (self._is_stopping and work.is_empty and not self.core.batcher.in_flight):
+        while not (self._is_drained and work.is_empty):  # the last round of the loop may still begin a request
             await self._dirty.wait()
             self._dirty.clear()
             if not work.is_empty:
@@ -352,3 +379,6 @@ class Worker:
                 one.set_result(None)
         del self._waiting_for_commit[:waiting]
         self._wake.set()
+        if table.may_have_rows and None in batch.lanes.values():
+            # Only this task stores lanes, so the answer holds. A free user's event then costs no look into the store.
+            table.may_have_rows = await self._claim.lanes.has_any()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 
 from router.clock import Clock
 from router.errors import InvalidCall, UnknownWriteKey
-from router.event import Call, Discard
+from router.event import Call, Discard, library_of, with_trace
 from router.ingest.call_sink import CallSink
 from router.ingest.parse import Posted
 from router.ingest.proxy import Networks, client_ip
@@ -23,11 +23,15 @@ from router.ingest.received_bytes import Receiver
 from router.ingest.token_bucket import Limiter
 from router.ingest.write_key import Sender, Source, Sources, choose_key, write_key_of
 from router.input_warnings import InputWarnings
+from router.tracing import Span, Tracing
 
 log = logging.getLogger("router.ingest")
 
 SOURCE = web.RequestKey("source", str)
 """Where a request keeps the name of its source, once that is known."""
+
+TRACEPARENT = "traceparent"
+"""The header of W3C Trace Context."""
 
 WEBHOOK_KIND = "segment-webhook"
 
@@ -47,10 +51,16 @@ class Admission:
     """Takes what was posted, for the source it belongs to."""
 
     def __init__(
-        self, sink: CallSink, sources: Sources, clock: Clock, proxies: Networks, input_warnings: InputWarnings
+        self,
+        sink: CallSink,
+        sources: Sources,
+        clock: Clock,
+        proxies: Networks,
+        input_warnings: InputWarnings,
+        tracing: Tracing | None = None,
     ) -> None:
         self.sources = sources
-        self.sink = sink
+        self._sink, self._tracing = sink, tracing
         self._clock = clock
         self._proxies = proxies
         self._input_warnings = input_warnings
@@ -114,7 +124,7 @@ class Admission:
             if single and discards and source.strict:
                 raise InvalidCall(discards[0].code, discards[0].message)
             if posted.notes:
-                self._input_warnings.add(source.name, posted.notes)
+                self._input_warnings.add(source.name, posted.notes, _library_of(calls))
             if source.rate is not None:
                 self._limiter.charge(source.name, len(calls))
         else:
@@ -122,8 +132,24 @@ class Admission:
         if not (calls or discards):
             return 0
         stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.sink.accept_soon(calls, discards, partial(_settle, stored))
+        traceparent = request.headers.get(TRACEPARENT, "")
+        self.store_soon(Admitted(source.name, calls, discards), partial(_settle, stored), traceparent)
         return await stored
+
+    def store_soon(self, admitted: Admitted, on_done: Callable[[Exception | int], None], traceparent: str) -> None:
+        """Hand it to the sink, which calls `on_done`, in a span that lasts until then. Raises what the sink raises."""
+        source, calls, discards = admitted
+        if self._tracing is None or (span := self._tracing.request(traceparent)) is None:
+            self._sink.accept_soon(calls, discards, on_done)
+            return
+        for call in calls:
+            call.body = with_trace(call.body, span.traceparent)
+        span.note(source=source, events=len(calls), discards=sum(discard.n for discard in discards))
+        try:
+            self._sink.accept_soon(calls, discards, partial(_end_span, span, on_done))
+        except Exception as error:
+            span.end(type(error).__name__)
+            raise
 
     def admit_plain(
         self, posted: Posted, key_beside_body: str, remote: str, forwarded: Iterable[str], *, single: bool
@@ -142,8 +168,21 @@ class Admission:
             return None
         self.sources.note_use(key, now)
         if posted.notes:
-            self._input_warnings.add(source.name, posted.notes)
+            self._input_warnings.add(source.name, posted.notes, _library_of(calls))
         return Admitted(source.name, calls, discards)
+
+
+def _library_of(calls: Sequence[Call]) -> str:
+    """What sent a request: one library sends all calls of it."""
+    return library_of(calls[0].body).title if calls else ""
+
+
+def _end_span(span: Span, on_done: Callable[[Exception | int], None], result: Exception | int) -> None:
+    if isinstance(result, Exception):
+        span.end(type(result).__name__)
+    else:
+        span.end(duplicates=result)
+    on_done(result)
 
 
 def _settle(stored: asyncio.Future[int], result: Exception | int) -> None:

@@ -121,7 +121,11 @@ class Connection(web.RequestHandler):
         self._server.admit(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        serving = self._task_handler
+        is_about_to_begin = self._current_request is None and bool(self._messages)
         super().connection_lost(exc)
+        if is_about_to_begin and serving is not None:  # aiohttp would begin, and fail: nobody is there to be answered
+            serving.cancel()
         for timer in (self._head_timer, self._unread_timer):
             if timer is not None:
                 timer.cancel()
@@ -129,7 +133,10 @@ class Connection(web.RequestHandler):
         if self._hot is not None:
             self._hot.lost()
             self._hot = None
-        self.share.release()
+        if serving is None:
+            self.share.release()
+        else:  # it has the bytes until it ends: many may leave before any of them gets a turn
+            serving.add_done_callback(lambda _: self.share.release())
 
     def hang_up(self) -> None:
         """Say that nothing more comes. The client closes: were it us, a request on its way would be met by a reset."""

@@ -77,20 +77,26 @@ def last_descriptor(of: ListenerLimits) -> float:
 class IngestRunner(web.AppRunner):
     """Runs one application. `cleanup` alone cuts what has begun to arrive; `drain` before it does not."""
 
-    __slots__ = ()
+    __slots__ = ("is_held",)
+
+    def __init__(self, app: web.Application, **kwargs: Any) -> None:
+        super().__init__(app, **kwargs)
+        self.is_held = False  #: whether the system holds the sockets and keeps them when this process ends
 
     async def drain(self) -> None:
         """Take no new connection, answer what has begun to arrive; returns when every connection has gone.
 
-        Each of these answers ends its connection. Where this is cancelled, `cleanup` answers the rest with 503.
+        Each of these answers ends its connection. Where this is cancelled, `cleanup` answers the rest with 503. Sockets that the
+        system holds stay open: who connects from here on waits for the next process.
         """
         server = self.server
         assert isinstance(server, IngestServer)
         server.is_stopping = True
         server.step_aside()
-        for site in self.sites:
-            graceful_close.ignore_new_connections(site)
-        await asyncio.sleep(graceful_close.HANDSHAKE_S)
+        if not self.is_held:
+            for site in self.sites:
+                graceful_close.ignore_new_connections(site)
+            await asyncio.sleep(graceful_close.HANDSHAKE_S)
         for site in list(self.sites):
             await site.stop()
         await server.drain()

@@ -9,7 +9,7 @@ from router.errors import StoreClosed
 from router.ingest import limits
 from router.ingest.hot_path import HotPath
 from router.ingest.received_bytes import Share
-from router.ingest.request_head import Head, Request
+from router.ingest.request_head import Request
 
 MAX_BEHIND_BYTES = 64 * 1024
 """Of what is sent behind a request that is being stored; reading stops there until it is answered."""
@@ -119,7 +119,8 @@ class HotConnection:
 
     def lost(self) -> None:
         """The connection is gone. What is being stored goes on."""
-        self._stop_reading()
+        if self._reading is not None:  # else the bytes that count are those of the full path
+            self._stop_reading()
         self._behind = b""
 
     def _go_on(self, data: bytes) -> None:
@@ -136,7 +137,7 @@ class HotConnection:
                 else:  # it is refused before its body is here
                     full.feed(data)
                 return
-            if not self._take(request.head, data[request.body_at : request.end]):
+            if not self._take(request, data[request.body_at : request.end]):
                 full.feed(data)
                 return
             data = data[request.end :]
@@ -168,11 +169,11 @@ class HotConnection:
         self._full.share.release()
         return data
 
-    def _take(self, head: Head, body: bytes) -> bool:
+    def _take(self, request: Request, body: bytes) -> bool:
         """Store the calls of a request. False: the full path has to decide."""
         if self._remote is None:
             self._remote = _remote(self._full.transport)
-        admitted = self._shared.admit(head, body, self._remote)
+        admitted = self._shared.admit(request.head, body, self._remote)
         if admitted is None:
             return False
         self._source = admitted.source
@@ -182,7 +183,7 @@ class HotConnection:
         self._is_storing = True
         self._shared.in_flight.storing.add(self)
         try:
-            self._shared.admission.sink.accept_soon(admitted.calls, admitted.discards, self._stored)
+            self._shared.admission.store_soon(admitted, self._stored, request.traceparent)
         except Exception as error:
             self._end_storing()
             self._answer(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import NamedTuple
 
 # ---------------------------------------------------------------- one call
@@ -89,4 +90,16 @@ class ListenerLimits(NamedTuple):
 INGEST = ListenerLimits(10_000, 256, 64 * 1024 * 1024)
 """The spare descriptors are for the store, destinations and the admin listener. A stranger may fill half of the bytes."""
 
-ADMIN = ListenerLimits(64, 64, 4 * 1024 * 1024)
+STREAMS = 400
+"""Pages of the console that keep themselves fresh at a time."""
+STREAMS_BYTES = 32 * 1024 * 1024
+"""What is on its way to all of them together, beside 64 KiB of each that its browser has not read yet."""
+
+ADMIN = ListenerLimits(64 + STREAMS, 64, 4 * 1024 * 1024)
+"""Each stream holds a connection for as long as its page is open: 64 are left for everything else."""
+
+
+def most_streams() -> int:
+    """How many there may be: where the limit of open files is low, a quarter of it."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return STREAMS if files < 0 else min(STREAMS, files // 4)

@@ -336,6 +336,22 @@ def _string(raw: Raw) -> str:
 # ---------------------------------------------------------------- one call
 
 
+def usual_call(body: bytes) -> _Item | None:
+    """What is looked at of a call that a batch may have as it is, in one pass; None for one that has an unusual form or is discarded. The
+    answer of `parse_batch` to what it lets through is the same."""
+    try:
+        if not body.isascii():
+            body.decode()
+        if len(body) > MAX_ITEM_BYTES or is_too_deep(body):
+            return None
+        item = _item.decode(body)
+        _user_key(_known_type(item.type, TYPES), item)
+        _message_id(item)
+    except (UnicodeDecodeError, RecursionError, msgspec.DecodeError, InvalidCall):
+        return None
+    return None if item.event == UPDATED else item
+
+
 def _read_item(
     body: bytes, types: frozenset[str], notes: Notes, privacy: SourcePrivacy | None
 ) -> tuple[bytes, str, _Item]:

@@ -22,6 +22,7 @@ MAX_CACHED_HEADS = 1_024
 
 _PATHS = b"POST /v1/"
 _LENGTH = re.compile(rb"\r\nContent-Length: *([0-9]{1,7})\r\n", re.IGNORECASE)
+_TRACEPARENT = re.compile(rb"\r\ntraceparent: *([0-9a-f-]{55})(?=\r\n|\Z)", re.IGNORECASE)
 _UNUSUAL = (hdrs.ORIGIN, hdrs.CONTENT_ENCODING, hdrs.TRANSFER_ENCODING, hdrs.EXPECT, hdrs.UPGRADE)
 """A request with one of these headers takes the full path."""
 
@@ -47,13 +48,15 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     head: Head
     body_at: int
     end: int
+    traceparent: str = ""  #: the header, where the reader was asked for it
 
 
 class HeadReader:
-    """Reads the heads of one application. `routes`: the paths of the hot path."""
+    """Reads the heads of one application. `routes`: the paths of the hot path; `is_traced`: heads that differ in their `traceparent`
+    alone are one, and what it says is told."""
 
-    def __init__(self, routes: Mapping[str, Route]) -> None:
-        self._routes = routes
+    def __init__(self, routes: Mapping[str, Route], *, is_traced: bool = False) -> None:
+        self._routes, self._is_traced = routes, is_traced
         self._heads: dict[bytes, Head | None] = {}
 
     def read(self, data: bytes) -> Request | None:
@@ -65,7 +68,9 @@ class HeadReader:
         if length is None:
             return None
         start, stop = length.span(1)
-        shape = data[:start] + data[stop:end]
+        shape, traceparent = data[:start] + data[stop:end], ""
+        if self._is_traced and (found := _TRACEPARENT.search(shape)):
+            shape, traceparent = shape[: found.start()] + shape[found.end() :], found[1].decode()
         try:
             head = self._heads[shape]
         except KeyError:
@@ -73,7 +78,7 @@ class HeadReader:
         size = int(length[1])
         if head is None or not 0 < size <= head.route.max_bytes:
             return None
-        return Request(head, end + 4, end + 4 + size)
+        return Request(head, end + 4, end + 4 + size, traceparent)
 
     def _remember(self, shape: bytes, head: Head | None) -> Head | None:
         if len(self._heads) >= MAX_CACHED_HEADS:

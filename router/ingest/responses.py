@@ -13,11 +13,12 @@ import msgspec
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from router.errors import InvalidCall, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.errors import InvalidCall, StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
 from router.ingest.token_bucket import RateExceeded
 
 UNAVAILABLE: dict[type[StoreError], tuple[str, int]] = {
     StoreBusy: ("store_busy", 1),
+    StoreAway: ("store_away", 2),
     StoreClosed: ("store_closed", 5),
     StoreFull: ("store_full", 30),
     StoreError: ("store_error", 5),

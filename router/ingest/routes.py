@@ -35,6 +35,7 @@ from router.ingest.sdk_settings import SdkSettings
 from router.ingest.webhook import SIGNATURE, check_signature, parse_webhook
 from router.ingest.write_key import Sender, Sources
 from router.metrics import Metrics
+from router.tracing import Tracing
 
 SINGLE_PATHS = {
     "identify": ("identify", "i"),
@@ -63,6 +64,7 @@ def make_app(
     trusted_proxies: Iterable[str] = (),
     public_url: str = "",
     metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
 ) -> web.Application:
     """The ingestion application; to be run by `aiohttp_server.make_runner`.
 
@@ -70,10 +72,11 @@ def make_app(
         trusted_proxies: addresses or networks whose X-Forwarded-For, -Host and -Proto are believed.
         public_url: the address that clients are told; empty: the one they asked at.
         metrics: where the answers are counted, and what was mended in calls.
+        tracing: begins the span of each request with events; None: nothing is traced.
     """
     proxies = networks(trusted_proxies)
     metrics, in_flight = metrics or Metrics(), InFlight()
-    admission = Admission(sink, sources, clock, proxies, metrics.input_warnings)
+    admission = Admission(sink, sources, clock, proxies, metrics.input_warnings, tracing)
     refusals = Refusals(sink, clock, metrics)
     posts, pixel = _Posts(admission), Pixel(admission, refusals)
     settings = SdkSettings(sources, clock, public_url, proxies)
@@ -81,7 +84,8 @@ def make_app(
     app = web.Application(middlewares=[middleware.answer])
     app[LISTENER] = Listener("ingest", limits.INGEST, metrics, refusals)
     app[IN_FLIGHT] = in_flight
-    app[HOT_PATH] = HotPath(admission, metrics, in_flight, HeadReader(dict(_hot_routes())))
+    heads = HeadReader(dict(_hot_routes()), is_traced=tracing is not None)
+    app[HOT_PATH] = HotPath(admission, metrics, in_flight, heads)
     app.on_shutdown.append(middleware.cut)
     for type, names in SINGLE_PATHS.items():
         for name in names:

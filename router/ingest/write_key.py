@@ -20,15 +20,13 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from router.clock import to_iso
-from router.config import Rate
+from router.config import Rate, ending_of
 from router.errors import UnknownWriteKey
 from router.privacy import SourcePrivacy
 
 X_WRITE_KEY = "X-Write-Key"
 IN_QUERY = "writeKey"
 MAX_CACHED_HEADERS = 1_024
-ENDING, SHORT_KEY = 2, 8
-"""Characters that people are shown of a key, and the length below which even these would tell too much."""
 
 
 class Sender(Enum):
@@ -169,7 +167,7 @@ class Sources:
         time is None where the key was not used since the start."""
         return [
             {
-                "ending": key[-ENDING:] if len(key) >= SHORT_KEY else "",
+                "ending": ending_of(key),
                 "last_used_at": to_iso(at) if (at := self._used.get(key)) else None,
             }
             for key, source in self._by_hash.values()

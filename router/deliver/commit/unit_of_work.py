@@ -32,7 +32,8 @@ from router.store import (
 from router.vocabulary import EventState, Queue
 
 BATCH_EVENTS, BATCH_BYTES = 500, 1_000_000
-"""As much as one commit may carry."""
+"""As much as one commit may carry: records, and bytes of bodies, items, details, requests of dry runs and keyed state. What is answered while
+it is full comes on top, which is no more than was on its way."""
 MAX_DETAIL = 4000
 
 Outcome = tuple[str, str]
@@ -90,6 +91,7 @@ class UnitOfWork:
         self._awaiting: list[Lane] = []  #: lanes whose rows are changed in bulk
         self._order = StateOrder(self._apply)
         self._bytes = self._records = 0
+        self._settled: dict[Outcome, int] = {}  #: events by what they came to, counted when the batch is closed
 
     def read(self, delivery: Delivery) -> None:
         """An event was read from the log."""
@@ -152,6 +154,7 @@ class UnitOfWork:
     def attempt(self, row: AttemptRow) -> None:
         """A try to send, kept for `why`."""
         self._batch.attempts.append(row)
+        self._bytes += len(row.error) + len(row.request)
         self._changed()
 
     # ------------------------------------------------------------ dead letters and replays
@@ -237,6 +240,7 @@ class UnitOfWork:
     def remember(self, key: str, value: bytes | None) -> None:
         """Put the value of a state key, as JSON; None removes it."""
         self._batch.state[key] = value
+        self._bytes += len(value or b"")
         self._changed()
 
     def status(self, status: Status) -> None:
@@ -284,6 +288,7 @@ class UnitOfWork:
 
     def close_batch(self) -> tuple[CommitBatch, list[Lane]]:
         """The batch, with the lanes whose rows it carries; the next one begins."""
+        self._count_outcomes()
         batch, lanes = self._batch, list(self._changed_lanes)
         batch.pos, batch.at = self.pos, self._clock.now_ms()
         batch.ahead = frozenset(self._settled_above(batch.pos))
@@ -373,6 +378,7 @@ class UnitOfWork:
             attempts=fields.attempts,
         )
         self._batch.dead.append(letter)
+        self._bytes += letter.size
         self._count_letter(letter.size, +1)
         if delivery.is_counted:
             self._count_settled((EventState.DEAD, reason), 1)
@@ -436,6 +442,7 @@ class UnitOfWork:
             first_at=row.first_at,
             origin=row.origin,
         )
+        self._bytes += len(image.items or b"")
         if row.is_parked:
             target = self._batch.park if delivery.pos in self._batch.park else self._batch.repark
             target[delivery.pos] = image
@@ -462,11 +469,15 @@ class UnitOfWork:
     # ------------------------------------------------------------ counters
 
     def _count_settled(self, outcome: Outcome, n: int) -> None:
-        state, reason = outcome
-        self._count(state, n)
-        self._batch.counts.count(state, n, reason)
-        if state == EventState.DELIVERED and reason == "dry_run":
-            self._count("dry_run", n)
+        self._settled[outcome] = self._settled.get(outcome, 0) + n
+
+    def _count_outcomes(self) -> None:
+        settled, self._settled = self._settled, {}
+        for (state, reason), n in settled.items():
+            self._count(state, n)
+            self._batch.counts.count(state, n, reason)
+            if state == EventState.DELIVERED and reason == "dry_run":
+                self._count("dry_run", n)
 
     def _count_row(self, delivery: Delivery, state: EventState | None, n: int) -> None:
         """Held and retrying rows are counted; queued is what is left of the accepted events."""

@@ -100,7 +100,7 @@ class DueLanes:
     async def _drain(self, keys: Sequence[str], lines: tuple[Line, ...], now: int) -> int:
         """Let these drain, as many as may. Returns how many began to."""
         started = 0
-        lanes = [self._lanes.take(key) for key in keys]
+        lanes = [lane for key in keys if not (lane := self._lanes.take(key)).is_draining]  # theirs are due, too
         with self._lanes.pinned(lanes):
             await self._rows.load_lanes(lanes)  # read anew: a row may have changed while it was on its way
             for lane in lanes:

@@ -11,7 +11,7 @@ from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.parked_rows import ParkedRows
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.releases import Releases
-from router.store import ParkedRow
+from router.store import ParkedRow, Slice
 from router.vocabulary import EventState, Queue
 
 LANES, ROWS, LETTERS, PAUSE_MS = 100, 50, 500, 60_000
@@ -60,7 +60,7 @@ class Expiry:
                     self.next_look = now
                     return
                 if lane.held.count and lane.wait.keys and not self._is_busy(lane):
-                    [rows] = await self._rows.rows([(lane.key, str(Queue.HELD), -1)], ROWS)
+                    [rows] = await self._rows.rows([(lane.key, str(Queue.HELD), -1)], Slice(ROWS))
                     self._expire_lane(lane, rows, before)
 
     @staticmethod

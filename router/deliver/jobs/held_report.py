@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from router.background import beside
 from router.clock import Clock, to_iso
 from router.errors import StoreError
 from router.logger import Log, to_paste
@@ -49,12 +50,8 @@ class Waiting:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Look every hour whether something has waited for more than a day."""
-        task = asyncio.create_task(self._watch(), name=f"waiting-{self._destination.name}")
-        try:
+        async with beside(f"waiting-{self._destination.name}", self._watch, self._clock, self._log):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _watch(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from router.deliver.process.prepare import Preparer
 from router.deliver.settle.releases import Releases
 from router.deliver.settle.turns import TurnHandler
 from router.plugin import Reject
-from router.store import ParkedRow
+from router.store import ParkedRow, Slice
 from router.vocabulary import EventState, Queue
 
 USERS, ROWS = 200, 200
@@ -131,7 +131,7 @@ class Withdrawals:
         """Returns the rows that stay. What is too much for one commit is left for the next look."""
         left: list[ParkedRow] = []
         after = -1
-        while rows := (await self._rows.rows([(lane.key, str(queue), after)], ROWS))[0]:
+        while rows := (await self._rows.rows([(lane.key, str(queue), after)], Slice(ROWS)))[0]:
             after = rows[-1].place
             deliveries = [self._rows.delivery(row, lane) for row in rows]
             turns = (await self._preparer.prepare(deliveries)).turns

@@ -10,7 +10,7 @@ from router.consent import Withheld
 from router.plugin import Event, Item
 from router.plugin_host import Stopped
 from router.store import ORDER_KEY_STEP, LogRow, ParkedRow
-from router.vocabulary import EventState, Queue
+from router.vocabulary import EventState, Line, Queue
 
 if TYPE_CHECKING:
     from router.deliver.lanes.lane import Lane
@@ -41,11 +41,18 @@ class RowFields(msgspec.Struct):
     was_mapped: bool = False  #: mapping it again changes no keyed state
 
 
+NO_WEIGHT = (Line.LIVE, 0)
+_QUEUES = {str(queue): queue for queue in Queue}
+_STATES = {str(state): state for state in EventState}
+"""By what is stored. An enumeration that is asked for a value takes five times as long."""
+
+
 class Delivery:
     """An event on its way. `lane` is None while nothing else of its user waits here."""
 
     __slots__ = (
         "announcement", "as_of", "body", "event", "items", "lane", "log_event", "max_batch", "pos", "row", "stopped", "waits",
+        "weight",
     )  # fmt: skip
 
     stopped: (
@@ -64,16 +71,19 @@ class Delivery:
         self.row: RowFields | None = None
         self.as_of = self.pos  #: the position by which the directory is asked
         self.waits = 0  #: 429s that it has met
+        self.weight: tuple[Line, int] = (
+            NO_WEIGHT  #: the line it is sent in, and bytes of its items, once it waits for a request
+        )
 
     @classmethod
     def of_row(cls, row: ParkedRow, lane: Lane, *, is_parked: bool = True) -> Delivery:
         """A parked event, taken up again."""
         delivery = cls(row, lane)
         delivery.row = RowFields(
-            Queue(row.queue),
+            _QUEUES[row.queue],
             row.place,
             is_parked,
-            EventState(row.state),
+            _STATES[row.state],
             row.attempts,
             row.first_at,
             row.linked,
@@ -83,6 +93,11 @@ class Delivery:
         )
         delivery.as_of = row.origin or row.pos
         return delivery
+
+    def close(self) -> None:
+        """It was mapped: what was made of its body, six times as large, is not needed any more, but for what it tells once it is settled."""
+        if self.announcement is None:
+            self.event = None
 
     @property
     def fields(self) -> RowFields:
@@ -120,6 +135,11 @@ class Delivery:
     def origin(self) -> int:
         """The settled event that this is a second sending of; 0: it is itself."""
         return self.row.origin if self.row is not None else 0
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether a replay has fed it. Only a replay puts an event between two others; what a timer returns is no event."""
+        return self.row is not None and self.row.order_key % ORDER_KEY_STEP != 0
 
     @property
     def is_counted(self) -> bool:

@@ -104,5 +104,7 @@ def _owner_of_held(lane: Lane, known: DirectorySnapshot) -> str | None:
 
 def linked_key(event: Event) -> str | None:
     """The anonymous key that a call links to its user."""
-    linked = {"identify": event.anonymous_id, "alias": event.previous_id}.get(event.type)
+    if event.type not in ("identify", "alias"):
+        return None
+    linked = event.anonymous_id if event.type == "identify" else event.previous_id
     return f"a:{linked}" if linked and event.user_id is not None else None

@@ -142,7 +142,10 @@ class Lane:
 
     def open_queues(self) -> list[Queue]:
         """The queues it takes its next parked event from: held ones unless their first gate is known to be closed."""
-        return [Queue.HELD] * bool(self.held.count and not self.wait.keys) + [Queue.MAIN] * bool(self.main.count)
+        queues = [Queue.MAIN] if self.main.count else []
+        if self.held.count and not self.wait.keys:
+            queues.insert(0, Queue.HELD)
+        return queues
 
     def first_parked(self) -> Delivery | None:
         """The oldest parked event that may have its turn; None when it must be read first.
@@ -150,10 +153,12 @@ class Lane:
         The two queues are merged by order key: calls of one user keep the order of acceptance, but for those that a
         closed gate holds.
         """
-        queues = [self.queue(name) for name in self.open_queues()]
-        if not queues or not all(queue.buffer for queue in queues):
+        buffers = [self.queue(name).buffer for name in self.open_queues()]
+        if not buffers or not all(buffers):
             return None
-        return min((queue.buffer[0] for queue in queues), key=lambda delivery: delivery.order_key)
+        if len(buffers) == 1:
+            return buffers[0][0]
+        return min((buffer[0] for buffer in buffers), key=lambda delivery: delivery.order_key)
 
     # ------------------------------------------------------------ events that come and go
 
@@ -212,6 +217,11 @@ class Lane:
     def rewind(self, queue: Queue, order_key: int) -> None:
         """A row at this place is to be read again, or was put there just now."""
         self.queue(queue).rewind(order_key)
+
+    def drop_read_ahead(self) -> None:
+        """There is no room to send what was read ahead: it is read again at the next turn."""
+        self.held.buffer.clear()
+        self.main.buffer.clear()
 
     def count_row(self, queue: Queue, n: int, now_ms: int = 0) -> None:
         """A row was added to a queue, or taken away."""

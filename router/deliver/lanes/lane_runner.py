@@ -148,8 +148,7 @@ class LaneRunner:
         if pos > self._work.read_pos:
             self.unread[lane] = pos
             return False
-        earlier = lane.waiting[0] if lane.waiting else delivery
-        if earlier.order_key >= delivery.order_key:
+        if not lane.waiting or (earlier := lane.waiting[0]).order_key >= delivery.order_key:
             return True
         self._park_waiting(lane, prepared)
         if not prepared.has(earlier) or not lane.waiting or lane.waiting[0] is not earlier:

@@ -15,11 +15,14 @@ from router.deliver.process.mapper import NO_EVENT, mapped_by
 from router.deliver.settle.releases import Releases
 from router.event import Call
 from router.plugin import Item
-from router.store import EVERY, ORDER_KEY_STEP, LaneRow, LogRow, ParkedRow
+from router.store import EVERY, ORDER_KEY_STEP, LaneRow, LogRow, ParkedRow, Slice
 from router.vocabulary import Queue
 
-ROWS_PER_LANE = 10
-"""Read ahead of a queue: as many lanes' rows are read one after the other, and live events wait for that."""
+ROWS_PER_LANE, BYTES_PER_LANE = 10, 16_000
+"""Read ahead of a queue: as many lanes' rows are read one after the other, and live events wait for that. As many as 400 lanes of a
+destination have rows in memory at the same time."""
+BYTES_PER_ROUND = 1_000_000
+"""Read ahead of all queues in one round, and one row. The lanes that are left out have their turn in the next round."""
 
 
 class _Stored(msgspec.Struct):
@@ -84,20 +87,21 @@ class ParkedRows:
         if not wants:
             return later
         asked = [(lane.key, str(queue), lane.queue(queue).read_upto) for lane, queue in wants]
-        found = await self.rows(asked, ROWS_PER_LANE)
-        for (lane, queue), rows in zip(wants, found, strict=True):
+        found = await self.rows(asked, Slice(ROWS_PER_LANE, BYTES_PER_LANE, BYTES_PER_ROUND))
+        for (lane, queue), rows in zip(wants, found, strict=False):
             lane.queue(queue).buffer.extend(self.delivery(row, lane) for row in rows)
             if not rows:
                 self._work.read_after_commit(lane)  # cannot be: its rows are counted; look again when all is stored
                 later.append(lane)
         return later
 
-    async def rows(self, asked: list[tuple[str, str, int]], limit: int) -> list[list[ParkedRow]]:
-        """For each (user key, queue, order key): parked rows behind that place as they are now, in order."""
+    async def rows(self, asked: list[tuple[str, str, int]], most: Slice) -> list[list[ParkedRow]]:
+        """For each (user key, queue, order key): parked rows behind that place as they are now, in order. At least for the first one;
+        where their rows take all the bytes, not for the last ones."""
         before = self._work.unstored()
-        found = await self._stored_lanes.parked(asked, limit)
+        found = await self._stored_lanes.parked(asked, most)
         pending = PendingView([*before, *self._work.unstored()])
-        return [pending.over(ask, rows, more) for ask, (rows, more) in zip(asked, found, strict=True)]
+        return [pending.over(ask, rows, more) for ask, (rows, more) in zip(asked, found, strict=False)]
 
     def delivery(self, row: ParkedRow, lane: Lane, *, is_parked: bool = True) -> Delivery:
         """A parked row as an event of its lane. `is_parked` False: its row is still to be written."""
@@ -106,6 +110,7 @@ class ParkedRows:
         if row.items is not None:
             if row.made_by == self._mapped_by or row.type in NO_EVENT:
                 delivery.items = [Item.of_json(bytes(item.body), item.kind) for item in _items.decode(row.items)]
+                delivery.log_event = msgspec.structs.replace(row, items=None)  # a copy: a commit may hold the row
                 delivery.max_batch = 1 if row.attempts else None
             else:
                 fields.was_mapped = True  # another plugin version made the items: map it again, its state stands

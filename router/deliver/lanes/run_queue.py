@@ -19,6 +19,10 @@ class RunQueue:
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
+    def has(self, line: Line) -> bool:
+        """Whether a lane of this line wants a turn."""
+        return bool(self._lines[line])
+
     def add(self, lane: Lane) -> None:
         """This lane may have a turn to take."""
         if not lane.is_queued:

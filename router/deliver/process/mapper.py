@@ -16,19 +16,34 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.process.plugin_state import PluginState, encode_state, encode_timer
 from router.deliver.process.shared_events import SharedEvents
 from router.directory import effective_group, keys_of, membership_as_of
-from router.plugin import Context, Event, Item, Pause, Person, Profile, Reject, RetryLater, Skip
+from router.plugin import (
+    MAX_ITEMS,
+    MAX_ITEMS_BYTES,
+    Context,
+    Event,
+    Item,
+    Pause,
+    Person,
+    Profile,
+    Reject,
+    RetryLater,
+    Skip,
+)
 from router.plugin_host import Destination
-from router.plugin_host.item_checks import fault_of_json
+from router.plugin_host.item_checks import ItemTooLarge, encoded, fault_of_json
 from router.plugin_host.outcome_checks import MAX_DETAIL, checked
-from router.plugin_host.shortening import both_ends
-from router.store import DirectorySnapshot, LogRow
+from router.plugin_host.shortening import both_ends, first_bytes
+from router.store import NO_GROUP, DirectorySnapshot, LogRow
 from router.vocabulary import FOREVER_MS
 
-WAKE, FORGET = "wake", "forget"
+WAKE, FORGET, FORGET_GROUP = "wake", "forget", "forget_group"
 NO_EVENT = frozenset({WAKE, FORGET})
 """Types of rows that are no event: a timer returned their items, or a deletion that the vendor is asked for."""
+ITEM_TOO_LARGE = "item_too_large"
+"""Why an event is a dead letter whose items have no room in memory and in the store."""
 MAX_TRACEBACK = 16_000
 """Characters of a traceback that are looked at for secrets: a plugin may raise with a whole answer in its words."""
+MAX_KEY_SHOWN = 100
 
 
 class Mapped(msgspec.Struct, frozen=True):
@@ -101,7 +116,7 @@ class Mapper:
         current = membership_as_of(known, user_key, FOREVER_MS)
         context = Context(
             user=self._user(user_key, known),
-            group=self._group(current.group_id, known) if current else None,
+            group=self._group(current.group_id, known) if current and current.group_id != NO_GROUP else None,
             state=self.plugin_state.get(key),
             warn=self._warn,
         )
@@ -116,13 +131,14 @@ class Mapper:
             if timer is not None and timer[0] <= at_ms:
                 raise ValueError("`wake` set its timer to an instant that is not later than the one that is due")
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
-            return NotMapped(self._not_kept(key, error), cleared)
+            return NotMapped(self._not_kept(WAKE, key, error), cleared)
         values = {key: value} if context._changed else {}
         return self._keep(mapping, StateChanges(key, values, {key: timer}))
 
-    def forget(self, person: Person) -> Mapping:
-        """Call the hook that makes a deletion."""
-        return self._call(FORGET, lambda: self._destination.hooks[FORGET](person))
+    def forget(self, subject: Person | str) -> Mapping:
+        """Call the hook that makes a deletion. `subject`: a person, or the id of a group."""
+        hook = FORGET if isinstance(subject, Person) else FORGET_GROUP
+        return self._call(hook, lambda: self._destination.hooks[hook](subject))
 
     # ------------------------------------------------------------ the call
 
@@ -131,9 +147,10 @@ class Mapper:
         watch = self._destination.watch
         watch.begin(hook, delivery.log_event.message_id if delivery is not None else "")
         try:
-            returned = call()
-            made = [returned] if isinstance(returned, Item) else _listed(returned)
-            items = [self._read(item, delivery) for item in made]
+            items = self._read_all(call(), delivery)
+        except ItemTooLarge as error:
+            words = f"plugin {self._destination.plugin_name}, hook {hook}: {error}"
+            return NotMapped(Reject(ITEM_TOO_LARGE, words))
         except (Skip, Reject, RetryLater, Pause) as outcome:
             good = checked(self._destination, outcome)
             assert isinstance(good, Skip | Reject | RetryLater | Pause)
@@ -144,25 +161,42 @@ class Mapper:
             watch.end()
         return Mapped(items) if items else NotMapped(Skip("empty"))
 
-    def _read(self, item: object, delivery: Delivery | None) -> Item:
+    def _read_all(self, returned: object, delivery: Delivery | None) -> list[Item]:
+        """The items, each checked before the next is asked for: a generator makes no more than there is room for."""
+        if isinstance(returned, Item):
+            return [self._read(returned, delivery, MAX_ITEMS_BYTES)]
+        items: list[Item] = []
+        room = MAX_ITEMS_BYTES
+        for item in _iterable(returned):
+            if len(items) == MAX_ITEMS:
+                raise ItemTooLarge(f"more than {MAX_ITEMS:,} items of one event")
+            read = self._read(item, delivery, room)
+            room -= len(read.json)
+            items.append(read)
+        return items
+
+    def _read(self, item: object, delivery: Delivery | None, room: int) -> Item:
         """The item as every attempt will have it: read from its JSON. Raises for what is not as the contract says."""
         if not isinstance(item, Item):
             raise TypeError(f"a mapping hook returned {type(item).__name__}: want an Item or an iterable of Items")
         if item.kind not in self._destination.kinds:
             raise ValueError(f"an item's kind is {item.kind!r}: want one of the plugin's `kinds`")
-        return Item.of_json(_json_of(item, delivery), item.kind)
+        return Item.of_json(_json_of(item, delivery, room), item.kind)
 
     def _with_state(self, mapping: Mapping, delivery: Delivery, key: str | None, context: Context) -> Mapping:
         """What the hook did to its state and timer, to be stored with the first record of this event."""
-        is_changed, wake = context._changed, context._wake
+        is_changed, wake, hook = context._changed, context._wake, delivery.log_event.type
         if key is None:
             if is_changed or wake is not None:
-                return NotMapped(Reject("plugin_error", "state or wake used, but state_key gives no key"))
+                words = "state or wake used, but state_key gives no key"
+                return NotMapped(
+                    Reject("plugin_error", f"plugin {self._destination.plugin_name}, hook {hook}: {words}")
+                )
             return mapping
         try:
             value, timer = encode_state(context.state), encode_timer(wake, delivery.user_key)
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
-            return NotMapped(self._not_kept(key, error))
+            return NotMapped(self._not_kept(hook, key, error))
         if delivery.row is not None and delivery.row.was_mapped:
             return self._keep(mapping, StateChanges(key))
         values = {key: value} if is_changed else {}
@@ -174,9 +208,10 @@ class Mapper:
             self.plugin_state.put(key, value)
         return msgspec.structs.replace(mapping, changes=changes)
 
-    def _not_kept(self, key: str, error: Exception) -> Reject:
-        words = f"the state or timer of {key!r} cannot be kept: {error}"
-        return Reject("plugin_error", self._destination.redact(words))
+    def _not_kept(self, hook: str, key: str, error: Exception) -> Reject:
+        fault = f"the state or timer of {key[:MAX_KEY_SHOWN]!r} cannot be kept: {error}"
+        words = self._destination.redact(f"plugin {self._destination.plugin_name}, hook {hook}: {fault}")
+        return Reject("plugin_error", first_bytes(words, MAX_DETAIL))
 
     # ------------------------------------------------------------ what a hook may know
 
@@ -186,7 +221,7 @@ class Mapper:
         return Context(
             user=self._user(delivery.user_key, known),
             group=self._group_of(delivery, event, keys, known),
-            previous_group_id=earlier.group_id if earlier else None,
+            previous_group_id=earlier.group_id if earlier and earlier.group_id != NO_GROUP else None,
             state=state,
             warn=self._warn,
         )
@@ -219,24 +254,28 @@ class Mapper:
         return Profile(group_id, traits if mapping is None or mapping.group is None else mapping.group(traits))
 
 
-def _json_of(item: Item, delivery: Delivery | None) -> bytes:
-    """The JSON of an item. Where its body is a whole call, all destinations share it. Raises for what is no JSON."""
+def _json_of(item: Item, delivery: Delivery | None, room: int) -> bytes:
+    """The JSON of an item. Where its body is a whole call, all destinations share it. Raises for what is no JSON, or too large."""
     log_event = delivery.log_event if delivery is not None else None
     opened = log_event.opened if isinstance(log_event, LogRow) else None  # another thread may drop it at any time
-    if isinstance(log_event, LogRow) and opened is not None and item.body is opened.payload:
+    if isinstance(log_event, LogRow) and opened is not None and item._body is opened.payload:
         if log_event.payload_json is None:
             log_event.payload_json = item.json
-        return log_event.payload_json
-    if fault := fault_of_json(item.body, item.json):
+        json = log_event.payload_json
+        if len(json) > room:
+            raise ItemTooLarge
+        return json
+    json = encoded(item, room)
+    if fault := fault_of_json(item.body, json):
         raise TypeError(fault)
-    return item.json
+    return json
 
 
-def _listed(returned: object) -> list[object]:
+def _iterable(returned: object) -> Iterable[object]:
     """What a mapping hook returned beside one Item. Raises TypeError where it can be no list of Items."""
     if isinstance(returned, dict | str | bytes) or not isinstance(returned, Iterable):
         raise TypeError(f"a mapping hook returned {type(returned).__name__}: want an Item or an iterable of Items")
-    return list(returned)
+    return returned
 
 
 def _never(call_pos: int) -> bool:
@@ -245,7 +284,8 @@ def _never(call_pos: int) -> bool:
 
 def plugin_error(destination: Destination, hook: str, error: BaseException) -> Reject:
     """A hook raised something that is no outcome: a dead letter that names plugin and hook, with the traceback."""
-    text = "".join(traceback.format_exception(error, limit=-8))[:MAX_TRACEBACK]
+    lines = traceback.format_exception(error, limit=-8)
+    text = "".join(line[:MAX_TRACEBACK] for line in lines)[:MAX_TRACEBACK]
     masked = destination.redact(text.encode("utf-8", "replace").decode())
     words = f"plugin {destination.plugin_name}, hook {hook}:\n{masked}"
     return Reject("plugin_error", both_ends(words, MAX_DETAIL))

@@ -9,11 +9,8 @@ from typing import Any
 import msgspec
 
 from router.deliver.commit.unit_of_work import UnitOfWork
+from router.plugin import MAX_STATE_BYTES, MAX_STATE_DEPTH, JsonTooLarge, json_within
 from router.store import KeyedState
-
-MAX_STATE_BYTES = 8 * 1024
-MAX_STATE_DEPTH = 128
-"""Levels of nesting: decoding deeper ones may fail, depending on how deep the stack is by then."""
 
 MAX_KEPT, MAX_KEPT_BYTES = 10_000, 8_000_000
 """What may be kept in memory of what is stored."""
@@ -51,15 +48,15 @@ class PluginState:
 
 
 def encode_state(value: Any) -> bytes | None:
-    """The state as JSON, None for none. Raises ValueError or TypeError for what cannot be kept."""
+    """The state as JSON, None for none. Raises ValueError or TypeError for what cannot be kept; no more of it is encoded than may be."""
     if value is None:
         return None
     try:
-        encoded = msgspec.json.encode(value)
+        encoded = json_within(value, MAX_STATE_BYTES)
+    except JsonTooLarge:
+        raise ValueError(f"it is larger than {MAX_STATE_BYTES:,} bytes") from None
     except RecursionError:
         raise ValueError(f"it is nested more than {MAX_STATE_DEPTH} levels deep, or in itself") from None
-    if len(encoded) > MAX_STATE_BYTES:
-        raise ValueError(f"it is larger than {MAX_STATE_BYTES} bytes")
     if encoded.count(b"[") + encoded.count(b"{") > MAX_STATE_DEPTH and _is_too_deep(value):
         raise ValueError(f"it is nested more than {MAX_STATE_DEPTH} levels deep")
     msgspec.json.decode(encoded)  # what cannot be read again is no state

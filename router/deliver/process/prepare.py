@@ -24,9 +24,9 @@ from router.deliver.lanes.delivery import Announcement, Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.process.mapper import NO_EVENT, Mapper, plugin_error
 from router.directory import FOLDED, linked_user
-from router.event import Notes, normalize_event, options_for
+from router.event import Notes, library_of, normalize_event, options_for
 from router.input_warnings import InputWarnings
-from router.plugin import Event, Reject
+from router.plugin import MAX_STATE_KEY, Event, Reject
 from router.plugin_host import Destination
 from router.store import ORDER_KEY_STEP, Directory, DirectorySnapshot, LogRow, ParkedRow
 from router.traits import is_known
@@ -89,7 +89,7 @@ class Preparer:
                 watch.start_slice()
             is_folded = delivery.log_event.type in FOLDED
             event = delivery.event
-            if event is None or (not is_folded and isinstance(turn.decision, Settled | Reject)):
+            if event is None or (turn is not READY and not is_folded and isinstance(turn.decision, Settled | Reject)):
                 continue
             is_folded = is_folded and self._is_gated  # without a gate nobody waits for what they tell
             if is_folded:
@@ -150,6 +150,8 @@ class Preparer:
             text = None if key is None else str(key)
             if text is not None and "\x00" in text:
                 raise ValueError("a state key holds a NUL character")
+            if text is not None and len(text) > MAX_STATE_KEY:
+                raise ValueError(f"a state key has {len(text):,} characters: at most {MAX_STATE_KEY:,} are kept")
             if text is not None and not text.isascii():
                 text.encode()  # the store holds no half of a surrogate pair
         except BaseException as error:  # whatever it raises is its own: see `Mapper`
@@ -166,16 +168,19 @@ class Preparer:
         if event.type == "group":
             delivery.announcement = told_by(delivery, event)
         mapping = self._destination.mapping
-        delivery.event = event if mapping is None else mapping.event(event)
+        event = event if mapping is None else mapping.event(event)
+        delivery.event = msgspec.structs.replace(event, is_replay=True) if delivery.is_replay else event
         return delivery.event
 
     def _opened(self, delivery: Delivery) -> Event:
         """The event before any mapping table. What the log keeps in memory is opened once for all destinations."""
         log_event = delivery.log_event
-        if not isinstance(log_event, LogRow) or not self._shared_events.is_allowed:
+        shared = log_event.opened if isinstance(log_event, LogRow) else None
+        is_shared = shared is not None or (isinstance(log_event, LogRow) and log_event.is_shared)
+        if not is_shared or not self._shared_events.is_allowed:
             linked = delivery.row.linked if delivery.row is not None else ""
             return self._open(log_event, delivery.body, self._destination.names, linked or None)
-        shared = log_event.opened
+        assert isinstance(log_event, LogRow)
         if shared is None:
             shared = log_event.opened = self._open(log_event, delivery.body, frozenset(), None)
         integrations = shared.payload.get("integrations")
@@ -195,7 +200,8 @@ class Preparer:
         )
         if self._notes:
             if self._input_warnings is not None and isinstance(log_event, LogRow):  # what is parked was counted before
-                self._input_warnings.add_stored(log_event.source, log_event.pos, self._notes)
+                library = library_of(body).title
+                self._input_warnings.add_stored(log_event.source, log_event.pos, self._notes, library)
             self._notes.clear()
         return event
 

@@ -5,6 +5,7 @@ circuit_breaker.py    whether the destination may send: pauses, the breaker, pro
 backoff.py            how long until the next attempt
 rate_limit.py         the operator's rate of requests
 sender.py             one call of the plugin's sending hooks, and the outcome of each item
+delivery_span.py      the span of a request, where it is traced
 retry_after.py        the wait that a response asks for
 http_client.py        what an HTTP client takes and gives back
 client_httptools.py   the client: connections of one destination

@@ -18,12 +18,15 @@ from typing import Protocol
 import msgspec
 
 from router.deliver.context import DeliveryContext
-from router.deliver.lanes.delivery import Delivery
+from router.deliver.lanes.delivery import NO_WEIGHT, Delivery
 from router.deliver.send.circuit_breaker import CircuitBreaker
+from router.deliver.send.delivery_span import CUT, begin_span, end_span
 from router.deliver.send.http_client import Client, Fault, Reply
-from router.deliver.send.sender import CALL_TIMEOUTS, Attempt, bad_call, call_deliver, per_item, read_result
+from router.deliver.send.sender import Attempt, bad_call, call_deliver, per_item, read_result
 from router.plugin import Batch, Item, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.hook_watch import task_name
+from router.plugin_host.time_budgets import CALL_TIMEOUTS
+from router.tracing import Span
 from router.vocabulary import Line
 
 LINES = tuple(Line)
@@ -31,8 +34,15 @@ SHARES = {Line.LIVE: 8, Line.RETRY: 4, Line.RELEASE: 2}
 """Requests of each line, of 14 in a row, while all of them wait."""
 LIVE_MS = 1_000
 """A part of the requests is kept for live events while one came as shortly ago."""
-MAX_CONCURRENCY = 1000
+ITEM_BYTES = {Line.LIVE: 4_000_000, Line.RETRY: 2_000_000, Line.RELEASE: 2_000_000}
+"""JSON of the items of each line that wait for a request or are on their way. Beyond it no further event of that line has its turn, but
+for one that has begun."""
+MOST_ITEM_BYTES = sum(ITEM_BYTES.values())
+SENT_BYTES = 8_000_000
+"""Bodies of requests on their way: beyond it no further request is started."""
 STUCK = "it was on its way for longer than all its time-outs: the plugin does not let itself be ended"
+SILENT_MS = 200
+"""A claim that may not send now is asked again after this."""
 MARGIN_S = 10.0
 """A request that is on its way longer than all its time-outs and this is stuck: its plugin does not let itself be ended."""
 
@@ -44,13 +54,22 @@ class BatchPart(msgspec.Struct):
     items: list[Item]
 
 
+class Flight(msgspec.Struct):
+    """What a call of `deliver` knows of its request, also after its end: it must not keep the events in memory."""
+
+    sent: int = 0  #: bytes of bodies that are on their way
+    is_over: bool = False
+
+
 class RequestBatch(msgspec.Struct):
     """One request's worth: parts of different users, one kind."""
 
     kind: str
     line: Line
     parts: list[BatchPart]
-    overdue_at: int = 0  #: on its way at this time (ms), it is stuck
+    began: float = 0.0  #: when it was started (s, on the monotonic clock)
+    flight: Flight = msgspec.field(default_factory=Flight)
+    span: Span | None = None  #: where it is traced
 
     @property
     def items(self) -> list[Item]:
@@ -76,7 +95,7 @@ class KindQueue:
         return sum(map(len, self.lines.values()))
 
     def __bool__(self) -> bool:
-        return any(self.lines.values())
+        return bool(self.waiting_lines())
 
     def add(self, delivery: Delivery, line: Line, *, first: bool) -> None:
         """`first`: before all others of its line."""
@@ -85,9 +104,9 @@ class KindQueue:
         else:
             self.lines[line].append(delivery)
 
-    def waiting_lines(self, left_out: Line | None) -> list[Line]:
-        """The lines that wait and may have a request."""
-        return [line for line, events in self.lines.items() if events and line is not left_out]
+    def waiting_lines(self) -> list[Line]:
+        """The lines that wait."""
+        return [line for line, events in self.lines.items() if events]
 
     def in_turn(self, waiting: list[Line]) -> list[Line]:
         """These lines, the one whose turn it is first, which is counted (smooth weighted round robin)."""
@@ -128,11 +147,14 @@ class Batcher:
         self._on_response, self._wake = on_response, wake
         self._destination = context.destination
         delivery = self._destination.config.delivery
-        self._concurrency = delivery.concurrency
+        self._concurrency, self._timeout_s = delivery.concurrency, delivery.timeout_s
         self._rate = context.rate
         self._queues: dict[str, KindQueue] = {}
         self._in_flight: dict[int, tuple[RequestBatch, Cancellable | None]] = {}
         self._by_kind: dict[str, int] = {}
+        self._item_bytes = dict.fromkeys(Line, 0)  #: JSON of what waits and is on its way
+        self._all_item_bytes = 0  #: the same, of all lines
+        self._sent = 0  #: bytes of the bodies on their way
         self._releases = 0  #: requests on their way that began with a released event
         self._live_at = -LIVE_MS  #: when a live event came last (ms), as it was noticed
         self._has_live = False  #: one came since then
@@ -155,6 +177,17 @@ class Batcher:
         """Events that wait for a request."""
         return sum(map(len, self._queues.values()))
 
+    def is_full(self, line: Line) -> bool:
+        """Whether no further event of this line may be mapped, or read with its items, before a request is done."""
+        return self._item_bytes[line] >= ITEM_BYTES[line] or self._all_item_bytes >= MOST_ITEM_BYTES
+
+    def _is_any_full(self) -> bool:
+        return self._all_item_bytes >= min(ITEM_BYTES.values()) and any(map(self.is_full, LINES))
+
+    def room(self, line: Line) -> int:
+        """Bytes of items of this line that may still be mapped."""
+        return 0 if self.is_full(line) else ITEM_BYTES[line] - self._item_bytes[line]
+
     @property
     def has_fresh(self) -> bool:
         """Whether an event waits that never failed, of a user that has not failed since the last success."""
@@ -175,6 +208,11 @@ class Batcher:
         if queue is None:
             queue = self._queues[kind] = KindQueue()
         self._has_live |= line is Line.LIVE
+        size = sum([len(item.json) for item in delivery.items])
+        delivery.weight = (line, size)
+        self._item_bytes[line] += size
+        self._all_item_bytes += size
+        delivery.close()
         if self._lingers and not queue:
             queue.since = self._context.clock.now_ms()
         queue.add(delivery, line, first=first)
@@ -195,6 +233,7 @@ class Batcher:
             for line in queue.lines.values():
                 if delivery in line:
                     line.remove(delivery)
+                    self._lift(delivery)
                     return True
         return False
 
@@ -208,23 +247,29 @@ class Batcher:
         watch = self._destination.watch
         for kind, queue in self._queues.items():
             limits = self._destination.kinds.get(kind) or Batch()
-            while queue and self._may_start(kind, limits):
+            while self._may_start(kind, limits) and (lines := self._waiting_lines(queue)):
                 if watch.is_over:  # making requests took long: everybody else has a turn before the next one
                     return self._context.clock.now_ms()
-                lines = queue.waiting_lines(self._left_out(queue))
-                at = self._not_before(queue, limits) if lines else None
+                at = self._not_before(queue, limits)
                 if at is not None:
                     look_again = at if look_again is None else min(at, look_again)
-                if at is not None or not lines:
                     break
                 self._start(self._pack(kind, queue, queue.in_turn(lines), limits))
+        if not self._may_send() and self.waiting:
+            return self._context.clock.now_ms() + SILENT_MS
         return look_again
 
+    def _may_send(self) -> bool:
+        """Whether the destination is still ours when a request that begins now has ended, one way or another."""
+        return self._context.claim.may_send(self._timeout_s)
+
     def _may_start(self, kind: str, limits: Batch) -> bool:
-        limit = min(limits.concurrency or self._concurrency, self._concurrency, MAX_CONCURRENCY)
-        if self._by_kind.get(kind, 0) >= limit or len(self._in_flight) >= self._concurrency:
+        in_flight = len(self._in_flight)
+        if in_flight >= self._concurrency or self._sent >= SENT_BYTES or not self._may_send():
             return False
-        return self._breaker.may_send(len(self._in_flight)) or self._may_probe_for_others()
+        if limits.concurrency and self._by_kind.get(kind, 0) >= limits.concurrency:
+            return False
+        return self._breaker.may_send(in_flight) or self._may_probe_for_others()
 
     def _may_probe_for_others(self) -> bool:
         """A breaker that one or two users opened does not make the others wait."""
@@ -239,7 +284,7 @@ class Batcher:
 
     def _not_before(self, queue: KindQueue, limits: Batch) -> int | None:
         """When the next request of this kind may start, if not now: a batch lingers, or the rate allows none."""
-        if limits.linger_s and len(queue) < limits.max_items:
+        if limits.linger_s and len(queue) < limits.max_items and not self._is_any_full():
             ripe_at = queue.since + int(limits.linger_s * 1000)
             if ripe_at > self._context.clock.now_ms():
                 return ripe_at
@@ -249,41 +294,33 @@ class Batcher:
         return None
 
     def _pack(self, kind: str, queue: KindQueue, lines: list[Line], limits: Batch) -> RequestBatch:
-        room_items, room_bytes = limits.max_items, limits.max_bytes
+        room_items = limits.max_items
         if not self._breaker.is_running:
             lines = self._probe_first(queue, lines)
             room_items = 1
         batch = RequestBatch(kind, lines[0], [])
-        packed = 0
-        while room_items > 0 and (line := next((queue.lines[name] for name in lines if queue.lines[name]), None)):
-            delivery = line[0]
-            if delivery.max_batch is not None:
-                if packed >= delivery.max_batch:
-                    break
-                room_items = min(room_items, delivery.max_batch - packed)
-            items, size = _first_run(delivery, kind, room_items, limits)
-            if batch.parts and size > room_bytes:
-                break
-            line.popleft()
-            batch.parts.append(BatchPart(delivery, items))
-            packed += len(items)
-            room_items -= len(items)
-            room_bytes -= size
+        _fill(batch, [queue.lines[line] for line in lines], room_items, limits)
         if self._lingers and queue:
             queue.since = self._context.clock.now_ms()
         return batch
 
-    def _left_out(self, queue: KindQueue) -> Line | None:
+    def _waiting_lines(self, queue: KindQueue) -> list[Line]:
+        """The lines that wait and may have a request."""
+        lines = queue.waiting_lines()
+        if Line.RELEASE in lines and self._leaves_out_releases():
+            lines.remove(Line.RELEASE)
+        return lines
+
+    def _leaves_out_releases(self) -> bool:
         """Released events leave a quarter of the requests to live ones and retries, while such come."""
-        if self._concurrency == 1 or not queue.lines[Line.RELEASE]:
-            return None
+        if self._concurrency == 1:
+            return False
         now = self._context.clock.now_ms()
         if self._has_live:
             self._live_at, self._has_live = now, False
         if now - self._live_at >= LIVE_MS:
-            return None
-        cap = self._concurrency - max(1, self._concurrency // 4)
-        return Line.RELEASE if self._releases >= cap else None
+            return False
+        return self._releases >= self._concurrency - max(1, self._concurrency // 4)
 
     def _probe_first(self, queue: KindQueue, lines: list[Line]) -> list[Line]:
         """A probe should not be one of the events that may be the trouble: take a user that has not failed since, at best
@@ -305,6 +342,9 @@ class Batcher:
 
     def _start(self, batch: RequestBatch) -> None:
         attempt = Attempt(self._destination, self._client, self._context.clock, self._rate, is_paid=True)
+        if self._context.tracing is not None:
+            deliveries = [part.delivery for part in batch.parts]
+            batch.span = begin_span(self._context.tracing, self._destination.name, batch.line, deliveries)
         self._enter(batch)
         if "deliver" in self._destination.hooks:
             work = self._deliver(batch, attempt)
@@ -317,10 +357,13 @@ class Batcher:
             request = self._destination.hooks["request"](batch.fresh_items())
             if self._is_closed:  # the hook took so long that its thread was left behind
                 return
-            attempt.request = request
-            exchange = self._client.start(
-                request, partial(self._received, batch, attempt, self._context.clock.monotonic())
-            )
+            if not self._may_send():  # or so long that somebody else may have the destination
+                self._put_back(batch)
+                return
+            attempt.note(request)
+            batch.began = self._context.clock.monotonic()  # without the time of the hook
+            self._count_sent(batch.flight, attempt.body_bytes)
+            exchange = self._client.start(request, partial(self._received, batch, attempt))
         except (Reject, RetryLater, Pause, Split) as outcome:
             self._not_sent(batch, attempt, outcome)
         except BaseException as error:  # whatever a hook raises that runs in one go is its own
@@ -330,34 +373,46 @@ class Batcher:
         finally:
             watch.end()
 
+    def _put_back(self, batch: RequestBatch) -> None:
+        """It waits for a request again, at the head of its line."""
+        self._leave(batch)
+        if batch.span is not None:
+            batch.span.end(CUT)
+        for part in reversed(batch.parts):
+            self._lift(part.delivery)
+            self.add(part.delivery, batch.line, first=True)
+
     def _not_sent(self, batch: RequestBatch, attempt: Attempt, told: Outcome) -> None:
         """The plugin made no request. Its outcome is booked in a moment: never from inside the start of a request."""
         outcomes = per_item(self._destination, told, len(batch.items))
         asyncio.get_running_loop().call_soon(self._finish, batch, attempt, outcomes)
 
     async def _deliver(self, batch: RequestBatch, attempt: Attempt) -> None:
-        began = self._context.clock.monotonic()
-        try:
-            attempt.is_cut = lambda: id(batch) not in self._in_flight
-            outcomes = await call_deliver(self._destination, batch.fresh_items(), attempt)
-        except asyncio.CancelledError:
-            self._leave(batch)
-            raise
+        flight = batch.flight
+        attempt.is_cut = lambda: flight.is_over
+        attempt.may_send = self._may_send
+        attempt.on_sent = partial(self._count_sent, flight)
+        outcomes = await call_deliver(self._destination, batch.fresh_items(), attempt)
         if attempt.request is None:  # it sends in a way of its own: to a file, say
-            attempt.duration_ms = int((self._context.clock.monotonic() - began) * 1000)
+            attempt.duration_ms = self._lasted_ms(batch)
         self._finish(batch, attempt, outcomes)
 
-    def _received(self, batch: RequestBatch, attempt: Attempt, began: float, result: Reply | Fault) -> None:
-        attempt.duration_ms = int((self._context.clock.monotonic() - began) * 1000)
+    def _received(self, batch: RequestBatch, attempt: Attempt, result: Reply | Fault) -> None:
+        attempt.duration_ms = self._lasted_ms(batch)
         self._finish(batch, attempt, read_result(self._destination, batch.fresh_items(), attempt, result))
 
     def _finish(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> None:
         if not self._leave(batch):
             return  # it was cut meanwhile
+        if batch.span is not None:
+            end_span(batch.span, attempt, outcomes)
+        was_full = self._is_any_full()
+        for part in batch.parts:
+            self._lift(part.delivery)
         try:
             for delivery in reversed(self._on_response(batch, attempt, outcomes)):
                 self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line
-            if self._destination.watch.is_over or self.pump() is not None:
+            if self._destination.watch.is_over or self.pump() is not None or was_full:
                 self._wake()
         except BaseException as error:  # who called would drop it, and these events would be in flight for ever
             self.fault = self.fault or error
@@ -366,11 +421,13 @@ class Batcher:
     @property
     def overdue_at(self) -> int | None:
         """When the request that has been on its way for the longest counts as stuck (ms)."""
-        return next((batch.overdue_at for batch, _ in self._in_flight.values()), None)
+        for batch, _ in self._in_flight.values():
+            return self._context.clock.now_ms() + self._most_ms - self._lasted_ms(batch)
+        return None
 
-    def end_stuck(self, now: int) -> list[RequestBatch]:
+    def end_stuck(self) -> list[RequestBatch]:
         """End what is stuck: its events are tried again. Returns these requests."""
-        stuck = [(batch, exchange) for batch, exchange in self._in_flight.values() if batch.overdue_at <= now]
+        stuck = [one for one in self._in_flight.values() if self._lasted_ms(one[0]) >= self._most_ms]
         for batch, exchange in stuck:
             attempt = Attempt(self._destination, self._client, self._context.clock, error=STUCK)
             self._finish(batch, attempt, [RetryLater("timeout", STUCK)] * len(batch.items))
@@ -378,8 +435,11 @@ class Batcher:
                 exchange.cancel()
         return [batch for batch, _ in stuck]
 
+    def _lasted_ms(self, batch: RequestBatch) -> int:
+        return round(1000 * (self._context.clock.monotonic() - batch.began))
+
     def _enter(self, batch: RequestBatch) -> None:
-        batch.overdue_at = self._context.clock.now_ms() + self._most_ms
+        batch.began = self._context.clock.monotonic()
         self._in_flight[id(batch)] = (batch, None)
         self._by_kind[batch.kind] = self._by_kind.get(batch.kind, 0) + 1
         self._releases += batch.line is Line.RELEASE
@@ -389,17 +449,36 @@ class Batcher:
         """A request is on its way no longer. False: it was not."""
         if self._in_flight.pop(id(batch), None) is None:
             return False
+        self._sent -= batch.flight.sent
+        batch.flight.is_over = True
         self._by_kind[batch.kind] -= 1
         self._releases -= batch.line is Line.RELEASE
         if not self._in_flight:
             self._is_idle.set()
         return True
 
+    def _count_sent(self, flight: Flight, n: int) -> None:
+        """So many bytes more, or less, are on their way for it."""
+        if not flight.is_over:
+            flight.sent += n
+            self._sent += n
+
+    def _lift(self, delivery: Delivery) -> None:
+        """It waits no longer, and is on its way no longer."""
+        line, size = delivery.weight
+        self._item_bytes[line] -= size
+        self._all_item_bytes -= size
+        delivery.weight = NO_WEIGHT
+
     # ------------------------------------------------------------ the end
 
     def abandon(self) -> None:
         """From another thread, for one whose loop a hook holds: nothing more is sent, and no answer is booked."""
+        flying = self._in_flight
         self._is_closed, self._in_flight = True, {}
+        for batch, _ in flying.values():
+            batch.flight.is_over = True
+            _end_cut(batch)
 
     def cut(self) -> None:
         """Cut everything that is in flight, and start nothing more. What is cut has no answer, and is repeated later."""
@@ -408,6 +487,7 @@ class Batcher:
             if exchange is not None:
                 exchange.cancel()
             self._leave(batch)
+            _end_cut(batch)
 
     async def drain(self, deadline_s: float) -> None:
         """Start nothing more and wait for what is in flight; what has no answer by the deadline is cut."""
@@ -417,6 +497,33 @@ class Batcher:
                 await self._is_idle.wait()
         except TimeoutError:
             self.cut()
+
+
+def _end_cut(batch: RequestBatch) -> None:
+    if batch.span is not None:
+        batch.span.end(CUT)
+
+
+def _fill(batch: RequestBatch, lines: list[deque[Delivery]], room_items: int, limits: Batch) -> None:
+    """Take events out of these lines, the first one first, as many as there is room for and at least one."""
+    packed, room_bytes = 0, limits.max_bytes
+    for line in lines:
+        while line:
+            delivery = line[0]
+            if delivery.max_batch is not None:
+                if packed >= delivery.max_batch:
+                    return
+                room_items = min(room_items, delivery.max_batch - packed)
+            items, size = _first_run(delivery, batch.kind, room_items, limits)
+            if batch.parts and size > room_bytes:
+                return
+            line.popleft()
+            batch.parts.append(BatchPart(delivery, items))
+            packed += len(items)
+            room_items -= len(items)
+            room_bytes -= size
+            if room_items <= 0:
+                return
 
 
 def _first_run(delivery: Delivery, kind: str, room: int, limits: Batch) -> tuple[list[Item], int]:

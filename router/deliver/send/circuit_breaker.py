@@ -149,7 +149,7 @@ class CircuitBreaker:
         return True
 
     def forget_detail(self) -> None:
-        """Why it is paused names a person who was forgotten."""
+        """Why it is paused names a person or group that was forgotten."""
         self.status = msgspec.structs.replace(self.status, detail="")
 
     def resume(self) -> bool:

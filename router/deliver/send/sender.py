@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import islice
 from typing import cast
+
+import msgspec
 
 from router.clock import Clock
 from router.deliver.process.mapper import plugin_error
@@ -16,21 +18,21 @@ from router.deliver.send.http_client import Client, Fault, Reply
 from router.deliver.send.rate_limit import RateLimit
 from router.deliver.send.retry_after import retry_after_s
 from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, by_status
-from router.plugin_host import Destination
+from router.plugin_host import Destination, shortened
 from router.plugin_host.outcome_checks import MAX_DETAIL, checked, fault_of
 from router.plugin_host.shortening import first_bytes
+from router.plugin_host.time_budgets import CALL_TIMEOUTS
 
 DELIVERED = Delivered()
 TAKEN = "The vendor answered 2xx before, so nothing is sent again."
 MAX_ERROR = 500
-CALL_TIMEOUTS = 6
-"""A plugin's own `deliver` may take this many time-outs in all."""
+SILENT_PAUSE_S = 0.2
+"""Before the claim is asked again whether it may send."""
 REASONS = {"dns": "dns", "tls": "tls", "timeout": "timeout", "protocol": "not_http"}
 """What a fault of the network is called in states and logs; all others are `connection`."""
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct):
     """What one call did on the network; the Sender that is handed to a plugin's `deliver`."""
 
     destination: Destination
@@ -44,31 +46,47 @@ class Attempt:
     retry_after_s: float | None = None
     was_resent: bool = False  #: a request went out twice: its idle connection had died without a byte of answer
     ended_at: int = 0  #: ms: when it was booked
-    request: Request | None = None  #: the last one that went out
+    request: Request | None = None  #: the last one that went out, with as much of its body as is shown
+    body_bytes: int = 0  #: how long its body was
     answer: Answer | None = None  #: what came back for it
+    answer_bytes: int = 0  #: how long its body was
     was_taken: bool = False  #: the vendor has answered a request with 2xx, other than a private one (for a token, say)
     is_cut: Callable[[], bool] = lambda: False  #: whether the router has ended the call
+    may_send: Callable[[], bool] = lambda: True  #: whether the destination is still ours when a request has ended
+    on_sent: Callable[[int], None] = lambda n: None  #: told how many bytes of bodies more, or less, are on their way
 
     def secret(self, value: str) -> None:
         """See `router.plugin.Sender`."""
         self.destination.redactor.add(value)
 
+    def monotonic(self) -> float:
+        """Seconds, for spans only: by them a `Token` expires."""
+        return self.clock.monotonic()
+
     async def send(self, request: Request) -> Answer:
         """Send one request: rate, time-out, body bound; no redirect is followed. Raises RetryLater on network trouble."""
         if self.rate is not None and not self.is_paid:
             await self.rate.acquire()
+        while not (self.may_send() or self.is_cut()):
+            await self.clock.sleep(SILENT_PAUSE_S)
         if self.is_cut():  # a plugin that went on after its end must not send what others send by now
             raise asyncio.CancelledError
         self.is_paid = False
-        self.request, self.answer = request, None
-        began = self.clock.monotonic()
+        self.note(request)
+        began, size = self.clock.monotonic(), self.body_bytes
+        self.on_sent(size)
         try:
             result: Reply | Fault = await self.client.send(request)
         except Fault as fault:
             result = fault
         finally:
+            self.on_sent(-size)
             self.duration_ms += int((self.clock.monotonic() - began) * 1000)
         return self.receive(result)
+
+    def note(self, request: Request) -> None:
+        """This one goes out now. Of a long body the beginning is kept."""
+        self.request, self.answer, self.body_bytes = shortened(request), None, len(request.body)
 
     def receive(self, result: Reply | Fault) -> Answer:
         """Read what the client gave back. Raises the outcome that network trouble comes to."""
@@ -83,7 +101,7 @@ class Attempt:
             self.retry_after_s = max(self.retry_after_s or 0.0, wait)
         # A success whose body is not whole counts by its status; a plugin could only misread a part of it.
         body = b"" if result.trouble.startswith("body:") and result.status < 300 else result.body
-        self.answer = Answer(result.status, result.headers, body, wait)
+        self.answer, self.answer_bytes = Answer(result.status, result.headers, body, wait), len(body)
         is_private = self.request is not None and self.request.private
         self.was_taken |= 200 <= result.status < 300 and not is_private
         return self.answer
@@ -142,7 +160,8 @@ def _told_by(destination: Destination, error: BaseException, n: int, *, is_late:
     if isinstance(error, TimeoutError) and is_late:
         return RetryLater("timeout", "the plugin's deliver took too long")
     if isinstance(error, OSError) and not was_taken:  # a plugin's own connection, or its file
-        words = destination.redact(f"the plugin's deliver raised {type(error).__name__}: {error}")[:MAX_ERROR]
+        told = first_bytes(str(error), MAX_DETAIL)
+        words = destination.redact(f"the plugin's deliver raised {type(error).__name__}: {told}")[:MAX_ERROR]
         return RetryLater("timeout" if isinstance(error, TimeoutError) else "connection", words)
     return bad_call(destination, "deliver", error, n, was_taken=was_taken)
 
@@ -159,11 +178,16 @@ def _outcome_in(group: BaseExceptionGroup[BaseException]) -> Outcome | None:
 def per_item(destination: Destination, told: object, n: int, *, was_taken: bool = False) -> list[Outcome]:
     """Spread what a hook returned over its items; anything that is no outcome is a fault of the plugin. A wrong number of
     outcomes says nothing of any item: the vendor may have them all, so none is sent again."""
-    if type(told) is Delivered:
+    if type(told) is Delivered and not told.warning:
         return [DELIVERED] * n
-    outcomes = [told] * n if isinstance(told, Outcome) else list(told) if isinstance(told, Sequence) else []
-    if len(outcomes) != n or isinstance(told, str | bytes):
-        given = f"{len(outcomes)} outcomes" if outcomes else type(told).__name__
+    outcomes: list[object] = []
+    if isinstance(told, Outcome):
+        outcomes = [told] * n
+    elif isinstance(told, Sequence) and not isinstance(told, str | bytes):
+        outcomes = list(islice(told, n + 1))  # whatever its length
+    if len(outcomes) != n:
+        more = "more than " if len(outcomes) > n else ""
+        given = f"{more}{min(n, len(outcomes))} outcomes" if outcomes else type(told).__name__
         words = f"plugin {destination.plugin_name}: deliver or verdict returned {given} for {n} items"
         return [Reject("plugin_error", f"{words}: want one Outcome, or one per item")] * n
     return [_sent(destination, outcome, n, was_taken=was_taken) for outcome in outcomes]
@@ -182,7 +206,7 @@ def alone_or_split(reject: Reject, n: int, *, was_taken: bool) -> Outcome:
 
 
 def _sent(destination: Destination, outcome: object, n: int, *, was_taken: bool) -> Outcome:
-    if type(outcome) is Delivered:
+    if type(outcome) is Delivered and not outcome.warning:
         return DELIVERED
     fault = fault_of(outcome)
     if not fault and isinstance(outcome, Skip):

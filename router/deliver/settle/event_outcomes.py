@@ -73,7 +73,7 @@ class EventOutcomes:
         self._run_queue.add(lane)
 
     def forget(self, delivery: Delivery) -> None:
-        """Its person was forgotten while it was on its way: it is dead, no letter is kept, and no line names it."""
+        """Its person or group was forgotten while it was on its way: it is dead, no letter is kept, and no line names it."""
         lane = delivery.lane
         assert lane is not None
         lane.finish(delivery)
@@ -150,6 +150,10 @@ class EventOutcomes:
         if delivery.is_held:
             lane.rewind(Queue.HELD, delivery.order_key)  # it stays the first of its queue
             self._lanes.hold(lane, delivery.order_key, wait)
+            if (
+                delivery.fields.state is not EventState.HELD
+            ):  # it was let go and failed, and now waits for a group again
+                self.park(delivery, EventState.HELD, closed.reason)
             self._work.mark_dirty(lane)
             return
         self._lines.line("decision_made", delivery, outcome="held", reason=closed.reason)

@@ -1,4 +1,4 @@
-"""Events whose person was forgotten: they are dead (`forgotten`) without a letter, and nothing of them is sent."""
+"""Events whose person or group was forgotten: they are dead (`forgotten`) without a letter, and nothing of them is sent."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ def settle_blank(state: DeliveryState, releases: Releases, row: LogRow) -> None:
     facts = facts_of(row.body)
     if facts is None:
         state.readiness.forget(row.pos)
+        if row.type == "group":  # its group was forgotten, too
+            releases.release([call_key(row.pos)])
         return
     failed = state.readiness.fail(row.pos, "", facts.groupId, facts.traits, is_dead=True)
     state.work.group_calls({row.pos: failed})

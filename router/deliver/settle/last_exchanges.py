@@ -1,6 +1,6 @@
 """The newest request of a destination that went well and the newest that did not, each with what came back.
 
-They are kept in memory as they are, two at a time. They are masked and cut when somebody asks for them.
+They are kept in memory, two at a time, without what is not shown of a long body. They are masked when somebody asks for them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from router.clock import to_iso
 from router.deliver.send.sender import Attempt
-from router.plugin_host import shown_answer, shown_request
+from router.plugin_host import shortened_answer, shown_answer, shown_request
 
 
 class LastExchanges:
@@ -23,6 +23,8 @@ class LastExchanges:
 
     def note(self, attempt: Attempt, *, is_good: bool) -> None:
         """A request is done. `is_good`: the vendor took all of it."""
+        if attempt.answer is not None:
+            attempt.answer = shortened_answer(attempt.answer)
         if is_good:
             self._delivered = attempt
         else:
@@ -47,6 +49,8 @@ def _shown(attempt: Attempt | None) -> dict[str, Any] | None:
         "duration_ms": attempt.duration_ms,
         "status": attempt.status,
         "error": attempt.error,
-        "request": shown_request(request, destination) if request is not None else None,
-        "answer": shown_answer(answer, destination) if answer is not None and not is_private else None,
+        "request": shown_request(request, destination, attempt.body_bytes) if request is not None else None,
+        "answer": shown_answer(answer, destination, attempt.answer_bytes)
+        if answer is not None and not is_private
+        else None,
     }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.lanes.lane import Lane
 from router.deliver.process.mapper import FORGET
 from router.deliver.send.batcher import BatchPart, RequestBatch
 from router.deliver.send.sender import DELIVERED, Attempt
@@ -14,6 +15,7 @@ from router.deliver.settle.destination_verdict import Verdict, judge
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.last_exchanges import LastExchanges
 from router.deliver.settle.status_changes import StatusChanges
+from router.event import named_groups
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.shortening import both_ends
 from router.store import AttemptRow, Tried
@@ -35,9 +37,11 @@ class Responses:
         outcomes: EventOutcomes,
         status: StatusChanges,
         lines: EventLines,
+        warn: Callable[[str], None],
     ) -> None:
         self._context, self._outcomes, self._status, self._lines = context, outcomes, status, lines
         self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
+        self._warn = warn
         self._breaker, self._readiness, self._forgotten = state.breaker, state.readiness, state.forgotten
         self.is_everybody: Callable[[frozenset[str]], bool] = lambda users: False
         self.exchanges = LastExchanges()
@@ -46,11 +50,14 @@ class Responses:
         """Book one request. Returns the events that have something left to send now, in order."""
         self._context.meter.attempt(attempt.status, outcomes, attempt.duration_ms)
         attempt.ended_at = self._context.clock.now_ms()
-        is_good = all(outcome is DELIVERED for outcome in outcomes)
+        is_good = _are_all_good(outcomes)
+        if not is_good:
+            outcomes = [self._without_warning(outcome) for outcome in outcomes]
+            is_good = _are_all_good(outcomes)
         self.exchanges.note(attempt, is_good=is_good)
         if is_good and self._says_nothing_else(attempt):
             self._status.forget_waits()
-            rest = self._settle_free(batch.parts, attempt)
+            rest = self._settle_whole(batch.parts, attempt)
             if not rest:
                 return []
             batch.parts, outcomes = rest, [DELIVERED] * sum(len(part.items) for part in rest)
@@ -63,20 +70,28 @@ class Responses:
         self._run_queue.wake()  # there may be room for what waits in the log
         return left
 
+    def _without_warning(self, outcome: Outcome) -> Outcome:
+        """Counts what the plugin says was odd about a success, which is then one like any other."""
+        if outcome is DELIVERED or not isinstance(outcome, Delivered):
+            return outcome
+        if outcome.warning:
+            self._warn(outcome.warning)
+        return DELIVERED
+
     # ------------------------------------------------------------ the quick way
 
     def _says_nothing_else(self, attempt: Attempt) -> bool:
         """Beside that everything was taken."""
         return attempt.retry_after_s is None and self._breaker.is_calm and not attempt.was_resent
 
-    def _settle_free(self, parts: Sequence[BatchPart], attempt: Attempt) -> list[BatchPart]:
-        """Settle the events of users with nothing else here. Returns the other parts."""
+    def _settle_whole(self, parts: Sequence[BatchPart], attempt: Attempt) -> list[BatchPart]:
+        """Settle the events that this request carried whole, and that nothing is told of but that they were taken. Returns the
+        other parts."""
         rest, done = [], []
-        in_flight = self._lanes.in_flight
         for part in parts:
             delivery = part.delivery
-            if delivery.lane is None and part.items is delivery.items and not self._is_forgotten(delivery):
-                del in_flight[delivery.log_event.user_key]
+            is_plain = part.items is delivery.items and not delivery.attempts and not delivery.origin
+            if is_plain and not self._is_forgotten(delivery):
                 done.append(delivery)
             else:
                 rest.append(part)
@@ -84,11 +99,29 @@ class Responses:
             for delivery in done if self._context.log.writes("delivery_attempted") else ():
                 self._tell_attempt(delivery, "", attempt)
             self._lines.lines("event_delivered", done, reason="")
-            self._work.settle_live([delivery.pos for delivery in done], SUCCESS, _tried(attempt))
+            tried = _tried(attempt)
+            self._settle_free([delivery for delivery in done if delivery.lane is None], tried)
             for delivery in done:
-                if delivery.announcement is not None:
-                    self._outcomes.announce(delivery)
+                if delivery.lane is not None:
+                    self._settle_in_lane(delivery, delivery.lane, tried)
         return rest
+
+    def _settle_free(self, deliveries: Sequence[Delivery], tried: Tried) -> None:
+        """Events of users with nothing else here."""
+        if not deliveries:
+            return
+        for delivery in deliveries:
+            del self._lanes.in_flight[delivery.log_event.user_key]
+        self._work.settle_live([delivery.pos for delivery in deliveries], SUCCESS, tried)
+        for delivery in deliveries:
+            if delivery.announcement is not None:
+                self._outcomes.announce(delivery)
+
+    def _settle_in_lane(self, delivery: Delivery, lane: Lane, tried: Tried) -> None:
+        lane.finish(delivery)
+        self._work.settle(delivery, *SUCCESS, tried)
+        self._outcomes.announce(delivery)
+        self._run_queue.add(lane)
 
     # ------------------------------------------------------------ the general way
 
@@ -107,10 +140,11 @@ class Responses:
         return left
 
     def _is_forgotten(self, delivery: Delivery) -> bool:
-        """Whether its person was forgotten while it was on its way."""
+        """Whether its person or group was forgotten while it was on its way."""
         if not self._forgotten or delivery.log_event.type == FORGET:  # the deletion itself goes out
             return False
-        keys = (delivery.user_key, delivery.log_event.user_key)
+        groups = named_groups(delivery.log_event.body)
+        keys = (delivery.user_key, delivery.log_event.user_key, *(f"g:{group}" for group in groups))
         return any(key in self._forgotten and delivery.as_of <= self._forgotten[key] for key in keys)
 
     def _book_part(
@@ -185,6 +219,10 @@ class Responses:
             reason=reason,
             duration_ms=attempt.duration_ms,
         )
+
+
+def _are_all_good(outcomes: list[Outcome]) -> bool:
+    return outcomes.count(DELIVERED) == len(outcomes)
 
 
 def _tried(attempt: Attempt) -> Tried:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.deliver.send.http_client import Client, Fault
-from router.plugin import Request
+from router.plugin import MAX_BODY, MAX_HEADERS_BYTES, MAX_URL, Request, json_request
 from tests.contract.http_client.conftest import Vends
 from tests.contract.http_client.raw_vendor import RawVendor, says
 
@@ -153,6 +153,51 @@ async def test_a_header_that_is_broken_after_the_request_was_made_is_refused_bef
 def test_a_request_of_wrong_types_cannot_be_made(fields: dict[str, Any], words: str) -> None:
     with pytest.raises((TypeError, ValueError), match=words):
         Request("http://127.0.0.1:9/", **fields)
+
+
+URL = "http://127.0.0.1:9/"
+ROOM_FOR_A = MAX_HEADERS_BYTES - len("A: \r\n")
+ALIASES: list[Any] = [1]
+for _ in range(9):
+    ALIASES = [ALIASES] * 100
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda more: Request(URL + "x" * (MAX_URL - len(URL) + more)), "Request.url has 32,769 characters"),
+        (
+            lambda more: Request(URL, headers={"A": "x" * (ROOM_FOR_A + more)}),
+            "Request.headers takes more than 65,536 bytes",
+        ),
+        (
+            lambda more: Request(URL, headers={"A": "x" * 1000, "B": "x" * (ROOM_FOR_A - 1005 + more)}),
+            "Request.headers takes more than 65,536 bytes",
+        ),
+        (lambda more: Request(URL, body=bytes(MAX_BODY + more)), "Request.body has 8,388,609 bytes"),
+        (lambda more: json_request(URL, "x" * (MAX_BODY - 2 + more)), "the JSON of Request.body has more bytes"),
+    ],
+    ids=["url", "header", "headers", "body", "json"],
+)
+def test_a_request_fills_its_room_to_the_last_byte_and_cannot_be_made_beyond(make: Any, words: str) -> None:
+    make(0)
+    with pytest.raises(ValueError, match=words):
+        make(1)
+
+
+@pytest.mark.parametrize("value", [ALIASES, ["x" * MAX_BODY, object()]], ids=["one list many times", "no JSON behind"])
+def test_no_more_json_is_made_than_a_body_may_have(value: Any) -> None:
+    """The JSON of the first would have 10^18 numbers; what stands behind the limit of the second is not looked at."""
+    with pytest.raises(ValueError, match="at most 8,388,608 are sent; lower max_bytes or max_items in `kinds`"):
+        json_request(URL, value)
+
+
+async def test_a_header_that_grows_after_the_request_was_made_is_refused_too(client: Client) -> None:
+    headers = {"X-A": "1"}
+    request = Request(URL, headers=headers)
+    headers["X-A"] = "x" * MAX_HEADERS_BYTES
+    with pytest.raises(Fault, match=r"Request\.headers takes more"):
+        await client.send(request)
 
 
 async def test_a_thousand_different_urls_are_each_sent_as_they_are(make: str, client: Client, vends: Vends) -> None:

@@ -14,6 +14,7 @@ from router.deliver.send.http_client import Fault, default_ssl_context
 from router.plugin import Request
 from tests.contract.http_client.certificates import Authority
 from tests.contract.http_client.conftest import Opens, Vends
+from tests.contract.http_client.raw_server import raw_server
 from tests.contract.http_client.raw_vendor import RawVendor, Visit, hangs, says
 from tests.patience import HANG_S
 
@@ -75,10 +76,9 @@ async def test_a_port_that_does_not_speak_tls_is_named(opens: Opens) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(visited, "127.0.0.1", 0)
-    found = await fault(opens(), f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with raw_server(visited) as address:
+        found = await fault(opens(), f"https://{address}")
     assert found.reason == "tls"
-    server.close()
 
 
 async def test_a_handshake_that_the_vendor_breaks_off_is_named(opens: Opens) -> None:
@@ -86,10 +86,9 @@ async def test_a_handshake_that_the_vendor_breaks_off_is_named(opens: Opens) -> 
         await reader.read(100)
         writer.close()
 
-    server = await asyncio.start_server(visited, "127.0.0.1", 0)
-    found = await fault(opens(), f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with raw_server(visited) as address:
+        found = await fault(opens(), f"https://{address}")
     assert (found.reason, found.words) == ("tls", "the vendor broke off the TLS handshake")
-    server.close()
 
 
 async def test_a_vendor_that_speaks_old_tls_only_is_refused(authority: Authority, opens: Opens, vends: Vends) -> None:
@@ -121,14 +120,13 @@ async def test_a_handshake_that_hangs_is_cut_at_the_time_out_and_leaves_nothing(
         left.set()
         writer.close()
 
-    server = await asyncio.start_server(visited, "127.0.0.1", 0)
-    found = await fault(opens(0.5), f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    assert found.reason == "timeout"
-    if make == "httptools":
-        assert "the TLS handshake took too long" in found.words
-    async with asyncio.timeout(HANG_S):
-        await left.wait()
-    server.close()
+    async with raw_server(visited) as address:
+        found = await fault(opens(0.5), f"https://{address}")
+        assert found.reason == "timeout"
+        if make == "httptools":
+            assert "the TLS handshake took too long" in found.words
+        async with asyncio.timeout(HANG_S):
+            await left.wait()
 
 
 async def test_cancelling_cuts_every_connection_at_any_moment(authority: Authority, opens: Opens, vends: Vends) -> None:

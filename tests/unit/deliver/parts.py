@@ -17,8 +17,9 @@ from router.logger import make_log
 from router.metrics import Meter
 from router.plugin import Event
 from router.store import ORDER_KEY_STEP, CursorRow, LaneRow, LogRow, ParkedRow, Status
+from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import Queue
-from tests.contract.rig import START_MS, FakeClock, Gated, Vendor, destination
+from tests.contract.rig import Gated, Vendor, destination
 from tests.contract.store_case import StoreCase
 
 START = datetime.fromtimestamp(START_MS / 1000, UTC)
@@ -29,6 +30,11 @@ class NoClaim:
 
     cursor: CursorRow | None = None
     directory = keyed_state = lanes = dead_letters = replays = None
+    is_silent = False
+
+    def may_send(self, for_s: float) -> bool:
+        """Unless a test says that it is silent."""
+        return not self.is_silent
 
 
 def cursor(pos: int = 0, **fields: Any) -> CursorRow:

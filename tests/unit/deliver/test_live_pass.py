@@ -11,11 +11,13 @@ import pytest
 
 from router.deliver.core import Core
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.send import batcher
 from router.plugin import Context, Event, Item, Pause, Reject, RetryLater, Skip, hookimpl
 from router.store import LogRow
+from router.testing.clock import START_MS
 from router.vocabulary import LaneState, Line
 from tests.contract.clients import VendorClient
-from tests.contract.rig import START_MS, Gated, Plain, line, open_rig
+from tests.contract.rig import Gated, Plain, line, open_rig
 from tests.unit.deliver.parts import Parts
 
 
@@ -85,6 +87,18 @@ async def test_a_free_users_event_goes_to_the_batcher_without_a_lane(store: Any)
     assert parts.lanes.in_flight == {"u:u1": first, "u:u2": second}
     assert first.lane is None
     assert first.items is not None
+
+
+async def test_what_has_no_room_for_its_items_waits_in_a_lane_without_them(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher, "ITEM_BYTES", {**batcher.ITEM_BYTES, Line.LIVE: 1})
+    parts = Pass(Plain, store)
+    first, second = await parts.enter({"userId": "u1"}, {"userId": "u2"})
+    assert (first.lane, parts.core.batcher.waiting) == (None, 1)
+    assert second.lane is not None
+    assert (second.items, second.event) == (None, None)
+    assert [lane.key for lane in parts.run_queue.take(Line.LIVE, 9)] == ["u:u2"]
 
 
 async def test_the_next_event_of_a_user_in_flight_waits_behind_it_in_a_lane(store: Any) -> None:

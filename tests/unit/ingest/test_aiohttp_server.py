@@ -14,6 +14,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.test_utils import TestClient
 
 from router.ingest import aiohttp_server, limits
+from router.ingest.aiohttp_connection import Connection
 from router.ingest.aiohttp_server import make_runner, most_connections
 from router.ingest.routes import make_app
 from router.ingest.write_key import Sources
@@ -100,6 +101,27 @@ async def test_an_idle_connection_is_closed(
         reader, writer = await asyncio.open_connection(client.host, client.port)
         writer.write(sent)
         assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_client_that_leaves_in_the_turn_in_which_its_request_comes_is_no_fault(
+    acceptor: RecordingAcceptor, sources: Sources
+) -> None:
+    test_server = IngestTestServer(make_app(acceptor, sources, FakeClock()))
+    client: Client
+    async with TestClient(test_server) as client:
+        server = test_server.runner.server if test_server.runner is not None else None
+        assert isinstance(server, aiohttp_server.IngestServer)
+        _, writer = await asyncio.open_connection(client.host, client.port)
+        while not any(isinstance(one, Connection) and one.is_waiting for one in server.connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        (connection,) = server.connections
+        serving = connection._task_handler
+        assert serving is not None
+        connection.data_received(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.connection_lost(None)
+        await asyncio.wait([serving])
+        assert serving.cancelled()
         writer.close()
 
 

@@ -57,6 +57,27 @@ async def test_who_knocks_while_it_stops_is_ignored_and_then_refused_and_never_l
             assert late.connect_ex(address) == errno.ECONNREFUSED
 
 
+async def test_a_socket_that_the_system_holds_lets_in_who_knocks_after_the_stop(
+    acceptor: RecordingAcceptor, sources: Sources
+) -> None:
+    """Nothing of the stop stays on it: the next process answers."""
+
+    def server() -> IngestTestServer:
+        made = IngestTestServer(make_app(acceptor, sources, FakeClock()))
+        made.socket_factory = lambda *_: held.dup()
+        return made
+
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        async with server() as first:
+            runner_of(first).is_held = True
+            await runner_of(first).drain()
+            with socket.create_connection(held.getsockname()) as knocks:
+                knocks.sendall(REQUEST)
+                async with server():
+                    answer = await asyncio.to_thread(knocks.recv, 4096)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_a_half_sent_request_behind_an_answered_one_is_waited_for(
     acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:

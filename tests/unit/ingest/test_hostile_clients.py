@@ -13,7 +13,9 @@ from aiohttp.test_utils import TestClient
 
 from router.config import Rate
 from router.ingest import limits
+from router.ingest.aiohttp_server import IngestServer
 from router.ingest.head_size import HeadSize
+from router.ingest.in_flight import IN_FLIGHT
 from router.ingest.parse import Batch
 from router.ingest.received_bytes import ReceivedBytes, Share
 from router.ingest.routes import make_app
@@ -31,6 +33,7 @@ from tests.unit.ingest.rig import (
     RecordingAcceptor,
     failure,
 )
+from tests.unit.ingest.test_hot_path import until
 from tests.unit.ingest.test_request_counts import counted
 
 Send = Callable[[bytes], Awaitable[tuple[int, dict[str, Any]]]]
@@ -189,6 +192,26 @@ async def test_a_body_that_finds_no_room_is_asked_to_come_again(
         assert b"\r\nRetry-After: 1\r\n" in answer
         writer.close()
         assert (await client.post("/v1/track", json=TRACK)).status == 200
+
+
+async def test_half_a_body_of_a_client_that_left_counts_until_its_reader_has_let_go_of_it(
+    acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many can leave before the reader of any of them has a turn: all of their bodies are in memory by then."""
+    monkeypatch.setattr(limits, "PIECES_TIMEOUT_S", 0.0)  # the full path reads it at once
+    test_server = IngestTestServer(make_app(acceptor, sources, FakeClock()))
+    client: Client
+    async with TestClient(test_server) as client:
+        server = test_server.runner.server if test_server.runner is not None else None
+        assert isinstance(server, IngestServer)
+        _, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(begun("/v1/batch", length=500_000) + b"x" * 30_000)
+        await until(lambda: server.received.held >= 30_000 and test_server.app[IN_FLIGHT].reading == 1)
+        (connection,) = server.connections
+        connection.connection_lost(None)
+        assert server.received.held >= 30_000
+        await until(lambda: server.received.held == 0)
+        writer.close()
 
 
 def test_a_bomb_of_items_is_decoded_up_to_the_limit_only() -> None:

@@ -83,3 +83,33 @@ async def test_a_head_that_is_not_here_in_full_or_too_long_is_left_alone(
     assert reader.read(head()[:-1]) is None
     assert reader.read(head("X: " + "a" * request_head.MAX_HEAD_BYTES)) is None
     assert parsers == []
+
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b716920333{}-01"
+
+
+async def test_heads_that_differ_in_their_traceparent_alone_are_parsed_once_and_it_is_told(
+    parsers: list[object],
+) -> None:
+    reader = HeadReader(ROUTES, is_traced=True)
+    for number, name in enumerate(("traceparent", "Traceparent", "traceparent")):
+        found = reader.read(head(f"{name}: {TRACE.format(number)}"))
+        assert found is not None
+        assert found.traceparent == TRACE.format(number)
+    without = reader.read(head())
+    assert without is not None
+    assert without.traceparent == ""
+    assert len(parsers) == 1, "the shape without the header is that of a head that has none"
+
+
+async def test_where_nothing_is_traced_the_header_is_not_looked_at(reader: HeadReader) -> None:
+    found = reader.read(head(f"traceparent: {TRACE.format(1)}"))
+    assert found is not None
+    assert found.traceparent == ""
+
+
+@pytest.mark.parametrize("value", ["", "x", "00-" + "0" * 60, "zz" + TRACE.format(1)[2:]])
+async def test_what_is_no_traceparent_is_a_header_like_any_other(value: str) -> None:
+    found = HeadReader(ROUTES, is_traced=True).read(head(f"traceparent: {value}"))
+    assert found is not None
+    assert found.traceparent == ""

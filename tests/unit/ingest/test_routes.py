@@ -15,7 +15,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
-from router.errors import StoreBusy, StoreClosed, StoreError, StoreFull
+from router.errors import StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
 from router.event import normalize_event
 from router.ingest import limits
 from router.ingest.limits import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
@@ -111,6 +111,7 @@ class TestAnswers:
         [
             (StoreFull(), "store_full", "30"),
             (StoreBusy(), "store_busy", "1"),
+            (StoreAway(), "store_away", "2"),
             (StoreClosed(), "store_closed", "5"),
             (StoreError("/var/secret.db: disk I/O error"), "store_error", "5"),
         ],

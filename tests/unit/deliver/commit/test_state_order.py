@@ -10,8 +10,8 @@ from router.deliver.commit.state_order import StateChanges
 from router.deliver.commit.unit_of_work import UnitOfWork
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
+from router.testing.clock import FakeClock
 from router.vocabulary import EventState, Queue
-from tests.contract.rig import FakeClock
 from tests.unit.deliver.parts import cursor, log_row
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from router.deliver.commit.unit_of_work import BATCH_BYTES, BATCH_EVENTS, MAX_DETAIL, UnitOfWork
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.plugin import Item
-from router.store import ORDER_KEY_STEP, GroupCallRow
+from router.store import ORDER_KEY_STEP, AttemptRow, GroupCallRow
+from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import EventState, Queue
-from tests.contract.rig import START_MS, FakeClock
 from tests.unit.deliver.parts import cursor, log_row, parked_row
 
 HELD, MAIN = Queue.HELD, Queue.MAIN
@@ -56,6 +58,26 @@ def test_the_cursor_moves_over_what_is_done_and_no_further(work: UnitOfWork) -> 
     assert (batch.pos, batch.ahead) == (2, frozenset({4}))
     assert batch.settled == {1: ("delivered", ""), 2: ("delivered", ""), 4: ("delivered", "")}
     assert (work.pos, work.ahead) == (2, 1)
+
+
+def test_a_commit_is_full_of_bytes_whatever_they_are_of(work: UnitOfWork) -> None:
+    half = BATCH_BYTES // 2
+
+    def is_filled_by(twice: Callable[[int], None]) -> bool:
+        work.close_batch()
+        twice(1)
+        is_half_full = not work.is_full
+        twice(2)
+        return is_half_full and work.is_full
+
+    def letter(n: int) -> None:
+        delivery = read(work, work.read_pos + 1)
+        delivery.items = [Item({"text": "x" * half})]
+        work.bury(delivery, "rejected", "")
+
+    assert is_filled_by(letter)
+    assert is_filled_by(lambda n: work.attempt(AttemptRow(n, 0, 0, None, "", "dry_run", "x" * half)))
+    assert is_filled_by(lambda n: work.remember(f"k{n}", b"x" * half))
 
 
 def test_the_quick_way_settles_as_the_other_does(work: UnitOfWork) -> None:

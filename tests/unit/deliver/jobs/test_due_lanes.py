@@ -12,8 +12,9 @@ from router.deliver.jobs.due_lanes import DueLanes
 from router.deliver.lanes.parked_rows import ParkedRows
 from router.plugin import RetryLater
 from router.store import CommitBatch
+from router.testing.clock import START_MS
 from router.vocabulary import LaneMode, LaneState, Line
-from tests.contract.rig import START_MS, Gated, open_rig
+from tests.contract.rig import Gated, open_rig
 from tests.unit.deliver.parts import Parts
 
 DUE_MS = START_MS + 5_000

@@ -8,8 +8,8 @@ from router.deliver.lanes import lane as lanes
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane, Wait
 from router.store import ORDER_KEY_STEP
+from router.testing.clock import START_MS
 from router.vocabulary import LaneMode, Line, Queue
-from tests.contract.rig import START_MS
 from tests.unit.deliver.parts import lane_row, log_row, parked_row
 
 HELD, MAIN = Queue.HELD, Queue.MAIN

@@ -10,8 +10,8 @@ import pytest
 
 from router.deliver.lanes.lane import Lane, Wait
 from router.deliver.lanes.lane_table import LaneTable
+from router.testing.clock import START_MS
 from router.vocabulary import LaneMode, LaneState, Line, Queue
-from tests.contract.rig import START_MS
 from tests.unit.deliver.parts import lane_row
 
 FREE, HOLDING, BLOCKED, DRAINING = LaneState.FREE, LaneState.HOLDING, LaneState.BLOCKED, LaneState.DRAINING

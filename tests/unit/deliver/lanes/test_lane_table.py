@@ -7,8 +7,8 @@ import pytest
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane, Wait
 from router.deliver.lanes.lane_table import LaneTable
+from router.testing.clock import START_MS
 from router.vocabulary import LaneMode, LaneState, Line, Queue
-from tests.contract.rig import START_MS
 from tests.unit.deliver.parts import lane_row, log_row
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.run_queue import RunQueue
+from router.testing.clock import START_MS
 from router.vocabulary import Line
-from tests.contract.rig import START_MS
 
 
 def lane(key: str, line: Line | None = None) -> Lane:
@@ -45,6 +45,7 @@ def test_a_lane_stands_in_it_once_and_may_ask_again_after_its_turn(queue: RunQue
 @pytest.mark.parametrize("line", list(Line))
 def test_a_draining_lane_stands_in_its_line(queue: RunQueue, line: Line) -> None:
     queue.add(lane("u:1", line))
+    assert [name for name in Line if queue.has(name)] == [line]
     assert {name: len(queue.take(name, 5)) for name in Line} == {name: int(name is line) for name in Line}
 
 

@@ -15,8 +15,11 @@ from router.deliver.commit.state_order import StateChanges
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.process.mapper import Mapped, Mapper, NotMapped, mapped_by, wake_id
 from router.deliver.process.mapper import Mapping as Made
-from router.deliver.process.plugin_state import MAX_STATE_BYTES, PluginState
+from router.deliver.process.plugin_state import PluginState
 from router.plugin import (
+    MAX_ITEMS,
+    MAX_ITEMS_BYTES,
+    MAX_STATE_BYTES,
     Batch,
     Context,
     Event,
@@ -24,6 +27,7 @@ from router.plugin import (
     Item,
     Outcome,
     Pause,
+    Person,
     Reject,
     RetryLater,
     Skip,
@@ -76,8 +80,8 @@ def nested(levels: int) -> Any:
 class Bench(Parts):
     """A mapper whose plugin does what a test says."""
 
-    def __init__(self, hook: Hook) -> None:
-        super().__init__(type("Told", (Scripted,), {"hook": staticmethod(hook)}))
+    def __init__(self, hook: Hook, plugin: type[Scripted] = Scripted) -> None:
+        super().__init__(type("Told", (plugin,), {"hook": staticmethod(hook)}))
         self.warnings: list[str] = []
         self.plugin_state = PluginState(self.context.claim.keyed_state, self.work)
         self.mapper = Mapper(
@@ -178,6 +182,108 @@ def test_what_is_no_outcome_of_mapping_is_a_fault_of_the_plugin(error: BaseExcep
     assert isinstance(mapping, NotMapped)
     assert isinstance(mapping.outcome, Reject)
     assert mapping.outcome.reason == "plugin_error"
+
+
+FULL = "a" * (MAX_ITEMS_BYTES - 2)  # and its two quotes
+ALIASES: list[Any] = [1]
+for _ in range(9):
+    ALIASES = [ALIASES] * 100
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        Item(FULL),
+        Item.of_json(b'"' + FULL.encode() + b'"'),
+        [Item(FULL[: MAX_ITEMS_BYTES // 2 - 2]), Item(FULL[: MAX_ITEMS_BYTES // 2 - 2], "big")],
+        [Item(0)] * MAX_ITEMS,
+    ],
+    ids=["one", "one from JSON", "two", "many"],
+)
+def test_items_fill_the_room_of_one_event_to_the_last_byte(returned: Any) -> None:
+    assert isinstance(made(lambda e, c: returned), Mapped)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        Item(FULL + "a"),
+        Item({FULL: 1}),
+        Item.of_json(b'"' + FULL.encode() + b'a"'),
+        Item.of_json(b"[" + b" " * MAX_ITEMS_BYTES),
+        Item(ALIASES),
+        [Item(FULL[: MAX_ITEMS_BYTES // 2 - 2]), Item(FULL[: MAX_ITEMS_BYTES // 2 - 1], "big")],
+        [Item(FULL), Item(0)],
+        [Item(0)] * (MAX_ITEMS + 1),
+    ],
+    ids=["a text", "a key", "JSON", "no JSON", "one list many times", "two together", "one more", "too many"],
+)
+def test_what_is_too_large_is_a_dead_letter_that_names_the_hook_and_the_limit(returned: Any) -> None:
+    mapping = made(lambda e, c: returned)
+    assert isinstance(mapping, NotMapped)
+    assert isinstance(mapping.outcome, Reject)
+    assert mapping.outcome.reason == "item_too_large"
+    assert mapping.outcome.detail.startswith("plugin test, hook track: more than 1")
+    assert mapping.outcome.detail.endswith("of one event: return less for one event")
+
+
+def test_no_more_than_there_is_room_for_is_ever_encoded() -> None:
+    """What is no JSON stands behind the limit: nobody gets as far as that."""
+    mapping = made(lambda e, c: Item([FULL, "a", object()]))
+    assert isinstance(mapping, NotMapped)
+    assert mapping.outcome.reason == "item_too_large"
+
+
+def test_a_generator_is_asked_for_no_more_than_there_is_room_for_and_is_ended_before_its_hook_counts_as_over() -> None:
+    asked: list[str] = []
+
+    def running() -> str:
+        now = bench.context.destination.watch.running
+        return now[0] if now else "nothing"
+
+    def endless(event: Event, context: Context) -> Any:
+        try:
+            while True:
+                asked.append(running())
+                yield Item(FULL[: MAX_ITEMS_BYTES // 4])
+        finally:
+            asked.append(f"ended in {running()}")
+
+    bench = Bench(endless)
+    mapping = bench.map()
+    assert isinstance(mapping, NotMapped)
+    assert mapping.outcome.reason == "item_too_large"
+    assert asked == [*["track"] * 4, "ended in track"]
+
+
+def test_a_call_that_is_passed_on_as_it_is_takes_room_too() -> None:
+    def often(event: Event, context: Context) -> Any:
+        return [Item(event.payload) for _ in range(40)]
+
+    assert isinstance(made(often, payload={"x": "a" * 20_000}), Mapped)
+    mapping = made(often, payload={"x": "a" * 30_000})
+    assert isinstance(mapping, NotMapped)
+    assert mapping.outcome.reason == "item_too_large"
+
+
+def test_a_timer_and_a_deletion_have_the_same_room() -> None:
+    class Large(Scripted):
+        @hookimpl
+        def wake(self, key: str, at: datetime, context: Context) -> Item:
+            return Item(FULL + "a")
+
+        @hookimpl
+        def forget(self, person: Person) -> Item:
+            return Item(FULL + "a")
+
+    bench = Bench(lambda e, c: [], Large)
+    woken = bench.mapper.wake("k", DUE_MS, "u:u1", KNOWN)
+    forgotten = bench.mapper.forget(Person("u1"))
+    for mapping, hook in ((woken, "wake"), (forgotten, "forget")):
+        assert isinstance(mapping, NotMapped)
+        assert isinstance(mapping.outcome, Reject)
+        assert (mapping.outcome.reason, f"hook {hook}:" in mapping.outcome.detail) == ("item_too_large", True)
+    assert woken.changes == StateChanges("k", timers={"k": None})
 
 
 def test_a_generator_that_fails_half_way_sends_nothing() -> None:
@@ -315,6 +421,8 @@ def test_an_event_that_failed_leaves_the_state_as_it_was(outcome: Exception) -> 
     ("value", "wake"),
     [
         ("x" * MAX_STATE_BYTES, None),
+        (ALIASES, None),
+        (["x" * MAX_STATE_BYTES, object()], None),
         (object(), None),
         ("\ud800", None),
         (nested(200), None),
@@ -323,6 +431,8 @@ def test_an_event_that_failed_leaves_the_state_as_it_was(outcome: Exception) -> 
     ],
     ids=[
         "too large",
+        "one list many times",
+        "too large before it is no JSON",
         "no JSON",
         "half a character",
         "too deep to be read back",
@@ -335,12 +445,15 @@ def test_state_or_a_timer_that_cannot_be_kept_is_a_dead_letter(value: Any, wake:
     mapping = bench.map(15, "k")
     assert isinstance(mapping, NotMapped)
     assert isinstance(mapping.outcome, Reject)
-    assert "the state or timer of 'k' cannot be kept" in mapping.outcome.detail
+    assert mapping.outcome.detail.startswith("plugin test, hook track: the state or timer of 'k' cannot be kept: ")
+    if isinstance(value, list) and len(value) in (2, 100):
+        assert mapping.outcome.detail.endswith("it is larger than 8,192 bytes"), "what is behind is not looked at"
     assert bench.plugin_state.get("k") is None
 
 
 def test_state_without_a_key_is_a_fault_of_the_plugin() -> None:
-    assert made(set_state(1)) == NotMapped(Reject("plugin_error", "state or wake used, but state_key gives no key"))
+    words = "plugin test, hook track: state or wake used, but state_key gives no key"
+    assert made(set_state(1)) == NotMapped(Reject("plugin_error", words))
 
 
 def test_an_event_that_was_mapped_before_changes_no_state_and_sees_none() -> None:

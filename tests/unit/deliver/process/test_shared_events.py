@@ -15,7 +15,8 @@ from router.deliver.process.shared_events import ALWAYS, THEN_EVERY
 from router.input_warnings import InputWarnings
 from router.plugin import Context, Event, Item, hookimpl
 from router.store import LogRow
-from tests.contract.rig import START_MS, Plain
+from router.testing.clock import START_MS
+from tests.contract.rig import Plain
 from tests.unit.deliver.parts import Parts
 
 BODY = (
@@ -75,7 +76,7 @@ def careless(change: Change) -> Side:
 
 def row(pos: int = 1) -> LogRow:
     """An event of the log, as all destinations get it."""
-    return LogRow(pos, START_MS, "web", "track", "u:u1", f"m{pos}", BODY)
+    return LogRow(pos, START_MS, "web", "track", "u:u1", f"m{pos}", BODY, is_shared=True)
 
 
 def put_plan(event: Event) -> None:
@@ -166,7 +167,7 @@ def test_a_change_that_a_destination_had_opened_before_reaches_it() -> None:
 
 def test_what_was_mended_in_an_event_is_counted_once_whoever_reads_it() -> None:
     body = b'{}\n{"type":"track","userId":"u1","event":"E","timestamp":"soon","context":[]}'
-    shared = LogRow(7, START_MS, "web", "track", "u:u1", "m7", body)
+    shared = LogRow(7, START_MS, "web", "track", "u:u1", "m7", body, is_shared=True)
     warnings = InputWarnings()
     for name in (Honest, Honest):
         side = Side(name)

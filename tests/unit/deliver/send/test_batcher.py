@@ -12,12 +12,14 @@ import pytest
 
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
-from router.deliver.send.batcher import LIVE_MS, SHARES, Batcher, RequestBatch
+from router.deliver.send import batcher
+from router.deliver.send.batcher import LIVE_MS, SHARES, SILENT_MS, Batcher, RequestBatch
 from router.deliver.send.sender import Attempt
-from router.plugin import Batch, Delivered, Item, Outcome, Pause, Reject, Request, hookimpl
+from router.plugin import Batch, Delivered, Item, Outcome, Pause, Reject, Request, Sender, hookimpl, json_request
+from router.testing.clock import START_MS
 from router.vocabulary import Line
 from tests.contract.clients import VendorClient
-from tests.contract.rig import START_MS, VENDOR_URL, Plain, over_http
+from tests.contract.rig import VENDOR_URL, Plain, over_http
 from tests.unit.deliver.parts import Parts, log_row
 
 LIVE, RETRY, RELEASE = Line.LIVE, Line.RETRY, Line.RELEASE
@@ -364,6 +366,102 @@ async def test_a_single_place_is_kept_for_nobody(desk: Desks) -> None:
     assert Counter(await made.order(2)) == {LIVE: 1, RELEASE: 1}
 
 
+# ------------------------------------------------------------ bytes
+
+SIZED = 80
+"""An item with so much text has 100 bytes."""
+
+
+@pytest.fixture
+def few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batcher, "ITEM_BYTES", {LIVE: 200, RETRY: 100, RELEASE: 100})
+    monkeypatch.setattr(batcher, "MOST_ITEM_BYTES", 400)
+
+
+def full(made: Desk) -> list[Line]:
+    return [line for line in Line if made.batcher.is_full(line)]
+
+
+@pytest.mark.usefixtures("few_bytes")
+async def test_a_line_is_full_of_items_until_a_request_is_done(desk: Desks) -> None:
+    made = desk(concurrency=1)
+    assert made.batcher.room(LIVE) == 200
+    made.add(size=SIZED)
+    assert (full(made), made.batcher.room(LIVE)) == ([], 100)
+    made.add(size=SIZED)
+    assert (full(made), made.batcher.room(LIVE)) == ([LIVE], 0)
+    await made.pump()
+    assert full(made) == [LIVE], "what is on its way is in memory too"
+    await made.answer()
+    assert (full(made), made.wakes) == ([], 1), "the loop has to look whose turn it is"
+    await made.answer()
+    assert (made.batcher.room(LIVE), made.wakes) == (200, 1)
+
+
+@pytest.mark.usefixtures("few_bytes")
+async def test_all_lines_together_have_a_bound_too_and_what_is_taken_out_makes_room(desk: Desks) -> None:
+    made = desk()
+    waiting = made.add(size=3 * SIZED, line=RETRY)
+    assert full(made) == [RETRY]
+    made.add(size=SIZED, line=LIVE)
+    assert full(made) == [RETRY]
+    made.add(size=SIZED, line=RELEASE)
+    assert full(made) == list(Line)
+    made.batcher.take_out(waiting)
+    assert full(made) == [RELEASE]
+
+
+@pytest.mark.usefixtures("few_bytes")
+async def test_what_is_left_of_an_event_counts_as_long_as_it_waits(desk: Desks) -> None:
+    made = desk()
+    made.left = [made.add(size=2 * SIZED)]
+    await made.pump()
+    await made.answer()
+    assert made.batcher.room(LIVE) == 200 - 180
+    await made.answer()
+    assert made.batcher.room(LIVE) == 200
+
+
+@pytest.mark.usefixtures("few_bytes")
+async def test_no_batch_waits_for_events_that_have_no_room(desk: Desks) -> None:
+    made = desk({"": Batch(max_items=3, linger_s=2.0)})
+    made.add(size=SIZED)
+    assert await made.pump() == []
+    made.add(size=SIZED)
+    assert await made.pump() == [[(1, 0), (2, 0)]]
+
+
+class BySender(Plain):
+    """Sends by the sender that its `deliver` is given, first a token and then the items."""
+
+    @hookimpl
+    async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+        body = b"[" + b",".join(item.json for item in items) + b"]"
+        await sender.send(Request(VENDOR_URL, body=body))
+        return Delivered()
+
+
+@pytest.mark.parametrize("plugin", [over_http(Plain), BySender], ids=["request", "deliver"])
+async def test_no_request_begins_while_many_bytes_of_bodies_are_on_their_way(
+    desk: Desks, monkeypatch: pytest.MonkeyPatch, plugin: type[Plain]
+) -> None:
+    monkeypatch.setattr(batcher, "SENT_BYTES", 150)
+    made = desk(plugin=plugin)
+    made.add()
+    made.add(size=200)
+    await made.pump()
+    for _ in range(2):
+        made.add()
+    assert await made.pump() == []
+    await made.answer()
+    await made.pump()
+    assert len(made.vendor.calls) == 4
+    await made.answer()
+    await made.pump()
+    made.add(size=200)
+    assert len(await made.pump()) == 1, "nothing of what was sent counts any more"
+
+
 # ------------------------------------------------------------ waiting for a fuller batch, and for the rate
 
 
@@ -550,3 +648,53 @@ async def test_a_cut_request_is_not_booked_even_if_its_answer_is_on_its_way_alre
     for _ in range(5):
         await asyncio.sleep(0)
     assert (made.answered, made.batcher.in_flight) == ([], 0)
+
+
+# ------------------------------------------------------------ a claim that may run out
+
+
+async def test_nothing_is_sent_while_the_claim_may_not_and_it_is_asked_again(desk: Desks) -> None:
+    made = desk(plugin=over_http(Plain))
+    made.parts.context.claim.is_silent = True  # type: ignore[attr-defined]
+    assert made.batcher.pump() is None
+    made.add()
+    assert made.batcher.pump() == made.clock.now_ms() + SILENT_MS
+    assert await made.pump() == []
+    made.parts.context.claim.is_silent = False  # type: ignore[attr-defined]
+    assert await made.pump() == [[(1, 0)]]
+
+
+async def test_a_claim_that_runs_out_while_the_request_is_made_keeps_it_back_in_its_place(desk: Desks) -> None:
+    class Slow(over_http(Plain)):  # type: ignore[misc]
+        @hookimpl
+        def request(self, items: list[Item]) -> Request:
+            made.parts.context.claim.is_silent = True  # type: ignore[attr-defined]
+            return json_request(VENDOR_URL, [item.body for item in items])
+
+    made = desk({"": Batch(max_items=2)}, plugin=Slow)
+    for _ in range(4):
+        made.add()
+    assert await made.pump() == []
+    assert (made.batcher.in_flight, made.batcher.waiting) == (0, 4)
+    made.parts.context.claim.is_silent = False  # type: ignore[attr-defined]
+    assert await made.pump() == []
+    queue = made.batcher.queued({"u:1", "u:2", "u:3", "u:4"}, anonymous=False)
+    assert [delivery.pos for delivery in queue] == [1, 2, 3, 4]
+
+
+async def test_a_plugin_that_sends_by_itself_waits_until_the_claim_may_send_again(desk: Desks) -> None:
+    class Sending(Plain):
+        @hookimpl
+        async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+            made.parts.context.claim.is_silent = True  # type: ignore[attr-defined]
+            await sender.send(json_request(VENDOR_URL, [item.body for item in items]))
+            return Delivered()
+
+    made = desk(plugin=Sending)
+    made.add()
+    assert await made.pump() == []
+    made.parts.context.claim.is_silent = False  # type: ignore[attr-defined]
+    made.clock.advance(1)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [[body["p"] for body in call] for call in made.vendor.calls] == [[1]]

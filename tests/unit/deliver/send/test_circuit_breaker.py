@@ -8,7 +8,7 @@ from router.deliver.send.backoff import ASKED_CAP_S
 from router.deliver.send.circuit_breaker import PAUSE_PROBE_MS, CircuitBreaker
 from router.plugin import Pause
 from router.store import Status
-from tests.contract.rig import START_MS, FakeClock
+from router.testing.clock import START_MS, FakeClock
 
 ASKED_CAP_MS = int(ASKED_CAP_S * 1000)
 

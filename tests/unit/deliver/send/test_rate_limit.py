@@ -8,7 +8,7 @@ import pytest
 
 from router.config import Rate
 from router.deliver.send.rate_limit import RateLimit
-from tests.contract.rig import FakeClock
+from router.testing.clock import FakeClock
 
 
 @pytest.fixture

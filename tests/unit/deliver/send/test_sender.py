@@ -14,8 +14,9 @@ from router.deliver.send.rate_limit import RateLimit
 from router.deliver.send.sender import DELIVERED, Attempt, call_deliver, per_item, read_result
 from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, hookimpl
 from router.plugin_host import Destination, Redactor
+from router.testing.clock import FakeClock
 from tests.contract.clients import VendorClient
-from tests.contract.rig import FakeClock, Plain, Vendor, destination
+from tests.contract.rig import Plain, Vendor, destination
 
 NO_CLIENT: Any = None
 

@@ -11,7 +11,8 @@ from router.deliver.send.http_client import Fault, Reason, Reply
 from router.deliver.send.sender import Attempt, read_result
 from router.plugin import Item, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host import Redactor
-from tests.contract.rig import FakeClock, Plain, Vendor, destination
+from router.testing.clock import FakeClock
+from tests.contract.rig import Plain, Vendor, destination
 
 NO_CLIENT: Any = None
 

@@ -11,8 +11,8 @@ from router.deliver.lanes.delivery import Announcement, Delivery
 from router.deliver.settle.destination_verdict import Suspected
 from router.deliver.settle.event_outcomes import SUSPECT_ATTEMPTS
 from router.plugin import RetryLater
+from router.testing.clock import START_MS
 from router.vocabulary import EventState, LaneState, Line, Queue
-from tests.contract.rig import START_MS
 from tests.unit.deliver.parts import Parts, event
 
 CLOSED = Closed("group_unknown", ("u:u1",))

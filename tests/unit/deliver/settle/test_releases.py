@@ -6,8 +6,8 @@ import pytest
 
 from router.decide.gate import Closed
 from router.deliver.lanes.lane import Lane
+from router.testing.clock import START_MS
 from router.vocabulary import LaneState, Line
-from tests.contract.rig import START_MS
 from tests.unit.deliver.parts import Parts
 
 
