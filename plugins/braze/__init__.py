@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from plugins.braze import mapping
-from plugins.braze.forms import MAX_TEXT, cut, text
+from plugins.braze.forms import MAX_TEXT, cut
 from plugins.braze.kinds import DELETE, IDENTIFY, MAX_MERGES, MERGE, PATHS, TRACK
 from plugins.braze.settings import BrazeSettings
 from plugins.braze.verdict import not_braze, read_answer
@@ -29,8 +29,10 @@ from router.plugin import (
     Request,
     Sender,
     Skip,
+    as_text,
     by_status,
     hookimpl,
+    iso_instant,
     json_request,
 )
 
@@ -42,6 +44,7 @@ ORDER_NAME = re.compile(r"[ _]*(order[ _]*completed|completed[ _]*order)[ _]*", 
 class Braze:
     """An item is one object, as the part of the request that holds it: `{"events": [{...}]}`. Counting items counts objects."""
 
+    api_version = (1, 1)
     display_names = (
         "Braze",
         "Appboy",
@@ -49,6 +52,7 @@ class Braze:
         "Braze Web Mode (Actions)",
         "Braze Web Device Mode (Actions)",
     )
+    forget_group_by_hand = "it has no groups: delete the attribute of users ab_segment_group_GROUP there"
     settings_model = BrazeSettings
 
     def __init__(self, settings: BrazeSettings) -> None:
@@ -79,7 +83,9 @@ class Braze:
             items.append(Item({"aliases_to_identify": [known]}, IDENTIFY))
         if fields:
             items.append(Item({"attributes": [{**fields, **user}]}))
-        if items and self.settings.drop_repeats:
+        if not items:
+            raise Skip("no_traits")
+        if self.settings.drop_repeats:
             said = mapping.digest([item.body for item in items])
             if said is not None and said == context.state and not mapping.may_repeat(fields):
                 raise Skip("unchanged")
@@ -159,12 +165,12 @@ class Braze:
         left_out: list[str] = []
         sent = mapping.properties(properties, left_out)
         tell(left_out, context)
-        known = {**user, **self._app(), "name": cut(name), "time": mapping.instant(event.timestamp)}
+        known = {**user, **self._app(), "name": cut(name), "time": iso_instant(event.timestamp)}
         return Item({"events": [{**known, "properties": sent} if sent else known]})
 
     def _view(self, event: Event, context: Context, what: str) -> Item:
-        category = text(event.category) or text(event.properties.get("category"))
-        name = text(event.name) or text(event.properties.get("name"))
+        category = as_text(event.category) or as_text(event.properties.get("category"))
+        name = as_text(event.name) or as_text(event.properties.get("name"))
         if not (self.settings.track_all_pages or (self.settings.track_named_pages and name)):
             raise Skip("unsupported")
         title = " ".join(part for part in (category, name) if part)
@@ -186,8 +192,11 @@ class Braze:
         if [] in bought:
             context.warn("products_dropped", products=bought.count([]))
         tell(left_out, context)
-        shared = {**user, **self._app(), "time": mapping.instant(event.timestamp)}
-        return [Item({"purchases": [{**shared, **part}]}) for parts in bought for part in parts]
+        shared = {**user, **self._app(), "time": iso_instant(event.timestamp)}
+        items = [Item({"purchases": [{**shared, **part}]}) for parts in bought for part in parts]
+        if not items:
+            raise Skip("no_products")
+        return items
 
     @hookimpl
     def request(self, items: list[Item]) -> Request:

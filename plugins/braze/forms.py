@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from router.plugin import JSON, as_number
+from router.plugin import JSON, as_number, as_text
 
 MAX_TEXT = 255
 """Characters of a text, of the name of an event, an attribute or a property, and of a product's id."""
@@ -35,23 +35,15 @@ def cut(given: str) -> str:
     return given if len(given) <= MAX_TEXT else given.strip()[:MAX_TEXT]
 
 
-def text(given: JSON) -> str | None:
-    """Trimmed text, also from a number; None for everything else and for blank text."""
-    if not isinstance(given, str):
-        found = as_number(given)
-        given = "" if found is None else str(int(found) if found == int(found) else found)
-    return given.strip() or None
-
-
 def words(given: JSON) -> str | None:
     """Text as it is, cut; also from a number."""
-    found = given if isinstance(given, str) else text(given)
+    found = given if isinstance(given, str) else as_text(given)
     return None if found is None else cut(found)
 
 
 def whole(given: JSON) -> str | None:
     """Text as it is, also from a number; None for one that is too long: half an address leads elsewhere."""
-    found = given if isinstance(given, str) else text(given)
+    found = given if isinstance(given, str) else as_text(given)
     return None if found is None or len(found) > MAX_TEXT else found
 
 

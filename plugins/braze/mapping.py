@@ -6,10 +6,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-from plugins.braze.forms import MAX_TEXT, PROFILE, birth_date, cut, gender, text
-from router.plugin import JSON, Event, Skip, as_number
+from plugins.braze.forms import MAX_TEXT, PROFILE, birth_date, cut, gender
+from router.plugin import JSON, Event, Skip, as_number, as_text
 
 RENAMED = {"firstName": "first_name", "lastName": "last_name", "avatar": "image_url"}
 IDENTITY = frozenset({"external_id", "braze_id", "user_alias", "_update_existing_only"})
@@ -34,7 +33,7 @@ def identifier(event: Event, alias_label: str = "") -> dict[str, JSON]:
     """
     if event.user_id:
         return {"external_id": event.user_id}
-    braze_id = text(event.options.get("braze_id"))
+    braze_id = as_text(event.options.get("braze_id"))
     if braze_id is not None:
         return {"braze_id": braze_id}
     if alias_label and event.anonymous_id:
@@ -119,10 +118,10 @@ def purchases(
     """
     if not isinstance(product, dict):
         return []
-    ids = ((key, text(product.get(key))) for key in PRODUCT_IDS)
+    ids = ((key, as_text(product.get(key))) for key in PRODUCT_IDS)
     named = next(((key, found) for key, found in ids if found and len(found) <= MAX_TEXT), None)
     price, quantity = as_number(product.get("price")), as_number(product.get("quantity"))
-    currency = (text(product.get("currency")) or text(order.get("currency")) or "USD").upper()
+    currency = (as_text(product.get("currency")) or as_text(order.get("currency")) or "USD").upper()
     bought = 1 if quantity is None else int(quantity)
     if named is None or price is None or not CURRENCY.fullmatch(currency):
         return []
@@ -144,8 +143,3 @@ def digest(value: JSON) -> str | None:
     except (ValueError, RecursionError):
         return None
     return hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def instant(at: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

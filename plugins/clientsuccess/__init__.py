@@ -28,7 +28,9 @@ from router.plugin import (
     Request,
     Skip,
     UserId,
+    as_text,
     hookimpl,
+    iso_instant,
     json_request,
 )
 
@@ -41,8 +43,10 @@ MAX_IN_FLIGHT = 10
 class ClientSuccess:
     """Maps track and page to usage events; remembers identify and group."""
 
+    api_version = (1, 1)
     display_names = ("ClientSuccess",)
     forget_by_hand = "its usage API has no such call: delete the contact there, and ask its support for the usage data"
+    forget_group_by_hand = "its usage API has no such call: delete the client there"
     shown_after = "up to 24 hours later"
     settings_model = ClientSuccessSettings
     kinds: Mapping[str, Batch] = {"": Batch(concurrency=MAX_IN_FLIGHT)}
@@ -74,7 +78,7 @@ class ClientSuccess:
             raise Reject("invalid_group_id", f"a group id has 1 to {mapping.MAX_ID} characters")
         if event.user_id is not None:
             mapping.user_id(event)
-        if context.group is None or mapping.text(context.group.traits.get("name")) is None:
+        if context.group is None or as_text(context.group.traits.get("name")) is None:
             context.warn("group_name_unknown")
         raise Skip("remembered")
 
@@ -94,7 +98,7 @@ class ClientSuccess:
             "user": mapping.user(event, context, self.settings.send_custom_traits),
         }
         self._quota.count(name, event, context)
-        usage = {"identity": identity, "value": amount, "timestamp": mapping.instant(event.timestamp)}
+        usage = {"identity": identity, "value": amount, "timestamp": iso_instant(event.timestamp)}
         return Item({"event": name, "usage": usage})
 
     @hookimpl

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
-from router.plugin import JSON, Context, Event, Reject, Skip, as_number
+from router.plugin import JSON, Context, Event, Reject, Skip, as_number, as_text
 
 MAX_ID = 200
 MAX_TEXT = 255
@@ -37,7 +36,7 @@ def organization(event: Event, context: Context) -> dict[str, JSON]:
         raise Reject("group_unknown", "the event has no group")
     if not 0 < len(context.group.id) <= MAX_ID:
         raise Reject("invalid_id", f"the groupId has more than {MAX_ID} characters")
-    name = text(context.group.traits.get("name"))
+    name = as_text(context.group.traits.get("name"))
     if name is None:
         raise Reject("invalid_group_name", "the group's name is neither text nor a number")
     return {"id": context.group.id, "name": name}
@@ -47,9 +46,9 @@ def user(event: Event, context: Context, send_custom: bool) -> dict[str, JSON]:
     """`identity.user`: id, name and e-mail, and the remaining traits as `custom`. What is not known is left out."""
     who = user_id(event)
     traits = context.user.traits if context.user else {}
-    first = text(traits.get("firstName")) or text(traits.get("first_name"))
-    last = text(traits.get("lastName")) or text(traits.get("last_name"))
-    name = " ".join(part for part in (first, last) if part) or text(traits.get("name"))
+    first = as_text(traits.get("firstName")) or as_text(traits.get("first_name"))
+    last = as_text(traits.get("lastName")) or as_text(traits.get("last_name"))
+    name = " ".join(part for part in (first, last) if part) or as_text(traits.get("name"))
     email = traits.get("email")
     email = (email.strip() if isinstance(email, str) else "") or (who if EMAIL.fullmatch(who) else "")
     fields = {
@@ -93,8 +92,8 @@ def event_name(name: str | None) -> str:
 def page_name(event: Event) -> str:
     """`Viewed {category} {name} Page`, without the part that is missing."""
     parts = [
-        text(event.category) or text(event.properties.get("category")),
-        text(event.name) or text(event.properties.get("name")),
+        as_text(event.category) or as_text(event.properties.get("category")),
+        as_text(event.name) or as_text(event.properties.get("name")),
     ]
     known = [part for part in parts if part]
     return f"Viewed {' '.join(known)} Page" if known else "Loaded a Page"
@@ -107,16 +106,3 @@ def value(properties: Mapping[str, JSON]) -> int | float:
         if found is not None:
             return found
     return 1
-
-
-def text(given: JSON) -> str | None:
-    """Trimmed text, also from a number; None for everything else and for blank text."""
-    if not isinstance(given, str):
-        found = None if isinstance(given, bool) else as_number(given)
-        given = "" if found is None else str(int(found) if found == int(found) else found)
-    return given.strip() or None
-
-
-def instant(at: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -19,7 +19,6 @@ from plugins.file.rotation import Rotation
 from plugins.file.verdict import not_written
 from router.plugin import (
     Batch,
-    Context,
     Delivered,
     Event,
     Field,
@@ -76,6 +75,7 @@ class FileSettings(Settings):
 class File:
     """Appends events of all six types to a file. Only one batch is written at a time."""
 
+    api_version = (1, 1)
     display_names = ("File",)
     settings_model = FileSettings
     kinds: Mapping[str, Batch] = {"": Batch(max_items=500, concurrency=1)}
@@ -86,34 +86,11 @@ class File:
         self._appender = Appender(Path(settings.path), settings.fsync, rotation)
 
     @hookimpl
-    def identify(self, event: Event, context: Context) -> Item:
+    def identify(self, event: Event) -> Item:
         """The call as one line."""
         return Item(event.payload)
 
-    @hookimpl
-    def group(self, event: Event, context: Context) -> Item:
-        """The call as one line."""
-        return Item(event.payload)
-
-    @hookimpl
-    def track(self, event: Event, context: Context) -> Item:
-        """The call as one line."""
-        return Item(event.payload)
-
-    @hookimpl
-    def page(self, event: Event, context: Context) -> Item:
-        """The call as one line."""
-        return Item(event.payload)
-
-    @hookimpl
-    def screen(self, event: Event, context: Context) -> Item:
-        """The call as one line."""
-        return Item(event.payload)
-
-    @hookimpl
-    def alias(self, event: Event, context: Context) -> Item:
-        """The call as one line."""
-        return Item(event.payload)
+    group = track = page = screen = alias = identify
 
     @hookimpl
     def forget(self, person: Person) -> list[Item]:
@@ -121,6 +98,11 @@ class File:
         calls = [{"type": "delete", "userId": person.user_id}] if person.user_id else []
         calls += [{"type": "delete", "anonymousId": anonymous} for anonymous in person.anonymous_ids]
         return [Item(call) for call in calls]
+
+    @hookimpl
+    def forget_group(self, group_id: str) -> Item:
+        """A line of the type `delete`."""
+        return Item({"type": "delete", "groupId": group_id})
 
     @hookimpl
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome:

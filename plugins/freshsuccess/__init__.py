@@ -10,7 +10,6 @@ when nothing came for `session_timeout_minutes`. What a call ends goes out ahead
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -34,9 +33,11 @@ from router.plugin import (
     Skip,
     Split,
     UserId,
-    by_status,
+    as_text,
+    basic_auth,
     hookimpl,
     json_request,
+    raise_for_status,
 )
 
 __all__ = ["ACCOUNTS", "EVENTS", "USERS", "Freshsuccess", "FreshsuccessSettings"]
@@ -54,10 +55,12 @@ TIMED = ("identify", "group", "track")
 class Freshsuccess:
     """Maps to event lines and records. An item's body is one line, or one record."""
 
+    api_version = (1, 1)
     display_names = ("Freshsuccess", "Natero")
     forget_by_hand = (
         "its API deactivates contacts and deletes none: delete the contact there, and ask its support for the events"
     )
+    forget_group_by_hand = "delete the account there by hand, and ask its support for the events"
     settings_model = FreshsuccessSettings
     kinds: Mapping[str, Batch] = {
         EVENTS: Batch(max_items=500, max_bytes=524_288 - BETWEEN),
@@ -128,7 +131,7 @@ class Freshsuccess:
     def _view(self, event: Event, context: Context, what: str) -> Iterator[Item]:
         if not self.settings.send_pages:
             raise Skip("unsupported")
-        name = mapping.text(event.name) or mapping.text(event.properties.get("name"))
+        name = as_text(event.name) or as_text(event.properties.get("name"))
         yield from self._ended_by(event, context)
         yield feature(event, context, f"Viewed {name} {what}" if name else f"Loaded a {what}")
 
@@ -182,8 +185,8 @@ class Freshsuccess:
         """Where the Account API is, and the headers that log us in."""
         settings = self.settings
         base = settings.api_base_url or f"https://api-{settings.region}.freshsuccess.com"
-        login = base64.b64encode(b"api:" + settings.account_api_key.get_secret_value().encode()).decode()
-        return f"{base.rstrip('/')}/api/v2", {"Authorization": f"Basic {login}"}
+        login = basic_auth("api", settings.account_api_key.get_secret_value())
+        return f"{base.rstrip('/')}/api/v2", {"Authorization": login}
 
     @hookimpl
     def verdict(self, items: list[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
@@ -216,9 +219,7 @@ class Freshsuccess:
             return "nothing was tried: the Event API takes nothing but events, and there is no account_api_key"
         base, login = self._account_api()
         answer = await sender.send(Request(f"{base}/accounts?page=0", method="GET", headers=login))
-        outcome = by_status(answer, 1)
-        if isinstance(outcome, Exception):
-            raise outcome
+        raise_for_status(answer)
         told = answer.json()  # None also when the body was cut at its limit
         if isinstance(told, dict) and told.get("status_is_ok") is False:
             raise Reject("rejected", str(told.get("message") or "status_is_ok: false"))

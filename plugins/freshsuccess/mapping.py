@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from router.plugin import JSON, Reject, as_instant, as_number
+from router.plugin import JSON, Reject, as_instant, as_number, as_text
 
 MAX_TEXT = 255
 MAX_DESCRIPTION = 512
@@ -89,7 +89,7 @@ def user_fields(traits: Mapping[str, JSON]) -> dict[str, JSON]:
     """The fields of a product user; traits that have none are dropped, the vendor takes no others."""
     fields = text_fields(traits, USER_FIELDS, "mailing")
     if "first_name" not in fields and "last_name" not in fields:
-        first, _, last = (text(traits.get("name")) or "").partition(" ")
+        first, _, last = (as_text(traits.get("name")) or "").partition(" ")
         fields.update({field: part for field, part in (("first_name", first), ("last_name", last.strip())) if part})
     return {field: found[:MAX_TEXT] for field, found in fields.items()}
 
@@ -125,11 +125,11 @@ def text_fields(traits: Mapping[str, JSON], names: Mapping[str, str], prefix: st
     stand_in = {f"{prefix}_{end}": part for part, end in ADDRESS.items()}
     fields: dict[str, str] = {}
     for name, field in names.items():
-        found = text(traits.get(name)) or text(traits.get(camel(name)))
+        found = as_text(traits.get(name)) or as_text(traits.get(camel(name)))
         if found and field not in fields:
             fields[field] = found
     for name, part in stand_in.items():
-        found = text(address.get(part)) or (text(address.get("postal_code")) if part == "postalCode" else None)
+        found = as_text(address.get(part)) or (as_text(address.get("postal_code")) if part == "postalCode" else None)
         if found:
             fields.setdefault(names[name], found)
     return fields
@@ -166,7 +166,7 @@ def custom_dimensions(values: Iterator[tuple[str, JSON]]) -> dict[str, JSON]:
                 found["custom_value_dimensions"].append({"key": key, "value": value})
         elif (at := epoch_ms(value)) is not None:
             found["custom_event_dimensions"].append({"key": key, "value": at})
-        elif (label := text(value)) is not None:
+        elif (label := as_text(value)) is not None:
             found["custom_label_dimensions"].append({"key": key, "value": label[:MAX_TEXT]})
     return {name: dimensions for name, dimensions in found.items() if dimensions}
 
@@ -198,19 +198,11 @@ def words(given: JSON) -> str | None:
     return given.strip()[:MAX_TEXT] or None if isinstance(given, str) else None
 
 
-def text(given: JSON) -> str | None:
-    """Trimmed text, also from a number; None for everything else and for blank text."""
-    if isinstance(given, str):
-        return given.strip() or None
-    found = as_number(given)
-    return None if found is None else str(int(found) if found == int(found) else found)
-
-
 def boolean(given: JSON) -> bool | None:
     """A real boolean, also from words such as yes, and from 1 and 0; the vendor would misread anything else."""
     if isinstance(given, bool):
         return given
-    return BOOLEANS.get(given.strip().lower() if isinstance(given, str) else text(given) or "")
+    return BOOLEANS.get(given.strip().lower() if isinstance(given, str) else as_text(given) or "")
 
 
 def amount(given: JSON) -> int | float | None:

@@ -23,42 +23,23 @@ __all__ = ["Webhook", "WebhookSettings"]
 class Webhook:
     """Posts events of all six types. An item's body is the call."""
 
+    api_version = (1, 1)
     display_names = ("Webhook", "Webhooks", "Webhooks (Actions)")
     settings_model = WebhookSettings
 
     def __init__(self, settings: WebhookSettings) -> None:
         self.settings = settings
         self.kinds: Mapping[str, Batch] = {"": Batch(max_items=settings.batch)}
+        self._headers = {"Content-Type": "application/json"}
+        self._headers |= {name: value.get_secret_value() for name, value in settings.headers.items()}
+        self._secret = settings.shared_secret.get_secret_value().encode()
 
     @hookimpl
     def identify(self, event: Event) -> Item:
         """The whole call."""
         return Item(event.payload)
 
-    @hookimpl
-    def group(self, event: Event) -> Item:
-        """The whole call."""
-        return Item(event.payload)
-
-    @hookimpl
-    def track(self, event: Event) -> Item:
-        """The whole call."""
-        return Item(event.payload)
-
-    @hookimpl
-    def page(self, event: Event) -> Item:
-        """The whole call."""
-        return Item(event.payload)
-
-    @hookimpl
-    def screen(self, event: Event) -> Item:
-        """The whole call."""
-        return Item(event.payload)
-
-    @hookimpl
-    def alias(self, event: Event) -> Item:
-        """The whole call."""
-        return Item(event.payload)
+    group = track = page = screen = alias = identify
 
     @hookimpl
     def forget(self, person: Person) -> list[Item]:
@@ -68,15 +49,18 @@ class Webhook:
         return [Item(call) for call in calls]
 
     @hookimpl
+    def forget_group(self, group_id: str) -> Item:
+        """A call of the type `delete`."""
+        return Item({"type": "delete", "groupId": group_id})
+
+    @hookimpl
     def request(self, items: list[Item]) -> Request:
         """One object or an array, signed when there is a secret."""
         calls = [item.json for item in items]
         body = b"[" + b",".join(calls) + b"]" if self.settings.batch > 1 else calls[0]
-        headers = {"Content-Type": "application/json"}
-        headers |= {name: value.get_secret_value() for name, value in self.settings.headers.items()}
-        secret = self.settings.shared_secret.get_secret_value()
-        if secret:
-            headers[SIGNATURE] = hmac.new(secret.encode(), calls[0], hashlib.sha1).hexdigest()
+        headers = self._headers
+        if self._secret:
+            headers = {**headers, SIGNATURE: hmac.new(self._secret, calls[0], hashlib.sha1).hexdigest()}
         return Request(self.settings.url, headers=headers, body=body)
 
     @hookimpl

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from plugins.webhook.verdict import NEVER_FINAL
-from router.plugin import Field, SecretStr, Settings
+from router.plugin import Field, SecretStr, Settings, url_fault
 
 SIGNATURE = "X-Signature"
 RESERVED = {"content-type", "content-length", "content-encoding", "transfer-encoding", SIGNATURE.lower()}
@@ -56,26 +55,12 @@ class WebhookSettings(Settings):
 
     def model_post_init(self, context: Any, /) -> None:
         """Refuse what could never be sent. Raises ValueError with the words the operator reads."""
-        if self.url != NOT_THERE:
-            _check_url(self.url)
+        if self.url != NOT_THERE and (fault := url_fault(self.url)):
+            raise ValueError(f"url: {fault}")
         for name, value in self.headers.items():
             _check_header(name, value.get_secret_value())
         if NEVER_FINAL.intersection(self.final_statuses):
             raise ValueError("final_statuses: leave 401 and 429 out; they say nothing about the event")
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not re.fullmatch(r"[!-~]+", url):
-        raise ValueError('url: write an address such as "https://example.com/hook", other characters percent-encoded')
-    if "#" in url:
-        raise ValueError("url: leave out # and what follows it; that is never sent")
-    if parts.username is not None:
-        raise ValueError("url: give user and password as a header, e.g. headers = { Authorization = { env = NAME } }")
 
 
 def _check_header(name: str, value: str) -> None:
