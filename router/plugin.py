@@ -22,7 +22,7 @@ A complete plugin, which the test suite runs:
 
         @hookimpl
         def track(self, event: Event, context: Context) -> Item:
-            return Item({"who": event.user_id, "did": event.name, "company": context.group.traits["name"]})
+            return Item({"who": event.user_id, "did": event.name, "company": context.required_group.traits["name"]})
 
         @hookimpl
         def request(self, items: list[Item]) -> Request:
@@ -46,18 +46,23 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 import msgspec
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = [
+    "API_MINOR",
+    "API_VERSION",
+    "ATTRIBUTES",
     "JSON",
     "Answer",
     "Batch",
@@ -70,6 +75,7 @@ __all__ = [
     "Item",
     "Outcome",
     "Pause",
+    "Person",
     "Profile",
     "Reject",
     "Request",
@@ -83,14 +89,23 @@ __all__ = [
     "UserId",
     "as_instant",
     "as_number",
+    "as_text",
+    "basic_auth",
     "by_status",
     "excerpt",
     "hookimpl",
+    "iso_instant",
     "json_request",
     "oauth_token",
+    "raise_for_status",
+    "url_fault",
 ]  # fmt: skip
 
 API_VERSION = 1
+"""The major version of this contract: the `api_version` of a plugin. Within it nothing is taken away or changes its meaning."""
+
+API_MINOR = 1
+"""Counts what was added to this major version. A plugin that needs an addition says so: `api_version = (1, 1)`."""
 
 JSON = Any
 """A JSON value: dict, list, str, int, float, bool or None."""
@@ -104,6 +119,52 @@ hookimpl = pluggy.HookimplMarker("segment_router")
 hookspec = pluggy.HookspecMarker("segment_router")
 
 
+# ---------------------------------------------------------------- how much a plugin may make
+
+MAX_ITEMS_BYTES = 1024 * 1024
+"""JSON of all items that a hook returns for one event: 32 times the largest call. To mask the secrets in a preview of as much
+takes 40 ms; 200 MB held up all requests for 8 s and took 1.6 GB."""
+MAX_ITEMS = 10_000
+"""Items of one event: about as many as a call of 32 KiB can have parts."""
+MAX_STATE_BYTES, MAX_STATE_DEPTH = 8 * 1024, 128
+"""JSON of the state of one key, and its levels of nesting: decoding deeper ones may fail, depending on how deep the stack is by
+then."""
+MAX_STATE_KEY = 2048
+"""Characters of a state key: it may hold several ids of 512."""
+MAX_URL, MAX_HEADERS_BYTES = 32 * 1024, 64 * 1024
+"""Characters of a request's URL, and bytes of all its headers. Servers take 8 to 16 KiB of each."""
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a request's body: eight times what the items of one event, or of a batch as it is by default, may take."""
+_FIRST_ROOMS = (1024, 16 * 1024)
+"""Bytes that are tried first. Nearly all values fit, and such a buffer costs each of them 0.1 us."""
+_encode_into = msgspec.json.Encoder().encode_into
+
+
+class JsonTooLarge(ValueError):
+    """A value has more JSON than there is room for."""
+
+
+def json_within(value: JSON, room: int) -> bytes:
+    """A value as JSON. No more than `room` bytes are ever encoded, whatever the value.
+
+    Raises:
+        JsonTooLarge: it takes more.
+        TypeError, ValueError, RecursionError: it is no JSON.
+    """
+    for size in (*_FIRST_ROOMS, room):
+        buffer = bytearray(max(0, min(size, room)))
+        watched = memoryview(buffer)  # a bytearray that somebody looks at cannot grow: the encoder stops at its end
+        try:
+            _encode_into(value, buffer)
+            return bytes(buffer)
+        except BufferError:
+            if size >= room:
+                break
+        finally:
+            watched.release()
+    raise JsonTooLarge
+
+
 # ---------------------------------------------------------------- what a plugin is given
 
 
@@ -114,7 +175,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str  #: the sender's id, or one assigned at ingestion; duplicates are found by it
     source: str  #: name of the source that sent it
     user_id: str | None = None  #: also the linked user's id, if the event was held for an anonymousId
-    anonymous_id: str | None = None
+    anonymous_id: str | None = None  #: the id that a library gives to somebody who has not logged in
     group_id: str | None = None  #: of a group call; on other calls groupId or context.groupId
     previous_id: str | None = None  #: alias only
     name: str | None = None  #: a track's `event`; the `name` of a page or screen
@@ -125,20 +186,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     original_timestamp: datetime  #: when it happened by the sender's own clock; use it for durations
     received_at: datetime  #: when the router accepted it; "now" for every hook
     options: Mapping[str, JSON] = {}  #: this destination's object in `integrations`
+    is_replay: bool = False  #: an operator's `replay` sends it: once more, or perhaps for the first time
     payload: Mapping[str, JSON] = {}  #: the whole call in Segment's spelling, with the operator's mapping applied
 
 
 class Profile(msgspec.Struct, frozen=True):
     """A user or a group: its id, and the merged traits of all calls so far."""
 
-    id: str
-    traits: Mapping[str, JSON]
+    id: str  #: the userId, or the groupId
+    traits: Mapping[str, JSON]  #: do not change them: they are shared
 
 
 class Person(msgspec.Struct, frozen=True):
     """Somebody whom the vendor is asked to delete."""
 
-    user_id: str | None  #: None: known by anonymousIds only
+    user_id: str | None  #: None: only anonymousIds are known
     anonymous_ids: tuple[str, ...] = ()  #: of the same person
 
 
@@ -167,6 +229,23 @@ class Context:
         self._warn = warn
 
     @property
+    def required_group(self) -> Profile:
+        """The group, where `requires` names one for this call type: `Group("id", "name")`. Then it is never None, and has these traits.
+        Raises LookupError if there is no group."""
+        if self.group is None:
+            raise LookupError(
+                'no group is known: add Group("id") to `requires` of this call type, or look at `context.group`'
+            )
+        return self.group
+
+    @property
+    def required_user(self) -> Profile:
+        """The user, where the plugin cannot do without their traits. Raises LookupError if no call had any: see `context.user`."""
+        if self.user is None:
+            raise LookupError("no traits of this user are known: look at `context.user`, which is None then")
+        return self.user
+
+    @property
     def state(self) -> JSON:
         """The JSON value of `state_key(event)`, None if absent. Assign a value to change it (at most 8 KiB), or None to
         remove it. It is stored in the same commit as the returned items, or not at all."""
@@ -180,6 +259,11 @@ class Context:
     def wake(self, at: datetime | None) -> None:
         """Set the one timer of this state key; None clears it. The router calls the `wake` hook when it is due."""
         self._wake = (at,)
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """The time that this hook has set the timer to; None if it set none, or cleared it. Tests read it."""
+        return self._wake[0] if self._wake is not None else None
 
     def warn(self, reason: str, **numbers: float) -> None:
         """Report something odd that stops nothing. It is counted, and logged at most once a minute."""
@@ -236,12 +320,12 @@ class Item:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The vendor's response. `retry_after_s`: its Retry-After (or rate-limit reset) in seconds from now, if any."""
+    """The vendor's response."""
 
-    status: int
+    status: int  #: of HTTP: 200
     headers: Mapping[str, str] = {}  #: names in lower case
     body: bytes = b""  #: at most the first 256 KiB
-    retry_after_s: float | None = None
+    retry_after_s: float | None = None  #: its Retry-After, or rate-limit reset, in seconds from now
 
     def json(self) -> JSON:
         """The body as JSON, or None if it is not JSON."""
@@ -252,6 +336,19 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 # ---------------------------------------------------------------- what a plugin declares
+
+ATTRIBUTES: Mapping[str, str] = {
+    "settings_model": "A subclass of `Settings`: the keys of `[destination.settings]`. The only one that is required.",
+    "display_names": "Names of the tool in an event's `integrations` object, in any case, in addition to the destination's own: `(\"Greeter\",)`.",
+    "requires": 'What must be known first, per call type: `{"track": (UserId(), Group("id", "name"))}`.',
+    "kinds": 'Limits per kind of item: `{"users": Batch(), "events": Batch(max_items=50)}`. By default `{"": Batch()}`: one item per request.',
+    "item_version": "Raise it when `request` cannot read items that older releases stored: those events are mapped again. By default 1.",
+    "api_version": "The version of this contract that the plugin needs: `1`, or `(1, 1)` for what 1.1 added. By default 1.",
+    "forget_by_hand": "What an operator has to do to delete a person at the vendor, if there is no hook `forget`.",
+    "forget_group_by_hand": "The same for a group, if there is no hook `forget_group`.",
+    "shown_after": "When the tool shows what it has taken: `up to 24 hours later`.",
+}
+"""The attributes of a plugin: of its class, or of the instance where they depend on its settings. They are read once."""
 
 
 class Settings(BaseModel):
@@ -286,7 +383,8 @@ class UserId(msgspec.Struct, frozen=True):
 @dataclass(frozen=True, init=False)
 class Group:
     """Requirement: the event's group and these traits of it are known: `Group("id", "name")`. If not, the event is held on
-    disk until a group call that supplies them is settled at this destination. Held events are delivered in order."""
+    disk until a group call that supplies them is settled at this destination. Held events are delivered in order.
+    Not for `group` calls: they open the gate, and would wait for themselves."""
 
     needs: tuple[str, ...]
 
@@ -304,29 +402,32 @@ class Group:
 class Batch(msgspec.Struct, frozen=True):
     """Limits for one kind of item: items and bytes of item JSON per request, and concurrent requests."""
 
-    max_items: int = 1
-    max_bytes: int = 1_000_000
-    concurrency: int | None = None  #: None: that of the destination
+    max_items: int = 1  #: in one request
+    max_bytes: int = 1_000_000  #: of the items' JSON in one request; one larger item is sent alone
+    concurrency: int | None = None  #: requests at a time; None: that of the destination
     linger_s: float = 0.0  #: how long to wait for a fuller batch; at most 5 s
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One HTTP request. The URL is sent byte for byte. `private` keeps the request out of attempts and dry runs.
+    """One HTTP request.
 
     Raises TypeError or ValueError, which name the field and hold no value, for what cannot be sent as it stands: a url with a
     space, a `#`, a control character or one outside ASCII; a header's name or value with a line break in it; a header that
-    the router sets itself (Content-Length, Host, Connection and the like); a body that is not bytes.
+    the router sets itself (Content-Length, Host, Connection and the like); a body that is not bytes; a URL above 32 KiB, headers
+    above 64 KiB or a body above 8 MiB.
     """
 
-    url: str
-    method: str = "POST"
-    headers: Mapping[str, str] = {}
-    body: bytes = b""
-    private: bool = False
+    url: str  #: with http:// or https:// and a host; sent byte for byte
+    method: str = "POST"  #: any but CONNECT
+    headers: Mapping[str, str] = {}  #: the router adds Host, Content-Length, and User-Agent if there is none
+    body: bytes = b""  #: `json_request` makes them of a JSON value
+    private: bool = False  #: keep it out of attempts and dry runs; a 2xx for it is no sign that the items were taken
 
     def __post_init__(self) -> None:
         if not isinstance(self.url, str):
             raise TypeError(f"Request.url is {type(self.url).__name__}: want text")
+        if len(self.url) > MAX_URL:
+            raise ValueError(f"Request.url has {len(self.url):,} characters: at most {MAX_URL:,} are sent")
         if not (self.url.isascii() and self.url.isprintable()) or " " in self.url:
             raise ValueError("Request.url holds a space, a control character or one outside ASCII: quote it")
         if "#" in self.url:
@@ -335,9 +436,12 @@ class Request(msgspec.Struct, frozen=True):
             raise ValueError("Request.method is none")
         if not isinstance(self.body, bytes):
             raise TypeError(f"Request.body is {type(self.body).__name__}: want bytes; json_request makes them of JSON")
+        if len(self.body) > MAX_BODY:
+            raise ValueError(f"Request.body has {len(self.body):,} bytes: {TOO_LARGE}")
         check_headers(self.headers)
 
 
+TOO_LARGE = f"at most {MAX_BODY:,} are sent; lower max_bytes or max_items in `kinds`, or make less of each item"
 OUR_HEADERS = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive"}
 )
@@ -355,16 +459,23 @@ def check_headers(headers: Mapping[str, str]) -> None:
     """Raises TypeError or ValueError for headers that would break a request apart. Its words hold no value."""
     if type(headers) is not dict and not isinstance(headers, Mapping):
         raise TypeError(f"Request.headers is {type(headers).__name__}: want a mapping")
+    room = MAX_HEADERS_BYTES
     for name, value in headers.items():
         if not isinstance(name, str):
             raise TypeError(f"a header's name is {type(name).__name__}: want text")
         if not isinstance(value, str):
-            raise TypeError(f"header {name}: its value is {type(value).__name__}, want text")
-        if fault := _fault_of_header(name, value):
+            raise TypeError(f"header {name[:100]}: its value is {type(value).__name__}, want text")
+        room -= len(name) + len(value) + len(": \r\n")
+        if room < 0:
+            raise ValueError(f"Request.headers takes more than {MAX_HEADERS_BYTES:,} bytes: no more are sent")
+        if fault := (_known_fault if len(value) <= MAX_REMEMBERED else _fault_of_header)(name, value):
             raise ValueError(fault)
 
 
-@lru_cache(maxsize=256)  # most requests of a destination have the same ones
+MAX_REMEMBERED = 1024
+"""Characters of a header's value that is remembered as a good one."""
+
+
 def _fault_of_header(name: str, value: str) -> str:
     if not _is_token(name):
         return "a header's name is empty or holds a character that no name may have"
@@ -375,6 +486,9 @@ def _fault_of_header(name: str, value: str) -> str:
     if not value.isascii() and max(value) > "\xff":
         return f"header {name}: its value holds a character outside latin-1"
     return ""
+
+
+_known_fault = lru_cache(maxsize=256)(_fault_of_header)  # most requests of a destination have the same ones
 
 
 # ---------------------------------------------------------------- what came of it
@@ -388,50 +502,51 @@ class Outcome:
 class Delivered(Outcome):
     """The vendor accepted it."""
 
+    warning: str = ""  #: a word for what was odd about it, counted for each item: `field_ignored`
+
 
 @dataclass(unsafe_hash=True)
 class Skip(Outcome, Exception):
-    """There is nothing to send, and that is right: skipped with this reason. Mapping hooks only."""
+    """There is nothing to send, and that is right. Mapping hooks only."""
 
-    reason: str
+    reason: str  #: a word for people and logs: `no_email`
 
 
 @dataclass(unsafe_hash=True)
 class Reject(Outcome, Exception):
-    """It will never be accepted: a dead letter with this reason."""
+    """It will never be accepted: a dead letter."""
 
-    reason: str
-    detail: str = ""
+    reason: str  #: a word for people and logs: `too_large`
+    detail: str = ""  #: what the vendor said: `excerpt(answer.body)`
 
 
 @dataclass(unsafe_hash=True)
 class RetryLater(Outcome, Exception):
-    """Retried with exponential backoff; later events of the user wait behind it. `after_s`: the wait before the next
-    attempt. `for_s`: give up sooner than `delivery.max_age`."""
+    """Retried with exponential backoff; later events of the user wait behind it."""
 
-    reason: str
-    detail: str = ""
-    after_s: float | None = None
-    for_s: float | None = None
+    reason: str  #: a word for people and logs: `busy`
+    detail: str = ""  #: what the vendor said
+    after_s: float | None = None  #: wait so long before the next attempt; None: exponential backoff
+    for_s: float | None = None  #: give up so long after the first attempt, if that is sooner than `delivery.max_age`
 
 
 @dataclass(unsafe_hash=True)
 class Pause(Outcome, Exception):
-    """The whole destination waits (a wrong key or configuration), and no attempt is counted. `sure=False`: pause only if
-    three users get it and none succeeds; until then it is a retry, and a dead letter after three attempts."""
+    """The whole destination waits, and no attempt is counted: a wrong key or configuration. With `sure=False` only if three users
+    get it and none succeeds; until then it is a retry, and a dead letter after three attempts."""
 
-    reason: str
-    detail: str = ""
-    after_s: float | None = None
-    sure: bool = True
+    reason: str  #: `credentials`, `set_up`, or a word of your own, which is shown as it is: `quota_used_up`
+    detail: str = ""  #: what the vendor said
+    after_s: float | None = None  #: send the next request so much later; None: one every few minutes
+    sure: bool = True  #: False: one item alone may be the cause
 
 
 @dataclass(unsafe_hash=True)
 class Split(Outcome, Exception):
     """Something in this batch is bad, and the vendor did not say what. It is sent again in halves; a single item is rejected."""
 
-    reason: str
-    detail: str = ""
+    reason: str  #: a word for people and logs: `rejected`
+    detail: str = ""  #: what the vendor said
 
 
 class Sender(Protocol):
@@ -444,8 +559,8 @@ class Sender(Protocol):
 
     def secret(self, value: str) -> None:
         """Report a secret that you got at run time, such as a token, before anything else is done with it: from then on it is
-        masked like those of the settings. Of one destination the 32 told last are masked. One below 6 characters is not; one
-        above 8192 is a ValueError. They are forgotten when a new instance of the plugin is made: report again what you keep elsewhere."""
+        masked like those of the settings. The newest 32 of a destination are masked. A secret below 6 characters is not
+        masked; one above 8,192 raises ValueError. They are forgotten when a new instance of the plugin is made: report again what you keep elsewhere."""
         ...
 
 
@@ -455,103 +570,192 @@ class Sender(Protocol):
 class Hooks:
     """All hooks. A plugin implements those it needs. A call type without a hook is skipped (`unsupported`).
 
-    The hooks of the six call types and `wake` are sync and pure. They are called once per event, at its turn, and again
-    after a crash before the commit. Events of one user are mapped in order, never two at once. A hook returns an Item or
-    an iterable of Items (a generator also works), or raises Skip, Reject, RetryLater or Pause. No items: skipped
-    (`empty`). None is a plugin error.
+    The hooks of the six call types and `wake` are sync and pure. Events of one user are mapped in order, never two at
+    once. A hook returns an Item or an iterable of Items (a generator also works), or raises Skip, Reject, RetryLater or
+    Pause. No items: skipped (`empty`). None is a plugin error.
+
+    Each hook says when it is called, whether calls overlap, and how long one may take. This is about one instance. There
+    may be another one: a reload makes the new instance before the old one has ended, and `destinations test` makes its own.
     """
 
     @hookspec(firstresult=True)
     def identify(self, event: Event, context: Context) -> Item | Iterable[Item]:
-        """A user and their traits."""
+        """A user and their traits.
+
+        When: at the event's turn. Once more after a crash before the commit, or after a RetryLater that it raised.
+        Calls: one at a time, of one user in order.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def group(self, event: Event, context: Context) -> Item | Iterable[Item]:
-        """A user joins a group, or a group's traits."""
+        """A user joins a group, or a group's traits.
+
+        When: at the event's turn. Once more after a crash before the commit, or after a RetryLater that it raised.
+        Calls: one at a time, of one user in order.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def track(self, event: Event, context: Context) -> Item | Iterable[Item]:
-        """A user did something, named `event.name`."""
+        """A user did something, named `event.name`.
+
+        When: at the event's turn. Once more after a crash before the commit, or after a RetryLater that it raised.
+        Calls: one at a time, of one user in order.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def page(self, event: Event, context: Context) -> Item | Iterable[Item]:
-        """A user saw a web page."""
+        """A user saw a web page.
+
+        When: at the event's turn. Once more after a crash before the commit, or after a RetryLater that it raised.
+        Calls: one at a time, of one user in order.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def screen(self, event: Event, context: Context) -> Item | Iterable[Item]:
-        """A user saw a screen of an app."""
+        """A user saw a screen of an app.
+
+        When: at the event's turn. Once more after a crash before the commit, or after a RetryLater that it raised.
+        Calls: one at a time, of one user in order.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def alias(self, event: Event, context: Context) -> Item | Iterable[Item]:
-        """`event.previous_id` and `event.user_id` are one person."""
+        """`event.previous_id` and `event.user_id` are one person.
+
+        When: at the event's turn. Once more after a crash before the commit, or after a RetryLater that it raised.
+        Calls: one at a time, of one user in order.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def state_key(self, event: Event) -> str | None:
-        """The key of the state that this event reads and writes, if any. Called before the mapping hook."""
+        """The key of the state that this event reads and writes, if any. Called before the mapping hook.
+
+        When: before the mapping hook of the event.
+        Calls: one at a time, before the mapping hook of the event.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def wake(self, key: str, at: datetime, context: Context) -> Item | Iterable[Item]:
-        """The timer of a state key is due. `at` is the time it was set for, and is "now". There is no event."""
+        """The timer of a state key is due. `at` is the time it was set for, and is "now". There is no event.
+
+        When: the timer is due. Late if the router was down then.
+        Calls: one at a time, in order with the events of the user whose event set the timer.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def forget(self, person: Person) -> Item | Iterable[Item]:
         """Items that ask the vendor to delete this person. Sync and pure; sent, retried and batched like any items. Raise Skip if
-        the vendor cannot have the person. A plugin without this hook can say in `forget_by_hand` what an operator has to do."""
+        the vendor cannot have the person. A 404 for such an item usually means Delivered. A plugin without this hook can say in
+        `forget_by_hand` what an operator has to do.
+
+        When: `forget --tools` reaches this person at this destination.
+        Calls: one at a time.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
+        raise NotImplementedError
+
+    @hookspec(firstresult=True)
+    def forget_group(self, group_id: str) -> Item | Iterable[Item]:
+        """The same for a group. A plugin without this hook can say in `forget_group_by_hand` what an operator has to do.
+
+        When: `forget-group --tools` reaches this group at this destination.
+        Calls: one at a time.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def request(self, items: list[Item]) -> Request:
-        """Build the request for these items, all of one kind. Pure; called for every attempt, with the current settings.
-        In a dry run the result is shown and nothing is sent."""
+        """Build the request for these items, all of one kind, with the current settings. Pure, but a signature in a header
+        may use a clock. In a dry run the result is shown and nothing is sent.
+
+        When: before each attempt of a plugin without `deliver`; else only in dry runs and trials, and where your `deliver` calls it.
+        Calls: one at a time; while `deliver` waits, this may be called for other items.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def verdict(self, items: list[Item], answer: Answer) -> Outcome | Sequence[Outcome]:
-        """Read the response: one outcome for all items, or one per item in order. Default: `by_status`."""
+        """Read the response: one outcome for all items, or one per item in order. Default: `by_status`.
+
+        When: after each answer. A request that the network lost is retried without it.
+        Calls: one at a time; while `deliver` waits, this may be called for other items.
+        Time: a millisecond. 0.1 s is logged (`plugin_slow`), and after 30 s it is interrupted.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
         """Send these items. Default: `verdict(items, await sender.send(request(items)))`. Implement it for two requests in
-        a row, a token, or a destination without HTTP. Several calls run at a time. The instance can cache values on itself,
-        but it may disappear at any time."""
+        a row, a token, or a destination without HTTP. The instance can cache values on itself, but it may disappear at any time.
+
+        When: for each attempt, instead of `request` and `verdict`. Never in a dry run.
+        Calls: several at a time, up to the concurrency of the kind; never two with items of one user.
+        Time: six times `delivery.timeout` in total, then it is cancelled. Between two awaits: as a mapping hook.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     async def check(self, sender: Sender) -> str:
-        """Try the credentials without sending an event. The operator sees the text. Raise Pause or Reject if they are bad."""
+        """Try the credentials without sending an event. The operator sees the text. Raise Pause or Reject if they are bad.
+
+        When: an operator runs `destinations test NAME`, and no secret is missing.
+        Calls: one, on an instance of its own, beside the `deliver` of others.
+        Time: six times `delivery.timeout`, then it is cancelled.
+        """
         raise NotImplementedError
 
     @hookspec(firstresult=True)
     def lifetime(self, secret: Callable[[str], None]) -> AbstractAsyncContextManager[None] | AsyncIterator[None]:
-        """An async context manager around the life of the instance: it closes what it opens. `secret` is `Sender.secret`."""
+        """An async context manager around the life of the instance: it closes what it opens. `secret` is `Sender.secret`.
+
+        When: it is entered before any other hook of the instance, and left after the last.
+        Calls: once for each instance, in a task of its own.
+        Time: 30 s to open, 10 s to close.
+        """
         raise NotImplementedError
 
 
 # ---------------------------------------------------------------- helpers
 
 
-def json_request(url: str, body: JSON, *, method: str = "POST", headers: Mapping[str, str] | None = None) -> Request:
-    """A Request with this value as compact JSON."""
+def json_request(
+    url: str, body: JSON, *, method: str = "POST", headers: Mapping[str, str] | None = None, private: bool = False
+) -> Request:
+    """A Request with this value as compact JSON. Raises ValueError for more than 8 MiB. No more than that is ever encoded."""
+    try:
+        encoded = json_within(body, MAX_BODY)
+    except JsonTooLarge:
+        raise ValueError(f"the JSON of Request.body has more bytes: {TOO_LARGE}") from None
     return Request(
         url=url,
         method=method,
         headers={"Content-Type": "application/json", **(headers or {})},
-        body=msgspec.json.encode(body),
+        body=encoded,
+        private=private,
     )
 
 
 def by_status(answer: Answer, n: int) -> Outcome:
-    """The outcome for a request of `n` items by HTTP status, for vendors that say no more. Return it; it cannot be raised,
-    since after a 2xx it is Delivered, which is no exception.
+    """The outcome for a request of `n` items by HTTP status, for vendors that say no more. Return it. It cannot be raised,
+    since after a 2xx it is Delivered, which is no exception: see `raise_for_status`.
 
     2xx Delivered; 408, 425, 429 and 5xx RetryLater; 401 and 3xx Pause; 403 and 404 Pause(sure=False); any other 4xx
     Split, and Reject for a single item.
@@ -573,6 +777,28 @@ def by_status(answer: Answer, n: int) -> Outcome:
     if status == 413:
         return Split("too_large", f"status 413: {words}") if n > 1 else Reject("too_large", f"status 413: {words}")
     return Split("rejected", f"{reason}: {words}") if n > 1 else Reject("rejected", f"{reason}: {words}")
+
+
+def raise_for_status(answer: Answer, n: int = 1) -> None:
+    """Raise what `by_status` says, and nothing after a 2xx: for a request that has to succeed before the next one.
+
+    A request that only prepares the next one must never count as the delivery of the items. So Delivered is never raised.
+    """
+    outcome = by_status(answer, n)
+    if isinstance(outcome, Exception):
+        raise outcome
+
+
+@runtime_checkable
+class _Timed(Protocol):
+    """A Sender of the router's. Its time is the router's, which a test can move."""
+
+    def monotonic(self) -> float: ...
+
+
+def _seconds(sender: Sender) -> float:
+    """For spans only. A Sender that a test has made itself has the time of the machine."""
+    return sender.monotonic() if isinstance(sender, _Timed) else asyncio.get_running_loop().time()
 
 
 TOKEN_S = 60.0
@@ -598,11 +824,9 @@ class Token:
     async def get(self, sender: Sender) -> str:
         """The token. It is renewed in the last tenth of its time, at most 60 s before it expires."""
         token = self._token
-        loop = asyncio.get_running_loop()
-        if token is None or loop.time() >= self._until:
-            if (
-                self._asking is None or self._asking.get_loop() is not loop
-            ):  # the destination may move to another thread
+        if token is None or _seconds(sender) >= self._until:
+            loop = asyncio.get_running_loop()  # the destination may move to another thread
+            if self._asking is None or self._asking.get_loop() is not loop:
                 self._asking = asyncio.create_task(self._fetch(sender), name="token")
                 self._asking.add_done_callback(self._asked)
             token = await asyncio.shield(self._asking)
@@ -629,7 +853,7 @@ class Token:
         sender.secret(token)
         lasts_s = math.inf if lasts_s is None else lasts_s
         self._token = token
-        self._until = asyncio.get_running_loop().time() + lasts_s - min(60.0, lasts_s / 10)
+        self._until = _seconds(sender) + lasts_s - min(60.0, lasts_s / 10)
         return token
 
     def _asked(self, task: asyncio.Task[str]) -> None:
@@ -639,18 +863,31 @@ class Token:
             task.exception()  # nobody may wait for it any more
 
 
+MAX_TOKEN = 16_000
+"""Characters of a token that can be sent in a header."""
+
+
 def oauth_token(answer: Answer) -> tuple[str, float | None]:
     """Token and lifetime from an OAuth token endpoint's answer (`access_token`, `expires_in`). Raises RetryLater for an answer
-    that may pass, Pause `credentials` for any other: a wrong secret there is no event's fault."""
+    that may pass, such as a page about maintenance; Pause `credentials` for any other: a wrong secret there is no event's fault.
+    A token has ASCII characters alone, without space, and at most 16,000 of them: another one would fail in each request."""
     outcome, told = by_status(answer, 1), answer.json()
     if isinstance(outcome, RetryLater):
         raise outcome
+    if isinstance(outcome, Delivered) and not isinstance(told, dict):
+        raise RetryLater("unreadable_token", f"no JSON object: status {answer.status}: {excerpt(answer.body)}")
     token = told.get("access_token") if isinstance(told, dict) else None
     if not isinstance(outcome, Delivered) or not isinstance(token, str) or not token:
         raise Pause("credentials", f"no token: status {answer.status}: {excerpt(answer.body)}")
+    if len(token) > MAX_TOKEN or not _TOKEN.fullmatch(token):  # its characters are told to nobody
+        raise Pause(
+            "credentials",
+            f"a token that no header can hold: {len(token)} characters; it may have 1 to {MAX_TOKEN} of ASCII, without space",
+        )
     return token, as_number(told.get("expires_in"))
 
 
+_TOKEN = re.compile(r"[!-~]+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -666,6 +903,14 @@ def as_number(given: JSON) -> int | float | None:
     if isinstance(given, int):
         return given if given.bit_length() < 64 else None
     return given if math.isfinite(given) else None
+
+
+def as_text(given: JSON) -> str | None:
+    """Text without blanks around it, also from a number (`7.0` is `7`); None for anything else, and for blank text."""
+    if not isinstance(given, str):
+        found = as_number(given)
+        given = "" if found is None else str(int(found) if found == int(found) else found)
+    return given.strip() or None
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -719,6 +964,30 @@ def _from_epoch(given: JSON) -> datetime | None:
     if isinstance(given, bool) or not isinstance(given, int | float) or not _FIRST_EPOCH_S <= given < _END_EPOCH_MS:
         return None
     return _EPOCH + timedelta(milliseconds=given if given >= _FIRST_EPOCH_MS else given * 1000)
+
+
+def iso_instant(at: datetime) -> str:
+    """A time as ISO 8601 in UTC with milliseconds: `2026-01-02T03:04:05.678Z`."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def basic_auth(user: str, password: str = "") -> str:
+    """The header Authorization of HTTP Basic: `Basic dXNlcjpwYXNz`."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def url_fault(url: str) -> str:
+    """Why a setting cannot be an address to send to, in words for the operator; "" if it can."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", url):
+        return 'write an address such as "https://example.com/v1", other characters percent-encoded'
+    if "#" in url:
+        return "leave out # and what follows it; that is never sent"
+    return "leave out user and password; a header is the place for them" if parts.username is not None else ""
 
 
 def excerpt(body: bytes, limit: int = 500) -> str:

@@ -6,10 +6,12 @@
 A plugin's fault, or a setting it refuses, is a problem of the file. All problems are reported together.
 """
 
+from router.plugin_host.contract_check import FAILED, NOT_CHECKED, OK, Check, check_form, with_stand_ins
 from router.plugin_host.discovery import Found, available, find
 from router.plugin_host.event_filter import EventFilter, Stopped, compile_filter
-from router.plugin_host.exchange import shown_answer, shown_request
-from router.plugin_host.factory import Destination, build, build_one, read, rebuilt, with_new_instance
+from router.plugin_host.exchange import shortened, shortened_answer, shown_answer, shown_request
+from router.plugin_host.factory import Destination, build, build_around, build_one, read, rebuilt, with_new_instance
+from router.plugin_host.installed import Installed, installed
 from router.plugin_host.kept_back import (
     KEEPING_BACK,
     Conditions,
@@ -20,32 +22,44 @@ from router.plugin_host.kept_back import (
 )
 from router.plugin_host.preview import preview, shown_items
 from router.plugin_host.redaction import Redactor
-from router.plugin_host.validation import HOOKS, MAPPING_HOOKS
+from router.plugin_host.validation import HOOKS, MAPPING_HOOKS, check_class
 
 __all__ = [
+    "FAILED",
     "HOOKS",
     "KEEPING_BACK",
     "MAPPING_HOOKS",
+    "NOT_CHECKED",
+    "OK",
+    "Check",
     "Conditions",
     "Destination",
     "EventFilter",
     "Found",
+    "Installed",
     "Redactor",
     "Stopped",
     "add_details",
     "available",
     "build",
+    "build_around",
     "build_one",
+    "check_class",
+    "check_form",
     "compile_conditions",
     "compile_consent",
     "compile_filter",
     "find",
+    "installed",
     "is_asked_for",
     "preview",
     "read",
     "rebuilt",
+    "shortened",
+    "shortened_answer",
     "shown_answer",
     "shown_items",
     "shown_request",
     "with_new_instance",
+    "with_stand_ins",
 ]

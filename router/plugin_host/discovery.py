@@ -16,6 +16,7 @@ from typing import Any
 
 from router.config import unknown
 from router.errors import PluginError
+from router.plugin_host.fault_place import fault_words
 
 GROUP = "segment_router.destinations"
 
@@ -40,6 +41,10 @@ class Found:
             _first_loaded.get(self.source.value, self.version) if isinstance(self.source, EntryPoint) else self.version
         )
 
+    @property
+    def _module(self) -> str:
+        return self.source.module if isinstance(self.source, EntryPoint) else _module_of(self.name)
+
     def load(self) -> type[Any]:
         """Import it and give its class.
 
@@ -48,11 +53,13 @@ class Found:
         """
         try:
             loaded = self.source.load() if isinstance(self.source, EntryPoint) else _class_in(self.name, self.source)
-        except PluginError:
+        except (PluginError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:  # a third party's code runs here, so anything may be raised
+        except (
+            BaseException
+        ) as error:  # a third party's code runs here, so anything may be raised, a `skip` of pytest too
             raise PluginError(
-                f'plugin "{self.name}" ({self.origin}) cannot be imported: {type(error).__name__}: {error}'
+                f'plugin "{self.name}" ({self.origin}) cannot be imported: {fault_words(error, self._module)}'
             ) from error
         if isinstance(self.source, EntryPoint):
             _first_loaded.setdefault(self.source.value, self.version)
@@ -85,8 +92,13 @@ def find(name: str, plugins_dir: Path | None = None) -> Found:
 
 def _all(plugins_dir: Path | None) -> dict[str, list[Found]]:
     result: dict[str, list[Found]] = {}
+    told: dict[int, tuple[str, str]] = {}  # each look at a distribution reads its METADATA, and ours has many plugins
     for entry in entry_points(group=GROUP):
-        version, package = (entry.dist.version, entry.dist.name) if entry.dist else ("", entry.value)
+        dist = entry.dist
+        if dist is not None and id(dist) not in told:
+            about = dist.metadata
+            told[id(dist)] = (about["Version"], about["Name"])
+        version, package = told[id(dist)] if dist is not None else ("", entry.value)
         same = result.setdefault(entry.name, [])
         # an installed distribution may be met twice, by two paths of sys.path
         if all(found.source != entry for found in same):
@@ -108,9 +120,13 @@ def _with_version(found: Found) -> Found:
     return dataclasses.replace(found, version=hashlib.sha256(content).hexdigest()[:8])
 
 
+def _module_of(name: str) -> str:
+    return f"segment_router_plugin_{name}"
+
+
 def _class_in(name: str, file: Path) -> type[Any]:
     """Run a single-file plugin as it is now, also when it was run before, and give the one plugin class in it."""
-    module = ModuleType(f"segment_router_plugin_{name}")
+    module = ModuleType(_module_of(name))
     module.__file__ = str(file)
     code = compile(file.read_text(encoding="utf-8"), str(file), "exec", dont_inherit=True)
     sys.modules[module.__name__] = module  # annotations are looked up there

@@ -58,7 +58,7 @@ class Sample(msgspec.Struct, frozen=True):
         return self.holds(call) and fraction(self.value(call)) >= self.percent
 
 
-class Change(msgspec.Struct, frozen=True):
+class Removal(msgspec.Struct, frozen=True):
     """Takes fields out of the events for which its condition holds."""
 
     holds: Condition
@@ -71,7 +71,7 @@ class EventFilter(msgspec.Struct, frozen=True):
 
     wanted: tuple[Condition, Stopped] | None  #: `filter`: what it holds for goes on
     stops: tuple[Sample | Drop, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[Removal, ...]
     changes_mark: str  #: differs where other fields would be taken out; "" where none are
 
     def stopped(self, call: Call) -> Stopped | None:
@@ -124,12 +124,12 @@ def _dropped_names(config: DestinationConfig) -> Iterator[Drop]:
         yield Drop(lambda call: call.get("type") == "track" and call.get("event") in names, Stopped(EVENT_NAME, "", ""))
 
 
-def _change(table: FilterTable, action: FilterAction) -> Change:
+def _change(table: FilterTable, action: FilterAction) -> Removal:
     change = dropped if action.type == "DROP_PROPERTIES" else only
     fields = {path: frozenset(names) for path, names in action.fields.items()}
     if action.type == "ALLOW_PROPERTIES" and "" in fields:
         fields[""] |= {"type", "messageId"}  # without these nothing can be sent
-    return Change(compile_condition(table.condition), change, fields)
+    return Removal(compile_condition(table.condition), change, fields)
 
 
 def _mark(changing: list[tuple[FilterTable, FilterAction]]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from router.config import MappingConfig
-from router.config.mapping_paths import ABSENT, Path, Rules, find
+from router.config.mapping_paths import ABSENT, KeyPath, Rules, find
 from router.config.mapping_rules import rules_of
 from router.errors import ConfigError
 from router.event import HAS_PROPERTIES
@@ -30,9 +30,9 @@ Keep = dict[str, "Keep | None"]
 class Rewrite(msgspec.Struct, frozen=True):
     """The rules of one place, in the order in which they are applied."""
 
-    rename: tuple[tuple[Path, Path], ...]
-    drop: tuple[Path, ...]
-    set: tuple[tuple[Path, Callable[[], JSON]], ...]
+    rename: tuple[tuple[KeyPath, KeyPath], ...]
+    drop: tuple[KeyPath, ...]
+    set: tuple[tuple[KeyPath, Callable[[], JSON]], ...]
     values: ValueRules | None
     only: Keep | None
 
@@ -154,7 +154,7 @@ def _constant(value: Any) -> Callable[[], JSON]:
     return lambda: msgspec.json.decode(encoded)
 
 
-def _tree(paths: Iterable[Path]) -> Keep:
+def _tree(paths: Iterable[KeyPath]) -> Keep:
     tree: Keep = {}
     for *parents, name in paths:
         inside = tree

@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import msgspec
+
 from router.plugin import JSON, Answer, Request
 from router.plugin_host.factory import Destination
-from router.plugin_host.redaction import MASK
 from router.plugin_host.redaction import MAX_TOLD_LENGTH as LONGEST_SECRET
+from router.vocabulary import MASK
 
 MAX_BODY, MAX_HEADER, MAX_HEADERS = 8_192, 500, 50
 """Characters of a body and of a header, and how many headers are shown."""
@@ -17,24 +19,38 @@ CREDENTIALS = re.compile(r"auth|cookie|token|secret|password|signature|(^|-)key$
 """Names of headers whose values are masked whatever they say."""
 
 
-def shown_request(request: Request, destination: Destination) -> dict[str, JSON]:
-    """`{"method", "url", "headers", "body", "body_bytes"}`, or `{"private": true}`."""
+def shortened(request: Request) -> Request:
+    """A request with no more of its body than is shown: what is kept of it."""
+    if len(request.body) <= MAX_BODY + LONGEST_SECRET:
+        return request
+    return msgspec.structs.replace(request, body=request.body[: MAX_BODY + LONGEST_SECRET])
+
+
+def shown_request(request: Request, destination: Destination, body_bytes: int | None = None) -> dict[str, JSON]:
+    """`{"method", "url", "headers", "body", "body_bytes"}`, or `{"private": true}`. `body_bytes`: how long the body was, if it was shortened."""
     if request.private:
         return {"private": True}
     return {
         "method": request.method,
         "url": destination.redact(request.url),
         "headers": _headers(request.headers, destination),
-        **_body(request.body, destination),
+        **_body(request.body, destination, body_bytes),
     }
 
 
-def shown_answer(answer: Answer, destination: Destination) -> dict[str, JSON]:
-    """`{"status", "headers", "body", "body_bytes"}`."""
+def shortened_answer(answer: Answer) -> Answer:
+    """An answer with no more of its body than is shown."""
+    if len(answer.body) <= MAX_BODY + LONGEST_SECRET:
+        return answer
+    return msgspec.structs.replace(answer, body=answer.body[: MAX_BODY + LONGEST_SECRET])
+
+
+def shown_answer(answer: Answer, destination: Destination, body_bytes: int | None = None) -> dict[str, JSON]:
+    """`{"status", "headers", "body", "body_bytes"}`. `body_bytes`: as of `shown_request`."""
     return {
         "status": answer.status,
         "headers": _headers(answer.headers, destination),
-        **_body(answer.body, destination),
+        **_body(answer.body, destination, body_bytes),
     }
 
 
@@ -47,7 +63,7 @@ def _header(name: str, value: str, destination: Destination) -> str:
     return MASK if shown == value and CREDENTIALS.search(name) else shown[:MAX_HEADER]
 
 
-def _body(body: bytes, destination: Destination) -> dict[str, JSON]:
+def _body(body: bytes, destination: Destination, body_bytes: int | None) -> dict[str, JSON]:
     """Masked before it is cut, so that no part of a secret is left; the rest of a long body is not looked at."""
     text = destination.redact_bytes(body[: MAX_BODY + LONGEST_SECRET]).decode("utf-8", "replace")
-    return {"body": text[:MAX_BODY], "body_bytes": len(body)}
+    return {"body": text[:MAX_BODY], "body_bytes": len(body) if body_bytes is None else body_bytes}

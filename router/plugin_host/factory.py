@@ -30,6 +30,7 @@ from router.plugin_host import deprecated_settings
 from router.plugin_host.discovery import Found, find
 from router.plugin_host.event_filter import EventFilter, compile_filter
 from router.plugin_host.event_mapping import MappingTable, compile_mapping
+from router.plugin_host.fault_place import fault_words
 from router.plugin_host.gate_warnings import dropped_needs
 from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
@@ -177,7 +178,7 @@ def read(
     told += [warning for d in destinations if d.is_gated for warning in no_group_calls(d.config)]
     for d in destinations:
         told += dropped_needs(draft.config.sources, d.config, d.requires, d.mapping.told_as if d.mapping else {})
-    told += exposed_config(draft.path, [*draft.inline, *filter(None, map(_inline, destinations))])
+    told += exposed_config(draft.path, [*draft.inline, *filter(None, map(inline_secrets, destinations))])
     return draft.config.model_copy(update={"warnings": (*draft.config.warnings, *told)}), destinations
 
 
@@ -199,6 +200,22 @@ def build_one(draft: Draft, name: str) -> Destination:
     return built[0]
 
 
+def build_around(
+    plugin: type[Any], table: DestinationConfig, *, state_dir: Path = Path(), follow: bool = False
+) -> Destination:
+    """A destination around a class that is at hand: no entry point and no file is looked for.
+
+    Args:
+        state_dir: where a relative path of its settings begins.
+        follow: [consent] follow is on.
+
+    Raises:
+        ConfigError: with every problem of the class and its settings.
+    """
+    surroundings = _Surroundings(None, state_dir, None, follow)
+    return _around(table.name, table, Found(table.plugin, "", "", Path()), lambda: plugin, surroundings)
+
+
 def _build_all(
     tables: list[tuple[str, DestinationConfig]], surroundings: _Surroundings, problems: list[str]
 ) -> list[Destination]:
@@ -213,10 +230,19 @@ def _build_all(
 
 def _build(where: str, table: DestinationConfig, surroundings: _Surroundings) -> Destination:
     """One destination. Raises ConfigError with its problems."""
-    raw, looked_up = _opened(table.settings)
     try:
         found = find(table.plugin, surroundings.plugins_dir)
-        plugin = found.load()
+    except PluginError as error:
+        raise ConfigError(_plugin_problems(where, table.plugin, error)) from error
+    return _around(where, table, found, found.load, surroundings)
+
+
+def _around(
+    where: str, table: DestinationConfig, found: Found, load: Callable[[], type[Any]], surroundings: _Surroundings
+) -> Destination:
+    raw, looked_up = _opened(table.settings)
+    try:
+        plugin = load()
         check_class(plugin)
     except PluginError as error:
         raise ConfigError(_plugin_problems(where, table.plugin, error)) from error
@@ -252,7 +278,7 @@ def _assemble(
     try:
         instance = plugin(settings)
     except BaseException as error:  # a third party's code may raise anything, SystemExit too; the operator reads it
-        raise PluginError(f"cannot be made with these settings: {type(error).__name__}: {error}") from error
+        raise PluginError(f"cannot be made with these settings: {fault_words(error, plugin.__module__)}") from error
     check_facts(instance)
     requires = _requires(getattr(instance, "requires", {}), table.hold.require)
     return Destination(
@@ -260,7 +286,7 @@ def _assemble(
         plugin_name=found.name,
         plugin_version=found.running_version,
         installed_version=found.version,
-        api_version=getattr(instance, "api_version", API_VERSION),
+        api_version=API_VERSION,
         item_version=getattr(instance, "item_version", 1),
         config=table,
         instance=instance,
@@ -334,7 +360,7 @@ def _opened(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return {key: plain(value) for key, value in settings.items()}, secrets
 
 
-def _inline(destination: Destination) -> str:
+def inline_secrets(destination: Destination) -> str:
     """The settings' key, where config.toml holds a secret of them itself."""
     looked_up = _opened(destination.config.settings)[1]
     inline = {secret for secret in _secrets_in(destination.settings) if secret}.difference(looked_up)

@@ -10,11 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-HOLD_S = 0.1
-"""A hook that returns no sooner holds up everybody else on its loop."""
-
-SLICE_S = 0.02
-"""Hooks may take this long in one go; then the loop gives a turn to everybody else."""
+from router.plugin_host.time_budgets import HOLD_S, SLICE_S
 
 SLOW_CALLS, SLOW_SPELL_S = 5, 60.0
 """So many held loops within this time, and the plugin should have a thread of its own."""
@@ -76,9 +72,8 @@ class HookWatch:
         self._began = 0.0
         self._spent_s = 0.0
         self._recent: deque[float] = deque(maxlen=SLOW_CALLS)
-        self._interrupt: bool | None = (
-            None  #: a hook was interrupted that returns next; True: it let no other thread run
-        )
+        #: a hook was interrupted that returns next; True: it let no other thread run
+        self._interrupt: bool | None = None
 
     def attach(self, emit: Callable[..., None], on_slow: Callable[[Slow], None]) -> None:
         """From now on write lines of the log with `emit`, and call `on_slow` when hooks have held the loop again and again, or

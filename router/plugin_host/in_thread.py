@@ -9,10 +9,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-T = TypeVar("T")
+from router.plugin_host.time_budgets import MAKE_S
 
-MAKE_S = 30.0
-"""So long plugins may take to be made."""
+T = TypeVar("T")
 
 
 async def in_thread(work: Callable[[], T], limit_s: float = MAKE_S) -> T:
@@ -21,6 +20,13 @@ async def in_thread(work: Callable[[], T], limit_s: float = MAKE_S) -> T:
     Raises what `work` raises, SystemExit and the like as RuntimeError; TimeoutError when it takes longer than `limit_s`: a thread
     that hangs is left behind.
     """
+    _, done = begin(work)
+    async with asyncio.timeout(limit_s):
+        return await done
+
+
+def begin(work: Callable[[], T]) -> tuple[threading.Thread, asyncio.Future[T]]:
+    """The thread, which has begun, and what comes of it."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -34,9 +40,9 @@ async def in_thread(work: Callable[[], T], limit_s: float = MAKE_S) -> T:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle)
 
-    threading.Thread(target=run, name="plugin-code", daemon=True).start()
-    async with asyncio.timeout(limit_s):
-        return await done
+    thread = threading.Thread(target=run, name="plugin-code", daemon=True)
+    thread.start()
+    return thread, done
 
 
 def _fill(done: asyncio.Future[T], result: T) -> None:

@@ -1,4 +1,4 @@
-"""Hold an item's body against the contract: a JSON value that reads back as it was."""
+"""Hold an item's body against the contract: a JSON value that reads back as it was, and is not too large."""
 
 from __future__ import annotations
 
@@ -7,7 +7,35 @@ from collections.abc import Mapping
 
 import msgspec
 
-from router.plugin import JSON
+from router.plugin import JSON, MAX_ITEMS_BYTES, Item, JsonTooLarge, json_within
+
+
+class ItemTooLarge(Exception):
+    """The items of one event have more JSON than is kept, or there are more of them."""
+
+    def __str__(self) -> str:
+        words = (
+            str(self.args[0]) if self.args else f"more than {MAX_ITEMS_BYTES:,} bytes of JSON in the items of one event"
+        )
+        return f"{words}: return less for one event"
+
+
+def encoded(item: Item, room: int) -> bytes:
+    """The item's body as JSON. No more than `room` is ever encoded, whatever the body.
+
+    Raises:
+        ItemTooLarge: it is larger.
+        TypeError, ValueError: it is no JSON.
+    """
+    made = item._json
+    if made is None:
+        try:
+            made = json_within(item._body, room)
+        except JsonTooLarge:
+            raise ItemTooLarge from None
+    if len(made) > room:
+        raise ItemTooLarge
+    return made
 
 
 def fault_of_json(body: JSON, encoded: bytes) -> str:

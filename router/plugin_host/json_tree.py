@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router.config.mapping_paths import ABSENT, Path, find
+from router.config.mapping_paths import ABSENT, KeyPath, find
 from router.plugin import JSON
 
 
-def take(tree: dict[str, JSON], path: Path) -> JSON:
+def take(tree: dict[str, JSON], path: KeyPath) -> JSON:
     """Take a value out of an object; ABSENT where there is none."""
     found = find(tree, path)
     if found is not ABSENT:
@@ -16,7 +16,7 @@ def take(tree: dict[str, JSON], path: Path) -> JSON:
     return found
 
 
-def put(tree: dict[str, JSON], path: Path, value: JSON) -> bool:
+def put(tree: dict[str, JSON], path: KeyPath, value: JSON) -> bool:
     """Put a value into an object, making the objects that lead there. False: something else stands in the way."""
     inside: JSON = tree
     for key in path[:-1]:
@@ -27,7 +27,7 @@ def put(tree: dict[str, JSON], path: Path, value: JSON) -> bool:
     return True
 
 
-def change(tree: dict[str, JSON], path: Path, changed: Callable[[JSON], JSON]) -> None:
+def change(tree: dict[str, JSON], path: KeyPath, changed: Callable[[JSON], JSON]) -> None:
     """Put what is made of a value into its place; ABSENT takes it out. Nothing happens where there is none, or null."""
     found = find(tree, path)
     if found is ABSENT or found is None:
@@ -39,7 +39,7 @@ def change(tree: dict[str, JSON], path: Path, changed: Callable[[JSON], JSON]) -
         _own(tree, path)[path[-1]] = made
 
 
-def _own(tree: dict[str, JSON], path: Path) -> dict[str, JSON]:
+def _own(tree: dict[str, JSON], path: KeyPath) -> dict[str, JSON]:
     """The object that holds the last key of a path: a copy in place of what may be shared."""
     for key in path[:-1]:
         inside = dict(tree.get(key, ()))

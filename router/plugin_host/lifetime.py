@@ -8,9 +8,7 @@ from collections.abc import Callable
 
 from router.plugin_host.factory import Destination
 from router.plugin_host.hook_watch import task_name
-
-OPEN_S, CLOSE_S, CANCEL_S = 30.0, 10.0, 1.0
-"""How long a plugin may take to open and to close. One that does not end when it is cancelled is left behind."""
+from router.plugin_host.time_budgets import CANCEL_S, CLOSE_S, OPEN_S
 
 
 class LifetimeFault(Exception):

@@ -6,6 +6,7 @@ A wrongly typed outcome is the plugin's fault and concerns its own event only.
 from __future__ import annotations
 
 import math
+import reprlib
 
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Skip, Split
 from router.plugin_host.factory import Destination
@@ -41,11 +42,13 @@ def fault_of(outcome: object) -> str:
     if not isinstance(outcome, KNOWN):
         return f"{type(outcome).__name__} is no outcome: want one of {', '.join(kind.__name__ for kind in KNOWN)}"
     name = type(outcome).__name__
+    if isinstance(outcome, Delivered) and not isinstance(outcome.warning, str):
+        return f"{name}.warning is {type(outcome.warning).__name__}: want text"
     for field in TEXTS:
         value = getattr(outcome, field, "")
         if not isinstance(value, str):
             return f"{name}.{field} is {type(value).__name__}: want text"
-        if not value.isascii() and not _is_unicode(value):
+        if not value.isascii() and not _is_unicode(value[:MAX_DETAIL]):  # no more of it is kept
             return f"{name}.{field} holds half a character (a lone surrogate): want text that UTF-8 can hold"
     for field in SECONDS:
         value = getattr(outcome, field, None)
@@ -67,7 +70,7 @@ def _is_seconds(value: object) -> bool:
 
 def _shown(value: object) -> str:
     try:
-        return repr(value)[:MAX_SHOWN]
+        return reprlib.repr(value)[:MAX_SHOWN]
     except Exception:  # whatever the value's own code raises, or of a number: too many digits
         return f"a value of type {type(value).__name__}"
 

@@ -9,6 +9,10 @@ import msgspec
 
 from router.plugin import JSON, Item, Request
 from router.plugin_host.factory import Destination
+from router.plugin_host.redaction import MAX_TOLD_LENGTH as LONGEST_SECRET
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a body that are shown, and stored of a dry run: as much as the items of one event may have."""
 
 
 def preview(items: Sequence[Item], destination: Destination) -> dict[str, JSON]:
@@ -32,11 +36,13 @@ def shown_items(items: Sequence[Item], destination: Destination) -> list[dict[st
 
 
 def _shown(request: Request, destination: Destination) -> dict[str, JSON]:
+    body = destination.redact_bytes(request.body[: MAX_BODY + LONGEST_SECRET])[:MAX_BODY].decode("utf-8", "replace")
     return {
         "method": request.method,
         "url": destination.redact(request.url),
         "headers": {name: destination.redact(value) for name, value in request.headers.items()},
-        "body": destination.redact_bytes(request.body).decode("utf-8", "replace"),
+        "body": body,
+        **({"body_bytes": len(request.body)} if len(request.body) > MAX_BODY else {}),
     }
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from router.plugin_host.secret_forms import base64_forms_of, forms_of
 from router.plugin_host.secret_parts import MIN_PART, parts_of
+from router.vocabulary import MASK
 
-MASK = "***"
 MAX_TOLD = 32
 """Secrets of run time that are kept; the one that was told longest ago falls out."""
 MAX_TOLD_LENGTH = 8192

@@ -6,14 +6,19 @@ GAP = " … "
 
 
 def first_bytes(text: str, most: int) -> str:
-    """The beginning of a text."""
-    if len(text) * 4 <= most or len(data := text.encode("utf-8", "replace")) <= most:
+    """The beginning of a text. No more of it than that is ever encoded."""
+    if len(text) * 4 <= most:
+        return text
+    data = text[:most].encode("utf-8", "replace")
+    if len(text) <= most and len(data) <= most:
         return text
     return data[:most].decode("utf-8", "ignore")
 
 
 def both_ends(text: str, most: int) -> str:
     """The beginning and, three times as long, the end of a text: a traceback ends with the exception."""
+    if len(text) > 2 * most:
+        text = text[:most] + text[-most:]
     if len(text) * 4 <= most or len(data := text.encode("utf-8", "replace")) <= most:
         return text
     room = most - len(GAP.encode())

@@ -6,18 +6,20 @@ pluggy has the last word on the form of hooks; what it would let through and the
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import cache, lru_cache
 from typing import Any
 
 import pluggy
 
 from router.config import unknown
 from router.errors import PluginError
-from router.plugin import API_VERSION, Batch, Group, Hooks, Settings, UserId, hookspec
+from router.plugin import API_MINOR, API_VERSION, Batch, Group, Hooks, Settings, UserId, hookspec
 
 MAPPING_HOOKS = ("identify", "group", "track", "page", "screen", "alias")
-_MAY_YIELD = (*MAPPING_HOOKS, "wake", "forget")
+_MAY_YIELD = (*MAPPING_HOOKS, "wake", "forget", "forget_group")
 _ASYNC_HOOKS = ("deliver", "check")
 #: hook -> its parameters in the contract's order
 HOOKS: Mapping[str, tuple[str, ...]] = {
@@ -33,17 +35,22 @@ def check_class(plugin: type[Any]) -> None:
     Raises:
         PluginError: with every fault of it, one a line.
     """
-    faults = list(_class_faults(plugin))
+    faults = list(version_faults(plugin)) or [*model_faults(plugin), *hooks_faults(plugin)]
     if faults:
         raise PluginError("\n".join(faults))
 
 
-def _class_faults(plugin: type[Any]) -> Iterator[str]:
+def model_faults(plugin: type[Any]) -> Iterator[str]:
+    """What is wrong with the model of its settings."""
     model = getattr(plugin, "settings_model", None)
     if model is None:
         yield "has no settings_model; name its class of settings, e.g. settings_model = MySettings"
     elif not (isinstance(model, type) and issubclass(model, Settings)):
         yield "settings_model is not a subclass of router.plugin.Settings"
+
+
+def hooks_faults(plugin: type[Any]) -> Iterator[str]:
+    """What is wrong with the form of its hooks, or which are lacking."""
     hooks = set()
     for attribute in dir(plugin):
         static = inspect.getattr_static(plugin, attribute)
@@ -91,15 +98,14 @@ def check_facts(plugin: Any) -> None:
     Raises:
         PluginError: with every fault of it, one a line.
     """
-    faults = list(_fact_faults(plugin))
+    faults = list(fact_faults(plugin))
     if faults:
         raise PluginError("\n".join(faults))
 
 
-def _fact_faults(plugin: Any) -> Iterator[str]:
-    version = getattr(plugin, "api_version", API_VERSION)
-    if version != API_VERSION:
-        yield f"was written for api_version {version!r}, this router has {API_VERSION}; install a matching release of it"
+def fact_faults(plugin: Any) -> Iterator[str]:
+    """What is wrong with the facts that an instance declares."""
+    yield from version_faults(plugin)
     names = getattr(plugin, "display_names", ())
     if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
         yield 'display_names is not a tuple of names, e.g. ("Greeter",)'
@@ -108,6 +114,30 @@ def _fact_faults(plugin: Any) -> Iterator[str]:
         yield "item_version is not a whole number of at least 1"
     yield from _requires_faults(getattr(plugin, "requires", {}))
     yield from _kinds_faults(getattr(plugin, "kinds", {"": Batch()}))
+
+
+def version_faults(plugin: Any) -> Iterator[str]:
+    """A class or an instance names the major version, or `(major, minor)`: the first minor version that has what it uses. Asked before
+    anything else: what a plugin of another version has wrong by this one says nothing."""
+    version = getattr(plugin, "api_version", API_VERSION)
+    if isinstance(version, property):  # the instance will say it
+        return
+    wanted = version_of(version)
+    here = f"this router has {API_VERSION}.{API_MINOR}"
+    if wanted is None:
+        yield f"api_version is {version!r}; write the version of the contract, e.g. {API_VERSION} or ({API_VERSION}, {API_MINOR})"
+    elif wanted[0] != API_VERSION:
+        yield f"was written for api_version {wanted[0]}, {here}; install a matching release of it"
+    elif wanted[1] > API_MINOR:
+        yield f"needs api_version {wanted[0]}.{wanted[1]}, {here}; upgrade the router, or install an older release of the plugin"
+
+
+def version_of(declared: object) -> tuple[int, int] | None:
+    """`api_version` of a plugin as major and minor; None where it is none."""
+    parts = declared if isinstance(declared, tuple) else (declared, 0)
+    if len(parts) != 2 or any(type(part) is not int or part < 0 for part in parts):
+        return None
+    return parts[0], parts[1]
 
 
 def _requires_faults(requires: object) -> Iterator[str]:
@@ -119,6 +149,8 @@ def _requires_faults(requires: object) -> Iterator[str]:
             yield f"requires: {unknown(str(kind), MAPPING_HOOKS, 'call type')}"
         if not isinstance(needs, tuple | list) or not all(isinstance(need, UserId | Group) for need in needs):
             yield f'requires["{kind}"] is not a tuple of UserId() and Group(...)'
+        elif kind == "group" and any(isinstance(need, Group) for need in needs):
+            yield 'requires["group"] has a Group(...); a group call opens the gate, so it would wait for itself: leave the Group out'
 
 
 def _kinds_faults(kinds: object) -> Iterator[str]:
@@ -135,7 +167,7 @@ def _kinds_faults(kinds: object) -> Iterator[str]:
 
 
 def bind(plugin: Any, name: str) -> dict[str, Callable[..., Any]]:
-    """Register an instance with a pluggy manager of its own and give its hooks as plain functions.
+    """Register an instance with pluggy and give its hooks as plain functions.
 
     Each takes the contract's parameters in the contract's order, whichever of them the plugin has. `lifetime` gives an
     async context manager in either form.
@@ -143,28 +175,54 @@ def bind(plugin: Any, name: str) -> dict[str, Callable[..., Any]]:
     Raises:
         PluginError: pluggy refuses it.
     """
+    hooks: dict[str, Callable[..., Any]] = {}
+    for hook, implementation in _implementations(plugin, name).items():
+        function = implementation.function
+        if inspect.isasyncgenfunction(function):
+            function = asynccontextmanager(function)
+        hooks[hook] = _in_order(function, HOOKS[hook], implementation.argnames)
+    return hooks
+
+
+def _implementations(plugin: Any, name: str) -> dict[str, pluggy.HookImpl]:
+    """What pluggy makes of an instance, by hook. Raises PluginError: pluggy refuses it."""
+    manager = _manager()
+    with _one_plugin:
+        try:
+            manager.register(plugin, name=name)
+            manager.check_pending()
+            found = {hook: getattr(manager.hook, hook).get_hookimpls() for hook in HOOKS}
+        except pluggy.PluginValidationError as error:
+            raise PluginError(" ".join(str(error).split())) from error
+        finally:
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+    return {hook: implementations[-1] for hook, implementations in found.items() if implementations}
+
+
+@cache
+def _manager() -> pluggy.PluginManager:
+    """It knows the hooks of the contract: to tell it of them takes longer than all the rest. `_one_plugin`: a plugin is in it while
+    it is looked at, in whichever thread."""
     manager = pluggy.PluginManager(hookspec.project_name)
     manager.add_hookspecs(Hooks)
-    try:
-        manager.register(plugin, name=name)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(" ".join(str(error).split())) from error
-    hooks: dict[str, Callable[..., Any]] = {}
-    for hook in HOOKS:
-        for implementation in getattr(manager.hook, hook).get_hookimpls():
-            function = implementation.function
-            if inspect.isasyncgenfunction(function):
-                function = asynccontextmanager(function)
-            hooks[hook] = _in_order(function, HOOKS[hook], implementation.argnames)
-    return hooks
+    return manager
+
+
+_one_plugin = threading.Lock()
 
 
 def without_context(plugin: Any) -> frozenset[str]:
     """The mapping hooks of a plugin that do not ask for the Context: nothing is looked up for them."""
+    of: type = type(plugin)
+    return _without_context(of)
+
+
+@lru_cache(maxsize=64)
+def _without_context(plugin: type) -> frozenset[str]:
     asks = dict.fromkeys(MAPPING_HOOKS, False)
-    for attribute in dir(type(plugin)):
-        static = inspect.getattr_static(type(plugin), attribute)
+    for attribute in dir(plugin):
+        static = inspect.getattr_static(plugin, attribute)
         function = static.__func__ if isinstance(static, staticmethod | classmethod) else static
         options = getattr(function, f"{hookspec.project_name}_impl", None)
         name = (options.get("specname") or attribute) if isinstance(options, dict) else ""

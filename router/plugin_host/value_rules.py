@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from router.config.mapping_paths import ABSENT, Path, Rules, find
+from router.config.mapping_paths import ABSENT, KeyPath, Rules, find
 from router.config.value_types import CONVERTERS
 from router.plugin import JSON
 from router.plugin_host.json_tree import change, put
@@ -18,9 +18,9 @@ from router.traits import is_known
 class ValueRules(msgspec.Struct, frozen=True):
     """What becomes of the values of one object."""
 
-    changes: tuple[tuple[Path, Callable[[JSON], JSON]], ...]  #: types
-    defaults: tuple[tuple[Path, Callable[[], JSON]], ...]
-    last: tuple[tuple[Path, Callable[[JSON], JSON]], ...]  #: lengths and hashes
+    changes: tuple[tuple[KeyPath, Callable[[JSON], JSON]], ...]  #: types
+    defaults: tuple[tuple[KeyPath, Callable[[], JSON]], ...]
+    last: tuple[tuple[KeyPath, Callable[[JSON], JSON]], ...]  #: lengths and hashes
 
     def apply(self, made: dict[str, JSON], *, with_defaults: bool) -> None:
         """Change an object that is the caller's own."""
@@ -45,12 +45,12 @@ def compile_values(
     return ValueRules(tuple(types.items()), tuple(defaults), tuple(last))
 
 
-def _typed(value: JSON, path: Path, types: dict[Path, Callable[[JSON], JSON]]) -> JSON:
+def _typed(value: JSON, path: KeyPath, types: dict[KeyPath, Callable[[JSON], JSON]]) -> JSON:
     """A default in the type that its path has."""
     return types[path](value) if path in types else value
 
 
-def _lengths(rules: Rules) -> Iterator[tuple[Path, Callable[[JSON], JSON]]]:
+def _lengths(rules: Rules) -> Iterator[tuple[KeyPath, Callable[[JSON], JSON]]]:
     for _, path, most in rules.max_length:
         yield path, partial(_cut, most)
 
@@ -59,7 +59,7 @@ def _cut(most: int, value: JSON) -> JSON:
     return value[:most] if isinstance(value, str) and len(value) > most else value
 
 
-def _hashes(rules: Rules, hasher: Hasher | None) -> Iterator[tuple[Path, Callable[[JSON], JSON]]]:
+def _hashes(rules: Rules, hasher: Hasher | None) -> Iterator[tuple[KeyPath, Callable[[JSON], JSON]]]:
     for _, path in rules.hash:
         assert hasher is not None, "a table that hashes has a key"
         yield path, hasher

@@ -8,16 +8,16 @@ User and group are known, so the gate of any usual requirement is open. Everythi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-import msgspec
-
 from router.event import Call, normalize_event
-from router.ingest.parse import parse_single
 from router.plugin import JSON, Context, Event, Profile
+from router.testing.intake import accepted
 
-__all__ = ["CALLS", "GROUP", "RECEIVED_AT", "USER", "sample_call", "sample_context", "sample_event"]
+__all__ = [
+    "CALLS", "GROUP", "RECEIVED_AT", "USER", "SampleContext", "sample_call", "sample_context", "sample_event",
+]  # fmt: skip
 
 RECEIVED_AT = datetime(2026, 3, 2, 9, 30, 1, tzinfo=UTC)
 """When the sample calls were received; "now" for every hook."""
@@ -95,11 +95,7 @@ CALLS: Mapping[str, Mapping[str, JSON]] = {
 
 def sample_call(type: str, source: str = "website", **fields: JSON) -> Call:
     """A sample as ingestion accepts it. `fields`: of the call, in Segment's spelling, in place of the sample's own."""
-    body = msgspec.json.encode({**CALLS[type], **fields})
-    calls, discards = parse_single(type, body).calls(source, int(RECEIVED_AT.timestamp() * 1000), None)
-    if discards:
-        raise ValueError(f"this call would be discarded: {discards[0].message}")
-    return calls[0]
+    return accepted({**CALLS[type], **fields}, int(RECEIVED_AT.timestamp() * 1000), source)
 
 
 def sample_event(type: str, names: frozenset[str] = frozenset(), **fields: JSON) -> Event:
@@ -117,6 +113,18 @@ def sample_event(type: str, names: frozenset[str] = frozenset(), **fields: JSON)
     return normalize_event(call.source, call.type, call.message_id, call.received_at, call.body, names=names)
 
 
-def sample_context(state: JSON = None, warn: Callable[..., None] = lambda reason, **numbers: None) -> Context:
+class SampleContext(Context):
+    """A context that can be read afterwards: `state`, `wake_at`, and what was warned of."""
+
+    __slots__ = ("warned",)
+
+    def __init__(self, user: Profile | None, group: Profile | None, state: JSON) -> None:
+        #: (reason, numbers) of each `warn`, in order
+        self.warned: list[tuple[str, dict[str, float]]] = []
+        previous = group.id if group is not None else None
+        super().__init__(user, group, previous, state, lambda reason, **numbers: self.warned.append((reason, numbers)))
+
+
+def sample_context(state: JSON = None, *, user: Profile | None = USER, group: Profile | None = GROUP) -> SampleContext:
     """What a plugin knows beside a sample: its user, and its group, to which the user belonged before."""
-    return Context(user=USER, group=GROUP, previous_group_id=GROUP.id, state=state, warn=warn)
+    return SampleContext(user, group, state)

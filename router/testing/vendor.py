@@ -5,96 +5,63 @@
         ...                                      # point a destination's base_url at vendor.url
         assert [seen.url for seen in vendor.requests] == [...]
 
-Replies that were scripted go out first, one a request; then `answer(request)` when it is set; then `default`.
+Replies that were scripted go out first, one a request; then `answer(request)` when it is set; then `default`. `router.testing.replies`
+has what can be scripted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-import msgspec
 from aiohttp import web
 
 from router.clock import Clock, SystemClock
-from router.plugin import JSON
+from router.testing.replies import (
+    Answers,
+    Garbage,
+    Hang,
+    Received,
+    Redirect,
+    Reply,
+    Reset,
+    ShortBody,
+    Slow,
+    answer_to,
+    once_only,
+    per_item,
+)
 
-__all__ = ["FakeVendor", "Garbage", "Hang", "Received", "Reply", "Reset", "ShortBody"]
+__all__ = [
+    "FakeVendor", "Garbage", "Hang", "Received", "Redirect", "Reply", "Reset", "ShortBody", "Slow", "once_only", "per_item",
+]  # fmt: skip
 
 MAX_BODY = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Received:
-    """One request as it came over the wire."""
-
-    method: str
-    url: str  #: path and query, byte for byte
-    headers: Mapping[str, str]  #: names in lower case
-    body: bytes
-
-    def json(self) -> JSON:
-        """The body as JSON. Raises msgspec.DecodeError where it is not JSON."""
-        return msgspec.json.decode(self.body)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer: this status with `json`, or with `body` as it stands, after `delay_s`."""
-
-    status: int = 200
-    json: JSON = None
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
-
-    def content(self) -> bytes:
-        """The bytes of the body."""
-        return self.body if self.json is None else msgspec.json.encode(self.json)
-
-
-@dataclass(frozen=True)
-class Garbage(Reply):
-    """An answer that says it is JSON, and is not."""
-
-    body: bytes = b'{"created": tr\xff<html>'
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
-
-
-@dataclass(frozen=True)
-class Hang(Reply):
-    """No answer until `FakeVendor.release` is called or the client leaves; then the answer."""
-
-
-@dataclass(frozen=True)
-class Reset(Reply):
-    """The connection is reset without an answer."""
-
-
-@dataclass(frozen=True)
-class ShortBody(Reply):
-    """The connection ends in the middle of the announced body."""
-
-    body: bytes = b'{"created": true}'
+MOVED = re.compile(r"/(\d+)/(https?://.*)", re.DOTALL)
+"""The path of a request for another server that was sent here instead (`router.testing.detour`)."""
 
 
 class FakeVendor:
     """The server, while its context is open."""
 
-    def __init__(self, default: Reply | None = None, *, clock: Clock | None = None) -> None:
-        self.default = default or Reply(200, json={})
+    def __init__(self, default: Answers | None = None, *, clock: Clock | None = None) -> None:
+        """`clock`: by which answers are delayed."""
+        self.default: Answers = default or Reply(200, json={})
         self.answer: Callable[[Received], Reply] | None = None
         self.requests: list[Received] = []  #: in the order of arrival
         self.in_flight = 0  #: requests that wait for their answer now
         self.max_in_flight = 0  #: the most there ever were at one time
+        self.waiting = 0  #: of those in flight, how many `Hang`, `Slow` or `delay_s` keep waiting
+        self.begun: dict[int, Reply] = {}  #: by number of a request that was sent here instead: of what the head is out
         self._clock = clock or SystemClock()
-        self._script: deque[Reply] = deque()
+        self._script: deque[Answers] = deque()
         self._released = asyncio.Event()
         self._arrived = asyncio.Condition()
 
@@ -119,7 +86,7 @@ class FakeVendor:
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
-    def script(self, *replies: Reply) -> None:
+    def script(self, *replies: Answers) -> None:
         """Answer the next requests with these, one each, before anything else."""
         self._script.extend(replies)
 
@@ -136,37 +103,71 @@ class FakeVendor:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        number, url = _asked_for(request)
         try:
             headers = {name.lower(): value for name, value in request.headers.items()}
-            seen = Received(request.method, request.raw_path, headers, await request.read())
+            seen = Received(request.method, url, headers, await request.read())
             return await self._respond(request, await self._take(seen))
         finally:
             self.in_flight -= 1
+            if number is not None:
+                self.begun.pop(number, None)
 
     async def _take(self, seen: Received) -> Reply:
         async with self._arrived:
             self.requests.append(seen)
             self._arrived.notify_all()
-        if self._script:
-            return self._script.popleft()
-        return self.answer(seen) if self.answer else self.default
+        chosen = self._script.popleft() if self._script else self.answer or self.default
+        return answer_to(seen, chosen)
 
     async def _respond(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         if isinstance(reply, Hang):
-            await self._released.wait()
-        if reply.delay_s:
-            await self._clock.sleep(reply.delay_s)
+            with self._keeping_waiting():
+                await self._released.wait()
+        if reply.delay_s and not isinstance(reply, Slow):
+            await self._pause(reply.delay_s)
         if isinstance(reply, Reset):
             _reset(request)
+        headers = reply.sent_headers()
+        if isinstance(reply, ShortBody | Slow):
+            return await self._in_parts(request, reply, headers)
+        return web.Response(status=reply.status, body=reply.content(), headers=headers)
+
+    async def _in_parts(
+        self, request: web.Request, reply: ShortBody | Slow, headers: dict[str, str]
+    ) -> web.StreamResponse:
+        number, _ = _asked_for(request)
         body = reply.content()
-        headers = {"Content-Type": "application/json", **reply.headers}
-        if isinstance(reply, ShortBody):
-            response = web.StreamResponse(status=reply.status, headers={**headers, "Content-Length": str(len(body))})
-            await response.prepare(request)
-            await response.write(body[: len(body) // 2])
-            _close(request)
+        response = web.StreamResponse(status=reply.status, headers={**headers, "Content-Length": str(len(body))})
+        await response.prepare(request)
+        if number is not None:
+            self.begun[number] = reply
+        if isinstance(reply, Slow):
+            for part in reply.parts():
+                await self._pause(reply.delay_s)
+                await response.write(part)
             return response
-        return web.Response(status=reply.status, body=body, headers=headers)
+        await response.write(body[: len(body) // 2])
+        _close(request)
+        return response
+
+    async def _pause(self, seconds: float) -> None:
+        with self._keeping_waiting():
+            await self._clock.sleep(seconds)
+
+    @contextmanager
+    def _keeping_waiting(self) -> Iterator[None]:
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+
+def _asked_for(request: web.Request) -> tuple[int | None, str]:
+    """The number of a request that was sent here instead, and its own URL; of any other request None, path and query."""
+    moved = MOVED.fullmatch(request.raw_path)
+    return (int(moved[1]), moved[2]) if moved else (None, request.raw_path)
 
 
 def _reset(request: web.Request) -> None:

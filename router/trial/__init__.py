@@ -2,6 +2,7 @@
 
 calls.py          from pasted JSON to calls, as ingestion judges them
 intake.py         what the source does with a call before it is stored
+alone.py          a plugin without a destination that names it
 known.py          what the trial takes as known of the user and the group
 destination.py    one call at one destination: consent, filters, mapping table, gate, plugin, request
 answer.py         what the plugin makes of an answer that is made up
@@ -11,11 +12,12 @@ credential_check.py   the credentials of a destination, by its `check` hook
 in_thread.py      the same in a thread of its own, with a time limit, for the daemon
 """
 
-from router.trial.answer import ANSWERS
+from router.trial.alone import alone
+from router.trial.answer import ANSWERS, answer_of
 from router.trial.calls import MAX_EVENTS, sample, split
 from router.trial.credential_check import Checked
 from router.trial.destination import DestinationTrial
-from router.trial.in_thread import TrialThread
+from router.trial.in_thread import Trials
 from router.trial.intake import NOBODY, Intake
 from router.trial.known import NOTHING_KNOWN, SAMPLE_KNOWN, Known, asked_of, known_of
 from router.trial.trial import try_events
@@ -30,7 +32,9 @@ __all__ = [
     "DestinationTrial",
     "Intake",
     "Known",
-    "TrialThread",
+    "Trials",
+    "alone",
+    "answer_of",
     "asked_of",
     "known_of",
     "sample",

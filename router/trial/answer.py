@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from router.clock import SystemClock
 from router.deliver.send.http_client import Exchange, Fault, OnDone, Reply
-from router.deliver.send.sender import Attempt, call_deliver, read_result
+from router.deliver.send.http_request import Heads
+from router.deliver.send.sender import Attempt, bad_call, call_deliver, per_item, read_result
 from router.deliver.settle.destination_verdict import Failed, Stop, Verdict, Wait, judge
 from router.plugin import Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
 from router.plugin_host import Destination
@@ -33,6 +35,17 @@ STATES: Mapping[type[Outcome], str] = {
 }  # fmt: skip
 
 
+def answer_of(words: str) -> Reply | Fault:
+    """One of ANSWERS, or the answer with another status and body, as "STATUS" or "STATUS:BODY". Raises ValueError."""
+    if words in ANSWERS:
+        return ANSWERS[words]
+    status, _, body = words.partition(":")
+    if re.fullmatch(r"[2-5][0-9]{2}", status) is None:
+        names = ", ".join(name for name in ANSWERS if not name.isdecimal())
+        raise ValueError(f"{status!r} is no status from 200 to 599, and none of {names}")
+    return Reply(int(status), JSON, body.encode())
+
+
 class MadeUp:
     """A client that sends nothing, and always gets the same answer."""
 
@@ -46,7 +59,8 @@ class MadeUp:
         raise NotImplementedError
 
     async def send(self, request: Request) -> Reply:
-        """The answer. Raises Fault."""
+        """The answer. Raises Fault, also for a request that could not be sent."""
+        Heads().of(request)
         if request.private:
             return TOKEN
         if isinstance(self._answer, Fault):
@@ -60,30 +74,48 @@ class MadeUp:
 async def answered(destination: Destination, items: list[Item], answer: str, user_key: str) -> dict[str, Any] | None:
     """What becomes of these items, all of one kind, when the vendor answers so; None where the plugin has no `request`.
 
+    Args:
+        answer: see `answer_of`.
+
     Returns:
         `{"answer", "outcomes": [{"outcome", "reason", "detail"}], "destination", "counts"}`: one outcome an item; what follows for
-        the whole destination (`{"state", "reason", "for_s"}`, or None); whether it counts as an attempt of the event.
+        the whole destination (`{"state", "reason", "for_s"}`, or None); whether it counts as an attempt of the event. `answer` is ""
+        where nothing reaches the vendor: the plugin makes no request, or one that cannot be sent.
     """
     if "request" not in destination.hooks:  # its `deliver` may do anything, write a file for instance
         return None
-    given = ANSWERS[answer]
-    attempt = Attempt(destination, MadeUp(given), SystemClock())
-    if "deliver" in destination.hooks:
-        outcomes = await call_deliver(destination, items, attempt)
-    else:
-        outcomes = read_result(destination, items, attempt, given)
+    attempt = Attempt(destination, MadeUp(answer_of(answer)), SystemClock())
+    outcomes = await _outcomes(destination, items, attempt)
     verdict = judge(attempt.status, attempt.retry_after_s, outcomes, [user_key])
     return {
-        "answer": answer,
+        "answer": answer.partition(":")[0] if attempt.answer is not None or attempt.error else "",
         "outcomes": [_told(outcome, destination) for outcome in verdict.outcomes],
         "destination": _of_destination(verdict, destination),
         "counts": verdict.burns_attempt and not any(isinstance(outcome, Pause) for outcome in verdict.outcomes),
     }
 
 
+async def _outcomes(destination: Destination, items: list[Item], attempt: Attempt) -> list[Outcome]:
+    if "deliver" in destination.hooks:
+        return await call_deliver(destination, items, attempt)
+    n = len(items)
+    try:
+        request = destination.hooks["request"](items)
+        attempt.note(request)
+    except (Reject, RetryLater, Pause, Split) as outcome:
+        return per_item(destination, outcome, n)
+    except BaseException as error:  # a hook that runs in one go is ended by nobody: whatever it raises is its own
+        return per_item(destination, bad_call(destination, "request", error, n), n)
+    try:
+        result: Reply | Fault = await attempt.client.send(request)
+    except Fault as fault:
+        result = fault
+    return read_result(destination, items, attempt, result)
+
+
 def _told(outcome: Outcome, destination: Destination) -> dict[str, Any]:
     state = next(word for kind, word in STATES.items() if isinstance(outcome, kind))
-    detail = destination.redact(getattr(outcome, "detail", ""))
+    detail = destination.redact(outcome.warning if isinstance(outcome, Delivered) else getattr(outcome, "detail", ""))
     return {"outcome": state, "reason": getattr(outcome, "reason", ""), "detail": detail}
 
 

@@ -13,10 +13,13 @@ from router.clock import SystemClock
 from router.config import Proposal, examine
 from router.deliver.send.http_client import open_client
 from router.deliver.send.rate_limit import RateLimit
-from router.deliver.send.sender import CALL_TIMEOUTS, Attempt
+from router.deliver.send.sender import Attempt
 from router.plugin import Pause, Reject, RetryLater, Split
 from router.plugin_host import Destination, build_one
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
+from router.plugin_host.outcome_checks import MAX_DETAIL, checked
+from router.plugin_host.shortening import both_ends, first_bytes
+from router.plugin_host.time_budgets import CALL_TIMEOUTS
 
 OK = "ok"
 FAILED = "failed"
@@ -59,14 +62,16 @@ async def check(destination: Destination, missing: str = "") -> Checked:
                 if not isinstance(words, str):
                     raise TypeError(f"check returned {type(words).__name__}: want text")
     except (Reject, RetryLater, Pause, Split) as outcome:
-        return Checked(FAILED, destination.redact(outcome.detail), destination.redactor.word(outcome.reason))
+        good = checked(destination, outcome)
+        return Checked(FAILED, getattr(good, "detail", ""), getattr(good, "reason", ""))
     except LifetimeFault as fault:
         return Checked(FAILED, destination.redact(str(fault)), "plugin_error")
     except TimeoutError:
         return Checked(FAILED, "the plugin's check took too long", "timeout")
     except Exception:  # a third party's code may raise anything; the operator reads the traceback
-        return Checked(FAILED, destination.redact(traceback.format_exc(limit=-8)), "plugin_error")
-    return Checked(OK, destination.redact(words))
+        words = both_ends(traceback.format_exc(limit=-8), MAX_DETAIL)
+        return Checked(FAILED, destination.redact(words), "plugin_error")
+    return Checked(OK, destination.redact(first_bytes(words, MAX_DETAIL)))
 
 
 def check_proposal(path: Path, name: str, proposal: Proposal) -> Checked:

@@ -16,7 +16,7 @@ from router.deliver.commit.unit_of_work import UnitOfWork
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.process.filtering import make_preparer
-from router.deliver.process.mapper import Mapped, Mapper, NotMapped
+from router.deliver.process.mapper import ITEM_TOO_LARGE, Mapped, Mapper, NotMapped
 from router.deliver.process.plugin_state import PluginState
 from router.deliver.process.prepare import gate_view, standing_of
 from router.event import Call
@@ -32,7 +32,7 @@ class DestinationTrial:
     """Tries one call after the other."""
 
     def __init__(self, destination: Destination, known: Known, answer: str = "", *, as_enabled: bool = False) -> None:
-        """`answer`: one of ANSWERS, which the vendor gives; "": nobody asks what would become of it then. `as_enabled`: a disabled
+        """`answer`: what the vendor answers, see `answer_of`; "": nobody asks what would become of it then. `as_enabled`: a disabled
         destination is taken as if it were enabled."""
         if as_enabled:
             enabled = destination.config.model_copy(update={"enabled": True})
@@ -118,7 +118,7 @@ def _raised(outcome: Skip | Reject | RetryLater | Pause | None) -> Sequence[Item
     """What the hook itself raised; no items where it made none, None where it failed."""
     if outcome == Skip("empty"):
         return []
-    return None if isinstance(outcome, Reject) and outcome.reason == "plugin_error" else outcome
+    return None if isinstance(outcome, Reject) and outcome.reason in ("plugin_error", ITEM_TOO_LARGE) else outcome
 
 
 def _told(result: Decision | Mapped | NotMapped | Reject, destination: Destination) -> dict[str, Any]:

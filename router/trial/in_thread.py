@@ -1,22 +1,20 @@
 """A trial in the daemon: in a thread of its own, with plugin instances of its own. A hook that hangs holds nobody up.
 
-The thread is a daemon thread: one that a hook holds for ever ends with the process. One trial at a time, so there is at most
-one such thread.
+The thread is a daemon thread: one that a hook holds for ever ends with the process. `PluginThreads` bounds their number.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import threading
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from router.errors import CommandRefused
 from router.event import Call
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import HookWatch
+from router.plugin_host.plugin_threads import PluginThreads
 from router.trial.credential_check import Checked, check
 from router.trial.destination import DestinationTrial
 from router.trial.intake import Intake
@@ -34,11 +32,11 @@ Events = list[dict[str, Any]]
 T = TypeVar("T")
 
 
-class TrialThread:
-    """Runs trials for the admin API."""
+class Trials:
+    """Runs trials for the admin API and the console."""
 
-    def __init__(self) -> None:
-        self.is_busy = False
+    def __init__(self, threads: PluginThreads) -> None:
+        self._threads = threads
 
     async def run(
         self,
@@ -74,41 +72,19 @@ class TrialThread:
         limit_s: float,
     ) -> T:
         """Carry this out with destinations that have an instance of their own."""
-        if self.is_busy:
-            raise CommandRefused(
-                "busy",
-                "another trial is running; try again in some seconds. A trial whose hook never returns ends with the daemon",
-            )
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
 
-        def ended(result: T | None, refused: CommandRefused | None) -> None:
-            self.is_busy = False
-            if done.done():
-                return
-            if refused is not None:
-                done.set_exception(refused)
-            else:
-                done.set_result(cast(T, result))
-
-        def live() -> None:
-            result, refused = None, None
+        def live() -> T:
             try:
                 fresh = [dataclasses.replace(with_new_instance(one), watch=HookWatch()) for one in destinations]
-                result = asyncio.run(work(fresh))
+                return asyncio.run(work(fresh))
             except BaseException as error:  # a plugin may raise anything; who asked reads it
                 words = f"a plugin failed in the trial: {type(error).__name__}: {error}"
                 for one in destinations:
                     words = one.redact(words)
-                refused = CommandRefused("plugin_error", words)
-            with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(ended, result, refused)
+                raise CommandRefused("plugin_error", words) from None
 
-        self.is_busy = True
-        threading.Thread(target=live, name="trial", daemon=True).start()
         try:
-            async with asyncio.timeout(limit_s):
-                return await done
+            return await self._threads.run("trial", live, limit_s)
         except TimeoutError:
             words = f"the trial took longer than {limit_s:g} s: a hook of a plugin does not return"
             raise CommandRefused("timeout", words) from None

@@ -33,7 +33,7 @@ async def try_events(
         intake: the source that would take them.
         known: what is known of their users from before; one event tells the next nothing.
         now_ms: when they would come in.
-        answer: what the vendor answers, one of ANSWERS; "": nobody asks.
+        answer: what the vendor answers, see `answer_of`; "": nobody asks.
         as_enabled: a disabled destination is taken as if it were enabled.
     """
     trials = {one.name: DestinationTrial(one, known, answer, as_enabled=as_enabled) for one in destinations}

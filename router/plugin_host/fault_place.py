@@ -1,0 +1,27 @@
+"""What a plugin's own code raised, in a line for people: the exception, and where in that code."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+
+def fault_words(error: BaseException, module: str) -> str:
+    """Such as "NameError: name 'x' is not defined (at acme/destination.py:41)".
+
+    Args:
+        module: of the plugin. The place is the last line that ran of its package; none where none ran, as in a file that is no Python.
+    """
+    words = f"{type(error).__name__}: {error}"
+    place = None if isinstance(error, SyntaxError) else _place(error, module.partition(".")[0])
+    return f"{words} (at {place})" if place else words
+
+
+def _place(error: BaseException, package: str) -> str | None:
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] == package:
+            file = Path(frame.f_code.co_filename)
+            depth = name.count(".") + (2 if file.stem == "__init__" else 1)
+            return f"{Path(*file.parts[-depth:])}:{line}"
+    return None

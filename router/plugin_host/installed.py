@@ -1,0 +1,64 @@
+"""Every plugin that is there, each imported by itself: a broken one hides no other."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from router.errors import PluginError
+from router.plugin import API_VERSION
+from router.plugin_host.discovery import Found, available, find
+from router.plugin_host.validation import check_class, version_of
+
+PACKAGE, FILE = "package", "file"
+
+
+class Installed(NamedTuple):
+    """A plugin that was found, and whether it can be used."""
+
+    name: str
+    version: str  #: of its distribution; of a file, a hash of its content; "" where there are two of this name
+    api_version: str  #: of the contract that it was written for: "1.0"; "" where it could not be imported
+    source: str  #: PACKAGE or FILE; "" where there are two of this name
+    origin: str  #: the distribution with its version and entry point, or the file
+    problem: str = ""  #: why it cannot be used; its faults, one a line
+
+    @property
+    def loads(self) -> bool:
+        """Whether a destination can name it."""
+        return not self.problem
+
+
+def installed(plugins_dir: Path | None) -> list[Installed]:
+    """All plugins by name, each with what is wrong with it."""
+    return [_examined(name, origin, plugins_dir) for name, origin in available(plugins_dir).items()]
+
+
+def _examined(name: str, origin: str, plugins_dir: Path | None) -> Installed:
+    try:
+        found = find(name, plugins_dir)
+    except PluginError as error:
+        return Installed(name, "", "", "", origin, str(error))
+    plugin: Any = None
+    problem = ""
+    try:
+        plugin = found.load()
+        check_class(plugin)
+    except PluginError as error:
+        problem = str(error)
+    return Installed(name, found.version, _api_version(plugin), _source(found), place(found), problem)
+
+
+def _api_version(plugin: Any) -> str:
+    told = None if plugin is None else version_of(getattr(plugin, "api_version", API_VERSION))
+    return "" if told is None else f"{told[0]}.{told[1]}"
+
+
+def _source(found: Found) -> str:
+    return PACKAGE if isinstance(found.source, EntryPoint) else FILE
+
+
+def place(found: Found) -> str:
+    """Where it comes from, for people."""
+    return f"{found.origin} ({found.source.value})" if isinstance(found.source, EntryPoint) else found.origin

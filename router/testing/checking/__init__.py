@@ -1,0 +1,26 @@
+"""How plugins are held against the contract: the machinery of the conformance checks. The checks are in `router.testing.checks`.
+
+check       a check as data; the two ways in which one is not made
+subject     a plugin with its settings, and what several checks look at, made once
+report      runs the checks; results, tiers, and words for people
+scene       the other end of a plugin that does not send by the Sender
+stand_ins   settings with secrets that can be found again
+watch       what code does while it runs: clocks, chance, files, sockets, threads
+signs       what events of Python mean, for `watch`
+loops       an event loop that outlives what plugins do to it
+mapped      one call of a hook that makes items
+calls       the events, contexts, people and groups that hooks are called with
+observing   every mapping hook with all of them
+story       the calls of one user in order, with state and timers
+growing     many calls: what grows with each of them
+vendor      a vendor without a network
+answers     the standard set of its answers
+life        a plugin with its lifetime open, and what came of a delivery
+building    the hook `request` with all items, and what is sent for some
+answering   deliveries with each of the answers
+leaving     what a life leaves behind
+together    deliveries that hang: cancelled, or two at once
+installed   an installed plugin with all checks, for `plugin check`
+
+Nothing here needs pytest: `plugin check` uses it, too.
+"""

@@ -1,0 +1,115 @@
+"""Deliveries of every kind of item with each of the standard answers, at each place where the plugin sends to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.plugin import Item
+from router.testing.checking.answers import ANSWERS, GOOD
+from router.testing.checking.life import Delivery, Life, open_life
+from router.testing.checking.loops import KitLoop
+from router.testing.checking.mapped import short
+from router.testing.replies import Answers, Received, Reply, answer_to
+
+if TYPE_CHECKING:
+    from router.testing.checking.subject import Subject
+
+__all__ = ["Answered", "Place", "answered", "came", "place_of"]
+
+BATCH = 3
+MAX_PLACES = 3
+Place = tuple[str, str]
+"""Method and URL without its query."""
+
+
+@dataclass
+class Answered:
+    """One delivery."""
+
+    answer: str  #: its name
+    place: int  #: which of the requests of a delivery was answered so, counted from 0
+    places: int  #: to how many places a delivery sends
+    kind: str
+    delivery: Delivery
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        return len(self.delivery.items)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the answer to the items themselves, not to what comes before them, such as a token."""
+        return self.place == self.places - 1
+
+    def is_answered_by(self, status: int) -> bool:
+        """Whether the answer to the items has this status."""
+        answered = self.delivery.answered
+        return bool(answered) and answered[-1].status == status
+
+    @property
+    def where(self) -> str:
+        """For findings."""
+        items = f"{self.n} item" + ("s" if self.n > 1 else "") + (f" of kind {self.kind!r}" if self.kind else "")
+        at = "" if self.places < 2 else f" at request {self.place + 1} of {self.places}"
+        return f"hook {self.delivery.hook or 'deliver'}, {items}, answer {self.answer!r}{at}"
+
+
+def came(one: Answered) -> str:
+    """The outcomes of a delivery, for findings."""
+    outcomes = one.delivery.outcomes
+    alike = all(outcome == outcomes[0] for outcome in outcomes)
+    return short(outcomes[0] if outcomes and alike else outcomes)
+
+
+def place_of(request: Received) -> Place:
+    """Where a request goes to."""
+    return request.method, request.url.partition("?")[0]
+
+
+async def answered(subject: Subject, loop: KitLoop) -> list[Answered]:
+    """All of them. Where a plugin sends no request, only the successes."""
+    found: list[Answered] = []
+    before: set[Place] = set()  # places where something is asked for before the items are sent, each looked at once
+    for kind, items in subject.samples.items():
+        for n in dict.fromkeys((1, min(BATCH, subject.destination.kinds[kind].max_items, len(items)))):
+            async with open_life(subject, loop) as life:
+                good = await life.deliver(items[:n])
+                places = list(dict.fromkeys(map(place_of, good.requests)))[-MAX_PLACES:]
+                found.append(Answered(GOOD, max(0, len(places) - 1), len(places), kind, good))
+                for name, make in ANSWERS.items() if places else ():
+                    found.append(await _one(life, name, make(n), len(places) - 1, places, kind, items[:n]))
+            for at in [at for at, place in enumerate(places[:-1]) if place not in before]:
+                before.add(places[at])
+                found += await _of_place(subject, loop, at, places, kind, items[:n])
+    return found
+
+
+async def _of_place(
+    subject: Subject, loop: KitLoop, at: int, places: list[Place], kind: str, items: list[Item]
+) -> list[Answered]:
+    """Each answer meets a new instance: what is got there may be kept."""
+    found = []
+    for name, make in ANSWERS.items():
+        async with open_life(subject, loop) as life:
+            found.append(await _one(life, name, make(len(items)), at, places, kind, items))
+    return found
+
+
+async def _one(
+    life: Life, name: str, reply: Reply, at: int, places: list[Place], kind: str, items: list[Item]
+) -> Answered:
+    delivery = await life.deliver(items, _at(places[at], reply, life.subject.good))
+    return Answered(name, at, len(places), kind, delivery)
+
+
+def _at(place: Place, reply: Reply, good: Answers) -> Answers:
+    """This answer at one place, and a success everywhere else."""
+
+    def answer(seen: Received) -> Reply:
+        if place_of(seen) == place:
+            return reply
+        return answer_to(seen, good)
+
+    return answer

@@ -1,0 +1,102 @@
+"""The hook `request`, called with every item alone and with full batches; and what is sent for some items, whichever hook sends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+from router.plugin import Item, Outcome, Request
+from router.testing.batching import batches
+from router.testing.checking.life import Life, change_of, copies
+from router.testing.checking.signs import IO, START, WAIT
+from router.testing.checking.watch import Use, Watch
+
+if TYPE_CHECKING:
+    from router.testing.checking.subject import Subject
+
+__all__ = ["Built", "Sent", "build", "sent_for"]
+
+IMPURE = frozenset({IO, WAIT, START})
+MAX_ALONE, MAX_FULL = 200, 1000
+"""Items that are tried alone, and in the largest batch."""
+Sent = list[tuple[str, str, bytes]]
+"""Method, URL and body of each request."""
+
+
+@dataclass
+class Built:
+    """One call of the hook, and a second one with the same items."""
+
+    items: list[Item]
+    returned: Any = None
+    again: Any = None
+    raised: BaseException | None = None
+    changed: str = ""
+    uses: list[Use] = field(default_factory=list)
+    spent_s: float = 0.0  #: of the processor, in the quicker of the two calls
+
+    @property
+    def where(self) -> str:
+        """For findings."""
+        kind = f" of kind {self.items[0].kind!r}" if self.items[0].kind else ""
+        return f"hook request, {len(self.items)} item{'s' if len(self.items) > 1 else ''}{kind}"
+
+    @property
+    def request(self) -> Request | None:
+        """What it built, if it is a request."""
+        return self.returned if isinstance(self.returned, Request) else None
+
+    @property
+    def is_outcome(self) -> bool:
+        """Whether it raised an outcome."""
+        return isinstance(self.raised, Outcome)
+
+
+def build(subject: Subject) -> list[Built]:
+    """All of them, at one instance."""
+    hook = subject.make().hooks["request"]
+    watch, timed = (Watch(subject.package, IMPURE, profile=profile) for profile in (True, False))
+    return [_built(hook, items, watch, timed) for items in _all_batches(subject)]
+
+
+def _all_batches(subject: Subject) -> Iterator[list[Item]]:
+    """Each item alone, all of them in batches, and the largest batch, in which some are several times."""
+    for kind, items in subject.samples.items():
+        for item in items[:MAX_ALONE]:
+            yield [item]
+        yield from batches(items, subject.destination.kinds)
+        many = min(subject.destination.kinds[kind].max_items, MAX_FULL)
+        yield next(batches(list(islice(cycle(items), many)), subject.destination.kinds))
+
+
+def _built(hook: Any, items: list[Item], watch: Watch, timed: Watch) -> Built:
+    built = Built(items)
+    spent = []
+    for name, watching in (("returned", watch), ("again", timed)):
+        given = copies(items)
+        before = list(given)
+        with watching:
+            began = time.thread_time()
+            try:
+                setattr(built, name, hook(given))
+            except BaseException as error:  # a plugin may raise anything, SystemExit too
+                built.raised = error
+            spent.append(time.thread_time() - began)
+        uses, _ = watching.taken()
+        built.uses += uses
+        built.changed = built.changed or change_of("request", given, before)
+    built.spent_s = min(spent)
+    return built
+
+
+async def sent_for(life: Life, *batches: Sequence[Item]) -> list[Sent]:
+    """What is sent for each of these batches while all is well, one after the other."""
+    found = []
+    await life.deliver(batches[0])  # what is asked for once, such as a token, is there from now on
+    for items in batches:
+        delivery = await life.deliver(items)
+        found.append([(seen.method, seen.url, seen.body) for seen in delivery.requests])
+    return found

@@ -1,0 +1,50 @@
+"""The hook `check`, called while all is well and while it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.testing.checking.answers import ANSWERS, GOOD
+from router.testing.checking.life import Life, open_life
+from router.testing.checking.loops import KitLoop, finished
+from router.testing.replies import Answers, Received
+
+if TYPE_CHECKING:
+    from router.testing.checking.subject import Subject
+
+__all__ = ["Checked", "checked"]
+
+TRIED = ("401", "500", "a reset")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One call."""
+
+    answer: str  #: by its name
+    requests: list[Received]
+    result: object  #: what it returned or raised
+
+
+async def checked(subject: Subject, loop: KitLoop) -> list[Checked]:
+    """A call with a success, then with each of the answers that it must call bad; each at a new instance."""
+    if "check" not in subject.destination.hooks:
+        return []
+    answers: dict[str, Answers] = {GOOD: subject.good, **{name: ANSWERS[name](1) for name in TRIED}}
+    return [await _called(subject, loop, name, answer) for name, answer in answers.items()]
+
+
+async def _called(subject: Subject, loop: KitLoop, name: str, answer: Answers) -> Checked:
+    async with open_life(subject, loop) as life:
+        life.vendor.answer = answer
+        task = await finished(_result(life))
+        task.cancel()
+        return Checked(name, list(life.vendor.requests), task.result() if task.done() else "it never ended")
+
+
+async def _result(life: Life) -> object:
+    try:
+        return await life.check()
+    except BaseException as error:  # a plugin may raise anything
+        return error

@@ -1,0 +1,64 @@
+"""What the audit and profile events of Python say of code: tables for `watch`."""
+
+from __future__ import annotations
+
+import _locale
+import asyncio
+import builtins
+import os
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import date, datetime
+from importlib import import_module
+from typing import Any
+
+IO, CLOCK, CHANCE, WAIT, START, PROCESS = "io", "clock", "chance", "wait", "start", "process"
+SLEEP = time.sleep
+_signal: Any = import_module("_signal")  # what `signal` calls
+
+CALLS: Mapping[Any, tuple[str, str]] = {
+    **{
+        getattr(time, name): (CLOCK, f"time.{name}()")
+        for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time")
+    },
+    datetime.now: (CLOCK, "datetime.now()"),
+    datetime.utcnow: (CLOCK, "datetime.utcnow()"),
+    datetime.today: (CLOCK, "datetime.today()"),
+    date.today: (CLOCK, "date.today()"),
+    os.urandom: (CHANCE, "os.urandom()"),
+    random.random: (CHANCE, "random.random()"),
+    random.getrandbits: (CHANCE, "random"),
+    builtins.hash: (CHANCE, "hash(), which gives another number for the same text after a restart"),
+    SLEEP: (WAIT, "time.sleep()"),
+    _signal.signal: (PROCESS, "signal.signal()"),
+    _signal.set_wakeup_fd: (PROCESS, "signal.set_wakeup_fd()"),
+    _locale.setlocale: (PROCESS, "locale.setlocale()"),
+    socket.setdefaulttimeout: (PROCESS, "socket.setdefaulttimeout()"),
+    os._exit: (PROCESS, "os._exit()"),
+    os.abort: (PROCESS, "os.abort()"),
+}
+"""Functions of C, and what a call of them means."""
+DEADLY = {os._exit, os.abort}
+FUNCTIONS: Mapping[Any, tuple[str, str]] = {
+    asyncio.BaseEventLoop.create_task.__code__: (START, "a task"),
+    threading.Thread.start.__code__: (START, "a thread"),
+    uuid.uuid1.__code__: (CHANCE, "uuid.uuid1()"),
+}
+"""The code of functions of Python, and what a call of them means."""
+
+IO_FAMILIES = (
+    "socket", "subprocess", "shutil", "sqlite3", "urllib", "http", "ftplib", "smtplib", "imaplib", "glob", "tempfile", "fcntl",
+)  # fmt: skip
+"""What the names of audit events begin with."""
+IO_EVENTS = {
+    "open", "builtins.input", "os.chmod", "os.chown", "os.exec", "os.fork", "os.forkpty", "os.link", "os.listdir", "os.lockf", "os.mkdir",
+    "os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.spawn", "os.symlink", "os.system", "os.truncate",
+    "os.utime", "os.walk",
+}  # fmt: skip
+PROCESS_EVENTS = {"os.chdir", "os.fchdir", "os.putenv", "os.unsetenv", "os.kill"}
+HARMLESS = {"socket.__new__", "socket.gethostname", "glob.glob", "glob.glob/2", "os.listdir", "os.scandir", "os.walk"}
+"""Looks at the machine and reaches nothing: never refused."""

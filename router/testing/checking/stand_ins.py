@@ -1,0 +1,48 @@
+"""Settings for checks: every secret is replaced by one that cannot be there by accident, so that it can be looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+
+from router.plugin import JSON, Settings
+from router.plugin_host import with_stand_ins
+
+__all__ = ["marked", "others"]
+
+MARK, OTHER_MARK = "s3cret-{}-Zq7Xv4", "other-{}-Wn5Kp8"
+
+
+def marked(model: type[Settings], given: Mapping[str, JSON], mark: str = MARK) -> dict[str, Any]:
+    """The settings with a mark in place of each secret of them, and of each that is required. A secret that has to have a form of its
+    own stays as it was given."""
+    settings = with_stand_ins(model, given)
+    for key in _secrets(model, settings):
+        tried = {**settings, key: mark.format(key)}
+        try:
+            model.model_validate(tried)
+        except ValidationError:
+            continue
+        settings = tried
+    return settings
+
+
+def others(model: type[Settings], given: Mapping[str, JSON]) -> dict[str, Any]:
+    """The same settings with other secrets and other addresses."""
+    settings = marked(model, given, OTHER_MARK)
+    for key, value in settings.items():
+        if isinstance(value, str) and value.startswith(("http://", "https://")):
+            tried = {**settings, key: value.rstrip("/") + "/other"}
+            try:
+                model.model_validate(tried)
+            except ValidationError:
+                continue
+            settings = tried
+    return settings
+
+
+def _secrets(model: type[Settings], settings: Mapping[str, Any]) -> list[str]:
+    names = {name: field.alias or name for name, field in model.model_fields.items() if field.annotation is SecretStr}
+    return [key for key in settings if model.old_names.get(key, key) in {*names, *names.values()}]

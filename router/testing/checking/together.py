@@ -1,0 +1,103 @@
+"""Deliveries that hang: cancelled, or two at once."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+
+from router.plugin import Item, Outcome
+from router.testing.checking.life import Life
+from router.testing.checking.loops import finished, rounds
+from router.testing.replies import Answers, Hang, Received, Reply, answer_to
+
+__all__ = ["both_at_once", "cancelled", "spared"]
+
+HANGING_ROUNDS = 200
+
+
+def hanging(good: Answers) -> Answers:
+    """Successes that come only when they are released."""
+
+    def answer(seen: Received) -> Reply:
+        reply = answer_to(seen, good)
+        return Hang(reply.status, reply.json, reply.body, reply.headers)
+
+    return answer
+
+
+def _hang(life: Life) -> None:
+    life.vendor.hangs, life.vendor.answer = True, hanging(life.subject.good)
+
+
+async def _until_waiting(life: Life, *tasks: asyncio.Task[Any]) -> None:
+    """Return once the first request waits for its answer; of what sends no request, after some rounds."""
+    for _ in range(HANGING_ROUNDS):
+        await asyncio.sleep(0)
+        if life.vendor.waiting and not any(task.done() for task in tasks):
+            break
+    await rounds()
+
+
+async def cancelled(life: Life, items: list[Item]) -> str:
+    """Cancel a delivery in the middle. Returns what is wrong with what came."""
+    _hang(life)
+    task = asyncio.create_task(life.raw_deliver(items))
+    await _until_waiting(life, task)
+    if task.done():
+        return ""
+    task.cancel()
+    await finished(task)
+    if not task.done():
+        return "it went on"
+    if task.cancelled():
+        return ""
+    error = task.exception()
+    return f"it raised {type(error).__name__}" if error is not None else "it returned an outcome"
+
+
+async def spared(life: Life, first: list[Item], second: list[Item]) -> str:
+    """Cancel one of two deliveries that wait. Returns what is wrong with the other one."""
+    _hang(life)
+    tasks = [asyncio.create_task(life.raw_deliver(items)) for items in (first, second)]
+    await _until_waiting(life, *tasks)
+    tasks[0].cancel()
+    await finished(tasks[0])
+    await rounds()
+    life.vendor.release()
+    other = await finished(tasks[1])
+    if not other.done():
+        return "it never ended"
+    if other.cancelled():
+        return "it was cancelled, too"
+    error = other.exception()
+    return f"it raised {type(error).__name__}: {error}" if error is not None and not isinstance(error, Outcome) else ""
+
+
+@dataclasses.dataclass
+class AtOnce:
+    """What two deliveries sent that ran at once."""
+
+    sent: set[tuple[str, str, bytes]]
+    results: list[Any]  #: what each returned or raised
+
+
+async def both_at_once(life: Life, first: list[Item], second: list[Item]) -> AtOnce:
+    """Send both at once; the answers come when both wait for one, the first one last."""
+    _hang(life)
+    tasks = [asyncio.create_task(life.raw_deliver(items)) for items in (first, second)]
+    await _until_waiting(life, *tasks)
+    life.vendor.release()
+    for task in tasks:
+        await finished(task)
+    results = [_result(task) for task in tasks]
+    return AtOnce({(seen.method, seen.url, seen.body) for seen in life.vendor.requests}, results)
+
+
+def _result(task: asyncio.Task[Any]) -> Any:
+    if not task.done():
+        task.cancel()
+        return "it never ended"
+    if task.cancelled():
+        return "it was cancelled"
+    return task.exception() or task.result()

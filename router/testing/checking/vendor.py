@@ -1,0 +1,90 @@
+"""A vendor without a network: it takes the requests of the Sender and answers as `FakeVendor` does, but in no time: no answer is delayed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn
+
+from router.deliver.send.http_client import Exchange, Fault, OnDone
+from router.deliver.send.http_client import Reply as Result
+from router.plugin import Request
+from router.testing.replies import Answers, Hang, Received, Reply, Reset, ShortBody, answer_to
+
+__all__ = ["RUN_TOKEN", "Endless", "MadeUpVendor", "all_is_well"]
+
+RUN_TOKEN = "run-t0ken-Hc8Lm2"
+"""The token that a vendor gives."""
+MAX_REQUESTS = 40
+"""Of one delivery: what sends more does so for ever."""
+
+
+def all_is_well(seen: Received) -> Reply:
+    """What nearly every vendor may answer to a request that it takes, for a token or not."""
+    return Reply(200, json={"access_token": RUN_TOKEN, "token_type": "Bearer", "expires_in": 3600})
+
+
+class Endless(BaseException):
+    """A delivery sends one request after the other."""
+
+
+class MadeUpVendor:
+    """Implements `Client`."""
+
+    def __init__(self, answer: Answers) -> None:
+        self.answer = answer
+        self.requests: list[Received] = []
+        self.private: list[Received] = []  #: those of them that are private
+        self.answered: list[Reply] = []
+        self.waiting = 0  #: requests whose answer hangs
+        self.hangs = False  #: whether `Hang` waits for `release`; otherwise the time-out passes at once
+        self._released = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """See `Client`."""
+        return self.waiting
+
+    def start(self, request: Request, on_done: OnDone) -> Exchange:
+        """See `Client`. The Sender does not use it."""
+        raise NotImplementedError
+
+    async def send(self, request: Request) -> Result:
+        """See `Client`."""
+        seen = Received(request.method, request.url, {k.lower(): v for k, v in request.headers.items()}, request.body)
+        self.requests.append(seen)
+        if request.private:
+            self.private.append(seen)
+        if len(self.requests) > MAX_REQUESTS:
+            raise Endless
+        reply = answer_to(seen, self.answer)
+        self.answered.append(reply)
+        await asyncio.sleep(0)  # others run meanwhile, as with a real vendor
+        if isinstance(reply, Hang):
+            await self._hang()
+        if isinstance(reply, Reset):
+            raise Fault("closed", "the vendor reset the connection", sent=True)
+        headers = reply.sent_headers()
+        body = reply.content()
+        if isinstance(reply, ShortBody):
+            return Result(reply.status, headers, body[: len(body) // 2], trouble="body: the connection ended in it")
+        return Result(reply.status, headers, body)
+
+    async def close(self) -> None:
+        """See `Client`."""
+
+    def release(self) -> None:
+        """Answer what hangs."""
+        self._released.set()
+
+    async def _hang(self) -> None:
+        if not self.hangs:
+            _time_out()
+        self.waiting += 1
+        try:
+            await self._released.wait()
+        finally:
+            self.waiting -= 1
+
+
+def _time_out() -> NoReturn:
+    raise Fault("timeout", "the vendor did not answer in time", sent=True)

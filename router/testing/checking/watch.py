@@ -1,0 +1,230 @@
+"""What code does while it runs, as far as Python says: clocks, chance, waiting, files and sockets, threads and tasks, the process.
+
+Garbage is not collected meanwhile: a collection runs finalisers and callbacks of other code (Hypothesis reads the clock in one), which would
+be counted as the plugin's.
+
+There are two sources. Audit events name what touches the machine. Profile events name each function of C that Python code calls,
+however it was imported: `time.time`, `datetime.now`, `os.urandom`. What C code calls by itself is not seen.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, Self
+
+from router.testing.checking.signs import (
+    CALLS,
+    DEADLY,
+    FUNCTIONS,
+    HARMLESS,
+    IO,
+    IO_EVENTS,
+    IO_FAMILIES,
+    PROCESS,
+    PROCESS_EVENTS,
+    SLEEP,
+    WAIT,
+)
+
+__all__ = ["Use", "Watch"]
+
+MAX_USES, MAX_FRAMES = 200, 40
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Use(NamedTuple):
+    """One thing that code did."""
+
+    kind: str
+    what: str
+    where: str  #: file and line of the plugin, or of what it called
+
+    def __str__(self) -> str:
+        return f"{self.what} at {self.where}"
+
+
+_watching: list[Watch] = []
+_installed: list[bool] = []
+"""Python takes no audit hook back, so there is one for all watches; it does nothing while none is open."""
+
+
+class Watch:
+    """Notes what the code of a plugin does while the context is open, which may be often. `time.sleep` returns at once in it."""
+
+    def __init__(
+        self,
+        package: str,
+        kinds: frozenset[str],
+        *,
+        refuse: bool = True,
+        all_threads: bool = False,
+        profile: bool = True,
+    ) -> None:
+        """
+        Args:
+            package: of the plugin: the place of a use is looked for there.
+            kinds: what is noted.
+            refuse: nothing may be reached outside: no socket, no other process, no writing of files.
+            all_threads: of all threads of the process, not only of this one.
+            profile: False where time is measured: then only audit events are noted, and nothing traces the code, no watch around this one either.
+        """
+        self.uses: list[Use] = []
+        self.refusals: list[Use] = []  #: what was refused of them
+        self._package, self._kinds, self._refuse, self._all_threads = package, kinds, refuse, all_threads
+        self._profiles = profile
+        self._thread = 0
+        self._collected = True
+        self._profile_before: Any = None
+        self._trace_before: Any = None
+        self._handlers: dict[signal.Signals, Any] = {}
+        self._sleeps = _sleeps_in(package)
+        self._slept: list[tuple[dict[str, Any], str, Any]] = []
+
+    def __enter__(self) -> Self:
+        if not _installed:
+            sys.addaudithook(_on_audit)
+            _installed.append(True)
+        self._thread = threading.get_ident()
+        self._collected = gc.isenabled()
+        gc.disable()
+        self._handlers = {number: signal.getsignal(number) for number in _HANDLED}
+        self._slept = [(place, name, place[name]) for place, name in self._sleeps]
+        for place, name in self._sleeps:
+            place[name] = self._sleep
+        _watching.append(self)
+        self._profile_before, self._trace_before = sys.getprofile(), sys.gettrace()
+        sys.setprofile(self._on_profile if self._profiles else None)
+        if not self._profiles:  # coverage and debuggers make a hook up to four times slower
+            sys.settrace(None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.setprofile(self._profile_before)
+        if not self._profiles:
+            sys.settrace(self._trace_before)
+        if self._collected:
+            gc.enable()
+        _watching.remove(self)
+        for place, name, before in self._slept:
+            place[name] = before
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in self._handlers.items():
+                if signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
+
+    def taken(self) -> tuple[list[Use], bool]:
+        """The uses since the last time, and whether any of them was refused."""
+        taken, refused = self.uses, bool(self.refusals)
+        self.uses, self.refusals = [], []
+        return taken, refused
+
+    def note(self, kind: str, what: str, frame: FrameType | None) -> None:
+        """Remember a use."""
+        if kind in self._kinds and len(self.uses) < MAX_USES:
+            self.uses.append(Use(kind, what, _place(frame, self._package)))
+
+    def _sleep(self, seconds: float) -> None:
+        if threading.get_ident() != self._thread:
+            SLEEP(seconds)
+            return
+        self.note(WAIT, f"time.sleep({seconds!r})", sys._getframe(1))
+
+    def _on_profile(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "c_call":
+            told = CALLS.get(arg)
+            if told is None or _is_own_business(arg, frame, self._package):
+                return
+            self.note(*told, frame)
+            if arg in DEADLY:
+                self._say_no(told[1])
+        elif event == "call" and (told := FUNCTIONS.get(frame.f_code)):
+            self.note(*told, frame.f_back)
+
+    def on_audit(self, event: str, args: tuple[Any, ...]) -> None:
+        """An audit event while this watch is open. Raises OSError for what is refused."""
+        if not self._all_threads and threading.get_ident() != self._thread:
+            return
+        what = _shown(event, args)
+        if _is_import(sys._getframe(2)) or (event == "open" and args[0] == os.devnull):
+            return
+        if event in PROCESS_EVENTS:
+            self.note(PROCESS, what, sys._getframe(2))
+            if event == "os.kill":
+                self._say_no(what)
+            return
+        self.note(IO, what, sys._getframe(2))
+        if self._refuse and event not in HARMLESS and not (event == "open" and not _writes(args)):
+            self._say_no(what)
+
+    def _say_no(self, what: str) -> None:
+        if len(self.refusals) < MAX_USES:
+            self.refusals.append(Use(IO, what, _place(sys._getframe(3), self._package)))
+        code = errno.ECONNREFUSED if what.startswith("socket.") else errno.EPERM
+        raise OSError(code, f"refused by the conformance checks: {what}")
+
+
+def _on_audit(event: str, args: tuple[Any, ...]) -> None:
+    if _watching and (event in IO_EVENTS or event in PROCESS_EVENTS or event.partition(".")[0] in IO_FAMILIES):
+        for watch in _watching[:]:
+            watch.on_audit(event, args)
+
+
+def _is_own_business(function: Any, frame: FrameType, package: str) -> bool:
+    """Whether a call that looks odd is none: a time stamp of a log line, `hash` inside of a library or in `__hash__`."""
+    module = frame.f_globals.get("__name__", "")
+    if function is builtins.hash:
+        return frame.f_code.co_name == "__hash__" or not _is_of(module, package)
+    return module.partition(".")[0] in ("logging", "structlog")
+
+
+def _is_of(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def _is_import(frame: FrameType | None) -> bool:
+    """Whether an import looks at the machine: the first call of a hook may import what it needs."""
+    looked = 0
+    while frame is not None and looked < MAX_FRAMES:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame, looked = frame.f_back, looked + 1
+    return False
+
+
+def _writes(args: tuple[Any, ...]) -> bool:
+    return isinstance(args[2], int) and bool(args[2] & _WRITES)
+
+
+def _shown(event: str, args: tuple[Any, ...]) -> str:
+    words = [repr(arg) for arg in args[:2] if isinstance(arg, str | bytes | int | tuple | os.PathLike)]
+    return f"{event}({', '.join(words)[:200]})"
+
+
+def _place(frame: FrameType | None, package: str) -> str:
+    """Where the plugin did it; where that cannot be told, the next frame."""
+    nearest, looked = frame, 0
+    while frame is not None and looked < MAX_FRAMES:
+        if _is_of(frame.f_globals.get("__name__", ""), package):
+            nearest = frame
+            break
+        frame, looked = frame.f_back, looked + 1
+    return "another thread" if nearest is None else f"{Path(nearest.f_code.co_filename).name}:{nearest.f_lineno}"
+
+
+def _sleeps_in(package: str) -> list[tuple[dict[str, Any], str]]:
+    """Every place of the plugin that holds `time.sleep`, and the module itself."""
+    modules = [module for name, module in list(sys.modules.items()) if _is_of(name, package)]
+    held: list[tuple[dict[str, Any], str]] = [(vars(time), "sleep")]
+    return held + [(vars(module), name) for module in modules for name, value in vars(module).items() if value is SLEEP]

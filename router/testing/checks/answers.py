@@ -1,0 +1,207 @@
+"""What becomes of items after each answer of a vendor, and after none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
+from router.testing.checking.answering import came
+from router.testing.checking.answers import WAIT_S, WEB_PAGE
+from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.subject import Subject
+
+REFUSALS = ("400", "a 400 of odd types", "422")
+LATER = ("500", "502 with a web page", "503", "504", "500 with garbage", "half of a 500")
+LOST = ("a reset", "no answer")
+BAD = (*REFUSALS, *LATER, *LOST, "401", "403", "404", "413", "429", "429 with Retry-After", "a redirect")
+
+
+def _expect(
+    subject: Subject,
+    answers: Collection[str],
+    fits: Callable[[Outcome], bool],
+    expected: str,
+    *,
+    last_only: bool = False,
+) -> Findings:
+    """Findings where no outcome fits. In a batch one fitting outcome is enough, since the vendor may have named the
+    items that it means."""
+    for one in subject.answers:
+        if one.answer not in answers or not one.delivery.is_sound or (last_only and not one.is_last):
+            continue
+        outcomes = one.delivery.outcomes
+        goes_on = not one.is_last and all(isinstance(outcome, Delivered) for outcome in outcomes)
+        if not goes_on and not any(map(fits, outcomes)):
+            yield found(one.where, came(one), expected)
+
+
+@check(
+    Tier.SILVER,
+    proves="After a refusal, an error, a redirect or a lost connection nothing counts as delivered.",
+    why="What counts as delivered is never sent again: the event is lost, and nobody sees it.",
+    fix="Look at answer.status first, or begin with by_status. Let the RetryLater of sender.send through.",
+    needs=SENDING,
+)
+def errors_not_delivered(subject: Subject) -> Findings:
+    for one in subject.answers:
+        may_be_gone = one.answer == "404" and one.kind in subject.deletions
+        if one.answer not in BAD or not one.is_last or not one.delivery.is_sound or may_be_gone:
+            continue
+        if all(isinstance(outcome, Delivered) for outcome in one.delivery.outcomes):
+            yield found(one.where, "Delivered", "another outcome")
+
+
+@check(
+    Tier.SILVER,
+    proves="Where the vendor answers 207 with results, a 200 with a web page does not count as delivered.",
+    why="Proxies answer such a page while the vendor is down. It says nothing of the items, and all of them would be lost.",
+    fix='Read the results of every 2xx, and return RetryLater("unreadable_answer") where there are none.',
+    needs=(*SENDING, "success"),
+)
+def results_read(subject: Subject) -> Findings:
+    subject.need_sender()
+    with_results = {one.kind for one in subject.successes if one.is_answered_by(207)}
+    if not with_results:
+        raise DoesNotApply("no success is a 207; what it shows of a vendor is what conformance(vendor=...) answers")
+    for one in subject.answers:
+        if one.answer != WEB_PAGE or one.kind not in with_results or not one.is_last or not one.delivery.is_sound:
+            continue
+        if any(isinstance(outcome, Delivered) for outcome in one.delivery.outcomes):
+            yield found(one.where, "Delivered", "RetryLater")
+
+
+@check(
+    Tier.SILVER,
+    proves="401 pauses the destination.",
+    why="A wrong key is no event's fault. A Reject makes a dead letter of each event until somebody looks, a retry uses up their time.",
+    fix='Return Pause("credentials", ...), as by_status does.',
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def unauthorized(subject: Subject) -> Findings:
+    return _expect(subject, ("401",), lambda outcome: isinstance(outcome, Pause), "Pause")
+
+
+@check(
+    Tier.SILVER,
+    proves="403 and 404 are not retried for ever.",
+    why="They do not pass by themselves: the user's later events wait behind the event until it is too old.",
+    fix="Return Pause(..., sure=False) as by_status does, Reject, or RetryLater with for_s.",
+    needs=SENDING,
+)
+def forbidden(subject: Subject) -> Findings:
+    return _expect(subject, ("403", "404"), lambda outcome: not _is_endless(outcome), "an outcome that comes to an end")
+
+
+def _is_endless(outcome: Outcome) -> bool:
+    return isinstance(outcome, RetryLater) and outcome.for_s is None
+
+
+@check(
+    Tier.SILVER,
+    proves="429 is retried later.",
+    why="The vendor is busy, and the event is good: a Reject loses it.",
+    fix="Return RetryLater, as by_status does.",
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def rate_limited(subject: Subject) -> Findings:
+    return _expect(subject, ("429", "429 with Retry-After"), _is_later, "RetryLater, or Pause with after_s")
+
+
+def _is_later(outcome: Outcome) -> bool:
+    return isinstance(outcome, RetryLater) or (isinstance(outcome, Pause) and outcome.after_s is not None)
+
+
+@check(
+    Tier.SILVER,
+    proves="A retry waits for as long as the vendor asks in Retry-After.",
+    why="A vendor that is asked too early counts it, and some block the key.",
+    fix="Hand it on: RetryLater(reason, after_s=answer.retry_after_s).",
+    needs=(*SENDING, "rate_limited"),
+)
+def retry_after(subject: Subject) -> Findings:
+    def waits(outcome: Outcome) -> bool:
+        after_s = getattr(outcome, "after_s", None)
+        return isinstance(after_s, int | float) and after_s >= WAIT_S
+
+    return _expect(subject, ("429 with Retry-After",), waits, f"after_s of at least {WAIT_S}")
+
+
+@check(
+    Tier.SILVER,
+    proves="5xx is retried later.",
+    why="The vendor has trouble, and the event is good: a Reject loses it, a Pause stops everything until somebody acts.",
+    fix="Return RetryLater, as by_status does, before you read the body.",
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def server_error(subject: Subject) -> Findings:
+    return _expect(subject, LATER, _is_later, "RetryLater")
+
+
+@check(
+    Tier.SILVER,
+    proves="A connection that is lost, and an answer that does not come, are retried.",
+    why="Networks fail every day. Nothing is known of the event then, so it is sent again.",
+    fix="Let the RetryLater of sender.send through: do not catch Exception around it.",
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def lost_connection(subject: Subject) -> Findings:
+    return _expect(subject, LOST, _is_later, "RetryLater")
+
+
+@check(
+    Tier.SILVER,
+    proves="A redirect pauses the destination.",
+    why="The router follows none, since the key would go along. It says that the address is wrong, which is no event's fault.",
+    fix='Return Pause("set_up", ...), as by_status does.',
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def redirect(subject: Subject) -> Findings:
+    return _expect(subject, ("a redirect",), lambda outcome: isinstance(outcome, Pause), "Pause")
+
+
+@check(
+    Tier.SILVER,
+    proves="413 makes a batch smaller, and an item that is too large alone is rejected.",
+    why="The same request is as large the next time: a retry never ends, and a Pause stops everything for one event.",
+    fix="Return Split for several items and Reject for one, as by_status does.",
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def too_large(subject: Subject) -> Findings:
+    return _expect(
+        subject,
+        ("413",),
+        lambda outcome: isinstance(outcome, Split | Reject),
+        "Split, or Reject for a single item",
+        last_only=True,
+    )
+
+
+@check(
+    Tier.SILVER,
+    proves="An event that the vendor refuses (400, 422) is not retried for ever.",
+    why="It will be refused again. The user's later events wait behind it until it is too old.",
+    fix="Return Split for several items and Reject for one, as by_status does.",
+    needs=(*SENDING, "errors_not_delivered"),
+)
+def refused(subject: Subject) -> Findings:
+    return _expect(
+        subject, REFUSALS, lambda outcome: not _is_endless(outcome), "an outcome that comes to an end", last_only=True
+    )
+
+
+@check(
+    Tier.GOLD,
+    proves="When a vendor refuses a batch (400, 422), the good items in it are not rejected with the bad one.",
+    why="One event with a bad field would make dead letters of up to a full batch of others.",
+    fix="Return Split where the vendor does not say which item it means, as by_status does.",
+    needs=(*SENDING, "refused"),
+)
+def batch_refused(subject: Subject) -> Findings:
+    if not any(one.n > 1 for one in subject.answers):
+        raise DoesNotApply("each of its requests carries one item")
+    for one in subject.answers:
+        if one.answer not in REFUSALS or not one.is_last or one.n == 1 or not one.delivery.is_sound:
+            continue
+        if all(isinstance(outcome, Reject) for outcome in one.delivery.outcomes):
+            expected = "Split, or an outcome for each item that the vendor named"
+            yield found(one.where, "each item is rejected", expected)

@@ -1,0 +1,195 @@
+"""`deliver` and `check`: several at a time, cancelled in the middle, and never blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from router.plugin import Item, Outcome
+from router.testing.checking.answers import GOOD
+from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.life import Life
+from router.testing.checking.mapped import short
+from router.testing.checking.signs import WAIT
+from router.testing.checking.subject import Subject
+from router.testing.checking.together import both_at_once, cancelled, spared
+from router.testing.replies import Received
+
+
+def _need_deliver(subject: Subject) -> None:
+    if "deliver" not in subject.destination.hooks:
+        raise DoesNotApply("it has no hook deliver: the router sends its requests")
+
+
+@check(
+    Tier.SILVER,
+    proves="`deliver` and `verdict` leave the items that they are given as they are.",
+    why="Outcomes are counted against the items. A list that was emptied after sending looks like a fault, and all are sent again.",
+    fix="Copy before you change: {**item.body}. Do not pop from the list.",
+    needs=SENDING,
+)
+def items_unchanged(subject: Subject) -> Findings:
+    for one in subject.answered:
+        if one.delivery.changed and not one.delivery.changed.startswith("hook request"):
+            yield found(one.where, one.delivery.changed, "items as they were")
+
+
+@check(
+    Tier.SILVER,
+    proves="A delivery that is cancelled ends at once, by its CancelledError.",
+    why="The router cancels at a stop, at a reload and after six time-outs. A delivery that goes on is abandoned after 10 s, and its items may then be sent twice.",
+    fix="Do not catch CancelledError, BaseException or everything around an await; tidy up in `finally`.",
+    needs=SENDING,
+)
+def cancellable(subject: Subject) -> Findings:
+    _need_deliver(subject)
+    for kind, items in subject.samples.items():
+
+        async def use(life: Life, items: list[Item] = items[:1]) -> str:
+            return await cancelled(life, items)
+
+        if fault := subject.in_a_life(use):
+            yield found(
+                f"hook deliver, an item of kind {kind!r}, cancelled while the vendor does not answer",
+                fault,
+                "CancelledError",
+            )
+
+
+@check(
+    Tier.SILVER,
+    proves="When one delivery is cancelled, another one that runs at the same time is not.",
+    why="Deliveries share a token or a connection. If one's time-out ends the shared task, the items of the others fail with it.",
+    fix="Shield what is shared: await asyncio.shield(task). Token does so.",
+    needs=SENDING,
+)
+def cancel_spares_others(subject: Subject) -> Findings:
+    _need_deliver(subject)
+    subject.need_sender()
+    for kind, first, second in _pairs(subject):
+
+        async def use(life: Life, first: list[Item] = first, second: list[Item] = second) -> str:
+            return await spared(life, first, second)
+
+        if fault := subject.in_a_life(use):
+            yield found(
+                f"hook deliver, an item of kind {kind!r}, while another delivery is cancelled",
+                fault,
+                "outcomes of its own",
+            )
+
+
+@check(
+    Tier.SILVER,
+    proves="Two deliveries at once send what each of them sends alone.",
+    why="Up to `concurrency` deliveries run at once. What one keeps on the instance between two awaits, the other one overwrites.",
+    fix="Keep items and answers in local variables. Guard what has to be shared with an asyncio.Lock.",
+    needs=(*SENDING, "cancel_spares_others", "attempts_repeat"),
+)
+def two_at_once(subject: Subject) -> Findings:
+    _need_deliver(subject)
+    for kind, first, second in _pairs(subject):
+        yield from _at_once(subject, kind, first, second)
+
+
+def _at_once(subject: Subject, kind: str, first: list[Item], second: list[Item]) -> Findings:
+    where = f"hook deliver, 2 deliveries of kind {kind!r} at once"
+
+    async def alone(life: Life) -> list[Sent]:
+        return await sent_for(life, first, second)
+
+    expected = subject.in_a_life(alone)
+    together = subject.in_a_life(lambda life: both_at_once(life, first, second))
+    for items, result in zip((first, second), together.results, strict=True):
+        if isinstance(result, str) or (isinstance(result, BaseException) and not isinstance(result, Outcome)):
+            yield found(where, short(result), "outcomes")
+        elif isinstance(result, Sequence) and len(result) != len(items):
+            yield found(where, f"{len(result)} outcomes for {len(items)} items", "one for each")
+    for sent in expected:
+        if sent and sent[-1] not in together.sent:
+            yield found(
+                where,
+                f"{sent[-1][0]} {short(sent[-1][1])} with {short(sent[-1][2].decode('utf-8', 'replace'))} was not sent",
+                "what is sent alone",
+            )
+
+
+def _pairs(subject: Subject) -> Iterator[tuple[str, list[Item], list[Item]]]:
+    """Two batches of each kind that are not alike, the second one larger where the kind allows it."""
+    for kind, items in subject.samples.items():
+        if len(items) > 1:
+            n = min(3, subject.destination.kinds[kind].max_items + 1, len(items))
+            yield kind, items[:1], items[1:n]
+
+
+@check(
+    Tier.SILVER,
+    proves="Hooks that send never block the event loop.",
+    why="Between two awaits everybody else waits: ingestion, and all other destinations.",
+    fix='Await asyncio.sleep, or call what blocks with asyncio.to_thread. A synchronous driver needs isolation = "thread".',
+    needs=SENDING,
+)
+def sending_never_blocks(subject: Subject) -> Findings:
+    if subject.destination.config.delivery.isolation == "thread":
+        raise DoesNotApply('it has isolation = "thread"')
+    for use in (use for activity in subject.lived for use in activity.uses):
+        if use.kind == WAIT:
+            yield found("a hook that sends", str(use), "await asyncio.sleep")
+
+
+@check(
+    Tier.SILVER,
+    proves="Each attempt sends the same for the same items.",
+    why="A vendor that knows what it has had, by a key or the body, would take the second attempt for something new.",
+    fix="Take ids and times from the items, not from a clock or a counter.",
+    needs=(*SENDING, "batch_is_whole", "request_repeats"),
+)
+def attempts_repeat(subject: Subject) -> Findings:
+    _need_deliver(subject)
+    subject.need_sender()
+    first: dict[tuple[str, int], tuple[str, bytes]] = {}
+    for one in subject.answered:
+        if not one.is_last or not one.delivery.requests:
+            continue
+        at = first.setdefault((one.kind, one.n), _last(one.delivery.requests))
+        if _last(one.delivery.requests) != at:
+            yield found(one.where, f"sent {short(_last(one.delivery.requests))}, and before {short(at)}", "the same")
+
+
+def _last(requests: Sequence[Received]) -> tuple[str, bytes]:
+    return f"{requests[-1].method} {requests[-1].url}", requests[-1].body
+
+
+@check(
+    Tier.SILVER,
+    proves="A plugin that sends by the Sender reaches nothing otherwise.",
+    why="Only the Sender applies the rate limit, the time-out and the masks, and stops in a dry run.",
+    fix="Send every request by sender.send. What else the plugin needs on the machine, a Scene allows.",
+    needs=SENDING,
+)
+def only_by_sender(subject: Subject) -> Findings:
+    if subject.scene is not None:
+        raise DoesNotApply("its scene lets it reach other things")
+    subject.need_sender()
+    for activity in subject.lived:
+        yield from (found("a hook that sends", str(use), "sender.send") for use in activity.refusals)
+
+
+@check(
+    Tier.SILVER,
+    proves="`check` says of a refused key, an error and a lost connection that they are bad.",
+    why="An operator who has just entered a key relies on it: a good word means that events will arrive.",
+    fix="Call raise_for_status(answer) before you return.",
+    needs=("lifetime_opens", "lifetime_closes"),
+)
+def check_reports(subject: Subject) -> Findings:
+    if "check" not in subject.destination.hooks:
+        raise DoesNotApply("it has no hook check")
+    bad = [one for one in subject.checked.result if one.answer != GOOD]
+    for one in bad:
+        n, result = len(one.requests), one.result
+        if not isinstance(result, Outcome) and (n or isinstance(result, BaseException)):
+            came = f"raised {result!r}" if isinstance(result, BaseException) else f"returned {short(repr(result))}"
+            yield found(f"hook check, answer {one.answer!r}", came, "Pause, Reject or RetryLater raised")
+    if not any(one.requests for one in bad):
+        raise DoesNotApply("its hook check sends nothing")

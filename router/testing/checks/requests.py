@@ -1,0 +1,232 @@
+"""What carries the items: one request for as many as their kind allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from router.plugin import Item, Request
+from router.plugin_host.time_budgets import HOLD_S
+from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.life import Life
+from router.testing.checking.mapped import short
+from router.testing.checking.subject import Subject
+
+NOT_TO_SEND_TO = ("nonsense", "ftp://files.example.com/v1")
+TIMES, ROOM = 4, 64 * 1024
+"""A body may have so many times the bytes of its items, for escapes, and so many around them."""
+
+
+@check(
+    Tier.BRONZE,
+    proves="`request` builds a Request for each item that the plugin makes, alone and in full batches.",
+    why="Any exception but an outcome is a dead letter (`plugin_error`), after the event was accepted and mapped.",
+    fix="Look at what Request refuses: a blank or a # in the URL, a line break in a header. Percent-encode ids with urllib.parse.quote.",
+    needs=("exercised",),
+)
+def request_builds(subject: Subject) -> Findings:
+    for built in subject.built:
+        if built.raised is not None and not built.is_outcome:
+            yield found(built.where, f"raised {type(built.raised).__name__}: {short(built.raised)}", "a Request")
+        elif built.raised is None and built.request is None:
+            yield found(built.where, f"returned {type(built.returned).__name__}", "a Request")
+
+
+@check(
+    Tier.BRONZE,
+    proves="The URL of each request begins with http:// or https:// and names a host.",
+    why="Nothing can be sent to any other: the destination pauses (`set_up`).",
+    fix="Refuse such a URL in the model of the settings, and join it with the path as it is.",
+    needs=SENDING,
+)
+def request_url(subject: Subject) -> Findings:
+    for where, url in _urls(subject):
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            yield found(where, f"the URL {short(url)}", "http:// or https:// and a host")
+
+
+@check(
+    Tier.GOLD,
+    proves="A setting that requests begin with, such as base_url, is refused where nothing can be sent to it.",
+    why="`segment-router check` would call it good, and the destination would pause at its first event (`set_up`).",
+    fix="Ask url_fault in `model_post_init` of the settings, and raise a ValueError with its words.",
+    needs=("request_url",),
+)
+def bad_address_refused(subject: Subject) -> Findings:
+    urls = [url for _, url in _urls(subject)]
+    settings = subject.model.model_validate(subject.settings).model_dump()
+    addresses = [name for name, value in settings.items() if _begins_one_of(urls, value)]
+    if not addresses:
+        raise DoesNotApply("no setting is the beginning of the URLs that it sends to")
+    for name in addresses:
+        for address in NOT_TO_SEND_TO:
+            if _is_taken(subject, {**settings, name: address}):
+                yield found(f'settings with {name} = "{address}"', "taken", "a refusal")
+
+
+def _begins_one_of(urls: list[str], value: object) -> bool:
+    is_address = isinstance(value, str) and value.startswith(("http://", "https://"))
+    return is_address and any(url.startswith(str(value).rstrip("/")) for url in urls)
+
+
+def _is_taken(subject: Subject, settings: dict[str, object]) -> bool:
+    try:
+        subject.model.model_validate(settings)
+    except ValidationError:
+        return False
+    return True
+
+
+def _urls(subject: Subject) -> Iterator[tuple[str, str]]:
+    if "request" in subject.destination.hooks:
+        yield from ((built.where, built.request.url) for built in subject.built if built.request is not None)
+        return
+    subject.need_sender()
+    yield from ((one.where, seen.url) for one in subject.answered for seen in one.delivery.requests)
+
+
+@check(
+    Tier.SILVER,
+    proves="`request` builds the same request for the same items.",
+    why="Each attempt calls it. A vendor that knows what it has had by a key or the body would take a second attempt for something new.",
+    fix="Take ids and times from the items. Only a signature and its date may differ, in headers.",
+    needs=("request_builds",),
+)
+def request_repeats(subject: Subject) -> Findings:
+    for built in subject.built:
+        first, second = built.request, built.again
+        if first is not None and isinstance(second, Request) and _core(first) != _core(second):
+            yield found(built.where, f"built {short(_core(first))} and then {short(_core(second))}", "the same twice")
+
+
+def _core(request: Request) -> tuple[str, str, dict[str, str], bytes]:
+    """What must not differ: of the headers, those that name what is sent."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    keys = {name: value for name, value in headers.items() if "idempot" in name or name == "content-type"}
+    return request.method, request.url, keys, request.body
+
+
+@check(
+    Tier.SILVER,
+    proves="`request` touches no file, socket or thread, and waits for nothing.",
+    why="It runs in the event loop of all destinations, and in a dry run, which promises to send nothing.",
+    fix="What has to be asked for first, such as a token, belongs into `deliver`.",
+    needs=("request_builds",),
+)
+def request_pure(subject: Subject) -> Findings:
+    for built in subject.built:
+        yield from (found(built.where, str(use), "nothing of that") for use in built.uses)
+
+
+@check(
+    Tier.SILVER,
+    proves="`request` leaves the items that it is given as they are.",
+    why="`verdict` gets the same list: outcomes would be counted against other items.",
+    fix="Copy before you change: {**item.body}. Do not pop from the list.",
+    needs=("exercised",),
+)
+def request_leaves_items(subject: Subject) -> Findings:
+    for built in subject.built:
+        if built.changed:
+            yield found(built.where, built.changed, "items as they were")
+
+
+@check(
+    Tier.SILVER,
+    proves="Each item of a batch is in what is sent for it.",
+    why="All items of the batch count as delivered when the vendor takes the request. One that was not in it is lost.",
+    fix="Put all items into the request, or set max_items=1 for their kind.",
+    needs=(*SENDING, "request_leaves_items"),
+)
+def batch_is_whole(subject: Subject) -> Findings:
+    for kind, first, second in _pairs(subject):
+
+        async def sent(life: Life, first: Item = first, second: Item = second) -> list[Sent]:
+            return await sent_for(life, [first], [second], [first, second])
+
+        alone, other, both = subject.in_a_life(sent)
+        if both and both in (alone, other):
+            missing = second if both == alone else first
+            yield found(
+                f"a batch of 2 items of kind {kind!r}",
+                f"what is sent is that of one of them; {short(missing.json.decode())} is not in it",
+                "both",
+            )
+
+
+@check(
+    Tier.SILVER,
+    proves="What is sent has the items in their order.",
+    why="The events of a user are mapped and sent in order. A vendor that applies them one by one would end with the older value.",
+    fix="Do not sort the items, and do not gather them in a set or by a key.",
+    needs=(*SENDING, "batch_is_whole"),
+)
+def batch_keeps_order(subject: Subject) -> Findings:
+    for kind, first, second in _pairs(subject):
+
+        async def sent(life: Life, first: Item = first, second: Item = second) -> list[Sent]:
+            return await sent_for(life, [first, second], [second, first])
+
+        forward, backward = subject.in_a_life(sent)
+        if forward and forward == backward:
+            yield found(f"2 items of kind {kind!r}", "the same is sent for both orders", "items in their order")
+
+
+def _pairs(subject: Subject) -> Iterator[tuple[str, Item, Item]]:
+    subject.need_sender()
+    batched = {kind: items for kind, items in subject.samples.items() if subject.destination.kinds[kind].max_items > 1}
+    if not batched:
+        raise DoesNotApply("each of its requests carries one item")
+    for kind, items in batched.items():
+        if len(items) > 1:
+            yield kind, items[0], items[1]
+
+
+@check(
+    Tier.SILVER,
+    proves=f"A full request is not much larger than its items: at most {TIMES} times their bytes, and {ROOM // 1024} KiB.",
+    why="`max_bytes` counts the JSON of items. A body that repeats something for each of them goes beyond the limit of the vendor.",
+    fix="Say what all items share once, and lower max_bytes by what is around them.",
+    needs=("request_builds",),
+)
+def request_size(subject: Subject) -> Findings:
+    for built in subject.built:
+        size = sum(len(item.json) for item in built.items)
+        if built.request is not None and len(built.request.body) > TIMES * size + ROOM:
+            yield found(
+                built.where,
+                f"a body of {len(built.request.body):,} bytes for {size:,} bytes of items",
+                f"at most {TIMES * size + ROOM:,}",
+            )
+
+
+@check(
+    Tier.GOLD,
+    proves="A request with a body says what the body is.",
+    why="Most vendors refuse a body without a Content-Type, some with an answer that names no cause.",
+    fix="Use json_request, or set the header Content-Type.",
+    needs=SENDING,
+)
+def content_type(subject: Subject) -> Findings:
+    subject.need_sender()
+    for one in subject.answered:
+        for seen in one.delivery.requests:
+            if seen.body and "content-type" not in seen.headers:
+                yield found(one.where, f"{seen.method} {short(seen.url)} has a body and no Content-Type", "the header")
+
+
+@check(
+    Tier.SILVER,
+    proves=f"`request` takes less than {HOLD_S:g} s of the processor for a full batch.",
+    why="It holds the event loop of all destinations while it runs.",
+    fix="Use item.json, which is encoded already. Lower max_items, or let `deliver` do what takes long in a thread.",
+    needs=("request_builds",),
+)
+def request_fast(subject: Subject) -> Findings:
+    for built in subject.built:
+        if built.spent_s > HOLD_S:
+            yield found(built.where, f"took {built.spent_s:.2f} s of the processor", f"less than {HOLD_S:g} s")

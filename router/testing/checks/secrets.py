@@ -1,0 +1,65 @@
+"""Secrets, which must be seen nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from router.testing.checking.check import Findings, Tier, check, found
+from router.testing.checking.subject import Subject
+
+
+def _in(secrets: Iterable[str], words: str) -> bool:
+    return any(secret in words for secret in secrets)
+
+
+@check(
+    Tier.SILVER,
+    proves="No secret is in the repr or str of the settings and the instance.",
+    why="Tracebacks, debuggers and log lines show them.",
+    fix="Type secrets SecretStr, and give them out only where a request is made. Write no __repr__ that shows them.",
+)
+def secrets_not_in_repr(subject: Subject) -> Findings:
+    destination = subject.make()
+    shown = {"the settings": destination.settings, "the instance": destination.instance}
+    for what, value in shown.items():
+        if _in(subject.secrets, f"{value!r} {value}"):
+            yield found(f"repr or str of {what}", "it shows a secret", "***, or nothing")
+
+
+@check(
+    Tier.SILVER,
+    proves="No secret is in an item, a state or a state key.",
+    why="They are stored as they are, and shown. An item that waits would be sent with the old secret after a change.",
+    fix="Add secrets in `request` or `deliver`, which run at each attempt with the settings of now.",
+)
+def secrets_not_in_items(subject: Subject) -> Findings:
+    for made in subject.made:
+        if any(_in(subject.secrets, item.json.decode()) for item in made.items):
+            yield found(made.where, "an item holds a secret of the settings", "none")
+    for step in subject.story.steps:
+        if _in(subject.secrets, f"{step.key} {(step.state or b'').decode()}"):
+            yield found(step.made.where, "the state or its key holds a secret of the settings", "none")
+
+
+@check(
+    Tier.GOLD,
+    proves="No secret is in the words of outcomes, exceptions, warnings and log lines of the plugin.",
+    why="The router masks them, but a handler of its own that the plugin or a library adds to the log does not.",
+    fix="Name the setting, not its value. Do not put URLs with keys or whole requests into words.",
+    needs=("lifetime_opens",),
+)
+def secrets_not_in_words(subject: Subject) -> Findings:
+    for where, words in _words(subject):
+        if _in(subject.secrets, words):
+            yield found(where, "its words hold a secret of the settings", "none")
+
+
+def _words(subject: Subject) -> Iterator[tuple[str, str]]:
+    for one in subject.observed:
+        made = one.made
+        warned = " ".join(reason for reason, _ in one.context.warned) if one.context else ""
+        yield made.where, f"{made.outcome!r} {made.error!r} {warned} {' '.join(made.logged)}"
+    for answered in subject.answered:
+        yield answered.where, " ".join(answered.delivery.words)
+    for activity in subject.lived:
+        yield "a hook that sends", " ".join(activity.logged)
