@@ -7,7 +7,7 @@ from typing import Any
 
 from router.cli.output import say_table, say_wrapped
 from router.cli.style import state
-from router.explain import phrases
+from router.explain import destination_phrases
 from router.explain.figures import count
 
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
@@ -30,9 +30,9 @@ def say_counts(ledger: Mapping[str, Any], states: Sequence[str] = SEVEN, *, how:
         say_table(["destination", *(["mode", "state"] if how else []), *states], rows, cut=["destination"])
     left_out = [of for of in SEVEN if of not in states]
     for name, counts in ledger["destinations"].items():
-        if more := phrases.further(name, {of: counts[of] for of in left_out}):
+        if more := destination_phrases.further(name, {of: counts[of] for of in left_out}):
             say_wrapped(more)
-        for sentence in phrases.beside(name, counts):
+        for sentence in destination_phrases.beside(name, counts):
             say_wrapped(sentence)
 
 
@@ -44,5 +44,5 @@ def check_sums(ledger: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         if total > ledger["accepted"] or any(counts[state] < 0 for state in SEVEN):
             wrong.append(f"{name}: the seven states DO NOT add up: {total} of {ledger['accepted']} accepted")
         else:
-            right.append(phrases.adds_up(name, total, ledger["accepted"]))
+            right.append(destination_phrases.adds_up(name, total, ledger["accepted"]))
     return wrong, right

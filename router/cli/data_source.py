@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from router.cli.client import Admin, NobodyThere, Refused
-from router.cli.endpoint import Endpoint, Failed, admin_of, local_admin, locate
+from router.cli.endpoint import Endpoint, Failed, admin_of, is_there, local_admin, locate
 from router.cli.lazy import lazy
 from router.cli.options import Common
 from router.cli.output import warn
@@ -42,6 +42,10 @@ class DataSource(Protocol):
 
     def readiness(self) -> dict[str, Any]:
         """What `/readyz` says."""
+        ...
+
+    def troubles(self) -> list[dict[str, Any]]:
+        """What `/api/troubles` says."""
         ...
 
     def ledger(self) -> dict[str, Any]:
@@ -116,7 +120,10 @@ def open_data_source(common: Common) -> Iterator[DataSource]:
         else:
             yield FromDaemon(admin)
             return
-    if not endpoint.store.exists():
+    if endpoint.database:
+        words = "only a daemon reads its store, which is a database: start it, or name another node with --url"
+        raise Failed(f"daemon is not running, and {words} ({endpoint.database})")
+    if not is_there(endpoint.store):
         advice = "" if "STATE_DIRECTORY" in endpoint.environ else "; a service's is found with STATE_DIRECTORY set"
         raise Failed(f"daemon is not running, and there is no store at {endpoint.store}{advice}")
     warn(f"daemon is not running; reading {endpoint.store}")
@@ -133,6 +140,15 @@ class FromDaemon:
 
     def readiness(self) -> dict[str, Any]:
         return self._admin.get("readyz")
+
+    def troubles(self) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._admin.get("api", "troubles")["troubles"]
+        except Refused as refused:
+            if refused.status == 404:  # an older daemon
+                return []
+            raise
+        return found
 
     def ledger(self) -> dict[str, Any]:
         return self._admin.get("api", "ledger")
@@ -203,6 +219,10 @@ class FromStore:
     def readiness(self) -> dict[str, Any]:
         return {"status": "not running", "problems": ["daemon is not running"], "destinations": {}}
 
+    def troubles(self) -> list[dict[str, Any]]:
+        """Those that pass with a daemon."""
+        return []
+
     def ledger(self) -> dict[str, Any]:
         ledger: dict[str, Any] = self._ask(_ledger)
         stored = {name: _stopped(counts) for name, counts in ledger["destinations"].items()}
@@ -261,7 +281,12 @@ class FromStore:
 
     def discards(self, source: str | None, since: str | None) -> dict[str, Any]:
         since_ms = event_search.parse_since(since or "", SystemClock().now_ms())
-        found: dict[str, Any] = self._ask(lambda questions: questions.discards(source, since_ms))
+
+        async def ask(questions: Queries) -> dict[str, Any]:
+            found = await questions.discards(source, since_ms)
+            return {**found, "days": await questions.discards_by_day(source, since_ms)}
+
+        found: dict[str, Any] = self._ask(ask)
         return found
 
     def personal_data(self, source: str | None, since: str | None, before: int | None) -> dict[str, Any]:
@@ -286,6 +311,7 @@ class FromStore:
                 "origins": list(table.origins),
                 **configuration.describe_intake(table, draft.plans.get(table.name), follow=draft.consent.follow),
                 "warnings": {},
+                "keys": [{"ending": configuration.ending_of(key), "last_used_at": None} for key in table.write_keys],
             }
             for _, table in draft.sources
         ]

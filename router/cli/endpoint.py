@@ -35,6 +35,7 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 SERVICE_FOLDERS = (Path("/etc"), Path("/var/lib"))
 """Where systemd has the ConfigurationDirectory and the StateDirectory of a service, which usually have one name."""
 
+NOT_YET = "it is not there yet for a database"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 STATE = "STATE_DIRECTORY"
 
@@ -63,6 +64,9 @@ class Endpoint:
     min_free_bytes: int  #: `store.min_free`
     running: Running | None
     environ: Mapping[str, str]  #: where secrets and the folder of the state are looked up
+    database: str = (
+        ""  #: where the store is a database: which one; `store` is then where the daemon keeps files of its own
+    )
 
 
 def locate(path: Path) -> Endpoint:
@@ -73,10 +77,25 @@ def locate(path: Path) -> Endpoint:
     found = None
     for environ in _environments(path):
         found = _locate(path, environ)
-        if found.running or found.store.exists():
+        if found.running or is_there(found.store):
             return found
     assert found is not None
     return found
+
+
+def store_file(endpoint: Endpoint, instead: str) -> Path:
+    """The file of the store, for who opens it without a daemon. Raises Failed, with what to do `instead`, where a database is the store."""
+    if endpoint.database:
+        raise Failed(f"the store is {endpoint.database}, and this works on a file of SQLite only: {instead}")
+    return endpoint.store
+
+
+def is_there(store: Path) -> bool:
+    """Whether there is a store, as far as this user may know: in a folder that nobody else may enter there is one."""
+    try:
+        return store.exists()
+    except PermissionError:
+        return True
 
 
 def admin_of(common: Common) -> AdminAt:
@@ -160,7 +179,7 @@ def _locate(path: Path, environ: dict[str, str]) -> Endpoint:
     tables = (
         draft.section(configuration.ServerConfig, raw.get("server", {}), "server"),
         draft.section(configuration.AdminConfig, admin, "admin"),
-        draft.section(configuration.StoreConfig, raw.get("store", {}), "store"),
+        draft.store(raw.get("store", {}), is_url_needed=False),
     )
     server, listener, store = tables
     if draft.problems or not (server and listener and store):
@@ -169,7 +188,8 @@ def _locate(path: Path, environ: dict[str, str]) -> Endpoint:
     if running and running.credentials:
         environ = {CREDENTIALS: running.credentials, **environ}
     ingest, admin_url = (_url(server.listen), _url(listener.listen)) if not running else (running.ingest, running.admin)
-    return Endpoint(draft.path, ingest, admin_url, store.path, store.min_free_bytes, running, environ)
+    database = store.shown if store.is_database else ""
+    return Endpoint(draft.path, ingest, admin_url, store.path, store.min_free_bytes, running, environ, database)
 
 
 def _open(path: Path, environ: Mapping[str, str]) -> tuple[Draft, dict[str, Any]]:

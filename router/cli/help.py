@@ -64,6 +64,12 @@ class _Plain:
 class Verb(_Plain, TyperCommand):
     """A verb."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Arguments as their help names them, then the options."""
+        arguments = [param for param in self.get_params(ctx) if param.param_type_name == "argument"]
+        names = [(str(param.display_name_raw), param.required) for param in arguments]
+        return [*(name if is_required else f"[{name}]" for name, is_required in names), "[OPTIONS]"]
+
 
 class Verbs(_Plain, TyperGroup):
     """A list of verbs, under the headings that they were given."""
@@ -76,7 +82,7 @@ class Verbs(_Plain, TyperGroup):
         headings: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             verb: Any = self.get_command(ctx, name)
-            headings.setdefault(verb.rich_help_panel or "Verbs", []).append((name, verb.get_short_help_str()))
+            headings.setdefault(verb.rich_help_panel or "Commands", []).append((name, verb.get_short_help_str()))
         for heading, rows in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)

@@ -7,9 +7,11 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import typer
+from typer.main import get_command
 
 from router import __version__
 from router.cli.client import NobodyThere, Refused
@@ -20,6 +22,10 @@ from router.cli.verbs.backup import backup
 from router.cli.verbs.bench import bench
 from router.cli.verbs.check import check
 from router.cli.verbs.completion import VARIABLE, completion
+from router.cli.verbs.config_diff import config_diff
+from router.cli.verbs.config_import import config_import_segment
+from router.cli.verbs.config_schema import config_schema
+from router.cli.verbs.config_show import config_show
 from router.cli.verbs.dead import dead
 from router.cli.verbs.demo import demo
 from router.cli.verbs.destinations import destinations
@@ -27,9 +33,11 @@ from router.cli.verbs.destinations_drop import destinations_drop
 from router.cli.verbs.destinations_show import NameOrVerb, destinations_show
 from router.cli.verbs.destinations_test import destinations_test
 from router.cli.verbs.discards import discards
+from router.cli.verbs.doctor import doctor
 from router.cli.verbs.errors import errors
 from router.cli.verbs.events import events
 from router.cli.verbs.forget import forget
+from router.cli.verbs.forget_group import forget_group
 from router.cli.verbs.forgotten import forgotten
 from router.cli.verbs.held import held
 from router.cli.verbs.init import init
@@ -38,6 +46,10 @@ from router.cli.verbs.pause import pause
 from router.cli.verbs.plan_check import plan_check
 from router.cli.verbs.plan_draft import plan_draft
 from router.cli.verbs.plan_test import plan_test
+from router.cli.verbs.plugin_check import plugin_check
+from router.cli.verbs.plugin_list import plugin_list
+from router.cli.verbs.plugin_new import plugin_new
+from router.cli.verbs.plugin_try import plugin_try
 from router.cli.verbs.privacy_scan import about_personal_data, privacy_scan
 from router.cli.verbs.release import release
 from router.cli.verbs.reload import reload
@@ -68,7 +80,14 @@ app = typer.Typer(
     name="segment-router",
     help="""Routes Segment events to customer-success tools, and holds them on disk until the group is known.
 
-    Exit codes: 0 ok, 1 failure, 2 wrong usage, 78 bad configuration. `VERB --help` has examples.""",
+    Exit codes: 0 ok, 1 failure, 2 wrong usage, 78 bad configuration. `COMMAND --help` has examples.
+
+    Examples:
+        serve
+        send track --user u1 --event Hello
+        why --user u1
+        status --watch
+    """,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -78,15 +97,15 @@ app = typer.Typer(
 
 VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Start": (serve, demo, init, check, send, try_),
-    "See": (status, events, why, held, dead, errors, discards, violations, ledger, sources, report),
+    "See": (status, doctor, events, why, held, dead, errors, discards, violations, ledger, sources, report),
     "Change": (release, replay, pause, resume, reload),
-    "People": (forget, suppress, unsuppress, forgotten),
+    "People": (forget, forget_group, suppress, unsuppress, forgotten),
     "Keep": (backup, restore),
     "More": (version, completion),
 }
 for heading, verbs in VERBS.items():
     for verb in verbs:
-        name = verb.__name__.rstrip("_")  # `try` is a word of Python's own
+        name = verb.__name__.rstrip("_").replace("_", "-")  # `try` is a word of Python's own
         app.command(name, cls=Verb, rich_help_panel=heading)(verb)
 
 about_destinations = typer.Typer(
@@ -125,6 +144,57 @@ about_plans.command("check", cls=Verb)(plan_check)
 about_plans.command("test", cls=Verb)(plan_test)
 about_plans.command("draft", cls=Verb)(plan_draft)
 app.add_typer(about_plans, rich_help_panel="See")
+
+about_plugins = typer.Typer(
+    cls=Verbs,
+    name="plugin",
+    help="""List plugins, check one, try one out, or begin one.
+
+    Examples:
+        plugin list
+        plugin new acme-crm
+    """,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode=None,
+)
+about_plugins.command("new", cls=Verb)(plugin_new)
+about_plugins.command("list", cls=Verb)(plugin_list)
+about_plugins.command("check", cls=Verb)(plugin_check)
+about_plugins.command("try", cls=Verb)(plugin_try)
+app.add_typer(about_plugins, rich_help_panel="See")
+
+about_config = typer.Typer(
+    cls=Verbs,
+    name="config",
+    help="""Show, compare or import the configuration.
+
+    Examples:
+        config show
+        config diff
+    """,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode=None,
+)
+about_config.command("show", cls=Verb)(config_show)
+about_config.command("diff", cls=Verb)(config_diff)
+about_config.command("schema", cls=Verb)(config_schema)
+about_import = typer.Typer(
+    cls=Verbs,
+    name="import",
+    help="""Make a config.toml from another product's export.
+
+    Examples:
+        config import segment workspace.json --out imported
+    """,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode=None,
+)
+about_import.command("segment", cls=Verb)(config_import_segment)
+about_config.add_typer(about_import)
+app.add_typer(about_config, rich_help_panel="Start")
 
 # `bench` reads its own options, --help too
 own_options = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -165,9 +235,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+@cache
+def command() -> Callable[..., Any]:
+    """`app`, ready to run. To make it ready takes longer than most verbs do, so it is done once, however often tests call `main`."""
+    return get_command(app)
+
+
 def _run(words: list[str]) -> int:
     try:
-        code = app(words, prog_name="segment-router", standalone_mode=False)
+        code = command()(words, prog_name="segment-router", standalone_mode=False)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:

@@ -25,7 +25,7 @@ P = ParamSpec("P")
 ENV = "SEGMENT_ROUTER_CONFIG"
 DEFAULT = "config.toml"
 
-ConfigFile = Annotated[Path, typer.Option("--config", envvar=ENV, metavar="FILE", help="The configuration.")]
+ConfigFile = Annotated[Path, typer.Option("--config", envvar=ENV, metavar="FILE", help="The configuration file.")]
 """Which config.toml: it says where the daemon listens and where the store is."""
 
 Url = Annotated[
@@ -51,7 +51,9 @@ User = Annotated[
 ]
 
 
-After = Annotated[str | None, typer.Option("--after", metavar="KEY", help="Where the page before ended.")]
+After = Annotated[
+    str | None, typer.Option("--after", metavar="KEY", help="The next page: the KEY that the page before printed.")
+]
 
 Reason = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="Only those dead for this reason.")]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from router.cli.style import BOLD, DIM, Styled, paint
 from router.cli.table import layout, natural_width
+from router.vocabulary import MASK
 
 
 def printable(text: object) -> str:
@@ -45,6 +46,11 @@ def warn(*lines: str) -> None:
 def say_json(value: Any) -> None:
     """Print a JSON value."""
     print(json.dumps(value, indent=2))
+
+
+def toml_value(value: Any) -> str:
+    """A value of config.toml in a sentence; a masked secret as it is."""
+    return "not set" if value is None else MASK if value == MASK else json.dumps(value, ensure_ascii=False)
 
 
 def width() -> int:
@@ -79,7 +85,7 @@ def say_table(
         if natural_width(*wider) <= width():
             headers, texts = wider
         else:
-            below = [paint(f"    {id}", DIM) for id in shown]
+            below = [paint(f"    {id}", DIM) if id else "" for id in shown]
 
     def coloured(row: int, column: int, text: str) -> str:
         cell = Styled("", BOLD) if row < 0 else rows[row][column] if column < len(rows[row]) else None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from router.cli.endpoint import Failed, locate
+from router.cli.endpoint import NOT_YET, Failed, locate, store_file
 from router.cli.lazy import lazy
 from router.cli.output import warn
 from router.clock import SystemClock
@@ -33,7 +33,7 @@ def walk(config: Path, source: str | None, since: str, take: Callable[[Call], No
     Raises:
         Failed: there is no store.
     """
-    store = locate(config).store
+    store = store_file(locate(config), NOT_YET)
     if not store.exists():
         raise Failed(
             f"there is no store at {store}, so no event to look at; name the config.toml of the daemon with --config"

@@ -38,7 +38,7 @@ def layout(
         right: places of the columns that stand at the right.
         cut: headers of the columns that may be cut.
         wrap: headers of the columns that may be wrapped; a column of neither kind is never made narrower.
-        below: for each row a line that follows it, whatever its length.
+        below: for each row a line that follows it, whatever its length; none where it is empty.
         paint: colours a cell whose width is settled; row -1 is the headers.
     """
     widths = [max(map(cells.cell_len, column)) for column in zip(headers, *rows, strict=True)]
@@ -60,7 +60,7 @@ def layout(
             ]
             texts[-1] = texts[-1].rstrip() if len(headers) - 1 not in right else texts[-1]
             yield GAP.join(paint(number, place, text) for place, text in enumerate(texts)).rstrip()
-        if below and number >= 0:
+        if below and number >= 0 and below[number]:
             yield below[number]
 
 

@@ -11,7 +11,7 @@ import typer
 
 from router.cli.lazy import lazy
 from router.cli.output import printable
-from router.explain import phrases
+from router.explain import event_phrases, trial_phrases
 
 if TYPE_CHECKING:
     from router import trial
@@ -30,6 +30,22 @@ def read_events(file: str, option: str) -> list[bytes]:
         raise typer.BadParameter(f"{file}: {error}", param_hint=option) from None
 
 
+def read_answer(words: str) -> str:
+    """What `--answer` says, with the body of its file. Raises BadParameter."""
+    status, _, body = words.partition(":")
+    try:
+        if body.startswith("@"):
+            words = f"{status}:{Path(body[1:]).read_text(encoding='utf-8')}"
+        trial.answer_of(words)
+    except OSError as error:
+        raise typer.BadParameter(f"{body[1:]}: {error.strerror}", param_hint="--answer") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"{body[1:]}: it is no text in UTF-8", param_hint="--answer") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--answer") from None
+    return words
+
+
 def event_lines(event: Mapping[str, Any]) -> list[str]:
     """Which event, or why it would be discarded."""
     if event["discarded"] is not None:
@@ -39,13 +55,26 @@ def event_lines(event: Mapping[str, Any]) -> list[str]:
 
 def trial_lines(lead: str, type: str, told: Mapping[str, Any]) -> list[str]:
     """What would become of an event at one destination, with the requests."""
-    sentence = phrases.trial(type, told)
-    lines = [f"{lead}: {sentence}" if lead else sentence]
+    sentence = trial_phrases.trial(type, told)
+    lines = _exception_first(f"{lead}: {sentence}" if lead else sentence)
     if told.get("expression"):
         lines.append(f"    filter: {told['expression']}")
     lines += [f"    its plugin warns: {reason}" for reason in told["warnings"]]
-    lines += [f"    {line}" for request in told["requests"] for line in phrases.request_lines(request)]
+    lines += [f"    {line}" for request in told["requests"] for line in event_phrases.request_lines(request)]
     if told["answered"]:
-        lines.append(f"    if the vendor answers {told['answered']['answer']}:")
-        lines += [f"        {line}" for line in phrases.answered(told["answered"])]
+        answer = told["answered"]["answer"]
+        lines.append(f"    if the vendor answers {answer}:" if answer else "    nothing reaches the vendor:")
+        for outcome in trial_phrases.answered(told["answered"]):
+            lines += [f"        {line}" for line in _exception_first(outcome)]
     return [printable(line) for line in lines]
+
+
+def _exception_first(words: str) -> list[str]:
+    """A sentence as lines. If it ends with a traceback, the exception comes first, for it says what is wrong."""
+    first, *rest = words.splitlines()
+    if not rest:
+        return [first]
+    calls = [number for number, line in enumerate(rest) if line.startswith("  File ")]
+    after = rest[calls[-1] + 1 :] if calls else rest
+    exception = next((line for line in after if not line.startswith(" ")), rest[-1])
+    return [f"{first} {exception}", *(f"    {line}" for line in rest)]

@@ -6,7 +6,7 @@
 `examine` is for whoever checks further: it keeps what is good of a faulty file.
 """
 
-from router.config.described import describe_intake
+from router.config.described import describe_intake, ending_of
 from router.config.exposure import exposed_config
 from router.config.filter_rules import no_group_calls
 from router.config.filter_tables import FilterAction, FilterTable
@@ -14,6 +14,7 @@ from router.config.loader import examine, load
 from router.config.messages import problems_of, unknown
 from router.config.model import (
     AdminConfig,
+    ClusterConfig,
     Config,
     ConfigWarning,
     ConsoleConfig,
@@ -31,15 +32,17 @@ from router.config.model import (
     SourceConfig,
     SourcePrivacyConfig,
     StoreConfig,
+    TracingConfig,
 )
 from router.config.partial import Draft, Operator
 from router.config.proposal import Proposal
 from router.config.secrets import SecretMissing, is_secret_table, resolve_secret
+from router.config.store_url import without_passwords
 from router.config.units import Listen, Rate
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
+    "AdminConfig", "ClusterConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "Operator",
     "PrivacyConfig", "Proposal", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
-    "StoreConfig", "describe_intake", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown",
+    "StoreConfig", "TracingConfig", "describe_intake", "ending_of", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown", "without_passwords",
 ]  # fmt: skip

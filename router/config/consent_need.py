@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from router.consent import Need
 
@@ -32,4 +32,7 @@ def parse_need(value: Any) -> Need | None:
     return Need(tuple(dict.fromkeys(value)), is_any)
 
 
-ConsentNeed = Annotated[Need | None, BeforeValidator(parse_need)]
+_IDS = {"type": "array", "items": {"type": "string", "pattern": r"\S"}, "minItems": 1}
+_ANY = {"type": "object", "properties": {"any": _IDS}, "required": ["any"], "additionalProperties": False}
+
+ConsentNeed = Annotated[Need | None, BeforeValidator(parse_need), WithJsonSchema({"anyOf": [_IDS, _ANY]})]

@@ -7,6 +7,14 @@ from typing import Any
 from router.config.model import SourceConfig
 from router.plans import Plan
 
+ENDING, SHORT_KEY = 2, 8
+"""So many characters of a write key are shown. None of a key that has fewer than SHORT_KEY."""
+
+
+def ending_of(key: str) -> str:
+    """The end of a write key, by which operators tell keys apart; "" for a short key."""
+    return key[-ENDING:] if len(key) >= SHORT_KEY else ""
+
 
 def describe_intake(source: SourceConfig, plan: Plan | None, *, follow: bool) -> dict[str, Any]:
     """`{"privacy": {"drop", "hash"}, "plan", "consent": {"follow"}}`; `plan` is None, or has `name`, `files`, `rules` (how many),

@@ -19,7 +19,7 @@ def exposed_files(store: StoreConfig | None, secret_files: Mapping[str, Path]) -
     Args:
         secret_files: by the key that names them.
     """
-    if store is not None:
+    if store is not None and not store.is_database:
         for path in (store.path, Path(f"{store.path}-wal")):
             if others_can_read(path):
                 yield ConfigWarning("", "store.url", f"every user of this machine can read {path}; chmod 600 {path}")
@@ -50,7 +50,7 @@ def unreadable_files(secret_files: Mapping[str, Path], uid: int, gid: int) -> It
     for key, path in secret_files.items():
         try:
             steps = [(path, 4), *((folder, 1) for folder in path.absolute().parents)]
-            barred = [step for step, right in steps if not _may(step.stat(), uid, gid, right)]
+            barred = [step for step, right in steps if not may(step.stat(), uid, gid, right)]
         except OSError:
             continue  # there is none, which is told elsewhere
         if barred:
@@ -58,9 +58,10 @@ def unreadable_files(secret_files: Mapping[str, Path], uid: int, gid: int) -> It
             yield ConfigWarning("", key, words)
 
 
-def _may(status: os.stat_result, uid: int, gid: int, right: int) -> bool:
+def may(status: os.stat_result, uid: int, gid: int, right: int) -> bool:
+    """Whether owner and mode of a file give a user these rights, all of them: 4 to read, 2 to write, 1 to enter."""
     shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
-    return uid == 0 or bool(status.st_mode >> shift & right)
+    return uid == 0 or status.st_mode >> shift & right == right
 
 
 def weak_token(admin: AdminConfig | None) -> Iterator[ConfigWarning]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema
 
+from router.config.json_form import text
 from router.config.section import Section
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -23,6 +24,10 @@ def _share(value: Any) -> Any:
     return value
 
 
+_NUMBER = WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1})
+Share = Annotated[float | None, BeforeValidator(_share), _NUMBER]
+
+
 def _title(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty; the reason of a filtered event names it")
@@ -33,7 +38,7 @@ class FilterAction(Section):
     """What a filter does with the events for which its `if` holds."""
 
     type: Literal["DROP", "SAMPLE", "DROP_PROPERTIES", "ALLOW_PROPERTIES"]
-    percent: Annotated[float | None, BeforeValidator(_share)] = None  #: of SAMPLE: the share that goes on
+    percent: Share = None  #: of SAMPLE: the share that goes on
     path: str = ""  #: of SAMPLE: the field whose value decides; "": each event by itself
     fields: Mapping[str, Names] = {}  #: of the other two: names of keys, by the dotted path of their object
 
@@ -41,7 +46,7 @@ class FilterAction(Section):
 class FilterTable(Section):
     """One filter. The keys that Segment adds to an export are read and mean nothing here."""
 
-    title: Annotated[str, AfterValidator(_title)]
+    title: Annotated[str, AfterValidator(_title), text(r"[\s\S]*\S[\s\S]*")]
     condition: Annotated[str, Field(alias="if")]
     actions: Annotated[tuple[FilterAction, ...], Field(min_length=1)]
     enabled: StrictBool = True

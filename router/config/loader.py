@@ -19,6 +19,7 @@ from router.config.mapping_rules import mapping_problems, names_in
 from router.config.messages import blank_ends, unknown
 from router.config.model import (
     AdminConfig,
+    ClusterConfig,
     Config,
     ConfigWarning,
     ConsentConfig,
@@ -33,6 +34,7 @@ from router.config.partial import Draft, Operator
 from router.config.plan_rules import check_plans
 from router.config.privacy_rules import privacy_problems
 from router.config.proposal import Proposal
+from router.config.shared_store import shared_store_problems, shared_store_warnings
 from router.errors import ConfigError
 
 KEYS = (
@@ -40,11 +42,13 @@ KEYS = (
     "server",
     "admin",
     "store",
+    "cluster",
     "log",
     "privacy",
     "consent",
     "console",
     "notify",
+    "tracing",
     "source",
     "destination",
 )
@@ -82,12 +86,14 @@ def examine(
     draft.plugins_dir = _plugins_dir(draft, raw.get("plugins_dir", ""))
     server = draft.section(ServerConfig, raw.get("server", {}), "server")
     admin = draft.admin(raw.get("admin", {}))
-    store = draft.section(StoreConfig, raw.get("store", {}), "store")
+    store = draft.store(raw.get("store", {}))
+    cluster = draft.section(ClusterConfig, raw.get("cluster", {}), "cluster")
     log = draft.section(LogConfig, raw.get("log", {}), "log")
     draft.read_privacy(raw.get("privacy", {}))
     draft.consent = draft.section(ConsentConfig, raw.get("consent", {}), "consent") or draft.consent
     console = draft.section(ConsoleConfig, _console_table(raw.get("console", {})), "console")
     notify = draft.notify(raw.get("notify", {}))
+    tracing = draft.tracing(raw.get("tracing", {}))
     sources, destinations = list(draft.tables(raw, "source")), list(draft.tables(raw, "destination"))
     for where, table in sources:
         draft.source(where, table)
@@ -106,7 +112,7 @@ def examine(
     draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
     if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
         draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
-    if not draft.problems and server and admin and store and log and console and notify:
+    if not draft.problems and server and admin and store and cluster and log and console and notify and tracing:
         draft.config = Config(
             path=draft.path,
             text=draft.text,
@@ -115,11 +121,13 @@ def examine(
             server=server,
             admin=admin,
             store=store,
+            cluster=cluster,
             log=log,
             privacy=draft.privacy,
             consent=draft.consent,
             console=console,
             notify=notify,
+            tracing=tracing,
             sources=tuple(source for _, source in draft.sources),
             destinations=tuple(destination for _, destination in draft.destinations),
             plans=draft.plans,
@@ -160,8 +168,14 @@ def _plugins_dir(draft: Draft, value: Any) -> Path | None:
     folder = draft.path.parent / value if isinstance(value, str) else None
     if folder is None:
         draft.problems.append("plugins_dir: write text between quotes")
-    elif not folder.is_dir():
-        draft.problems.append(f'plugins_dir: there is no folder {folder}; make it, or write plugins_dir = ""')
+        return None
+    try:
+        if not folder.is_dir():
+            draft.problems.append(f'plugins_dir: there is no folder {folder}; make it, or write plugins_dir = ""')
+    except PermissionError:
+        draft.problems.append(
+            f"plugins_dir: {folder} cannot be read (Permission denied); check the modes of its folders"
+        )
     return folder
 
 
@@ -173,6 +187,9 @@ def _check_listeners(draft: Draft, server: ServerConfig | None, admin: AdminConf
 def _check_store(draft: Draft, store: StoreConfig | None) -> None:
     if store and store.dedupe_window_s > store.retention_s:
         draft.problems.append("store.dedupe_window: longer than store.retention; make it at most as long")
+    if store and store.is_database:
+        draft.problems += shared_store_problems()
+        draft.warnings += shared_store_warnings(store)
 
 
 def _check_names(draft: Draft, tables: list[tuple[str, dict[str, Any]]]) -> None:

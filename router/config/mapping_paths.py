@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 """The keys of a path, without its root."""
 
 ROOTS: Mapping[str, tuple[str, ...]] = {
@@ -34,17 +34,17 @@ Fault = tuple[str, str, str]
 class Rules:
     """The entries of a mapping table for one JSON object. Each path comes with its text in config.toml."""
 
-    rename: list[tuple[str, Path, Path]] = field(default_factory=list)
-    drop: list[tuple[str, Path]] = field(default_factory=list)
-    set: list[tuple[str, Path, Any]] = field(default_factory=list)
-    type: list[tuple[str, Path, str]] = field(default_factory=list)
-    default: list[tuple[str, Path, Any]] = field(default_factory=list)
-    max_length: list[tuple[str, Path, int]] = field(default_factory=list)
-    hash: list[tuple[str, Path]] = field(default_factory=list)
-    only: list[tuple[str, Path]] = field(default_factory=list)
+    rename: list[tuple[str, KeyPath, KeyPath]] = field(default_factory=list)
+    drop: list[tuple[str, KeyPath]] = field(default_factory=list)
+    set: list[tuple[str, KeyPath, Any]] = field(default_factory=list)
+    type: list[tuple[str, KeyPath, str]] = field(default_factory=list)
+    default: list[tuple[str, KeyPath, Any]] = field(default_factory=list)
+    max_length: list[tuple[str, KeyPath, int]] = field(default_factory=list)
+    hash: list[tuple[str, KeyPath]] = field(default_factory=list)
+    only: list[tuple[str, KeyPath]] = field(default_factory=list)
 
 
-def read_path(text: str) -> tuple[str, Path]:
+def read_path(text: str) -> tuple[str, KeyPath]:
     """Root and keys of a path. Raises ValueError with the words the operator reads."""
     root, _, rest = text.partition(".")
     if root not in ROOTS:
@@ -63,7 +63,7 @@ def read_path(text: str) -> tuple[str, Path]:
     return root, keys
 
 
-def find(tree: Any, path: Path) -> Any:
+def find(tree: Any, path: KeyPath) -> Any:
     """The value at a path of one key or more; ABSENT where there is none."""
     for key in path:
         if not isinstance(tree, dict) or key not in tree:
@@ -72,10 +72,10 @@ def find(tree: Any, path: Path) -> Any:
     return tree
 
 
-def within(path: Path, other: Path) -> bool:
+def within(path: KeyPath, other: KeyPath) -> bool:
     """Whether `path` is `other`, or inside it."""
     return path[: len(other)] == other
 
 
-def overlap(one: Path, other: Path) -> bool:
+def overlap(one: KeyPath, other: KeyPath) -> bool:
     return within(one, other) or within(other, one)

@@ -49,7 +49,8 @@ def problems_of(error: ValidationError, model: type[BaseModel], where: str) -> l
         if fault["type"] == "extra_forbidden":
             lines.append(f"{place}: {unknown(str(fault['loc'][-1]), _keys_at(model, fault['loc'][:-1]))}")
         else:
-            lines.append(f"{place}: {_reason(fault['type'], fault['msg'], fault.get('ctx', {}))}")
+            words = _reason(fault["type"], fault["msg"], fault.get("ctx", {}))
+            lines += [f"{place}: {line}" for line in words.split("\n")]  # a model may have found several
     return lines
 
 

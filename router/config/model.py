@@ -15,27 +15,36 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PrivateAttr,
     StrictBool,
     StrictInt,
-    ValidationInfo,
+    WithJsonSchema,
 )
 
 from router.config.consent_need import ConsentNeed
 from router.config.filter_tables import FilterTable
+from router.config.json_form import FILLED, one_or_many, text
 from router.config.plan_tables import Forward, OnViolation
 from router.config.section import Section
+from router.config.store_url import PATTERN, is_database, read_store_url, shown_url
 from router.config.units import Address, Bytes, Listen, OptionalRate, OptionalSeconds, Rate, Seconds
 from router.explain.troubles import CODES
 from router.plans import Plan
+from router.plugin import check_headers
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 MIN_KEY = 16
 """Characters of `privacy.key`."""
 
+_NAME, _WRITE_KEY = r"[a-z0-9_-]{1,64}", r"[!-9;-~]+"
+_WEB, _ORIGIN = r"https?://[^/\s]+", r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+"
+_COLLECTOR = r"https?://[^/\s@?#]+(/[!\x22$->@-~]*)?"  # without ? and #: a query may be a key, and addresses are shown
+_REQUIREMENT = r"group\.\S(.*\S)?"
+
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_-]{1,64}", value):
+    if not re.fullmatch(_NAME, value):
         raise ValueError("not a name; use a to z, 0 to 9, _ and -, at most 64 of them")
     if value == "all":
         raise ValueError('"all" means every destination in an event\'s integrations; choose another name')
@@ -47,7 +56,7 @@ def _keys(value: Any) -> Any:
 
 
 def _write_key(value: str) -> str:
-    if not re.fullmatch(r"[!-9;-~]+", value):
+    if not re.fullmatch(_WRITE_KEY, value):
         raise ValueError("not a write key; use letters, digits and signs, without blanks and colons")
     return value
 
@@ -65,20 +74,8 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _store_url(value: str, info: ValidationInfo) -> str:
-    if value.startswith(("postgresql:", "postgres:")):
-        raise ValueError("postgresql arrives with the shared store; until then use sqlite:PATH")
-    place = value.removeprefix("sqlite:")
-    if place == value or not place or place == ":memory:" or place.startswith("//"):
-        raise ValueError(
-            'not a store; write "sqlite:" and a path, e.g. "sqlite:var/router.db" or "sqlite:/data/router.db"'
-        )
-    state_dir = info.context["state_dir"] if info.context else Path()
-    return f"sqlite:{state_dir / place}"
-
-
 def _origin(value: str) -> str:
-    if value not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", value):
+    if not re.fullmatch(_ORIGIN, value):
         raise ValueError(
             'not an origin; write e.g. "https://www.example.com" (no path), "null" for pages without one, or "*" for any'
         )
@@ -102,7 +99,7 @@ def _integration(value: str) -> str:
 
 
 def _requirement(value: str) -> str:
-    if not re.fullmatch(r"group\.\S(.*\S)?", value):
+    if not re.fullmatch(_REQUIREMENT, value):
         raise ValueError('not a requirement; write "group.id" or "group." and a trait, e.g. "group.name"')
     return value
 
@@ -119,15 +116,38 @@ def _notify_url(value: str) -> str:
     return value
 
 
+def _collector(value: str) -> str:
+    if value and not re.fullmatch(_COLLECTOR, value):
+        raise ValueError('not a collector\'s address; write e.g. "http://127.0.0.1:4318"; keys go into headers')
+    return value if not value or re.fullmatch(r"https?://[^/]+/.+", value) else f"{value.rstrip('/')}/v1/traces"
+
+
+def _headers(value: Mapping[str, str]) -> Mapping[str, str]:
+    try:
+        check_headers(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{error}; write a header's name and its value") from None
+    return value
+
+
 def _code(value: str) -> str:
     if value != "*" and value not in CODES:
         raise ValueError(f'no trouble has this code; write "*" for all, or one of {", ".join(CODES)}')
     return value
 
 
-Code = Annotated[str, AfterValidator(_code)]
-Name = Annotated[str, AfterValidator(_name)]
-WriteKey = Annotated[str, AfterValidator(_write_key)]
+Code = Annotated[str, AfterValidator(_code), WithJsonSchema({"enum": ["*", *CODES]})]
+Name = Annotated[str, AfterValidator(_name), text(_NAME, **{"not": {"const": "all"}})]
+WriteKey = Annotated[str, AfterValidator(_write_key), text(_WRITE_KEY)]
+PublicUrl = Annotated[str, AfterValidator(_public_url), text(rf"({_WEB}(/[^\s?#]*)?)?")]
+StoreUrl = Annotated[str, AfterValidator(read_store_url), text(PATTERN, **{"not": {"const": "sqlite::memory:"}})]
+Origin = Annotated[str, AfterValidator(_origin), text(_ORIGIN)]
+Requirement = Annotated[str, AfterValidator(_requirement), text(_REQUIREMENT)]
+Integration = Annotated[
+    str, AfterValidator(_integration), text(r".*\S.*", **{"not": {"pattern": r"^\s*[aA][lL][lL]\s*$"}})
+]
+NotifyUrl = Annotated[str, AfterValidator(_notify_url), text(rf'({_WEB}(/[!-"$-~]*)?)?')]
+CollectorUrl = Annotated[str, AfterValidator(_collector), text(rf"({_COLLECTOR})?")]
 Positive = Annotated[StrictInt, Field(ge=1)]
 
 
@@ -155,7 +175,7 @@ class ServerConfig(Section):
         " or networks.",
         examples=[["10.0.0.0/8"]],
     )
-    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+    public_url: PublicUrl = Field(
         default="",
         description="The URL that browser and mobile libraries are told to send to. Empty: the host of their request.",
         examples=["https://events.example.com"],
@@ -181,11 +201,14 @@ class AdminConfig(Section):
 class StoreConfig(Section):
     """`[store]`: where events are kept, and how long."""
 
-    url: Annotated[str, AfterValidator(_store_url)] = Field(
+    _state_dir: Path = PrivateAttr(default=Path())
+    url: StoreUrl = Field(
         default="sqlite:var/router.db",
         validate_default=True,
-        description="The SQLite database: `sqlite:` and a path.",
-        examples=["sqlite:/data/router.db"],
+        repr=False,
+        description="A file of SQLite: `sqlite:` and a path. Or a database of PostgreSQL, text or a secret, which needs the extra"
+        " `postgres`. See [cluster](cluster.md).",
+        examples=["sqlite:/data/router.db", {"file": "secrets/store_url"}],
     )
     retention_s: Annotated[Seconds, Field(gt=0)] = Field(
         default=7 * DAY_S,
@@ -212,10 +235,42 @@ class StoreConfig(Section):
         examples=["26h"],
     )
 
+    def model_post_init(self, context: Any) -> None:
+        """Remember where this node keeps files of its own."""
+        self._state_dir = context["state_dir"] if context else Path()
+
+    @property
+    def is_database(self) -> bool:
+        """Whether it is a database, which several nodes may use."""
+        return is_database(self.url)
+
     @property
     def path(self) -> Path:
-        """The file of an `sqlite:` url; absolute in a loaded Config."""
-        return Path(self.url.removeprefix("sqlite:"))
+        """The file of an `sqlite:` url, else the place beside which this node keeps files of its own. Absolute in a loaded Config."""
+        return self._state_dir / "var/node" if self.is_database else Path(self.url.removeprefix("sqlite:"))
+
+    @property
+    def shown(self) -> str:
+        """Where events are, without any secret: the path of the file, or the address of the database."""
+        return shown_url(self.url) if self.is_database else str(self.path)
+
+
+class ClusterConfig(Section):
+    """`[cluster]`: this node among those that use one database."""
+
+    node: str = Field(
+        default="",
+        max_length=64,
+        description="What people call this node. Empty: the name of the machine.",
+        examples=["router-a"],
+    )
+    lease_s: Annotated[Seconds, Field(ge=3)] = Field(
+        default=15.0,
+        alias="lease",
+        description="So long after its last sign of life a node is taken for dead, and others deliver what it delivered. Longer for a"
+        " destination with a long `timeout`. At least `3s`.",
+        examples=["10s"],
+    )
 
 
 class LogConfig(Section):
@@ -280,7 +335,7 @@ class SourceConfig(Section):
         description="Rate limit in calls; every stored call of a batch counts. Above it the answer is 429.",
         examples=["1000/s"],
     )
-    origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
+    origins: tuple[Origin, ...] = Field(
         default=("*",),
         description="Origins of web pages that may send; other pages get 403. `*` allows all.",
         examples=[["https://www.example.com"]],
@@ -297,11 +352,13 @@ class SourceConfig(Section):
         " signatures are not checked.",
         examples=[[{"file": "secrets/webhook"}]],
     )
-    plan: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_keys)] = Field(
-        default=(),
-        description="The file of a tracking plan, relative to config.toml, or a list of files that are one plan. See"
-        " [tracking plans](tracking-plans.md).",
-        examples=["plans/acme.json"],
+    plan: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_keys), one_or_many(**FILLED)] = (
+        Field(
+            default=(),
+            description="The file of a tracking plan, relative to config.toml, or a list of files that are one plan. See"
+            " [tracking plans](tracking-plans.md).",
+            examples=["plans/acme.json"],
+        )
     )
     on_violation: OnViolation = OnViolation()
     forward: Forward = Forward()
@@ -367,7 +424,7 @@ class HoldConfig(Section):
         " It also limits events behind a retry, as above.",
         examples=["4GB"],
     )
-    require: tuple[Annotated[str, AfterValidator(_requirement)], ...] = Field(
+    require: tuple[Requirement, ...] = Field(
         default=(),
         description="What must be known of the group before track, page and screen events are sent, in addition to what the"
         " plugin requires: `group.id`, or `group.` and a trait.",
@@ -447,7 +504,7 @@ def _privacy_key(value: str) -> str:
 class PrivacyConfig(Section):
     """`[privacy]`: how values are hashed."""
 
-    key: Annotated[str, AfterValidator(_privacy_key)] | None = Field(
+    key: Annotated[str, AfterValidator(_privacy_key), text(r"([\s\S]{16,})?")] | None = Field(
         default=None,
         repr=False,
         description="Key of every `hash`, 16 characters or more. Required if a source or a mapping hashes. With another key the"
@@ -505,7 +562,7 @@ class ConsoleConfig(Section):
 class NotifyConfig(Section):
     """`[notify]`: an address that gets a message when a trouble begins and when it ends."""
 
-    url: Annotated[str, AfterValidator(_notify_url)] | None = Field(
+    url: NotifyUrl | None = Field(
         default=None,
         repr=False,
         description="Address that each change is POSTed to, text or a secret. Empty: no messages.",
@@ -526,6 +583,28 @@ class NotifyConfig(Section):
         default=("*",),
         description='Which troubles are reported, by code, e.g. `credentials`; `"*"` for all. See [monitoring](monitoring.md#tell-somebody).',
         examples=[["breaker_open", "credentials", "dead"]],
+    )
+
+
+class TracingConfig(Section):
+    """`[tracing]`: the spans of requests and deliveries go to an OpenTelemetry collector."""
+
+    endpoint: CollectorUrl = Field(
+        default="",
+        description="Address of a collector that takes OTLP over HTTP; `/v1/traces` is added if it has no path. Needs the extra"
+        " `otel`. Empty: nothing is traced. See [tracing](tracing.md).",
+        examples=["http://127.0.0.1:4318"],
+    )
+    headers: Annotated[Mapping[str, str], AfterValidator(_headers)] = Field(
+        default={},
+        repr=False,
+        description="Headers of each export, e.g. the key that a hosted collector asks for. Each is text or a secret.",
+        examples=[{"x-api-key": {"file": "secrets/tracing"}}],
+    )
+    sample: Annotated[float, Field(ge=0, le=1, strict=True)] = Field(
+        default=1.0,
+        description="Share of the requests that are traced, from 0 to 1. Deliveries are traced where a request of theirs was.",
+        examples=[0.01],
     )
 
 
@@ -550,7 +629,7 @@ class DestinationConfig(Section):
     sources: tuple[str, ...] = Field(
         default=("*",), description="Names of the sources whose events it gets. `*`: all.", examples=[["website"]]
     )
-    integrations: tuple[Annotated[str, AfterValidator(_integration)], ...] = Field(
+    integrations: tuple[Integration, ...] = Field(
         default=(),
         description="Additional names of this destination in an event's `integrations` object. Its own name and the plugin's"
         " names always count.",
@@ -613,11 +692,13 @@ class Config(Section):
     server: ServerConfig = ServerConfig()
     admin: AdminConfig = AdminConfig()
     store: StoreConfig = StoreConfig()
+    cluster: ClusterConfig = ClusterConfig()
     log: LogConfig = LogConfig()
     privacy: PrivacyConfig = PrivacyConfig()
     consent: ConsentConfig = ConsentConfig()
     console: ConsoleConfig = ConsoleConfig()
     notify: NotifyConfig = NotifyConfig()
+    tracing: TracingConfig = TracingConfig()
     sources: tuple[SourceConfig, ...] = ()
     destinations: tuple[DestinationConfig, ...] = ()
     plans: Mapping[str, Plan] = {}  #: the tracking plans that were read, by source
@@ -630,7 +711,7 @@ class Config(Section):
 
 
 __all__ = [
-    "AdminConfig", "Config", "ConfigWarning", "ConsentConfig", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
+    "AdminConfig", "ClusterConfig", "Config", "ConfigWarning", "ConsentConfig", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Forward",
     "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "PrivacyConfig", "Rate", "Section", "ServerConfig",
-    "SourceConfig", "SourcePrivacyConfig", "StoreConfig",
+    "SourceConfig", "SourcePrivacyConfig", "StoreConfig", "TracingConfig",
 ]  # fmt: skip

@@ -25,9 +25,14 @@ from router.config.model import (
     PrivacyConfig,
     Section,
     SourceConfig,
+    StoreConfig,
+    TracingConfig,
 )
+from router.config.otel_extra import INSTALL_OTEL, is_otel_installed
 from router.config.proposal import Proposal
 from router.config.secrets import LookedUp, SecretMissing, is_secret_table, place_of, resolve_secret
+from router.config.store_url import OUT_OF_SIGHT as SOME_DATABASE
+from router.config.store_url import is_database, passwords_in
 from router.plans import Plan
 
 S = TypeVar("S", bound=Section)
@@ -75,6 +80,7 @@ class Draft:
         self.privacy = PrivacyConfig()
         self.consent = ConsentConfig()
         self.privacy_missing = ""  #: why its key is not there, where it was looked up
+        self.database = ""  #: the address of the store's database, with its password: nobody is shown it
         self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems
 
@@ -139,6 +145,29 @@ class Draft:
             self.problems.append(f"admin.token: required, because {admin.listen} can be reached from outside; {remedy}")
         return admin
 
+    def store(self, raw: Any, *, is_url_needed: bool = True) -> StoreConfig | None:
+        """`[store]`. `is_url_needed`: False for who asks only where this machine has the daemon's own files."""
+        url: Any = raw.get("url") if isinstance(raw, dict) else None
+        if is_secret_table(url):
+            found, missing = self.secret(url, "store.url")
+            if missing and (not is_url_needed or self._is_out_of_sight("", "store.url", missing)):
+                found = SOME_DATABASE
+            elif missing:
+                self.problems.append(f"store.url: {missing}")
+            elif found and not is_database(found):
+                self.problems.append(
+                    "store.url: the secret is no postgresql:// address; write the path of a file as text"
+                )
+                found = None
+            if found is None:
+                return None
+            raw = {**raw, "url": found}
+        elif isinstance(url, str) and is_database(url) and passwords_in(url):
+            self.inline.append("store.url")
+        store = self.section(StoreConfig, raw, "store")
+        self.database = store.url if store and store.is_database else ""
+        return store
+
     def notify(self, raw: Any) -> NotifyConfig | None:
         """`[notify]`. A secret that cannot be found is a problem: messages would go nowhere, or unsigned."""
         if isinstance(raw, dict):
@@ -154,6 +183,26 @@ class Draft:
                 elif value is not None:
                     self.inline.append(where)
         return self.section(NotifyConfig, raw, "notify")
+
+    def tracing(self, raw: Any) -> TracingConfig | None:
+        """`[tracing]`. A secret that cannot be found is a problem: no collector would take anything."""
+        if isinstance(raw, dict) and isinstance(raw.get("headers"), dict):
+            headers = {name: self._header(name, value) for name, value in raw["headers"].items()}
+            raw = {**raw, "headers": headers}
+        tracing = self.section(TracingConfig, raw, "tracing")
+        if tracing and tracing.endpoint and not is_otel_installed():
+            self.problems.append(f"tracing.endpoint: {INSTALL_OTEL}")
+        return tracing
+
+    def _header(self, name: str, value: Any) -> Any:
+        where = key_path("tracing.headers", [name])
+        if not is_secret_table(value):
+            self.inline.append(where)
+            return value
+        secret, missing = self.secret(value, where)
+        if missing and not self._is_out_of_sight("", where, missing):
+            self.problems.append(f"{where}: {missing}")
+        return secret or OUT_OF_SIGHT
 
     def read_privacy(self, raw: Any) -> None:
         """`[privacy]`. A key that cannot be found matters only where something is hashed."""
@@ -225,7 +274,8 @@ class Draft:
                 self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
             elif missing and not self._is_out_of_sight(name, key, missing):
                 self.problems.append(f"{where}.{key}: {missing}")
-            return LookedUp(secret or "missing-" + key.split("[")[0].rpartition(".")[2], place_of(value))
+            stand_in = "missing-" + key.split("[")[0].rpartition(".")[2]
+            return LookedUp(secret or stand_in, place_of(value), is_missing=not secret)
         if isinstance(value, dict):
             return {k: self._filled(v, where, key_path(key, [k]), name, idle) for k, v in value.items()}
         if isinstance(value, list):

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.config.mapping_paths import Path, overlap, within
+from router.config.mapping_paths import KeyPath, overlap, within
 from router.config.model import SourcePrivacyConfig
 
 ROOTS = ("context", "properties", "traits")
 """What a path may begin with."""
 
-IDS: dict[str, tuple[Path, ...]] = {
+IDS: dict[str, tuple[KeyPath, ...]] = {
     "userId": (("userId",), ("previousId",), ("traits", "userId"), ("context", "traits", "userId")),
     "anonymousId": (("anonymousId",), ("previousId",), ("traits", "anonymousId"), ("context", "traits", "anonymousId")),
     "groupId": (("groupId",), ("context", "groupId")),
@@ -32,7 +32,7 @@ OBJECTS = frozenset(
 _CONSENT = ("consent", "consentManagement")
 
 
-def places_of(text: str) -> tuple[Path, ...]:
+def places_of(text: str) -> tuple[KeyPath, ...]:
     """Where in a call a faultless path leads. A user's traits may be in the context too."""
     if text in IDS:
         return IDS[text]

@@ -29,9 +29,10 @@ class SecretMissing(RouterError):
 class LookedUp(SecretStr):
     """A secret that config.toml names, with the place where it was looked up: `env BRAZE_API_KEY`."""
 
-    def __init__(self, value: str, place: str) -> None:
+    def __init__(self, value: str, place: str, *, is_missing: bool = False) -> None:
+        """`is_missing`: nothing is there, and the value stands for it: a destination that sends nothing needs none."""
         super().__init__(value)
-        self.place = place
+        self.place, self.is_missing = place, is_missing
 
 
 def place_of(table: Mapping[str, Any]) -> str:

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from router.config.json_form import text
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
@@ -73,6 +75,16 @@ def parse_instant(text: str, now_ms: int) -> int:
     return int(at_ms)
 
 
+def parse_given_instant(key: str, text: str | None, now_ms: int) -> int | None:
+    """The same of an instant that may be left out; None then. Raises ValueError, which names the key."""
+    if not text:
+        return None
+    try:
+        return parse_instant(text, now_ms)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
 def parse_duration(value: Any) -> float:
     """Seconds of "250ms", "10s", "5m", "72h", "7d" or "2w"."""
     remedy = 'write a number and a unit (ms, s, m, h, d, w), e.g. "10s"'
@@ -126,8 +138,13 @@ def parse_listen(value: Any) -> Listen:
     return Listen(match[1] or match[2], int(match[3]))
 
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
-OptionalSeconds = Annotated[float, BeforeValidator(parse_optional_duration)]
-Bytes = Annotated[int, BeforeValidator(parse_size)]
-OptionalRate = Annotated[Rate | None, BeforeValidator(parse_rate)]
-Address = Annotated[Listen, BeforeValidator(parse_listen)]
+_DURATION = r"\s*\d+(\.\d+)?\s*([mM][sS]|[sSmMhHdDwW])\s*"
+_SIZE = r"\s*\d+(\.\d+)?\s*([kKmMgGtT][iI]?)?[bB]\s*"
+_RATE = r"(\s*0*[1-9]\d*\s*/\s*[smh]\s*)?"
+_LISTEN = r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):\d{1,5}"
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), text(_DURATION)]
+OptionalSeconds = Annotated[float, BeforeValidator(parse_optional_duration), text(f"({_DURATION})?")]
+Bytes = Annotated[int, BeforeValidator(parse_size), text(_SIZE)]
+OptionalRate = Annotated[Rate | None, BeforeValidator(parse_rate), text(_RATE)]
+Address = Annotated[Listen, BeforeValidator(parse_listen), text(_LISTEN)]

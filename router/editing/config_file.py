@@ -1,7 +1,6 @@
-"""config.toml itself: read with what tells it apart from another version, and written whole or not at all.
+"""config.toml itself: read with what tells it apart from another version, and written whole or not at all (`router/durable.py`).
 
-A write is a new file in the same folder, flushed to the disk, that takes the old one's place in one step: whoever reads meets the old
-file or the new one, also after a crash. A link is followed, so the file it names is written and the link stays.
+A link is followed, so the file it names is written and the link stays.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-SECRET_MODE = 0o600
+from router import durable
+
 FOLDER_MODE = 0o700
 
 
@@ -57,12 +57,19 @@ def alone(path: Path) -> Iterator[None]:
     except OSError as error:
         raise NotWritable(f"{path.parent}: {error.strerror}") from error
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(folder, path)
         yield
-    except BlockingIOError:
-        raise Conflict(f"{path.name} is being written by somebody else; look at it again in a moment") from None
     finally:
         os.close(folder)
+
+
+def _lock(folder: int, path: Path) -> None:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Conflict(f"{path.name} is being written by somebody else; look at it again in a moment") from None
+    except OSError as error:  # ENOLCK, EOPNOTSUPP: some network disks have no locks
+        raise NotWritable(f"{path.parent} cannot be locked: {error.strerror}") from error
 
 
 def replace(path: Path, text: str, read_hash: str) -> str:
@@ -77,11 +84,19 @@ def replace(path: Path, text: str, read_hash: str) -> str:
     """
     path = path.resolve()
     try:
-        before = path.stat()
-        with _prepared(path, text.encode(), before.st_mode & 0o7777, (before.st_uid, before.st_gid)) as new:
-            if read_text(path).hash != read_hash:  # as late as possible
+        found = path.stat()
+        mode, owner = found.st_mode & 0o7777, (found.st_uid, found.st_gid)
+        with durable.prepared(path, text.encode(), mode, owner) as new:
+            before = read_text(path)
+            if before.hash != read_hash:  # as late as possible
                 raise Conflict(f"{path.name} was changed since you read it; nothing was written")
-            _put_in_place(new, path)
+            try:
+                durable.take_place(new, path)
+            except OSError:
+                if not new.exists():  # it is in place, and perhaps not on the disk
+                    with suppress(OSError):
+                        durable.put(path, before.text.encode(), mode=mode, owner=owner)
+                raise
     except (OSError, UnicodeDecodeError) as error:
         raise NotWritable(_words(error, path)) from error
     return hashlib.sha256(text.encode()).hexdigest()
@@ -97,8 +112,13 @@ def write_secret(path: Path, secret: str) -> bytes | None:
     try:
         before = path.read_bytes() if path.exists() else None
         path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    except OSError as error:
+        raise NotWritable(_words(error, path)) from error
+    try:
         _write_secret(path, secret.encode() + b"\n")
     except OSError as error:
+        with suppress(OSError):
+            put_back(path, before)
         raise NotWritable(_words(error, path)) from error
     return before
 
@@ -113,37 +133,7 @@ def put_back(path: Path, before: bytes | None) -> None:
 
 def _write_secret(path: Path, data: bytes) -> None:
     found = path.stat() if path.exists() else None
-    owner = (found.st_uid, found.st_gid) if found else None
-    with _prepared(path, data, SECRET_MODE, owner) as new:
-        _put_in_place(new, path)
-
-
-@contextmanager
-def _prepared(path: Path, data: bytes, mode: int, owner: tuple[int, int] | None) -> Iterator[Path]:
-    """A file beside `path` with this in it, on stable storage. Removed again unless it was put in place."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)  # of a process that was killed
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, SECRET_MODE)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            if owner is not None and owner != (os.geteuid(), os.getegid()):
-                os.fchown(stream.fileno(), *owner)
-            os.fchmod(stream.fileno(), mode)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        yield new
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _put_in_place(new: Path, path: Path) -> None:
-    os.replace(new, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.put(path, data, owner=(found.st_uid, found.st_gid) if found else None)
 
 
 def _words(error: OSError | UnicodeDecodeError, path: Path) -> str:

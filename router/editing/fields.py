@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from router.config import is_secret_table
 from router.editing.toml_values import written
-from router.plugin_host.secret_fields import holds_secrets
+from router.plugin_host.secret_fields import holds_secrets, is_hidden
 
 
 class FormField(NamedTuple):
@@ -38,6 +38,7 @@ class FormField(NamedTuple):
     table: Any = None  #: of a secret: its table in config.toml
     error: str = ""  #: what is wrong with what was sent back
     model_key: str = ""  #: of a setting: what its model calls it
+    shows_typing: bool = False  #: of a secret: an address and the like, which is seen while it is typed
 
 
 def destination_fields(table: Mapping[str, Any], sources: Sequence[str], mapping: str) -> list[FormField]:
@@ -80,8 +81,10 @@ def setting_fields(model: type[BaseModel], settings: Mapping[str, Any]) -> list[
 def _fields_of(name: str, key: str, info: FieldInfo, settings: Mapping[str, Any]) -> list[FormField]:
     present = settings.get(key)
     kind, choices = _kind_of(info.annotation)
-    if is_secret_table(present):
+    if is_secret_table(present) or (kind == "text" and is_hidden(info)):
         kind = "secret"
+    elif kind not in ("secret", "secrets") and is_hidden(info):
+        kind = "file_only"
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, Mapping) else {}
     field = FormField(
         f"setting.{key}",
@@ -101,7 +104,7 @@ def _fields_of(name: str, key: str, info: FieldInfo, settings: Mapping[str, Any]
     if kind == "secrets":
         return _each_secret(field, present)
     if kind == "secret":
-        return [field._replace(table=present, note=_place(present))]
+        return [field._replace(table=present, note=_place(present), shows_typing=not info.repr)]
     if kind == "file_only":
         return [field]
     return [field._replace(value=_shown(kind, present, field.default))]

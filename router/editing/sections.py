@@ -28,14 +28,14 @@ def cut(text: str) -> list[Section]:
     """The sections of a valid TOML text, in order."""
     sections, start = [], 0
     for found in HEADER.finditer(text):
-        if found.start() > start and _is_whole(text[start : found.start()]):
+        if found.start() > start and is_whole(text[start : found.start()]):
             sections.append(_section(text[start : found.start()], is_first=start == 0))
             start = found.start()
     sections.append(_section(text[start:], is_first=start == 0))
     return sections
 
 
-def _is_whole(text: str) -> bool:
+def is_whole(text: str) -> bool:
     """Whether a text ends where a statement ends, and not inside a value."""
     try:
         tomllib.loads(text)
@@ -67,4 +67,4 @@ def parted(body: str) -> tuple[str, str]:
     while at < len(lines) and lines[at].strip():
         at += 1
     head = "".join(lines[:at])
-    return (head, body[len(head) :]) if _is_whole(head) else (body, "")
+    return (head, body[len(head) :]) if is_whole(head) else (body, "")

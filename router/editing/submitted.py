@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from router.config import is_secret_table
 from router.editing.fields import FormField
 from router.editing.secret_places import NoPlace, SecretPlace, place_of
-from router.editing.tables import Change, differences
+from router.editing.tables import KeyChange, differences
 from router.editing.toml_values import written
 
 
 class Submitted(NamedTuple):
     """What was asked."""
 
-    changes: list[Change]
+    changes: list[KeyChange]
     secrets: dict[Path, str]  #: by the file that each goes to
     shared: tuple[str, ...]  #: other keys of config.toml that get one of these secrets, too
     errors: dict[str, str]  #: by the name of the field
@@ -40,7 +40,7 @@ def read_form(
         table: of the destination, as config.toml has it; `name` is in it.
         text, config: of config.toml, and its path.
     """
-    changes: list[Change] = []
+    changes: list[KeyChange] = []
     secrets: dict[Path, str] = {}
     shared: list[str] = []
     errors: dict[str, str] = {}
@@ -55,7 +55,7 @@ def read_form(
                 secrets[place.path] = typed
                 shared += place.shared
                 if place.table is not None:
-                    changes.append(Change(("settings", *key), place.table))
+                    changes.append(KeyChange(("settings", *key), place.table))
         except (ValueError, NoPlace) as error:
             errors[field.name] = str(error)
     return Submitted(changes, secrets, tuple(dict.fromkeys(shared)), errors)
@@ -65,7 +65,9 @@ Secret = tuple[tuple[str, ...], str, Any]
 """The key below `settings`, its new value, and what config.toml has."""
 
 
-def _asked(field: FormField, given: Mapping[str, str], table: Mapping[str, Any]) -> tuple[list[Change], Secret | None]:
+def _asked(
+    field: FormField, given: Mapping[str, str], table: Mapping[str, Any]
+) -> tuple[list[KeyChange], Secret | None]:
     if field.kind == "new_secret":
         return [], _new_secret(field, given)
     if field.kind == "secret":
@@ -73,13 +75,13 @@ def _asked(field: FormField, given: Mapping[str, str], table: Mapping[str, Any])
         if value:
             return [], (field.path[1:], _one_line(value), field.table)
         is_cleared = given.get(f"clear.{field.name}") == "on" and field.is_set
-        return ([Change(field.path, None)] if is_cleared else []), None
+        return ([KeyChange(field.path, None)] if is_cleared else []), None
     text = _submitted(field, given)
     if text is None or text == field.value:
         return [], None
     if field.name == "mapping":
         return differences(table.get("mapping", {}), _mapping(text), ("mapping",)), None
-    return [Change(field.path, _value(field, text))], None
+    return [KeyChange(field.path, _value(field, text))], None
 
 
 def _submitted(field: FormField, given: Mapping[str, str]) -> str | None:

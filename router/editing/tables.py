@@ -27,14 +27,14 @@ class CannotEdit(Exception):
         super().__init__("config.toml is written in a form that cannot be changed here; change it in an editor")
 
 
-class Change(NamedTuple):
+class KeyChange(NamedTuple):
     """One key of a destination's table."""
 
     path: tuple[str, ...]  #: `("settings", "api_key")`
     value: Any  #: None: the key is removed
 
 
-def changed(text: str, name: str, changes: Sequence[Change]) -> str:
+def changed(text: str, name: str, changes: Sequence[KeyChange]) -> str:
     """The text with these keys of a destination set or removed.
 
     Raises:
@@ -53,15 +53,15 @@ def changed(text: str, name: str, changes: Sequence[Change]) -> str:
     return _verified(_joined([*sections[:first], *own, *sections[last:]]), wanted)
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Change]:
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[KeyChange]:
     """The changes from one table to another, key by key, also in the tables within: so their comments stay."""
-    found = [Change((*path, key), None) for key in old if key not in new]
+    found = [KeyChange((*path, key), None) for key in old if key not in new]
     for key, value in new.items():
         before = old.get(key)
         if isinstance(before, Mapping) and isinstance(value, Mapping):
             found += differences(before, value, (*path, key))
         elif key not in old or before != value or type(before) is not type(value):
-            found.append(Change((*path, key), value))
+            found.append(KeyChange((*path, key), value))
     return found
 
 
@@ -135,7 +135,7 @@ def _span(sections: Sequence[Section], index: int) -> tuple[int, int]:
     return first, last
 
 
-def _with_change(own: list[Section], change: Change) -> list[Section]:
+def _with_change(own: list[Section], change: KeyChange) -> list[Section]:
     """The sections of a destination with one change."""
     places = [(at, section) for at, section in enumerate(own) if _holds(section, change.path)]
     if not places:
@@ -188,7 +188,7 @@ def _parsed(body: str) -> tomlkit.TOMLDocument:
         raise CannotEdit from None
 
 
-def _apply(table: dict[str, Any], change: Change) -> None:
+def _apply(table: dict[str, Any], change: KeyChange) -> None:
     """The same change on plain data."""
     inner: Any = table
     for key in change.path[:-1]:

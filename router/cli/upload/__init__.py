@@ -9,6 +9,7 @@ again, and "acknowledged up to line N" is all that a second try has to know.
     input_file.py   the bytes: plain or gzip, a file or standard input, line by line
     json_lines.py   a line to a call
     csv_rows.py     a row to a call
+    read_call.py    one pass over a call: its id, whose it is, whether it is good
     message_id.py   the id of a call that has none: the same at every try
     user_order.py   which calls must not travel at the same time
     windows.py      calls to request bodies below the daemon's limits; bad lines

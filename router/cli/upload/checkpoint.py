@@ -1,16 +1,19 @@
-"""How far a file is acknowledged, in a small file beside it, so that `--resume` goes on there.
+"""How far a file is acknowledged, in a small file beside it, so that `--resume` goes on there. It stays when the whole file is sent,
+so that `--resume` says so then.
 
 Where the folder cannot be written it is in `~/.local/state/segment-router` (`$XDG_STATE_HOME`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
 
 import msgspec
 
+from router import durable
 from router.cli.endpoint import Failed
 from router.cli.upload.input_file import InputFile
 from router.cli.upload.windows import Position, Reader
@@ -24,6 +27,7 @@ class Progressed(msgspec.Struct, frozen=True):
     digest: str  #: of all that is before
     acknowledged: int  #: calls, all tries together
     bad: int  #: lines that were left out
+    finished: bool = False  #: nothing was left when this was written
 
 
 class Checkpoint:
@@ -34,31 +38,37 @@ class Checkpoint:
         self.path = place(file)
 
     def exists(self) -> bool:
-        """Whether a run of this file has stopped before its end."""
+        """Whether there is something that `--resume` goes on with."""
         return self.path.exists()
+
+    def begin_anew(self) -> bool:
+        """A run begins at the first line: forget one that was finished. Returns whether an earlier run stopped before the end."""
+        if not self.exists():
+            return False
+        with contextlib.suppress(Failed, OSError):
+            if self.read().finished:
+                self.path.unlink(missing_ok=True)
+                return False
+        return True
 
     def read(self) -> Progressed:
         """Raises Failed where there is none, or it cannot be read."""
         try:
             return msgspec.json.decode(self.path.read_bytes(), type=Progressed)
         except FileNotFoundError:
-            raise Failed(f"there is nothing to go on with: {self.path} does not exist") from None
+            words = f"there is nothing to go on with: {self.path} does not exist; send the file without --resume"
+            raise Failed(words) from None
         except (OSError, msgspec.DecodeError) as error:
             words = "send the file without --resume; calls that are stored already count as duplicates"
             raise Failed(f"{self.path} cannot be read ({error}); {words}") from None
 
-    def write(self, end: Position, acknowledged: int, bad: int) -> None:
-        """Say that everything before `end` is acknowledged. A crash leaves the old one or the new one. Raises Failed."""
-        new = self.path.with_name(self.path.name + ".new")
+    def write(self, end: Position, acknowledged: int, bad: int, *, finished: bool = False) -> None:
+        """Say that everything before `end` is acknowledged. A crash leaves the old one or the new one, and so do two runs at the same
+        time: either is true. Raises Failed."""
         try:
-            new.write_bytes(msgspec.json.encode(Progressed(*end, acknowledged, bad)))
-            new.replace(self.path)
+            durable.put(self.path, msgspec.json.encode(Progressed(*end, acknowledged, bad, finished)))
         except OSError as error:
             raise Failed(f"{self.path} cannot be written: {error.strerror or error}") from None
-
-    def remove(self) -> None:
-        """The whole file is acknowledged."""
-        self.path.unlink(missing_ok=True)
 
 
 def place(file: Path) -> Path:

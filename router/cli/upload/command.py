@@ -18,7 +18,7 @@ from router.cli.upload.message_id import id_maker
 from router.cli.upload.progress import Progress
 from router.cli.upload.rejected import Rejected
 from router.cli.upload.run import Upload
-from router.cli.upload.windows import BadInput, Reader, Window, windows
+from router.cli.upload.windows import BadInput, Position, Reader, Window, windows
 from router.clock import Clock
 from router.explain.figures import count
 
@@ -60,7 +60,8 @@ class Sending:
         self._lines, self._wanted = lines, wanted
         self._checkpoint = Checkpoint(lines.path) if lines.path else None
         self._before = Progressed(0, 0, "", 0, 0)  #: what earlier runs did
-        self._bad, self._line = 0, 0
+        self._bad = 0
+        self._end = Position(0, 0, "")  #: everything before is acknowledged
         reader = Reader()
         records = self._records(reader)
         self._rejected = Rejected(wanted.name, self._header, wanted.resume) if wanted.skip_bad else None
@@ -79,17 +80,19 @@ class Sending:
         if self._wanted.resume and self._checkpoint:
             self._before = self._checkpoint.read()
             go_on(self._lines, reader, self._before)
-        elif self._checkpoint and self._checkpoint.exists():
+        elif self._checkpoint and self._checkpoint.begin_anew():
             warn(
                 "an earlier run stopped before the end; this one begins anew (--resume goes on where that one stopped)"
             )
-        self._line = reader.position().line
-        return rows.records(self._line) if rows else json_records(self._lines, make_id, self._line)
+        self._end = reader.position()
+        line = self._end.line
+        return rows.records(line) if rows else json_records(self._lines, make_id, line)
 
     def run(self) -> tuple[int, list[str]]:
         """Send. Returns the exit code, and what stopped it."""
         try:
             self.upload.run(self._windows)
+            self._keep(finished=True)
         except BadInput as error:
             return 1, [str(error), "correct that line, or add --skip-bad"]
         except NobodyThere as error:
@@ -106,23 +109,25 @@ class Sending:
                 warn(str(line))
             self._rejected.add(raw for _, raw in window.bad)
             self._bad += len(window.bad)
-        self._line = window.end.line
+        self._end = window.end
+        self._keep()
+        self.progress.show(self.upload.acknowledged)
+
+    def _keep(self, *, finished: bool = False) -> None:
+        """Write the checkpoint. Raises Failed."""
         if self._checkpoint:
             done = self._before.acknowledged + self.upload.acknowledged
-            self._checkpoint.write(window.end, done, self._before.bad + self._bad)
-        self.progress.show(self.upload.acknowledged)
+            self._checkpoint.write(self._end, done, self._before.bad + self._bad, finished=finished)
 
     def report(self, code: int, words: list[str]) -> None:
         """Say what became of the file: on standard output what was sent, on standard error what stopped it."""
         again = self._go_on() if code else ""
-        if not code and self._checkpoint:
-            self._checkpoint.remove()
         if self._wanted.as_json:
             say_json(self._summary(code, words, again))
         elif not code:
             say(self._sentence())
         if code:
-            warn(*words, f"stopped behind line {self._line:,} of {self._lines.name}: {self._sentence()}")
+            warn(*words, f"stopped behind line {self._end.line:,} of {self._lines.name}: {self._sentence()}")
             warn(f"go on with: {again}" if self._checkpoint else again)
 
     def _go_on(self) -> str:
@@ -132,6 +137,11 @@ class Sending:
         return f"{program()} send {shlex.quote(self._lines.name)}{self._wanted.options}{resume}"
 
     def _sentence(self) -> str:
+        if self._before.finished and not (self.upload.acknowledged or self._bad):
+            n = self._before.bad
+            left_out = f"; {count(n, 'bad line')} {'was' if n == 1 else 'were'} left out" if n else ""
+            sent = count(self._before.acknowledged, "call")
+            return f"all of {self._lines.name} was sent before: {sent} acknowledged, nothing is left to send{left_out}"
         calls, seconds = self.upload.acknowledged, self.progress.seconds()
         bad = f"; {count(self._bad, 'bad line')} in {self._rejected.path}" if self._rejected and self._bad else ""
         before = f", {self._before.acknowledged:,} by earlier runs" if self._before.acknowledged else ""
@@ -147,7 +157,7 @@ class Sending:
             "duplicates_now": self.upload.duplicates,
             "bad": self._before.bad + self._bad,
             "rejected": str(self._rejected.path) if self._rejected and self._before.bad + self._bad else None,
-            "line": self._line,
+            "line": self._end.line,
             "seconds": round(seconds, 3),
             "per_second": round(self.upload.acknowledged / seconds),
             "error": "; ".join(words) or None,

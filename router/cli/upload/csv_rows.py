@@ -15,7 +15,8 @@ import msgspec
 
 from router.cli.endpoint import Failed
 from router.cli.upload.json_lines import BadLine, Record
-from router.cli.upload.message_id import MakeId, with_message_id
+from router.cli.upload.message_id import MakeId
+from router.cli.upload.read_call import Ids, read_call
 from router.errors import InvalidCall
 
 FIELDS = (
@@ -141,21 +142,26 @@ class CsvRows:
             text.raw.clear()
             first = text.number + 1
             call: bytes | BadLine
+            ids: Ids | None = None
             try:
                 row = next(self._rows, None)
                 if row is None:
                     return
                 call = self._call(first, row)
+                if isinstance(call, bytes) and call:
+                    call, ids = read_call(first, call, self._make_id)
             except UnicodeDecodeError:
                 call = BadLine(first, "", "not valid UTF-8")
             except csv.Error as error:
                 if "field limit" in str(error):
                     raise Failed(f"line {first:,}: a quote that opens there is not closed") from None
                 call = BadLine(first, "", f"not CSV: {error}")
-            yield Record(first, b"".join(text.raw), call)
+            except InvalidCall as refusal:
+                call = BadLine(first, "", str(refusal))
+            yield Record(first, b"".join(text.raw), call, ids)
 
     def _call(self, number: int, row: list[str]) -> bytes | BadLine:
-        """The call of a row; b"" for a row with nothing in it."""
+        """The call of a row without a message id; b"" for a row with nothing in it."""
         if not any(row):
             return b""
         if len(row) > len(self.columns):
@@ -172,7 +178,4 @@ class CsvRows:
             for key in column.path[:-1]:
                 inner = inner.setdefault(key, {})
             inner[column.path[-1]] = value
-        try:
-            return with_message_id(number, msgspec.json.encode(call), self._make_id)
-        except InvalidCall as refusal:
-            return BadLine(number, "", str(refusal))
+        return msgspec.json.encode(call)

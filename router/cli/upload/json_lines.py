@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from router.cli.upload.message_id import MakeId, with_message_id
+from router.cli.upload.message_id import MakeId
+from router.cli.upload.read_call import Ids, read_call
 from router.errors import InvalidCall
 
 _BOM = b"\xef\xbb\xbf"
@@ -33,6 +34,7 @@ class Record(NamedTuple):
     number: int
     raw: bytes
     call: bytes | BadLine
+    ids: Ids | None = None  #: of its user; None where the call is not known to be good
 
 
 def json_records(lines: Iterable[bytes], make_id: MakeId, number: int = 0) -> Iterator[Record]:
@@ -41,7 +43,7 @@ def json_records(lines: Iterable[bytes], make_id: MakeId, number: int = 0) -> It
         number += 1
         call = (line.removeprefix(_BOM) if number == 1 else line).strip()
         try:
-            yield Record(number, line, with_message_id(number, call, make_id) if call else b"")
+            yield Record(number, line, *read_call(number, call, make_id)) if call else Record(number, line, b"")
         except InvalidCall as refusal:
             yield Record(number, line, _bad(number, line, call, refusal))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -44,18 +45,26 @@ class Spread:
         self.size = [0] * CONNECTIONS  #: bytes of the calls, with a comma each
         self._of: dict[str, int] = {}
 
-    def place(self, call: bytes) -> int | None:
+    def place(self, ids: Sequence[str], size: int) -> int | None:
         """The connection for a call: that of an earlier call of the same user, else the one with the fewest calls.
 
         None if earlier calls of the same user, under two ids, are on two connections: this one has to wait for both.
+
+        Args:
+            ids: of its user.
+            size: of the call.
         """
-        ids = ids_of(call)
-        known = {self._of[id] for id in ids if id in self._of}
-        if len(known) > 1:
-            return None
-        chosen = known.pop() if known else self.calls.index(min(self.calls))
+        chosen: int | None = None
+        for id in ids:
+            place = self._of.get(id)
+            if place is not None and place != chosen:
+                if chosen is not None:
+                    return None
+                chosen = place
+        if chosen is None:
+            chosen = self.calls.index(min(self.calls))
         for id in ids:
             self._of[id] = chosen
         self.calls[chosen] += 1
-        self.size[chosen] += len(call) + 1
+        self.size[chosen] += size + 1
         return chosen

@@ -1,6 +1,7 @@
 """Calls to windows of batches, each batch below the daemon's limits, and the bad lines between the calls.
 
-A call is judged here by ingestion's own rules, a whole batch at a time; only where one is bad each is looked at alone.
+Calls that `read_call` does not know to be good are judged here by ingestion's own rules, a whole batch at a time; only where one is bad each
+is looked at alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from router.cli.endpoint import Failed
 from router.cli.upload.json_lines import BadLine, Record
-from router.cli.upload.user_order import CONNECTIONS, Spread
+from router.cli.upload.user_order import CONNECTIONS, Spread, ids_of
 from router.errors import InvalidCall
 from router.ingest.limits import MAX_BATCH_ITEMS, MAX_ITEM_BYTES
 from router.ingest.parse import parse_batch
@@ -89,7 +90,7 @@ def windows(
             if not gathering.take(record):
                 left = record
                 break
-            if gathering.is_full():
+            if gathering.is_full:
                 break
         if gathering.taken:
             yield from gathering.close(reader, skip_bad)
@@ -124,83 +125,94 @@ class _Gathering:
 
     def __init__(self, most_calls: int | None) -> None:
         self.taken: list[tuple[Record, int]] = []  #: each with its connection
+        self.is_full = False  #: the window must end here
         self._spread = Spread()
-        self._calls = most_calls or CONNECTIONS * MAX_BATCH_ITEMS
-        self._raw = 2 * BATCH_BYTES * CONNECTIONS
+        self._calls: list[list[bytes]] = [[] for _ in range(CONNECTIONS)]  #: of each connection
+        self._odd: list[list[bytes]] = [[] for _ in range(CONNECTIONS)]  #: those of them that are still to be judged
+        self._has_bad = False
+        self._room_calls = most_calls or CONNECTIONS * MAX_BATCH_ITEMS
+        self._room_bytes = 2 * BATCH_BYTES * CONNECTIONS
 
     def take(self, record: Record) -> bool:
         """Take a record. False: it must wait for what was taken before."""
-        place = 0
-        if record.call and isinstance(record.call, bytes):
-            found = self._spread.place(record.call)
+        call, place = record.call, 0
+        if isinstance(call, BadLine):
+            self._has_bad = True
+        elif call:
+            found = self._spread.place(ids_of(call) if record.ids is None else record.ids, len(call))
             if found is None:
                 return False
             place = found
-            self._calls -= 1
-        self._raw -= len(record.raw)
+            self._put(call, place, is_odd=record.ids is None)
+        self._room_bytes -= len(record.raw)
         self.taken.append((record, place))
+        self.is_full |= self._room_bytes <= 0 or len(self.taken) >= WINDOW_LINES
         return True
 
-    def is_full(self) -> bool:
-        """Whether the window must end here."""
+    def _put(self, call: bytes, place: int, *, is_odd: bool) -> None:
         spread = self._spread
-        return (
-            min(self._calls, self._raw, WINDOW_LINES - len(self.taken)) <= 0
-            or max(spread.calls) >= MAX_BATCH_ITEMS
-            or max(spread.size) >= BATCH_BYTES - MAX_ITEM_BYTES
+        self._calls[place].append(call)
+        if is_odd:
+            self._odd[place].append(call)
+            self._has_bad |= len(call) > MAX_ITEM_BYTES
+        self._room_calls -= 1
+        self.is_full |= (
+            self._room_calls <= 0
+            or spread.calls[place] >= MAX_BATCH_ITEMS
+            or spread.size[place] >= BATCH_BYTES - MAX_ITEM_BYTES
         )
 
     def close(self, reader: Reader, skip_bad: bool) -> Iterator[Window]:
         """The window. Raises BadInput behind it."""
         if not self._is_any_bad():
-            yield self._window(self.taken, [], reader)
+            yield _window(self.taken, self._calls, [], reader)
             return
-        judged = [(Record(record.number, record.raw, _call_of(record)), place) for record, place in self.taken]
+        judged = [(record if record.ids else _judged(record), place) for record, place in self.taken]
         bad = [(record.call, record.raw) for record, _ in judged if isinstance(record.call, BadLine)]
         if skip_bad or not bad:
-            yield self._window(judged, bad, reader)
+            yield _window(judged, _by_connection(judged), bad, reader)
             return
         good = list(itertools.takewhile(lambda one: not isinstance(one[0].call, BadLine), judged))
         if good:
-            yield self._window(good, [], reader)
+            yield _window(good, _by_connection(good), [], reader)
         raise BadInput(bad[0][0])
 
     def _is_any_bad(self) -> bool:
         """Whether one of them is bad, as ingestion sees it."""
-        calls = [record.call for record, _ in self.taken if record.call]
-        if not all(isinstance(call, bytes) and len(call) <= MAX_ITEM_BYTES for call in calls):
+        if self._has_bad:
             return True
         try:
-            return any(parse_batch(body).calls("", 0, None)[1] for body in _bodies(self.taken))
+            return any(parse_batch(_body(calls)).calls("", 0, None)[1] for calls in self._odd if calls)
         except InvalidCall:
             return True
 
-    @staticmethod
-    def _window(taken: list[tuple[Record, int]], bad: list[tuple[BadLine, bytes]], reader: Reader) -> Window:
-        reader.advance(b"".join(record.raw for record, _ in taken))
-        calls = sum(1 for record, _ in taken if record.call and isinstance(record.call, bytes))
-        return Window(_bodies(taken), calls, bad, reader.position())
+
+def _window(
+    taken: list[tuple[Record, int]], calls: list[list[bytes]], bad: list[tuple[BadLine, bytes]], reader: Reader
+) -> Window:
+    reader.advance(b"".join([record.raw for record, _ in taken]))
+    return Window([_body(own) for own in calls if own], sum(map(len, calls)), bad, reader.position())
 
 
-def _bodies(taken: Iterable[tuple[Record, int]]) -> list[bytes]:
-    """The body of each connection that has something to send."""
+def _by_connection(taken: Iterable[tuple[Record, int]]) -> list[list[bytes]]:
+    """The calls of each connection."""
     calls: list[list[bytes]] = [[] for _ in range(CONNECTIONS)]
     for record, place in taken:
         if record.call and isinstance(record.call, bytes):
             calls[place].append(record.call)
-    return [_body(one) for one in calls if one]
+    return calls
 
 
 def _body(calls: list[bytes]) -> bytes:
     return b'{"batch":[' + b",".join(calls) + b"]}"
 
 
-def _call_of(record: Record) -> bytes | BadLine:
-    """The call of a record, or why ingestion would discard it."""
+def _judged(record: Record) -> Record:
+    """The same with a call that ingestion takes, or why it would discard it."""
     if isinstance(record.call, BadLine) or not record.call:
-        return record.call
+        return record
     try:
         _, discards = parse_batch(_body([record.call])).calls("", 0, None)
     except InvalidCall as refusal:
-        return BadLine(record.number, "", str(refusal))
-    return BadLine(record.number, "", discards[0].message) if discards else record.call
+        return record._replace(call=BadLine(record.number, "", str(refusal)))
+    return record._replace(call=BadLine(record.number, "", discards[0].message)) if discards else record

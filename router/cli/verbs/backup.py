@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli.bytes_progress import BytesProgress
-from router.cli.endpoint import Failed, locate, program
+from router.cli.endpoint import Failed, locate, program, store_file
 from router.cli.lazy import lazy
 from router.cli.options import DEFAULT, AsJson, ConfigFile, config_hint
 from router.cli.output import say, say_json, warn
@@ -36,8 +36,17 @@ Keep = Annotated[
 ]
 
 
-def backup(target: Where, keep: Keep = None, config: ConfigFile = Path(DEFAULT), as_json: AsJson = False) -> None:
-    """Make a backup of the store. The daemon goes on meanwhile.
+Replace = Annotated[bool, typer.Option("--replace", help="Replace the backup FILE.")]
+
+
+def backup(
+    target: Where,
+    keep: Keep = None,
+    replace: Replace = False,
+    config: ConfigFile = Path(DEFAULT),
+    as_json: AsJson = False,
+) -> None:
+    """Make a backup of the store, also while the daemon runs.
 
     The backup has the store and the regulations beside it, compressed (zstd). It is read again before it gets its name. It has every
     event, so only its owner may read it. config.toml, plugins and files with secrets are not in it.
@@ -48,15 +57,16 @@ def backup(target: Where, keep: Keep = None, config: ConfigFile = Path(DEFAULT),
         backup before-the-upgrade.tar.zst --json
     """
     endpoint = locate(config)
+    store = store_file(endpoint, "pg_dump --format=custom --file=FILE URL makes a copy of a database")
     with interruptible(), BytesProgress(SystemClock(), is_silent=as_json) as progress:
         path = Path(target)
         is_folder = keep is not None or path.is_dir() or target.endswith("/")
         if keep is not None and path.is_file():
             raise typer.BadParameter(f"{target} is a file, and --keep is for a folder", param_hint="--keep")
-        where = backups.Target(path, is_folder, keep or 0)
-        made = backups.back_up(endpoint.store, where, SystemClock().now_ms(), endpoint.min_free_bytes, progress)
+        where = backups.Target(path, is_folder, keep or 0, replace)
+        made = backups.back_up(store, where, SystemClock().now_ms(), endpoint.min_free_bytes, progress)
     if not made.is_noted:
-        warn(f"the daemon does not know of it: {endpoint.store.parent} cannot be written by this user")
+        warn(f"the daemon does not know of it: {store.parent} cannot be written by this user")
     if as_json:
         say_json(_described(made))
         return

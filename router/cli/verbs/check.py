@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from router.cli.endpoint import operator_of
 from router.cli.intake_tables import consent_of, say_intake
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
-from router.cli.output import say, say_json, say_table, warn
+from router.cli.output import say, say_json, say_table, say_wrapped, warn
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -24,10 +25,10 @@ else:
 
 
 def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> None:
-    """Check config.toml and the plugins it names, and show what is configured.
+    """Check config.toml and the plugins that it names.
 
-    Every problem is told at once, each with the key, the reason and the remedy. Needs no daemon. The categories under `consent`
-    are compared with those that stored events name.
+    Shows what is configured. Every problem is told at once, each with the key, the reason and the remedy. Needs no daemon. The
+    categories under `consent` are compared with those that stored events name.
 
     Examples:
         check
@@ -50,20 +51,25 @@ def check(config: ConfigFile = Path("config.toml"), as_json: AsJson = False) -> 
     )
     say("")
     say_table(
-        ["destination", "plugin", "mode", "sources", "needs first"],
+        ["destination", "plugin", "mode", "sources"],
         [
             [
                 row["name"],
                 row["plugin"],
                 row["mode"] if row["enabled"] else "disabled",
                 ", ".join(row["sources"]),
-                "; ".join(f"{kind}: {', '.join(needs)}" for kind, needs in row["requires"].items()) or "nothing",
             ]
             for row in found["destinations"]
         ],
         cut=["plugin"],
-        wrap=["sources", "needs first"],
+        wrap=["sources"],
     )
+    if needs := [[row["name"], *need] for row in found["destinations"] for need in _by_need(row["requires"])]:
+        say("")
+        say_table(["destination", "calls", "need"], needs, wrap=["calls", "need"])
+        say_wrapped(
+            "Without user.id a call is skipped. Without what it needs of its group it is held until that is known."
+        )
     say_intake(found["sources"])
     changes = [[row["name"], *change] for row in found["destinations"] for change in _changes(row["mapping"])]
     filters = [[row["name"], *one] for row in found["destinations"] for one in _filters(row)]
@@ -126,6 +132,12 @@ def _action(action: FilterAction) -> dict[str, Any]:
 def _needs(rule: Any) -> list[str]:
     """A requirement as operators write it: `user.id`, `group.id`, `group.name`."""
     return [f"group.{need}" for need in rule.needs] if hasattr(rule, "needs") else ["user.id"]
+
+
+def _by_need(requires: Mapping[str, list[str]]) -> Iterator[list[str]]:
+    """The types of calls that need the same, together, and what they need."""
+    for needs in dict.fromkeys(map(tuple, requires.values())):
+        yield [", ".join(type for type, own in requires.items() if tuple(own) == needs), ", ".join(needs)]
 
 
 def _changes(mapping: dict[str, Any]) -> list[list[str]]:

@@ -30,10 +30,9 @@ class Shell(StrEnum):
 def completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="Your shell.")]) -> None:
     """Print the script that completes verbs and options in a shell.
 
-    bash: add the line `source <(segment-router completion bash)` to ~/.bashrc. zsh: write the script to a file named
-    _segment-router in a folder of $fpath. fish: write it to ~/.config/fish/completions/segment-router.fish. The script is for the
-    program as you call it: `segment-router` on the PATH, or `./run` of a checkout, by its full path too
-    (`source <(./run completion bash)`).
+    bash: add the line `source <(segment-router completion bash)` to ~/.bashrc. zsh: write the script to a file named _segment-router in
+    a folder of $fpath. fish: write it to ~/.config/fish/completions/segment-router.fish. The script is for the program as you call it:
+    `segment-router` on the PATH, or `./run` of a checkout, by its full path too (`source <(./run completion bash)`).
 
     Examples:
         completion bash

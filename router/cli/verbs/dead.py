@@ -11,7 +11,7 @@ from router.cli.data_source import open_data_source
 from router.cli.endpoint import program
 from router.cli.options import After, Common, DestinationName, Reason, Since, Until, asks, hint
 from router.cli.output import say, say_json, say_table
-from router.explain import phrases
+from router.explain import event_phrases
 from router.explain.figures import count, short_instant
 
 Drop = Annotated[bool, typer.Option("--drop", help="Drop those that --reason, --since, --until choose, for good.")]
@@ -67,7 +67,7 @@ def dead(
         say_table(
             ["dead since (UTC)", "type", "user", "reason", "why"],
             [
-                [short_instant(row["at"]), row["type"], row["user"], row["reason"], phrases.dead_letter(row)]
+                [short_instant(row["at"]), row["type"], row["user"], row["reason"], event_phrases.dead_letter(row)]
                 for row in found["items"]
             ],
             cut=["user"],

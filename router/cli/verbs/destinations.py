@@ -11,7 +11,7 @@ from router.cli.data_source import open_data_source
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_table, say_wrapped
 from router.cli.style import state
-from router.explain import phrases
+from router.explain import destination_phrases
 from router.explain.figures import count
 
 WAITING = ("held", "retrying", "queued")
@@ -19,7 +19,7 @@ WAITING = ("held", "retrying", "queued")
 
 @asks
 def destinations(common: Common, context: typer.Context) -> None:
-    """Show what is configured to receive, and how it is.
+    """Show the destinations and how they are.
 
     Examples:
         destinations
@@ -58,13 +58,13 @@ def destinations(common: Common, context: typer.Context) -> None:
 
 def _sentences(row: Mapping[str, Any]) -> Iterator[str]:
     """What is to be said of a destination beyond its row in the table."""
-    if waits := phrases.waits_of(row["name"], row["waiting"]):
+    if waits := destination_phrases.waits_of(row["name"], row["waiting"]):
         yield waits
-    if trouble := phrases.trouble_of(row["name"], row):
+    if trouble := destination_phrases.trouble_of(row["name"], row):
         yield trouble
-    if timers := phrases.timers_of(row, row["name"]):
+    if timers := destination_phrases.timers_of(row, row["name"]):
         yield timers
-    yield from phrases.slow_hooks(row)
+    yield from destination_phrases.slow_hooks(row)
     for reason, n in row.get("warnings", {}).items():
         mapped = row.get("mapped", 0)
         share = f" ({n / mapped:.1%})" if 0 < n <= mapped else ""

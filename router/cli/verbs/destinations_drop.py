@@ -11,7 +11,7 @@ from router.cli.output import say, say_json
 
 @asks
 def destinations_drop(common: Common, context: typer.Context, name: NameInFile) -> None:
-    """Drop all that is kept of a destination that is not configured any more.
+    """Drop what is kept of a destination that was removed.
 
     What waits, dead letters and counts. A destination that config.toml names is refused.
 

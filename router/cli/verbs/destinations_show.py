@@ -11,7 +11,7 @@ from router.cli.data_source import open_data_source
 from router.cli.help import Verbs
 from router.cli.options import Common, NameInFile, asks, given_before
 from router.cli.output import say, say_json
-from router.explain import phrases
+from router.explain import destination_phrases, event_phrases
 from router.explain.figures import instant
 
 NUMBERS = ("held", "retrying", "queued", "dead")
@@ -28,10 +28,10 @@ class NameOrVerb(Verbs):
 
 @asks
 def destinations_show(common: Common, context: typer.Context, name: NameInFile) -> None:
-    """Show one destination, with the last request that went well and the last that did not.
+    """Show one destination, with its last requests.
 
-    `destinations NAME` does the same. The requests are those since the daemon's start, or since the last change of the destination;
-    secrets are masked.
+    The last request that went well, and the last that did not. `destinations NAME` does the same. The requests are those since the
+    daemon's start, or since the last change of the destination; secrets are masked.
 
     Examples:
         destinations braze
@@ -46,10 +46,10 @@ def destinations_show(common: Common, context: typer.Context, name: NameInFile) 
     say(f"{name}: plugin {found['plugin']}, {found['mode']}, sources {', '.join(found['sources'])}; {found['state']}")
     say(", ".join(f"{number} {found.get(number, 0):,}" for number in NUMBERS))
     about = (
-        phrases.trouble_of(name, found),
-        phrases.waits_of(name, found["waiting"]),
-        phrases.timers_of(found, name),
-        *phrases.slow_hooks(found),
+        destination_phrases.trouble_of(name, found),
+        destination_phrases.waits_of(name, found["waiting"]),
+        destination_phrases.timers_of(found, name),
+        *destination_phrases.slow_hooks(found),
     )
     say(*filter(None, about))
     if is_running:
@@ -65,7 +65,7 @@ def _exchange(what: str, shown: Mapping[str, Any] | None) -> list[str]:
         f"the last request that {'was ' if what == 'delivered' else ''}{what}, {instant(shown['at'])}: {came} after {shown['duration_ms']} ms"
     ]
     if request is not None:
-        lines += _indented(phrases.request_lines(request), request)
+        lines += _indented(event_phrases.request_lines(request), request)
     if answer is not None:
         headers = [f"{name}: {value}" for name, value in answer["headers"].items()]
         lines += ["  answer:", *_indented([*headers, *answer["body"].splitlines()], answer)]

@@ -15,7 +15,7 @@ from router.cli.output import say, say_json, warn
 from router.cli.trial_intake import intake_of
 from router.cli.trial_output import event_lines, read_events, trial_lines
 from router.errors import ConfigError
-from router.explain import phrases
+from router.explain import trial_phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -46,11 +46,11 @@ Tried = dict[str, dict[str, Any]] | list[dict[str, Any]]
 
 @asks
 def destinations_test(common: Common, context: typer.Context, name: NameInFile, calls: Calls = None) -> None:
-    """Try a destination's credentials, and show what it would make of samples, or of your own calls.
+    """Try a destination's credentials, and show what it would send.
 
-    The credentials are tried where the vendor lets us without sending an event. Needs no running daemon and stores nothing. Exit
-    code 1 when the vendor refuses, or a secret to try is missing. Your own calls pass the privacy rules and the tracking plan of the
-    first source that is connected.
+    It shows what the destination would make of samples, or of your own calls. The credentials are tried where the vendor lets us
+    without sending an event. Needs no running daemon and stores nothing. Exit code 1 when the vendor refuses, or a secret to try is
+    missing. Your own calls pass the privacy rules and the tracking plan of the first source that is connected.
 
     Examples:
         destinations test braze
@@ -117,7 +117,7 @@ def _read_one(config: Path, name: str) -> tuple[Draft, Destination, list[ConfigW
 def _say(destination: Destination, checked: Checked, events: Tried) -> None:
     table = destination.config
     about = table.mode if table.enabled else f"{table.mode}, disabled: it gets no events"
-    say(f"{table.name}: plugin {destination.plugin_name}, {about}", *phrases.checked(*checked))
+    say(f"{table.name}: plugin {destination.plugin_name}, {about}", *trial_phrases.checked(*checked))
     if isinstance(events, dict):
         for type, told in events.items():
             say("", *trial_lines(type, type, told))

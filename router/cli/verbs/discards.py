@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from router.cli.data_source import open_data_source
@@ -10,14 +10,17 @@ from router.cli.options import Common, Since, Source, asks
 from router.cli.output import say, say_json, say_table, warn
 from router.explain.figures import instant, short_instant
 
+SHOWN = 30
+"""So many rows of the table by day are shown; --json has all."""
+
 
 @asks
 def discards(common: Common, source: Source = None, since: Since = None) -> None:
     """Show calls that could not be used, and why.
 
-    They were answered 200 and are nowhere else; requests that were refused for good are among them. Counts, and the newest ones;
-    --json shows the beginning of each. Without --since, the counts are of all time. With it, they are of the entries from then on; the
-    newest 10,000 entries are kept.
+    They were answered 200 and are nowhere else; requests that were refused for good are among them. Counts, counts by day (UTC), and the
+    newest ones; --json shows the beginning of each. Without --since, the counts are of all time. With it, and by day, they are of the
+    entries that are kept: the newest 10,000.
 
     Examples:
         discards
@@ -38,6 +41,7 @@ def discards(common: Common, source: Source = None, since: Since = None) -> None
         ["source", "code", "entries" if since else "calls or requests"],
         [[name, code, n] for name, codes in found["counts"].items() for code, n in codes.items()],
     )
+    _say_days(found.get("days", []))
     say("")
     say_table(
         ["at (UTC)", "source", "type", "why"],
@@ -48,6 +52,16 @@ def discards(common: Common, source: Source = None, since: Since = None) -> None
     )
     if not found["items"]:
         warn("the calls themselves are no longer kept")
+
+
+def _say_days(days: Sequence[Mapping[str, Any]]) -> None:
+    """The entries that are kept, by day, the newest first."""
+    if days:
+        say("")
+        rows = [[row["day"], row["source"], row["code"], row["entries"]] for row in days[:SHOWN]]
+        say_table(["day (UTC)", "source", "code", "entries"], rows, cut=["source"])
+    if len(days) > SHOWN:
+        warn(f"the first {SHOWN} of {len(days)} rows by day; --json has all")
 
 
 def _period(found: Mapping[str, Any], is_chosen: bool) -> str:

@@ -12,9 +12,10 @@ from router.explain.figures import count, short_instant
 
 @asks
 def errors(common: Common, destination: DestinationName) -> None:
-    """Show what a destination was answered where it was not yes, like with like, and what to do.
+    """Show why events at a destination are dead or retrying.
 
-    It looks at the newest 1,000 events that are dead or retrying. Ids, numbers and addresses are cut out of the words.
+    Answers of the vendor with the same words are counted together, with who can act and how. It looks at the newest 1,000 events that
+    are dead or retrying. Ids, numbers and addresses are cut out of the words.
 
     Examples:
         errors braze

@@ -16,7 +16,7 @@ from router.cli.options import Common, Since, Source, User, asks, hint
 from router.cli.output import printable, say, say_json, say_table, warn
 from router.cli.style import OF_STATE, Styled, paint
 from router.clock import SystemClock
-from router.explain import phrases
+from router.explain import code_phrases
 from router.explain.figures import instant
 
 EVERY_S = 1.0
@@ -27,19 +27,27 @@ REMEMBERED = 10_000
 
 ORDER = ("dead", "retrying", "held", "queued", "filtered", "skipped", "delivered")
 
-Company = Annotated[str | None, typer.Option("--company", metavar="ID", help="Of this group, by its groupId.")]
-CallType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Calls of this type, e.g. track.")]
+Company = Annotated[
+    str | None, typer.Option("--company", metavar="ID", help="Of this group or company, by its groupId.")
+]
+CallType = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Of this type, e.g. track.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="With this event or page name.")]
 State = Annotated[
     str | None,
-    typer.Option("--state", metavar="STATE[@DESTINATION]", help="In this state at any destination, or at this one."),
+    typer.Option(
+        "--state",
+        metavar="STATE[@DESTINATION]",
+        help=f"In this state at any destination, or at the one after @: {', '.join(ORDER)}.",
+    ),
 ]
 Reason = Annotated[
     str | None,
     typer.Option("--reason", metavar="CODE", help="With this reason of its state, e.g. consent or rejected."),
 ]
-Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many.")]
-Before = Annotated[int | None, typer.Option("--before", metavar="KEY", help="Where the page before ended.")]
+Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=500, help="How many to show.")]
+Before = Annotated[
+    int | None, typer.Option("--before", metavar="KEY", help="Only older ones: the KEY that the page before printed.")
+]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show new ones as they come, until Ctrl-C.")]
 
 
@@ -108,7 +116,7 @@ def _show(items: Sequence[Mapping[str, Any]]) -> None:
                 instant(event["received_at"])[5:19],
                 event["type"],
                 _name(event),
-                event["user"] or phrases.NOBODY,
+                event["user"] or code_phrases.NOBODY,
                 states(event["destinations"]),
             ]
             for event in items
@@ -163,7 +171,12 @@ def _follow(data: DataSource, which: Mapping[str, str], limit: int, common: Comm
 def _line(event: Mapping[str, Any]) -> str:
     """An event for --follow."""
     state = states(event["destinations"])
-    words = [instant(event["received_at"])[5:19], f"{event['type']:<8}", _name(event), event["user"] or phrases.NOBODY]
+    words = [
+        instant(event["received_at"])[5:19],
+        f"{event['type']:<8}",
+        _name(event),
+        event["user"] or code_phrases.NOBODY,
+    ]
     shown = [printable(word) for word in words if word]
     return "  ".join([*shown, paint(printable(state), state.style), printable(event["message_id"])])
 

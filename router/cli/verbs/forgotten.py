@@ -9,7 +9,7 @@ import typer
 from router.cli.client import running_daemon
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_table
-from router.explain import phrases
+from router.explain import regulation_phrases
 from router.explain.figures import short_instant
 
 RegulationId = Annotated[str | None, typer.Argument(metavar="ID", help="One of them; all of the newest unless named.")]
@@ -17,7 +17,9 @@ RegulationId = Annotated[str | None, typer.Argument(metavar="ID", help="One of t
 
 @asks
 def forgotten(common: Common, id: RegulationId = None) -> None:
-    """Show what was asked about people, and how far it is. Never whom.
+    """List what was asked to forget or suppress, and how far it is.
+
+    It has ids of requests and counts, and never says whom they are about.
 
     Examples:
         forgotten
@@ -31,18 +33,19 @@ def forgotten(common: Common, id: RegulationId = None) -> None:
     if common.as_json:
         say_json(answer)
     elif id is not None:
-        for line in phrases.regulation(answer["regulation"]):
+        for line in regulation_phrases.regulation(answer["regulation"]):
             say(line)
     else:
         say(f"suppressed people: {answer['suppressed']}")
         if answer["regulations"]:
             say_table(
-                ["asked (UTC)", "id", "kind", "people", "status"],
+                ["asked (UTC)", "id", "kind", "subject", "number", "status"],
                 [
                     [
                         short_instant(one["createdAt"]),
                         one["id"],
                         one["regulationType"],
+                        one["subjectType"],
                         one["subjects"],
                         one["overallStatus"],
                     ]

@@ -13,7 +13,7 @@ from router.cli.endpoint import program
 from router.cli.options import After, Common, User, asks, hint
 from router.cli.output import say, say_json, say_table, say_wrapped
 from router.cli.style import BOLD
-from router.explain import phrases
+from router.explain import code_phrases, event_phrases
 from router.explain.figures import count, short_instant
 
 OneDestination = Annotated[str | None, typer.Argument(metavar="DESTINATION", help="All, unless one is named.")]
@@ -21,7 +21,10 @@ OneDestination = Annotated[str | None, typer.Argument(metavar="DESTINATION", hel
 
 @asks
 def held(common: Common, destination: OneDestination = None, user: User = None, after: After = None) -> None:
-    """Show whose events are held, since when, and for what they wait.
+    """Show whose events are held, for what they wait, until when.
+
+    An event that is held for longer than `hold.max_age` of its destination becomes a dead letter with the reason hold_expired. `replay`
+    sends dead letters again.
 
     Examples:
         held
@@ -42,20 +45,26 @@ def held(common: Common, destination: OneDestination = None, user: User = None, 
         say(*([""] if number else []))
         say(f"{name} holds {count(page['held'], 'event')}:", style=BOLD)
         _say_users(page["users"])
+        if any(row.get("expires_at") for row in page["users"]):
+            resend = f"{program()} replay {name} --dead --reason hold_expired{hint(common)}"
+            say(
+                "what is still held when it expires becomes a dead letter (hold_expired)",
+                f"to send those again: {resend}",
+            )
         if page["next"]:
             say(f"more: {program()} held {name} --after {shlex.quote(page['next'])}{hint(common)}")
 
 
 def _say_users(rows: Sequence[Mapping[str, Any]]) -> None:
     say_table(
-        ["user", "events", "since (UTC)", "waits for", "expires"],
+        ["user", "events", "since (UTC)", "waits for", "expires (UTC)"],
         [
             [
                 row["user"],
                 row["events"],
                 short_instant(row["since"]),
-                phrases.waiting(row["waiting_for"], "this user", row["group_id"]),
-                (row.get("expires_at") or "-")[:10],
+                code_phrases.waiting(row["waiting_for"], None, row["group_id"]),
+                short_instant(row.get("expires_at")),
             ]
             for row in rows
         ],
@@ -63,5 +72,5 @@ def _say_users(rows: Sequence[Mapping[str, Any]]) -> None:
         wrap=["waits for"],
     )
     for row in rows:
-        if refused := phrases.refused(row):
+        if refused := event_phrases.refused(row):
             say_wrapped(f"{row['user']}: {refused}")

@@ -1,23 +1,35 @@
-"""`init`: write the shipped config.toml, where the program was installed without a checkout."""
+"""`init`: write the shipped config.toml, where the program was installed without a checkout, and its schema for editors."""
 
 from __future__ import annotations
 
 import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from router.cli.endpoint import Failed, program
+from router.cli.lazy import lazy
 from router.cli.options import config_hint
 from router.cli.output import say
+from router.cli.verbs.config_schema import write_schema
+
+if TYPE_CHECKING:
+    from router.editing import catalogue
+    from router.editing import config_schema as schemas
+else:
+    catalogue = lazy("router.editing.catalogue")
+    schemas = lazy("router.editing.config_schema")
 
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="Where to; it must not exist. - is standard output.")]
 
 
 def init(file: Target = Path("config.toml")) -> None:
-    """Write a config.toml to begin with: every key with its meaning, three destinations in dry-run.
+    """Write a config.toml to begin with.
+
+    It has every key with its meaning, and three destinations in dry-run. Beside it goes config.schema.json, for completion and checks
+    in an editor, unless there is one.
 
     Examples:
         init
@@ -34,4 +46,7 @@ def init(file: Target = Path("config.toml")) -> None:
         raise Failed(f"{file} is there already; it is left as it is") from None
     except OSError as error:
         raise Failed(f"{file} cannot be written: {error.strerror}") from None
+    schema = file.absolute().parent / schemas.FILE
+    if not schema.exists():
+        write_schema(schema, schemas.config_schema(catalogue.offers(None)))
     say(f"{file} is written; start the daemon with: {program()} serve{config_hint(file)}")

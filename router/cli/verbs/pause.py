@@ -17,7 +17,9 @@ Why = Annotated[
 
 @asks
 def pause(common: Common, destination: DestinationName, reason: Why = None) -> None:
-    """Send nothing to a destination until it is resumed. Its events wait.
+    """Send nothing to a destination until it is resumed.
+
+    Its events wait, and nothing is lost.
 
     Examples:
         pause braze

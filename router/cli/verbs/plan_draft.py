@@ -26,8 +26,8 @@ OfSource = Annotated[str, typer.Argument(metavar="SOURCE", help="The source, by 
 def plan_draft(source: OfSource, since: Since = None, config: ConfigFile = Path("config.toml")) -> None:
     """Print a tracking plan made from the stored events of a source.
 
-    JSON in the form of Segment's Public API: names and types as they were sent, and how often each was there. It requires nothing
-    and holds no values. The events of the last 7 days, unless --since says otherwise.
+    JSON in the form of Segment's Public API: names and types as they were sent, and how often each was there. It requires nothing and
+    holds no values. The events of the last 7 days, unless --since says otherwise.
 
     Examples:
         plan draft website > plans/website.json

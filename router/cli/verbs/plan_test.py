@@ -30,10 +30,11 @@ def plan_test(
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Hold the stored events against a tracking plan, and show what would have happened.
+    """Check the stored events against a tracking plan.
 
-    Each event is judged with the `on_violation` of its source in config.toml; a source without one allows all. Counts by event, type
-    and field, with the message id of an example. The events of the last 7 days, unless --since says otherwise. Nothing is changed.
+    It shows what would have happened. Each event is judged with the `on_violation` of its source in config.toml; a source without one
+    allows all. Counts by event, type and field, with the message id of an example. The events of the last 7 days, unless --since says
+    otherwise. Nothing is changed.
 
     Examples:
         plan test plans/acme.json

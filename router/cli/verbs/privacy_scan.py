@@ -48,10 +48,10 @@ def about_personal_data() -> None:
 
 @asks
 def privacy_scan(common: Common, source: SourceName = None, since: Since = None) -> None:
-    """Find what looks personal in the log, and print tables that take it out.
+    """Find what looks personal in the log.
 
-    Names of keys and shapes of values are counted: e-mail addresses, phone numbers, card numbers, IBANs, IP addresses. No value is
-    printed. The output is TOML for config.toml; remove the lines that you do not want.
+    It prints tables that take it out. Names of keys and shapes of values are counted: e-mail addresses, phone numbers, card numbers,
+    IBANs, IP addresses. No value is printed. The output is TOML for config.toml; remove the lines that you do not want.
 
     Examples:
         privacy scan

@@ -28,7 +28,7 @@ def release(
     name: GroupName = None,
     drop: Drop = False,
 ) -> None:
-    """Let a user's held events go.
+    """Release the held events of a user.
 
     Alone it asks the gate again. With --group and --name they go on behalf of that group. With --drop they become dead letters.
 

@@ -10,7 +10,7 @@ import typer
 from router.cli.client import running_daemon
 from router.cli.options import Common, DestinationName, Reason, Since, Source, Until, asks
 from router.cli.output import say, say_json
-from router.explain import phrases
+from router.explain import destination_phrases
 from router.explain.figures import count
 
 Dead = Annotated[bool, typer.Option("--dead", help="Dead letters; --reason, --since, --until choose among them.")]
@@ -32,7 +32,7 @@ def replay(
     count_only: CountOnly = False,
     stop: Stop = False,
 ) -> None:
-    """Send events again, or tell how far the last replay is.
+    """Send events again, or show how far the last replay is.
 
     Dead letters (--dead), everything that was accepted in a time (--since), or one message (--message-id).
 
@@ -67,7 +67,7 @@ def replay(
     if common.as_json:
         say_json(answer)
     elif "state" in answer:
-        say(f"{destination}: {phrases.replay(answer)}")
+        say(f"{destination}: {destination_phrases.replay(answer)}")
     else:
         say(
             f"{destination}: {count(answer['count'], 'event')} {_what_happens(answer['count'], count_only)}{_beside(answer)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from router.cli.endpoint import Failed, locate
+from router.cli.endpoint import NOT_YET, Failed, locate, store_file
 from router.cli.lazy import lazy
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, warn
@@ -39,10 +39,11 @@ Out = Annotated[
 
 @asks
 def report(common: Common, out: Out, since: Span = "7d") -> None:
-    """Write what each tool got, what was lost and why, as CSV and PNG.
+    """Write CSV and PNG files: what arrived, what was lost, and why.
 
-    summary.csv has a row for each number and reason, hours.csv one for each hour, and a PNG shows each destination over time. It
-    reads the store, so the daemon may be down; what a running one counted in this minute is missing. PNG needs the package pillow.
+    summary.csv has a row for each number and reason, hours.csv one for each hour, and a PNG shows each destination over time. It reads
+    the store, so the daemon may be down; what a running one counted in this minute is missing. After a `restore`, what was counted
+    since the backup is missing, and what is delivered again is counted again. PNG needs the package pillow.
 
     Examples:
         report --out report
@@ -53,7 +54,7 @@ def report(common: Common, out: Out, since: Span = "7d") -> None:
     length_s = _length(since)
     now_ms = SystemClock().now_ms()
     period = _period(length_s)
-    store = locate(common.config).store
+    store = store_file(locate(common.config), NOT_YET)
     if not store.exists():
         raise Failed(f"there is no store at {store}: nothing was counted yet")
     buckets: list[Bucket] = asyncio.run(_read(store, series.begin_ms(period, now_ms)))
@@ -94,7 +95,7 @@ def _period(length_s: int) -> series.Period:
 async def _read(store: Path, since_ms: int) -> list[Bucket]:
     async with queries.open_queries(store) as questions:
         found: list[Bucket] = await questions.counted(HOUR_S, since_ms)
-        return found
+        return [bucket for bucket in found if bucket[1].kind in series.NUMBERS]
 
 
 def _write_tables(out: Path, buckets: list[Bucket], totals: dict[Counted, Counts]) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli.bytes_progress import BytesProgress
-from router.cli.endpoint import locate, program
+from router.cli.endpoint import locate, program, store_file
 from router.cli.lazy import lazy
 from router.cli.options import DEFAULT, AsJson, ConfigFile, config_hint
 from router.cli.output import say, say_json, warn
@@ -34,14 +34,14 @@ def restore(
     """Put a backup in the place of the store. The daemon must not run.
 
     The file is checked first, and nothing is changed if it is faulty. Events accepted after the backup are not in it. Events delivered
-    after it are delivered again, with the same message id. People who were forgotten or suppressed after it are so again before
-    the daemon delivers anything, as far as STORE.regulations has them.
+    after it are delivered again, with the same message id. People who were forgotten or suppressed after it are so again before the
+    daemon delivers anything, as far as STORE.regulations has them.
 
     Examples:
         restore /mnt/backups/router.db.20260102T030405Z.tar.zst
         restore before-the-upgrade.tar.zst --replace
     """
-    store = locate(config).store
+    store = store_file(locate(config), "pg_restore --clean --dbname=URL FILE puts back what pg_dump has copied")
     with interruptible(), BytesProgress(SystemClock(), is_silent=as_json) as progress:
         done = backups.restore(file, store, replace=replace, now_ms=SystemClock().now_ms(), progress=progress)
     if as_json:
@@ -54,6 +54,7 @@ def restore(
     say(
         f"events accepted after {made} are not in it",
         f"events delivered after {made} will be delivered again, with the same message id",
+        f"counts of `report` and the plots since {made} are not in it; what is delivered again is counted again",
     )
     if done.repeated:
         say(f"{count(done.repeated, 'regulation')} after the backup will be repeated before anything is delivered")

@@ -40,21 +40,36 @@ What = Annotated[
         metavar="TYPE|FILE", help=f"One of {', '.join(CALLS)}; or a file of calls (JSON lines or CSV, also .gz), or -."
     ),
 ]
-UserId = Annotated[str | None, typer.Option("--user", help="userId")]
-Anonymous = Annotated[str | None, typer.Option("--anonymous", help="anonymousId")]
-Group = Annotated[str | None, typer.Option("--group", help="groupId; on calls other than group: context.groupId")]
-EventName = Annotated[str | None, typer.Option("--event", help="What a track call says was done.")]
-Name = Annotated[str | None, typer.Option("--name", help="Of the page or screen; of the user or group, as a trait.")]
-Previous = Annotated[str | None, typer.Option("--previous", help="previousId, of an alias call.")]
-Data = Annotated[str | None, typer.Option("--data", metavar="JSON", help="Its traits or properties, an object.")]
-Id = Annotated[str | None, typer.Option("--message-id", help="messageId; a new one unless given.")]
-Format = Annotated[
-    str | None, typer.Option("--format", metavar="jsonl|csv", help="Of the file; by its name unless given.")
+UserId = Annotated[str | None, typer.Option("--user", metavar="ID", help="The userId.")]
+Anonymous = Annotated[str | None, typer.Option("--anonymous", metavar="ID", help="The anonymousId.")]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="ID", help="The groupId; in calls other than group it is context.groupId."),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last run of this file stopped.")]
+EventName = Annotated[str | None, typer.Option("--event", metavar="NAME", help="The event name of a track call.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", metavar="NAME", help="The name of a page or screen; in identify and group calls the trait `name`."
+    ),
+]
+Previous = Annotated[str | None, typer.Option("--previous", metavar="ID", help="The previousId of an alias call.")]
+Data = Annotated[str | None, typer.Option("--data", metavar="JSON", help="The traits or properties, as a JSON object.")]
+Id = Annotated[str | None, typer.Option("--message-id", metavar="ID", help="The messageId; a new one unless given.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="jsonl|csv", help="The format of the file; its name says it unless given."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where the last run of this file stopped; says so if all was sent.")
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Put lines that are no call into FILE.rejected and go on.")]
-PerSecond = Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Send no more of the file than this.")]
-Key = Annotated[str | None, typer.Option("--write-key", help="In place of the key of a source of config.toml.")]
+PerSecond = Annotated[
+    str | None, typer.Option("--rate", metavar="N/s", help="Send at most so many calls of the file, e.g. 500/s.")
+]
+Key = Annotated[
+    str | None, typer.Option("--write-key", metavar="KEY", help="Use this key, not that of a source in config.toml.")
+]
 
 
 def send(
@@ -76,7 +91,7 @@ def send(
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Send one call, or a file of calls, in its order.
+    """Send one call, or a file of calls in its order.
 
     Examples:
         send track --user u1 --event Hello

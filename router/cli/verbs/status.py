@@ -7,7 +7,7 @@ import contextlib
 import io
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -20,13 +20,18 @@ from router.cli.output import say, say_json, say_wrapped
 from router.cli.style import BAD, BUSY, GOOD
 from router.clock import SystemClock
 from router.errors import RouterError
-from router.explain import phrases
+from router.explain import destination_phrases
 from router.explain.figures import count
 
 SHOWN = ("delivered", "held", "retrying", "queued", "dead")
 """The states for which a screen of 80 columns has room; `ledger` has all seven."""
 
 IN_TROUBLE = ("paused", "breaker_open")
+NOT_COUNTED = (
+    "reload_refused", "loop_lag", "clock_jump", "cursor_stuck", "plugin_error", "undelivered", "group_filtered", "hold_growing",
+    "source_silent", "discards",
+)  # fmt: skip
+"""Codes of troubles that neither the problems of the store nor the counts of a destination show."""
 EVERY_S = 2.0
 HOME, END_OF_LINE, BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 """For a terminal: go to the first line, clear the rest of this line, clear all lines below."""
@@ -39,6 +44,7 @@ class Seen(NamedTuple):
 
     running: bool
     ready: Mapping[str, Any]
+    troubles: Sequence[Mapping[str, Any]]
     ledger: Mapping[str, Any]
     waiting: Mapping[str, Mapping[str, Any]]  #: by destination
 
@@ -69,7 +75,8 @@ def status(common: Common, watch: Watch = False) -> None:
     with open_data_source(common) as data:
         seen = _look(data)
     if common.as_json:
-        say_json({"running": seen.running, **seen.ready, "ledger": seen.ledger, "waiting": seen.waiting})
+        told = {**seen.ready, "troubles": seen.troubles}
+        say_json({"running": seen.running, **told, "ledger": seen.ledger, "waiting": seen.waiting})
     else:
         _show(seen, common)
     raise typer.Exit(0 if seen.is_well else 1)
@@ -77,7 +84,7 @@ def status(common: Common, watch: Watch = False) -> None:
 
 def _look(data: DataSource) -> Seen:
     waiting = {row["name"]: row["waiting"] for row in data.destinations()["destinations"]}
-    return Seen(data.running, data.readiness(), data.ledger(), waiting)
+    return Seen(data.running, data.readiness(), data.troubles(), data.ledger(), waiting)
 
 
 class _Screen(io.StringIO):
@@ -135,7 +142,7 @@ def _places(common: Common) -> list[str]:
     if common.url is not None:
         return [f"admin {common.url}"]
     endpoint = locate(common.config)
-    return [f"ingestion {endpoint.ingest}, admin {endpoint.admin}", f"store {endpoint.store}"]
+    return [f"ingestion {endpoint.ingest}, admin {endpoint.admin}", f"store {endpoint.database or endpoint.store}"]
 
 
 def _troubles(seen: Seen, common: Common) -> Iterator[str]:
@@ -144,19 +151,22 @@ def _troubles(seen: Seen, common: Common) -> Iterator[str]:
         yield f"nothing is accepted or delivered; start the daemon: {program()} serve{config_hint(common.config)}"
     else:
         yield from (f"problem: {problem}" for problem in seen.ready["problems"])
+        for told in (one for one in seen.troubles if one["code"] in NOT_COUNTED):
+            yield f"{told['subject']}: {told['text']}; {told['next_step']}"
     for name, counts in seen.ledger["destinations"].items():
-        if (trouble := phrases.trouble_of(name, counts)) and counts["state"] != "disabled":
+        if (trouble := destination_phrases.trouble_of(name, counts)) and counts["state"] != "disabled":
             yield trouble
-        if counts["dead"]:
+        dead = any((one["code"], one["subject"]) == ("dead", name) for one in seen.troubles)
+        if counts["dead"] and (dead or not seen.running):
             yield f"{name}: {count(counts['dead'], 'dead event')} (why: `dead {name}`)"
 
 
 def _notes(seen: Seen) -> Iterator[str]:
     """What is as it should be, and good to know."""
-    yield from filter(None, (phrases.waits_of(name, waits) for name, waits in seen.waiting.items()))
+    yield from filter(None, (destination_phrases.waits_of(name, waits) for name, waits in seen.waiting.items()))
     for name, counts in seen.ledger["destinations"].items():
-        if counts["state"] == "disabled" and (sentence := phrases.trouble_of(name, counts)):
+        if counts["state"] == "disabled" and (sentence := destination_phrases.trouble_of(name, counts)):
             yield sentence
-    yield from (phrases.isolated(name, words) for name, words in seen.ready.get("isolated", {}).items())
-    if sentence := phrases.dry_runs(seen.ledger["destinations"]):
+    yield from (destination_phrases.isolated(name, words) for name, words in seen.ready.get("isolated", {}).items())
+    if sentence := destination_phrases.dry_runs(seen.ledger["destinations"]):
         yield sentence

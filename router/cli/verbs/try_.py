@@ -14,9 +14,9 @@ from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import say, say_json, warn
 from router.cli.trial_intake import intake_of
-from router.cli.trial_output import event_lines, read_events, trial_lines
+from router.cli.trial_output import event_lines, read_answer, read_events, trial_lines
 from router.clock import SystemClock
-from router.explain import phrases
+from router.explain import event_phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -53,7 +53,7 @@ Answer = Annotated[
     typer.Option(
         "--answer",
         metavar="ANSWER",
-        help="What the vendor answers: 200, 400, 429 (with Retry-After 30), timeout or garbage. Shows what becomes of the event.",
+        help="What the vendor answers: 200, 400, 429 (with Retry-After 30), timeout, garbage, STATUS:BODY or STATUS:@FILE. Shows what becomes of the event.",
     ),
 ]
 GroupId = Annotated[str | None, typer.Option("--group", metavar="ID", help="The user belongs to this group.")]
@@ -71,10 +71,11 @@ def try_(
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
-    """Show what would become of an event: privacy, suppression, plan, consent, filters, mapping table, gate, plugin, request.
+    """Show what would become of an event, without sending it.
 
-    Uses config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say, and from the
-    store whether they are suppressed. Secrets are masked in the requests.
+    Each destination asks in its order: privacy, suppression, plan, consent, filters, mapping table, gate, plugin, request. Uses
+    config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say, and from the store
+    whether they are suppressed. Secrets are masked in the requests.
 
     Examples:
         try --event track --user-known
@@ -82,30 +83,30 @@ def try_(
         try --event event.json --group acme --group-name "Acme Inc"
         try --event track --user-known --answer 429
     """
-    if group_name is not None and group is None:
-        raise typer.BadParameter("needs --group: of which group is this the name?", param_hint="--group-name")
-    if answer is not None and answer not in trial.ANSWERS:
-        raise typer.BadParameter(f"{answer!r} is none of {', '.join(trial.ANSWERS)}", param_hint="--answer")
+    known = known_of(user_known, group, group_name)
+    given = read_answer(answer) if answer is not None else ""
     events = [trial.sample(event)] if event in TYPES else read_events(event, "--event")
     loaded, destinations = plugin_host.read(config, *operator_of(config))
     warn(*(f"warning: {warning}" for warning in loaded.warnings if warning.event != "secret_missing"))  # it needs none
     chosen = _destinations(destinations, destination)
-    known = _known(user_known, group, group_name)
     now_ms = SystemClock().now_ms()
     name = _source(loaded, source)
     [table] = [table for table in loaded.sources if table.name == name]
     intake = intake_of(table, loaded.plans.get(name), loaded.privacy, loaded.store.path)
-    found = asyncio.run(trial.try_events(events, intake, chosen, known, now_ms, answer or ""))
+    found = asyncio.run(trial.try_events(events, intake, chosen, known, now_ms, given))
     if as_json:
         say_json({"source": name, "events": found})
         return
     for number, one in enumerate(found):
-        say(*([""] if number else []), *event_lines(one), *phrases.plan_lines(one.get("plan", {})))
+        say(*([""] if number else []), *event_lines(one), *event_phrases.plan_lines(one.get("plan", {})))
         for place, told in one["destinations"].items():
             say("", *trial_lines(place, one["type"], told))
 
 
-def _known(user_known: bool, group: str | None, group_name: str | None) -> Known:
+def known_of(user_known: bool, group: str | None, group_name: str | None) -> Known:
+    """What these options take as known. Raises BadParameter."""
+    if group_name is not None and group is None:
+        raise typer.BadParameter("needs --group: of which group is this the name?", param_hint="--group-name")
     known = trial.SAMPLE_KNOWN if user_known else trial.NOTHING_KNOWN
     if group is None:
         return known

@@ -45,7 +45,7 @@ def violations(common: Common, source: OfSource = None, event: OfEvent = None, s
             for row in found["items"]
         ],
         cut=["source", "event"],
-        ids=[row["message_ids"][-1] for row in found["items"]],
+        ids=[row["message_ids"][-1] if row["message_ids"] else "" for row in found["items"]],
     )
     if found["left_out"]:
         say("", f"{count(found['left_out'], 'further kind')}; name a source or an event to see fewer")

@@ -11,7 +11,8 @@ from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import Failed, program
 from router.cli.options import Common, Source, asks, hint
 from router.cli.output import say, say_json
-from router.explain import phrases
+from router.cli.stored_fixture import fixture_of
+from router.explain import code_phrases, destination_phrases, event_phrases
 from router.explain.figures import count, instant
 from router.vocabulary import UNSETTLED
 
@@ -20,16 +21,26 @@ FEW_ATTEMPTS = 10
 
 MessageId = Annotated[str | None, typer.Argument(metavar="MESSAGE_ID", help="The sender's message id.")]
 NewestOf = Annotated[str | None, typer.Option("--user", metavar="USER", help="The newest event of this user.")]
+Fixture = Annotated[
+    bool, typer.Option("--fixture", help="Print its call as a fixture for tests of a plugin. It has all personal data.")
+]
 
 
 @asks
-def why(common: Common, message_id: MessageId = None, user: NewestOf = None, source: Source = None) -> None:
-    """Show what became of an event at each destination, when, and why.
+def why(
+    common: Common,
+    message_id: MessageId = None,
+    user: NewestOf = None,
+    source: Source = None,
+    fixture: Fixture = False,
+) -> None:
+    """Show what became of an event at each destination, and why.
 
     Examples:
         why 8f14e45f-ceea-467f-a0e6-1c2d3e4f5a6b
         why --user u1
         why hello-1 --json
+        why hello-1 --fixture > tests/fixtures/hello.json
     """
     if (message_id is None) == (user is None):
         raise typer.BadParameter("name one message, or a user with --user", param_hint="MESSAGE_ID")
@@ -37,6 +48,9 @@ def why(common: Common, message_id: MessageId = None, user: NewestOf = None, sou
         if user is not None:
             message_id, source = _newest_of(user, source, data)
         assert message_id is not None
+        if fixture:
+            say_json(fixture_of(common, message_id, source))
+            return
         found = data.message(message_id, source)
         if found is None:
             at = f" from source {source}" if source else ""
@@ -46,9 +60,11 @@ def why(common: Common, message_id: MessageId = None, user: NewestOf = None, sou
             say_json(found)
             return
         received = instant(found["received_at"])
-        of_user = phrases.user_of(found)
+        of_user = code_phrases.user_of(found)
         say(f"{message_id}: {found['type'] or 'call'} of {of_user}, from {found['source']}, accepted {received}")
-        say(*(f"    {line}" for line in phrases.plan_lines(found.get("plan", {}))))
+        say(*(f"    {line}" for line in event_phrases.plan_lines(found.get("plan", {}))))
+        if trace_id := found.get("trace_id"):
+            say(f"    trace {trace_id}")
         names = data.ledger()["destinations"]
         for name in {**found["destinations"], **names}:
             say("", *_fate_lines(name, found, names.get(name, {}), data))
@@ -69,16 +85,18 @@ def _fate_lines(name: str, event: Mapping[str, Any], counts: Mapping[str, Any], 
     if told is None:
         return [f"{name}: began after this event was accepted"]
     waits = _lane(name, event, data) if told["state"] == "held" else None
-    first, *more = f"{name}: {phrases.fate(told, event, waits)}".split("\n")
+    first, *more = f"{name}: {event_phrases.fate(told, event, waits)}".split("\n")
     lines = [first, *(f"        {line}" for line in more if line.strip())]  # a plugin's traceback
-    lines += [f"    {line}" for line in phrases.filter_lines(told)]
-    if told["state"] in UNSETTLED and (trouble := phrases.trouble_of(name, counts)):
+    lines += [f"    {line}" for line in event_phrases.filter_lines(told)]
+    if advice := event_phrases.advice(told):
+        lines.append(f"    {advice}")
+    if told["state"] in UNSETTLED and (trouble := destination_phrases.trouble_of(name, counts)):
         lines.append(f"    {trouble}")
-    if waits and (refused := phrases.refused(waits)):
+    if waits and (refused := event_phrases.refused(waits)):
         lines.append(f"    {refused}")
     if waits and waits.get("expires_at"):
         lines.append(f"    expires {instant(waits['expires_at'])} unless it is released before")
-    if timers := phrases.timers_of(told, phrases.user_of(event)):
+    if timers := destination_phrases.timers_of(told, code_phrases.user_of(event)):
         lines.append(f"    {timers}")
     attempts = told["attempts"]
     if len(attempts) > 1:
@@ -87,14 +105,14 @@ def _fate_lines(name: str, event: Mapping[str, Any], counts: Mapping[str, Any], 
         lines.append(f"    {count(len(attempts) - FEW_ATTEMPTS, 'earlier attempt')}: --json shows all")
     for tried in attempts[-FEW_ATTEMPTS:]:
         if tried.get("request"):
-            lines += ["    would send:", *(f"        {line}" for line in phrases.request_lines(tried["request"]))]
+            lines += ["    would send:", *(f"        {line}" for line in event_phrases.request_lines(tried["request"]))]
         else:
-            first, *more = phrases.attempt(tried).split("\n")
+            first, *more = event_phrases.attempt(tried).split("\n")
             lines += [f"    {first}", *(f"        {line}" for line in more if line.strip())]
     return lines
 
 
 def _lane(name: str, event: Mapping[str, Any], data: DataSource) -> Mapping[str, Any] | None:
     """The row of `held` about the event's user. An anonymous user's lane may have joined a user's since."""
-    users = data.held(name, phrases.user_of(event), None)["users"]
+    users = data.held(name, code_phrases.user_of(event), None)["users"]
     return users[0] if users else None

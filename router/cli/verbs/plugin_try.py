@@ -1,0 +1,127 @@
+"""`plugin try`: what a plugin makes of an event, without a config.toml that names it and without a daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from router.cli.lazy import lazy
+from router.cli.options import AsJson, ConfigFile
+from router.cli.output import printable, say, say_json
+from router.cli.plugin_settings import PluginName, Settings, plugins_dir, settings_of
+from router.cli.trial_output import event_lines, read_answer, read_events, trial_lines
+from router.cli.verbs.try_ import TYPES, GroupId, GroupName, UserKnown, known_of
+from router.clock import SystemClock
+from router.errors import ConfigError
+
+if TYPE_CHECKING:
+    from router import config as configuration
+    from router import trial
+    from router.plugin_host import Destination
+else:
+    configuration = lazy("router.config")
+    trial = lazy("router.trial")
+
+Event = Annotated[
+    str,
+    typer.Argument(
+        metavar="TYPE|FILE",
+        help="A call type for a sample, or a file of calls: JSON, JSON Lines or a batch; - reads standard input.",
+    ),
+]
+Answer = Annotated[
+    str,
+    typer.Option(
+        "--answer",
+        metavar="ANSWER",
+        help="What the vendor answers: 200, 400, 429, timeout, garbage, or what you write: STATUS:BODY or STATUS:@FILE.",
+    ),
+]
+
+
+def plugin_try(
+    context: typer.Context,
+    name: PluginName,
+    event: Event,
+    settings: Settings = None,
+    user_known: UserKnown = False,
+    group: GroupId = None,
+    group_name: GroupName = None,
+    answer: Answer = "200",
+    config: ConfigFile = Path("config.toml"),
+    as_json: AsJson = False,
+) -> None:
+    """Show what a plugin makes of an event.
+
+    The decision, the items, the request, and the verdict on the answer of the vendor. The event goes through the gate as it would in
+    the daemon. Nothing is sent and nothing is stored. config.toml is read for plugins_dir only, and need not be there: `try` shows a
+    destination as config.toml has it. Exit code 1 if a hook of the plugin fails.
+
+    Examples:
+        plugin try webhook track --settings url=https://hook.example.com/in
+        plugin try clientsuccess track --settings project_id=P --user-known --answer 429
+        plugin try webhook call.json --settings url=https://hook.example.com/in
+        plugin try acme-crm track --answer 207:@answer.json
+    """
+    given = read_answer(answer)
+    known = known_of(user_known, group, group_name)
+    events = [trial.sample(event)] if event in TYPES else _events(event)
+    destination = _destination(name, plugins_dir(context, config), settings_of(settings))
+    now_ms = SystemClock().now_ms()
+    found = asyncio.run(trial.try_events(events, trial.Intake("website"), [destination], known, now_ms, given))
+    told = [{**{key: one[key] for key in one if key != "destinations"}, **_fate(one)} for one in found]
+    if as_json:
+        say_json({"plugin": name, "events": told})
+    else:
+        for number, one in enumerate(told):
+            say(*([""] if number else []), *event_lines(one), *_lines(one))
+    if any(map(_is_at_fault, told)):
+        raise typer.Exit(1)
+
+
+def _events(file: str) -> list[bytes]:
+    """The events in a file. Raises BadParameter; a word that is no file is most often a call type that is misspelt."""
+    if file.isalpha() and not Path(file).exists():
+        raise typer.BadParameter(
+            f"{configuration.unknown(file, TYPES, 'call type')} (and there is no such file)", param_hint="TYPE|FILE"
+        )
+    return read_events(file, "TYPE|FILE")
+
+
+def _destination(name: str, folder: Path | None, settings: dict[str, Any]) -> Destination:
+    """The plugin as a dry run has it. Raises PluginError, or ConfigError with what is wrong with the settings."""
+    try:
+        return trial.alone(name, settings, folder, Path.cwd())
+    except ConfigError as error:
+        hint = "; see --settings"
+        raise ConfigError([one + hint if one.startswith("settings.") else one for one in error.problems]) from None
+
+
+def _fate(event: dict[str, Any]) -> dict[str, Any]:
+    """What becomes of it at the one destination; nothing of an event that would be discarded."""
+    return next(iter(event["destinations"].values()), {})
+
+
+def _is_at_fault(event: dict[str, Any]) -> bool:
+    """Whether a hook of the plugin raised or gave what is no outcome."""
+    if "outcome" not in event:
+        return False
+    outcomes = event["answered"]["outcomes"] if event["answered"] else []
+    failed = any("error" in request for request in event["requests"])
+    return failed or any(one["reason"] == "plugin_error" for one in (event, *outcomes))
+
+
+def _lines(event: dict[str, Any]) -> list[str]:
+    if "outcome" not in event:
+        return []
+    items = [f"item{_of_kind(item)}: {json.dumps(item['body'], ensure_ascii=False)}" for item in event["items"]]
+    first, *rest = trial_lines("", event["type"], event)
+    return [first, *(f"    {printable(item)}" for item in items), *rest]
+
+
+def _of_kind(item: dict[str, Any]) -> str:
+    return f" of kind {item['kind']}" if item["kind"] else ""

@@ -1,0 +1,78 @@
+"""Whether the store can be opened, and whether an upgrade of it has room."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from router.doctor.finding import Finding, Level
+from router.doctor.subject import Subject
+from router.store.disk_space import free_bytes
+from router.store.sqlite.before_migration import needed_bytes, schema_of
+from router.store.sqlite.locks import is_half_restored
+from router.store.sqlite.migrations import SCHEMA
+from router.store.sqlite.pages import used_bytes
+
+WAIT_S = 2.0
+
+
+def store_file(subject: Subject) -> Iterator[Finding]:
+    """The schema of the store, and whether it is a store."""
+    store = subject.store
+    if store is None:
+        return
+    if is_half_restored(store):
+        remedy = "run `restore FILE --replace` again"
+        yield Finding("store", Level.ERROR, f"{store}: a restore was interrupted", remedy)
+    elif not store.exists():
+        yield Finding("store", Level.OK, f"there is no store at {store} yet; the first start makes it")
+    else:
+        yield _opened(store)
+
+
+def _opened(store: Path) -> Finding:
+    try:
+        schema = schema_of(store)
+    except sqlite3.Error as error:
+        if not _readable(store):
+            return Finding(
+                "store", Level.UNKNOWN, f"this user cannot read {store}", "run it as root or as the service's user"
+            )
+        remedy = "check the disk, then restore a backup (docs/backup.md)"
+        return Finding("store", Level.ERROR, f"{store} cannot be opened: {error}", remedy)
+    if schema > SCHEMA:
+        words = f"{store} has schema {schema}, and this version knows up to {SCHEMA}"
+        return Finding("store", Level.ERROR, words, "install the newer version again (UPGRADING.md)")
+    if schema < SCHEMA:
+        words = f"{store} has schema {schema}; the next start upgrades it to {SCHEMA} and keeps a copy"
+        return Finding("store", Level.OK, words)
+    return Finding("store", Level.OK, f"{store} has schema {schema}, the one of this version")
+
+
+def _readable(store: Path) -> bool:
+    try:
+        with store.open("rb"):
+            return True
+    except OSError:
+        return False
+
+
+def upgrade(subject: Subject) -> Iterator[Finding]:
+    """Whether an older store has room for the copy that its upgrade keeps."""
+    store = subject.store
+    if store is None or not store.exists() or not _readable(store):
+        return
+    schema = schema_of(store)
+    if not 0 < schema < SCHEMA:
+        return
+    with closing(sqlite3.connect(f"file:{quote(str(store))}?mode=ro", uri=True, timeout=WAIT_S)) as db:
+        needed = needed_bytes(used_bytes(db), schema)
+    free = free_bytes(store.parent)
+    words = f"the upgrade of the store needs {needed:,} bytes free, and {store.parent} has {free:,}"
+    if free < needed:
+        yield Finding("upgrade", Level.ERROR, words, "make room there before the next start")
+    else:
+        yield Finding("upgrade", Level.OK, words)
