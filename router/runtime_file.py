@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from router import durable
+
 STORE_HEADER = "Segment-Router-Store"
 """In the answers of the admin API: the store of this daemon. The command line finds out by it that another daemon answers."""
 
@@ -38,12 +40,8 @@ def announced(store: Path, ingest_url: str, admin_url: str) -> Iterator[None]:
     path = place(store)
     about = Running(os.getpid(), admin_url, ingest_url, os.environ.get("CREDENTIALS_DIRECTORY", ""))
     written = {key: value for key, value in about._asdict().items() if key not in ("uid", "gid")}
-    partial = path.with_name(path.name + ".partial")
     with suppress(OSError):
-        partial.unlink(missing_ok=True)
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(written, file)
-        partial.rename(path)
+        durable.put(path, json.dumps(written).encode())
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ exchange.py      the restored store takes the place of the old one
 archive.py       the file: a tar archive, compressed with zstd
 last_backup.py   when the last one was made, in a file beside the store
 work_folder.py   where files lie until they are whole
-durable.py       files that are there after a power cut, and whose they are
 progress.py      how far it is
 """
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from router import __version__
 from router.backup import archive, last_backup
 from router.backup.archive import About
-from router.backup.durable import sync
-from router.backup.keeping import name_of, remove_oldest
+from router.backup.keeping import SUFFIX, name_of, remove_oldest
 from router.backup.progress import Progress
 from router.backup.work_folder import work_folder
 from router.clock import to_iso
+from router.durable import sync
 from router.errors import BackupError
 from router.store.disk_space import free_bytes
 from router.store.sqlite import regulation_file, snapshot
@@ -29,6 +29,7 @@ class Target(NamedTuple):
     path: Path
     is_folder: bool  #: then it gets a name with the time
     keep: int = 0  #: so many are kept in the folder; 0: all
+    replace: bool = False  #: a backup that is there is replaced
 
 
 class Made(NamedTuple):
@@ -88,8 +89,13 @@ def _placed(store: Path, target: Target, now_ms: int) -> tuple[Path, Path]:
     folder = target.path.parent
     if not folder.is_dir():
         raise BackupError(f"there is no folder {folder}")
-    if target.path.exists() and not _is_packed(target.path):
+    if not target.path.exists():
+        if not target.path.name.endswith(SUFFIX):  # a folder that was meant, and is not mounted
+            raise BackupError(f"there is no folder {target.path}: make it, or name a file that ends in {SUFFIX}")
+    elif not _is_packed(target.path):
         raise BackupError(f"{target.path} is there and is not a backup: it is left as it is")
+    elif not target.replace:  # the store may be a new one, and this all that is left of the old one
+        raise BackupError(f"{target.path} is a backup already: add --replace, or name a folder")
     return folder, target.path
 
 

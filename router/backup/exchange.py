@@ -7,8 +7,8 @@ import glob
 import os
 from pathlib import Path
 
-from router.backup.durable import put, sync
 from router.backup.keeping import stamp
+from router.durable import owner_of, put, sync
 from router.errors import BackupError
 from router.store.sqlite import snapshot
 from router.store.sqlite.locks import half_restored, is_half_restored
@@ -38,7 +38,7 @@ def exchange(store: Path, new: Path, kept: Path) -> None:
         _drop_wal(store)
         _take_place(store, new)
     else:  # the WAL belongs to the old store, and two files cannot be exchanged at one instant
-        put(marker, kept.name.encode(), like=store)
+        put(marker, kept.name.encode(), owner=owner_of(store))
         _put_aside(store, kept)
         _take_place(store, new)
     marker.unlink(missing_ok=True)

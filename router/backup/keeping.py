@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from router.backup.durable import sync
+from router.durable import sync
 
 SUFFIX = ".tar.zst"
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from router.backup import archive, durable, last_backup
+from router import durable
+from router.backup import archive, last_backup
 from router.backup.archive import About
 from router.backup.exchange import exchange, kept_name
 from router.backup.progress import Progress
@@ -66,7 +67,7 @@ def restore(file: Path, store: Path, *, replace: bool, now_ms: int, progress: Pr
             durable.give_to_owner(new, owner)
             if lines:  # before the store: a start that finds an older copy of the store finds these
                 whole = b"".join(map(regulation_file.encode, lines))
-                durable.put(regulation_file.path_of(path), whole, like=owner)
+                durable.put(regulation_file.path_of(path), whole, owner=durable.owner_of(owner))
             exchange(path, new, kept)
         with suppress(OSError):  # the store is there; a warning that it has no backup is a small matter
             last_backup.note(path, file, about)

@@ -1,15 +1,25 @@
 """The daemon: one process with a store, two listeners and a runner per destination. `daemon.py` lists its lifetimes.
 
+opening.py      opens the store that config.toml names
 signals.py      every signal, before, during and after the loop
+signal_watch.py they stay the daemon's, whatever code of a plugin does
 shutdown.py     what a stop does: drain, deadline, second signal
 reload.py       what changed in config.toml, what needs a restart, and putting it in force
+signal_reloads.py  reloads that SIGHUP asked for
 supervisor.py   the destinations that run
 thread_runner.py  a destination in a thread of its own
 hook_alarm.py   ends a hook that never returns in the loop of all
 held_marks.py   destinations that ended the process so
-loop_watch.py   which plugin holds an event loop
+loop_watch.py   which plugin holds an event loop, and how late each loop is
+cursor_watch.py which cursors do not move
 counting.py     writes what was counted, once a minute
+disk_looks.py   the room on the disk and the last backup, read in a thread
 disk_watch.py   the warning at half of the disk budget
+service_manager.py  what systemd is told: ready, reloading, stopping, a status line, signs of life
+notify_socket.py    the socket on which it is told
+progress.py         whether workers and the store's writer get on
+gist.py             the status line
+passed_sockets.py   sockets that systemd listens on and passes to the daemon
 """
 
 from router.daemon.daemon import run

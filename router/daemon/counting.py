@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
+from router.background import beside
 from router.clock import Clock
-from router.counts import Counted, Counts
+from router.counts import STORE, Counted, Counts
 from router.errors import StoreError
 from router.logger import Log
 from router.metrics import Metrics
 from router.store import Store
 
 MINUTE_MS = 60_000
-LAST_WRITE_S = 2.0
-"""How long the last write may take, where another process holds a lock on the store."""
 
 
 class Counting:
@@ -39,16 +37,8 @@ class Counting:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write at the end of each minute, and at the end of it all."""
-        task = asyncio.create_task(self._run(), name="counting")
-        try:
+        async with beside("counting", self._run, self._clock, self._log, writing=self._one_at_a_time, last=self.write):
             yield
-        finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WRITE_S), self._one_at_a_time:  # a write is never cut: it may be stored
-                    task.cancel()
-                    await self.write()
-            task.cancel()
-            await asyncio.wait({task})
 
     def unwritten(self) -> tuple[int, dict[Counted, Counts]]:
         """What was counted since the last write, and when that was (ms)."""
@@ -62,6 +52,7 @@ class Counting:
         fresh = {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
         try:
             await self._sample(fresh)
+            await self._sample_size(fresh)
             kept = {whom: counts for whom, counts in fresh.items() if self._is_kept(whom, counts)}
             await self._store.counters.add(at, kept)
             self._written = now
@@ -74,6 +65,10 @@ class Counting:
         names = [whom.name for whom in self._configured() if whom.kind == "destination"]
         for name, found in (await self._store.counters.samples(names)).items():
             fresh.setdefault(Counted("destination", name), Counts()).peak = found
+
+    async def _sample_size(self, fresh: dict[Counted, Counts]) -> None:
+        with contextlib.suppress(StoreError):  # a minute without its size; the counts are stored all the same
+            fresh[STORE] = Counts(peak={"bytes": await self._store.sizes.used_bytes()})
 
     def _is_kept(self, whom: Counted, counts: Counts) -> bool:
         """A row without counts says that the router ran, and nothing came; of what is configured no more there is none."""
@@ -89,7 +84,4 @@ class Counting:
         while True:
             await self._clock.sleep((MINUTE_MS - self._clock.now_ms() % MINUTE_MS) / 1000)
             async with self._one_at_a_time:
-                try:
-                    await self.write()
-                except Exception:  # plots are not worth the router
-                    self._log.emit("internal_error", reason="counting", detail=traceback.format_exc())
+                await self.write()

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from router import __version__, runtime_file
 from router.accept import Acceptor
+from router.admin.answers import Answers
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
 from router.backup import last_backup
@@ -25,22 +27,31 @@ from router.clock import Clock, SystemClock
 from router.config import Config, Proposal, describe_intake
 from router.console.app import add_console
 from router.counts import Counted, Counts
+from router.daemon.clock_jumps import ClockJumps
 from router.daemon.counting import Counting
+from router.daemon.cursor_watch import CursorWatch
+from router.daemon.disk_looks import DiskLooks
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
+from router.daemon.gist import gist
 from router.daemon.greeting import greeting
 from router.daemon.held_marks import HeldMarks
 from router.daemon.hook_alarm import HookAlarm
 from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
-from router.daemon.notices import Notices
+from router.daemon.opening import open_store
+from router.daemon.passed_sockets import Passed, check_addresses, take_passed_sockets
+from router.daemon.progress import Progress
 from router.daemon.reload import Reload
+from router.daemon.service_manager import ServiceManager, service_manager
 from router.daemon.shutdown import Shutdown
-from router.daemon.signals import handle_signals, signals_around_the_loop
+from router.daemon.signal_reloads import SignalReloads
+from router.daemon.signal_watch import SignalWatch
+from router.daemon.signals import OURS, handle_signals, signals_around_the_loop
 from router.daemon.supervisor import CUT_S, Supervisor
 from router.deliver.runner_port import DestinationRunner
-from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
+from router.event import Call
 from router.ingest import limits
 from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_runner
 from router.ingest.routes import make_app
@@ -52,10 +63,11 @@ from router.metrics import Metrics
 from router.notify.notifier import Notifier
 from router.notify.sight import Sight
 from router.plugin_host import Destination, read
+from router.plugin_host.plugin_threads import PluginThreads
 from router.privacy import SourcePrivacy, privacy_of_sources
 from router.source_activity import Active, SourceActivity
 from router.store import Demand, Regulation, Store
-from router.store.sqlite.store import open_store
+from router.tracing.opening import open_tracing
 
 NEWEST = 10_000
 """Stored events from which it learns how often each source sends: 20 ms."""
@@ -69,11 +81,14 @@ def run(config_path: Path) -> int:
         StartError: it cannot start here: port in use, store not writable or newer (exit code 1).
     """
     os.umask(0o077)  # what is stored is nobody else's affair
-    with signals_around_the_loop():
+    service = service_manager(os.environ)
+    with signals_around_the_loop(), service.informed():
+        passed = take_passed_sockets(os.environ)
         config, destinations = read(config_path)
+        check_addresses(passed, {"ingest": config.server.listen, "admin": config.admin.listen})
         _tune_garbage_collector()
         log = make_log(config.log.level, config.log.format, config.log.decisions)
-        daemon = Daemon(config_path, config, destinations, log)
+        daemon = Daemon(config_path, config, destinations, log, service, passed)
         lines = library_lines(log, daemon.redact, daemon.own_packages)
         with lines, asyncio.Runner(loop_factory=loop_factory()) as runner:
             code = run_to_its_end(runner.get_loop(), daemon.serve(), log)
@@ -92,41 +107,61 @@ def _tune_garbage_collector() -> None:
 class Daemon:
     """One process: a store, two listeners, a runner per destination."""
 
-    def __init__(self, path: Path, config: Config, destinations: Sequence[Destination], log: Log) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        destinations: Sequence[Destination],
+        log: Log,
+        service: ServiceManager,
+        passed: Passed,
+    ) -> None:
         self.store: Store
         self.metrics: Metrics
         self._path = path
         self._destinations = destinations
         self._log = log
+        self._service, self._passed = service, passed
         self._sources, self._plans = Sources(config.sources, privacy_of_sources(config)), SourcePlans()
         self._plans.replace(config)
-        self._notices = Notices()
-        self._reload = Reload(path, config, self._sources, self._plans, log)
+        self._jumps = ClockJumps()
+        self.plugin_threads = PluginThreads()
+        self._reload = Reload(path, config, self._sources, self._plans, self.plugin_threads, log)
         self._shutdown = Shutdown(log)
+        self._backups = last_backup.Known(config.store.path)
         self._started = asyncio.Event()
+        self._signal_reloads = SignalReloads(lambda: self.reload(is_confirmed=False, via="signal"), log)
 
     async def serve(self) -> int:
         """Run until a signal or a fault of the store; returns the exit code."""
         log = self._log
         marks = HeldMarks(self._reload.config.store.path)
         alarm = HookAlarm(marks, log)
-        handle_signals(self._shutdown.request, alarm.hurry, self._reload_by_signal)
+        handle_signals(self._shutdown.request, alarm.hurry, self._signal_reloads.ask)
         self._report_start()
         self.listens = ""
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._service.running())
+            self._tracing = await stack.enter_async_context(open_tracing(self._reload.config, log, Random()))
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            signals = SignalWatch(OURS, self._clock, log)
+            await stack.enter_async_context(signals.watched())
             self._reload.begin(self._clock.now_ms)
-            remove_interrupted(self._reload.config.store.path)
+            if not self._reload.config.store.is_database:
+                remove_interrupted(self._reload.config.store.path)
             if not self._reload.config.consent.follow:
                 await self.store.claims.forget_preferences()
             self.started_ms = self._clock.now_ms()
             self._activity = SourceActivity(self._clock.now_ms)
             self._activity.seed(await self.store.lookups.newest_of_sources(NEWEST))
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
-            loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
-            self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, marks, loops)
-            stack.enter_context(loops.watched())
+            self._loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
+            self._supervisor = Supervisor(
+                self.store, self._clock, log, self.metrics, marks, self._loops, self.plugin_threads
+            )
+            stack.enter_context(self._loops.watched())
             self._supervisor.judge_by(self._plans)
+            self._supervisor.trace_by(self._tracing)
             self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
             await stack.enter_async_context(self._counting.running())
             self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
@@ -134,21 +169,29 @@ class Daemon:
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
             await stack.enter_async_context(self._forgetting.running())
+            looks = DiskLooks(self.store.health, self._backups, self._clock, log)
+            await stack.enter_async_context(looks.watched())
             self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
             await stack.enter_async_context(self._disk.watched())
+            self._cursors = CursorWatch(self.store, self._clock, log, lambda: list(self.runners))
+            await stack.enter_async_context(self._cursors.watched())
             notifier = Notifier(self, Sight(self).look, self.store.notices, self._clock, log)
             await stack.enter_async_context(notifier.running())
             ingest, admin = self._ingest(), self._admin()
             config = self._reload.config
-            ingest_url = await stack.enter_async_context(listening(ingest, config.server.listen, "server"))
-            admin_url = await stack.enter_async_context(listening(admin, config.admin.listen, "admin"))
+            listens = listening(ingest, config.server.listen, "server", self._passed.get("ingest", ()))
+            ingest_url = await stack.enter_async_context(listens)
+            listens = listening(admin, config.admin.listen, "admin", self._passed.get("admin", ()))
+            admin_url = await stack.enter_async_context(listens)
             stack.enter_context(runtime_file.announced(config.store.path, ingest_url, admin_url))
             self.listens = ingest_url
             self._started.set()
+            await stack.enter_async_context(self._signal_reloads.running())
             if not self.is_stopping:
                 self._report_ready(ingest_url, admin_url)
             failed = await self._shutdown.wait(self.store.health, self._supervisor)
             log.emit("daemon_stopping", reason=failed or self._shutdown.reason)
+            self._service.stopping(failed or self._shutdown.reason)
             if not failed:
                 await self._shutdown.drain(ingest, self._supervisor)
         if self.store.health.broken and not failed:
@@ -159,18 +202,12 @@ class Daemon:
     # ------------------------------------------------------------ the parts
 
     def _open_store(self) -> contextlib.AbstractAsyncContextManager[tuple[Store, Clock]]:
-        store = self._reload.config.store
-        return open_store(
-            store.path,
-            lambda mark: SystemClock(mark, self._clock_jumped),
-            dedupe_window_s=store.dedupe_window_s,
-            retention_s=store.retention_s,
-            min_free_bytes=store.min_free_bytes,
-        )
+        config = self._reload.config
+        return open_store(config.store, config.cluster, lambda mark: SystemClock(mark, self._clock_jumped))
 
     def _clock_jumped(self, seconds: float) -> None:
         self._log.emit("clock_jumped", seconds=round(seconds, 3))
-        self._notices.clock_jumped(seconds)
+        self._jumps.clock_jumped(seconds)
 
     def _ingest(self) -> IngestRunner:
         server = self._reload.config.server
@@ -182,14 +219,19 @@ class Daemon:
                 self._judge(),
                 follow=self._needed_categories if self._reload.config.consent.follow else None,
                 note=self._activity.note,
+                repeated=self._note_duplicate,
             ),
             self._sources,
             self._clock,
             trusted_proxies=server.trusted_proxies,
             public_url=server.public_url,
             metrics=self.metrics,
+            tracing=self._tracing,
         )
         return make_runner(app)
+
+    def _note_duplicate(self, call: Call) -> None:
+        self.metrics.duplicates.add(call.source, call.message_id, call.type, call.received_at)
 
     def _needed_categories(self) -> frozenset[str]:
         return self._reload.config.consent_categories
@@ -215,7 +257,7 @@ class Daemon:
             "daemon_started",
             version=__version__,
             config=str(self._path),
-            store=str(config.store.path),
+            store=config.store.shown,
             pid=os.getpid(),
         )
         for warning in config.warnings:
@@ -224,9 +266,13 @@ class Daemon:
     def _report_ready(self, ingest_url: str, admin_url: str) -> None:
         hint = to_paste("send track --user u1 --event Hello")
         self._log.emit("daemon_ready", listen=ingest_url, admin=admin_url, destinations=list(self.runners), paste=hint)
+        self._service.ready(self._gist, Progress(self.store.health, lambda: self.runners).stalled, self._log)
         if sys.stderr.isatty():
             self._log.flush()  # both may be the same terminal
             print(greeting(ingest_url, admin_url, hint, self._reload.config.destinations), file=sys.stderr)
+
+    async def _gist(self) -> str:
+        return gist(await Answers(self).ledger(), is_reload_refused=self.last_refused is not None)
 
     # ------------------------------------------------------------ what others log
 
@@ -269,9 +315,19 @@ class Daemon:
         return self._disk.problem
 
     @property
+    def loop_lags_s(self) -> Mapping[str, float]:
+        """How late each event loop was at most in the last minute, by destination; that of all others by the empty name."""
+        return self._loops.lags_s()
+
+    @property
+    def standing_s(self) -> Mapping[str, float]:
+        """For how long the cursor of a destination has not moved, though there are events above it."""
+        return self._cursors.standing_s()
+
+    @property
     def clock_jump(self) -> ClockJump | None:
         """The newest jump of the wall clock, of the last hour."""
-        return self._notices.clock_jump(self._clock.now_ms())
+        return self._jumps.clock_jump(self._clock.now_ms())
 
     def activity_of(self, source: str) -> Active:
         """How much a source sends, and whether it is silent for longer than usual."""
@@ -281,12 +337,13 @@ class Daemon:
     def backup_problem(self) -> str:
         """That there is no backup which is young enough; empty while there is one, or nobody wants to know."""
         store = self._reload.config.store
-        return last_backup.problem(store.path, store.backup_max_age_s, self.now_ms)
+        max_age_s = 0.0 if store.is_database else store.backup_max_age_s
+        return last_backup.problem(self._backups.last, max_age_s, self.now_ms)
 
     @property
     def last_backup_ms(self) -> int:
         """When the last backup was made; 0 where none is known."""
-        last = last_backup.read(self._reload.config.store.path)
+        last = self._backups.last
         return last.made_ms if last else 0
 
     @property
@@ -296,7 +353,10 @@ class Daemon:
 
     async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
-        return await self._reload.run(self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via)
+        with self._service.reloading():
+            return await self._reload.run(
+                self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via
+            )
 
     async def preview(self, proposal: Proposal | None = None) -> Preview:
         """What a reload now would do."""
@@ -344,6 +404,7 @@ class Daemon:
 
     async def regulate(self, demand: Demand) -> Regulation:
         """Forget or suppress people. Raises CommandRefused, StoreError."""
+        self.metrics.duplicates.clear()
         return await self._forgetting.demand(demand)
 
     def describe_sources(self) -> list[dict[str, Any]]:
@@ -358,18 +419,9 @@ class Daemon:
                 "origins": list(s.origins),
                 **describe_intake(s, config.plans.get(s.name), follow=config.consent.follow),
                 "warnings": self.metrics.input_warnings.describe(s.name),
+                "warnings_by_library": self.metrics.input_warnings.by_library(s.name),
                 "keys": self._sources.keys_of(s.name),
                 "answers": self.metrics.answers(s.name),
             }
             for s in config.sources
         ]
-
-    def _reload_by_signal(self) -> None:
-        async def reload() -> None:
-            await self._started.wait()
-            # a bad file is reported in the log; a daemon that is stopping has no use for a new one
-            with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
-                await self.reload(is_confirmed=False, via="signal")
-
-        if not self.is_stopping:
-            self._reload_task = asyncio.create_task(reload(), name="reload")

@@ -5,12 +5,12 @@ A destination that lags keeps the log from being trimmed. Its events are never d
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from router.background import beside
 from router.clock import Clock
+from router.errors import StoreError
 from router.logger import Log, to_paste
 from router.store import Store
 
@@ -35,12 +35,8 @@ class DiskWatch:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Check now and every minute."""
-        task = asyncio.create_task(self._watch(), name="disk")
-        try:
+        async with beside("disk", self._watch, self._clock, self._log):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _watch(self) -> None:
         while True:
@@ -50,16 +46,15 @@ class DiskWatch:
     async def check(self) -> None:
         """Compare what the store takes with its budget."""
         try:
-            taken = await self._store.sizes.used_bytes()
-            if taken < (CALM_SHARE if self.problem else WARN_SHARE) * (taken + self._store.sizes.left_bytes()):
+            taken, left = await self._store.sizes.used_bytes(), self._store.sizes.left_bytes()
+            if left is None or taken < (CALM_SHARE if self.problem else WARN_SHARE) * (taken + left):
                 self.problem = ""
             elif not self.problem:
-                await self._warn(taken)
-        except (sqlite3.Error, OSError):
+                await self._warn(taken, left)
+        except (OSError, StoreError):
             return  # writes will fail too, and that is reported
 
-    async def _warn(self, taken: int) -> None:
-        left = self._store.sizes.left_bytes()
+    async def _warn(self, taken: int, left: int) -> None:
         ledger = await self._store.queries.ledger(self._destinations())
         behind = {name: row["head"] - row["cursor"] for name, row in ledger["destinations"].items()}
         behind = {name: events for name, events in behind.items() if events}

@@ -1,4 +1,4 @@
-"""Carries out regulations: takes a demand, makes sure that nothing of these people is sent any more, and erases the rest behind that.
+"""Carries out regulations: takes a demand, makes sure that nothing of these people or groups is sent any more, and erases the rest behind that.
 
 The store keeps how far each regulation is; a start goes on with those that are left. They take turns, so one that waits for a vendor
 holds up no other.
@@ -11,15 +11,14 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from router.background import AFTER_FAULT_S, beside
 from router.clock import Clock
 from router.daemon.asked_tools import AskedTools
 from router.daemon.supervisor import Supervisor
-from router.errors import CommandRefused, StartError, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.errors import CommandRefused, StartError, StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
 from router.logger import Log
 from router.store import Demand, Regulation, Step, Store
 
-AFTER_FAULT_S = 60.0
-"""After a fault of the router itself."""
 AGAIN_S = 1.0
 """Before a regulation is looked at again that could not go on: a vendor has not answered, a hook holds a destination, somebody reads an
 older snapshot, the disk is full."""
@@ -61,12 +60,8 @@ class Forgetting:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work off what is left. What is not done by the end of it goes on at the next start."""
-        task = asyncio.create_task(self._run(), name="forgetting")
-        try:
+        async with beside("forgetting", self._run, self._clock, self._log):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def demand(self, demand: Demand) -> Regulation:
         """Record a demand, and return when nothing of these people is sent any more; the rest is erased behind that.
@@ -116,7 +111,7 @@ class Forgetting:
         self._not_before.pop(regulation_id, None)
         try:
             after = await self._next_step(before)
-        except (CommandRefused, StoreBusy, StoreFull, StoreClosed, OSError):
+        except (CommandRefused, StoreAway, StoreBusy, StoreFull, StoreClosed, OSError):
             return False
         except Exception:  # the people of a regulation must not stay because of one fault
             words = traceback.format_exc()
@@ -140,5 +135,6 @@ class Forgetting:
     def _tell(self, regulation: Regulation) -> None:
         """One line, and never whom."""
         erased = {f"erased_{name}": n for name, n in regulation.counts.items()}
-        people = {"people": regulation.subjects, **erased, **({"detail": regulation.note} if regulation.note else {})}
-        self._log.emit("forgotten", regulation=regulation.id, kind=regulation.kind, **people)
+        many = "groups" if regulation.subject_type == "GROUP_ID" else "people"
+        told = {many: regulation.subjects, **erased, **({"detail": regulation.note} if regulation.note else {})}
+        self._log.emit("forgotten", regulation=regulation.id, kind=regulation.kind, **told)

@@ -7,13 +7,13 @@ version that it was made for.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from router import durable
 from router.plugin_host import Destination
 
 
@@ -60,19 +60,8 @@ class HeldMarks:
             return {}
 
     def _write(self, marks: dict[str, HeldMark]) -> None:
-        partial = self._path.with_name(self._path.name + ".partial")
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
-            with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(marks))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            durable.put(self._path, msgspec.json.encode(marks))
 
 
 def _digest(destination: Destination) -> str:

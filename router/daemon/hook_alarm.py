@@ -20,12 +20,10 @@ from router.daemon.held_marks import HeldMarks
 from router.logger import Log
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import HookWatch
-
-HELD_S = 30.0
-"""A hook may hold the loop of all destinations for so long."""
+from router.plugin_host.time_budgets import HELD_S
 
 STOPPING_S = 10.0
-"""The same once the daemon was asked to stop: a stop has to be over within TimeoutStopSec."""
+"""In place of HELD_S once the daemon was asked to stop: a stop has to be over within TimeoutStopSec."""
 
 AGAIN_S = 1.0
 """Between two alarms. The first one only notes which hook runs: a process that was frozen gets its alarm late."""

@@ -7,37 +7,55 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
 from router.daemon.hook_alarm import FRAMES, Holder, HookAlarm
 from router.logger import Log
 from router.plugin_host import Destination
-from router.plugin_host.hook_watch import HOLD_S, hook_of
+from router.plugin_host.hook_watch import hook_of
+from router.plugin_host.time_budgets import HOLD_S, LONG_S
 
 LOOK_S = 0.05
 """Between two looks: a `deliver` that holds the loop for HOLD_S and twice this is surely seen. Hooks that run in one go are
 timed one by one as well."""
 
-LONG_S = 5.0
-"""A loop that is held for this long is told of at once, not when it goes round again: perhaps it never does."""
+SLOT_S, SLOTS = 5.0, 13
+"""How late a loop was is kept for a minute: the longest of each slot, the running one included."""
 
 UNTIMED = ("deliver", "lifetime", "")
 """Hooks that do not run in one go, and code of a plugin beside its hooks."""
 
 
 class WatchedLoop:
-    """One event loop, and the thread that runs it."""
+    """One event loop, and the thread that runs it. `destination`: whose own loop it is; empty for the loop that all share."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
-        self.loop, self.thread_id = loop, thread_id
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int, destination: str = "") -> None:
+        self.loop, self.thread_id, self.destination = loop, thread_id, destination
+        self._late: deque[tuple[int, float]] = deque(maxlen=SLOTS)  #: by slot of time how late it was at most
         self.asked_at: float | None = None  #: when it was asked to answer; None: it has answered
         self.holder: Holder | None = None  #: who holds it
         self.stack = ""
         self.is_told = False
         self.held_before = 0  #: how many held loops were counted of the holder before this one
         self.looks = 0  #: while it is held: a process that was frozen is not held for as long as its clock says
+
+    def was_late(self, now: float, seconds: float) -> None:
+        """It has answered, so many seconds after it was asked."""
+        slot = int(now / SLOT_S)
+        if not self._late or self._late[-1][0] < slot:
+            self._late.append((slot, seconds))
+        elif seconds > self._late[-1][1]:
+            self._late[-1] = (slot, seconds)
+
+    def lag_s(self, now: float) -> float:
+        """How late it was at most in the last minute; if it is held now, it is late since it was asked."""
+        asked_at = self.asked_at
+        oldest = int(now / SLOT_S) - SLOTS + 1
+        late = [seconds for slot, seconds in self._late.copy() if slot >= oldest]
+        return max([*late, now - asked_at if asked_at is not None else 0.0])
 
 
 class LoopWatch:
@@ -58,12 +76,17 @@ class LoopWatch:
         self._changing = threading.Lock()
         self._ended = threading.Event()
 
-    def add(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Watch this loop, which the calling thread runs."""
-        self._add(loop)
+    def add(self, loop: asyncio.AbstractEventLoop, destination: str) -> None:
+        """Watch this loop, which the calling thread runs, of a destination."""
+        self._add(loop, destination)
 
-    def _add(self, loop: asyncio.AbstractEventLoop) -> WatchedLoop:
-        watched = WatchedLoop(loop, threading.get_ident())
+    def lags_s(self) -> Mapping[str, float]:
+        """How late each loop was at most in the last minute, by destination; that of all others by the empty name."""
+        now = time.perf_counter()
+        return {watched.destination: watched.lag_s(now) for watched in self._loops.values()}
+
+    def _add(self, loop: asyncio.AbstractEventLoop, destination: str = "") -> WatchedLoop:
+        watched = WatchedLoop(loop, threading.get_ident(), destination)
         with self._changing:
             self._loops = {**self._loops, loop: watched}
         return watched
@@ -181,6 +204,9 @@ class LoopWatch:
     def _answer(self, watched: WatchedLoop) -> None:
         """Called by the loop itself, once it goes round again."""
         asked_at, watched.asked_at = watched.asked_at, None
+        if asked_at is not None:
+            now = time.perf_counter()
+            watched.was_late(now, now - asked_at)
         if watched is self._main and self._alarm is not None:
             self._alarm.wind()
         if watched.holder is None or asked_at is None:

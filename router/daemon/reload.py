@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
+from typing import Literal
 
 from router.admin.daemon_port import InForce, Preview, Reloaded, ReloadRefused
 from router.config import Config, PrivacyConfig, Proposal, SourceConfig
 from router.daemon.supervisor import Supervisor
+from router.editing.key_values import KeyChange, key_changes, key_values
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
 from router.ingest.write_key import Sources
 from router.judge import SourcePlans
 from router.logger import Log
 from router.plans import Plan
 from router.plugin_host import Destination, read
-from router.plugin_host.in_thread import MAKE_S, in_thread
+from router.plugin_host.plugin_threads import PluginThreads, Purpose
+from router.plugin_host.time_budgets import MAKE_S
 from router.privacy import privacy_of_sources
 
 NEED_RESTART = {
@@ -29,8 +32,13 @@ NEED_RESTART = {
     "store.retention": "store.retention_s",
     "store.dedupe_window": "store.dedupe_window_s",
     "store.min_free": "store.min_free_bytes",
+    "cluster.node": "cluster.node",
+    "cluster.lease": "cluster.lease_s",
     "consent.follow": "consent.follow",
     "console.enabled": "console.enabled",
+    "tracing.endpoint": "tracing.endpoint",
+    "tracing.headers": "tracing.headers",
+    "tracing.sample": "tracing.sample",
     "log.level": "log.level",
     "log.format": "log.format",
     "log.decisions": "log.decisions",
@@ -45,18 +53,19 @@ Refusal = (ConfigError, RestartRequired, ConfirmationRequired)
 class Reload:
     """The configuration in force, and how the next one takes its place."""
 
-    def __init__(self, path: Path, config: Config, sources: Sources, plans: SourcePlans, log: Log) -> None:
+    def __init__(
+        self, path: Path, config: Config, sources: Sources, plans: SourcePlans, threads: PluginThreads, log: Log
+    ) -> None:
         self.config = config
         self._path = path
         self._sources = sources
         self._plans = plans
+        self._threads = threads
         self._log = log
         self._now_ms: Callable[[], int] = lambda: 0
         self.in_force = InForce(0, "start")
         self.last_refused: ReloadRefused | None = None
-        self._previewing = (
-            asyncio.Lock()
-        )  #: held while plugins are made for a preview: one that hangs leaves one thread behind
+        self._previewing = asyncio.Lock()  #: held while plugins are made for a preview: one after another
 
     def begin(self, now_ms: Callable[[], int]) -> None:
         """The configuration of the start is in force from now on, by this clock."""
@@ -78,18 +87,21 @@ class Reload:
             ConfigError: the file cannot be used.
             RestartRequired: it changes what only a restart can change.
             ConfirmationRequired: it does what cannot be undone, and nobody confirmed that.
-            CommandRefused: the daemon is stopping.
+            CommandRefused: the daemon is stopping, or threads of plugins hang (`busy`).
         """
         async with supervisor.changing:
             if is_stopping():
                 raise CommandRefused("stopping", "the daemon is stopping")
             try:
-                config, wanted = await self._read()
+                config, wanted = await self._read("reload")
                 object_to(self.config, config, is_confirmed=is_confirmed)
             except Refusal as error:
                 self.last_refused = ReloadRefused(self._now_ms(), via, code_of(error), error.problems)
                 for problem in error.problems:
                     self._log.emit("config_reload_failed", detail=problem, via=via)
+                raise
+            except CommandRefused as error:  # nothing is known of the file, so there is nothing to correct in it
+                self._log.emit("config_reload_failed", detail=f"{self._path}: not read: {error}", via=via)
                 raise
             done = compare(self.config, config, there(supervisor), wanted)
             await supervisor.exchange(wanted, done.changed, done.added, done.removed)
@@ -108,18 +120,21 @@ class Reload:
         """
         try:
             async with self._previewing:
-                config, wanted = await self._read(proposal)
+                config, wanted = await self._read("preview", proposal)
         except ConfigError as error:
             return Preview(code_of(error), error.problems, None)
+        except CommandRefused as error:
+            return Preview(error.code, [f"{self._path}: not read: {error}"], None)
         changes = compare(self.config, config, there(supervisor), wanted)
+        keys = await asyncio.to_thread(compare_keys, self.config, config, there(supervisor), wanted)
         try:
             object_to(self.config, config, is_confirmed=False)
         except Refusal as error:
-            return Preview(code_of(error), error.problems, changes)
-        return Preview("", [], changes)
+            return Preview(code_of(error), error.problems, changes, keys)
+        return Preview("", [], changes, keys)
 
-    async def _read(self, proposal: Proposal | None = None) -> tuple[Config, dict[str, Destination]]:
-        config, destinations = await read_in_time(self._path, proposal)
+    async def _read(self, purpose: Purpose, proposal: Proposal | None = None) -> tuple[Config, dict[str, Destination]]:
+        config, destinations = await read_in_time(self._threads, purpose, self._path, proposal)
         return config, {destination.name: destination for destination in destinations}
 
 
@@ -142,11 +157,13 @@ def object_to(old: Config, new: Config, *, is_confirmed: bool) -> None:
         ask_about_the_key(old, new)
 
 
-async def read_in_time(path: Path, proposal: Proposal | None = None) -> tuple[Config, list[Destination]]:
-    """Read config.toml and make its plugins. Raises ConfigError, also where that takes too long."""
+async def read_in_time(
+    threads: PluginThreads, purpose: Purpose, path: Path, proposal: Proposal | None = None
+) -> tuple[Config, list[Destination]]:
+    """Read config.toml and make its plugins. Raises ConfigError, also where that takes too long; CommandRefused where it cannot begin."""
     try:
-        return await in_thread(lambda: read(path, proposal=proposal))
-    except ConfigError:
+        return await threads.run(purpose, lambda: read(path, proposal=proposal))
+    except (ConfigError, CommandRefused):
         raise
     except TimeoutError:
         words = f"reading it and making its plugins took longer than {MAKE_S:g} s: does a plugin's __init__ hang?"
@@ -185,6 +202,20 @@ def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: 
         restart_required=[name for name, destination in wanted.items() if destination.needs_restart],
         warnings=[str(warning) for warning in new.warnings if warning not in old.warnings],
     )
+
+
+def compare_keys(
+    old: Config, new: Config, there: Mapping[str, Destination], wanted: Mapping[str, Destination]
+) -> list[KeyChange]:
+    """The same, key by key, with what a reload alone cannot change."""
+    found = key_changes(key_values(old, there.values()), key_values(new, wanted.values()))
+    return [one._replace(needs=_needs(one)) for one in found]
+
+
+def _needs(change: KeyChange) -> Literal["", "restart", "confirmation"]:
+    if change.key in NEED_RESTART:
+        return "restart"
+    return "confirmation" if change.key == "privacy.key" and change.old is not None else ""
 
 
 def _sources_of(config: Config) -> dict[str, tuple[SourceConfig, PrivacyConfig | None, Plan | None]]:

@@ -18,6 +18,9 @@ DRAIN_S = 20.0
 """From the signal until what is in flight is cut. With all that follows it stays well below the service's TimeoutStopSec, and
 below the 30 s that container platforms give."""
 
+LISTENER_S = 3.0
+"""Of these, what is left for the requests that have begun, where the listener serves on while destinations end."""
+
 
 class Shutdown:
     """Whether the daemon was asked to stop, and what follows."""
@@ -53,10 +56,20 @@ class Shutdown:
         return "" if self.requested.is_set() else supervisor.fault
 
     async def drain(self, ingest: IngestRunner, supervisor: Supervisor) -> None:
-        """Answer what has begun to arrive and let what is in flight end, until the deadline or a second signal."""
+        """Answer what has begun to arrive and let what is in flight end, until the deadline or a second signal.
+
+        Where the system holds the socket, clients wait in it for the next process. So the listener serves on until destinations
+        have ended, and no client waits for a slow vendor.
+        """
 
         async def drain() -> None:
-            await asyncio.gather(ingest.drain(), supervisor.end_all(lambda runner: runner.stop()))
+            ending = asyncio.ensure_future(supervisor.end_all(lambda runner: runner.stop()))
+            try:
+                if ingest.is_held:
+                    await asyncio.wait({ending}, timeout=DRAIN_S - LISTENER_S)
+                await asyncio.gather(ingest.drain(), ending)
+            finally:
+                ending.cancel()
 
         second: asyncio.Task[Any] = asyncio.create_task(self._second.wait())
         drains = asyncio.create_task(drain(), name="drain")

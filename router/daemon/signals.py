@@ -16,6 +16,7 @@ from typing import Any
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RELOAD_SIGNAL = signal.SIGHUP
+OURS = (*STOP_SIGNALS, RELOAD_SIGNAL)
 
 
 @contextmanager

@@ -25,9 +25,10 @@ from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination, with_new_instance
 from router.plugin_host.hook_watch import Slow
-from router.plugin_host.in_thread import in_thread
+from router.plugin_host.plugin_threads import PluginThreads
 from router.store import Regulation, Store
 from router.store.from_thread import StoreFromThread
+from router.tracing import Tracing
 
 CUT_S = 3.0
 """How long requests that were cut may take to end, with the last commit. A plugin that takes longer is cancelled."""
@@ -37,7 +38,14 @@ class Supervisor:
     """A runner per configured destination, in the order of config.toml."""
 
     def __init__(
-        self, store: Store, clock: Clock, log: Log, metrics: Metrics, marks: HeldMarks, loops: LoopWatch | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        log: Log,
+        metrics: Metrics,
+        marks: HeldMarks,
+        loops: LoopWatch | None = None,
+        threads: PluginThreads | None = None,
     ) -> None:
         #: This mapping is replaced and never changed, so a reader may await between two looks at it.
         self.runners: Mapping[str, DestinationRunner] = {}
@@ -51,15 +59,21 @@ class Supervisor:
         self._log = log
         self._metrics = metrics
         self._plans = SourcePlans()
+        self._tracing: Tracing | None = None
         self._loops = loops or LoopWatch(lambda: (), log)
         self.isolated: dict[str, str] = {}  #: destinations whose hooks held the loop, and why each has a thread now
         self._marks = marks
-        self._moves: set[asyncio.Task[None]] = set()
+        self._threads = threads or PluginThreads()
+        self._moves: dict[str, asyncio.Task[None]] = {}  #: by destination: there is one at a time
         self._is_ending = False
 
     def judge_by(self, plans: SourcePlans) -> None:
         """Replays ask these tracking plans. To be called before `running`."""
         self._plans = plans
+
+    def trace_by(self, tracing: Tracing | None) -> None:
+        """Requests to vendors are spans of this; None: they are not traced. To be called before `running`."""
+        self._tracing = tracing
 
     @asynccontextmanager
     async def running(self, destinations: Iterable[Destination], on_leave: Callable[[], None]) -> AsyncIterator[None]:
@@ -98,6 +112,7 @@ class Supervisor:
 
         Raises:
             StoreError: a destination could not start. That is a fault of the supervisor, too.
+            CommandRefused: all of them have been told to end meanwhile.
         """
         self._store.claims.keep_for({*self.runners, *wanted})  # from before their places are read
         for name in (*changed, *removed):  # the new settings or the new plugin may be better
@@ -108,6 +123,8 @@ class Supervisor:
         for error in results:
             if isinstance(error, BaseException):
                 raise error
+        if self._is_ending:  # meanwhile, so that not all of them are there
+            raise CommandRefused("stopping", "the daemon is stopping")
         self._list({name: self.runners[name] for name in wanted})  # in the order of config.toml
         self._store.claims.keep_for(wanted)
         await self._report_removed()
@@ -204,20 +221,22 @@ class Supervisor:
             waiting = Waiting(destination, self._store.queries, self._clock, self._log)
             alone = Runner(destination, store, self._clock, self._log, Random(), meter)
             alone.judge_by(self._plans)
+            alone.trace_by(self._tracing)
             return ThreadRunner(alone, store, waiting, self._log, self._loops)
 
         def move(slow: Slow) -> None:
-            task = asyncio.create_task(self._isolate(name, slow), name=f"isolate-{name}")
-            self._moves.add(task)
-            task.add_done_callback(self._on_moved)
+            if name not in self._moves:
+                task = self._moves[name] = asyncio.create_task(self._isolate(name, slow), name=f"isolate-{name}")
+                task.add_done_callback(lambda task: self._on_moved(name, task))
 
         runner = Runner(destination, self._store, self._clock, self._log, Random(), meter)
         runner.judge_by(self._plans)
+        runner.trace_by(self._tracing)
         runner.when_slow(move)
         return runner
 
-    def _on_moved(self, task: asyncio.Task[None]) -> None:
-        self._moves.discard(task)
+    def _on_moved(self, name: str, task: asyncio.Task[None]) -> None:
+        self._moves.pop(name, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.emit("internal_error", reason="isolate", exc_info=error)
 
@@ -228,7 +247,7 @@ class Supervisor:
             if runner is None or name in self.isolated or self._is_ending:
                 return
             try:
-                destination = await in_thread(partial(with_new_instance, runner.destination))
+                destination = await self._threads.run("move", partial(with_new_instance, runner.destination))
             except Exception as error:
                 words = f"it holds up all others, and cannot be moved to a thread of its own: {error!r}"
                 plugin = runner.destination.plugin_name

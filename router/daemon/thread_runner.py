@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from router.daemon.event_loop import loop_factory, run_to_its_end
 from router.daemon.loop_watch import LoopWatch
 from router.deliver.jobs.held_report import Waiting
+from router.deliver.operations import Shown
 from router.deliver.runner import ReplayOrder, Runner
 from router.deliver.send.rate_limit import RateLimit
 from router.errors import CommandRefused
 from router.logger import Log
-from router.plugin_host.lifetime import CLOSE_S
+from router.plugin_host.time_budgets import CLOSE_S
 from router.store import DeadLetterFilter, Regulation, Status, Tool
 from router.store.from_thread import StoreFromThread
 
@@ -61,7 +62,7 @@ class ThreadRunner:
 
     def _live(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._watch.add(self._loop)
+        self._watch.add(self._loop, self.destination.name)
         try:
             run_to_its_end(self._loop, self._end_loop.wait(), self._log)
         finally:
@@ -191,6 +192,11 @@ class ThreadRunner:
         return self._runner.in_flight
 
     @property
+    def round_s(self) -> float:
+        """Nobody waits for this thread: a hook that holds it is told of by `status`."""
+        return 0.0
+
+    @property
     def status(self) -> Status:
         """Whether it runs, and if not, why and since when. Paused while a hook holds its thread."""
         if (held := self._watch.held(self._loop)) is None:
@@ -223,9 +229,9 @@ class ThreadRunner:
         """See `Runner`."""
         return await self._ask(partial(self._runner.release, key, group))
 
-    async def drop(self, key: str) -> int:
+    async def drop(self, key: str, shown: Shown | None = None) -> int:
         """See `Runner`."""
-        return await self._ask(partial(self._runner.drop, key))
+        return await self._ask(partial(self._runner.drop, key, shown))
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
         """See `Runner`."""
@@ -242,6 +248,10 @@ class ThreadRunner:
     async def forget(self, regulation: Regulation) -> None:
         """See `Runner`. A reload waits for this, so it has an end: what is in flight may take its time-out."""
         await self._ask(partial(self._runner.forget, regulation), self._patience_s + ASK_S)
+
+    async def forget_answers(self, regulation: Regulation) -> None:
+        """See `Runner`."""
+        await self._ask(partial(self._runner.forget_answers, regulation), self._patience_s + ASK_S)
 
     async def drop_deletions(self, positions: Sequence[int]) -> None:
         """See `Runner`."""

@@ -8,7 +8,16 @@ Callers say what happened; level and form are decided here. Traits, properties, 
 """
 
 from router.logger.library import library_lines
-from router.logger.log import Log, cut, event_fields, to_paste
+from router.logger.log import EventIds, Log, cut, event_fields, fields_of_events, to_paste
 from router.logger.make import make_log
 
-__all__ = ["Log", "cut", "event_fields", "library_lines", "make_log", "to_paste"]
+__all__ = [
+    "EventIds",
+    "Log",
+    "cut",
+    "event_fields",
+    "fields_of_events",
+    "library_lines",
+    "make_log",
+    "to_paste",
+]

@@ -23,6 +23,11 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "A stop took too long, or a second signal came. Requests in flight are cut and repeated after the start.",
     ),
+    "progress_stalled": LogEvent(
+        "error",
+        "A worker or the store's writer has been at one piece of work for over a minute. Under systemd the daemon is started again if"
+        " that lasts.",
+    ),
     "daemon_stopped": LogEvent("info", "The last commit is made and the store is closed."),
     "config_reloaded": LogEvent(
         "info",
@@ -73,15 +78,23 @@ EVENTS: Mapping[str, LogEvent] = {
     "event_replayed": LogEvent("info", "An event is sent once more because an operator asked for it."),
     "forgotten": LogEvent(
         "info",
-        "People were forgotten or suppressed. Fields: the id of the regulation, how many people, what was erased. Never whom.",
+        "People or groups were forgotten, or people suppressed. Fields: the id of the regulation, how many, what was erased. Never whom.",
     ),
     "personal_data_shown": LogEvent(
         "info",
         "Somebody asked a page of the console to show traits unmasked. Fields: whose, or of which event, and a hash of the session.",
     ),
+    "logged_in": LogEvent(
+        "info",
+        "Somebody logged in to the console. Fields: `remote`, the address of the connection, and a hash of the session.",
+    ),
+    "login_refused": LogEvent(
+        "warning",
+        "Somebody gave the console a wrong token. Field: `remote`, the address of the connection. While the login is locked there is no line.",
+    ),
     "regulations_repeated": LogEvent(
         "warning",
-        "An older copy of the store was put back. People who were forgotten or suppressed since are so again. Fields: how many regulations.",
+        "An older copy of the store was put back. Who was forgotten or suppressed since is so again. Fields: how many regulations.",
     ),
     "replay_started": LogEvent("info", "A replay begins: dead letters, or a span of the log, are sent again."),
     "replay_ended": LogEvent(
@@ -97,6 +110,10 @@ EVENTS: Mapping[str, LogEvent] = {
     "events_abandoned": LogEvent(
         "error",
         "A destination was removed for longer than store.retention. Events it had not read are dead, without a letter.",
+    ),
+    "destination_taken_over": LogEvent(
+        "warning",
+        "A node that delivered to it gives no sign of life any more: this one goes on. Field: `node`, which one.",
     ),
     "destination_added": LogEvent(
         "info", "A new destination gets events from now on. Earlier events are not sent to it."
@@ -125,6 +142,13 @@ EVENTS: Mapping[str, LogEvent] = {
     "notify_failed": LogEvent(
         "warning",
         "The address of `[notify]` did not take a message, which is sent again. `attempt`: how often it was tried. Written when that number has doubled.",
+    ),
+    "tracing_failed": LogEvent(
+        "warning",
+        "The collector at `endpoint` (of `[tracing]`) does not take spans. They are lost until it does. Written once an outage.",
+    ),
+    "tracing_recovered": LogEvent(
+        "info", "The collector at `endpoint` takes spans again. `lost`: how many it did not take meanwhile."
     ),
     "store_full": LogEvent("error", "Too little disk space is free. Events are answered with 503 until there is more."),
     "store_half_full": LogEvent(
@@ -155,6 +179,10 @@ EVENTS: Mapping[str, LogEvent] = {
     "destination_isolated": LogEvent(
         "warning",
         "The hooks of a destination blocked the event loop again and again, or one never returned. It runs in its own thread now.",
+    ),
+    "claim_lost": LogEvent(
+        "warning",
+        "Another worker has the destination now. What this one had in memory is not stored; the other one has it from the store.",
     ),
     "internal_error": LogEvent("error", "A fault of the router itself, with its traceback. Please report it."),
 }

@@ -15,6 +15,7 @@ from router.clock import Clock, to_iso
 from router.logger.events import EVENTS, is_at_least
 from router.logger.printable import DEL, printable_json
 from router.logger.stream import LogStream
+from router.vocabulary import MASK
 
 PRIVATE = frozenset(
     {"api_key", "authorization", "body", "key", "password", "payload", "properties", "secret", "token", "traits"}
@@ -29,6 +30,15 @@ MAX_ID = 200
 """Characters of an id in a line. What is longer ends in an ellipsis."""
 
 
+class EventIds(msgspec.Struct, gc=False):
+    """What identifies an event in a line."""
+
+    message_id: str
+    source: str
+    user_key: str  #: as people see it, `user:7`
+    type: str
+
+
 def event_fields(message_id: str, source: str, user_key: str, type: str) -> bytes:
     """The fields that identify an event, as a piece of JSON: made once, for all lines about it.
 
@@ -41,6 +51,21 @@ def event_fields(message_id: str, source: str, user_key: str, type: str) -> byte
             {"message_id": cut(message_id), "source": cut(source), "user_key": cut(user_key), "type": cut(type)}
         )
     return fields[1:-1]
+
+
+def fields_of_events(events: Sequence[EventIds]) -> list[bytes]:
+    """The `event_fields` of each, encoded together: a third of the cost."""
+    try:
+        lines = _encode_lines(events)
+    except UnicodeEncodeError:  # a lone surrogate, from somebody's words
+        return [_fields_of(one) for one in events]
+    fields = [line[1:-1] for line in lines.splitlines()]
+    is_plain = lines.isascii() and DEL not in lines and max(map(len, fields), default=0) <= MAX_ID
+    return fields if is_plain else [_fields_of(one) for one in events]
+
+
+def _fields_of(ids: EventIds) -> bytes:
+    return event_fields(ids.message_id, ids.source, ids.user_key, ids.type)
 
 
 def cut(id: str) -> str:
@@ -144,10 +169,11 @@ def with_traceback(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMa
 
 
 def _plain(value: Any) -> Any:
-    return "***" if isinstance(value, SecretStr) else str(value)
+    return MASK if isinstance(value, SecretStr) else str(value)
 
 
 _encode = msgspec.json.Encoder(enc_hook=_plain).encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def to_json(line: Mapping[str, Any]) -> bytes:

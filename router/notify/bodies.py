@@ -1,6 +1,7 @@
 """The message about some changes: as JSON, in the form of Slack, in the form of Teams. And its signature. Pure.
 
-Source: https://api.slack.com/messaging/webhooks; https://learn.microsoft.com/en-us/connectors/teams (Adaptive Cards through a workflow).
+Source: https://api.slack.com/messaging/webhooks; https://learn.microsoft.com/en-us/connectors/teams (Adaptive Cards through a workflow);
+https://learn.microsoft.com/en-us/adaptive-cards/authoring-cards/text-features (which block reads Markdown).
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def for_slack(message: Message) -> dict[str, Any]:
 
 
 def for_teams(message: Message) -> dict[str, Any]:
-    """An Adaptive Card, a text block a line."""
-    blocks = [{"type": "TextBlock", "text": line, "wrap": True} for line in _lines(message)]
+    """An Adaptive Card, a block a line. A `TextBlock` would read the words of a vendor as Markdown; a `TextRun` has none."""
+    blocks = [{"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": line}]} for line in _lines(message)]
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Protocol
 from uuid import uuid4
 
+from router.background import beside
 from router.clock import Clock
 from router.config import Config, DeliveryConfig
 from router.deliver.send.backoff import wait_s
@@ -32,7 +32,6 @@ LOOK_S = 2.0
 TIMEOUT_S = 10.0
 GOOD_FOR_MS = 3_600_000
 """A message that nobody has taken for so long is made anew."""
-LAST_WRITE_S = 2.0
 
 
 class Watched(Protocol):
@@ -65,27 +64,16 @@ class Notifier:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Look and send until the end of it. What is on its way then is cut."""
-        task = asyncio.create_task(self._run(), name="notifier")
-        try:
+        async with beside("notify", self._run, self._clock, self._log, writing=self._storing):
             yield
-        finally:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WRITE_S), self._storing:
-                    task.cancel()
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _run(self) -> None:
         async with open_client(DeliveryConfig.model_validate({"timeout": f"{TIMEOUT_S:g}s"})) as client:
             while True:
                 pause_s = LOOK_S
                 if self._daemon.config.notify.url and not self._daemon.is_stopping:
-                    try:
+                    with contextlib.suppress(StoreError):  # told of by the store itself
                         pause_s = await self._turn(client)
-                    except StoreError:  # told of by the store itself
-                        pass
-                    except Exception:  # whoever waits for a message must not wait for ever because of one fault
-                        self._log.emit("internal_error", reason="notify", detail=traceback.format_exc())
                 await self._clock.sleep(pause_s)
 
     async def _turn(self, client: Client) -> float:

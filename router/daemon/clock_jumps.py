@@ -1,4 +1,4 @@
-"""What an operator should still know of after it happened: a jump of the clock. In memory; a restart ends it."""
+"""The newest jump of the wall clock, which an operator should still know of for a while. In memory; a restart ends it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ JUMP_SHOWN_MS = 3_600_000
 """So long a jump of the clock is told of."""
 
 
-class Notices:
-    """The last of its kind."""
+class ClockJumps:
+    """Told of each; remembers the newest."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

@@ -1,0 +1,54 @@
+"""Opens the store that config.toml names. The only place that knows both kinds."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from router.clock import Clock
+from router.config import ClusterConfig, StoreConfig, without_passwords
+from router.errors import StartError
+from router.store import Store
+from router.store.sqlite.store import open_store as open_sqlite
+
+
+@asynccontextmanager
+async def open_store(
+    store: StoreConfig, cluster: ClusterConfig, clock_from: Callable[[int], Clock]
+) -> AsyncIterator[tuple[Store, Clock]]:
+    """The store and the clock of router time, which `clock_from` makes of the stored high-water mark. Raises StartError, which tells no
+    secret."""
+    async with AsyncExitStack() as stack:
+        if store.is_database:
+            opened: tuple[Store, Clock] = await _open_database(stack, store, cluster, clock_from)
+        else:
+            opening = open_sqlite(
+                store.path,
+                clock_from,
+                dedupe_window_s=store.dedupe_window_s,
+                retention_s=store.retention_s,
+                min_free_bytes=store.min_free_bytes,
+            )
+            opened = await stack.enter_async_context(opening)
+        yield opened
+
+
+async def _open_database(
+    stack: AsyncExitStack, store: StoreConfig, cluster: ClusterConfig, clock_from: Callable[[int], Clock]
+) -> tuple[Store, Clock]:
+    from router.store.postgres.node import NodeSettings  # asyncpg is an extra
+    from router.store.postgres.node_id import node_id
+    from router.store.postgres.store import open_postgres
+
+    store.path.parent.mkdir(parents=True, exist_ok=True)  # for what is this node's own
+    id = stack.enter_context(node_id(Path(f"{store.path}.id")))
+    node = NodeSettings(id, cluster.node or socket.gethostname(), cluster.lease_s)
+    opening = open_postgres(
+        store.url, clock_from, dedupe_window_s=store.dedupe_window_s, retention_s=store.retention_s, node=node
+    )
+    try:
+        return await stack.enter_async_context(opening)
+    except StartError as error:
+        raise StartError(without_passwords(str(error), store.url)) from None

@@ -1,0 +1,48 @@
+"""Reloads that SIGHUP asked for: one at a time, and one more for all signals that came meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
+from router.logger import Log
+
+
+class SignalReloads:
+    """Owned by the daemon. What comes while it starts waits for `running`."""
+
+    def __init__(self, reload: Callable[[], Awaitable[object]], log: Log) -> None:
+        self._reload, self._log = reload, log
+        self._is_asked = asyncio.Event()
+
+    def ask(self) -> None:
+        """Reload once more, as soon as that can be. What is under way may have read the file before it changed."""
+        self._is_asked.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Reload from here on. None is under way behind it: they end before what they change ends."""
+        task = asyncio.create_task(self._run(), name="reload")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._is_asked.wait()
+            self._is_asked.clear()
+            await self._reload_once()
+
+    async def _reload_once(self) -> None:
+        try:
+            # a bad file is reported in the log; a daemon that is stopping has no use for a new one
+            with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
+                await self._reload()
+        except Exception:
+            self._log.emit("internal_error", reason="reload", detail=traceback.format_exc())
