@@ -9,11 +9,12 @@ from router.admin import orders
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.demands import demand_of
+from router.deliver.operations import Shown
 from router.errors import CommandRefused
 from router.event import Call, parse_user
 from router.logger import Log
 from router.store import Regulation, Status
-from router.trial import SAMPLE_KNOWN, Checked, TrialThread
+from router.trial import SAMPLE_KNOWN, Checked, Trials
 
 MAX_WORDS = 200
 """Characters of the reason of a pause."""
@@ -27,7 +28,7 @@ class Actions:
         """`via`: who speaks for the operator, `api` or `console`."""
         self._daemon, self._log, self._via = daemon, log, via
         self._answers = Answers(daemon)
-        self._thread = TrialThread()
+        self._trials = Trials(daemon.plugin_threads)
         self.checks: dict[str, tuple[int, Checked]] = {}  #: the newest test of each destination, and when (ms)
 
     async def pause(self, name: str, words: Any = None) -> Status:
@@ -56,7 +57,7 @@ class Actions:
         destination = self._answers.runner(name).destination
         missing = [w for w in self._daemon.config.warnings if w.where == name and w.event == "secret_missing"]
         words = "; ".join(f"{warning.key}: {warning.words}" for warning in missing)
-        checked = await self._thread.check(destination, words)
+        checked = await self._trials.check(destination, words)
         self.checks[name] = self._daemon.now_ms, checked
         self._note(name, "test", reason=checked.result)
         return checked
@@ -66,7 +67,7 @@ class Actions:
         sent, stored or logged. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
         destination = self._answers.runner(name).destination
         events = await self._daemon.store.output_reports.newest_calls(name, most)
-        return events, await self._thread.decide([call for call, _, _ in events], destination, SAMPLE_KNOWN)
+        return events, await self._trials.decide([call for call, _, _ in events], destination, SAMPLE_KNOWN)
 
     async def release(self, name: str, user: Any, group: Any = None) -> int:
         """Let a user's held events go: if they may by now, or on behalf of `group` ({"id", "name", ...}). Returns how many."""
@@ -77,10 +78,10 @@ class Actions:
         self._note(name, "release", events=released)
         return released
 
-    async def drop_held(self, name: str, user: Any) -> int:
-        """Make a user's held events dead letters. Returns how many."""
+    async def drop_held(self, name: str, user: Any, shown: Shown | None = None) -> int:
+        """Make a user's held events dead letters, with `shown` those only. Returns how many."""
         runner, key = self._answers.runner(name), _user_key(user)
-        dropped = await runner.drop(key)
+        dropped = await runner.drop(key, shown)
         self._note(name, "drop_held", events=dropped)
         return dropped
 
@@ -116,7 +117,7 @@ class Actions:
         return dropped
 
     async def forget(self, body: Mapping[str, Any]) -> Regulation:
-        """Forget or suppress people (`demands.demand_of`). The answer comes when nothing of them is sent any more. The log does not
+        """Forget people or groups, or suppress people (`demands.demand_of`). The answer comes when nothing of them is sent any more. The log does not
         say whom. Raises CommandRefused `invalid_request`, `busy`, `store_full`."""
         regulation = await self._daemon.regulate(demand_of(body, tuple(self._daemon.runners)))
         self._log.emit("operator_acted", action="forget", via=self._via, regulation=regulation.id)

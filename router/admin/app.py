@@ -46,6 +46,7 @@ def make_admin_app(
     app.router.add_get("/healthz", health.health)
     app.router.add_get("/readyz", health.ready)
     app.router.add_get("/metrics", health.metrics)
+    app.router.add_get("/api/troubles", health.troubles)
     app.router.add_get("/api/ledger", destinations.ledger)
     app.router.add_get("/api/series", destinations.series)
     app.router.add_get("/api/events", messages.events)

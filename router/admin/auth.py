@@ -12,7 +12,9 @@ from router.admin.json_io import Handler, refusal
 from router.runtime_file import STORE_HEADER
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
-"""These need no token."""
+"""These need no token. What they tell a stranger is less: see `is_stranger`."""
+
+STRANGER = web.RequestKey("stranger", bool)
 
 PAGE = "console."
 """The name of a route to a page of the console begins with this."""
@@ -28,7 +30,8 @@ def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
             return refusal(403, "wrong_host", words)
         if is_page(request):
             return await handler(request)
-        if token is not None and request.path not in OPEN_PATHS and not _has_token(request, token):
+        request[STRANGER] = token is not None and not _has_token(request, token)
+        if request[STRANGER] and request.path not in OPEN_PATHS:
             return refusal(401, "unauthorized", "send `Authorization: Bearer <admin.token of config.toml>`")
         if request.method == "POST" and request.content_type != "application/json":
             return refusal(415, "wrong_content_type", "send Content-Type: application/json (the body may be {})")
@@ -38,6 +41,11 @@ def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
         return answer
 
     return check
+
+
+def is_stranger(request: web.Request) -> bool:
+    """Whether somebody asks who has not given the token, where there is one. A request that passed no guard comes from one, too."""
+    return bool(request.get(STRANGER, True))
 
 
 def is_page(request: web.Request) -> bool:

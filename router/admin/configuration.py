@@ -21,8 +21,9 @@ class Configuration:
         return reply({"sources": self._daemon.describe_sources()})
 
     async def configuration(self, request: web.Request) -> web.Response:
-        """The file in force with its secrets masked, and what a reload now would do."""
-        return reply(await self._answers.configuration())
+        """The file in force with its secrets masked, the value of each key, and what a reload now would do."""
+        values = await self._answers.key_values(request.query.get("key", ""))
+        return reply({**await self._answers.configuration(), "values": values})
 
     async def reload(self, request: web.Request) -> web.Response:
         """Read config.toml again; all or nothing."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from router.config import Config, Proposal
 from router.counts import Counted, Counts
 from router.deliver.runner_port import DestinationRunner
+from router.editing.key_values import KeyChange
 from router.judge import SourcePlan
 from router.metrics import Metrics
+from router.plugin_host.plugin_threads import PluginThreads
 from router.privacy import SourcePrivacy
 from router.source_activity import Active
 from router.store import Demand, Regulation, Store
@@ -52,17 +54,19 @@ class ReloadRefused(NamedTuple):
 
 
 class Preview(NamedTuple):
-    """What a reload would do. `code`: why it would be refused, as in ReloadRefused; empty if it would be taken."""
+    """What a reload would do. `code`: why it would be refused, as in ReloadRefused, or `busy`: the file could not be read now; empty if it would be taken."""
 
     code: str
     problems: list[str]
     changes: Reloaded | None  #: None where the file is faulty
+    keys: Sequence[KeyChange] = ()  #: the same key by key
 
 
 class DaemonPort(Protocol):
     """The running daemon."""
 
     metrics: Metrics
+    plugin_threads: PluginThreads  #: for what operators ask of plugins
 
     @property
     def store(self) -> Store:
@@ -117,6 +121,16 @@ class DaemonPort(Protocol):
     @property
     def listens(self) -> str:
         """Where sources send their calls."""
+        ...
+
+    @property
+    def loop_lags_s(self) -> Mapping[str, float]:
+        """How late each event loop was at most in the last minute, by destination; that of all others by the empty name."""
+        ...
+
+    @property
+    def standing_s(self) -> Mapping[str, float]:
+        """For how long the cursor of a destination has not moved, though there are events above it; without those that move."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""A demand to forget or to suppress people, as Segment's Public API writes one: read, and checked."""
+"""A demand to forget people or groups, or to suppress people, as Segment's Public API writes one: read, and checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from router.ingest.limits import MAX_PEOPLE
 from router.store import Demand
 
 KEYS = {"regulationType", "subjectType", "subjectIds", "anonymousIds", "preview"}
-PREFIX = {"USER_ID": "u:", "ANONYMOUS_ID": "a:"}
+PREFIX = {"USER_ID": "u:", "ANONYMOUS_ID": "a:", "GROUP_ID": "g:"}
+"""By subjectType. Segment has no GROUP_ID."""
 
 
 class Kind(NamedTuple):
@@ -52,6 +53,9 @@ def demand_of(body: Mapping[str, Any], destinations: tuple[str, ...]) -> Demand:
     if also and (len(subjects) > 1 or prefix != "u:"):
         raise _invalid("`anonymousIds` belong to one person: give one USER_ID with them")
     meant = KINDS[kind]
+    if prefix == "g:" and not (meant.deletes and not meant.suppresses):
+        kinds = ", ".join(name for name, one in KINDS.items() if one.deletes and not one.suppresses)
+        raise _invalid(f"a GROUP_ID can be forgotten only, since its calls are those of people: use {kinds}")
     return Demand(
         f"reg_{secrets.token_hex(8)}",
         kind,

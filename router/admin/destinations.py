@@ -8,7 +8,9 @@ from router.admin.actions import Actions
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import json_body, reply
+from router.admin.plots import Plots
 from router.store import Status
+from router.vocabulary import DestinationState
 
 
 class Destinations:
@@ -16,6 +18,7 @@ class Destinations:
 
     def __init__(self, daemon: DaemonPort, actions: Actions) -> None:
         self._actions, self._answers = actions, Answers(daemon)
+        self._plots = Plots(daemon, self._answers)
 
     async def ledger(self, request: web.Request) -> web.Response:
         """Counts that add up."""
@@ -25,12 +28,12 @@ class Destinations:
         """What was counted in a period, as columns for a plot."""
         query = request.query
         return reply(
-            await self._answers.series(query.get("destination"), query.get("period", "1h"), source=query.get("source"))
+            await self._plots.series(query.get("destination"), query.get("period", "1h"), source=query.get("source"))
         )
 
     async def line(self, request: web.Request) -> web.Response:
         """What came to an end at a destination in a period."""
-        return reply(await self._answers.line(request.match_info["name"], request.query.get("period", "1h")))
+        return reply(await self._plots.line(request.match_info["name"], request.query.get("period", "1h")))
 
     async def destinations(self, request: web.Request) -> web.Response:
         """What is configured and how it is."""
@@ -62,8 +65,12 @@ class Destinations:
         return _state(await self._actions.pause(name, body.get("reason")))
 
     async def resume(self, request: web.Request) -> web.Response:
-        """End a pause of any reason."""
-        return _state(await self._actions.resume(request.match_info["name"]))
+        """End a pause of any reason, or close the breaker. `was`: the state before."""
+        name = request.match_info["name"]
+        runner = self._answers.runner(name)
+        was = runner.status.state if runner.destination.config.enabled else DestinationState.DISABLED
+        status = await self._actions.resume(name)
+        return reply({"state": status.state, "state_reason": status.reason, "was": was})
 
     async def test(self, request: web.Request) -> web.Response:
         """Try the credentials. No event is sent."""

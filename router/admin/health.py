@@ -4,32 +4,42 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from router.admin import standing
 from router.admin.answers import Answers
+from router.admin.auth import is_stranger
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import reply
-from router.admin.prometheus import CONTENT_TYPE, exposition
+from router.admin.lookups import Lookups
+from router.admin.prometheus import CONTENT_TYPE, Scrape, exposition
+from router.admin.troubles import troubles_now
 
 
 class Health:
     """The handlers."""
 
     def __init__(self, daemon: DaemonPort) -> None:
-        self._daemon, self._answers = daemon, Answers(daemon)
+        self._daemon, self._answers, self._lookups = daemon, Answers(daemon), Lookups(daemon)
 
     async def health(self, request: web.Request) -> web.Response:
-        """The process serves."""
-        return reply({"status": "ok", "problems": self._answers.problems()})
+        """The process serves. Always 200: to start it again would end no trouble that it can still tell."""
+        told = standing.health(self._daemon)
+        return reply(standing.for_strangers(told) if is_stranger(request) else told)
 
     async def ready(self, request: web.Request) -> web.Response:
         """Events can be stored. Destinations in trouble are named, and do not make it a 503."""
-        told = self._answers.readiness()
-        return reply(told, 200 if told["status"] == "ready" else 503)
+        told = standing.readiness(self._daemon)
+        body = standing.for_strangers(told) if is_stranger(request) else told
+        return reply(body, 200 if told["status"] == "ready" else 503)
+
+    async def troubles(self, request: web.Request) -> web.Response:
+        """All that is wrong now, those of the store and of sources included, with the vendor's words."""
+        found = await troubles_now(self._daemon, self._answers, self._lookups)
+        return reply({"troubles": standing.shown(found)})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """What Prometheus scrapes."""
-        runners, store = self._daemon.runners, self._daemon.store
-        ledger = await store.queries.ledger(list(runners))
-        states = {name: (runner.status.state, runner.status.reason) for name, runner in runners.items()}
-        used = await store.sizes.used_bytes()
-        body = exposition(ledger, states, self._daemon.metrics, store, used, self._daemon.last_backup_ms)
+        daemon = self._daemon
+        ledger = await daemon.store.queries.ledger(list(daemon.runners))
+        found = await troubles_now(daemon, self._answers, self._lookups)
+        body = exposition(Scrape(daemon, ledger, found, await daemon.store.sizes.used_bytes()))
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

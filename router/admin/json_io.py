@@ -11,8 +11,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from router.config.units import parse_instant
-from router.errors import CommandRefused, InvalidCall, StoreBusy
+from router.config.units import parse_given_instant
+from router.errors import CommandRefused, InvalidCall, StoreAway, StoreBusy, StoreLacks
 from router.ingest.body import read_body
 from router.ingest.limits import MAX_ADMIN_BYTES
 from router.logger import Log
@@ -46,6 +46,10 @@ def errors_as_json(log: Log) -> Middleware:
             return refusal(error.status, error.code, str(error))
         except StoreBusy:
             return refusal(503, "busy", "too much is on its way; try again in 1 s")
+        except StoreAway as error:
+            return refusal(503, "store_away", str(error))
+        except StoreLacks as error:
+            return refusal(501, "not_in_this_store", str(error))
         except web.HTTPException as error:
             code = (error.reason or "error").lower().replace(" ", "_")
             refused = refusal(error.status, code, error.text or error.reason)
@@ -81,9 +85,7 @@ def page_after(text: str) -> int | None:
 
 def instant(key: str, text: str | None, now_ms: int) -> int | None:
     """A time that was asked for, in ms since 1970; None where none was. Raises CommandRefused."""
-    if not text:
-        return None
     try:
-        return parse_instant(text, now_ms)
+        return parse_given_instant(f"`{key}`", text, now_ms)
     except ValueError as error:
-        raise CommandRefused("invalid_request", f"`{key}`: {error}") from None
+        raise CommandRefused("invalid_request", str(error)) from None

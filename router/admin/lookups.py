@@ -72,6 +72,7 @@ class Lookups:
         lanes = await store.lookups.lanes([one["key"] for one in members["members"]], names)
         newest = await store.queries.events(_of_group(group_id), names, None, OF_GROUP)
         calls = await store.queries.events(_of_group(group_id, "group"), names, None, 10)
+        told_at = next((one["received_at"] for one in calls["items"]), found["since"])
         return {
             **found,
             **members,
@@ -79,7 +80,7 @@ class Lookups:
             "calls": calls["items"],
             "counted": len(newest["items"]),
             "searched_to": newest["searched_to"],
-            "destinations": await self._places(newest["items"], {}),
+            "destinations": await self._places(newest["items"], _waiting_for(group_id, found["waits"], told_at)),
         }
 
     async def find(self, word: str, *, with_traits: bool) -> dict[str, Any]:
@@ -179,6 +180,15 @@ def _counts(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, dict[st
         one["n"] += 1
         one["last_at"] = max(one["last_at"] or "", fate.get("at") or "") or None
     return counts
+
+
+def _waiting_for(
+    group_id: str, waits: Mapping[str, Mapping[str, Any]], told_at: str | None
+) -> dict[str, list[dict[str, Any]]]:
+    """By destination what waits for a trait of a group, as `Lookups.lanes` tells it of a person: the events need not name the group.
+    `told_at`: when its newest call came."""
+    about = {"user": "", "group_id": group_id, "told": {"since": told_at}}
+    return {name: [{**one, **about}] for name, one in waits.items()}
 
 
 def _next_page(shown: Mapping[str, Any]) -> int | None:

@@ -58,4 +58,6 @@ class Messages:
             since = parse_since(query.get("since", ""), self._daemon.now_ms)
         except ValueError as error:
             return refusal(400, "invalid_request", str(error))
-        return reply(await self._daemon.store.input_reports.discards(query.get("source"), since))
+        reports, source = self._daemon.store.input_reports, query.get("source")
+        found = await reports.discards(source, since)
+        return reply({**found, "days": await reports.discards_by_day(source, since)})

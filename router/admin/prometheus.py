@@ -5,126 +5,149 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/ (text forma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from router import __version__
-from router.metrics import COUNTED, Family, Metrics, bounded
+from router.admin.daemon_port import DaemonPort
+from router.admin.metric_families import SEVEN, STORED
+from router.counts import LATENCY_BOUNDS_S, OTHER, Counts
+from router.explain.reasons import DEAD
+from router.explain.troubles import Trouble, about
+from router.metrics import Family, bounded
 from router.store import Store
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
+OUTCOMES = {"accepted": "accepted", "duplicates": "duplicate", "discarded": "discarded"}
+"""What the calls of a source came to: as it is counted, and as the label says it."""
 
 
-_OF = ("destination",)
-STORED: Mapping[str, Family] = {
-    "segment_router_info": Family("gauge", ("version",), "Always 1; the label is the version that runs."),
-    "segment_router_events_accepted_total": Family("counter", (), "Events stored, since the store was made."),
-    "segment_router_events_duplicate_total": Family(
-        "counter", (), "Events with a message id that was accepted before."
-    ),
-    "segment_router_events_discarded_total": Family(
-        "counter", (), "Calls that could not be used, and requests that were refused for good."
-    ),
-    "segment_router_destination_events": Family(
-        "gauge", ("destination", "state"), "Events by the state they are in now; the seven add up to those accepted."
-    ),
-    "segment_router_destination_dry_run_events_total": Family(
-        "counter", _OF, "Of the delivered events, those a dry run has only recorded."
-    ),
-    "segment_router_destination_replayed_events_total": Family("counter", _OF, "Events sent once more on demand."),
-    "segment_router_destination_oldest_queued_seconds": Family(
-        "gauge", _OF, "Age of the oldest event that waits for its turn or its answer; 0 without any."
-    ),
-    "segment_router_destination_cursor_lag_events": Family(
-        "gauge", _OF, "How many events of the log it has still to settle or to park."
-    ),
-    "segment_router_destination_state": Family(
-        "gauge", ("destination", "state", "reason"), "Always 1; the labels say how the destination is, and why."
-    ),
-    "segment_router_store_commits_total": Family("counter", (), "Transactions written since the start."),
-    "segment_router_store_commit_events_total": Family("counter", (), "Events in these transactions."),
-    "segment_router_store_commit_bytes_total": Family("counter", (), "Bytes of the calls in these transactions."),
-    "segment_router_store_commit_seconds_total": Family("counter", (), "Time these transactions took, fsync included."),
-    "segment_router_store_free_bytes": Family("gauge", (), "Free space on the store's disk."),
-    "segment_router_store_used_bytes": Family("gauge", (), "What the store takes of it, room for reuse left out."),
-    "segment_router_store_left_bytes": Family("gauge", (), "What the store may grow by before events get 503."),
-    "segment_router_store_full": Family("gauge", (), "1 while less than `store.min_free` is free: events get 503."),
-    "segment_router_store_last_backup_timestamp_seconds": Family(
-        "gauge", (), "When the last backup was made, in seconds since 1970; 0 where none is known."
-    ),
-}
-"""The metrics that are looked up for each scrape."""
-FAMILIES = {**STORED, **COUNTED}
-"""Every metric of the router itself. Those of the process are named `process_...` by convention."""
+class Scrape(NamedTuple):
+    """What one scrape shows, beside what is in memory."""
+
+    daemon: DaemonPort
+    ledger: Mapping[str, Any]  #: as `/api/ledger` gives it
+    troubles: Sequence[Trouble]
+    used_bytes: int
 
 
-def exposition(
-    ledger: Mapping[str, Any],
-    states: Mapping[str, tuple[str, str]],
-    metrics: Metrics,
-    store: Store,
-    used_bytes: int,
-    last_backup_ms: int,
-) -> bytes:
-    """The text of one scrape.
-
-    Args:
-        ledger: as `/api/ledger` gives it.
-        states: (state, reason) of each configured destination.
-    """
-    page = _Page(metrics.collect(states.keys()))
-    page.add("segment_router_info", 1, __version__)
+def exposition(scrape: Scrape) -> bytes:
+    """The text of one scrape."""
+    daemon, ledger = scrape.daemon, scrape.ledger
+    page = _Page(daemon.metrics.collect(daemon.runners.keys(), [source.name for source in daemon.config.sources]))
+    page.add("info", 1, __version__)
     for name in ("accepted", "discarded"):
-        page.add(f"segment_router_events_{name}_total", ledger[name])
-    page.add("segment_router_events_duplicate_total", ledger["duplicates"])
+        page.add(f"events_{name}_total", ledger[name])
+    page.add("events_duplicate_total", ledger["duplicates"])
+    for trouble in scrape.troubles:
+        page.add("trouble", 1, *about(trouble), trouble.code)
+    page.add("start_timestamp_seconds", daemon.started_ms / 1000)
+    page.add("config_loaded_timestamp_seconds", daemon.in_force.since_ms / 1000)
+    for name, seconds in daemon.loop_lags_s.items():
+        page.add("loop_lag_seconds", seconds, name)
     for name, counts in ledger["destinations"].items():
         _add_ledger(page, name, counts)
-    for name, (state, reason) in states.items():
-        page.add("segment_router_destination_state", 1, name, state, bounded(reason))
-    _add_store(page, store, used_bytes)
-    page.add("segment_router_store_last_backup_timestamp_seconds", last_backup_ms / 1000)
+    _add_destinations(page, daemon)
+    _add_sources(page, daemon)
+    _add_store(page, daemon.store, scrape.used_bytes)
+    page.add("store_last_backup_timestamp_seconds", daemon.last_backup_ms / 1000)
     return generate_latest(page)
 
 
 def _add_ledger(page: _Page, name: str, counts: Mapping[str, Any]) -> None:
-    of = "segment_router_destination_"
     for state in SEVEN:
-        page.add(f"{of}events", counts[state], name, state)
-    page.add(f"{of}dry_run_events_total", counts["dry_run"], name)
-    page.add(f"{of}replayed_events_total", counts["replayed"], name)
-    page.add(f"{of}oldest_queued_seconds", counts["oldest_queued_s"], name)
-    page.add(f"{of}cursor_lag_events", counts["head"] - counts["cursor"], name)
+        page.add("destination_events", counts[state], name, state)
+    page.add("destination_dry_run_events_total", counts["dry_run"], name)
+    page.add("destination_replayed_events_total", counts["replayed"], name)
+    page.add("destination_oldest_queued_seconds", counts["oldest_queued_s"], name)
+    page.add("destination_cursor_lag_events", counts["head"] - counts["cursor"], name)
+
+
+def _add_destinations(page: _Page, daemon: DaemonPort) -> None:
+    standing_s, counted = daemon.standing_s, daemon.metrics.counts()
+    for name, runner in daemon.runners.items():
+        page.add("destination_state", 1, name, runner.status.state, bounded(runner.status.reason))
+        page.add("destination_cursor_standing_seconds", standing_s.get(name, 0.0), name)
+        page.add("destination_requests_in_flight", runner.in_flight, name)
+        counts = counted.get(name, Counts()).copy()
+        for reason, n in _by_reason(counts, "dead", DEAD).items():
+            page.add("destination_dead_events_total", n, name, reason)
+        page.add_histogram("delivery_latency_seconds", _latencies(counts), counts.took_ms / 1000, name)
+
+
+def _add_sources(page: _Page, daemon: DaemonPort) -> None:
+    """Of sources that are configured: others send nothing any more."""
+    counted = daemon.store.counters.of_sources()
+    for source in (one.name for one in daemon.config.sources):
+        counts = counted.get(source, Counts())
+        for name, outcome in OUTCOMES.items():
+            page.add("source_events_total", counts.n.get(name, 0), source, outcome)
+        for reason, n in _by_reason(counts, "discarded").items():
+            page.add("source_discards_total", n, source, reason)
+        page.add("source_last_event_timestamp_seconds", daemon.activity_of(source).last_at / 1000, source)
+
+
+def _by_reason(counts: Counts, name: str, known: Mapping[str, Any] | None = None) -> dict[str, int]:
+    """What was counted under a name, by reason. A word that is not among the known ones is a plugin's: `other`."""
+    found: dict[str, int] = {}
+    for words, n in counts.why.items():
+        counted, _, reason = words.partition(" ")
+        if counted == name:
+            label = reason if known is None or reason in known else OTHER
+            found[label] = found.get(label, 0) + n
+    return found
+
+
+def _latencies(counts: Counts) -> list[tuple[str, float]]:
+    """The buckets, those below included."""
+    within = [counts.latency.get(place, 0) for place in range(len(LATENCY_BOUNDS_S) + 1)]
+    return list(zip([*map(str, LATENCY_BOUNDS_S), "+Inf"], map(float, accumulate(within)), strict=True))
 
 
 def _add_store(page: _Page, store: Store, used_bytes: int) -> None:
-    commits = store.sizes.written()
-    of = "segment_router_store_"
-    page.add(f"{of}commits_total", commits.n)
-    page.add(f"{of}commit_events_total", commits.events)
-    page.add(f"{of}commit_bytes_total", commits.bytes)
-    page.add(f"{of}commit_seconds_total", commits.seconds)
-    page.add(f"{of}free_bytes", store.sizes.free_bytes())
-    page.add(f"{of}used_bytes", used_bytes)
-    page.add(f"{of}left_bytes", store.sizes.left_bytes())
-    page.add(f"{of}full", 0 if store.health.may_append() else 1)
+    written, pending = store.sizes.written(), store.sizes.pending()
+    page.add("store_commits_total", written.n)
+    page.add("store_commit_events_total", written.events)
+    page.add("store_commit_bytes_total", written.bytes)
+    page.add("store_commit_seconds_total", written.seconds)
+    page.add_histogram("store_sync_duration_seconds", written.sync.buckets(), written.sync.sum)
+    page.add_histogram("store_group_commit_events", written.group.buckets(), written.group.sum)
+    page.add("store_pending_events", pending.events)
+    page.add("store_pending_bytes", pending.bytes)
+    page.add("store_wal_bytes", store.sizes.wal_bytes())
+    page.add("store_used_bytes", used_bytes)
+    for name, room in (("store_free_bytes", store.sizes.free_bytes()), ("store_left_bytes", store.sizes.left_bytes())):
+        if room is not None:
+            page.add(name, room)
+    page.add("store_full", 0 if store.health.may_append() else 1)
 
 
 class _Page(Collector):
     """All families of one scrape, also those without a sample yet. `counted`: those that the process counts."""
 
     def __init__(self, counted: Iterable[Metric]) -> None:
-        self._families = {name: _family(name, family) for name, family in STORED.items()}
+        self._families = {
+            name.removeprefix("segment_router_"): _family(name, family) for name, family in STORED.items()
+        }
         self._counted = counted
 
     def add(self, name: str, value: float, *labels: str) -> None:
-        """One sample; labels in the order of the family."""
-        self._families[name].add_metric(labels, value)
+        """One sample, of a name without the prefix; labels in the order of the family."""
+        family = self._families[name]
+        assert not isinstance(family, HistogramMetricFamily)
+        family.add_metric(labels, value)
+
+    def add_histogram(self, name: str, buckets: Sequence[tuple[str, float]], sum: float, *labels: str) -> None:
+        """One histogram."""
+        family = self._families[name]
+        assert isinstance(family, HistogramMetricFamily)
+        family.add_metric(labels, buckets, sum)
 
     def collect(self) -> Iterator[Metric]:
         yield from self._families.values()
@@ -132,6 +155,8 @@ class _Page(Collector):
         yield from ProcessCollector(registry=None).collect()
 
 
-def _family(name: str, family: Family) -> CounterMetricFamily | GaugeMetricFamily:
+def _family(name: str, family: Family) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    if family.type == "histogram":
+        return HistogramMetricFamily(name, family.meaning, labels=family.labels)
     kind = CounterMetricFamily if family.type == "counter" else GaugeMetricFamily
     return kind(name, family.meaning, labels=family.labels)

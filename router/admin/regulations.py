@@ -1,5 +1,5 @@
-"""Forgetting people in the admin API, with the bodies and the status words of Segment's Public API. No answer names a person, but for
-the anonymousIds that whoever asks about a userId is shown."""
+"""Forgetting people and groups in the admin API, with the bodies and the status words of Segment's Public API. No answer names a person,
+but for the anonymousIds that whoever asks about a userId is shown, and the name of a group."""
 
 from __future__ import annotations
 
@@ -25,17 +25,24 @@ class Regulations:
         self._daemon, self._actions = daemon, actions
 
     async def create(self, request: web.Request) -> web.Response:
-        """Take a regulation. The answer comes when nothing of these people is sent any more."""
+        """Take a regulation. The answer comes when nothing of these people or groups is sent any more."""
         body = await json_body(request, MAX_REGULATION_BYTES)
         preview = body.get("preview", False)
         if not isinstance(preview, bool):
             raise web.HTTPBadRequest(text="`preview` must be true or false")
         if preview:
             demand = demand_of(body, tuple(self._daemon.runners))
+            if demand.subject_type == "GROUP_ID":
+                return reply({"data": {"names": {key[2:]: await self._name_of(key[2:]) for key in demand.subjects}}})
             joined = await self._daemon.store.people.joined(demand.subjects)
             return reply({"data": {"joined": {key[2:]: [one[2:] for one in ids] for key, ids in joined.items()}}})
         regulation = await self._actions.forget(body)
         return reply({"data": {"regulateId": regulation.id}})
+
+    async def _name_of(self, group_id: str) -> str | None:
+        found = await self._daemon.store.lookups.group(group_id, [])
+        name = found["traits"].get("name") if found else None
+        return name if isinstance(name, str) else None
 
     async def one(self, request: web.Request) -> web.Response:
         """One regulation, and how far it is."""
@@ -55,7 +62,7 @@ class Regulations:
         return reply({"suppressed": len(self._daemon.store.people.suppressions)})
 
     async def copies(self, request: web.Request) -> web.Response:
-        """Copies of the store that were made before an upgrade; people who were forgotten since are still in them."""
+        """Copies of the store that were made before an upgrade; who was forgotten since is still in them."""
         return reply({"copies": await self._daemon.store.people.copies()})
 
     async def drop_copies(self, request: web.Request) -> web.Response:

@@ -14,7 +14,7 @@ from router.admin.trying import Ask, Trying
 from router.errors import ConfigError
 from router.trial import ANSWERS, MAX_EVENTS, NOTHING_KNOWN, SAMPLE_KNOWN, Known
 
-KEYS = {"events", "source", "destination", "user_known", "group", "answer", "settings"}
+KEYS = {"events", "source", "destination", "plugin", "user_known", "group", "answer", "settings"}
 
 
 class Trials:
@@ -28,7 +28,7 @@ class Trials:
         body = await json_body(request)
         if unknown := sorted(body.keys() - KEYS):
             raise web.HTTPBadRequest(text=f"unknown key {unknown[0]!r}; known are {', '.join(sorted(KEYS))}")
-        source, destination = body.get("source"), body.get("destination")
+        source, destination, plugin = body.get("source"), body.get("destination"), body.get("plugin")
         answer, settings = body.get("answer", ""), body.get("settings")
         if not isinstance(answer, str) or (answer and answer not in ANSWERS):
             raise web.HTTPBadRequest(text=f"`answer` must be one of {', '.join(ANSWERS)}")
@@ -41,9 +41,10 @@ class Trials:
             _known(body),
             answer,
             settings,
+            None if plugin is None else str(plugin),
         )
         try:
-            return reply(await self._trying.run(ask))
+            return reply(await self._trying.run(ask, await self._trying.destinations(ask)))
         except ConfigError as error:
             return refusal(400, "invalid_settings", "; ".join(error.problems))
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from router.admin.daemon_port import DaemonPort
-from router.errors import CommandRefused
+from router.errors import CommandRefused, PluginError
 from router.event import Call
 from router.plugin import Group
 from router.plugin_host import Destination, rebuilt
-from router.trial import ANSWERS, NOTHING_KNOWN, Intake, Known, TrialThread, asked_of, known_of
+from router.plugin_host.time_budgets import MAKE_S
+from router.trial import ANSWERS, NOTHING_KNOWN, Intake, Known, Trials, alone, asked_of, known_of
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -24,7 +24,8 @@ class Ask(msgspec.Struct, frozen=True):
     destination: str | None = None  #: None: at all
     known: Known = NOTHING_KNOWN
     answer: str = ""  #: one of ANSWERS; "": what a vendor answers is not asked
-    settings: Mapping[str, Any] | None = None  #: in place of those of the destination
+    settings: Mapping[str, Any] | None = None  #: in place of those of the destination; of a plugin, all of them
+    plugin: str | None = None  #: in place of a destination: any that is there, configured or not
 
 
 def supposed(known: Known, type: str, destinations: Sequence[Destination]) -> Known:
@@ -35,37 +36,36 @@ def supposed(known: Known, type: str, destinations: Sequence[Destination]) -> Kn
 
 
 class Trying:
-    """One trial at a time."""
+    """What is asked for in words, as a trial."""
 
     def __init__(self, daemon: DaemonPort) -> None:
         self._daemon = daemon
-        self._thread = TrialThread()
+        self._trials = Trials(daemon.plugin_threads)
 
-    async def run(self, ask: Ask) -> dict[str, Any]:
-        """`{"source", "events"}`, as `/api/try` gives it.
+    async def run(self, ask: Ask, destinations: Sequence[Destination]) -> dict[str, Any]:
+        """`{"source", "events"}`, as `/api/try` gives it, at what `destinations` gave.
 
         Raises:
             CommandRefused: `not_found`, `invalid_request`, and what a trial raises.
-            ConfigError: the settings are faulty.
         """
-        source, destinations = self._source(ask.source), await self._destinations(ask)
+        source = self._source(ask.source)
         if ask.answer and ask.answer not in ANSWERS:
             raise CommandRefused("invalid_request", f"answer: {ask.answer[:80]!r} is none of {', '.join(ANSWERS)}")
         daemon = self._daemon
         suppressions = daemon.store.people.suppressions
         intake = Intake(source, daemon.privacy_of(source), daemon.plan_of(source), suppressions)
-        found = await self._thread.run(ask.events, intake, destinations, ask.known, daemon.now_ms, ask.answer)
+        found = await self._trials.run(ask.events, intake, destinations, ask.known, daemon.now_ms, ask.answer)
         return {"source": source, "events": found}
 
     async def again(self, call: Call, pos: int) -> dict[str, Any]:
         """A stored call at all destinations, with today's settings, and what the directory knows of its user and group."""
         known = await self.known(call, pos)
         destinations = [runner.destination for runner in self._daemon.runners.values()]
-        (found,) = await self._thread.run([call], Intake(call.source), destinations, known, call.received_at)
+        (found,) = await self._trials.run([call], Intake(call.source), destinations, known, call.received_at)
         held = [one for one in destinations if found["destinations"][one.name]["outcome"] == "held"]
         if held:
             group = supposed(known, call.type, held)
-            (then,) = await self._thread.run([call], Intake(call.source), held, group, call.received_at)
+            (then,) = await self._trials.run([call], Intake(call.source), held, group, call.received_at)
             words = ", ".join(f"{key} {value}" for key, value in {"id": group.group_id, **group.group_traits}.items())
             for name, told in then["destinations"].items():
                 as_it_is = {key: found["destinations"][name][key] for key in ("outcome", "reason", "detail")}
@@ -77,7 +77,7 @@ class Trying:
         return known_of(call, pos, await self._daemon.store.directory.known(*asked_of(call, pos)))
 
     def _source(self, name: str | None) -> str:
-        names = [str(source["name"]) for source in self._daemon.describe_sources()]
+        names = [source.name for source in self._daemon.config.sources]
         if name is None and names:
             return names[0]
         if name is None or name not in names:
@@ -86,8 +86,20 @@ class Trying:
             )
         return name
 
-    async def _destinations(self, ask: Ask) -> Sequence[Destination]:
-        runners = self._daemon.runners
+    async def destinations(self, ask: Ask) -> Sequence[Destination]:
+        """Where it is tried.
+
+        Raises:
+            CommandRefused: `not_found`, `invalid_request`, `plugin_error` where the plugin cannot be used, `timeout`.
+            ConfigError: the settings are faulty.
+        """
+        config, runners, settings = self._daemon.config, self._daemon.runners, ask.settings
+        if (plugin := ask.plugin) is not None:
+            if ask.destination is not None:
+                raise CommandRefused("invalid_request", "give `destination` or `plugin`, not both")
+            return [
+                await self._made(plugin, lambda: alone(plugin, settings or {}, config.plugins_dir, config.state_dir))
+            ]
         if ask.destination is None:
             if ask.settings is not None:
                 raise CommandRefused("invalid_request", "`settings` needs a `destination`: of which one are they?")
@@ -95,6 +107,16 @@ class Trying:
         if ask.destination not in runners:
             words = f"there is no destination {ask.destination[:80]!r}; running are {', '.join(runners)}"
             raise CommandRefused("not_found", words)
-        if ask.settings is None:
-            return [runners[ask.destination].destination]
-        return [await asyncio.to_thread(rebuilt, self._daemon.config, ask.destination, ask.settings)]
+        name = ask.destination
+        if settings is None:
+            return [runners[name].destination]
+        return [await self._made(f"of {name}", lambda: rebuilt(config, name, settings))]
+
+    async def _made(self, which: str, make: Callable[[], Destination]) -> Destination:
+        try:
+            return await self._daemon.plugin_threads.run("trial", make)
+        except PluginError as error:
+            raise CommandRefused("plugin_error", str(error)) from None
+        except TimeoutError:
+            words = f"making the plugin {which} took longer than {MAKE_S:g} s: its __init__ does not return"
+            raise CommandRefused("timeout", words) from None

@@ -19,9 +19,10 @@ charts.py       series as lines that the server draws, and as numbers
 line.py         how what was accepted came to its ends, step by step
 done.py         what a page says after a form was carried out
 recent.py       what today's configuration would make of the newest events
-words.py        what templates use: times, numbers, states with their shapes, masked traits
+words.py        what templates use: times, numbers, states with their shapes
 edits.py        changes of config.toml that wait for somebody's yes, and secrets that were typed for them
 saving.py       such a change written and put in force, or nothing of it
+saves.py        those that are under way: each to its end, whoever goes away meanwhile
 edit_form.py    the form of a destination: its fields, what was sent back, the check of the whole file
 views/          one file a page: reads the answers, returns what its template shows
 templates/      one file a page, frame.html around it, macros.html beside it

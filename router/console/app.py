@@ -11,7 +11,7 @@ from router.admin.daemon_port import DaemonPort
 from router.console import frame
 from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
-from router.console.rendered import Rendered
+from router.console.rendered import Rendered, refused
 from router.console.stream import Streams
 from router.console.views import dead, destination_actions, held, replays
 from router.console.views.destination import destination
@@ -23,6 +23,7 @@ from router.console.views.errors import errors
 from router.console.views.event import event
 from router.console.views.find import find
 from router.console.views.forget import forget, forget_page
+from router.console.views.forget_group import forget_group, forget_group_page
 from router.console.views.group import group, show_group
 from router.console.views.live import live
 from router.console.views.login import login, logout
@@ -31,12 +32,13 @@ from router.console.views.overview import overview
 from router.console.views.person import person, show_person
 from router.console.views.recent import recent
 from router.console.views.review import review
+from router.console.views.schema import schema
 from router.console.views.series import series
 from router.console.views.settings import settings
 from router.console.views.source import source
 from router.console.views.trying import trying
 from router.console.words import path
-from router.errors import CommandRefused, StoreError
+from router.errors import CommandRefused, StoreAway, StoreError, StoreLacks
 from router.logger import Log
 
 ONE = "/destinations/{name}"
@@ -48,6 +50,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("group", "/groups/{group}", group),
     ("login", "/login", login),
     ("settings", "/settings", settings),
+    ("schema", "/settings/schema.json", schema),
     ("review", "/settings/reviews/{id}", review),
     ("destination_new", "/destinations/new", destination_new),
     ("destination_edit", "/destinations/{name}/edit", destination_edit),
@@ -68,6 +71,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("replays", "/replays", replays.replays),
     ("source", "/sources/{name}", source),
     ("forget", "/users/{user}/forget", forget_page),
+    ("forget_group", "/groups/{group}/forget", forget_group_page),
     ("missing", "/{path:(?!api/|metrics|static/).*}", no_page),
 )
 """Name, path and view of what a browser can look at. The last one stands for every address that no page has."""
@@ -95,6 +99,7 @@ FORMS: tuple[tuple[str, str, View], ...] = (
     ("stop_replay", f"{ONE}/replay/stop", replays.stop),
     ("drop_destination", f"{ONE}/forget", destination_actions.drop_all),
     ("forget", "/users/{user}/forget", forget),
+    ("forget_group", "/groups/{group}/forget", forget_group),
 )
 """The same of what a form can ask for."""
 
@@ -106,6 +111,7 @@ def add_console(
     console, streams = Console(daemon, token, log), Streams(sleep)
     app.on_shutdown.append(streams.close)
     app.on_shutdown.append(console.patience.close)
+    app.on_cleanup.append(console.saves.close)
     app.router.add_get("/static/{tag}/{name}", console.assets.serve, name="console.static")
     pages = {name: app.router.add_resource(path, name=f"console.{name}") for name, path, _ in PAGES}
     for name, _, view in PAGES:
@@ -142,15 +148,19 @@ async def _seen(console: Console, view: View, request: web.Request) -> Rendered 
     try:
         return await view(console, request)
     except CommandRefused as error:
-        return not_found(str(error)) if error.code == "not_found" else _refused(request, "Refused", str(error), 409)
+        return not_found(str(error)) if error.code == "not_found" else refused(str(error), _back(request))
     except web.HTTPNotFound as error:
         return not_found(error.text or "")
     except (web.HTTPClientError, web.HTTPServiceUnavailable) as error:
-        return _refused(request, "Refused", error.text or error.reason, error.status)
+        return refused(error.text or error.reason, _back(request), error.status)
+    except StoreAway as error:
+        return refused(str(error), _back(request), 503)
+    except StoreLacks as error:
+        return refused(str(error), _back(request), 501)
     except Exception:
         _log_fault(console, request)
         words = "this page met a fault of the router itself; its log has the traceback"
-        return _refused(request, "Fault", words, 500)
+        return refused(words, _back(request), 500, "Fault")
 
 
 async def _fragment(console: Console, view: View, request: web.Request) -> str | None:
@@ -169,9 +179,8 @@ def _log_fault(console: Console, request: web.Request) -> None:
     console.log.emit("internal_error", reason="console", path=request.path, detail=traceback.format_exc())
 
 
-def _refused(request: web.Request, title: str, words: str, status: int) -> Rendered:
-    """Why a page is not shown, or a form not carried out. Back leads to the form, or from a page to the one above it."""
+def _back(request: web.Request) -> str:
+    """The way back from a refusal: to the form, or from a page to the one above it."""
     name = request.match_info.get("name") if request.path.startswith("/destinations/") else None
     above = path("destinations", name) if name else "/"
-    back = request.path if request.method == "POST" or request.path == above else above
-    return Rendered("refused.html", title, {"words": words, "back": back}, status)
+    return request.path if request.method == "POST" or request.path == above else above

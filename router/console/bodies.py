@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from router.console.words import masked, pretty
+from router.console.words import pretty
 from router.event import decode_json
+from router.personal_data.mask import masked
 
 PERSONAL = frozenset({"traits", "properties"})
 """Keys of a call whose values may be personal, also those of its context."""

@@ -27,7 +27,7 @@ STEPS = {60: "minute", 600: "10 minutes", 3600: "hour", 43_200: "12 hours"}
 
 
 class Measure(NamedTuple):
-    """One line of a chart: a column of `answers.series`."""
+    """One line of a chart: a column of `plots.series`."""
 
     column: str
     label: str
@@ -69,31 +69,32 @@ OF_DESTINATION = (
 
 
 async def hour(console: Console) -> dict[str, Any]:
-    """`hour_charts`: the last hour of the whole router, for the overview."""
-    found = await console.answers.series(None, "1h")
-    return {"hour_charts": [_drawn(chart, found) for chart in HOUR]}
+    """`hour_charts`: the last hour of the whole router, for the overview; none where the store takes its time."""
+    found = await console.patience.ask("hour", lambda: console.plots.series(None, "1h"))
+    return {"hour_charts": [drawn(chart, found) for chart in HOUR] if found is not None else []}
 
 
 async def of_destination(console: Console, name: str, period: str) -> dict[str, Any]:
     """`charts`: a period of one destination. A period that there is not counts as an hour. Raises CommandRefused for the name."""
     period = period if period in PERIODS else "1h"
-    found = await console.answers.series(name, period)
-    drawn = [_drawn(chart, found) for chart in OF_DESTINATION]
+    found = await console.plots.series(name, period)
+    lines = [drawn(chart, found) for chart in OF_DESTINATION]
     return {
         "charts": {
-            "drawn": drawn,
+            "drawn": lines,
             "period": period,
             "periods": LABELS,
             "step": STEPS[found["step_s"]],
             "begin": _moment(found["times"][0], found["step_s"]),
             "end": _moment(found["times"][-1], found["step_s"]),
             "address": "/series.json?" + urlencode({"destination": name, "period": period}),
-            "is_empty": not any(one["has_values"] for one in drawn),
+            "is_empty": not any(one["has_values"] for one in lines),
         }
     }
 
 
-def _drawn(chart: Chart, found: Mapping[str, Any]) -> dict[str, Any]:
+def drawn(chart: Chart, found: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart as its template wants it. `found`: what `plots.series` gives."""
     times: Sequence[int] = found["times"]
     columns = {one.column: found["columns"].get(one.column) or [None] * len(times) for one in chart.measures}
     whole = {name: [*column[:-1], None] if chart.unit == "events" else column for name, column in columns.items()}

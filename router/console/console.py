@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,6 +14,7 @@ from router.admin.actions import Actions
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.lookups import Lookups
+from router.admin.plots import Plots
 from router.admin.trying import Trying
 from router.config import ConsoleConfig
 from router.console import words
@@ -21,6 +23,7 @@ from router.console.edits import Edits
 from router.console.live_tails import Tails
 from router.console.patience import Patience
 from router.console.rendered import Rendered
+from router.console.saves import Saves
 from router.console.sessions import Sessions
 from router.logger import Log
 
@@ -31,21 +34,15 @@ class Console:
     def __init__(self, daemon: DaemonPort, token: str | None, log: Log) -> None:
         self.daemon, self.log = daemon, log
         self.answers, self.lookups = Answers(daemon), Lookups(daemon)
+        self.plots = Plots(daemon, self.answers)
         self.actions = Actions(daemon, log, "console")
         self.sessions = Sessions(token, lambda: daemon.now_ms)
         self.assets, self.patience = Assets(), Patience()
-        self.edits = Edits(lambda: daemon.now_ms)
+        self.edits = Edits(lambda: daemon.now_ms, asyncio.get_running_loop().call_later)
+        self.saves = Saves()
         self.tails = Tails()
         self.trying = Trying(daemon)
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("router.console"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals |= {"asset": self.assets.address, **words.GLOBALS}
-        self._templates.filters |= words.FILTERS
+        self._templates = templates(self.assets)
 
     @property
     def settings(self) -> ConsoleConfig:
@@ -60,6 +57,20 @@ class Console:
     def render(self, template: str, values: dict[str, Any]) -> str:
         """A template with these values."""
         return self._templates.get_template(template).render(values)
+
+
+def templates(assets: Assets, *more: jinja2.BaseLoader) -> jinja2.Environment:
+    """The templates of the pages, and those of further loaders, with what they use."""
+    found = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("router.console"), *more]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.globals |= {"asset": assets.address, **words.GLOBALS}
+    found.filters |= words.FILTERS
+    return found
 
 
 View = Callable[[Console, web.Request], Awaitable[Rendered | web.StreamResponse]]

@@ -19,7 +19,6 @@ from router.editing.submitted import Submitted, read_form
 from router.editing.tables import CannotEdit, added, body_of, changed, table_of
 from router.errors import CommandRefused
 from router.plugin import Settings
-from router.plugin_host.in_thread import in_thread
 
 NOT_NAMES = ("all", "new")
 """What a destination cannot be called: every destination in an event, and the page of a new one."""
@@ -110,9 +109,13 @@ async def model_of(console: Console, plugin: str) -> tuple[type[Settings] | None
         if runner.destination.plugin_name == plugin:
             return type(runner.destination.settings), ""
     try:
-        found = await in_thread(lambda: offer(plugin, console.daemon.config.plugins_dir))
+        found = await console.daemon.plugin_threads.run(
+            "form", lambda: offer(plugin, console.daemon.config.plugins_dir)
+        )
     except KeyError:
         return None, f"there is no plugin {plugin}"
+    except CommandRefused as error:
+        return None, str(error)
     except TimeoutError:
         return None, f"plugin {plugin} took too long to be loaded"
     return found.model, found.problem
@@ -132,10 +135,10 @@ def read_back(console: Console, form: DestinationForm, given: Mapping[str, str])
 
 
 async def checked(
-    console: Console, session: str, form: DestinationForm, given: Mapping[str, str], action: str
+    console: Console, session: str, form: DestinationForm, given: Mapping[str, str], action: str, draft: str
 ) -> Checked:
     """Check the whole of config.toml with what a form asks for, and keep it for a review where it is good. To be called with a form
-    of the file that the browser has seen."""
+    of the file that the browser has seen. `draft`: the id of the secrets that were typed into it."""
     submitted, proposal = read_back(console, form, given)
     if proposal is None:
         return Checked("", submitted.errors, [], None)
@@ -147,7 +150,7 @@ async def checked(
         return Checked("", errors, rest, proposal)
     keys = tuple(".".join(change.path) for change in submitted.changes)
     edit = Edit("", 0, form.table["name"], action, form.file.hash, proposal, keys, submitted.shared)
-    return Checked(console.edits.propose(session, edit), {}, [], proposal)
+    return Checked(console.edits.propose(session, edit, draft), {}, [], proposal)
 
 
 def by_field(problems: Sequence[str], place: str, fields: Sequence[FormField]) -> tuple[dict[str, str], list[str]]:

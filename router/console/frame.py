@@ -13,19 +13,22 @@ from router.console.guard import HEADERS, session_of
 from router.console.rendered import Rendered
 from router.console.troubles import troubles_of
 from router.console.words import clock
+from router.explain.figures import count
 
 _MARK = secrets.token_hex(8)
 TOKEN, AS_OF = f"@form-token-{_MARK}@", f"@as-of-{_MARK}@"
 """Stand in a fragment for what differs between browsers and between moments, so that one rendering serves all. Nobody else can
 know them, so no event has them in it."""
 
-MARK = f'<span hidden data-as-of="{AS_OF}"></span>'
-"""The script takes the moment of a fragment from here."""
+MARK = '<span hidden data-as-of="{as_of}" data-troubles="{troubles}"></span>'
+"""The script takes the moment of a fragment, and the number of troubles, from here."""
 
 
 async def fragment(console: Console, request: web.Request, rendered: Rendered) -> str:
     """The main part of a page, with TOKEN and AS_OF in it."""
-    return MARK + console.render(rendered.template, await _values(console, request, rendered))
+    values = await _values(console, request, rendered)
+    mark = MARK.format(as_of=AS_OF, troubles=count(values["trouble_count"], "trouble"))
+    return mark + console.render(rendered.template, values)
 
 
 async def whole_page(console: Console, request: web.Request, rendered: Rendered, session: str) -> web.Response:
@@ -53,14 +56,14 @@ async def _values(console: Console, request: web.Request, rendered: Rendered) ->
         "here": request.path,
         "stream": str(request.rel_url.update_query(stream="1")),
         "query": dict(request.query),
-        "instance": console.instance,
-        "version": __version__,
+        "instance": console.instance if is_known else "",  # of a machine's name and a version a stranger can make use
+        "version": __version__ if is_known else "",
         "settings": console.settings,
         "now_ms": console.daemon.now_ms,
         "as_of": AS_OF,
         "form_token": TOKEN,
         "is_logged_in": is_known,
         "can_log_out": console.sessions.are_needed and is_known,
-        "trouble_count": len(await troubles_of(console)) if is_known else 0,
+        "trouble_count": len((await troubles_of(console)).troubles) if is_known else 0,
         **rendered.values,
     }

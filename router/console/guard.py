@@ -33,13 +33,19 @@ def cookie_of(request: web.Request) -> str:
 
 
 def session_of(request: web.Request) -> str:
-    """The session id of the browser; empty where it has none."""
-    return request.cookies.get(cookie_of(request), "")
+    """The session id of the browser; empty where it has none, or one that cannot be ours."""
+    id = request.cookies.get(cookie_of(request), "")
+    return id if id.isascii() else ""
 
 
 def session_mark(request: web.Request) -> str:
+    """What the log may say of the session of the browser."""
+    return mark_of(session_of(request))
+
+
+def mark_of(session: str) -> str:
     """What the log may say of a session: the same for all that it does, and no way back to its id."""
-    return hashlib.sha256(session_of(request).encode()).hexdigest()[:12]
+    return hashlib.sha256(session.encode()).hexdigest()[:12]
 
 
 def set_session(request: web.Request, answer: web.StreamResponse, id: str) -> None:
@@ -49,11 +55,13 @@ def set_session(request: web.Request, answer: web.StreamResponse, id: str) -> No
 
 
 def needs_login(console: Console, request: web.Request) -> web.Response | None:
-    """Sends whoever is not logged in to the login page; None for everybody else."""
+    """Sends whoever is not logged in to the login page, and refuses them a stream; None for everybody else."""
     if not console.sessions.are_needed or request.match_info.route.name in OPEN:
         return None
     if console.sessions.is_open(session_of(request)):
         return None
+    if request.query.get("stream") == "1":  # a script asks, and would take the login page for a stream
+        return web.Response(status=401)
     return redirect(f"/login?next={quote(request.path_qs, safe='')}" if request.method == "GET" else "/login")
 
 

@@ -19,6 +19,9 @@ MOST_ROWS = 200
 MOST_SAMPLED = 100
 """The same where one in so many is shown: half of them are replaced in a second or two."""
 
+OF_AN_EVENT, OF_A_ROW = 1_000, 2_500
+"""Characters: of an event in memory, and of a row whose HTML is not known yet."""
+
 MOST_PER_S = 50
 """Above it nobody can read along: one in so many is shown."""
 
@@ -85,6 +88,7 @@ class Tail:
     def __init__(self, which: EventQuery, before: int | None, ask: Ask, now_ms: Callable[[], int]) -> None:
         self.which, self.before = which, before
         self.rows: list[Row] = []  #: newest first
+        self.room = MOST_ROWS  #: rows that it may keep: fewer where many pages share the memory
         self.every = 1  #: one in so many is shown
         self.newer = 0  #: of this kind, from `before` on
         self.next: int | None = None  #: where a search for older ones goes on
@@ -113,12 +117,18 @@ class Tail:
 
     @property
     def _most(self) -> int:
-        return MOST_ROWS if self.every == 1 else MOST_SAMPLED
+        return min(self.room, MOST_ROWS if self.every == 1 else MOST_SAMPLED)
 
     @property
     def characters(self) -> int:
         """About what it takes."""
-        return sum(len(row.html) + 1_000 for row in self.rows)
+        return sum(len(row.html) + OF_AN_EVENT for row in self.rows)
+
+    def fit(self, characters: int) -> None:
+        """Keep no more rows than take about so many characters. At least one."""
+        each = max(OF_A_ROW, self.characters // max(1, len(self.rows)))
+        self.room = min(MOST_ROWS, max(1, characters // each))
+        self._keep(self.rows)
 
     async def look(self) -> None:
         """Ask for what is new."""
@@ -135,7 +145,7 @@ class Tail:
 
     async def _search(self) -> None:
         """Events get into a state, and out of it, wherever they stand: all of them are asked for again."""
-        found = await self._ask(self.which, self.before, MOST_ROWS)
+        found = await self._ask(self.which, self.before, self._most)
         self.rows = self._made(found["items"])
         self.next, self.searched_to = found["next"], found["searched_to"]
 
@@ -151,7 +161,7 @@ class Tail:
             self._rate = Rate()
             self._rate.note(self.rows[-1].at_ms, 0)
             self._rate.note(self._now_ms(), len(self.rows))
-            if len(self.rows) == MOST_ROWS and self._share() > 1:
+            if len(self.rows) == self._most and self._share() > 1:
                 self.every = self._share()
                 await self._begin()
         elif self.rows:
@@ -166,10 +176,10 @@ class Tail:
             return
         found = await self._ask(self._shown(self.every, after=head), None, self._most)
         fresh, self._head = found["items"], found["head"]
-        is_whole = self.every == 1 and len(fresh) < MOST_ROWS
+        is_whole = self.every == 1 and len(fresh) < self._most
         n = len(fresh) if is_whole else await self._count(head, found["head"] + 1)
         self._rate.note(self._now_ms(), n)
-        self.rows = self._made([*fresh, *(again.get(row.position, row.event) for row in self.rows)][: self._most])
+        self._keep(self._made([*fresh, *(again.get(row.position, row.event) for row in self.rows)]))
         self._came.append((head, n))
         while len(self._came) > 1 and self.rows and self._came[1][0] < self.rows[-1].position:
             self._came.popleft()
@@ -177,6 +187,12 @@ class Tail:
         if share != self.every and not self.every * MOST_PER_S / 3 < self.per_s <= self.every * MOST_PER_S * SLACK:
             self.every = share
             await self._begin()
+
+    def _keep(self, rows: list[Row]) -> None:
+        """These rows, as far as there is room: older ones are behind the last of them."""
+        self.rows = rows[: self._most]
+        if len(rows) > self._most:
+            self.next = self.rows[-1].position
 
     async def _again(self) -> dict[int, dict[str, Any]]:
         """The events that were not settled, as they are now, by position."""

@@ -11,9 +11,12 @@ import msgspec
 
 from router.console.live_tail import Tail
 
-MOST, MOST_CHARACTERS, IDLE_S = 32, 8_000_000, 60.0
-"""Tails that are kept, and the characters of all. One that nobody looked at for a minute goes; where there are too many, those that
-were looked at longest ago."""
+MOST, IDLE_S = 500, 60.0
+"""Tails that are kept: more than pages can keep themselves fresh (`limits.STREAMS`), so that one which is looked at never makes room for
+another. One that nobody looked at for a minute goes; where there are too many, those that were looked at longest ago."""
+
+MOST_CHARACTERS = 8_000_000
+"""Of all tails. Each has an equal share: the more pages with filters of their own, the fewer rows each shows."""
 
 SHARE_OF_TIME = 0.1
 """All of them together ask the store for at most this part of the time: with many pages, or a slow search, each asks less often."""
@@ -43,14 +46,14 @@ class Tails:
         async with kept.looking:
             began = time()
             if began >= kept.due_s:
+                kept.tail.fit(MOST_CHARACTERS // len(self._kept))
                 kept.tail.which = msgspec.structs.replace(kept.tail.which, since=since_ms)
                 await kept.tail.look()
                 kept.due_s = time() + (time() - began) * len(self._kept) / SHARE_OF_TIME
         return kept.tail
 
     def _forget(self, now_s: float) -> None:
-        characters = 0
-        for number, (key, kept) in enumerate(reversed(list(self._kept.items()))):
-            characters += kept.tail.characters
-            if number and (number >= MOST or characters > MOST_CHARACTERS or now_s - kept.used_s > IDLE_S):
-                del self._kept[key]
+        for key, kept in list(self._kept.items())[:-1]:  # looked at longest ago first; the last one is asked for now
+            if len(self._kept) <= MOST and now_s - kept.used_s <= IDLE_S:
+                break
+            del self._kept[key]

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from router.console.console import Console
 from router.console.guard import checked_form, session_mark
-from router.console.words import masked, pretty
+from router.console.words import pretty
 from router.explain.whereabouts import Whereabouts, where
+from router.personal_data.mask import masked, words_masked
 
 FIRST = ("name", "firstName", "lastName", "email", "phone", "company", "title")
 """Traits that are shown in front of the others."""
@@ -48,11 +49,10 @@ def full_name(traits: Mapping[str, Any] | None) -> str:
 
 def whereabouts(destinations: Mapping[str, Mapping[str, Any]], mask: str) -> list[Whereabouts]:
     """Where events are at each destination. A vendor may repeat an address in its answer, so those are masked in what it says."""
-    of_words = "none" if mask == "none" else "emails"
     return [
         place._replace(
             causes=[
-                cause._replace(sentence=masked(cause.sentence, of_words), more=masked(cause.more, of_words))
+                cause._replace(sentence=words_masked(cause.sentence, mask), more=words_masked(cause.more, mask))
                 for cause in place.causes
             ]
         )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 KEPT_BACK = ("filtered", "skipped")
 
 
-class Change(NamedTuple):
+class OtherOutcome(NamedTuple):
     """An event that would come to something else today."""
 
     message_id: str
@@ -26,7 +26,7 @@ class Recent(NamedTuple):
 
     looked_at: int
     outcomes: Sequence[tuple[str, str, int]]  #: outcome, reason and number, the most frequent first
-    changes: Sequence[Change]
+    changes: Sequence[OtherOutcome]
 
 
 def compared(events: Sequence[tuple[Any, str, str]], tried: Sequence[Mapping[str, Any]]) -> Recent:
@@ -38,7 +38,7 @@ def compared(events: Sequence[tuple[Any, str, str]], tried: Sequence[Mapping[str
     """
     outcomes = Counter((_word(told), told["reason"]) for told in tried)
     changes = [
-        Change(call.message_id, call.source, call.type, state, reason, _word(told), told["reason"])
+        OtherOutcome(call.message_id, call.source, call.type, state, reason, _word(told), told["reason"])
         for (call, state, reason), told in zip(events, tried, strict=True)
         if _kept_back(state, reason) != _kept_back(_word(told), told["reason"])
     ]

@@ -15,3 +15,8 @@ class Rendered(NamedTuple):
     status: int = 200
     is_live: bool = False  #: the page keeps itself fresh
     has_charts: bool = False  #: the page loads the script of the charts
+
+
+def refused(words: str, back: str, status: int = 409, title: str = "Refused") -> Rendered:
+    """The page that says why another one is not shown, or a form not carried out, with the way back."""
+    return Rendered("refused.html", title, {"words": words, "back": back}, status)

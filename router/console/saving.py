@@ -7,11 +7,13 @@ its secrets. A reload that is refused after the write takes all of it back.
 from __future__ import annotations
 
 import asyncio
+import traceback
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from router.console.console import Console
-from router.console.edits import Edit
+from router.console.edits import Edit, Saved
 from router.editing.config_file import (
     Conflict,
     FileText,
@@ -22,15 +24,10 @@ from router.editing.config_file import (
     replace,
     write_secret,
 )
-from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
+from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired, StoreError
 
-
-class Saved(NamedTuple):
-    """What came of it. `code`: saved, conflict, not_writable, refused (nothing was written), taken_back (after a refused reload) or
-    kept (the same, but it could not be taken back)."""
-
-    code: str
-    problems: list[str]
+REFUSALS = (ConfigError, RestartRequired, ConfirmationRequired, CommandRefused)
+"""Of a reload; nothing was changed then."""
 
 
 class _Undo(NamedTuple):
@@ -41,11 +38,25 @@ class _Undo(NamedTuple):
     secrets: dict[Path, bytes | None]
 
 
+async def say_yes(console: Console, id: str, edit: Edit) -> Saved:
+    """Save a change of this id. It goes on when the browser goes away, whose next page tells what came of it."""
+
+    async def saved() -> Saved:
+        result = await save(console, edit)
+        console.edits.note(id, result)
+        return result
+
+    return await console.saves.run(id, saved)
+
+
 async def save(console: Console, edit: Edit) -> Saved:
     """Write a change and put it in force. One at a time."""
-    daemon, path = console.daemon, console.daemon.config.path
+    daemon, path, part = console.daemon, console.daemon.config.path, console.saves.part
     async with console.edits.writing:
-        plan = await daemon.preview(edit.proposal)
+        try:
+            plan = await part(daemon.preview(edit.proposal))
+        except CommandRefused as error:
+            return Saved("refused", [str(error)])
         if plan.code:
             return Saved("refused", plan.problems)
         try:
@@ -63,11 +74,14 @@ async def save(console: Console, edit: Edit) -> Saved:
             via="console",
         )
         try:
-            await daemon.reload(is_confirmed=False, via="console")
-        except (ConfigError, RestartRequired, ConfirmationRequired) as error:
-            return await asyncio.to_thread(_taken_back, path, undo, error.problems)
-        except CommandRefused as error:
-            return await asyncio.to_thread(_taken_back, path, undo, [str(error)])
+            await part(daemon.reload(is_confirmed=False, via="console"))
+        except BaseException as error:  # whatever it is, the file must not hold what is not active
+            saved = await asyncio.to_thread(_taken_back, path, undo, error)
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(error, (*REFUSALS, StoreError)):  # the store tells of its own faults
+                console.log.emit("internal_error", reason="console", detail=traceback.format_exc())
+            return saved
     return Saved("saved", [])
 
 
@@ -83,7 +97,7 @@ def _write(path: Path, edit: Edit) -> _Undo:
                 secrets[file] = write_secret(file, secret)
             is_same = before.text == edit.proposal.text
             written = before.hash if is_same else replace(path, edit.proposal.text, before.hash)
-        except (Conflict, NotWritable):
+        except BaseException:
             _put_back_all(secrets)
             raise
     return _Undo(before.text, written, secrets)
@@ -96,17 +110,20 @@ def _read(path: Path) -> FileText:
         raise NotWritable(f"{path} cannot be read: {error}") from error
 
 
-def _taken_back(path: Path, undo: _Undo, problems: list[str]) -> Saved:
-    """Everything as it was before the write."""
+def _taken_back(path: Path, undo: _Undo, error: BaseException) -> Saved:
+    """Everything as it was before the write, because of this error of the reload."""
+    problems = getattr(error, "problems", None) or [str(error) or type(error).__name__]
     try:
         with alone(path):
             replace(path, undo.text, undo.written_hash)
             _put_back_all(undo.secrets)
-    except (Conflict, NotWritable, OSError) as error:
-        return Saved("kept", [*problems, str(error)])
-    return Saved("taken_back", problems)
+    except (Conflict, NotWritable, OSError) as fault:
+        return Saved("kept", [*problems, str(fault)])
+    return Saved("taken_back" if isinstance(error, REFUSALS) else "failed", problems)
 
 
 def _put_back_all(secrets: dict[Path, bytes | None]) -> None:
-    for file, before in secrets.items():
-        put_back(file, before)
+    """All of them, also where one cannot be. Raises OSError then."""
+    with ExitStack() as stack:
+        for file, before in secrets.items():
+            stack.callback(put_back, file, before)

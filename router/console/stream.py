@@ -10,12 +10,10 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from router.console.guard import HEADERS
+from router.ingest import limits
 
 EVERY_S = 1.0
 """How often a page is rendered anew while somebody looks at it."""
-
-MOST = 400
-"""Open streams. Above it a page stays as it was loaded."""
 
 PING_S = 15.0
 """A tab that is gone is noticed within this time, when a ping does not reach it."""
@@ -59,6 +57,7 @@ class Streams:
         self._sleep = sleep
         self._viewers: dict[str, list[Viewer]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sending = 0  #: bytes on their way to browsers
         self._is_closed = False
 
     async def serve(
@@ -66,7 +65,7 @@ class Streams:
     ) -> web.StreamResponse:
         """Send the page of this request anew whenever it has changed, until the browser goes. `render`: for all who look at
         it; `fill`: for this one; `may_see`: whether this one may see it still."""
-        if self._is_closed or sum(map(len, self._viewers.values())) >= MOST:
+        if self._is_closed or sum(map(len, self._viewers.values())) >= limits.most_streams():
             raise web.HTTPServiceUnavailable(text="too many pages are open; this one stays as it is")
         viewer, page = Viewer(request), request.path_qs
         self._join(page, viewer, render)
@@ -76,10 +75,22 @@ class Streams:
             async with answer:
                 with contextlib.suppress(ConnectionResetError, TimeoutError):  # the tab is closed, or reads nothing
                     while (html := await viewer.next()) is not None and may_see():
-                        await answer.send(fill(html))
+                        if not await self._sent(answer, fill(html)):
+                            break  # the browser comes again
         finally:
             self._leave(page, viewer)
         return answer
+
+    async def _sent(self, answer: EventSourceResponse, text: str) -> bool:
+        """False: too much is on its way to browsers that do not read."""
+        if self._sending and self._sending + len(text) > limits.STREAMS_BYTES:
+            return False
+        self._sending += len(text)
+        try:
+            await answer.send(text)
+        finally:
+            self._sending -= len(text)
+        return True
 
     async def close(self, app: web.Application) -> None:
         """End all streams: the daemon stops."""

@@ -1,14 +1,31 @@
-"""The troubles that the pages show. An answer that takes long is left out for now."""
+"""The troubles that the pages show. Where an answer takes long, those that the router knows of without the store."""
 
 from __future__ import annotations
 
+import asyncio
+from typing import NamedTuple
+
+from router.admin.standing import open_troubles
 from router.admin.troubles import troubles_in
 from router.console.console import Console
 from router.explain.troubles import Trouble
 
 
-async def troubles_of(console: Console) -> list[Trouble]:
+class Known(NamedTuple):
     """What somebody should know of now, gravest first."""
-    recent = await console.patience.ask("recent", console.lookups.recent) or {"destinations": {}}
-    told = await console.patience.ask("destinations", console.answers.destinations) or {"destinations": []}
-    return troubles_in(console.daemon, told["destinations"], recent["destinations"])
+
+    troubles: list[Trouble]
+    is_all: bool  #: False: the store takes its time, so there may be more
+
+
+async def troubles_of(console: Console) -> Known:
+    """As far as it is known in time."""
+    ask = console.patience.ask
+    recent, told = await asyncio.gather(
+        ask("recent", console.lookups.recent), ask("destinations", console.answers.destinations)
+    )
+    if told is None:
+        return Known(open_troubles(console.daemon), False)
+    lately = recent["destinations"] if recent is not None else {}
+    found = troubles_in(console.daemon, console.answers, console.lookups, told["destinations"], lately)
+    return Known(found, recent is not None)

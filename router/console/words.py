@@ -1,9 +1,8 @@
-"""What templates use: times, numbers, states with their shapes, masked traits."""
+"""What templates use: times, numbers, states with their shapes."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,17 +10,17 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from router.clock import to_iso
 from router.explain import figures
-from router.explain.reasons import reason_of
+from router.explain.code_phrases import of_reason
+from router.explain.reasons import NONE, reason_of
+from router.personal_data.mask import masked
 
 SHAPES = {
     "delivered": "●", "queued": "○", "retrying": "◐", "held": "■", "filtered": "─", "skipped": "┄", "dead": "✕",
     "running": "●", "paused": "‖", "breaker_open": "◐", "disabled": "─", "dry-run": "◌", "discarded": "⊘",
 }  # fmt: skip
 """The shape of each state: nobody needs to tell colours apart."""
-
-WORD = re.compile(r"[^\s<>\"']+")
-"""What may be an address. One class alone, so that it reads a text of any length once."""
 
 
 def ago(text: str | None, now_ms: int) -> str:
@@ -70,6 +69,11 @@ def capfirst(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def who_acts(actor: str, step: str) -> str:
+    """`The vendor: it is tried again`. Nobody is named where there is nothing to do."""
+    return capfirst(step) if step.startswith(NONE) else f"{capfirst(actor)}: {step}"
+
+
 def path(*parts: object) -> str:
     """A path of ours of these parts, each escaped."""
     return "/" + "/".join(quote(str(part), safe="") for part in parts)
@@ -80,28 +84,16 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def masked(text: str, mask: str) -> str:
-    """A trait as the pages show it before somebody asks to see it: `a••@example.com`; `all`: nothing of it."""
-    if mask == "none":
-        return text
-    if mask == "all":
-        return "••••"
-    return WORD.sub(_without_name, text) if "@" in text else text
-
-
-def _without_name(word: re.Match[str]) -> str:
-    name, at, host = word[0].rpartition("@")
-    return f"{name[0]}••@{host}" if name and at and "." in host.strip(".") else word[0]
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago, "instant": figures.instant, "span": figures.span, "number": number, "plain": plain, "pretty": pretty,
-    "masked": masked, "bytes": size, "ticked": ticked, "capfirst": capfirst,
+    "masked": masked, "bytes": size, "ticked": ticked, "capfirst": capfirst, "iso": to_iso,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "SHAPES": SHAPES,
     "path": path,
     "count": figures.count,
     "reason_of": reason_of,
+    "of_reason": of_reason,
     "clock": clock,
+    "who_acts": who_acts,
 }

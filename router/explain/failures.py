@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from router.explain.phrases import without_status
+from router.explain.event_phrases import without_status
 from router.explain.reasons import Reason, reason_of
 
 CUT = "…"

@@ -30,6 +30,8 @@ class Reason(NamedTuple):
 
 
 NONE = "nothing to do"
+MISSING = "missing_"
+"""With the name of a field: a plugin says that the event has nothing there."""
 
 DELIVERED = {
     "": Reason("the destination said yes", "the destination took it", Actor.NOBODY, "if the tool does not show it, look in the tool"),
@@ -58,10 +60,22 @@ SKIPPED = {
         NONE,
     ),
     "empty": Reason(
-        "its plugin made nothing of it",
-        "the mapping left nothing to send",
+        "its plugin found nothing to send in this {type} call",
+        "the fields that the plugin sends are missing or empty",
         Actor.OPERATOR,
-        "look at the mapping of the destination with `try`",
+        "compare the call with `What arrives` of the destination's page; `try --event FILE` shows what the plugin makes of a call",
+    ),
+    "no_products": Reason(
+        "its `properties.products` has no product that can be sent",
+        "the list is missing or empty, or each product lacks an id or a price",
+        Actor.SENDER,
+        "send `properties.products` as a list, each product with an id and a price",
+    ),
+    "no_traits": Reason(
+        "its `traits` have nothing that can be sent",
+        "the traits are missing or empty, or none of them has a form that the vendor takes",
+        Actor.SENDER,
+        "send traits in the call, in the form that the destination's page names",
     ),
 }
 FILTERED = {
@@ -198,7 +212,13 @@ DEAD = {
         "the plugin failed on it",
         "the plugin raised an exception",
         Actor.AUTHOR,
-        "give the traceback to the author of the plugin; after an update, replay",
+        "correct the plugin: the dead letter has the traceback; after an update, replay",
+    ),
+    "item_too_large": Reason(
+        "its plugin made too much of it",
+        "the items that the plugin returned for it are more than the router keeps of one event",
+        Actor.AUTHOR,
+        "tell the author of the plugin to return less for one event; after an update, replay",
     ),
     "expired": Reason(
         "it was tried for as long as `max_age` allows",
@@ -219,7 +239,7 @@ DEAD = {
         "send the group calls, or raise the limits of hold, then replay",
     ),
     "dropped": Reason("dropped by hand", "an operator dropped it", Actor.NOBODY, NONE),
-    "forgotten": Reason("its person was forgotten", "somebody asked to forget this person", Actor.NOBODY, NONE),
+    "forgotten": Reason("its person or group was forgotten", "somebody asked to forget them", Actor.NOBODY, NONE),
     "abandoned": Reason(
         "it was trimmed while this destination was removed",
         "the destination was not configured for longer than the log is kept",
@@ -301,6 +321,8 @@ def reason_of(state: str, code: str) -> Reason:
         return _of_an_attempt(code)
     if state == "held":
         return _of_a_trait(code)
+    if state == "skipped" and code.startswith(MISSING):
+        return _of_a_field(code.removeprefix(MISSING))
     return Reason(code, "the plugin of the destination says so", Actor.OPERATOR, "the plugin's own page explains it")
 
 
@@ -325,4 +347,13 @@ def _of_a_trait(code: str) -> Reason:
         f"the group call gave no traits.{trait}",
         Actor.SENDER,
         f"send the group call with traits.{trait}, or release by hand",
+    )
+
+
+def _of_a_field(name: str) -> Reason:
+    return Reason(
+        f"it has no `{name}`, and this destination needs it",
+        f"`{name}` is missing or blank in the call",
+        Actor.SENDER,
+        f"send `{name}` with the call, or change the settings of the destination that ask for it",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from router.explain import phrases
+from router.explain import code_phrases
 
 PASSED, STOPPED, NOT_ASKED = "passed", "stopped", "not asked"
 
@@ -77,12 +77,12 @@ def _stop(state: str, reason: str) -> str:
         return "gate"
     if state in ("filtered", "skipped", "dead"):
         found = next((name for name, reasons, _ in ORDER if reason in reasons), "")
-        return found or ("plugin" if state == "skipped" or reason == "plugin_error" else "")
+        return found or ("plugin" if state == "skipped" or reason in ("plugin_error", "item_too_large") else "")
     return ""
 
 
 def _stopped(told: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     state, reason = told["state"], told["reason"]
     if state == "held":
-        return f"it waits for {phrases.waiting(reason, phrases.user_of(event), None)}"
-    return phrases.of_reason(state, reason, {**event, "detail": told.get("detail")})
+        return f"it waits for {code_phrases.waiting(reason, code_phrases.user_of(event), None)}"
+    return code_phrases.of_reason(state, reason, {**event, "detail": told.get("detail")})

@@ -8,16 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from router.explain.destination_phrases import why_stopped
 from router.explain.figures import count, span
-from router.explain.phrases import why_stopped
 from router.explain.reasons import PAUSED, Actor, reason_of
+from router.vocabulary import Problem
 
+RESTART = "needs a restart"
+"""Stands in the words of a reload that cannot do what changed."""
 LATE_S = 15 * 60
 """Events that wait for their turn or an answer for longer are a trouble."""
+STANDS_S = 5 * 60
+"""A cursor with events above it that does not move for longer is one: whatever fails is parked, and the cursor goes on."""
+LOOP_LATE_S = 5.0
+"""An event loop that was late by more in the last minute is one. A busy machine is late by some seconds now and then."""
 LONG_HOLD_S = 24 * 3600
 """Events that are held for longer are one, where more are held and none is let go."""
 DISCARDED_SHARE, LEAST_DISCARDED = 0.01, 5
 """More of the calls of an hour that could not be used are one."""
+BY_DEMAND = ("dropped", "forgotten")
+"""Dead letters that somebody asked for are no trouble."""
 MAX_ERROR = 160
 MOST_COUNTED = 1_000
 """Dead letters of an hour are counted up to here."""
@@ -25,12 +34,15 @@ MOST_COUNTED = 1_000
 CODES: Mapping[str, str] = {
     "stopping": "The daemon was asked to stop.",
     "store_broken": "The store cannot write.",
+    "store_away": "The database of the store cannot be reached.",
     "store_locked": "Another process holds a lock on the store.",
     "disk_full": "Less than half of `store.min_free` is free.",
     "disk_low": "Less than `store.min_free` is free.",
     "store_half_full": "The store uses half of its disk budget.",
+    "store_not_trimmed": "Old events are not removed from the database of the store.",
     "backup_old": "The last backup is older than `store.backup_max_age`, or there is none.",
     "reload_refused": "config.toml was read again and refused.",
+    "loop_lag": "The event loop was late by more than 5 seconds in the last minute.",
     "clock_jump": "The wall clock jumped in the last hour.",
     "credentials": "A destination is paused: the vendor refused our key.",
     "set_up": "A destination is paused: its set-up is wrong.",
@@ -41,6 +53,7 @@ CODES: Mapping[str, str] = {
     "by_hand": "A destination is paused by an operator.",
     "breaker_open": "A destination fails again and again.",
     "retry_after": "The vendor asked us to wait.",
+    "cursor_stuck": "A destination that runs has not moved its cursor for over 5 minutes.",
     "plugin_error": "A plugin raised exceptions in the last hour.",
     "dead": "Dead letters in the last hour.",
     "undelivered": "The oldest event waits for its turn for over 15 minutes.",
@@ -50,6 +63,14 @@ CODES: Mapping[str, str] = {
     "discards": "More than 1 % of the calls of a source could not be used in the last hour.",
 }
 """All of them, gravest first, and what each stands for."""
+OF_SOURCES = frozenset({"source_silent", "discards"})
+OF_THE_ROUTER = frozenset(
+    {
+        "stopping", "store_broken", "store_away", "store_locked", "disk_full", "disk_low", "store_half_full",
+        "store_not_trimmed", "backup_old", "reload_refused", "loop_lag", "clock_jump",
+    }
+)  # fmt: skip
+"""All others are about destinations."""
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
 
@@ -67,14 +88,7 @@ class Trouble(NamedTuple):
     page: str = ""  #: the path behind it: `/destinations/hook`
 
 
-class Problem(NamedTuple):
-    """Something that is wrong with the daemon or its store."""
-
-    code: str
-    words: str
-
-
-class Notices(NamedTuple):
+class RouterNotices(NamedTuple):
     """What happened to the router itself, by instants of the admin API."""
 
     refused_at: str | None = None
@@ -82,6 +96,7 @@ class Notices(NamedTuple):
     jumped_at: str | None = None
     jump_s: float = 0.0
     in_force_since: str | None = None  #: since when the configuration before the refused one is in force
+    loop_late_s: float = 0.0  #: how late the event loop of all was at most in the last minute
 
 
 def troubles(
@@ -89,24 +104,31 @@ def troubles(
     destinations: Sequence[Mapping[str, Any]],
     sources: Sequence[Mapping[str, Any]] = (),
     recent: Mapping[str, Mapping[str, Any]] | None = None,
-    notices: Notices | None = None,
+    notices: RouterNotices | None = None,
 ) -> list[Trouble]:
     """All of them, gravest first.
 
     Args:
         problems: of the daemon and its store.
-        destinations: rows of `/api/destinations`.
+        destinations: rows of `/api/destinations`; `stands_s`: for how long its cursor has not moved.
         sources: by source how it is: `name`, `last_event_at`, `silent_s`, `longest_gap_s`, `accepted_last_hour`, `discarded_last_hour`.
         recent: by destination what happened lately: `dead_last_hour`, `last_held_at`, `last_let_go_at`, `group_calls_filtered`.
     """
     found = [Trouble(one.code, "router", one.words, _step(one.code), Actor.OPERATOR) for one in problems]
-    found += _of_the_router(notices or Notices())
+    found += _of_the_router(notices or RouterNotices())
     for row in destinations:
         lately = (recent or {}).get(row["name"], {})
-        found += [*_stopped(row), *_dead(row, lately), *_late(row), *_gate(row, lately)]
+        found += [*_stopped(row), *_dead(row, lately), *(_stuck(row) or _late(row)), *_gate(row, lately)]
     for source in sources:
         found += _of_source(source)
     return sorted(found, key=lambda one: _ORDER[one.code])
+
+
+def about(trouble: Trouble) -> tuple[str, str]:
+    """The source and the destination that a trouble is about; one is empty, and for one of the router itself both are."""
+    if trouble.code in OF_THE_ROUTER:
+        return "", ""
+    return (trouble.subject, "") if trouble.code in OF_SOURCES else ("", trouble.subject)
 
 
 def code_of_pause(state: str, reason: str) -> str:
@@ -119,24 +141,36 @@ def code_of_pause(state: str, reason: str) -> str:
 def _step(code: str) -> str:
     if code == "stopping":
         return "nothing to do: start it again when you need it"
+    if code == "store_away":
+        return "see whether the database runs, and whether this machine reaches it"
+    if code == "store_not_trimmed":
+        return "see what the database says, and whether its user may still change the tables"
     if code == "backup_old":
         return "make a backup, and look why the timer made none"
     return "free room on the disk" if code.startswith(("disk", "store_half")) else "see the page about failures"
 
 
-def _of_the_router(notices: Notices) -> Iterator[Trouble]:
+def _of_the_router(notices: RouterNotices) -> Iterator[Trouble]:
     if notices.refused_at:
-        first = next(iter(notices.errors), "")
+        first = " ".join(next(iter(notices.errors), "").split())
         first = first if len(first) <= MAX_ERROR else f"{first[:MAX_ERROR]} …"
         words = first + (f", and {len(notices.errors) - 1} more" if len(notices.errors) > 1 else "")
         yield Trouble(
             "reload_refused",
             "router",
             f"the last reload was refused, and the former config.toml is in force: {words}",
-            "correct config.toml, then reload",
+            "restart the router, or take that change back" if RESTART in first else "correct config.toml, then reload",
             Actor.OPERATOR,
             since=notices.refused_at,
             page="/settings",
+        )
+    if notices.loop_late_s > LOOP_LATE_S:
+        yield Trouble(
+            "loop_lag",
+            "router",
+            f"the event loop was late by {notices.loop_late_s:.1f} s in the last minute: all clients and destinations waited",
+            "look for plugin_slow in the log, and for what else keeps this machine's processors busy",
+            Actor.OPERATOR,
         )
     if notices.jumped_at:
         direction = "forward" if notices.jump_s > 0 else "back"
@@ -170,11 +204,12 @@ def _stopped(row: Mapping[str, Any]) -> Iterator[Trouble]:
 
 def _dead(row: Mapping[str, Any], lately: Mapping[str, Any]) -> Iterator[Trouble]:
     """Dead letters of the last hour; without what happened lately, all that there are."""
-    by_reason = dict(lately["dead_last_hour"] if "dead_last_hour" in lately else {"": row["dead"]})
+    found = lately["dead_last_hour"] if "dead_last_hour" in lately else {"": row["dead"]}
+    by_reason = {reason: n for reason, n in found.items() if reason not in BY_DEMAND}
     if failed := by_reason.pop("plugin_error", 0):
-        why = reason_of("dead", "plugin_error")
+        fault = reason_of("dead", "plugin_error")
         words = f"{count(failed, 'event')} on which its plugin failed in the last hour"
-        yield Trouble("plugin_error", row["name"], words, why.next_step, why.actor, page=_page(row, "dead"))
+        yield Trouble("plugin_error", row["name"], words, fault.next_step, fault.actor, page=_page(row, "dead"))
     if n := sum(by_reason.values()):
         more = " or more" if n >= MOST_COUNTED else ""
         words = f"{n:,}{more} {'dead event' if n == 1 else 'dead events'}" + (
@@ -187,6 +222,18 @@ def _dead(row: Mapping[str, Any], lately: Mapping[str, Any]) -> Iterator[Trouble
             return
         words += f": {meaning.sentence}" + (f" ({by_reason[why]:,} of them)" if len(by_reason) > 1 else "")
         yield Trouble("dead", row["name"], words, meaning.next_step, meaning.actor, page=_page(row, "dead"))
+
+
+def _stuck(row: Mapping[str, Any]) -> list[Trouble]:
+    """A cursor that does not move: why its events are late, too."""
+    stands_s = row.get("stands_s", 0)
+    if row.get("pause") is not None or not row.get("enabled", True) or stands_s <= STANDS_S:
+        return []
+    words = f"its cursor has not moved for {span(stands_s)}, though it runs and events wait"
+    step = "look at its requests in flight, shorten its timeout, and restart the router"
+    return [
+        Trouble("cursor_stuck", row["name"], words, step, Actor.OPERATOR, waiting=row["queued"], page=_page(row)),
+    ]
 
 
 def _late(row: Mapping[str, Any]) -> Iterator[Trouble]:

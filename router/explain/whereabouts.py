@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from router.explain.code_phrases import of_reason, waiting
+from router.explain.destination_phrases import why_stopped
 from router.explain.figures import count, short_instant
-from router.explain.phrases import filled, waiting, why_stopped
-from router.explain.reasons import FILTERED, NONE, SKIPPED, Actor, reason_of
+from router.explain.reasons import NONE, Actor, reason_of
 
 ORDER = ("held", "dead", "retrying", "queued", "filtered", "skipped")
 """What is told first, of what was not delivered."""
@@ -181,7 +182,7 @@ def _why_it_waits(lane: Mapping[str, Any]) -> str:
         named = f"The group call {refused['message_id']}" if refused["message_id"] else "Their group call"
         at = f" of {at_minute(refused['at'])}" if refused.get("at") else ""
         if refused.get("state") == "filtered":
-            return f"{named}{at} was filtered here: {filled(FILTERED, refused['reason'], {})}."
+            return f"{named}{at} was filtered here: {of_reason('filtered', refused['reason'], {})}."
         why = reason_of("dead", refused.get("reason") or "").sentence or "it was not taken"
         said = f" ({refused['detail']})" if refused.get("detail") else ""
         return f"{named}{at} does not count here: {why}{said}."
@@ -199,9 +200,9 @@ def _cause(state: str, reason: str, one: Mapping[str, Any]) -> Said:
             said = f" ({detail.splitlines()[-1][:200]})" if detail else ""
             words = f"{count(n, 'event')} the tool did not get, the last {at}: {meaning.sentence}{said}."
         case "filtered":
-            words = f"{n:,} left out: {filled(FILTERED, reason, one)}."
+            words = f"{n:,} left out: {of_reason('filtered', reason, one)}."
         case "skipped":
-            words = f"{n:,} skipped: {filled(SKIPPED, reason, one)}."
+            words = f"{n:,} skipped: {of_reason('skipped', reason, one)}."
         case "retrying":
             words = f"{count(n, 'event')} {_waits(n)} for another try: {meaning.sentence}."
         case _:

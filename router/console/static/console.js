@@ -4,23 +4,31 @@
   const dot = document.getElementById('dot')
   const search = document.querySelector('.search input')
   let lastNews = Date.now()
+  let isLoggedOut = false
 
-  const say = (state, words) => {
-    if (dot && (dot.dataset.state !== state || state === 'lost')) {
-      dot.dataset.state = state
-      dot.textContent = words
-    }
+  // Screen readers hear the words of the first part, and only when they change. The second part counts seconds and is for eyes.
+  const say = (state, words, age = '') => {
+    if (!dot) return
+    const [said, aged] = dot.children
+    dot.dataset.state = state
+    if (said.textContent !== words) said.textContent = words
+    aged.textContent = age
   }
-  document.addEventListener('htmx:sse:after:connection', () => { lastNews = Date.now(); say('live', 'live') })
+  document.addEventListener('htmx:sse:after:connection', () => { lastNews = Date.now(); isLoggedOut = false; say('live', 'live') })
   document.addEventListener('htmx:sse:after:message', () => {
     lastNews = Date.now()
     const paused = document.querySelector('main [data-paused]')
     say(paused ? 'paused' : 'live', paused ? 'paused' : 'live')
     const fresh = document.querySelector('main [data-as-of]')
-    if (fresh) document.getElementById('as-of').textContent = fresh.dataset.asOf
+    if (!fresh) return
+    document.getElementById('as-of').textContent = fresh.dataset.asOf
+    const troubles = document.querySelector('.trouble-count')
+    if (troubles.textContent !== fresh.dataset.troubles) troubles.textContent = fresh.dataset.troubles
+    troubles.classList.toggle('has-some', parseInt(fresh.dataset.troubles) > 0)
   })
-  const lost = () => say('lost', `not connected, ${Math.round((Date.now() - lastNews) / 1000)} s old`)
-  document.addEventListener('htmx:sse:error', lost)
+  const lost = () => isLoggedOut ? say('lost', 'logged out: load this page again')
+    : say('lost', `not connected since ${new Date(lastNews).toISOString().slice(11, 19)} UTC`, `, ${Math.round((Date.now() - lastNews) / 1000)} s old`)
+  document.addEventListener('htmx:sse:error', (event) => { isLoggedOut = event.detail.status === 401; lost() })
   document.addEventListener('htmx:sse:close', lost)
   setInterval(() => { if (dot && dot.dataset.state === 'lost') lost() }, 1000)
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from router.admin.json_io import page_after
 from router.admin.orders import letters_of
+from router.clock import to_iso
 from router.console.console import Console
 from router.console.done import done, told
 from router.console.rendered import Rendered
@@ -20,6 +21,16 @@ CHOICE = ("reason", "since", "until")
 def chosen(given: Mapping[str, str]) -> dict[str, str]:
     """Which dead letters a page or a form asks for."""
     return {key: value for key in CHOICE if (value := given.get(key, "").strip())}
+
+
+def as_of(given: Mapping[str, str], now_ms: int) -> dict[str, str]:
+    """The same choice as it is now, for the form behind a page: what dies or is accepted later was not counted, and is not meant."""
+    which, meant = letters_of(given, now_ms), {**given, "until": to_iso(now_ms)}
+    if given.get("since"):
+        meant["since"] = to_iso(which.since)
+    if which.until < now_ms:
+        meant["until"] = to_iso(which.until)
+    return meant
 
 
 async def dead(console: Console, request: web.Request) -> Rendered:
@@ -43,8 +54,10 @@ async def dead(console: Console, request: web.Request) -> Rendered:
 async def drop_page(console: Console, request: web.Request) -> Rendered:
     """How many letters would be dropped, and the name to type."""
     name, choice = request.match_info["name"], chosen(request.query)
-    answer = await console.actions.replay(name, {"dead": True, "count_only": True, **choice})
-    return Rendered("dead_drop.html", "Drop dead letters", {"name": name, "choice": choice, "n": answer["count"]})
+    meant = as_of(choice, console.daemon.now_ms)
+    answer = await console.actions.replay(name, {"dead": True, "count_only": True, **meant})
+    values = {"name": name, "choice": choice, "meant": meant, "n": answer["count"]}
+    return Rendered("dead_drop.html", "Drop dead letters", values)
 
 
 async def _drop(console: Console, name: str, fields: dict[str, str]) -> web.Response:

@@ -18,10 +18,13 @@ from router.console.rendered import Rendered
 from router.console.troubles import troubles_of
 from router.console.words import plain
 from router.errors import CommandRefused
-from router.explain import phrases
+from router.explain import destination_phrases, trial_phrases
 from router.explain.figures import count, span
+from router.explain.usual_reasons import usual_reasons
+from router.personal_data.mask import words_masked
 from router.plugin_host import Destination
 from router.plugin_host.shown_settings import shown_settings
+from router.trial import Checked
 
 EXTRA = {"dry_run": "in a dry run: not sent", "replayed": "sent once more by a replay"}
 """Counts of the ledger that are told beside `delivered`."""
@@ -49,7 +52,7 @@ async def destination(console: Console, request: web.Request) -> Rendered | web.
             "row": row,
             "counts": counts,
             "told": told(request.query),
-            "troubles": [trouble for trouble in await troubles_of(console) if trouble.subject == name],
+            "troubles": [trouble for trouble in (await troubles_of(console)).troubles if trouble.subject == name],
             "more": _more(console, name, row),
             **await _line(
                 console, name, request.query.get("period", ALL), _parts(console, name, row, counts, reasons), counts
@@ -58,14 +61,23 @@ async def destination(console: Console, request: web.Request) -> Rendered | web.
             "per_cent": per_cent,
             "errors": await answers.errors(name, LOOKED_AT),
             "shown_errors": SHOWN_ERRORS,
-            "check": console.actions.checks.get(name),
-            "check_lines": phrases.checked,
+            "check": _check(console, name),
+            "check_lines": trial_phrases.checked,
             "config": shown_settings(loaded, table),
             "conditions": _conditions(loaded, table),
+            "usual": usual_reasons(table.mode, getattr(loaded.instance, "shown_after", "")),
             "span": span,
         },
         is_live=True,
     )
+
+
+def _check(console: Console, name: str) -> tuple[int, Checked] | None:
+    """The newest test of the credentials. The vendor may have answered with addresses."""
+    if (last := console.actions.checks.get(name)) is None:
+        return None
+    at, checked = last
+    return at, checked._replace(detail=words_masked(checked.detail, console.settings.mask))
 
 
 async def _line(
@@ -75,7 +87,7 @@ async def _line(
     shown = {"period": period, "line_periods": PERIODS_OF_LINE}
     if period not in PERIODS_OF_LINE or period == ALL:
         return {**shown, "period": ALL, "line": the_line(name, counts, parts)}
-    found = await console.answers.line(name, period)
+    found = await console.plots.line(name, period)
     of_period = {
         state: [f"{plain(reason)} {n:,}" for reason, n in told.items()] for state, told in found["reasons"].items()
     }
@@ -106,9 +118,13 @@ def _table(console: Console, name: str) -> DestinationConfig:
 def _more(console: Console, name: str, row: Mapping[str, Any]) -> list[str]:
     """What is to be said of how it runs, beside its troubles."""
     isolated = console.daemon.isolated.get(name)
-    warned = [f"its plugin warned of {code} {count(n, 'time')}" for code, n in row["warnings"].items()]
-    timers = phrases.timers_of(row, name)
-    found = [*phrases.slow_hooks(row), *([phrases.isolated(name, isolated)] if isolated else []), *warned]
+    warned = [f"its plugin warned {count(n, 'time')}: {plain(code)}" for code, n in row["warnings"].items()]
+    timers = destination_phrases.timers_of(row, name)
+    found = [
+        *destination_phrases.slow_hooks(row),
+        *([destination_phrases.isolated(name, isolated)] if isolated else []),
+        *warned,
+    ]
     if row["restart_required"]:
         found.append("another version of its plugin is installed: restart the router to use it")
     return [*found, *([timers] if timers else [])]

@@ -9,14 +9,9 @@ from aiohttp import web
 from router.console.console import Console, View
 from router.console.done import done
 from router.console.guard import checked_form
-from router.console.rendered import Rendered
+from router.console.rendered import Rendered, refused
 from router.console.words import path
 from router.errors import CommandRefused
-
-
-def refused(error: CommandRefused, back: str) -> Rendered:
-    """The page that says why a command was not carried out, with the way back."""
-    return Rendered("refused.html", "Refused", {"words": str(error), "back": back}, 409)
 
 
 def form_of_destination(
@@ -29,7 +24,7 @@ def form_of_destination(
         try:
             return await work(console, name, fields)
         except CommandRefused as error:
-            return refused(error, path("destinations", name, *back))
+            return refused(str(error), path("destinations", name, *back))
 
     return view
 

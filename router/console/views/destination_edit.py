@@ -47,7 +47,7 @@ async def sent_back(
         fields = shown_again(form.fields, given, errors)
         status = 422 if errors else 200
         return page(console, form._replace(fields=fields), Checked("", errors, [], None), draft, told, typed, status)
-    result = await checked(console, session, form, given, action)
+    result = await checked(console, session, form, given, action, draft)
     if result.id:
         return redirect(f"/settings/reviews/{result.id}")
     fields = shown_again(form.fields, given, result.errors)

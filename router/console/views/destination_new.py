@@ -14,7 +14,6 @@ from router.console.rendered import Rendered
 from router.console.views.destination_edit import STALE, page, sent_back
 from router.editing.catalogue import offers
 from router.editing.fields import FormField
-from router.plugin_host.in_thread import in_thread
 
 NAME = FormField(
     "name", ("name",), "Name", "text", description="In commands, logs, metrics: a to z, 0 to 9, _ and -. It cannot be changed later.",
@@ -48,7 +47,7 @@ async def destination_new(console: Console, request: web.Request) -> Rendered | 
 
 async def _choice(console: Console) -> Rendered:
     try:
-        found = await in_thread(lambda: offers(console.daemon.config.plugins_dir))
+        found = await console.daemon.plugin_threads.run("form", lambda: offers(console.daemon.config.plugins_dir))
     except TimeoutError:
         raise web.HTTPServiceUnavailable(text="the plugins took too long to be loaded") from None
     return Rendered("destination_new.html", "Add a destination", {"offers": found})

@@ -15,9 +15,11 @@ from router.console.guard import checked_form, session_mark
 from router.console.rendered import Rendered
 from router.errors import CommandRefused
 from router.event import Call
-from router.explain import phrases
+from router.explain import code_phrases, destination_phrases, event_phrases, search_phrases, trial_phrases
 from router.explain.reasons import reason_of
 from router.explain.steps import Step, steps
+from router.personal_data.mask import words_masked
+from router.trial import Known
 from router.vocabulary import UNSETTLED
 
 VIEWS = {
@@ -42,8 +44,8 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
         values = {
             "message_id": message_id,
             "discards": discards,
-            "unknown": phrases.unknown_event(source),
-            "causes": phrases.NOT_THERE,
+            "unknown": search_phrases.unknown_event(source),
+            "causes": search_phrases.NOT_THERE,
         }
         return Rendered("event_unknown.html", message_id, values, 200 if discards else 404)
     pos, call = await console.answers.stored(message_id, source)
@@ -62,13 +64,14 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
             "told": told,
             "call": call,
             "discards": discards,
-            "user": None if told.get("forgotten") else phrases.user_of(told),
+            "repeated": console.daemon.metrics.duplicates.of(told["source"], message_id),
+            "user": None if told.get("forgotten") else code_phrases.user_of(told),
             "name": _name(call),
             "group_id": known.group_id if known else "",
-            "group_name": known.group_traits.get("name") if known else None,
+            "group_name": _group_name(known, shown),
             "fates": await _fates(console, told, shown),
-            "plan": phrases.plan_lines(told.get("plan", {})),
-            "body_gone": phrases.BODY_FORGOTTEN if told.get("forgotten") else phrases.BODY_GONE,
+            "plan": event_phrases.plan_lines(told.get("plan", {})),
+            "body_gone": event_phrases.BODY_FORGOTTEN if told.get("forgotten") else event_phrases.BODY_GONE,
             "window_s": console.daemon.config.store.dedupe_window_s,
             "views": VIEWS,
             "tab": _tabs(source),
@@ -83,6 +86,11 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
     )
 
 
+def _group_name(known: Known | None, shown: Shown) -> str:
+    name = known.group_traits.get("name") if known else None
+    return shown.words(name) if isinstance(name, str) else ""
+
+
 def _name(call: Call | None) -> str:
     """What the call is about: its event, page or screen; of a group call its group."""
     words = as_received(call.body) if call is not None else {}
@@ -93,10 +101,10 @@ def _name(call: Call | None) -> str:
 async def _sources(console: Console, message_id: str) -> list[str]:
     """The sources that sent an event with this id: one only, unless it stands at different places of the log."""
     found: dict[int, str] = {}
-    for source in console.daemon.describe_sources():
-        position = await console.daemon.store.queries.position(message_id, source["name"])
+    for source in console.daemon.config.sources:
+        position = await console.daemon.store.queries.position(message_id, source.name)
         if position is not None:
-            found.setdefault(position, source["name"])
+            found.setdefault(position, source.name)
     return list(found.values())
 
 
@@ -123,51 +131,63 @@ async def _fates(console: Console, told: Mapping[str, Any], shown: Shown) -> lis
     fates = {name: _masked(fate, shown) for name, fate in told["destinations"].items()}
     is_open = any(fate["state"] in UNSETTLED for fate in fates.values())
     counts = (await console.answers.ledger())["destinations"] if is_open else {}
-    return [await _fate(console, name, told, fates.get(name), counts.get(name, {})) for name in console.daemon.runners]
+    return [
+        await _fate(console, name, told, fates.get(name), counts.get(name, {}), shown)
+        for name in console.daemon.runners
+    ]
 
 
 async def _fate(
-    console: Console, name: str, event: Mapping[str, Any], told: Mapping[str, Any] | None, counts: Mapping[str, Any]
+    console: Console,
+    name: str,
+    event: Mapping[str, Any],
+    told: Mapping[str, Any] | None,
+    counts: Mapping[str, Any],
+    shown: Shown,
 ) -> dict[str, Any]:
     destination = console.daemon.runners[name].destination
     made: dict[str, Any] = {"name": name, "mode": destination.config.mode, "told": told}
     if told is None:
         return made
     waits = await _lane(console, name, event) if told["state"] == "held" else None
-    first, _, detail = phrases.fate(told, event, waits).partition("\n")
-    lines = phrases.filter_lines(told)
-    if told["state"] in UNSETTLED and (trouble := phrases.trouble_of(name, counts)):
-        lines.append(trouble)
-    if waits and (refused := phrases.refused(waits)):
+    first, _, detail = event_phrases.fate(told, event, waits).partition("\n")
+    lines = event_phrases.filter_lines(told)
+    if told["state"] in UNSETTLED and (trouble := destination_phrases.trouble_of(name, counts)):
+        lines.append(words_masked(trouble, shown.mask))
+    if waits and (refused := event_phrases.refused(waits)):
         lines.append(refused)
-    if timers := phrases.timers_of(told, phrases.user_of(event)):
+    if timers := destination_phrases.timers_of(told, code_phrases.user_of(event)):
         lines.append(timers)
     asked = asked_by(destination, event["type"] or "", has_plan=console.daemon.plan_of(event["source"]) is not None)
     way: list[Step] = steps(told, event, asked)
     return {
         **made,
-        "sentence": first,
+        "sentence": first.removesuffix(":"),  # of a traceback's first line
         "detail": detail,
         "lines": lines,
         "reason": reason_of(told["state"], told["reason"]),
         "steps": way,
         "expires": waits.get("expires_at") if waits else None,
-        "attempts": [(phrases.attempt(one).partition("\n"), one) for one in told["attempts"]],
+        "attempts": [(event_phrases.attempt(one).partition("\n"), one) for one in told["attempts"]],
     }
 
 
 def _masked(fate: Mapping[str, Any], shown: Shown) -> Mapping[str, Any]:
     """The same without the personal traits that a vendor, or a traceback, may repeat."""
-    detail = {"detail": shown.words(fate["detail"])} if fate["state"] == "dead" and fate.get("detail") else {}
+    hidden: dict[str, Any] = {}
+    if fate["state"] == "dead" and fate.get("detail"):
+        hidden["detail"] = shown.words(fate["detail"])
+    if pause := fate.get("pause"):
+        hidden["pause"] = {**pause, "detail": words_masked(pause["detail"] or "", shown.mask)}
     attempts = [{**one, "error": shown.words(one["error"] or "")} for one in fate["attempts"]]
-    return {**fate, **detail, "attempts": attempts}
+    return {**fate, **hidden, "attempts": attempts}
 
 
 async def _lane(console: Console, name: str, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What is told of the waiting events of its user there."""
     if event.get("forgotten"):
         return None
-    users = (await console.answers.held(name, phrases.user_of(event), ""))["users"]
+    users = (await console.answers.held(name, code_phrases.user_of(event), ""))["users"]
     return users[0] if users else None
 
 
@@ -207,13 +227,13 @@ def _part(name: str, tried: Mapping[str, Any], told: Mapping[str, Any], shown: S
     requests = [shown.request(one) for one in recorded or tried["requests"]]
     return {
         "name": name,
-        "sentence": phrases.trial(told["type"] or "", tried),
+        "sentence": trial_phrases.trial(told["type"] or "", tried),
         "event": shown.call(tried["event"]) if tried["event"] is not None else "",
         "made": [shown.made(item["body"]) for item in tried["items"]],
         "test": tried["test"] if shown.mask == "none" else None,
         "has_test": tried["test"] is not None,
-        "warnings": tried["warnings"],
-        "supposed": tried.get("supposed", ""),
+        "warnings": [words_masked(one, shown.mask) for one in tried["warnings"]],
+        "supposed": shown.words(tried.get("supposed", "")),
         "is_recorded": bool(recorded),
         "requests": [(one, as_curl(one) if "url" in one else "") for one in requests],
     }

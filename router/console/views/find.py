@@ -11,6 +11,8 @@ from router.console.console import Console
 from router.console.guard import redirect
 from router.console.rendered import Rendered
 from router.console.words import path
+from router.explain.usual_reasons import usual_reasons
+from router.personal_data.mask import masked
 
 MAX_WORD = 200
 
@@ -19,9 +21,9 @@ async def find(console: Console, request: web.Request) -> Rendered | web.StreamR
     """What `q` may be."""
     word = request.query.get("q", "").strip()[:MAX_WORD]
     if not word:
-        return Rendered("find_none.html", "Find", {"word": "", "found": None})
+        return Rendered("find_none.html", "Find", {"word": "", "found": None, "usual": usual_reasons()})
     found = await console.lookups.find(word, with_traits=console.settings.search_traits)
-    hits = hits_of(found)
+    hits = hits_of(found, console.settings.mask)
     if len(hits) == 1:
         return redirect(hits[0]["address"])
     if hits:
@@ -29,8 +31,8 @@ async def find(console: Console, request: web.Request) -> Rendered | web.StreamR
     return Rendered("find_none.html", f"Find {word}", {"word": word, "found": found}, 404)
 
 
-def hits_of(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was found, each with its kind, words, address."""
+def hits_of(found: dict[str, Any], mask: str) -> list[dict[str, Any]]:
+    """What was found, each with its kind, words, address. `mask`: of the names of companies."""
     events = [
         {
             "kind": "event",
@@ -45,7 +47,7 @@ def hits_of(found: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "kind": "company",
             "id": one["id"],
-            "words": one["name"] or "without a name",
+            "words": masked(one["name"] or "", mask) or "without a name",
             "address": path("groups", one["id"]),
         }
         for one in found["groups"]

@@ -10,12 +10,11 @@ from aiohttp import web
 from router.admin.regulations import described
 from router.console.console import Console
 from router.console.guard import checked_form, redirect
-from router.console.rendered import Rendered
-from router.console.views.destination_actions import refused
+from router.console.rendered import Rendered, refused
 from router.console.words import path
 from router.errors import CommandRefused
 from router.event import parse_user, show_user_key
-from router.explain import phrases
+from router.explain import regulation_phrases
 
 KINDS = {
     (False, False): "DELETE_INTERNAL",
@@ -29,10 +28,8 @@ KINDS = {
 async def forget_page(console: Console, request: web.Request) -> Rendered:
     """The question; and once it was answered, how far the regulation is."""
     key = _key_of(request)
-    regulation = None
-    if (id := request.query.get("regulation", "")) and (found := await console.daemon.store.people.find(id)):
-        regulation = described(found)
-    joined = [] if regulation else (await console.daemon.store.people.joined([key])).get(key, [])
+    told = await told_of(console, request)
+    joined = [] if told["regulation"] else (await console.daemon.store.people.joined([key])).get(key, [])
     return Rendered(
         "forget.html",
         "Forget a person",
@@ -40,11 +37,18 @@ async def forget_page(console: Console, request: web.Request) -> Rendered:
             "user": show_user_key(key),
             "joined": [one[2:] for one in joined],
             "tools": list(console.daemon.runners),
-            "regulation": regulation,
-            "lines": phrases.regulation(regulation) if regulation else [],
+            **told,
         },
-        is_live=regulation is not None,
+        is_live=told["regulation"] is not None,
     )
+
+
+async def told_of(console: Console, request: web.Request) -> dict[str, Any]:
+    """The regulation that the address names, and its lines; None and no lines where it names none."""
+    id = request.query.get("regulation", "")
+    found = await console.daemon.store.people.find(id) if id else None
+    regulation = described(found) if found else None
+    return {"regulation": regulation, "lines": regulation_phrases.regulation(regulation) if regulation else []}
 
 
 async def forget(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
@@ -53,7 +57,7 @@ async def forget(console: Console, request: web.Request) -> Rendered | web.Strea
     back = path("users", show_user_key(key), "forget")
     if fields.get("user", "").strip() not in (show_user_key(key), key[2:]):
         words = f"type {show_user_key(key)} to confirm; nothing was erased"
-        return refused(CommandRefused("invalid_request", words), back)
+        return refused(words, back)
     body: dict[str, Any] = {
         "regulationType": KINDS["suppress" in fields, "tools" in fields],
         "subjectType": "USER_ID" if key[:2] == "u:" else "ANONYMOUS_ID",
@@ -62,7 +66,7 @@ async def forget(console: Console, request: web.Request) -> Rendered | web.Strea
     try:
         regulation = await console.actions.forget(body)
     except CommandRefused as error:
-        return refused(error, back)
+        return refused(str(error), back)
     return redirect(f"{back}?regulation={regulation.id}")
 
 
@@ -70,5 +74,7 @@ def _key_of(request: web.Request) -> str:
     """The person that the path names. Raises CommandRefused for a group, or nobody."""
     key = parse_user(request.match_info["user"])
     if key[:2] == "g:" or not key[2:]:
-        raise CommandRefused("not_found", "only a person can be forgotten: a userId, or anonymous:ID")
+        raise CommandRefused(
+            "not_found", "only a person can be forgotten here: a userId, or anonymous:ID; a company on its own page"
+        )
     return key

@@ -7,8 +7,8 @@ from aiohttp import web
 from router.console.console import Console
 from router.console.personal import full_name, hides_anything, reveal, shown_traits, whereabouts
 from router.console.rendered import Rendered
-from router.console.words import masked
-from router.explain.phrases import waiting
+from router.explain.code_phrases import waiting
+from router.personal_data.mask import masked
 
 
 async def group(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
@@ -43,6 +43,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
             "traits": shown_traits(found["traits"], mask),
             "is_masked": hides_anything(found["traits"], mask),
             "places": whereabouts(found["destinations"], mask),
+            "whose": {"company": group_id},
             "waits": waits,
         },
     )

@@ -6,11 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
+from router.admin.json_io import page_after
 from router.console.console import Console
 from router.console.done import done, told
+from router.console.live_tail import NOWHERE
 from router.console.rendered import Rendered
 from router.console.views.destination_actions import form_of_destination
 from router.console.words import path
+from router.deliver.operations import Shown
 from router.errors import CommandRefused
 from router.explain.figures import span
 from router.explain.reasons import reason_of
@@ -32,13 +35,14 @@ async def held(console: Console, request: web.Request) -> Rendered:
             "told": told(query),
             "waits": [(reason, reason_of("held", reason), n) for reason, n in row["waiting"].items()],
             "span": span,
+            "rate": _rate(console, name),
         },
         is_live=True,
     )
 
 
 async def release_page(console: Console, request: web.Request) -> Rendered:
-    """What a release would let go. Without a group: whoever's gate is open by now."""
+    """What a release lets go, on behalf of a group, or where the gate is open by now."""
     return await _preview(console, request, "release")
 
 
@@ -52,16 +56,20 @@ async def _preview(console: Console, request: web.Request, action: str) -> Rende
     user = query.get("user", "").strip()
     if not user:
         raise CommandRefused("invalid_request", "name the person whose events are meant")
+    head = (await console.answers.newest(NOWHERE, None, 1))["head"]  # what comes later is not counted, and not dropped
     [row, *_] = (await console.answers.held(name, user, ""))["users"] or [None]
     if row is None:
         raise CommandRefused("not_held", f"nothing is held for {user} at {name}")
-    group = {"id": query.get("group", "").strip(), "name": query.get("group_name", "").strip()}
-    rate = console.answers.runner(name).destination.config.delivery.rate
     return Rendered(
         "held_preview.html",
         "Release" if action == "release" else "Drop",
-        {"name": name, "row": row, "group": group, "action": action, "rate": rate},
+        {"name": name, "row": row, "action": action, "rate": _rate(console, name), "upto": head},
     )
+
+
+def _rate(console: Console, name: str) -> object:
+    """The configured pace; nothing where there is none."""
+    return console.answers.runner(name).destination.config.delivery.rate
 
 
 async def _release(console: Console, name: str, fields: dict[str, str]) -> web.Response:
@@ -70,7 +78,9 @@ async def _release(console: Console, name: str, fields: dict[str, str]) -> web.R
 
 
 async def _drop(console: Console, name: str, fields: dict[str, str]) -> web.Response:
-    dropped = await console.actions.drop_held(name, fields.get("user"))
+    upto, events = (page_after(fields.get(key, "")) for key in ("upto", "events"))
+    shown = None if upto is None or events is None else Shown(upto, events)
+    dropped = await console.actions.drop_held(name, fields.get("user"), shown)
     return done(path("destinations", name, "held"), "dropped_held", dropped)
 
 

@@ -14,13 +14,15 @@ from router.console.console import Console
 from router.console.guard import redirect
 from router.console.live_tail import MOST_ROWS, NOWHERE, Tail
 from router.console.rendered import Rendered
-from router.event import TYPES
+from router.duplicates import Repeated
+from router.event import TYPES, parse_user
 from router.event_search import KEYS, parse_filter
-from router.explain.phrases import left_out, nothing_found
+from router.explain.event_phrases import DUPLICATE
+from router.explain.search_phrases import left_out, nothing_found
 from router.store import EventQuery
 from router.vocabulary import EventState
 
-OF_NO_DISCARD = ("user", "company", "name", "state", "reason")
+OF_NO_DISCARD = ("company", "name", "state", "reason")
 """Filters that say nothing of a discard."""
 
 LATE_MS = 3_000
@@ -58,7 +60,12 @@ async def live(console: Console, request: web.Request) -> Rendered | web.StreamR
             "rows": await _rows(console, tail, discards),
             "is_late": console.daemon.now_ms - tail.seen_ms > LATE_MS,
             "left_out": left_out(tail.per_s, tail.every, tail.left_out),
-            "nothing": nothing_found(bool(words), words.get("since"), tail.searched_to),
+            "nothing": nothing_found(
+                bool(words),
+                words.get("since"),
+                tail.searched_to,
+                with_discards=values["shows_discards"] and not values["hides_discards"],
+            ),
             "older": _address(request, pause="1", before=str(tail.next)) if tail.next is not None else None,
         },
         is_live=True,
@@ -73,7 +80,7 @@ def _of_the_form(console: Console, request: web.Request, words: Mapping[str, str
         "words": words,
         "problem": "",
         "tail": None,
-        "sources": [source["name"] for source in console.daemon.describe_sources()],
+        "sources": [source.name for source in console.daemon.config.sources],
         "types": sorted(TYPES),
         "states": [state + at for at in ("", *(f"@{name}" for name in runners)) for state in EventState],
         "destinations": list(runners),
@@ -98,10 +105,16 @@ async def _tail(console: Console, words: Mapping[str, str], which: EventQuery, b
 async def _discards(
     console: Console, words: Mapping[str, str], which: EventQuery, tail: Tail
 ) -> Sequence[Mapping[str, Any]]:
-    """The newest ones that pass the filters, no older than the events that are shown."""
+    """The newest ones and the newest duplicates that pass the filters, no older than the events that are shown. Of what a discard says
+    only its first words are kept: of a user those are shown that are named there."""
     if any(key in words for key in OF_NO_DISCARD):
         return []
     items = (await console.daemon.store.input_reports.discards(None, 0))["items"]
+    if "user" in words:
+        id = parse_user(words["user"])[2:]
+        items = [one for one in items if id in one["excerpt"] or id == one["message_id"]]
+    else:
+        items = [*items, *map(_duplicate, console.daemon.metrics.duplicates.newest(MOST_ROWS))]
     oldest = tail.rows[-1].event["received_at"] if tail.is_full else ""
     first = max(oldest, to_iso(which.since))
     return [
@@ -109,6 +122,11 @@ async def _discards(
         for one in items
         if one["at"] >= first and which.source in (None, one["source"]) and which.type in (None, one["type"])
     ]
+
+
+def _duplicate(one: Repeated) -> dict[str, Any]:
+    about = {"source": one.source, "type": one.type, "message_id": one.message_id, "message": DUPLICATE}
+    return {"at": to_iso(one.last_ms), **about, "is_duplicate": True}
 
 
 async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> list[Markup]:
@@ -122,7 +140,8 @@ async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, An
                 await asyncio.sleep(0)
         made.append((row.event["received_at"], Markup(row.html)))
     for one in discards:
-        html = _in_one_line(console.render("live_discard.html", {"discard": one, "columns": len(modes)}))
+        about = {"is_duplicate": False, **one}
+        html = _in_one_line(console.render("live_discard.html", {"discard": about, "columns": len(modes)}))
         made.append((one["at"], Markup(html)))
     if discards:
         made.sort(key=lambda row: row[0], reverse=True)

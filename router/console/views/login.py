@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from router.console.console import Console
-from router.console.guard import checked_form, own_path, redirect, session_of, set_session
+from router.console.guard import checked_form, mark_of, own_path, redirect, session_of, set_session
 from router.console.rendered import Rendered
 
 
@@ -16,12 +16,16 @@ async def login(console: Console, request: web.Request) -> Rendered | web.Stream
         return redirect(after)
     if request.method == "GET":
         return _form(after, "")
-    id = console.sessions.log_in((await checked_form(console, request)).get("token", ""))
+    token, was_locked = (await checked_form(console, request)).get("token", ""), console.sessions.is_locked
+    id = console.sessions.log_in(token)
     if id is None:
+        if not was_locked:  # so ten lines a minute at most
+            console.log.emit("login_refused", remote=request.remote, via="console")
         locked = "too many wrong tokens were given; try again in a minute"
         return _form(after, locked if console.sessions.is_locked else "that is not the admin token")
     answer = redirect(after)
     set_session(request, answer, id)
+    console.log.emit("logged_in", remote=request.remote, session=mark_of(id), via="console")
     return answer
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
-from router.admin.troubles import notices_of
+from router.admin import standing
 from router.clock import to_iso
 from router.console import charts
 from router.console.console import Console
@@ -20,10 +21,16 @@ SEVEN = ("delivered", "held", "retrying", "queued", "filtered", "skipped", "dead
 
 async def overview(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
     """All of it on one screen. What takes too long is left out for now, and the page says so."""
-    daemon = console.daemon
-    ledger = await console.patience.ask("ledger", console.answers.ledger)
-    recent = await console.patience.ask("recent", console.lookups.recent) or {}
-    readiness = console.answers.readiness()
+    daemon, ask = console.daemon, console.patience.ask
+    ledger, recent, known, charted, disk = await asyncio.gather(
+        ask("ledger", console.answers.ledger),
+        ask("recent", console.lookups.recent),
+        troubles_of(console),
+        charts.hour(console),
+        _disk(console),
+    )
+    recent = recent or {}
+    readiness = standing.readiness(daemon)
     return Rendered(
         "overview.html",
         "Overview",
@@ -32,12 +39,13 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
             "started_at": to_iso(daemon.started_ms),
             "readiness": readiness,
             "refused_503": daemon.metrics.answered(503) if readiness["status"] != "ready" else 0,
-            "troubles": await troubles_of(console),
-            "notices": notices_of(daemon),
+            "troubles": known.troubles,
+            "knows_all_troubles": known.is_all,
+            "notices": standing.notices_of(daemon),
             "sources": _sources(console, recent),
             "rows": _rows(ledger, recent),
-            **await charts.hour(console),
-            "disk": await _disk(console),
+            **charted,
+            "disk": disk,
             "is_stopping": daemon.is_stopping,
             **({"first_steps": _first_steps(console)} if ledger is not None and not ledger["accepted"] else {}),
         },
@@ -64,10 +72,18 @@ def _rows(ledger: Mapping[str, Any] | None, recent: Mapping[str, Any]) -> Sequen
     ]
 
 
-async def _disk(console: Console) -> dict[str, int] | None:
-    sizes = console.daemon.store.sizes
-    used = await console.patience.ask("disk", sizes.used_bytes)
-    return None if used is None else {"used": used, "left": sizes.left_bytes(), "free": sizes.free_bytes()}
+async def _disk(console: Console) -> dict[str, Any] | None:
+    """What the store takes, what it may still take, and in how many days it will have (None: not known; 0: it does not grow). None where
+    a database keeps it, whose disk nobody here knows."""
+    sizes, ask = console.daemon.store.sizes, console.patience.ask
+    if sizes.left_bytes() is None:
+        return None
+    used, growth = await asyncio.gather(ask("disk", sizes.used_bytes), ask("growth", console.plots.growth))
+    if used is None:
+        return None
+    left = sizes.left_bytes() or 0
+    days = None if growth is None else int(left / growth) if growth > 0 else 0
+    return {"used": used, "left": left, "grows": growth, "days": days}
 
 
 def _first_steps(console: Console) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from router.clock import to_iso
 from router.console.console import Console
 from router.console.personal import full_name, hides_anything, reveal, shown_traits, whereabouts
 from router.console.rendered import Rendered
-from router.console.words import masked
 from router.event import parse_user, show_user_key
 from router.explain.figures import count, instant
 from router.explain.whereabouts import Whereabouts, as_text
+from router.personal_data.mask import masked
 
 
 async def person(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
@@ -44,6 +44,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
         return Rendered("person_gone.html", user, {"user": user, "person": found})
     places = whereabouts(found["destinations"], mask)
     name = masked(full_name(found["traits"]), mask)
+    found["groups"] = [{**one, "name": masked(one["name"] or "", mask)} for one in found["groups"]]
     return Rendered(
         "person.html",
         name or user,
@@ -54,6 +55,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
             "traits": shown_traits(found["traits"], mask),
             "is_masked": hides_anything(found["traits"], mask),
             "places": places,
+            "whose": {"user": user},
             "text": _as_text(user, name, found, places, console),
             "address": str(request.url.with_query(None)),
             "is_first_page": "before" not in request.query,

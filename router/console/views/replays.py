@@ -9,7 +9,7 @@ from aiohttp import web
 from router.console.console import Console
 from router.console.done import done, told
 from router.console.rendered import Rendered
-from router.console.views.dead import CHOICE, chosen
+from router.console.views.dead import CHOICE, as_of, chosen
 from router.console.views.destination_actions import form_of_destination
 from router.console.words import path
 from router.errors import CommandRefused
@@ -31,9 +31,10 @@ async def replay_page(console: Console, request: web.Request) -> Rendered:
     """Of one destination. Where the address says what, the number of events and a button to begin; else the newest replay."""
     name, query = request.match_info["name"], request.query
     row = await console.answers.destination(name)
-    order = _order(query.get("what", ""), chosen(query))
+    meant = as_of(chosen(query), console.daemon.now_ms)
+    order = _order(query.get("what", ""), meant)
     n = (await console.actions.replay(name, {**order, "count_only": True}))["count"] if order else None
-    values = {"name": name, "row": row, "order": order, "n": n, "choice": chosen(query)}
+    values = {"name": name, "row": row, "order": order, "n": n, "choice": chosen(query), "meant": meant}
     return Rendered(
         "replay.html",
         f"Replay to {name}",

@@ -9,14 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
+from router.clock import to_iso
 from router.console.console import Console
 from router.console.edit_form import model_of, needs_editing, read_config
-from router.console.edits import Edit
+from router.console.edits import SECRET_ONLY, Edit, Saved, mark_of
 from router.console.guard import checked_form, redirect, session_of
 from router.console.rendered import Rendered
-from router.console.saving import Saved, save
+from router.console.saving import say_yes
 from router.editing.config_file import why_not_writable
-from router.editing.masking import difference, masked
+from router.editing.masking import difference, without_secrets
 from router.editing.tables import CannotEdit, table_of, text_of
 from router.errors import CommandRefused
 from router.plugin_host.secret_fields import secret_keys
@@ -26,7 +27,8 @@ LEAD = {
     "not_writable": "Nothing was written: a file cannot be written.",
     "refused": "Nothing was written: the check of the whole file fails.",
     "taken_back": "The file was written, the reload was refused, and the file has its former content again. Nothing is changed.",
-    "kept": "The file was written and the reload was refused. The file could not be taken back, so it holds the change, which is not active.",
+    "failed": "The file was written, the reload failed half-way, and the file has its former content again. The log of the router says more.",
+    "kept": "The file was written and the reload did not succeed. The file could not be taken back, so it holds the change, which is not active.",
 }
 """What came of a yes, by the code of Saved."""
 
@@ -36,19 +38,30 @@ async def review(console: Console, request: web.Request) -> Rendered | web.Strea
     fields = await checked_form(console, request) if request.method == "POST" else None
     needs_editing(console)
     id, session = request.match_info["id"], session_of(request)
+    if fields is None:
+        await console.saves.ended(id)  # of a browser that went away meanwhile, and comes back
     edit = console.edits.edit(id, session)
     if edit is None:
-        raise web.HTTPNotFound(text="this change waits no more; open the form again")
+        return await _waits_no_more(console, id)
     if fields is None:
-        return await _page(console, edit, None)
+        return await _page(console, edit, edit.saved)
     if fields.get("cancel"):
         console.edits.drop(id)
         return redirect("/settings")
-    saved = await save(console, edit)
-    if saved.code == "saved":
-        console.edits.drop(id)
-        return redirect("/settings?done=saved")
-    return await _page(console, edit, saved)
+    saved = await say_yes(console, id, edit)
+    return redirect("/settings?done=saved") if saved.code == "saved" else await _page(console, edit, saved)
+
+
+async def _waits_no_more(console: Console, id: str) -> Rendered:
+    """Whether config.toml has the change of this id, which the router need not know any more: it may have been started anew."""
+    file, mark = await read_config(console), id.rpartition(".")[2]
+    values = {
+        "is_secret": mark == SECRET_ONLY,
+        "is_written": mark == mark_of(file.hash),
+        "is_active": file.text.replace("\r\n", "\n") == console.daemon.config.text,
+        "since": to_iso(console.daemon.in_force.since_ms),
+    }
+    return Rendered("review_gone.html", "Change", values, 200 if values["is_written"] else 404)
 
 
 async def _page(console: Console, edit: Edit, saved: Saved | None) -> Rendered:
@@ -92,6 +105,6 @@ async def _secret_keys(console: Console, edit: Edit) -> dict[str, frozenset[str]
 def _own_text(edit: Edit, keys: dict[str, frozenset[str]]) -> str:
     """The lines of this destination, to be copied by hand."""
     try:
-        return text_of(masked(edit.proposal.text, keys), edit.destination)
+        return text_of(without_secrets(edit.proposal.text, keys), edit.destination)
     except (KeyError, CannotEdit, CommandRefused):
         return ""

@@ -1,4 +1,4 @@
-"""What the script draws the charts from: `answers.series` as JSON, behind the login of the pages."""
+"""What the script draws the charts from: `plots.series` as JSON, behind the login of the pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def series(console: Console, request: web.Request) -> Rendered | web.Strea
     """Of a destination, of a source, or of all together. Raises CommandRefused."""
     query = request.query
     answer = reply(
-        await console.answers.series(query.get("destination"), query.get("period", "1h"), source=query.get("source"))
+        await console.plots.series(query.get("destination"), query.get("period", "1h"), source=query.get("source"))
     )
     answer.headers.update(HEADERS)
     return answer

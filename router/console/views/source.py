@@ -11,6 +11,7 @@ from router.console.console import Console
 from router.console.rendered import Rendered
 from router.errors import CommandRefused
 from router.explain.discards import discard_of
+from router.explain.mended import mended_in
 from router.judge.drafting import Drafting
 
 NEWEST = 2_000
@@ -44,18 +45,18 @@ async def source(console: Console, request: web.Request) -> Rendered:
         {
             "name": name,
             "row": rows[name],
+            "mended": mended_in(rows[name]),
             "clients": await reports.clients(name, NEWEST),
             "codes": _codes(discards, name),
-            "discards": discards["items"],
-            "ledger": await console.answers.ledger(),
             "has_plan": plan is not None,
             "violations": [one for one in violations["items"] if one not in unplanned][:SHOWN],
             "left_out": max(0, len(violations["items"]) - len(unplanned) - SHOWN) + violations["left_out"],
             "unplanned": unplanned[:SHOWN],
             "draft": await _draft(console, name, unplanned) if unplanned else None,
+            "pace": await console.plots.pace(name),
+            "activity": console.daemon.activity_of(name),
             "strangers": console.daemon.metrics.answers(""),
             "refusals": REFUSALS,
-            "newest": NEWEST,
         },
     )
 

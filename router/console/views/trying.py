@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -18,14 +19,18 @@ from router.console.rendered import Rendered
 from router.console.words import pretty
 from router.errors import CommandRefused, ConfigError
 from router.event import TYPES
-from router.explain import phrases
+from router.explain import event_phrases, trial_phrases
 from router.explain.steps import steps
+from router.plugin_host import Destination, available
 from router.trial import ANSWERS, Known, sample, split
 
 SAMPLES = ("track", "identify", "group", "page", "screen", "alias")
 FIELDS = ("event", "source", "destination", "user_known", "group_id", "group_traits", "answer", "settings")
 
 EMPTY = dict.fromkeys((*FIELDS, "message", "message_source"), "")
+
+PLUGIN = "plugin:"
+"""In front of the name of a plugin, where a destination can be chosen. No destination has a colon in its name."""
 
 STATE_OF = {"deliver": "delivered"}
 """The state of a trial's outcome, where it has another name."""
@@ -40,19 +45,19 @@ async def trying(console: Console, request: web.Request) -> Rendered | web.Strea
     if request.method == "GET":
         type = request.query.get("sample", "track")
         event = _sample(type if type in SAMPLES else "track")
-        return _page(console, {**EMPTY, **_named(request.query), "event": event})
+        return await _page(console, {**EMPTY, **_named(request.query), "event": event})
     given = await checked_form(console, request)
     if "message" not in given:
         return await _tried(console, {key: given.get(key, "") for key in FIELDS})
     try:
         taken = await _from_log(console, given["message"].strip(), given.get("message_source") or None)
     except Faulty as fault:
-        return _page(console, {**EMPTY, **_named(given), "event": _sample("track")}, [str(fault)], 404)
+        return await _page(console, {**EMPTY, **_named(given), "event": _sample("track")}, [str(fault)], 404)
     session = session_mark(request)
     console.log.emit(
         "personal_data_shown", message_id=given["message"].strip(), source=taken["source"], session=session
     )
-    return _page(console, {**EMPTY, **_named(given), **taken})
+    return await _page(console, {**EMPTY, **_named(given), **taken})
 
 
 def _named(given: Mapping[str, str]) -> dict[str, str]:
@@ -77,15 +82,17 @@ async def _from_log(console: Console, message_id: str, source: str | None) -> di
 async def _tried(console: Console, fields: Mapping[str, str]) -> Rendered:
     try:
         ask = _ask(fields)
-        found = await console.trying.run(ask)
+        destinations = await console.trying.destinations(ask)
+        found = await console.trying.run(ask, destinations)
     except Faulty as fault:
-        return _page(console, fields, [str(fault)], 400)
+        return await _page(console, fields, [str(fault)], 400)
     except ConfigError as error:
-        return _page(console, fields, error.problems, 400)
+        return await _page(console, fields, error.problems, 400)
     except CommandRefused as refused:
-        return _page(console, fields, [str(refused)], 409)
-    shown = [_event(console, str(found["source"]), one) for one in found["events"]]
-    return _page(console, fields, found=shown)
+        return await _page(console, fields, str(refused).splitlines(), 409)
+    at = {one.name: one for one in destinations}
+    shown = [_event(console, str(found["source"]), at, one) for one in found["events"]]
+    return await _page(console, fields, found=shown)
 
 
 def _ask(fields: Mapping[str, str]) -> Ask:
@@ -99,13 +106,15 @@ def _ask(fields: Mapping[str, str]) -> Ask:
     if traits and not group:
         raise Faulty("group traits: of which group are they? give its id")
     user = msgspec.json.decode(sample("identify"))["traits"] if fields["user_known"] else {}
+    place, is_plugin = fields["destination"], fields["destination"].startswith(PLUGIN)
     return Ask(
         events[:MOST],
         fields["source"] or None,
-        fields["destination"] or None,
+        None if is_plugin else place or None,
         Known(user, group, traits or {}),
         fields["answer"],
         settings,
+        place.removeprefix(PLUGIN) if is_plugin else None,
     )
 
 
@@ -136,7 +145,7 @@ def _place(text: str) -> str:
     return ""
 
 
-def _event(console: Console, source: str, told: Mapping[str, Any]) -> dict[str, Any]:
+def _event(console: Console, source: str, at: Mapping[str, Destination], told: Mapping[str, Any]) -> dict[str, Any]:
     """One event, for the template."""
     if told["discarded"] is not None:
         return {"discarded": told["discarded"], "places": [], "plan": []}
@@ -144,24 +153,23 @@ def _event(console: Console, source: str, told: Mapping[str, Any]) -> dict[str, 
         "discarded": None,
         "title": f"{told['type']} of {told['user']}",
         "message_id": told["message_id"],
-        "plan": phrases.plan_lines(told.get("plan", {})),
-        "places": [_place_of(console, source, name, one, told) for name, one in told["destinations"].items()],
+        "plan": event_phrases.plan_lines(told.get("plan", {})),
+        "places": [_place_of(console, source, at[name], one, told) for name, one in told["destinations"].items()],
     }
 
 
 def _place_of(
-    console: Console, source: str, name: str, one: Mapping[str, Any], event: Mapping[str, Any]
+    console: Console, source: str, destination: Destination, one: Mapping[str, Any], event: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One event at one destination: what the steps say, what the plugin made, and what the vendor's answer would come to."""
-    destination = console.daemon.runners[name].destination
     state = STATE_OF.get(one["outcome"], one["outcome"])
     asked = asked_by(destination, event["type"], has_plan=console.daemon.plan_of(source) is not None)
-    first, _, rest = phrases.trial(event["type"], one).partition("\n")
+    first, _, rest = trial_phrases.trial(event["type"], one).partition("\n")
     ids = {**_ids(event["user"]), "type": event["type"], "source": source}
     return {
-        "name": name,
+        "name": destination.name,
         "state": state,
-        "sentence": first,
+        "sentence": first.removesuffix(":"),  # of a traceback's first line
         "traceback": rest,
         "steps": steps({**one, "state": state}, ids, asked),
         "filter": one.get("expression", ""),
@@ -171,7 +179,7 @@ def _place_of(
         "warnings": one["warnings"],
         "test": one["test"],
         "answer": one["answered"],
-        "answered": phrases.answered(one["answered"]) if one["answered"] else [],
+        "answered": trial_phrases.answered(one["answered"]) if one["answered"] else [],
     }
 
 
@@ -181,7 +189,7 @@ def _ids(user: str) -> dict[str, str | None]:
     return {"user_id": id if kind == "user" else None, "anonymous_id": id if kind == "anonymous" else None}
 
 
-def _page(
+async def _page(
     console: Console,
     fields: Mapping[str, str],
     problems: list[str] | None = None,
@@ -194,8 +202,10 @@ def _page(
         "found": found or [],
         "samples": SAMPLES,
         "answers": list(ANSWERS),
-        "sources": [source["name"] for source in console.daemon.describe_sources()],
+        "sources": [source.name for source in console.daemon.config.sources],
         "destinations": list(console.daemon.runners),
+        "plugins": list(await asyncio.to_thread(available, console.daemon.config.plugins_dir)),
+        "plugin": PLUGIN,
     }
     return Rendered("try.html", "Try", values, status)
 
