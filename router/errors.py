@@ -100,6 +100,14 @@ class StoreBusy(StoreError):
     """The store cannot take it now: more is waiting than may wait in memory, or another process holds a lock on it."""
 
 
+class StoreAway(StoreError):
+    """The database of the store cannot be reached now, so no event is accepted until it is back."""
+
+
+class StoreLacks(StoreError):
+    """The store on PostgreSQL cannot do this yet."""
+
+
 class StoreClosed(StoreError):
     """The store is shut down."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from router.config.units import parse_instant
+from router.config.units import parse_given_instant
 from router.event import TYPES, parse_user
 from router.store import EventQuery
 from router.vocabulary import EventState
@@ -21,9 +21,13 @@ def parse_filter(given: Mapping[str, str], destinations: Collection[str], now_ms
         raise ValueError(f"type: {type_!r} is none of {', '.join(sorted(TYPES))}")
     state, _, destination = words.get("state", "").partition("@")
     if "state" in words and state not in list(EventState):
-        raise ValueError(f"state: {state!r} is none of {', '.join(EventState)}; STATE@DESTINATION asks about one")
+        raise ValueError(
+            f"state: {state!r} is no state of an event; write one of {', '.join(EventState)}, alone or with @DESTINATION"
+        )
     if destination and destination not in destinations:
-        raise ValueError(f"state: no destination {destination!r}; there are: {', '.join(destinations) or 'none'}")
+        raise ValueError(
+            f"state: there is no destination {destination!r} (configured: {', '.join(destinations) or 'none'})"
+        )
     return EventQuery(
         user_key=parse_user(words["user"]) if "user" in words else None,
         group_id=words.get("company"),
@@ -48,9 +52,4 @@ def parse_limit(text: str) -> int:
 
 def parse_since(text: str, now_ms: int) -> int:
     """From when on, in ms since 1970; 0 for an empty text. Raises ValueError."""
-    if not text:
-        return 0
-    try:
-        return parse_instant(text, now_ms)
-    except ValueError as error:
-        raise ValueError(f"since: {error}") from None
+    return parse_given_instant("since", text, now_ms) or 0

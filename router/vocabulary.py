@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
+
+MASK = "***"
+"""What is shown, logged and stored in place of a secret. (A form of the console has dots, see `router/editing/masking.py`.)"""
+
+
+class Problem(NamedTuple):
+    """Something that is wrong with the daemon or its store."""
+
+    code: str  #: for programs
+    words: str  #: what is refused, and what to do
 
 
 class Queue(StrEnum):
@@ -61,7 +72,7 @@ UNSETTLED = tuple(state.value for state in (EventState.HELD, EventState.RETRYING
 """States of an event that something will still become of at a destination. A pause of the destination concerns these."""
 
 FORGOTTEN = "forgotten"
-"""The reason of an event that is dead since its person was forgotten. No letter of it is kept."""
+"""The reason of an event that is dead since its person or group was forgotten. No letter of it is kept."""
 
 FOREVER_MS = 1 << 62
 """Later than every instant, in milliseconds since 1970; also beyond every position of the log."""

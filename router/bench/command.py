@@ -23,12 +23,14 @@ from router.bench.ingest import ingress, store
 from router.bench.isolation import isolation
 from router.bench.latency import latency
 from router.bench.mapping import mapping
+from router.bench.pages import pages
 from router.bench.plan import Outcome, Plan
 from router.bench.plot import draw
 from router.bench.release import release
 from router.bench.report import Report
 from router.bench.show import compare, markdown, show
 from router.bench.targets import TARGETS
+from router.bench.tracing import tracing
 from router.bench.whole import whole
 
 TABLE: Mapping[str, Callable[[Plan], Outcome]] = {
@@ -36,7 +38,9 @@ TABLE: Mapping[str, Callable[[Plan], Outcome]] = {
     "latency": latency, "groups": groups,
 }  # fmt: skip
 """The suites that the table of measures is made from."""
-SUITES = {**TABLE, "mapping": mapping, "e2e": e2e, "isolation": isolation, "release": release}
+SUITES = {
+    **TABLE, "mapping": mapping, "e2e": e2e, "isolation": isolation, "release": release, "pages": pages, "tracing": tracing,
+}  # fmt: skip
 QUICK, FULL = (1.5, 3), (3.0, 7)
 """Seconds of a run, and rounds."""
 QUICK_SIZES = {"held": 50_000, "backlog": 100_000, "burst": 1_000}

@@ -30,6 +30,7 @@ def write_config(
     sink_port: int = 0,
     ports: Sequence[int] = (0, 0),
     decisions: str = "all",
+    sample: float = 0.0,
 ) -> Path:
     """A config.toml with one source and these destinations, everything else as shipped."""
     lines = [
@@ -37,6 +38,8 @@ def write_config(
         f'[store]\nurl = "sqlite:router.db"\nmin_free = "64MB"\n[log]\nformat = "json"\ndecisions = "{decisions}"',
         f'[[source]]\nname = "{SOURCE}"\nwrite_key = "{WRITE_KEY}"',
     ]
+    if sample:
+        lines.append(f'[tracing]\nendpoint = "http://127.0.0.1:{sink_port}"\nsample = {sample}')
     for r in receivers:
         url = f"http://127.0.0.1:{sink_port}/{r.manner}/{r.name}"
         lines += [

@@ -17,7 +17,7 @@ from router.bench.config import receivers
 from router.bench.load import Load, Loaded
 from router.bench.measure import cpu_s, peak_mb
 from router.bench.plan import Plan
-from router.bench.sink import Arrived
+from router.bench.sink import TRACES, Arrived
 from router.bench.subject import daemon
 from router.bench.traffic import Traffic
 from router.bench.workload import Workload
@@ -32,7 +32,8 @@ ARRIVE_S = 180.0
 
 
 class Form(msgspec.Struct, frozen=True):
-    """How events come in and go out. `batch`: events in a POST to a destination; `rate`: calls a second of an open loop."""
+    """How events come in and go out. `batch`: events in a POST to a destination; `rate`: calls a second of an open loop; `sample`: the
+    share of the requests that is traced."""
 
     name: str
     kind: str = "batch"
@@ -40,6 +41,7 @@ class Form(msgspec.Struct, frozen=True):
     destinations: int = 1
     decisions: str = "all"
     rate: float = 0.0
+    sample: float = 0.0
 
 
 class Passed(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ class Passed(msgspec.Struct, frozen=True):
     arrived: Mapping[str, Arrived]
     peak_mb: float
     problems: list[str]
+    exports: int = 0  #: of spans that came to the collector
 
     @property
     def rate(self) -> float:
@@ -80,17 +83,20 @@ def run_path(plan: Plan, form: Form, seed: int) -> Passed:
     to = receivers(form.destinations, form.batch)
     with (
         Traffic() as traffic,
-        daemon(to, traffic.port, parent=plan.folder, decisions=form.decisions) as subject,
+        daemon(to, traffic.port, parent=plan.folder, decisions=form.decisions, sample=form.sample) as subject,
     ):
         course = _Course(plan, form, seed, traffic, subject.port, subject.child.pid)
         course.run()
         memory = peak_mb(subject.child.pid)
         ledger, stored = subject.stop()
         arrived = traffic.arrived()
+    exports = arrived.pop(TRACES, Arrived()).requests
     counts = {name: one.accepted for name, one in arrived.items()}
     complete = [one.name for one in to] if course.is_complete else []
     found = balance.problems(balance.count(course.loads, ledger, stored, counts, complete))
-    return course.passed(arrived, memory, found)
+    if form.sample and not exports:
+        found.append("the collector got no span")
+    return msgspec.structs.replace(course.passed(arrived, memory, found), exports=exports)
 
 
 def run_forwarder(plan: Plan, seed: int) -> Passed:

@@ -44,7 +44,7 @@ def _panel(curve: Curve, at: Callable[[float], float], top: float, unit: str, se
         parts.append(_line(LEFT, up(tick), RIGHT, up(tick), "#ddd"))
         parts.append(_text(LEFT - 6, up(tick) + 4, f"{tick:,g}", "end"))
     for point in curve.points:
-        parts.append(_text(at(point.x), bottom + 18, f"{point.x:,g}", "middle"))
+        parts.append(_text(at(point.x), bottom + 18, f"{point.x:,.10g}", "middle"))
     parts.append(_text((LEFT + RIGHT) / 2, bottom + 34, curve.x, "middle"))
     for number, (name, spreads) in enumerate(series):
         colour = COLOURS[number]

@@ -20,6 +20,7 @@ from router.bench.generator import Generator
 from router.bench.load import Load
 from router.bench.mapping import map_events
 from router.bench.traffic import serve_traffic
+from router.bench.viewers import serve_viewers
 from router.daemon import loop_factory, run
 
 
@@ -70,6 +71,10 @@ async def _fill(path: str, events: int) -> None:
     _say(await stores.fill_store(Path(path), events))
 
 
+async def _viewers(port: int, paths: list[str]) -> None:
+    await serve_viewers(port, paths, _say)
+
+
 async def _mapping(plugin: str, seconds: float) -> None:
     _say(map_events(plugin, seconds))
 
@@ -84,6 +89,7 @@ _ROLES: Mapping[str, Callable[..., Awaitable[None]]] = {
     "store": _store,
     "fill": _fill,
     "mapping": _mapping,
+    "viewers": _viewers,
 }
 
 

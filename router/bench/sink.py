@@ -1,7 +1,7 @@
 """The vendor of the benchmark: answers at once, late or never well, and counts what arrived.
 
 Paths say how it answers: /ok/NAME with 200, /slow/NAME with 200 after 200 ms, /fail/NAME with 503; GET /stats tells all. A body
-is what `webhook` sends: one call, or an array of calls.
+is what `webhook` sends: one call, or an array of calls. It is the collector of traces, too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from router.bench.http1 import answer
 from router.bench.measure import percentile
 
 SLOW_S = 0.2
+TRACES = "/v1/traces"
+"""Where spans come, and the name under which their exports are counted."""
 _ID, _RECEIVED = b'"messageId":', b'"receivedAt":"'
 _INSTANT = len("2026-01-02T03:04:05.678Z")
 
@@ -42,6 +44,9 @@ class Sink:
         """The answer to one request, and after how many seconds it goes out."""
         if path == "/stats":
             return answer("200 OK", msgspec.json.encode(self.stats())), 0.0
+        if path == TRACES:
+            self._arrived.setdefault(TRACES, Arrived()).requests += 1
+            return answer("200 OK"), 0.0
         _, manner, name = path.split("/")
         arrived = self._arrived.setdefault(name, Arrived())
         arrived.requests += 1

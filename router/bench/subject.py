@@ -29,13 +29,12 @@ class Subject:
     """A running daemon."""
 
     def __init__(self, folder: Path, child: Child, ingest_port: int, admin_port: int) -> None:
-        self.folder, self.child, self.port = folder, child, ingest_port
-        self._admin_port = admin_port
+        self.folder, self.child, self.port, self.admin_port = folder, child, ingest_port, admin_port
         self.start_s = 0.0  #: from the start of its process until it answered
 
     def ledger(self) -> dict[str, Any]:
         """What the daemon has counted."""
-        ledger: dict[str, Any] = get_json(self._admin_port, "/api/ledger")
+        ledger: dict[str, Any] = get_json(self.admin_port, "/api/ledger")
         return ledger
 
     def wait_until_ready(self) -> None:
@@ -43,7 +42,7 @@ class Subject:
         began = time.monotonic()
         while time.monotonic() < began + READY_S and self.child.running:
             try:
-                get_json(self._admin_port, "/readyz")
+                get_json(self.admin_port, "/readyz")
             except OSError:
                 time.sleep(READY_POLL_S)
             else:
@@ -64,11 +63,11 @@ class Subject:
 
     def pause(self, name: str) -> None:
         """Let a destination send nothing."""
-        post(self._admin_port, f"/api/destinations/{name}/pause")
+        post(self.admin_port, f"/api/destinations/{name}/pause")
 
     def resume(self, name: str) -> None:
         """Let it send again."""
-        post(self._admin_port, f"/api/destinations/{name}/resume")
+        post(self.admin_port, f"/api/destinations/{name}/resume")
 
     def restart_killed(self) -> None:
         """SIGKILL it, start it on the same store, and return once it answers."""
@@ -108,13 +107,15 @@ def daemon(
     parent: Path | None = None,
     folder: Path | None = None,
     decisions: str = "all",
+    sample: float = 0.0,
 ) -> Iterator[Subject]:
-    """A daemon, ready to be sent to: on the store of this folder, else on a fresh one. Its log goes to a file there."""
+    """A daemon, ready to be sent to: on the store of this folder, else on a fresh one. Its log goes to a file there. `sample`: the share of
+    requests whose spans go to the sink."""
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=parent)))
         ports = [stack.enter_context(closing(HeldPort())).number for _ in range(2)]
-        config = write_config(folder, receivers, sink_port, ports, decisions)
+        config = write_config(folder, receivers, sink_port, ports, decisions, sample)
         child = stack.enter_context(Child("daemon", SERVER_CORE, log=folder / "daemon.log", config=str(config)))
         subject = Subject(folder, child, *ports)
         try:
