@@ -6,12 +6,14 @@ no variable of the router or a vendor, nothing below HOME. `tests/isolated` guar
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,14 +21,18 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).parent.parent
 ISOLATED = Path(__file__).parent / "isolated"
 
-THEIRS = ("SEGMENT_ROUTER_", "BRAZE_", "CLIENTSUCCESS_", "FRESHSUCCESS_", "XDG_", "LISTEN_", "JOURNAL_")
+THEIRS = ("SEGMENT_ROUTER_", "BRAZE_", "CLIENTSUCCESS_", "FRESHSUCCESS_", "XDG_", "LISTEN_", "JOURNAL_", "OTEL_")
 """What the names of variables begin with that a user of the router, or systemd, may have set."""
 THEIRS_WHOLE = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before a test module is imported: let Hypothesis measure no time, as the machine may be busy; take the user's variables away, and give a home and a folder with nothing in it."""
-    settings.register_profile("any pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    gc.disable()  # see pytest_collection_finish
+    examples = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
+    settings.register_profile(
+        "any pace", max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("any pace")
     for name in [name for name in os.environ if name.startswith(THEIRS) or name in THEIRS_WHOLE]:
         del os.environ[name]
@@ -42,8 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """From now on the current folder is an empty one, for fixtures of modules, too."""
+    """From now on the current folder is an empty one, for fixtures of modules, too. What is there by now stays: thousands of tests, and
+    all that they import. The collector of garbage need not look at it again and again."""
     os.chdir(os.environ["HOME"])
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -88,3 +98,19 @@ def write_config(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def _with_a_schema_that_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever config.toml is loaded in this process with success, its JSON Schema takes it."""
+    if (loader := sys.modules.get("router.config.loader")) is None:
+        return
+    make = loader.Config
+
+    def checked(**values: Any) -> Any:
+        from tests.schema_guard import assert_taken  # imports much, and few tests load a file
+
+        assert_taken(values["text"])
+        return make(**values)
+
+    monkeypatch.setattr(loader, "Config", checked)

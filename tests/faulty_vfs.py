@@ -8,7 +8,7 @@
         ...
         PowerCut(disk.record)                                # of tests.power_cut: what a power cut would leave of it
 
-Reads, locks and shared memory go straight to SQLite's own functions. It needs an `_sqlite3` whose SQLite can be reached with
+Locks and shared memory go straight to SQLite's own functions, and so do reads unless they are asked for. It needs an `_sqlite3` whose SQLite can be reached with
 ctypes; where that is not so, `faulty_disk` raises Unreachable. Source: https://sqlite.org/vfs.html
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ IOERR_WRITE, IOERR_FSYNC, IOERR_SHMSIZE, FULL = 10 | 3 << 8, 10 | 4 << 8, 10 | 1
 CODES = {"IOERR_WRITE": IOERR_WRITE, "IOERR_FSYNC": IOERR_FSYNC, "IOERR_SHMSIZE": IOERR_SHMSIZE, "FULL": FULL}
 
 VERBS = ("write", "truncate", "sync", "map")
-"""What may fail; `map` is the growth of the WAL's index in shared memory."""
+"""What may fail; `map` is the growth of the WAL's index in shared memory. And `read`, if it is asked for: there are many of them."""
 
 MAIN_DB, JOURNAL, WAL, CREATE = 0x100, 0x800, 0x80000, 0x4  # flags of xOpen
 
@@ -81,14 +82,23 @@ def nth(n: int, verb: str, kind: str, code: int, *, times: int = 1) -> Fault:
 
 
 def told_by(path: Path) -> Fault:
-    """For a process of its own: as long as the file at `path` exists, each line of it (`sync wal IOERR_FSYNC`) fails."""
+    """For a process of its own: as long as the file at `path` exists, each line of it (`sync wal IOERR_FSYNC`) fails; one such as
+    `sync wal SLOW 0.3` takes so many seconds, or until the file is gone."""
 
     def fault(verb: str, kind: str) -> int:
         try:
             lines = path.read_text().splitlines()
         except FileNotFoundError:
             return 0
-        return next((CODES[line.split()[2]] for line in lines if line.split()[:2] == [verb, kind]), 0)
+        found = next((line.split()[2:] for line in lines if line.split()[:2] == [verb, kind]), None)
+        if found is None:
+            return 0
+        if found[0] == "SLOW":
+            until = time.monotonic() + float(found[1])
+            while time.monotonic() < until and path.exists():
+                time.sleep(min(0.02, float(found[1])))
+            return 0
+        return CODES[found[0]]
 
     return fault
 
@@ -108,6 +118,7 @@ _SIGNATURES = {
     "open": ctypes.CFUNCTYPE(_INT, _P, _P, _P, _INT, _P),
     "delete": ctypes.CFUNCTYPE(_INT, _P, ctypes.c_char_p, _INT),
     "close": ctypes.CFUNCTYPE(_INT, _P),
+    "read": ctypes.CFUNCTYPE(_INT, _P, _P, _INT, _I64),
     "write": ctypes.CFUNCTYPE(_INT, _P, _P, _INT, _I64),
     "truncate": ctypes.CFUNCTYPE(_INT, _P, _I64),
     "sync": ctypes.CFUNCTYPE(_INT, _P, _INT),
@@ -146,7 +157,7 @@ class _Wrapper:
     """Registered once and kept for good: SQLite holds on to its addresses."""
 
     def __init__(self) -> None:
-        self.disk = Disk()
+        self.disk, self.reads = Disk(), False
         self._library = _library()
         self._real = ctypes.cast(self._library.sqlite3_vfs_find(None), ctypes.POINTER(_Vfs)).contents
         self._vfs = _Vfs.from_buffer_copy(self._real)
@@ -154,10 +165,10 @@ class _Wrapper:
         self._real_open = _SIGNATURES["open"](self._real.open)
         self._real_delete = _SIGNATURES["delete"](self._real.delete)
         self._kept = {"open": _SIGNATURES["open"](self._open), "delete": _SIGNATURES["delete"](self._delete)}
-        for verb in ("close", *VERBS):
+        for verb in ("close", "read", *VERBS):
             self._kept[verb] = _SIGNATURES[verb](getattr(self, f"_{verb}"))
         self._vfs.open, self._vfs.delete = (ctypes.cast(self._kept[call], _P) for call in ("open", "delete"))
-        self._methods: dict[int, tuple[_Methods, dict[str, Any]]] = {}  # by the address of SQLite's own
+        self._methods: dict[tuple[int, bool], tuple[_Methods, dict[str, Any]]] = {}  # by the address of SQLite's own
         self._files: dict[int, _Open] = {}
         self._numbers: dict[str, int] = {}
         self._created = 0
@@ -191,16 +202,17 @@ class _Wrapper:
 
     def _patched(self, address: int) -> tuple[_Methods, dict[str, Any]]:
         """SQLite's table of functions with ours in the places that matter, and what stood there."""
-        if address not in self._methods:
+        key = address, self.reads
+        if key not in self._methods:
             real = _Methods.from_address(address)
             patched = _Methods.from_buffer_copy(real)
             calls: dict[str, Any] = {}
-            for verb in ("close", *VERBS):
+            for verb in ("close", *(["read"] if self.reads else []), *VERBS):
                 if getattr(real, verb):
                     calls[verb] = _SIGNATURES[verb](getattr(real, verb))
                     setattr(patched, verb, ctypes.cast(self._kept[verb], _P))
-            self._methods[address] = patched, calls
-        return self._methods[address]
+            self._methods[key] = patched, calls
+        return self._methods[key]
 
     def _delete(self, vfs: int, name: bytes, sync_folder: int) -> int:
         code: int = self._real_delete(ctypes.addressof(self._real), name, sync_folder)
@@ -213,6 +225,10 @@ class _Wrapper:
 
     def _close(self, file: int) -> int:
         return int(self._files.pop(file).calls["close"](file))
+
+    def _read(self, file: int, data: int, size: int, offset: int) -> int:
+        it = self._files[file]
+        return self.disk._refusal("read", it.kind) or int(it.calls["read"](file, data, size, offset))
 
     def _write(self, file: int, data: int, size: int, offset: int) -> int:
         it = self._files[file]
@@ -267,13 +283,14 @@ _wrapper: list[_Wrapper] = []
 
 
 @contextmanager
-def faulty_disk() -> Iterator[Disk]:
-    """All that SQLite opens meanwhile is on this disk. Raises Unreachable."""
+def faulty_disk(*, reads: bool = False) -> Iterator[Disk]:
+    """All that SQLite opens meanwhile is on this disk. `reads`: they may fail, too. Raises Unreachable."""
     if not _wrapper:
         _wrapper.append(_Wrapper())
     wrapper = _wrapper[0]
     wrapper.forget_names()
-    wrapper.disk = disk = Disk()
+    wrapper.disk, wrapper.reads = Disk(), reads
+    disk = wrapper.disk
     wrapper.install(True)
     try:
         yield disk

@@ -15,6 +15,8 @@ from typing import Literal
 
 from PIL import Image
 
+from tests.browser.pictures import DARK, OF_STATES, SCREENS
+from tests.browser.states import STATES
 from tests.browser.world import PAGES, world
 from tests.console.browser import chromium
 from tests.flow.harness import ROOT
@@ -24,35 +26,7 @@ WIDTH, TALLEST = 1280, 1600
 COLOURS = 128
 
 Scheme = Literal["light", "dark"]
-
-SCREENS: dict[str, str] = {
-    "overview": "overview",
-    "live": "live with discards",
-    "person": "person, held",
-    "group": "group, without a name",
-    "find-none": "find, none",
-    "event": "event, held",
-    "event-request": "event, its request",
-    "event-script": "event, script",
-    "destination": "destination, holding",
-    "destination-paused": "destination, key refused",
-    "destination-breaker": "destination, breaker open",
-    "charts": "charts",
-    "held": "held",
-    "release": "release, its number",
-    "dead": "dead",
-    "errors": "errors",
-    "replay": "replay, its number",
-    "replays": "replays",
-    "source": "source",
-    "try": "try",
-    "settings": "settings",
-    "edit": "edit",
-    "new-destination": "new destination",
-}
-"""The name of each file, and the page that it shows."""
-
-DARK = ("overview", "live", "person", "event", "destination")
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 def small(png: bytes) -> bytes:
@@ -64,29 +38,50 @@ def small(png: bytes) -> bytes:
     return out.getvalue()
 
 
+def save(folder: Path, name: str, png: bytes) -> None:
+    """Write a picture."""
+    picture = small(png)
+    (folder / f"{name}.png").write_bytes(picture)
+    print(f"{name}.png {len(picture) // 1000} kB")
+
+
+async def write_states(folder: Path) -> None:
+    """Cause each state, and photograph it."""
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": WIDTH, "height": 800})
+        for file, (state, name) in OF_STATES.items():
+            with tempfile.TemporaryDirectory() as store:
+                async with STATES[state](Path(store)) as shown:
+                    seen = shown.pages[name]
+                    await page.goto(shown.url + seen.path)
+                    await seen.do(page)
+                    if shown.then is not None and file != "login":
+                        await page.locator("#dot[data-state=live]").wait_for()
+                        await shown.then()
+                    await page.get_by_text(seen.words).filter(visible=True).first.wait_for()
+                    save(folder, file, await page.screenshot(full_page=True))
+
+
 async def write(folder: Path) -> None:
     """Start the world, and photograph it."""
     with tempfile.TemporaryDirectory() as store:
         async with world(Path(store)) as daemon, chromium() as browser:
-            schemes: tuple[Scheme, ...] = ("light", "dark")
-            for scheme in schemes:
+            for scheme in SCHEMES:
                 context = await browser.new_context(color_scheme=scheme, viewport={"width": WIDTH, "height": 800})
                 page = await context.new_page()
                 for file, name in SCREENS.items():
                     if scheme == "dark" and file not in DARK:
                         continue
-                    await page.goto(daemon.admin_url + PAGES[name])
+                    await page.goto(daemon.admin_url + PAGES[name].path)
                     if file == "try":
                         await page.locator("main").get_by_role("button", name="Try", exact=True).click()
                     if await page.locator("#dot").count():
                         await page.locator("#dot[data-state=live]").wait_for()
-                    picture = small(await page.screenshot(full_page=True))
-                    target = folder / f"{file}{'-dark' if scheme == 'dark' else ''}.png"
-                    target.write_bytes(picture)
-                    print(f"{target.name} {len(picture) // 1000} kB")
+                    save(folder, f"{file}{'-dark' if scheme == 'dark' else ''}", await page.screenshot(full_page=True))
                 await context.close()
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     asyncio.run(write(FOLDER))
+    asyncio.run(write_states(FOLDER))

@@ -1,4 +1,4 @@
-"""A first visit: twelve questions, each answered in at most three clicks from the first page, by the words that it shows.
+"""A first visit of each reader: questions, each answered in at most three clicks from the first page, by the words that it shows.
 
 What is typed into a field that is shown is no click; the search box with the key Enter is one.
 """
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 MOST_CLICKS = 3
+FEWER_CLICKS = {"release on behalf of a group": 2}
 
 
 class Click(NamedTuple):
@@ -48,40 +49,65 @@ class Type(NamedTuple):
     text: str
 
 
-Step = Click | Number | Search | Type
+class Choose(NamedTuple):
+    """Of the list that is labelled so."""
 
-TASKS: dict[str, tuple[list[Step], str]] = {
+    label: str
+    option: str
+
+
+Step = Click | Number | Search | Type | Choose
+Tasks = dict[str, tuple[list[Step], str]]
+
+CUSTOMER_SUCCESS: Tasks = {
     "why does Acme see nothing": ([Search("acme")], "wait for the name of this company"),
+    "a tool shows nothing though it said yes": (
+        [Search("bob"), Click("If the tool shows nothing …")],
+        "You look at another account, workspace or environment of the tool",
+    ),
+    "find a person by user id": ([Search("bob")], "Where their events are"),
+    "what did one event come to": ([Search("ann-1")], "waits for"),
+    "who waits for a group": ([Number("clientsuccess", "held")], "user:dan"),
+    "release on behalf of a group": (
+        [
+            Number("clientsuccess", "held"),
+            Type("Group id for user:cid", "umbrella"),
+            Type("Group name for user:cid", "Umbrella"),
+            Click("Release 3 events"),
+        ],
+        "3 events may go now, in order.",
+    ),
+}
+OPERATOR: Tasks = {
     "is anything lost": ([], "none unaccounted for"),
     "send the dead letters again": (
         [Number("billing", "dead"), Click("Replay all …"), Click("Replay 16 dead letters")],
         "The replay has begun: 16 events",
     ),
-    "what does the plugin make of this event": (
-        [Click("Try"), Type("Event, as a library sends it", '{"type": "track", "userId": "u1", "event": "E"}'), Click("Try")],
-        "What the plugin makes of it",
-    ),
     "pause a tool": (
         [Click("freshsuccess"), Type("Reason of the pause", "moving house"), Click("Pause")],
         "It is paused: its events wait",
     ),
-    "who waits for a group": ([Number("clientsuccess", "held")], "user:cid"),
     "what was refused today": ([Click("2 discarded today")], "Calls that could not be used"),
     "is the key of crm wrong": ([Click("Test or resume")], "paused because the vendor refused our key"),
-    "find a person by user id": ([Search("bob")], "Where their events are"),
     "what config is in force": ([Click("Configuration")], "The active config.toml"),
     "how fast is delivery": ([Click("freshsuccess"), Click("1 h")], "p95"),
-    "release on behalf of a group": (
-        [
-            Number("clientsuccess", "held"),
-            Click("Release …"),
-            Type("Group id", "umbrella"),
-            Type("Group name", "Umbrella"),
-            Click("Show what would go"),
-        ],
-        "on behalf of group umbrella, named Umbrella",
+    "why is the warehouse down": ([Click("warehouse"), Click("Errors")], "is busy"),
+}
+PLUGIN_DEVELOPER: Tasks = {
+    "what does the plugin make of this event": (
+        [Click("Try"), Type("Event, as a library sends it", '{"type": "track", "userId": "u1", "event": "E"}'), Click("Try")],
+        "What the plugin makes of it",
     ),
+    "what does the plugin make of a 429": (
+        [Click("Try"), Choose("The vendor answers", "429"), Click("Try")], "If the vendor answers 429",
+    ),
+    "why did the plugin raise": ([Search("raises")], "Traceback"),
+    "what did the vendor answer": ([Search("bob-1"), Click("answer")], "has no account here"),
+    "what does the plugin get": ([Search("bob-1"), Click("as each plugin sees it")], "The event, normalised and mapped"),
+    "the same event once more": ([Search("bob-1"), Click("Try this event"), Click("Try")], "The same as pytest"),
 }  # fmt: skip
+TASKS = {**CUSTOMER_SUCCESS, **OPERATOR, **PLUGIN_DEVELOPER}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -124,6 +150,8 @@ async def _take(page: Page, step: Step) -> int:
         case Type(label, text):
             await page.get_by_label(label).fill(text)
             return 0
+        case Choose(label, option):
+            await page.get_by_label(label).select_option(option)
     return 1
 
 
@@ -138,5 +166,5 @@ async def test_a_first_visitor_finds(router: Daemon, browser: Browser, task: str
     for step in steps:
         clicks += await _take(page, step)
     await page.locator("main").get_by_text(answer).filter(visible=True).first.wait_for()
-    assert clicks <= MOST_CLICKS
+    assert clicks <= FEWER_CLICKS.get(task, MOST_CLICKS)
     await context.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from html.parser import HTMLParser
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -9,6 +10,8 @@ from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
+
+from tests.flow.harness import Daemon
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source"}
 BLOCKS = {
@@ -60,12 +63,12 @@ class Page:
 
 
 class Visitor:
-    """A browser without scripts, with its cookies."""
+    """A browser without scripts, with its cookies. `connector`: how it gets there, where that is not the usual way."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, connector: aiohttp.BaseConnector | None = None) -> None:
         self.base = base
         self.set_cookies: list[str] = []  #: every Set-Cookie header so far
-        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self._http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), connector=connector)
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,6 +86,10 @@ class Visitor:
         """Look at a page, also where a redirect leads."""
         async with self._http.get(URL(urljoin(self.base, path), encoded=True)) as answer:
             return await self._read(answer)
+
+    def stream(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """An answer that goes on and on."""
+        return self._http.get(urljoin(self.base, path))
 
     async def send(self, page: Page, words: str, **changes: str) -> Page:
         """Fill in the form that says this, and send it as a browser would: to where it points, with its own origin."""
@@ -106,6 +113,13 @@ class Visitor:
         for one in (*answer.history, answer):
             self.set_cookies += one.headers.getall("Set-Cookie", [])
         return Page(answer.status, str(answer.url), await answer.text(), dict(answer.headers))
+
+
+class Scene(NamedTuple):
+    """A daemon that the tests of a module share, and somebody who looks at its pages."""
+
+    daemon: Daemon
+    visitor: Visitor
 
 
 class _Reader(HTMLParser):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -44,6 +45,37 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
         yield daemon
 
 
+async def answered(daemon: Daemon, path: str, cookie: bytes) -> bytes:
+    """The answer to a browser with this cookie, which no client of ours would send."""
+    to = urlsplit(daemon.admin_url)
+    reader, writer = await asyncio.open_connection(to.hostname, to.port)
+    name = f"segment_router_{to.port}".encode()
+    head = f"GET {path} HTTP/1.1\r\nHost: {to.netloc}\r\nConnection: close\r\nCookie: ".encode()
+    writer.write(head + name + b"=" + cookie + b"\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("cookie", [b"\xff\xfe", b"a\x80b", "ü".encode()])
+@pytest.mark.parametrize("path", ["/", "/login", "/settings", "/sources/website"])
+async def test_a_cookie_that_is_no_text_is_no_session_and_a_new_one_is_set(
+    daemon: Daemon, path: str, cookie: bytes
+) -> None:
+    head = (await answered(daemon, path, cookie)).partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.1 303" if path == "/login" else b"HTTP/1.1 200")
+    assert (b"Set-Cookie: segment_router_" in head) == (path != "/login")
+
+
+async def test_at_the_login_a_cookie_that_is_no_text_is_no_session(tmp_path: Path) -> None:
+    async with Daemon(
+        tmp_path, [destination("hook", "collector", NOBODY, mode="dry-run")], admin={"token": TOKEN}
+    ) as daemon:
+        for path, status in (("/", b"303"), ("/login", b"200")):
+            assert (await answered(daemon, path, b"\xff")).startswith(b"HTTP/1.1 " + status)
+        assert b"Set-Cookie: segment_router_" in await answered(daemon, "/login", b"\xff")
+
+
 OTHER_SITES: tuple[dict[str, str], ...] = (
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
@@ -64,6 +96,25 @@ async def test_no_form_is_taken_from_another_site_or_without_its_token(daemon: D
         for token in ("", "0" * 64, other, "ä"):
             assert (await visitor.post(filled(path), {"form_token": token}, ours)).status == 403, token
         assert (await daemon.get("/api/destinations/hook"))["state"] == "running"
+
+
+@pytest.mark.parametrize("path", [path for _, path, _ in FORMS])
+async def test_nothing_changes_by_a_link_or_a_form_of_another_kind(daemon: Daemon, path: str) -> None:
+    """What another site can make a browser do without being asked first: follow a link, and send text/plain or multipart."""
+    async with Visitor(daemon.admin_url) as visitor, aiohttp.ClientSession() as http:
+        before = len(daemon.log("operator_acted"))
+        token = (await visitor.open("/destinations/hook")).form("Pause").fields["form_token"]
+        await visitor.open(f"{filled(path)}?form_token={token}&reason=x&yes=1&user=user:u1&name=hook")
+        cookies = visitor.cookies()
+        for kind in ("text/plain", "multipart/form-data; boundary=b", "application/json"):
+            headers = {"Content-Type": kind, "Origin": daemon.admin_url, "Sec-Fetch-Site": "same-origin"}
+            body = f"form_token={token}&reason=x"
+            async with http.post(
+                daemon.admin_url + filled(path), data=body, headers=headers, cookies=cookies
+            ) as answer:
+                assert answer.status in (403, 415) or "login" in path, kind
+        assert (await daemon.get("/api/destinations/hook"))["state"] == "running"
+        assert len(daemon.log("operator_acted")) == before
 
 
 async def test_no_other_site_can_log_somebody_in(tmp_path: Path) -> None:
@@ -92,6 +143,38 @@ async def test_no_page_is_shown_under_the_name_of_another_host(daemon: Daemon, p
             async with http.get(daemon.admin_url + filled(path), headers={"Host": host}) as answer:
                 assert answer.status in (400, 403, 421), host
                 assert "segment-router" not in await answer.text(), host
+
+
+@pytest.mark.parametrize("path", [path for _, path, _ in FORMS])
+async def test_no_form_is_taken_under_the_name_of_another_host(daemon: Daemon, path: str) -> None:
+    """Nor with the token of a form: the page of another name may have read it before the name led here."""
+    async with Visitor(daemon.admin_url) as visitor, aiohttp.ClientSession() as http:
+        token = (await visitor.open("/destinations/hook")).form("Pause").fields["form_token"]
+        for host in ("evil.example", f"evil.example:{daemon.admin_port}"):
+            headers = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+            address, cookies = daemon.admin_url + filled(path), visitor.cookies()
+            async with http.post(address, data={"form_token": token}, headers=headers, cookies=cookies) as answer:
+                assert answer.status in (400, 403, 421), host
+        for address in ("/?stream=1", "/series.json", "/api/ledger", "/metrics"):
+            async with http.get(daemon.admin_url + address, headers={"Host": "evil.example"}) as answer:
+                assert answer.status in (400, 403, 421), address
+
+
+async def test_a_session_that_was_logged_out_is_of_no_use_to_whoever_copied_it(tmp_path: Path) -> None:
+    hook = destination("hook", "collector", NOBODY)
+    async with (
+        Daemon(tmp_path, [hook], admin={"token": TOKEN}) as daemon,
+        Visitor(daemon.admin_url) as victim,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as attacker,
+    ):
+        page = await victim.send(await victim.open("/"), "Log in", token=TOKEN)
+        copied = victim.cookies()
+        async with attacker.get(daemon.admin_url, cookies=copied, allow_redirects=False) as answer:
+            assert answer.status == 200, "while it lasts it is whoever has it"
+        await victim.send(page, "Log out")
+        for path, status in (("/", 303), ("/?stream=1", 401), ("/series.json", 303)):
+            async with attacker.get(daemon.admin_url + path, cookies=copied, allow_redirects=False) as answer:
+                assert answer.status == status, path
 
 
 async def test_a_session_that_somebody_else_made_up_is_never_logged_in(tmp_path: Path) -> None:
@@ -136,6 +219,23 @@ async def test_a_login_leads_to_no_other_site(tmp_path: Path) -> None:
             answer = await visitor.post(path, {"token": TOKEN}, {"Origin": daemon.admin_url})
             assert (answer.status, answer.headers["Location"]) == (303, "/"), elsewhere
             assert "a=b" not in str(answer.headers)
+
+
+@pytest.mark.parametrize("path", [path for name, path, _ in FORMS if name not in ("login", "logout")])
+async def test_a_form_leads_to_no_other_site(daemon: Daemon, path: str) -> None:
+    """Whatever the names in its address are."""
+    async with Visitor(daemon.admin_url) as visitor:
+        token = (await visitor.open("/destinations/hook")).form("Pause").fields["form_token"]
+        odd = quote("//evil.example", safe="")
+        for name in (odd, quote("\\\\evil.example", safe=""), f"%0d%0aLocation:{odd}"):
+            address = path.format(name=name, user=name, group=name, message_id=name, id=name)
+            answer = await visitor.post(
+                address, {"form_token": token, "user": "//evil.example"}, {"Origin": daemon.admin_url}
+            )
+            where = answer.headers.get("Location", "/")
+            assert answer.status < 500, address
+            assert urlsplit(where)[:2] == ("", ""), where
+            assert not where.startswith(("//", "/\\")), where
 
 
 @pytest.mark.parametrize("id", ["//evil.example", "/\\evil.example", "https://evil.example", "\\\\evil.example"])
@@ -225,7 +325,7 @@ async def _is_paused(daemon: Daemon) -> bool:
 PERSON, GROUP, EVENT = quote(f"user:{ATTACK}", safe=""), quote(ATTACK, safe=""), quote(SHORT, safe="")
 WHERE = [
     "/", "/events", "/events?show=discards", f"/events?name={GROUP}&user={GROUP}&state={GROUP}", f"/events?since={GROUP}",
-    f"/find?q={GROUP}", f"/find?q={GROUP}x", f"/users/{PERSON}", f"/users/{PERSON}x", f"/users/{PERSON}/forget", f"/groups/{GROUP}",
+    f"/find?q={GROUP}", f"/find?q={GROUP}x", f"/users/{PERSON}", f"/users/{PERSON}x", f"/users/{PERSON}/forget", f"/groups/{GROUP}", f"/groups/{GROUP}/forget",
     f"/groups/{GROUP}x", f"/events/{EVENT}x",
     *(f"/events/{EVENT}?view={view}&raw={raw}" for view in ("received", "stored", "plugin", "request", "answer") for raw in (0, 1)),
     *(f"/events/m{n}" for n in range(8)), "/events/m0?view=plugin", "/events/m5?view=request", f"/events/no{EVENT}",

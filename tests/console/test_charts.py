@@ -41,7 +41,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
 async def test_the_overview_shows_the_last_hour_without_scripts(daemon: Daemon) -> None:
     async with Visitor(daemon.admin_url) as visitor:
         page = await visitor.open("/")
-    assert "Last hour accepted 3" in page.text
+    assert re.search(r"Last hour Disk: [^!]* refused\. accepted 3 ", page.text)
     assert "delivered 3" in page.text
     assert page.html.count('class="spark"') == 3
 

@@ -125,6 +125,26 @@ async def test_letters_are_dropped_only_when_the_name_is_typed(tmp_path: Path) -
         assert (await daemon.get("/api/destinations/hook/dead"))["kept"] == 0
 
 
+async def test_what_dies_after_the_page_was_drawn_is_not_dropped_with_it(tmp_path: Path) -> None:
+    async with refusing(tmp_path) as (daemon, visitor, _):
+        page = await visitor.open("/destinations/hook/dead/drop?since=1h")
+        await daemon.post("track", userId="u9", event="E", messageId="later")
+        await daemon.becomes("later", "hook", "dead")
+        page = await visitor.send(page, "Drop 3 dead letters", name="hook")
+        assert "3 dead letters dropped for good." in page.text
+        [kept] = (await daemon.get("/api/destinations/hook/dead"))["items"]
+        assert kept["message_id"] == "later"
+
+
+async def test_what_dies_after_a_replay_was_counted_is_not_sent_again_with_it(tmp_path: Path) -> None:
+    async with refusing(tmp_path) as (daemon, visitor, _):
+        page = await visitor.open("/destinations/hook/replay?what=dead")
+        await daemon.post("track", userId="u9", event="E", messageId="later")
+        await daemon.becomes("later", "hook", "dead")
+        page = await visitor.send(page, "Replay 3 dead letters")
+        assert "The replay has begun: 3 events." in page.text
+
+
 async def test_errors_are_gathered_with_what_to_do(tmp_path: Path) -> None:
     async with refusing(tmp_path) as (_, visitor, _vendor):
         page = await visitor.open("/destinations/hook/errors")

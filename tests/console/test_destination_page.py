@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from router.testing.vendor import FakeVendor, Reply
-from tests.console.pages import Visitor
+from tests.console.pages import Scene, Visitor
 from tests.flow.harness import Daemon, destination, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOBODY = "http://127.0.0.1:9"
-
-
-class Scene(NamedTuple):
-    daemon: Daemon
-    visitor: Visitor
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -108,13 +103,13 @@ async def test_a_pause_by_hand_says_why_since_when_and_can_be_ended(scene: Scene
 async def test_a_refused_key_says_who_acts_and_when_it_probes(scene: Scene) -> None:
     page = await scene.visitor.open("/destinations/locked")
     assert "paused because the vendor refused our key" in page.text
-    assert "correct the key and reload; next in " in page.text
+    assert "correct the key and reload; next try in " in page.text
 
 
 async def test_a_wait_that_the_vendor_asked_for_says_until_when(scene: Scene) -> None:
     page = await scene.visitor.open("/destinations/busy")
     assert "paused because the vendor asked for it" in page.text
-    assert "nothing to do: it goes on by itself; next in 9 min" in page.text
+    assert "Nothing to do: it goes on by itself; next try in 9 min" in page.text
 
 
 async def test_an_open_breaker_shows_what_is_answered(scene: Scene) -> None:
@@ -201,3 +196,16 @@ async def test_the_tabs_lead_to_the_charts_and_to_no_form_that_may_not_be_used(s
     page = await scene.visitor.open("/destinations/picky")
     assert page.links["Charts"].endswith("/destinations/picky/charts")
     assert "Edit" not in page.links
+
+
+async def test_a_warning_of_a_plugin_is_told_in_words_and_a_secret_that_is_not_there_is_not_shown_as_set(
+    tmp_path: Path,
+) -> None:
+    table = destination("braze", "braze", {"api_key": {"env": "NO_SUCH_KEY"}}, mode="dry-run")
+    async with Daemon(tmp_path, [table]) as daemon, Visitor(daemon.admin_url) as visitor:
+        bought = {"products": "none", "revenue": 1}
+        await daemon.post("track", userId="u1", event="Order Completed", messageId="m1", properties=bought)
+        await daemon.settled()
+        page = await visitor.open("/destinations/braze")
+        assert "Its plugin warned 1 time: products not a list." in page.text
+        assert "not set, env NO_SUCH_KEY" in page.text

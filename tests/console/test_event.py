@@ -52,12 +52,6 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
             yield daemon
 
 
-@pytest.fixture
-async def visitor(daemon: Daemon) -> AsyncIterator[Visitor]:
-    async with Visitor(daemon.admin_url) as visitor:
-        yield visitor
-
-
 def pres(page: Page) -> list[str]:
     """What the page shows as it is."""
     return [html.unescape(found) for found in re.findall(r"<pre[^>]*>(.*?)</pre>", page.html, re.DOTALL)]
@@ -93,6 +87,7 @@ async def test_a_held_event_says_for_what_it_waits_until_when_and_what_would_be_
 async def test_a_dry_run_shows_the_request_that_it_recorded_and_the_line_for_a_shell(visitor: Visitor) -> None:
     page = await visitor.open((await visitor.open("/events/m1")).links["the request"])
     assert "As the dry run recorded it." in page.text
+    assert "recorded, not sent: a dry run" in (await visitor.open("/events/m1?view=answer")).text
     assert '"group_name": "Acme Inc"' in pres(page)[0]
     (curl, *_) = re.findall(r'data-copy="(curl [^"]*)"', page.html)
     assert html.unescape(curl).startswith("curl --request POST http://127.0.0.1:")
@@ -207,7 +202,7 @@ async def test_what_became_of_an_event_stays_when_its_person_was_forgotten(tmp_p
         await eventually(forgotten)
         page = await visitor.open("/events/m1?view=plugin")
         assert "hook ● delivered" in page.text
-        assert "Its person was forgotten, and its body with them." in page.text
+        assert "Its person or group was forgotten, and its body with them." in page.text
         assert "u1" not in page.text
         assert "Show personal traits" not in page.text
         assert "(forgotten)" in (await visitor.open("/events")).text

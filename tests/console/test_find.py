@@ -85,7 +85,7 @@ async def test_nothing_found_says_what_was_searched_since_when_and_the_three_usu
     assert "The wrong router or source" in page.text
     assert "It was sent, but discarded" in page.text
     assert "It is older than what is kept" in page.text
-    assert "show=discards" in page.links["See the discarded calls"]
+    assert "show=discards&user=zzz" in page.links["See the discarded calls that name it"]
 
 
 async def test_nothing_found_says_who_can_let_names_be_searched_and_how_ids_are_compared(finder: Finder) -> None:
@@ -97,8 +97,11 @@ async def test_nothing_found_says_who_can_let_names_be_searched_and_how_ids_are_
 
 async def test_a_discarded_call_is_found_with_its_reason(finder: Finder) -> None:
     page = await finder.find("no-event")
-    assert "A call with this message id was discarded" in page.text
+    assert "Discarded no-event A call with this message id was discarded" in page.text
     assert "from website" in page.text
+    assert "usual causes" not in page.text
+    async with Visitor(finder.plain.admin_url) as visitor:
+        assert "The sender got a 200" in (await visitor.open(page.links["See what was sent"])).text
 
 
 async def test_traits_are_found_only_where_config_allows_it(finder: Finder) -> None:

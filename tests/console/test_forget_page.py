@@ -1,4 +1,4 @@
-"""Forgetting a person from the console."""
+"""Forgetting a person or a company from the console."""
 
 from __future__ import annotations
 
@@ -36,7 +36,25 @@ async def is_done(daemon: Daemon) -> bool:
     return bool(regulation["finishedAt"])
 
 
-async def test_a_group_cannot_be_forgotten(tmp_path: Path) -> None:
+async def test_a_group_is_not_forgotten_as_a_person(tmp_path: Path) -> None:
     async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
         page = await visitor.open("/users/group:acme/forget")
         assert (page.status, "Only a person can be forgotten" in page.text) == (404, True)
+
+
+async def test_a_company_is_forgotten_once_its_id_is_typed(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
+        await daemon.post("group", userId="u1", groupId="acme", messageId="m1", traits={"name": "Acme"})
+        await daemon.settled()
+        assert "Forget this company" in (await visitor.open("/groups/acme")).text
+        page = await visitor.open("/groups/acme/forget")
+        wrong = await visitor.send(page, "Forget this company", group="beta")
+        assert (wrong.status, "Type acme to confirm; nothing was erased." in wrong.text) == (409, True)
+        page = await visitor.send(page, "Forget this company", group="acme", tools="on")
+        assert "DELETE_ONLY" in page.text
+        await eventually(lambda: is_done(daemon))
+        assert "hook: NOT_SUPPORTED" in (await visitor.open(page.url)).text
+        assert (await daemon.message("m1"))["forgotten"]
+        assert (await visitor.open("/groups/acme")).status == 404
+        [line] = await daemon.logged("operator_acted")
+        assert (line["action"], "acme" in str(line)) == ("forget", False)

@@ -84,6 +84,25 @@ async def test_ten_wrong_tokens_lock_the_login_for_a_minute(tmp_path: Path) -> N
             await visitor.post("/login", {"token": f"wrong {n}"}, {})
         locked = await visitor.post("/login", {"token": TOKEN}, {})
         assert (locked.status, "try again in a minute" in locked.text) == (401, True)
+        assert await daemon.terminate() == 0
+        refused = daemon.log("login_refused")
+        assert [line["remote"] for line in refused] == ["127.0.0.1"] * 10, "none for the one while it was locked"
+        assert "wrong" not in str(refused)
+
+
+async def test_who_logs_in_is_in_the_log_without_the_token_and_the_session(tmp_path: Path) -> None:
+    async with with_token(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
+        await visitor.send(await visitor.open("/"), "Log in", token=TOKEN)
+        [line] = await daemon.logged("logged_in")
+        assert (line["remote"], len(line["session"])) == ("127.0.0.1", 12)
+        assert not [secret for secret in (TOKEN, *visitor.cookies().values()) if secret in str(line)]
+
+
+async def test_a_stream_without_a_session_is_refused_and_not_sent_to_the_login(tmp_path: Path) -> None:
+    """A script follows to the login page and would take it for a stream that is well."""
+    async with with_token(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
+        page = await visitor.open("/?stream=1")
+        assert (page.status, page.text) == (401, "")
 
 
 async def test_a_form_that_another_site_sends_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from router.testing.vendor import FakeVendor
-from tests.console.pages import Visitor
+from tests.console.pages import Scene, Visitor
 from tests.flow.harness import Daemon, destination
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -17,15 +17,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MEMBERS = 105
 
 
-class Scene:
-    """A daemon with three companies."""
-
-    def __init__(self, daemon: Daemon, visitor: Visitor) -> None:
-        self.daemon, self.visitor = daemon, visitor
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """A daemon with three companies."""
     folder: Path = tmp_path_factory.mktemp("groups")
     async with FakeVendor() as vendor:
         gated = destination("gated", "collector", {"base_url": vendor.url, "gated": True})
@@ -64,7 +58,12 @@ async def test_traits_are_shown_on_demand_which_is_logged(scene: Scene) -> None:
 async def test_a_group_without_a_name_says_so_and_what_waits_for_it(scene: Scene) -> None:
     page = await scene.visitor.open("/groups/acme")
     assert "no group call has told its name" in page.text
-    assert "gated: 1 event of 1 user wait for the name of this company" in page.text
+    assert "gated: 1 event of 1 user waits for the name of this company" in page.text
+    first = page.text.partition("Where their events are")[2].partition("Counted")[0]
+    assert "gated ■ held 2 of 3 delivered. 1 event waits since" in first
+    assert "for a group call with the name of group acme. The group call of" in first
+    assert "had an id (acme) but no name." in first
+    assert "See who waits …" in page.links
     assert "gated: user:ann, 1 event since" in page.text
     assert "send the group call with traits.name" in page.text
 

@@ -38,7 +38,8 @@ async def test_people_are_listed_with_what_they_wait_for_and_when_it_is_given_up
         assert "group name unknown: 1 event of 1 person" in line
         release = await visitor.open("/destinations/cs/release?user=user:u2")
         assert "The tool needs the name, and no group call has told it: give both." in release.text
-        assert "1 event of 1 person goes to cs" in (await visitor.send(release, "Show what would go", group="a")).text
+        assert "On behalf of a group, 1 event of 1 person goes to cs" in release.text
+        assert release.form("Release 1 event").fields["group"] == "acme", "the group that is known"
         assert "It waits for a group call of its user group_unknown No group call of this user has come." in page.text
         assert "It waits for the name of the group group_name_unknown" in page.text
         assert "user:u1 3 " in page.text
@@ -55,14 +56,11 @@ async def test_one_person_is_found_and_an_unknown_one_is_named(tmp_path: Path) -
         assert "Nothing is held for <b>nobody here." in page.text
 
 
-async def test_a_release_shows_how_many_events_go_before_they_do(tmp_path: Path) -> None:
+async def test_a_release_on_behalf_of_a_group_is_one_form_that_says_how_many_events_go(tmp_path: Path) -> None:
     async with holding(tmp_path, u1=3) as (daemon, visitor, vendor):
-        page = await visitor.send(await visitor.open("/destinations/cs/held"), "Release …")
-        page = await visitor.send(page, "Show what would go", group="acme", group_name="Acme Inc")
-        assert "3 events of 1 person go to cs, in order." in page.text
-        assert "On behalf of group acme, named Acme Inc" in page.text
-        assert (await daemon.counts("cs"))["held"] == 3, "nothing goes before it is confirmed"
-        page = await visitor.send(page, "Release 3 events")
+        page = await visitor.open("/destinations/cs/held")
+        assert "The events of one person go to cs, in order." in page.text
+        page = await visitor.send(page, "Release 3 events", group="acme", group_name="Acme Inc")
         assert "3 events may go now, in order." in page.text
         await daemon.emptied()
         assert (await daemon.counts("cs"))["delivered"] == 3
@@ -89,6 +87,18 @@ async def test_a_drop_shows_its_number_first_and_leaves_dead_letters(tmp_path: P
         assert await daemon.fate("u1-0", "cs") == ("dead", "dropped")
 
 
+async def test_what_is_held_after_the_page_was_drawn_is_not_dropped_with_it(tmp_path: Path) -> None:
+    async with holding(tmp_path, u1=2) as (daemon, visitor, _):
+        page = await visitor.open("/destinations/cs/drop?user=user:u1")
+        await daemon.post("track", userId="u1", event="E", messageId="later")
+        await daemon.becomes("later", "cs", "held")
+        page = await visitor.send(page, "Drop 2 events")
+        assert "2 events that waited are dead letters now (dropped)." in page.text
+        assert await daemon.fate("later", "cs") == ("held", "group_unknown")
+        await daemon.post("group", userId="u1", groupId="acme", traits={"name": "Acme Inc"}, messageId="g1")
+        await daemon.becomes("later", "cs", "delivered")
+
+
 async def test_a_person_of_whom_nothing_is_held_is_refused_with_words(tmp_path: Path) -> None:
     async with holding(tmp_path, u1=1) as (_, visitor, _vendor):
         page = await visitor.open("/destinations/cs/release?user=u9")
@@ -111,6 +121,15 @@ async def test_more_than_a_hundred_people_come_in_pages(tmp_path: Path) -> None:
         await daemon.becomes("m100", "cs", "held")
         await daemon.settled()
         page = await visitor.open("/destinations/cs/held")
-        assert page.text.count("Release …") == 100
+        assert page.text.count("Release 1 event") == 100
         page = await visitor.open(page.links["The next 100 people"])
-        assert page.text.count("Release …") == 1
+        assert page.text.count("Release 1 event") == 1
+
+
+async def test_the_page_of_one_person_lets_them_go_with_the_same_form(tmp_path: Path) -> None:
+    async with holding(tmp_path, u1=2) as (daemon, visitor, _):
+        page = await visitor.open("/destinations/cs/release?user=user:u1")
+        assert "2 events of 1 person go to cs, in order." in page.text
+        page = await visitor.send(page, "Release 2 events", group="acme", group_name="Acme Inc")
+        assert "2 events may go now, in order." in page.text
+        await daemon.emptied()

@@ -33,12 +33,6 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
         yield daemon
 
 
-@pytest.fixture
-async def visitor(daemon: Daemon) -> AsyncIterator[Visitor]:
-    async with Visitor(daemon.admin_url) as visitor:
-        yield visitor
-
-
 def names(page: Page) -> list[str]:
     """The names of the rows, from the top."""
     return [re.sub("<[^>]*>", "", row) for row in re.findall(r'<th scope="row"[^>]*>(.*?)</th>', page.html)]
@@ -47,8 +41,8 @@ def names(page: Page) -> list[str]:
 async def test_events_are_shown_newest_first_with_their_state_at_each_destination(visitor: Visitor) -> None:
     page = await visitor.open("/events")
     assert names(page) == ["&lt;b&gt;Bold&lt;/b&gt;", "Signed Up", "acme"]
-    assert "website track Signed Up user:u1 acme ●delivered (dry run) ●delivered (dry run)" in page.text
-    assert "<b>Bold</b> user:u2 ●delivered (dry run) ■held group_unknown" in page.text
+    assert "website track Signed Up user:u1 acme ● delivered (dry run) ● delivered (dry run)" in page.text
+    assert "<b>Bold</b> user:u2 ● delivered (dry run) ■ held it waits for a group call of its user" in page.text
 
 
 async def test_a_row_leads_to_its_event(visitor: Visitor) -> None:
@@ -81,7 +75,7 @@ async def test_the_form_sets_filters_and_keeps_those_that_are_set(visitor: Visit
 async def test_a_wrong_filter_is_named_and_the_form_stays(visitor: Visitor) -> None:
     page = await visitor.open("/events?state=lost")
     assert page.status == 400
-    assert "State: 'lost' is none of delivered, skipped" in page.text
+    assert "State: 'lost' is no state of an event; write one of delivered, skipped" in page.text
     assert page.form("Filter").fields["state"] == "lost"
 
 
@@ -96,9 +90,36 @@ async def test_discards_are_mixed_in_as_struck_rows_with_their_reason(visitor: V
     page = await visitor.send(await visitor.open("/events"), "Filter", show="discards")
     assert names(page)[0] == "bad"
     assert '<tr class="struck">' in page.html
-    assert "⊘discarded event_not_defined:" in page.text
-    page = await visitor.open("/events?show=discards&user=u1")
-    assert "Discards have no user, so none is shown with this filter." in page.text
+    assert "⊘ discarded: " in page.text
+    assert page.text.count("event_not_defined") == 1
+    page = await visitor.open("/events?show=discards&company=acme")
+    assert "Discards have no company, so none is shown with this filter." in page.text
+
+
+async def test_with_a_person_the_discards_that_name_them_are_shown(visitor: Visitor) -> None:
+    assert names(await visitor.open("/events?show=discards&user=u9")) == ["bad"]
+    assert "bad" not in names(await visitor.open("/events?show=discards&user=u1"))
+    nobody = await visitor.open("/events?show=discards&user=nobody")
+    assert "No event passes these filters, and none of the newest discarded calls." in nobody.text
+    missed = await visitor.open("/find?q=u9")
+    assert names(await visitor.open(missed.links["See the discarded calls that name it"])) == ["bad"]
+
+
+async def test_a_duplicate_is_shown_beside_the_discards_and_leads_to_the_first_call(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
+        for name in ("First", "Second", "Third"):
+            await daemon.post("track", userId="u1", event=name, messageId="same")
+        assert names(await visitor.open("/events")) == ["First"]
+        page = await visitor.open("/events?show=discards")
+        assert names(page) == ["same", "First"]
+        assert (
+            "⊘ duplicate: its message id was accepted before, so it was not stored again: the first call counts"
+            in page.text
+        )
+        first = await visitor.open(page.links["same"])
+        assert "track First" in first.text
+        assert "2 calls with this id came again, the last" in first.text
+        assert "They were counted and not stored: this page is of the first call." in first.text
 
 
 async def test_a_page_that_stands_still_says_how_many_came_since_and_shows_them_when_asked(tmp_path: Path) -> None:
@@ -159,7 +180,7 @@ async def test_an_open_page_gets_new_events_above_and_states_as_they_change(tmp_
     ):
         seen = await _until(stream, b"No event is stored", b"")
         await daemon.post("track", userId="u1", event="First", messageId="m1")
-        seen = await _until(stream, b"group_unknown", seen)
+        seen = await _until(stream, b"it waits for a group call of its user", seen)
         await daemon.post("group", userId="u1", groupId="acme", traits={"name": "Acme"}, messageId="g1")
         await daemon.emptied()
         last = (await _until(stream, b"acme</a></th>", b"")).decode()

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.clock import to_iso
-from router.console.live_tail import Rate, Tail
+from router.console import live_tails
+from router.console.live_tail import OF_A_ROW, Rate, Tail
 from router.console.live_tails import Tails
+from router.ingest import limits
 from router.store import EventQuery
 
 
@@ -103,9 +105,48 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     assert rate.per_s == 10
 
 
-async def test_tails_that_nobody_looks_at_go_and_their_number_is_bounded() -> None:
+def positions(tail: Tail) -> list[int]:
+    return [row.position for row in tail.rows]
+
+
+async def test_pages_that_are_looked_at_in_turn_keep_their_tails_however_many_they_are() -> None:
     tails, log = Tails(), Log()
     log.grow(1, 1_000)
-    made = [await tails.fresh(n, log.tail, 0) for n in range(40)]
-    assert await tails.fresh(39, log.tail, 0) is made[39]
+    pages = range(limits.STREAMS)
+    assert live_tails.MOST > limits.STREAMS, "one that is read once needs room beside them"
+    made = [await tails.fresh(page, log.tail, 0) for page in pages]
+    assert [await tails.fresh(page, log.tail, 0) for page in pages] == made
+
+
+async def test_the_number_of_tails_is_bounded_and_the_one_looked_at_longest_ago_goes() -> None:
+    tails, log = Tails(), Log()
+    log.grow(1, 1_000)
+    made = [await tails.fresh(page, log.tail, 0) for page in range(live_tails.MOST + 1)]
+    assert await tails.fresh(1, log.tail, 0) is made[1]
     assert await tails.fresh(0, log.tail, 0) is not made[0]
+
+
+async def test_many_tails_share_the_memory_by_showing_fewer_rows_and_the_older_ones_follow() -> None:
+    tails, log = Tails(), Log()
+    log.grow(200, 20_000)
+    alone = await tails.fresh("alone", log.tail, 0)
+    assert len(alone.rows) == 200
+    for page in range(99):
+        tail = await tails.fresh(page, log.tail, 0)
+    share = live_tails.MOST_CHARACTERS // 100
+    assert tail.rows
+    assert len(tail.rows) * OF_A_ROW <= share
+    alone.fit(share)
+    assert positions(alone) == positions(tail)
+    assert alone.next == alone.rows[-1].position
+
+
+async def test_a_tail_whose_rows_are_long_keeps_fewer_of_them() -> None:
+    log = Log()
+    log.grow(100, 10_000)
+    tail = log.tail()
+    await tail.look()
+    for row in tail.rows:
+        row.html = "x" * 99_000
+    tail.fit(1_000_000)
+    assert positions(tail) == list(range(100, 90, -1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
@@ -104,10 +105,14 @@ async def test_a_hold_for_a_name_names_the_call_that_had_none_and_who_can_act(sc
     assert "had an id (acme) but no name" in said
     assert "The developers of the app that sends: send the group call with traits.name" in said
     page = await scene.person("ann")
-    assert (
-        page.links["Release by hand …"].endswith("/destinations/gated/held?user=user%3Aann")
-        or "held?user=" in page.html
-    )
+    assert 'href="/destinations/gated/release?user=user%3Aann">Release by hand …' in page.html
+
+
+async def test_all_events_of_a_sentence_are_a_click_from_it(scene: Scene) -> None:
+    page, address = await scene.person("ann"), "/events?user=user%3Aann&state=held%40gated&reason="
+    assert page.html.count(f'href="{address.replace("&", "&amp;")}">all of them</a>') == 1
+    listed = await scene.visitor.open(address)
+    assert sorted(set(re.findall(r'href="/events/([^"?]+)', listed.html))) == ["ann-0", "ann-1", "ann-2", "ann-3"]
 
 
 async def test_a_hold_of_somebody_without_a_group_says_that_no_group_call_has_come(scene: Scene) -> None:
@@ -134,6 +139,20 @@ async def test_when_all_is_delivered_it_says_to_look_into_the_tool(scene: Scene)
     said = await scene.place("bob", "gated")
     assert "2 of 2 delivered, the last" in said
     assert "the tool has said yes to all of them; if it shows nothing, look in the tool" in said
+
+
+async def test_when_all_is_delivered_it_leads_to_the_usual_reasons_why_a_tool_shows_nothing(scene: Scene) -> None:
+    page = await scene.person("bob")
+    assert 'href="/destinations/gated#nothing"' in page.html
+    assert 'href="/destinations/trial#nothing"' not in page.html, "nothing was sent there"
+    place = (
+        (await scene.visitor.open("/destinations/gated")).html.partition('id="nothing"')[2].partition("</section>")[0]
+    )
+    assert "You look at another account, workspace or environment of the tool" in place
+    assert "Many tools show new data some minutes or hours later" in place
+    assert "dry run" not in place
+    dry = (await scene.visitor.open("/destinations/trial")).html.partition('id="nothing"')[2]
+    assert "The destination is in dry run: nothing is really sent yet" in dry
 
 
 async def test_a_dry_run_says_that_nothing_is_really_sent_and_a_filter_what_it_left_out(scene: Scene) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import tomllib
 from pathlib import Path
 
+from router.editing.catalogue import offers
+from router.editing.config_schema import config_schema
 from tests.console.editing import wanted_errors
 from tests.console.pages import Visitor
 from tests.flow.harness import Daemon, destination, eventually
@@ -35,6 +39,42 @@ async def test_the_file_in_force_is_shown_without_its_secrets(tmp_path: Path) ->
         shown = page.html + str(answer)
         assert not any(secret in shown for secret in ("literal-secret-1", "kept-in-a-file", "wk_test_123"))
         assert (answer["via"], answer["refused"], answer["reload"]["code"]) == ("start", None, "")
+
+
+async def test_the_page_leads_to_the_json_schema_that_the_command_prints(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
+        schema = await visitor.open((await visitor.open("/settings")).links["JSON Schema"])
+        assert (schema.status, schema.headers["Content-Type"]) == (200, "application/schema+json")
+        assert json.loads(schema.html) == json.loads(json.dumps(config_schema(offers(daemon.plugins))))
+        assert "collector.settings" in json.loads(schema.html)["$defs"]
+
+
+ADDRESS = "https://hooks.example.com/services/T000/B000/key-of-the-hook"
+HOOKED = destination("chat", "webhook", {"url": ADDRESS, "batch": 2}, mode="dry-run", filter="type = 'track'")
+
+
+async def test_what_a_plugin_marks_as_not_to_be_shown_is_masked_and_a_save_leaves_it_as_it_is(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOKED], console={"edit": True}) as daemon, Visitor(daemon.admin_url) as visitor:
+        form = await visitor.open("/destinations/chat/edit")
+        assert "Now: written in config.toml." in form.text
+        review = await visitor.send(form, "Review the difference", do="review", **{"setting.batch": "3"})
+        seen = [form, review, await visitor.send(review, "Write and reload")]
+        seen += [await visitor.open(path) for path in ("/settings", "/destinations/chat", "/destinations/chat/edit")]
+        answers = [await daemon.get(path) for path in ("/api/configuration", "/api/configuration?key=destination")]
+        shown = "".join(page.html for page in seen) + str(answers) + str(daemon.log())
+        assert "key-of-the-hook" not in shown
+        assert "is active" in seen[2].text
+        [table] = tomllib.loads(daemon.config.read_text())["destination"]
+        assert table["settings"] == {"url": ADDRESS, "batch": 3}
+        daemon.config.write_text(daemon.config.read_text().replace("key-of-the-hook", "another-key"))
+        told = await daemon.get("/api/configuration")
+        assert {
+            "key": "destination.chat.settings.url",
+            "change": "changed",
+            "old": "***",
+            "new": "***",
+            "needs": "",
+        } in (told["reload"]["keys"])
 
 
 async def test_what_a_reload_would_do_is_told_and_done_by_the_button(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import html
 import json
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from router.testing.vendor import FakeVendor
 from tests.console.pages import Page, Visitor
-from tests.flow.harness import Daemon, destination
+from tests.flow.harness import PLUGINS, Daemon, destination
 
 TRACK = json.dumps({"type": "track", "userId": "u1", "event": "Hello", "properties": {"n": 7}})
 
@@ -38,12 +39,6 @@ async def daemon(vendor: FakeVendor, tmp_path_factory: pytest.TempPathFactory) -
         yield daemon
 
 
-@pytest.fixture
-async def visitor(daemon: Daemon) -> AsyncIterator[Visitor]:
-    async with Visitor(daemon.admin_url) as visitor:
-        yield visitor
-
-
 async def tried(visitor: Visitor, event: str = TRACK, **fields: str) -> Page:
     return await visitor.send(await visitor.open("/try"), "The vendor answers", event=event, **fields)
 
@@ -57,7 +52,7 @@ async def test_there_is_a_sample_of_each_type(type: str, visitor: Visitor) -> No
 async def test_the_steps_the_request_and_the_items_are_shown(visitor: Visitor) -> None:
     page = await tried(visitor, destination="hook")
     assert "track of user:u1" in page.text
-    assert "hook ● delivered Would be sent." in page.text
+    assert "hook ● would be delivered Would be sent." in page.text
     assert "✓ type passed: its plugin takes track calls" in page.text
     assert '"n": 7' in html.unescape(page.html)
     assert "POST http://127.0.0.1" in page.text
@@ -68,7 +63,7 @@ async def test_what_is_known_of_user_and_group_opens_the_gate(visitor: Visitor) 
     held = await tried(visitor, destination="gated")
     assert "✕ gate stopped: it waits for a group call for user:u1" in held.text
     known = await tried(visitor, destination="gated", group_id="acme", group_traits='{"name": "Acme Inc"}')
-    assert "gated ● delivered Would be sent." in known.text
+    assert "gated ● would be delivered Would be sent." in known.text
     assert '"group_name":"Acme Inc"' in html.unescape(known.html)
 
 
@@ -101,7 +96,7 @@ async def test_an_event_of_the_log_is_taken_with_what_is_known_of_its_group_whic
     page = await visitor.send(asked, "Take from the log")
     fields = page.form("The vendor answers").fields
     assert (json.loads(fields["event"])["event"], fields["group_id"]) == ("Stored", "acme")
-    assert "gated ● delivered" in (await visitor.send(page, "The vendor answers", destination="gated")).text
+    assert "gated ● would be delivered" in (await visitor.send(page, "The vendor answers", destination="gated")).text
     (line,) = await daemon.logged("personal_data_shown")
     assert (line["message_id"], line["source"]) == ("m1", "website")
     missing = await visitor.send(await visitor.open("/try"), "Take from the log", message="nobody")
@@ -142,10 +137,48 @@ async def test_other_settings_are_tried_and_faulty_ones_named_with_their_path(vi
     assert "Hook.settings.nope:" in faulty.text
 
 
+async def test_a_plugin_that_no_destination_names_is_tried_with_the_settings_of_the_form(visitor: Visitor) -> None:
+    page = await tried(visitor, destination="plugin:collector", settings='{"base_url": "https://new.example"}')
+    assert "collector ● would be delivered Would be sent." in page.text
+    assert "POST https://new.example/collect" in page.text
+    assert page.form("The vendor answers").fields["destination"] == "plugin:collector"
+    faulty = await tried(visitor, destination="plugin:collector", settings='{"base_url": "x", "nope": 1}')
+    assert (faulty.status, "Settings.nope:" in faulty.text) == (400, True), faulty.text
+
+
+async def test_a_required_secret_of_a_plugin_has_a_stand_in(visitor: Visitor) -> None:
+    page = await tried(visitor, destination="plugin:braze", settings='{"base_url": "https://braze.example"}')
+    assert "braze ● would be delivered Would be sent." in page.text
+    assert "POST https://braze.example" in page.text
+
+
+async def test_a_plugin_that_does_not_load_says_why_and_is_loaded_anew_once_it_was_corrected(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path, [])
+    daemon.plugins = tmp_path / "own"
+    daemon.plugins.mkdir()
+    text = (PLUGINS / "collector.py").read_text()
+    (daemon.plugins / "own.py").write_text(text + "\nimport nothing_of_this_name\n")
+    async with daemon, Visitor(daemon.admin_url) as visitor:
+        form = await visitor.open("/try")
+        fields = {"event": TRACK, "destination": "plugin:own", "settings": '{"base_url": "https://new.example"}'}
+        broken = await visitor.send(form, "The vendor answers", **fields)
+        assert broken.status == 409
+        assert "No module named 'nothing_of_this_name'" in broken.text
+        (daemon.plugins / "own.py").write_text(text)
+        assert (
+            "own ● would be delivered Would be sent."
+            in (await visitor.send(broken, "The vendor answers", **fields)).text
+        )
+        assert await daemon.admin(
+            "POST", "/api/try", {"events": [json.loads(TRACK)], "plugin": "own", "destination": "hook"}
+        ) == (400, {"error": "give `destination` or `plugin`, not both", "code": "invalid_request"})
+
+
 async def test_a_plugin_that_raises_shows_its_traceback_with_file_and_line(visitor: Visitor) -> None:
     event = json.dumps({"type": "track", "userId": "u1", "event": "hook raises its own"})
     page = await tried(visitor, event=event, destination="sabotaged")
     assert "Would be a dead letter: the plugin failed on it" in page.text
+    assert "hook track. " in page.text
     assert re.search(r'File "[^"]*saboteur.py", line \d+', html.unescape(page.html))
 
 

@@ -3,25 +3,76 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import postgres_server
+from tests.contract import store_case
+from tests.contract.postgres_case import OnServer
 from tests.contract.rig import Rig, open_rig
 
 LONG = re.compile(
-    r"test_(backup_killed|broken_builds|clock_jumps|disk_faults|faults_\w+|gate_model|migrations|plugin_strict|plugin_\w+_worker"
-    r"|power_loss|simulation|worker_\w+)\.py"
+    r"test_(backup_killed|broken_builds|clock_jumps|disk_faults|faults_\w+|gate_model|migrations\w*|plugin_strict|plugin_\w+_worker"
+    r"|power_loss|(store|retention|forget)_postgres\w*|simulation\w*|worker_\w+)\.py"
 )
-"""The names of those modules. `./test --fast` leaves them out, and the HTTP client, each of whose tests runs four times."""
+"""The names of those modules. `./test --fast` leaves them out, and the HTTP client, each of whose tests runs four times, and what asks a
+PostgreSQL server."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    twice = [item for item in items if is_covered_twice(item)]
+    config.hook.pytest_deselected(items=twice)
+    items[:] = [item for item in items if item not in twice]
     for item in items:
         folder = item.path.parent.name
-        if folder == "http_client" or (folder == "contract" and LONG.fullmatch(item.path.name)):
+        call = getattr(item, "callspec", None)
+        on_server = call is not None and call.params.get("backend") == "postgres"
+        if on_server or folder == "http_client" or (folder == "contract" and LONG.fullmatch(item.path.name)):
             item.add_marker(pytest.mark.long)
+
+
+def is_covered_twice(item: pytest.Item) -> bool:
+    """Whether a test runs with `deliver` on the server though it also runs with `request` there, and with both on the embedded store: a store
+    does not see which hook sends."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return False
+    params = item.callspec.params
+    sends_both_ways = "over_http" in params and "http" not in item.fixturenames
+    return sends_both_ways and params.get("backend") == "postgres" and not params["over_http"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that use the fixture `backend` run on both stores, but for those marked `only_sqlite`."""
+    if "backend" in metafunc.fixturenames:
+        is_neutral = metafunc.definition.get_closest_marker("only_sqlite") is None
+        metafunc.parametrize("backend", ["sqlite", *(["postgres"] if is_neutral else [])], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server for all tests of this process; they are skipped, with the reason, where there is none."""
+    with postgres_server.running() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def on_server(database_server: postgres_server.Server) -> OnServer:
+    """Opens stores there."""
+    return OnServer(database_server)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """Which store `open_case` opens."""
+    if request.param != "postgres":
+        yield str(request.param)
+        return
+    on_server = request.getfixturevalue("on_server")
+    monkeypatch.setattr(store_case, "opens", on_server.open)
+    yield "postgres"
+    on_server.leave(tmp_path)
 
 
 @pytest.fixture

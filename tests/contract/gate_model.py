@@ -3,7 +3,7 @@
 The model is told what was accepted, what the vendor was asked and what it answered, and what an operator did. Everything else it
 works out again from the whole list at each question. It says whether an event may go out at the moment it does (`asked`), and what
 state each event may be in when nothing moves any more (`compare`). Where the rules leave something to timing it permits each of
-the outcomes, and goes on from the one it is shown. Timing is open in these cases, and in no others:
+the outcomes, and goes on from the one it is shown. Timing is open in these cases, of each call for itself, and in no others:
 
 - An event was mapped at some instant between the last rest and its request: with any of what the vendor had said by then.
 - A group call that was accepted before another that says the same, and was settled after that was accepted, may stand in for it: it
@@ -91,7 +91,6 @@ class Model:
     waits_for_nothing: dict[str, set[str]] = field(default_factory=dict)
     """By message id, lanes that a retry may block though its event was dropped or has moved on."""
     taking_nothing_over: frozenset[str] = frozenset()  #: linking calls with which nobody takes over a group, yet
-    refused_stand: bool = False  #: a group call that the vendor refused is a membership all the same, as it was once
     moment: int = 0  #: counts what was accepted and answered
     accepted_at: dict[str, int] = field(default_factory=dict)
     answered_at: dict[str, int] = field(default_factory=dict)  #: of the last word
@@ -180,23 +179,26 @@ class Model:
             return Gate(group, NO_GROUP)
         return Gate(group, "" if self.name_is_known(group, supplies) else NO_NAME)
 
+    def candidates(self, said: Said, lane: str) -> list[tuple[str, Said]]:
+        """The memberships that are asked in turn: the one as of the event, and then those after it."""
+        current: list[tuple[int, str, Said]] = []
+        later: list[tuple[int, str, Said]] = []
+        for key in self.people(said, lane):
+            members = self.memberships(key)
+            current = [member for member in members if member[0] <= said.pos][-1:]
+            later += [member for member in members if member[0] > said.pos]
+            if current:
+                break
+        return [member[1:] for member in (*current, *sorted(later, key=lambda member: member[0]))]
+
     def standing(self, said: Said, lane: str, supplies: Callable[[Said], bool]) -> tuple[str, Said] | None:
         """The membership as of the event, unless that was refused here; else the first one after it that was not."""
-        later = []
-        for key in self.people(said, lane):
-            now = [(group, call) for since, group, call in self.memberships(key) if since <= said.pos]
-            if now and not self.was_refused(*now[-1], supplies):
-                return now[-1]
-            later += [member for member in self.memberships(key) if member[0] > said.pos]
-            if now:
-                break
-        counting = [member for member in later if not self.was_refused(*member[1:], supplies)]
-        return min(counting, key=lambda member: member[0])[1:] if counting else None
+        asked = self.candidates(said, lane)
+        return next((member for member in asked if not self.was_refused(*member, supplies)), None)
 
     def was_refused(self, group: str, call: Said, supplies: Callable[[Said], bool]) -> bool:
         """Whether a membership does not count here: the call that told it is dead, and no other that says the same is settled."""
-        dead = self.answers.get(call.m) == NO and not self.refused_stand
-        return dead and not any(supplies(other) for other in self.kin(group, call))
+        return self.answers.get(call.m) == NO and not any(supplies(other) for other in self.kin(group, call))
 
     def group_calls(self, group: str) -> list[Said]:
         """All that was said of a group."""
@@ -334,10 +336,23 @@ class Model:
             if not said.gated:
                 told += [(user, group) for group in ([said.group] if said.group else self.groups_as_of(said))]
                 continue
-            gate = replace(self, lenient=True).gate(said, lane, self.may_supply)
-            strict = self.gate(said, lane, self.supplies)
-            told += [(user, one.group) for one in (gate, strict) if not one.reason]
+            told += [(user, group) for group in self.groups_by_now(said, lane)]
         return told
+
+    def groups_by_now(self, said: Said, lane: str) -> list[str | None]:
+        """On behalf of which groups an event may have been mapped: what is open of each membership fell this way or that."""
+        most = replace(self, lenient=True)
+        if said.m in self.given or said.group is not None:
+            gate = most.gate(said, lane, self.may_supply)
+            return [] if gate.reason else [gate.group]
+        found: list[str | None] = []
+        for group, call in self.candidates(said, lane):
+            counts = any(self.may_supply(other) for other in most.kin(group, call))
+            if counts and self.name_is_known(group, self.may_supply):
+                found.append(group)
+            if not self.was_refused(group, call, self.supplies):
+                break
+        return found
 
     def groups_as_of(self, said: Said) -> list[str | None]:
         """The group of a call without requirement: what is known as of its position. Of one that was refused it may know."""
@@ -446,7 +461,8 @@ class Model:
         if retried:
             held = {("held", NO_GROUP), ("held", NO_NAME)}
             apart = said.key == lane and any(self.owner(one) != self.owner(said) for one in self.standing_in(lane))
-            return held if shut and not apart else held | {("queued", "behind_lane")}
+            stays = before is not None and before.state == "queued"  # it was parked behind the retry, which ends later
+            return held if shut and not (apart or stays) else held | {("queued", "behind_lane")}
         first = next(one for one in self.standing_in(lane) if one.gated)
         reason = self.gate(first, lane, self.supplies).reason
         if self.unsure(first, lane):

@@ -33,7 +33,7 @@ class Silent:
 
 
 def make(folder: Path) -> None:
-    target = Target(folder / "b.tar.zst", is_folder=False)
+    target = Target(folder / "b.tar.zst", is_folder=False, replace=True)
     back_up(folder / "router.db", target, NOW_MS, 0, Silent())
 
 

@@ -18,8 +18,8 @@ from typing import Any
 from router.errors import StoreFull
 from router.event import Call
 from router.store import ORDER_KEY_STEP, CommitBatch, LaneRow, ParkedRow
+from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import LaneMode, Queue
-from tests.contract.rig import START_MS, FakeClock
 from tests.contract.store_case import StoreCase, open_case
 
 USERS = 7

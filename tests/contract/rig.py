@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import Any, ClassVar
 
 import pytest
@@ -19,7 +19,6 @@ from router.deliver.runner import Runner
 from router.event import Call
 from router.logger import Log, make_log
 from router.plugin import (
-    API_VERSION,
     Answer,
     Batch,
     Context,
@@ -35,52 +34,20 @@ from router.plugin import (
     hookimpl,
     json_request,
 )
-from router.plugin_host import Destination, Redactor, compile_consent, compile_filter
-from router.plugin_host.event_mapping import compile_mapping
-from router.plugin_host.validation import bind, check_facts, without_context
-from tests.contract.accepting import accept
+from router.plugin_host import Destination, build_around
+from router.store import CommitBatch
+from router.store.postgres.claim import PostgresClaim
+from router.store.sqlite.claims import SqliteClaim
+from router.testing.clock import START_MS, FakeClock
+from router.testing.intake import accept
+from router.testing.new_store import lay_new_store
+from router.testing.rest import at_rest, is_busy
 from tests.contract.simulation import inside
 from tests.contract.store_case import StoreCase, open_case
+from tests.patience import HANG_S
 
-START_MS = 1_767_000_000_000
 VENDOR_URL = "http://vendor.test/"
 """Where plugins with a `request` of their own send to; it is answered in memory."""
-SHORT_S = 0.05
-"""Waits up to this pass by themselves: pauses between commits, not waits of the story."""
-
-
-class FakeClock:
-    """Stands still until `advance`."""
-
-    def __init__(self, now_ms: int = START_MS) -> None:
-        self.ms = now_ms
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._count = 0
-        self.short = 0  #: waits that passed by themselves
-
-    def now_ms(self) -> int:
-        return self.ms
-
-    def monotonic(self) -> float:
-        return self.ms / 1000
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= SHORT_S:
-            self.short += 1
-            await asyncio.sleep(0)
-            return
-        waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._count += 1
-        heapq.heappush(self._sleepers, (self.ms + int(seconds * 1000), self._count, waker))
-        await waker
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass; wakes whoever waited for less."""
-        self.ms += int(seconds * 1000)
-        while self._sleepers and self._sleepers[0][0] <= self.ms:
-            waker = heapq.heappop(self._sleepers)[2]
-            if not waker.done():
-                waker.set_result(None)
 
 
 class Vendor:
@@ -213,30 +180,9 @@ def destination(
 ) -> Destination:
     """A Destination around a plugin class; `tables` go into its config table. `follow`: [consent] follow is on."""
     config = DestinationConfig.model_validate({"name": name, "plugin": "test", "mode": "live", **tables})
-    instance = plugin(plugin.settings_model())
-    instance.vendor = vendor
-    check_facts(instance)
-    return Destination(
-        name=name,
-        plugin_name="test",
-        plugin_version="",
-        installed_version="",
-        api_version=API_VERSION,
-        item_version=getattr(plugin, "item_version", 1),
-        config=config,
-        instance=instance,
-        settings=instance.settings,
-        secrets=(),
-        names=frozenset({name, *(n.lower() for n in plugin.display_names)}),
-        requires=instance.requires,
-        kinds=instance.kinds,
-        hooks=bind(instance, name),
-        redactor=Redactor(()),
-        mapping=compile_mapping(config.mapping, instance.requires),
-        consent=compile_consent(config, follow=follow),
-        filter=compile_filter(config),
-        without_context=without_context(instance),
-    )
+    made = build_around(plugin, config, follow=follow)
+    made.instance.vendor = vendor  # type: ignore[attr-defined]
+    return made
 
 
 class Rig:
@@ -286,40 +232,32 @@ class Rig:
             await self._task
             self._task = None
 
-    async def quiet(self) -> dict[str, Any]:
-        """Wait until nothing moves without time passing; returns the destination's ledger."""
-        still, before = 0, tuple[Any, ...]()
-        ledger: dict[str, Any] = {}
-        while still < 5:
-            if self._task is not None and self._task.done():
-                self._task.result()
-            for _ in range(20):
-                await asyncio.sleep(0)
-            await asyncio.sleep(0.002)  # the store's threads are real
-            ledger = (await self.store.queries.ledger(["d"]))["destinations"].get("d", {})
-            now = (tuple(ledger.values()), len(self.vendor.calls), self._busy())
-            if now[-1]:
-                before = ()
-                continue
-            still, before = (still + 1, now) if now == before else (0, now)
-        return ledger
+    async def quiet(self, hanging: int = 0) -> dict[str, Any]:
+        """Wait until nothing moves without time passing; returns the destination's ledger. `hanging`: so many requests get no answer."""
+        return await at_rest(self.store, "d", lambda: self._busy(hanging), lambda: len(self.vendor.calls))
 
-    def _busy(self) -> bool:
+    def _busy(self, hanging: int) -> bool:
         """Whether the worker is in the middle of something."""
-        return self._task is not None and inside.is_busy(self.runner, self.store)
+        if self._task is not None and self._task.done():
+            self._task.result()
+        return self._task is not None and is_busy(self.runner, self.store, hanging)
 
-    async def vendor_moves(self) -> None:
+    async def vendor_moves(self, times: int = 1) -> None:
         """Let the loop run a little."""
-        await asyncio.sleep(0.001)
+        for _ in range(times):
+            await asyncio.sleep(0.001)
 
     async def pass_time(self, seconds: float, step: float = 5.0) -> dict[str, Any]:
-        """Let time pass in steps, each worked off."""
-        ledger = await self.quiet()
+        """Let time pass in steps; each that wakes somebody is worked off."""
+        await self.quiet()
         while seconds > 0:
-            self.clock.advance(min(step, seconds))
+            passes = min(step, seconds)
+            due = self.clock.next_ms()
+            self.clock.advance(passes)
             seconds -= step
-            ledger = await self.quiet()
-        return ledger
+            if due is not None and due <= self.clock.ms:
+                await self.quiet()
+        return await self.quiet()
 
     async def fate(self, message_id: str) -> tuple[str, str]:
         """(state, reason) of a message at the destination."""
@@ -329,33 +267,50 @@ class Rig:
         return fate["state"], fate["reason"]
 
 
-async def comes_true(rig: Rig, condition: Callable[[], bool], moves: int = 1_000) -> bool:
-    """Let the loop run until this holds, or so often in vain."""
-    for _ in range(moves):
-        if condition():
-            return True
+def commits_counted(monkeypatch: pytest.MonkeyPatch, count: Callable[[CommitBatch], int]) -> list[int]:
+    """What this counts in each commit of a destination from now on."""
+    counts: list[int] = []
+    commits = {kind: kind.commit for kind in (SqliteClaim, PostgresClaim)}
+
+    async def counted(claim: Any, batch: CommitBatch) -> object:
+        counts.append(count(batch))
+        return await commits[type(claim)](claim, batch)
+
+    for kind in commits:
+        monkeypatch.setattr(kind, "commit", counted)
+    return counts
+
+
+async def comes_true(rig: Rig, condition: Callable[[], bool]) -> bool:
+    """Let the loop run until this holds. False: it does not, however busy the machine is."""
+    until = monotonic() + HANG_S
+    while not condition():
+        if monotonic() > until:
+            return False
         await rig.vendor_moves()
-    return condition()
+    return True
 
 
 async def spins(rig: Rig) -> bool:
     """Whether the destination is busy all the time though nothing can happen before time passes."""
-    await comes_true(rig, lambda: False, 100)
+    await rig.vendor_moves(100)
     before = rig.clock.short
-    await comes_true(rig, lambda: False, 100)
+    await rig.vendor_moves(100)
     return rig.clock.short - before > 20
 
 
 @asynccontextmanager
-async def open_rig(folder: Path, seed: int = 1) -> AsyncIterator[Rig]:
+async def open_rig(folder: Path, seed: int = 1, now_ms: int = START_MS) -> AsyncIterator[Rig]:
     """A rig on a store in this folder; opening the same folder again is a restart."""
-    clock = FakeClock()
+    clock = FakeClock(now_ms)
 
     def clock_from(mark: int) -> FakeClock:
         clock.ms = max(clock.ms, mark)
         return clock
 
     log = make_log("error", "json", clock=clock)
+    if now_ms == START_MS:
+        await lay_new_store(folder / "router.db")
     async with open_case(folder / "router.db", clock_from, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
         rig = Rig(store, clock, log, seed)
         with inside.network(lambda name, request: rig.vendor.exchange(request), VENDOR_URL):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from router.clock import Clock
 from router.event import Call, Discard
@@ -23,24 +24,29 @@ from router.store import (
     Opening,
     ParkedRow,
     ReplayRow,
+    Slice,
     Unit,
     Waits,
 )
+from router.store.fence import Fence
 from router.store.outcome_blocks import unpack_ahead
 from router.store.sqlite.claims import SqliteClaim
-from router.store.sqlite.fence import Fence
 from router.store.sqlite.store import SqliteStore, open_store
 
 T = TypeVar("T")
 NO_CURSOR: Any = None
 
 
-class StoreCase(SqliteStore):
-    """The opened store itself, and shorter ways to it."""
+if TYPE_CHECKING:
+    Opened = SqliteStore
+else:
+    Opened = object
 
-    def __init__(self, store: SqliteStore) -> None:
-        self.__dict__ = store.__dict__
-        self.held_claims: dict[str, SqliteClaim] = {}
+
+class Shorter(Opened):
+    """Shorter ways to an opened store, whichever it is; for the checker of types it is the embedded one."""
+
+    held_claims: dict[str, SqliteClaim]
 
     @property
     def head(self) -> int:
@@ -79,9 +85,44 @@ class StoreCase(SqliteStore):
 
     def claim(self, destination: str) -> SqliteClaim:
         """The claim that was opened last; one that owns nothing, to read by, where there is none."""
-        reader = self.claims._reader
-        nobody = SqliteClaim(NO_CURSOR, Fence(Unit(PART, destination), 0, 0), self.writer, reader, self.claims._slow)
-        return self.held_claims.get(destination, nobody)
+        return self.held_claims.get(destination) or self.of_nobody(Fence(Unit(PART, destination), 0, 0))
+
+    def of_nobody(self, fence: Fence) -> SqliteClaim:
+        """A claim that owns nothing."""
+        raise NotImplementedError
+
+    async def place(self, destination: str) -> tuple[int, set[int]]:
+        """How far a destination is, whoever owns it: its cursor, and the positions ahead of that."""
+        raise NotImplementedError
+
+    async def execute(self, sql: str) -> None:
+        """Change the store behind everybody's back."""
+        raise NotImplementedError
+
+    def number(self, sql: str, *args: object) -> int:
+        """A number straight out of what is stored."""
+        raise NotImplementedError
+
+    def image(self) -> sqlite3.Connection:
+        """What is stored now, in the tables of the embedded store."""
+        raise NotImplementedError
+
+    def contents(self) -> list[bytes]:
+        """Every byte that is stored, in some pieces."""
+        raise NotImplementedError
+
+    def holds(self, *words: str) -> list[str]:
+        """Those of these words that stand anywhere in the store."""
+        contents = self.contents()
+        return [word for word in words if any(word.encode() in content for content in contents)]
+
+    async def tidy(self) -> None:
+        """Trim what is due, where nothing has done that yet."""
+        raise NotImplementedError
+
+    def now_ms(self) -> int:
+        """Router time."""
+        raise NotImplementedError
 
     async def forget(self, destination: str) -> dict[str, int]:
         return await self.claims.forget(destination)
@@ -90,12 +131,6 @@ class StoreCase(SqliteStore):
         self.claims.keep_for(destinations)
 
     # ------------------------------------------------------------ what it reads
-
-    async def place(self, destination: str) -> tuple[int, set[int]]:
-        """How far a destination is, whoever owns it: its cursor, and the positions ahead of that."""
-        sql = "SELECT pos, ahead FROM cursor WHERE destination = ?"
-        pos, ahead = await self.claims._reader.run(lambda db: db.execute(sql, (destination,)).fetchone())
-        return pos, unpack_ahead(pos, ahead)
 
     async def known(
         self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
@@ -109,9 +144,9 @@ class StoreCase(SqliteStore):
         return await self.claim(destination).keyed_state.load(keys)
 
     async def parked(
-        self, destination: str, wants: Sequence[tuple[str, str, int]], limit: int
+        self, destination: str, wants: Sequence[tuple[str, str, int]], limit: int, **bytes: int
     ) -> list[tuple[list[ParkedRow], bool]]:
-        return await self.claim(destination).lanes.parked(wants, limit)
+        return await self.claim(destination).lanes.parked(wants, Slice(limit, **bytes))
 
     async def due(self, destination: str, mode: str, now_ms: int, limit: int) -> list[str]:
         return await self.claim(destination).lanes.due(mode, now_ms, limit)
@@ -155,6 +190,53 @@ class StoreCase(SqliteStore):
         return await self.queries.waiting(destination)
 
 
+class StoreCase(Shorter, SqliteStore):
+    """The embedded store."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.__dict__ = store.__dict__
+        self.held_claims = {}
+
+    def of_nobody(self, fence: Fence) -> SqliteClaim:
+        return SqliteClaim(NO_CURSOR, fence, self.writer, self.claims._reader, self.claims._slow)
+
+    async def place(self, destination: str) -> tuple[int, set[int]]:
+        sql = "SELECT pos, ahead FROM cursor WHERE destination = ?"
+        pos, ahead = await self.claims._reader.run(lambda db: db.execute(sql, (destination,)).fetchone())
+        return pos, unpack_ahead(pos, ahead)
+
+    async def execute(self, sql: str) -> None:
+        await self.writer.run_alone(lambda db: db.execute(sql).fetchall())
+
+    def number(self, sql: str, *args: object) -> int:
+        with closing(self.image()) as db:
+            return int(db.execute(sql, args).fetchone()[0])
+
+    def image(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+
+    def contents(self) -> list[bytes]:
+        """In its files: any part of any page."""
+        return [path.read_bytes() for path in self.path.parent.glob(f"{self.path.name}*")]
+
+    async def tidy(self) -> None:
+        """It trims with every commit that adds to it."""
+
+    def now_ms(self) -> int:
+        return self.writer.now_ms()
+
+
+@asynccontextmanager
+async def open_embedded(path: Path, clock_from: Callable[[int], Clock], **how: Any) -> AsyncIterator[tuple[Any, Clock]]:
+    """As `open_store`."""
+    async with open_store(path, clock_from, **how) as (store, clock):
+        yield StoreCase(store), clock
+
+
+opens: Callable[..., AbstractAsyncContextManager[tuple[Any, Clock]]] = open_embedded
+"""How stores are opened: the fixture `backend` may have another one."""
+
+
 @asynccontextmanager
 async def open_case(
     path: Path,
@@ -164,12 +246,12 @@ async def open_case(
     min_free_bytes: int = 0,
     retention_s: float = 7 * 86_400.0,
 ) -> AsyncIterator[tuple[StoreCase, Clock]]:
-    """As `open_store`."""
-    async with open_store(
+    """A store at this path; on a server, its database of that name. Opening it again is a restart."""
+    async with opens(
         path,
         clock_from,
         dedupe_window_s=dedupe_window_s,
         min_free_bytes=min_free_bytes,
         retention_s=retention_s,
     ) as (store, clock):
-        yield StoreCase(store), clock
+        yield store, clock

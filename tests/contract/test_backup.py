@@ -19,7 +19,8 @@ from router.errors import BackupError, StartError, StoreNewer
 from router.store import Demand
 from router.store.sqlite import cursors, regulation_file, snapshot
 from router.store.sqlite.migrations import SCHEMA
-from tests.contract.rig import START_MS, Gated, Rig, open_rig
+from router.testing.clock import START_MS
+from tests.contract.rig import Gated, Rig, open_rig
 from tests.contract.test_people import a_life, files_with, forget
 
 if sys.version_info >= (3, 14):
@@ -44,7 +45,9 @@ class Told:
 
 def make(folder: Path, target: Path | Target | None = None, **more: Any) -> Made:
     """Back up the store of a folder."""
-    where = target if isinstance(target, Target) else Target(target or folder / "b.tar.zst", is_folder=False)
+    where = (
+        target if isinstance(target, Target) else Target(target or folder / "b.tar.zst", is_folder=False, replace=True)
+    )
     known: dict[str, Any] = {"target": where, "now_ms": START_MS, "min_free_bytes": 0, "progress": Told(), **more}
     return back_up(folder / "router.db", **known)
 
@@ -284,12 +287,52 @@ async def test_what_a_killed_backup_left_goes_with_the_next_one(rig: Rig, tmp_pa
 async def test_the_last_backup_is_known_beside_the_store(rig: Rig, tmp_path: Path) -> None:
     store = rig.store.path
     day = 86_400.0
-    assert last_backup.problem(store, 0, START_MS) == ""
-    assert "no backup of the store is known" in last_backup.problem(store, day, START_MS)
+    known = last_backup.Known(store)
+    assert last_backup.problem(known.look(), 0, START_MS) == ""
+    assert "no backup of the store is known" in last_backup.problem(known.look(), day, START_MS)
     make(tmp_path)
-    assert last_backup.problem(store, day, START_MS + 86_400_000) == ""
-    assert "is 25 h old" in last_backup.problem(store, day, START_MS + 90_000_000)
+    assert last_backup.problem(known.look(), day, START_MS + 86_400_000) == ""
+    assert "is 25 h old" in last_backup.problem(known.look(), day, START_MS + 90_000_000)
     assert last_backup.path_of(store).stat().st_mode & 0o777 == 0o600
+
+
+async def test_who_looks_again_and_again_reads_the_file_of_the_last_backup_once(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+
+    def counted(store: Path) -> last_backup.LastBackup | None:
+        reads.append(store)
+        return read(store)
+
+    read = last_backup.read
+    monkeypatch.setattr(last_backup, "read", counted)
+    known = last_backup.Known(rig.store.path)
+    assert known.look() is None
+    make(tmp_path)
+    first = known.look()
+    assert first is not None
+    assert [known.look() for _ in range(10)] == [first] * 10
+    assert len(reads) == 1
+    last_backup.path_of(rig.store.path).unlink()
+    assert known.look() is None
+
+
+def test_what_is_told_of_an_old_backup_names_no_file(tmp_path: Path) -> None:
+    """`/healthz` and `/readyz` say it to whoever asks, without a token."""
+    last_backup.path_of(tmp_path / "store.db").write_text(
+        '{"made_at":"2001-01-01T00:00:00Z","file":"/srv/secret/b.tar.zst","events":1}'
+    )
+    words = last_backup.problem(last_backup.Known(tmp_path / "store.db").look(), 60.0, START_MS)
+    assert "run `backup`" in words
+    assert "/srv" not in words
+
+
+@pytest.mark.parametrize("made_at", ["yesterday", "", "2026-11-28T10:00:00", "9999999-01-01T00:00:00Z"])
+def test_a_file_of_the_last_backup_that_names_no_time_tells_of_none(tmp_path: Path, made_at: str) -> None:
+    last_backup.path_of(tmp_path / "store.db").write_text(f'{{"made_at":"{made_at}","file":"/b","events":1}}')
+    last = last_backup.Known(tmp_path / "store.db").look()
+    assert "no backup of the store is known" in last_backup.problem(last, 60.0, START_MS)
 
 
 # ------------------------------------------------------------ putting one back
@@ -308,7 +351,7 @@ async def test_an_existing_store_is_kept_only_on_demand(stopped: Path) -> None:
     async with open_rig(stopped) as rig:
         await rig.call("track", "later", userId="u", event="E")
     done = put_back(stopped, replace=True)
-    assert done.kept == stopped / "router.db.before-restore-20251229T092000Z"
+    assert done.kept == stopped / "router.db.before-restore-20260302T093000Z"
     assert rows_of(done.kept, "head")[0][1] == done.about.events + 1
     assert rows_of(stopped / "router.db", "head")[0][1] == done.about.events
     assert not names(stopped, "router.db-*")

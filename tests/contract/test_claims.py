@@ -11,10 +11,12 @@ import pytest
 
 from router.errors import ClaimLost, CommitFailed, StoreFull
 from router.store import EVERY, PART, Claim, CommitBatch, Opening, Unit
-from tests.contract.rig import START_MS
+from router.store.fence import Came, Fence
+from router.testing.clock import START_MS
 from tests.contract.store_case import StoreCase
 from tests.contract.test_store import accept, count, hold, make, opened, parked_row
 
+pytestmark = pytest.mark.usefixtures("backend")
 UNIT = Unit(PART, "d")
 
 
@@ -38,6 +40,11 @@ def fence(store: StoreCase) -> tuple[int, int]:
     return count(store, "SELECT epoch FROM cursor"), count(store, "SELECT step FROM cursor")
 
 
+def first_epoch(store: StoreCase) -> int:
+    """Of the first owner: the embedded store writes nothing where nobody is to be fenced off."""
+    return 0 if isinstance(store, StoreCase) else 1
+
+
 async def test_who_opens_a_destination_takes_it_over(store: StoreCase) -> None:
     former = await claimed(store)
     await former.commit(batch("1"))
@@ -49,6 +56,39 @@ async def test_who_opens_a_destination_takes_it_over(store: StoreCase) -> None:
     assert count(store, "SELECT delivered FROM cursor") == 1
     await owner.commit(batch("3"))
     assert await owner.keyed_state.load(["k"]) == {"k": b"3"}
+
+
+async def test_who_has_lost_a_destination_may_send_nothing_more(store: StoreCase) -> None:
+    former = await claimed(store)
+    owner = await claimed(store)
+    assert former.may_send(10)  # nobody has told it yet
+    with pytest.raises(ClaimLost):
+        await former.commit(batch("1"))
+    assert (former.may_send(10), owner.may_send(10)) == (False, True)
+
+
+@pytest.mark.only_sqlite
+@pytest.mark.parametrize(
+    ("stored", "came_to"),
+    [
+        ((3, 7), Came.NOT_STORED),
+        ((3, 8), Came.STORED),
+        ((4, 7), Came.LOST),
+        ((4, 8), Came.LOST),
+        ((3, 6), Came.LOST),
+        ((3, 9), Came.LOST),
+    ],
+    ids=[
+        "same step",
+        "next step",
+        "another owner",
+        "another owner's step",
+        "the store went back in time",
+        "two steps on",
+    ],
+)
+def test_a_commit_without_an_answer_is_known_by_epoch_and_step(stored: tuple[int, int], came_to: Came) -> None:
+    assert Fence(UNIT, 3, 7).came_to(*stored) is came_to
 
 
 async def test_a_former_owner_changes_nothing_though_its_group_is_stored(store: StoreCase) -> None:
@@ -64,19 +104,20 @@ async def test_a_former_owner_changes_nothing_though_its_group_is_stored(store: 
 
 async def test_each_commit_is_a_step_and_each_take_over_an_epoch(store: StoreCase) -> None:
     claim = await claimed(store)
-    assert fence(store) == (0, 0)
+    first = first_epoch(store)
+    assert fence(store) == (first, 0)
     for n in range(3):
         await claim.commit(batch(str(n)))
-    assert fence(store) == (0, 3)
+    assert fence(store) == (first, 3)
     await claimed(store)
-    assert fence(store) == (1, 3)
+    assert fence(store) == (first + 1, 3)
 
 
 async def test_two_commits_of_one_claim_are_stored_one_after_the_other(store: StoreCase) -> None:
     claim = await claimed(store)
     assert await asyncio.gather(*(claim.commit(batch(str(n))) for n in range(5))) == [[]] * 5
     assert await claim.keyed_state.load(["k"]) == {"k": b"4"}
-    assert fence(store) == (0, 5)
+    assert fence(store) == (first_epoch(store), 5)
 
 
 async def test_a_commit_that_failed_is_no_step(store: StoreCase) -> None:
@@ -86,9 +127,10 @@ async def test_a_commit_that_failed_is_no_step(store: StoreCase) -> None:
     with pytest.raises(CommitFailed):
         await claim.commit(bad)
     await claim.commit(batch("good"))
-    assert fence(store) == (0, 1)
+    assert fence(store) == (first_epoch(store), 1)
 
 
+@pytest.mark.only_sqlite
 async def test_a_commit_on_a_full_disk_is_no_step(store: StoreCase) -> None:
     claim = await claimed(store)
     pages = await store.writer.run_alone(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
@@ -111,6 +153,7 @@ async def test_a_commit_that_nobody_waits_for_any_more_still_counts(store: Store
     assert await claim.keyed_state.load(["k"]) == {"k": b"2"}
 
 
+@pytest.mark.only_sqlite
 async def test_the_fence_is_the_first_statement_of_a_step(store: StoreCase) -> None:
     claim = await claimed(store)
     asked: list[str] = []
@@ -136,6 +179,7 @@ async def test_an_owner_with_another_gate_asks_all_that_waits_again(store: Store
     assert await (await claimed(store, gate="id, name")).lanes.openings() == [(EVERY, "")]
 
 
+@pytest.mark.only_sqlite
 async def test_the_first_owner_since_the_file_was_opened_writes_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await (await claimed(store)).commit(batch("1"))

@@ -18,7 +18,8 @@ from router.deliver.jobs.due_lanes import DRAINING
 from router.logger import make_log
 from router.plugin import Delivered, RetryLater
 from router.store.sqlite import dedupe
-from tests.contract.rig import START_MS, FakeClock, Gated, Plain, Rig
+from router.testing.clock import START_MS, FakeClock
+from tests.contract.rig import Gated, Plain, Rig
 from tests.contract.simulation import inside
 from tests.contract.store_case import open_case
 from tests.contract.test_worker_state import Sessions

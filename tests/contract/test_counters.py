@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from router.counts import Counted, Counts
+from router.counts import STORE, Counted, Counts
 from router.daemon.counting import Counting
 from router.deliver.runner import ReplayOrder, Runner
-from router.errors import StoreFull
+from router.errors import StoreError, StoreFull
 from router.event import Discard
 from router.logger import make_log
 from router.metrics import Metrics
 from router.plugin import Delivered, Reject, RetryLater
 from router.store import HOUR_S, MINUTE_S, DeadLetterFilter
-from tests.contract.rig import START_MS, Gated, Plain, Rig, destination, open_rig
+from router.store.sqlite import sizes
+from router.testing.clock import START_MS
+from tests.contract.rig import Gated, Plain, Rig, destination, open_rig
 from tests.contract.store_case import StoreCase
 from tests.flow.harness import eventually
 
+pytestmark = pytest.mark.usefixtures("backend")
 MINUTE, HOUR = 60_000, 3_600_000
 D, WEBSITE = Counted("destination", "d"), Counted("source", "website")
 
@@ -144,6 +148,34 @@ async def test_what_waits_is_sampled(rig: Rig) -> None:
     assert (await the_minute(rig.store)).peak == {"held_people": 2, "held_events": 5, "oldest_s": 50.0}
 
 
+async def test_the_size_of_the_store_is_sampled(rig: Rig) -> None:
+    counting = counting_of(rig)
+    await rig.call("track", "m1", userId="u1", event="E")
+    before = await rig.store.sizes.used_bytes()
+    await counting.write()
+    peak = (await the_minute(rig.store, STORE)).peak
+    assert list(peak) == ["bytes"]
+    assert before <= peak["bytes"] <= await rig.store.sizes.used_bytes()
+
+
+@pytest.mark.only_sqlite
+async def test_counts_are_stored_also_where_the_size_of_the_store_cannot_be_read(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = counting_of(rig)
+    await rig.call("track", "m1", userId="u1", event="E")
+
+    def broken(db: sqlite3.Connection) -> int:
+        return int(db.execute("PRAGMA page_count FROM nowhere").fetchone()[0])
+
+    monkeypatch.setattr(sizes, "used_bytes", broken)
+    with pytest.raises(StoreError, match=r"the size of the store cannot be read: .*syntax error"):
+        await rig.store.sizes.used_bytes()
+    await counting.write()
+    assert (await the_minute(rig.store, WEBSITE)).n == {"accepted": 1}
+    assert await minutes(rig.store, STORE) == {}
+
+
 # ---------------------------------------------------------------- when it is written
 
 
@@ -182,7 +214,7 @@ async def test_what_the_store_refuses_is_in_the_next_minute(rig: Rig, monkeypatc
         raise StoreFull
 
     with monkeypatch.context() as patches:
-        patches.setattr(rig.store.writer, "run_beside", full)
+        patches.setattr(rig.store.counters, "add", full)
         await counting.write()
     assert await minutes(rig.store, WEBSITE) == {}
     rig.clock.advance(60)

@@ -16,8 +16,8 @@ from router.errors import StartError, StoreClosed, StoreError, StoreFull
 from router.event import Call
 from router.store import PART, CommitBatch, Opening, Unit
 from router.store.sqlite import connection, cursors, dedupe, group_commit, group_transaction
+from router.testing.clock import START_MS
 from tests.contract.promises import Promises, opened
-from tests.contract.rig import START_MS
 from tests.faulty_vfs import FULL, IOERR_FSYNC, IOERR_SHMSIZE, IOERR_WRITE, Disk, Unreachable, faulty_disk, nth
 
 FOREVER = 1 << 60

@@ -11,9 +11,11 @@ import msgspec
 import pytest
 
 from router.event_search import parse_filter
-from router.store import EventQuery
-from router.store.sqlite.queries import events
+from router.store import EventQuery, search_bounds
+from router.store.postgres.queries.event_match import spread
 from tests.contract.rig import Gated, Rig, open_rig
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.fixture
@@ -98,6 +100,17 @@ async def test_a_group_call_counts_for_its_own_event_and_later_ones_not_for_earl
     assert ids(await ask(rig, company="other")) == ["m6", "g2"]
 
 
+async def test_an_event_counts_for_the_group_that_its_user_was_in_at_the_time(rig: Rig) -> None:
+    for group in ("other", "third"):
+        await rig.call("group", f"to-{group}", userId="u2", groupId=group)
+        await rig.call("track", f"in-{group}", userId="u2", event="E")
+    assert ids(await ask(rig, company="other")) == ["in-other", "to-other"]
+    assert ids(await ask(rig, company="third")) == ["in-third", "to-third"]
+    assert {event["message_id"]: event["group_id"] for event in (await ask(rig, limit=4))["items"]} == {
+        "to-other": "other", "in-other": "other", "to-third": "third", "in-third": "third",
+    }  # fmt: skip
+
+
 async def test_a_time_bounds_the_search(rig: Rig) -> None:
     rig.clock.advance(60)
     await rig.call("track", "m6", userId="u1", event="Late")
@@ -109,8 +122,8 @@ async def test_a_time_bounds_the_search(rig: Rig) -> None:
 async def test_a_search_gives_up_after_a_bounded_number_of_events_and_says_where(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "SLICE", 1)
-    monkeypatch.setattr(events, "LOOK_BACK", 3)
+    monkeypatch.setattr(search_bounds, "SLICE", 1)
+    monkeypatch.setattr(search_bounds, "LOOK_BACK", 3)
     found = await ask(rig, name="Docs/é")
     assert (ids(found), found["next"]) == ([], 4)
     assert found["searched_to"] is not None
@@ -121,9 +134,14 @@ async def test_a_search_gives_up_after_a_bounded_number_of_events_and_says_where
 async def test_one_in_so_many_is_taken_evenly_and_always_the_same_ones(rig: Rig) -> None:
     for n in range(120):
         await rig.call(("track", "page")[n % 2], f"n{n}", userId="u1", event="E")
+    await rig.quiet()
     which = EventQuery(type="track", after=6, every=4)
     found = await rig.store.queries.events(which, ["d"], None, 100)
     assert found == await rig.store.queries.events(which, ["d"], None, 100)
+    positions = [event["position"] for event in found["items"]]
+    assert positions == [pos for pos in range(126, 6, -1) if spread(pos) % 4 == 0 and pos % 2], (
+        "on both stores the same"
+    )
     gaps = [a["position"] - b["position"] for a, b in itertools.pairwise(found["items"])]
     assert 10 <= len(gaps) <= 20
     assert max(gaps) <= 16
@@ -157,7 +175,7 @@ async def test_dead_letters_and_held_events_are_found_however_many_are_newer(
     await rig.quiet()
     await rig.runner.drop("u:u2")
     for name in ("LOOK_BACK", "SLICE", "LOOK_BACK_WITH_STATES", "SLICE_WITH_STATES"):
-        monkeypatch.setattr(events, name, 1)
+        monkeypatch.setattr(search_bounds, name, 1)
     await rig.call("track", "m7", userId="u1", event="Later")
     await rig.call("track", "m8", userId="u1", event="Later")
     await rig.quiet()
@@ -169,8 +187,8 @@ async def test_dead_letters_and_held_events_are_found_however_many_are_newer(
     ("words", "told"),
     [
         ({"type": "trak"}, "'trak' is none of alias, group"),
-        ({"state": "lost"}, "'lost' is none of delivered, skipped"),
-        ({"state": "held@nowhere"}, "no destination 'nowhere'; there are: d"),
+        ({"state": "lost"}, "'lost' is no state of an event; write one of delivered, skipped"),
+        ({"state": "held@nowhere"}, r"there is no destination 'nowhere' \(configured: d\)"),
         ({"since": "yesterday"}, "since: not a time"),
     ],
 )

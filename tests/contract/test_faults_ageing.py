@@ -13,6 +13,7 @@ from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true
 HOUR = 3600.0
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 async def test_what_is_held_does_not_age_while_its_destination_is_disabled(rig: Rig) -> None:
@@ -44,6 +45,12 @@ async def test_what_is_tried_again_does_not_age_while_its_destination_is_disable
     rig.start(Plain, delivery={"max_age": "1h"})
     ledger = await rig.pass_time(400, 10)
     assert (ledger["retrying"], ledger["dead"]) == (1, 0)
+
+
+@pytest.fixture(autouse=True)
+def slices_wait_for_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shortest waits pass without time passing: between two slices the worker would go round and round."""
+    monkeypatch.setattr("router.deliver.jobs.expiry.SLICE_MS", 100)
 
 
 async def test_more_dead_letters_than_a_slice_go_soon_after_each_other(

@@ -14,6 +14,7 @@ from router.store import DeadLetterFilter
 from tests.contract.rig import Gated, Rig, both_ways, comes_true
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.fixture
@@ -94,6 +95,64 @@ async def test_a_later_call_that_says_the_same_makes_the_refused_membership_coun
     assert groups(rig) == {"t": "acme"}
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("order", "waits_for"), [("tab", "its name"), ("atb", "its name"), ("tab", "its call")], ids=lambda one: one
+)
+async def test_what_waits_for_a_later_group_goes_out_for_an_earlier_one_whose_refused_call_counts_again(
+    rig: Rig, order: str, waits_for: str, restarts: bool
+) -> None:
+    later = RetryLater("status_503", after_s=100)
+    answers: dict[str, Outcome] = {"a": later}
+    rig.vendor.answer = lambda bodies: answers.get(bodies[0]["m"], Delivered())
+    other = {"userId": "u1"}
+    if waits_for == "its call":  # of another lane, that of the user goes on
+        other, answers["b"] = {"anonymousId": "x1"}, RetryLater("status_503", after_s=7_200)
+    both: dict[str, Any] = {"userId": "u1", "anonymousId": "x1"}
+    calls = {
+        "t": rig.make("track", "t", **both, event="E"),
+        "a": rig.make("group", "a", userId="u1", groupId="acme", traits={"name": "ACME"}),
+        "b": rig.make("group", "b", **other, groupId="beta"),
+    }
+    await rig.accept([calls[one] for one in order])
+    await rig.quiet()
+    answers["a"] = Reject("rejected", "no")
+    await rig.pass_time(110, 10)
+    assert await rig.fate("t") == ("held", "group_name_unknown" if waits_for == "its name" else "group_unknown")
+    if restarts:
+        await rig.crash()
+        rig.start(Gated)
+        await rig.quiet()
+    await group(rig, "again", "acme")
+    assert groups(rig) == {"t": "acme"}
+
+
+@pytest.mark.parametrize("word", ["waits", "is refused"])
+async def test_an_earlier_call_stands_in_for_one_that_says_the_same_and_was_read_before_it_was_settled(
+    rig: Rig, word: str
+) -> None:
+    later, never = RetryLater("status_503", after_s=100), Reject("rejected", "no")
+    answers: dict[str, Outcome] = {"a": later, "b": never}
+    rig.vendor.answer = lambda bodies: answers.get(bodies[0]["m"], Delivered())
+    await group(rig, "a", "acme")
+    await group(rig, "b", "beta")
+    await track(rig, "t")
+    await group(rig, "again", "acme")
+    await track(rig, "after")
+    answers |= {"a": Delivered(), "again": later if word == "waits" else never}
+    await rig.pass_time(110, 10)
+    assert groups(rig) == ({"t": "acme"} if word == "waits" else {"t": "acme", "after": "acme"})
+
+
+async def test_an_earlier_call_that_was_settled_before_a_refused_one_came_does_not_stand_in_for_it(rig: Rig) -> None:
+    rig.vendor.answer = refusing("b", "again")
+    await group(rig, "a", "acme")
+    await group(rig, "b", "beta")
+    await track(rig, "t")
+    await group(rig, "again", "acme")
+    assert groups(rig) == {}
+
+
 async def test_a_refused_call_counts_again_once_its_replay_is_accepted(rig: Rig) -> None:
     rig.vendor.answer = refusing("a")
     await group(rig, "a", "acme")
@@ -156,3 +215,17 @@ async def test_held_names_the_refused_call(rig: Rig) -> None:
     await track(rig, "t")
     held = await rig.store.queries.held("d", "u:u1", "")
     assert "the-refused-one" in json.dumps(held["users"])
+
+
+async def test_why_names_no_call_of_the_user_that_would_not_open_the_gate(rig: Rig) -> None:
+    answers: dict[str, Outcome] = {"a": Reject("rejected", "no"), "d": RetryLater("status_503", after_s=7_200)}
+    rig.vendor.answer = lambda bodies: answers.get(bodies[0]["m"], Delivered())
+    await group(rig, "a", "acme")
+    await track(rig, "t")
+    await rig.call("group", "b", userId="u1", groupId="beta")
+    await rig.quiet()
+    await group(rig, "d", "dyne")
+    told = await rig.store.queries.message("t", None, ["d"])
+    assert told is not None
+    assert "group_name_unknown" in json.dumps(told)
+    assert "group_call" not in json.dumps(told)

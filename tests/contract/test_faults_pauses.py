@@ -12,6 +12,7 @@ from tests.contract.rig import Plain, Rig, both_ways, spins
 HOUR = 3600.0
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 async def send(rig: Rig, *sent: str) -> None:

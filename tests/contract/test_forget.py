@@ -10,7 +10,7 @@ import pytest
 
 from router.store import AttemptRow, CommitBatch, ParkedOutcome
 from router.store.sqlite import cursors
-from tests.contract.rig import START_MS
+from router.testing.clock import START_MS
 from tests.contract.store_case import StoreCase
 from tests.contract.test_store import accept, count, hold, lane_row, make, opened, parked_row
 

@@ -12,7 +12,10 @@ import pytest
 
 from router.deliver.jobs.held_report import LOOK_S
 from router.logger import make_log
+from router.store import Waits
 from tests.contract.rig import Gated, Rig, open_rig
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 HOUR = 3600.0
 
@@ -72,7 +75,7 @@ async def test_the_log_tells_once_a_day_what_has_waited_for_longer_than_a_day(ri
     [line] = told(lines)
     assert (line["level"], line["destination"]) == ("warning", "d")
     assert line["waiting_for"] == {"group_unknown": {"events": 2, "users": 2}}
-    assert line["oldest"].startswith("2025-12-29T09:20:00")
+    assert line["oldest"].startswith("2026-03-02T09:30:00")
     assert line["paste"].endswith("held d")
     await hours(rig, 22)
     assert len(told(lines)) == 1
@@ -107,3 +110,15 @@ async def test_a_slow_count_is_not_made_again_for_each_who_asks(rig: Rig, monkey
     rig.clock.advance(1.1)
     await rig.runner.waiting.describe()
     assert made == 2
+
+
+async def test_a_fault_of_the_looking_names_the_destination(
+    rig: Rig, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(name: str) -> list[Waits]:
+        raise RuntimeError(f"of {name}")
+
+    monkeypatch.setattr(rig.runner.waiting._queries, "waiting", broken)
+    await hours(rig, 1)
+    [fault] = [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "internal_error"]
+    assert (fault["reason"], "RuntimeError: of d" in fault["detail"]) == ("waiting-d", True)

@@ -9,17 +9,21 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.store import ORDER_KEY_STEP, AttemptRow, CommitBatch, DeadLetterFilter, DeadRow, GroupCallRow, ParkedOutcome
+from router.store.fate_words import TOLD_ATTEMPTS
 from router.store.sqlite import cursors, dead_letter_reads, kept_events, retention
 from router.store.sqlite.event_columns import DEAD
 from router.store.sqlite.migrations import migrate
+from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import Queue
-from tests.contract.rig import START_MS, FakeClock
 from tests.contract.store_case import StoreCase, open_case
-from tests.contract.test_store import accept, count, fate, lane_row, make, parked_row
+from tests.contract.test_store import accept, fate, lane_row, make, parked_row
 
+pytestmark = pytest.mark.usefixtures("backend")
+only_sqlite = pytest.mark.only_sqlite
 DAY = 86_400
 BODY = make("m1").body
 
@@ -48,7 +52,7 @@ async def store(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatc
 
 
 async def commit(store: StoreCase, destination: str = "d", pos: int = 5, **changes: Any) -> None:
-    await store.commit(CommitBatch(destination, pos=pos, at=store.writer.now_ms(), **changes))
+    await store.commit(CommitBatch(destination, pos=pos, at=store.now_ms(), **changes))
 
 
 async def hold(store: StoreCase, *positions: int, destination: str = "d") -> None:
@@ -65,6 +69,7 @@ async def trim(store: StoreCase, clock: FakeClock, name: str = "later") -> None:
     [pos] = await accept(store, make(name, clock.ms))
     for destination in ("d", "e"):
         await commit(store, destination, pos, settled={pos: ("delivered", "")})
+    await store.tidy()
 
 
 async def release(store: StoreCase, pos: int, destination: str = "d") -> None:
@@ -78,11 +83,15 @@ async def bodies(store: StoreCase, pos: int, destination: str = "d") -> list[byt
     return [row.body for row in rows]
 
 
-def kept(store: StoreCase, what: str = "pos", where: str = "1") -> list[Any]:
-    db = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)
-    found = [row[0] for row in db.execute(f"SELECT {what} FROM kept WHERE {where} ORDER BY pos")]
-    db.close()
-    return found
+def count(store: StoreCase, sql: str, *args: object) -> int:
+    with closing(store.image()) as db:
+        return int(db.execute(sql, args).fetchone()[0])
+
+
+async def kept(store: StoreCase, what: str = "pos", where: str = "1") -> list[Any]:
+    await store.tidy()
+    with closing(store.image()) as db:
+        return [row[0] for row in db.execute(f"SELECT {what} FROM kept WHERE {where} ORDER BY pos")]
 
 
 async def test_a_held_event_is_stored_once_however_many_destinations_hold_it(store: StoreCase) -> None:
@@ -91,7 +100,7 @@ async def test_a_held_event_is_stored_once_however_many_destinations_hold_it(sto
         await hold(store, 1, 2, destination=destination)
     assert await bodies(store, 1) == await bodies(store, 1, "e") == [make("m1", userId="u1").body]
     assert count(store, "SELECT sum(length(body)) FROM log") == before
-    assert kept(store) == []
+    assert await kept(store) == []
 
 
 async def test_what_rows_refer_to_outlives_the_log_in_one_copy(store: StoreCase, clock: FakeClock) -> None:
@@ -99,7 +108,7 @@ async def test_what_rows_refer_to_outlives_the_log_in_one_copy(store: StoreCase,
     await hold(store, 3, destination="e")
     await trim(store, clock)
     assert count(store, "SELECT min(pos) FROM log") == 6
-    assert kept(store) == [1, 3]
+    assert await kept(store) == [1, 3]
     assert await bodies(store, 3) == await bodies(store, 3, "e") == [make("m3", userId="u3").body]
     [(rows, _)] = await store.parked("d", [("u:u3", Queue.HELD, -1)], 10)
     assert (rows[0].message_id, rows[0].source, rows[0].type, rows[0].received_at) == (
@@ -116,10 +125,10 @@ async def test_the_copy_goes_with_the_last_reference(store: StoreCase, clock: Fa
         await hold(store, 1, destination=destination)
     await trim(store, clock)
     await release(store, 1)
-    assert kept(store, where="body IS NOT NULL") == [1]
+    assert await kept(store, where="body IS NOT NULL") == [1]
     assert await bodies(store, 1, "e") != []
     await release(store, 1, "e")
-    assert kept(store, where="body IS NOT NULL") == []
+    assert await kept(store, where="body IS NOT NULL") == []
 
 
 async def test_what_was_delivered_late_is_told_for_the_retention_from_then_on(
@@ -134,7 +143,7 @@ async def test_what_was_delivered_late_is_told_for_the_retention_from_then_on(
     assert (answer["source"], answer["type"], answer["user_id"]) == ("website", "track", "u1")
     await trim(store, clock, "later still")
     assert await store.queries.message("m1", None, ["d"]) is None
-    assert kept(store) == []
+    assert await kept(store) == []
 
 
 async def test_what_was_delivered_late_but_before_the_log_was_trimmed_is_told_as_long(
@@ -147,7 +156,7 @@ async def test_what_was_delivered_late_but_before_the_log_was_trimmed_is_told_as
     clock.advance(-5 * DAY)
     await trim(store, clock)
     assert await fate(store, "m1") == ("delivered", "")
-    assert kept(store, "body") == [None], "the facts, and nothing to send"
+    assert await kept(store, "body") == [None], "the facts, and nothing to send"
 
 
 async def test_a_retry_of_a_few_seconds_leaves_no_copy(store: StoreCase, clock: FakeClock) -> None:
@@ -157,8 +166,9 @@ async def test_a_retry_of_a_few_seconds_leaves_no_copy(store: StoreCase, clock: 
     await release(store, 1)
     clock.advance(7 * DAY - 3)
     [pos] = await accept(store, make("later", clock.ms))
+    await store.tidy()
     assert count(store, "SELECT min(pos) FROM log") == pos
-    assert kept(store) == []
+    assert await kept(store) == []
 
 
 async def test_a_dead_letter_keeps_its_event_until_it_is_dropped(store: StoreCase, clock: FakeClock) -> None:
@@ -170,7 +180,7 @@ async def test_a_dead_letter_keeps_its_event_until_it_is_dropped(store: StoreCas
     assert (found.body, found.message_id, found.received_at) == (make("m2", userId="u2").body, "m2", START_MS)
     assert (await store.queries.dead("d", DeadLetterFilter("rejected"), None))["items"][0]["message_id"] == "m2"
     await commit(store, pos=store.head, undead={2})
-    assert kept(store) == []
+    assert await kept(store) == []
 
 
 async def test_a_held_event_that_dies_and_is_replayed_keeps_its_event_all_the_while(
@@ -181,10 +191,10 @@ async def test_a_held_event_that_dies_and_is_replayed_keeps_its_event_all_the_wh
     await trim(store, clock)
     letter = DeadRow(1, clock.ms, "u:u1", "dropped", "", START_MS, "website", "track", "m1", "", BODY, None, "", 0)
     await commit(store, pos=store.head, unpark=[1], dead=[letter], lanes={"u:u1": None})
-    assert kept(store) == [1]
+    assert await kept(store) == [1]
     row = parked_row(1, "m1", "u:u1", Queue.MAIN, body=BODY)
     await commit(store, pos=store.head, undead={1}, park={1: row}, lanes={"u:u1": lane_row("u:u1")})
-    assert kept(store, "body") == [make("m1", userId="u1").body]
+    assert await kept(store, "body") == [make("m1", userId="u1").body]
 
 
 async def test_a_second_sending_refers_to_the_event_it_sends_again(store: StoreCase, clock: FakeClock) -> None:
@@ -195,9 +205,9 @@ async def test_a_second_sending_refers_to_the_event_it_sends_again(store: StoreC
     [(rows, _)] = await store.parked("d", [("u:u2", Queue.MAIN, -1)], 10)
     assert (rows[0].message_id, rows[0].body) == ("m2", make("m2", userId="u2").body)
     await trim(store, clock)
-    assert kept(store) == [2]
+    assert await kept(store) == [2]
     await commit(store, pos=store.head, unpark=[pos], lanes={"u:u2": None})
-    assert kept(store) == []
+    assert await kept(store) == []
 
 
 async def test_an_event_that_left_the_log_before_it_was_parked_is_kept_as_it_is_handed_over(
@@ -230,6 +240,7 @@ async def test_what_a_timer_returned_is_kept_by_its_destination(store: StoreCase
     assert count(store, "SELECT count(*) FROM woken WHERE destination = 'e'") == 1
 
 
+@only_sqlite
 async def test_a_slice_copies_no_more_than_its_bytes_and_the_next_one_goes_on(
     store: StoreCase, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,9 +251,10 @@ async def test_a_slice_copies_no_more_than_its_bytes_and_the_next_one_goes_on(
     for left in (3, 5, 6):
         await store.append([], [], [])
         assert count(store, "SELECT coalesce(min(pos), 6) FROM log") == left
-    assert kept(store) == [1, 2, 3, 4, 5]
+    assert await kept(store) == [1, 2, 3, 4, 5]
 
 
+@only_sqlite
 async def test_what_only_a_forgotten_destination_held_goes_in_slices(
     store: StoreCase, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,10 +263,10 @@ async def test_what_only_a_forgotten_destination_held_goes_in_slices(
     await hold(store, 2, destination="e")
     await trim(store, clock)
     await store.forget("d")
-    assert kept(store) == [1, 2, 3, 4, 5]
+    assert await kept(store) == [1, 2, 3, 4, 5]
     for _ in range(4):
         await store.append([], [], [])
-    assert kept(store) == [2]
+    assert await kept(store) == [2]
     assert count(store, "SELECT count(*) FROM meta WHERE key = ?", cursors.SWEEP) == 0
 
 
@@ -279,6 +291,7 @@ async def test_a_group_call_that_nobody_can_ask_for_is_forgotten_with_its_letter
     assert [row.pos for row in await store.supplies("d")] == [7], "the newest group of u1 is the one that was refused"
 
 
+@only_sqlite
 async def test_attempts_are_bounded_in_bytes(
     store: StoreCase, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +303,19 @@ async def test_attempts_are_bounded_in_bytes(
     assert count(store, "SELECT max(upto) - min(upto) FROM attempt") <= 70_000
 
 
+async def test_a_bounded_number_of_attempts_is_told_of_an_event_and_of_their_requests(store: StoreCase) -> None:
+    request = msgspec.json.encode({"body": "x" * 400_000}).decode()
+    tries = [AttemptRow(2, START_MS + n, 0, None, f"{n}", "dry_run", request) for n in range(10)]
+    tries += [AttemptRow(2, START_MS + n, 0, 503, f"{n}", "status_503") for n in range(10, TOLD_ATTEMPTS + 5)]
+    await commit(store, attempts=tries)
+    answer = await store.queries.message("m2", None, ["d"])
+    assert answer is not None
+    attempts = answer["destinations"]["d"]["attempts"]
+    assert [one["error"] for one in attempts] == [f"{n}" for n in range(5, TOLD_ATTEMPTS + 5)]
+    assert [one["error"] for one in attempts if "request" in one] == ["7", "8", "9"], "a megabyte, the newest first"
+
+
+@only_sqlite
 @pytest.mark.parametrize(("reason", "how"), [("rejected", "INDEX dead_by_reason"), (None, "PRIMARY KEY")])
 def test_pages_of_dead_letters_are_read_in_order_by_an_index(reason: str | None, how: str) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
@@ -301,6 +327,7 @@ def test_pages_of_dead_letters_are_read_in_order_by_an_index(reason: str | None,
         assert dead_letter_reads.count(db, "d", DeadLetterFilter(reason)) == 0
 
 
+@only_sqlite
 def test_referred_events_are_looked_up_by_index() -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         migrate(db, Path("unused"), 0)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from router.plugin import Reject
-from router.store.sqlite.queries import events_of, finding, members
+from router.store import search_bounds
+from router.store.postgres.queries import members as members_of_index
+from router.store.sqlite.queries import finding, members
 from tests.contract.rig import Gated, Rig, open_rig
 
+pytestmark = pytest.mark.usefixtures("backend")
 DAY = 86_400
 
 
@@ -42,7 +45,7 @@ async def test_a_profile_has_the_traits_the_newest_group_and_the_call_that_told_
 
 
 async def test_events_of_several_ids_come_newest_first_in_pages(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_of, "SLICE", 2)
+    monkeypatch.setattr(search_bounds, "SLICE", 2)
     for n in range(7):
         whose = {"userId": "u1"} if n % 3 else {"anonymousId": "a1"}
         await rig.call("track", f"m{n}", event="E", **whose)
@@ -56,8 +59,8 @@ async def test_events_of_several_ids_come_newest_first_in_pages(rig: Rig, monkey
 async def test_a_search_gives_up_after_a_bound_and_says_how_far_it_came(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_of, "SLICE", 2)
-    monkeypatch.setattr(events_of, "LOOK_BACK", 4)
+    monkeypatch.setattr(search_bounds, "SLICE", 2)
+    monkeypatch.setattr(search_bounds, "LOOK_BACK", 4)
     await rig.call("identify", "first", userId="u1")
     for n in range(9):
         await rig.call("track", f"m{n}", event="E", userId="u2")
@@ -67,8 +70,8 @@ async def test_a_search_gives_up_after_a_bound_and_says_how_far_it_came(
 
 
 async def test_what_waits_is_found_however_old_it_is(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_of, "LOOK_BACK", 2)
-    monkeypatch.setattr(events_of, "SLICE", 2)
+    monkeypatch.setattr(search_bounds, "LOOK_BACK", 2)
+    monkeypatch.setattr(search_bounds, "SLICE", 2)
     await rig.call("track", "held", event="E", userId="u1")
     for n in range(9):
         await rig.call("identify", f"m{n}", userId="u2")
@@ -99,7 +102,8 @@ async def test_a_lane_says_which_group_call_had_no_name(rig: Rig) -> None:
 async def test_members_of_a_group_are_found_once_each_whatever_the_slices(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(members, "SLICE", size)
+    for module in (members, members_of_index):
+        monkeypatch.setattr(module, "SLICE", size)
     for n in range(12):
         await rig.call("group", f"g{n}", userId=f"u{n:02}", groupId="acme" if n % 4 else "other")
     await rig.call("group", "left", userId="u01", groupId="other")

@@ -11,6 +11,8 @@ from router.deliver import operations
 from router.errors import CommandRefused
 from tests.contract.rig import open_rig
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 async def test_a_refused_release_says_in_words_what_the_user_waits_for(tmp_path: Path) -> None:
     async with open_rig(tmp_path) as rig:

@@ -13,6 +13,8 @@ from router.event import Call
 from router.plugin import Reject, RetryLater
 from tests.contract.rig import Plain, Rig, open_rig
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 REASONS = {"m0": "rejected", "m1": "rejected", "m2": "too_large"}
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,16 @@ from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationRep
 from router.plans import read_plan
 from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter, Demand, Regulation, Tool
+from router.store.regulation import Step
 from router.store.sqlite import forget_begin, forget_rows, scrub
+from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.regulation_file import path_of
-from tests.contract.rig import Gated, Plain, Rig, comes_true, line, open_rig
+from tests.contract.rig import Gated, Plain, Rig, comes_true, commits_counted, line, open_rig
 from tests.contract.simulation.invariants import rows_and_counters
 from tests.patience import HANG_S
+
+pytestmark = pytest.mark.usefixtures("backend")
+only_sqlite = pytest.mark.only_sqlite
 
 
 @pytest.fixture
@@ -53,15 +58,31 @@ async def finish(rig: Rig, regulation: Regulation) -> Regulation:
     return regulation
 
 
+async def crash_after(rig: Rig, regulation: Regulation, steps: int) -> None:
+    """The process dies once so many steps of it are done."""
+    for step in range(steps):
+        if step == 0:
+            await rig.runner.forget(regulation)
+        elif regulation.is_under_way:
+            regulation = await rig.store.erasure.erase_on(regulation.id)
+    await rig.crash()
+
+
+async def go_on(rig: Rig) -> None:
+    """What a start does with what is left."""
+    for left in await rig.store.erasure.resume():
+        await rig.store.erasure.erase_at("d", left.id)
+        await finish(rig, left)
+
+
 def consistent(rig: Rig) -> None:
-    with closing(sqlite3.connect(rig.store.path)) as db:
+    with closing(rig.store.image()) as db:
         rows_and_counters(db)
 
 
 def files_with(rig: Rig, *words: str) -> list[str]:
-    """Words of these that a file of the store holds, in any part of a page."""
-    files = [path.read_bytes() for path in rig.store.path.parent.glob("router.db*")]
-    return [word for word in words if any(word.encode() in content for content in files)]
+    """Words of these that the store holds, in any part of it."""
+    return rig.store.holds(*words)
 
 
 def beside(rig: Rig) -> str:
@@ -119,7 +140,7 @@ async def test_no_file_of_the_store_holds_a_word_of_them(rig: Rig) -> None:
     assert files_with(rig, "user-one", "secret-text") == ["user-one", "secret-text"]
     await forget(rig, "u:user-one")
     assert files_with(rig, "user-two", "held-3") == ["user-two", "held-3"], "others are kept"
-    with closing(sqlite3.connect(rig.store.path)) as db:
+    with closing(rig.store.image()) as db:
         theirs = "SELECT count(*) FROM log WHERE instr(body, 'secret-text') OR user_key = 'u:user-one'"
         assert db.execute(theirs).fetchone() == (1,), "the held event of user-two says the same word"
     assert files_with(rig, *(word for word in words if word != "secret-text")) == []
@@ -155,7 +176,7 @@ async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) 
     rig.start(Plain)
     await rig.call("identify", "m1", userId="user-one")
     await rig.call("identify", "m2", userId="user-one")
-    await comes_true(rig, lambda: bool(rig.vendor.calls))
+    assert await comes_true(rig, lambda: bool(rig.vendor.calls))
     regulation = await rig.store.people.begin(demand("u:user-one"))
     forgetting = asyncio.create_task(rig.runner.forget(regulation))
     await rig.vendor_moves()
@@ -346,7 +367,7 @@ async def test_stored_consent_goes_with_its_person(rig: Rig) -> None:
         await rig.call("identify", f"m-{user}", userId=user, context=context)
     await rig.quiet()
     await forget(rig, "u:user-one")
-    with closing(sqlite3.connect(rig.store.path)) as db:
+    with closing(rig.store.image()) as db:
         assert db.execute("SELECT user_key FROM consent").fetchall() == [("u:user-two",)]
 
 
@@ -371,6 +392,7 @@ async def suppress(rig: Rig, *keys: str, also: tuple[str, ...] = (), id: str) ->
     await rig.store.people.begin(asked)
 
 
+@only_sqlite
 @pytest.mark.parametrize("kind", ["SUPPRESS_ONLY", "UNSUPPRESS"])
 async def test_the_line_beside_the_store_is_written_after_a_crash_too(tmp_path: Path, kind: str) -> None:
     """Whoever brings an older copy of the store back finds there who is suppressed since."""
@@ -388,6 +410,7 @@ async def test_the_line_beside_the_store_is_written_after_a_crash_too(tmp_path: 
         assert await rig.store.erasure.resume() == []
 
 
+@only_sqlite
 @pytest.mark.parametrize(("begins_with", "word"), [(0, "OFF"), (1, "ON"), (2, "FAST")])
 async def test_deleted_text_is_overwritten_from_a_demand_to_its_end_and_then_as_before(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, begins_with: int, word: str
@@ -403,7 +426,7 @@ async def test_deleted_text_is_overwritten_from_a_demand_to_its_end_and_then_as_
         return int(db.execute("PRAGMA secure_delete").fetchone()[0])
 
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
-    with closing(sqlite3.connect(rig.store.path)) as db:
+    with closing(rig.store.image()) as db:
         assert state(db) == begins_with
         scrub.overwrite_from_now_on(db)
         assert state(db) == 1
@@ -433,6 +456,7 @@ async def test_a_browser_that_two_suppressed_people_share_stays_suppressed_until
         assert not rig.store.people.suppressions
 
 
+@only_sqlite
 async def test_a_demand_that_cannot_be_recorded_frees_nobody_who_was_suppressed_before(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,6 +471,106 @@ async def test_a_demand_that_cannot_be_recorded_frees_nobody_who_was_suppressed_
     assert [key in rig.store.people.suppressions for key in ("u:one", "u:two")] == [True, False]
 
 
+@only_sqlite
+async def test_whom_an_anonymous_id_is_joined_to_while_the_links_are_read_is_known_to_the_demand(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The links are read beside the transaction that records the demand."""
+    rig.start(Plain)
+    await rig.call("identify", "m1", userId="one", anonymousId="before")
+    joined = SqlitePeople.joined
+
+    async def read(self: SqlitePeople, user_keys: Sequence[str]) -> dict[str, list[str]]:
+        found = await joined(self, user_keys)
+        await rig.call("identify", "m2", userId="one", anonymousId="meanwhile")
+        await rig.call("identify", "m3", userId="two", anonymousId="other")
+        await rig.call("track", "m4", anonymousId="meanwhile", event="E")
+        return found
+
+    monkeypatch.setattr(SqlitePeople, "joined", read)
+    regulation = await rig.store.people.begin(demand("u:one"))
+    monkeypatch.undo()
+    assert regulation.keys == ["u:one", "a:before", "a:meanwhile"]
+    await rig.call("identify", "m5", userId="one", anonymousId="after")
+    await rig.runner.forget(regulation)
+    await finish(rig, regulation)
+    with closing(rig.store.image()) as db:
+        left = db.execute("SELECT anonymous_key, user_key FROM link ORDER BY anonymous_key").fetchall()
+        assert left == [("a:after", "u:one"), ("a:other", "u:two")], "what came after the demand is new"
+        assert db.execute("SELECT count(*) FROM log WHERE user_key IN ('u:one', 'a:meanwhile')").fetchone() == (1,)
+
+
+@only_sqlite
+async def test_a_demand_that_comes_while_another_one_is_finished_is_noted_and_overwrites(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite drops the temporary tables when the store is rewritten, and the end of the last demand ends the overwriting."""
+    rig.start(Plain)
+    await rig.call("identify", "m1", userId="user-one", anonymousId="browser-one")
+    await rig.call("identify", "m2", userId="user-two", anonymousId="browser-two")
+    await rig.quiet()
+    first = await rig.store.people.begin(demand("u:user-one"))
+    await rig.runner.forget(first)
+    ending: list[asyncio.Task[Regulation]] = []
+    joined = SqlitePeople.joined
+
+    async def read(self: SqlitePeople, user_keys: Sequence[str]) -> dict[str, list[str]]:
+        ending.append(asyncio.create_task(finish(rig, first)))
+        while (await self.find(first.id) or first).step not in (Step.CLEAN, Step.DONE):
+            await rig.vendor_moves()
+        return await joined(self, user_keys)
+
+    monkeypatch.setattr(SqlitePeople, "joined", read)
+    second = await rig.store.people.begin(demand("u:user-two", id="r2"))
+    monkeypatch.undo()
+    assert not (await ending[0]).is_under_way
+    await rig.runner.forget(second)
+    monkeypatch.setattr(scrub, "VACUUM_BYTES", 1)
+    await finish(rig, second)
+    assert files_with(rig, "user-two", "browser-two", "m2") == []
+
+
+@only_sqlite
+async def test_the_transaction_that_records_a_demand_does_not_read_the_links(rig: Rig) -> None:
+    links = [(0, f"a:{n}", n, f"u:{n}") for n in range(50_000)]
+
+    def steps(db: sqlite3.Connection) -> int:
+        db.executemany("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?)", links)
+        forget_begin.note_links(db)
+        counted = [0]
+
+        def tick() -> None:
+            counted[0] += 100
+
+        db.set_progress_handler(tick, 100)
+        known = {"u:7": ["a:7"]}
+        forget_begin.begin(db, demand("u:7"), known, rig.store.people.suppressions, 0, 0)
+        db.set_progress_handler(None, 0)
+        return counted[0]
+
+    taken = await rig.store.writer.run_beside(steps)
+    assert taken < len(links) / 10, "instructions of SQLite's machine; to read every link takes several of each"
+
+
+@only_sqlite
+async def test_links_are_noted_by_nobody_once_a_demand_is_recorded_or_could_not_be(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(db: sqlite3.Connection) -> list[Any]:
+        return db.execute("SELECT name FROM temp.sqlite_master").fetchall()
+
+    await rig.store.people.begin(demand("u:one"))
+    assert await rig.store.writer.run_beside(noted) == []
+
+    def full(*args: object) -> None:
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(forget_begin, "begin", full)
+    with pytest.raises(StoreFull):
+        await rig.store.people.begin(demand("u:two", id="r2"))
+    assert await rig.store.writer.run_beside(noted) == []
+
+
 async def test_a_finished_regulation_knows_hashes_only(rig: Rig) -> None:
     rig.start(Plain)
     await rig.call("identify", "m1", userId="user-one", anonymousId="anon-one")
@@ -454,7 +578,6 @@ async def test_a_finished_regulation_knows_hashes_only(rig: Rig) -> None:
     done = await forget(rig, "u:user-one")
     hashes = [rig.store.people.suppressions.hash_of(key).hex() for key in ("u:user-one", "a:anon-one")]
     assert (done.hashes, done.keys) == (hashes, [])
-    assert hashes[0] in beside(rig)
 
 
 class Asking(Gated):
@@ -533,6 +656,7 @@ async def states(rig: Rig, asked: Tool) -> list[str]:
     return [state for state, _ in found.values()]
 
 
+@only_sqlite
 async def test_a_store_that_is_too_large_to_be_rewritten_says_so(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrub, "VACUUM_BYTES", 1)
     rig.start(Plain)
@@ -547,6 +671,7 @@ class Crash(Exception):
     """Stands for the end of the process."""
 
 
+@only_sqlite
 @pytest.mark.parametrize("slices", range(5))
 async def test_a_crash_between_any_two_slices_of_a_destination_ends_in_the_same(
     tmp_path: Path, slices: int, monkeypatch: pytest.MonkeyPatch
@@ -572,9 +697,7 @@ async def test_a_crash_between_any_two_slices_of_a_destination_ends_in_the_same(
         await rig.crash()
     monkeypatch.setattr(forget_rows, "erase", erase)
     async with open_rig(tmp_path) as rig:
-        for one in await rig.store.erasure.resume():
-            await rig.store.erasure.erase_at("d", one.id)
-            await finish(rig, one)
+        await go_on(rig)
         rig.start(Gated)
         ledger = await rig.quiet()
         assert (ledger["delivered"], ledger["held"], ledger["dead"]) == (4, 1, 3)
@@ -588,16 +711,9 @@ async def test_a_crash_between_any_two_steps_ends_in_the_same(tmp_path: Path, st
         rig.start(Gated)
         await a_life(rig)
         regulation = await rig.store.people.begin(demand("u:user-one"))
-        for step in range(steps):
-            if step == 0:
-                await rig.runner.forget(regulation)
-            elif regulation.is_under_way:
-                regulation = await rig.store.erasure.erase_on(regulation.id)
-        await rig.crash()
+        await crash_after(rig, regulation, steps)
     async with open_rig(tmp_path) as rig:
-        for left in await rig.store.erasure.resume():
-            await rig.store.erasure.erase_at("d", left.id)
-            await finish(rig, left)
+        await go_on(rig)
         rig.start(Gated)
         ledger = await rig.quiet()
         assert (ledger["delivered"], ledger["held"], ledger["dead"]) == (4, 1, 3)
@@ -617,6 +733,19 @@ async def test_one_deletion_that_cannot_be_made_keeps_no_other_back(rig: Rig) ->
     assert (asked.status, "could not make" in asked.words, rig.vendor.ids()) == ("RUNNING", True, ["delete user-one "])
 
 
+async def test_many_deletions_are_asked_for_in_several_commits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start(Asking)
+    await rig.quiet()
+    monkeypatch.setattr("router.deliver.commit.unit_of_work.BATCH_BYTES", 1)
+    rows = commits_counted(monkeypatch, lambda batch: sum(pos < 0 for pos in batch.park))
+    keys = [f"u:user-{n}" for n in range(5)]
+    asked = await rig.runner.ask_to_delete(await rig.store.people.begin(demand(*keys, "u:user-odd", tools=("d",))))
+    await rig.quiet()
+    assert sorted(rig.vendor.ids()) == [f"delete user-{n} " for n in range(5)]
+    assert ("could not make" in asked.words, len(asked.rows)) == (True, 5)
+    assert max(rows) == 1
+
+
 async def test_a_violation_that_was_forwarded_of_their_event_names_it_no_more(rig: Rig) -> None:
     rig.start(Plain)
     plan = read_plan([("plan", b'[{"type": "TRACK", "key": "Known", "version": 1, "jsonSchema": {}}]')])
@@ -633,7 +762,7 @@ async def test_a_violation_that_was_forwarded_of_their_event_names_it_no_more(ri
     assert files_with(rig, "id-of-user-one", "id-of-user-two") == ["id-of-user-one", "id-of-user-two"]
     await forget(rig, "u:user-one")
     assert files_with(rig, "user-one") == []
-    with closing(sqlite3.connect(rig.store.path)) as db:
+    with closing(rig.store.image()) as db:
         bodies = db.execute("SELECT body FROM log WHERE user_key = 'u:schema-violations' ORDER BY pos").fetchall()
     told = [json.loads(body.partition(b"\n")[2])["properties"] for (body,) in bodies]
     assert [(one.get("eventMessageID"), one["violationType"]) for one in told] == [

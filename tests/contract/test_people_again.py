@@ -14,6 +14,7 @@ import pytest
 from router.store import Demand, Regulation, Step
 from router.store.sqlite import regulation_file, regulations_again
 from tests.contract.rig import Gated, Rig, open_rig
+from tests.contract.test_forget_group import demand_of_group
 from tests.contract.test_people import a_life, consistent, demand, files_with, finish, forget
 
 
@@ -67,6 +68,32 @@ async def test_who_was_forgotten_since_the_copy_is_forgotten_in_it(tmp_path: Pat
         assert done.counts == {"directory": 2, "waiting": 2, "dead": 1, "events": 6}
         assert files_with(rig, "user-one", "anon-one", "held-1", "one-1") == []
         assert files_with(rig, "user-two", "held-3") == ["user-two", "held-3"]
+        consistent(rig)
+
+
+async def test_a_group_that_was_forgotten_since_the_copy_is_forgotten_in_it(tmp_path: Path) -> None:
+    """Also one that no group call has told of: events name it, and nothing else."""
+    async with open_rig(tmp_path) as rig:
+        await rig.store.cursor("d", rig.clock.now_ms())
+        rig.start(Gated)
+        await rig.call("group", "call", userId="user-one", groupId="acme-1", traits={"name": "Acme Unlimited"})
+        await rig.call("track", "t1", userId="user-one", event="E")
+        await rig.call("identify", "i2", userId="user-two", context={"groupId": "solo-2"})
+        await rig.quiet()
+        copied = copy(tmp_path)
+        regulation = await rig.store.people.begin(demand_of_group("acme-1", "solo-2"))
+        await rig.runner.forget(regulation)
+        await finish(rig, regulation)
+    put_back(copied)
+    copied.unlink()
+    words = ("acme-1", "Acme Unlimited", "solo-2")
+    async with open_rig(tmp_path) as rig:
+        assert files_with(rig, *words) == list(words)
+        (done,) = await resume(rig)
+        assert (done.id, done.subject_type, done.subjects) == ("r1", "GROUP_ID", 2)
+        assert done.counts == {"directory": 2, "events": 2}
+        assert files_with(rig, *words) == []
+        assert files_with(rig, "user-one", "t1") == ["user-one", "t1"]
         consistent(rig)
 
 

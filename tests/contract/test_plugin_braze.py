@@ -7,20 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from plugins.braze import Braze, BrazeSettings
-from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Skip, Split
+from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
+from router.testing import CheckFixture, Rehearsal, fixture_files, open_sender
 from router.testing.vendor import FakeVendor, Reply
-from tests.contract.plugin_case import ANY_JSON, HttpSender, batches, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, FIXTURES, event_of, mapped
 
 
 def plugin(**settings: Any) -> Braze:
     return Braze(BrazeSettings(**{"api_key": "KEY", **settings}))
+
+
+def requests(items: list[Item], **settings: Any) -> list[Request]:
+    """The requests that carry these items."""
+    return Rehearsal(Braze, {"api_key": "KEY", **settings}).requests(items)
 
 
 def event(name: str = "Run", user: str = "u1") -> Item:
@@ -41,10 +46,9 @@ def verdict(items: list[Item], given: Answer) -> list[Outcome]:
     return list(found) if isinstance(found, Sequence) else [found] * len(items)
 
 
-@pytest.mark.parametrize("path", fixtures("braze"), ids=lambda path: path.stem)
-def test_fixture_gives_its_requests(path: Path) -> None:
-    case = json.loads(path.read_text())
-    check(Braze(BrazeSettings.model_validate(case["settings"])), case)
+@pytest.mark.parametrize("path", fixture_files(FIXTURES / "braze"), ids=lambda path: path.stem)
+def test_fixture_gives_its_requests(path: Path, check_fixture: CheckFixture) -> None:
+    check_fixture(Braze, path)
 
 
 # ---------------------------------------------------------------- batches
@@ -54,7 +58,7 @@ def test_two_hundred_tracks_travel_as_75_75_50_in_order() -> None:
     sending = plugin()
     calls = [{"type": "track", "userId": f"u{n % 7}", "event": f"E{n}"} for n in range(200)]
     items = [item for call in calls for item in mapped(sending, event_of(call), Context())]
-    sent = [json.loads(sending.request(batch).body)["events"] for batch in batches(sending, items)]
+    sent = [json.loads(request.body)["events"] for request in requests(items)]
     assert [len(events) for events in sent] == [75, 75, 50]
     assert [found["name"] for events in sent for found in events] == [f"E{n}" for n in range(200)]
 
@@ -66,7 +70,7 @@ def test_no_request_holds_more_objects_than_allowed_whatever_the_orders() -> Non
         for products in ([{"id": f"k{n}", "price": n} for n in range(size)] for size in (1, 3, 25, 1, 1, 10))
     ]
     items = [item for call in orders for item in mapped(sending, event_of(call), Context())]
-    sizes = [len(json.loads(sending.request(batch).body)["purchases"]) for batch in batches(sending, items)]
+    sizes = [len(json.loads(request.body)["purchases"]) for request in requests(items, max_objects=10)]
     assert sizes == [10, 10, 10, 10, 1]
 
 
@@ -199,14 +203,19 @@ def test_a_key_that_is_no_text_is_refused() -> None:
 
 
 async def test_the_wire_carries_the_key_in_a_header_and_nowhere_else() -> None:
-    async with FakeVendor(Reply(201, json={"message": "success"})) as vendor, aiohttp.ClientSession() as session:
-        sending = plugin(base_url=f"{vendor.url}/")
+    settings = {"api_key": "KEY", "base_url": "https://braze.test/"}
+    async with (
+        FakeVendor(Reply(201, json={"message": "success"})) as vendor,
+        open_sender(Braze, settings, vendor) as sender,
+    ):
         call = {"type": "track", "userId": "u1", "event": "Run", "timestamp": "2024-03-01T10:00:00Z"}
-        items = mapped(sending, event_of(call), Context())
-        found = sending.verdict(items, await HttpSender(session).send(sending.request(items)))
-        assert found == [Delivered()]
+        assert await sender.deliver(mapped(sender.plugin, event_of(call), Context())) == [Delivered()]
     [seen] = vendor.requests
-    assert (seen.method, seen.url, seen.headers["authorization"]) == ("POST", "/users/track", "Bearer KEY")
+    assert (seen.method, seen.url, seen.headers["authorization"]) == (
+        "POST",
+        "https://braze.test/users/track",
+        "Bearer KEY",
+    )
     assert seen.json() == {"events": [{"external_id": "u1", "name": "Run", "time": "2024-03-01T10:00:00.000Z"}]}
 
 
@@ -215,9 +224,9 @@ NOTHING = {"message": "Valid data must be provided in the 'attributes', 'events'
 
 async def checked(reply: Reply) -> str:
     """What `check` says, or why it raises."""
-    async with FakeVendor(reply) as vendor, aiohttp.ClientSession() as session:
+    async with FakeVendor(reply) as vendor, open_sender(Braze, {"api_key": "KEY"}, vendor) as sender:
         try:
-            return await plugin(base_url=vendor.url).check(HttpSender(session))
+            return await sender.check()
         except (Reject, Pause, RetryLater) as outcome:
             return outcome.reason
         finally:
@@ -251,9 +260,9 @@ def test_no_more_than_fifty_merges_share_a_request(setting: dict[str, Any], path
     sending = plugin(**setting)
     calls = [{**call, "userId": f"u{n}x"} for n in range(60)]
     items = [item for one in calls for item in mapped(sending, event_of(one), Context())]
-    requests = [sending.request(batch) for batch in batches(sending, items)]
-    assert [request.url.partition(".com")[2] for request in requests] == [path, path]
-    sizes = [len(objects) for request in requests for objects in json.loads(request.body).values()]
+    sent = requests(items, **setting)
+    assert [request.url.partition(".com")[2] for request in sent] == [path, path]
+    sizes = [len(objects) for request in sent for objects in json.loads(request.body).values()]
     assert sizes == [50, 10]
 
 
@@ -316,8 +325,7 @@ def test_any_json_is_sent_as_valid_json_of_its_own_user_or_refused(
     except (Skip, Reject):
         return
     assert "the-secret" not in repr(items)
-    for batch in batches(sending, items):
-        request = sending.request(batch)
+    for request in requests(items, api_key="the-secret", **settings):
         assert request.headers["Authorization"] == "Bearer the-secret"
         for array, objects in json.loads(request.body).items():
             for found in objects if array in ("attributes", "events", "purchases") else ():

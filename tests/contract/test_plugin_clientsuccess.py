@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import pytest
 from hypothesis import given
@@ -16,8 +14,9 @@ from pydantic import ValidationError
 from plugins.clientsuccess import ClientSuccess, ClientSuccessSettings
 from router.plugin import Answer, Context, Delivered, Item, Pause, Profile, Reject, RetryLater, Skip
 from router.plugin_host import Redactor
+from router.testing import CheckFixture, fixture_files, open_sender
 from router.testing.vendor import FakeVendor, Reply
-from tests.contract.plugin_case import ANY_JSON, HttpSender, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, FIXTURES, event_of, mapped
 
 KNOWN = Context(user=Profile("u1", {}), group=Profile("acme", {"name": "Acme Inc."}))
 ITEM = Item({"event": "Run", "usage": {"value": 1}})
@@ -27,10 +26,9 @@ def plugin(**settings: Any) -> ClientSuccess:
     return ClientSuccess(ClientSuccessSettings(**{"project_id": "PID", "api_key": "KEY", **settings}))
 
 
-@pytest.mark.parametrize("path", fixtures("clientsuccess"), ids=lambda path: path.stem)
-def test_fixture_gives_its_requests(path: Path) -> None:
-    case = json.loads(path.read_text())
-    check(ClientSuccess(ClientSuccessSettings.model_validate(case["settings"])), case)
+@pytest.mark.parametrize("path", fixture_files(FIXTURES / "clientsuccess"), ids=lambda path: path.stem)
+def test_fixture_gives_its_requests(path: Path, check_fixture: CheckFixture) -> None:
+    check_fixture(ClientSuccess, path)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +80,11 @@ def test_settings_name_what_is_missing_by_its_present_name() -> None:
 def test_settings_refuse_a_base_url_that_is_no_url() -> None:
     with pytest.raises(ValidationError, match="base_url"):
         plugin(base_url="usage.clientsuccess.com")
+
+
+def test_a_group_call_without_an_id_is_refused() -> None:
+    with pytest.raises(Reject, match="invalid_group_id"):
+        plugin().group(event_of({"type": "group", "userId": "u1", "traits": {"name": "Acme Inc."}}), Context())
 
 
 def test_group_warns_until_a_name_is_known_from_any_call() -> None:
@@ -192,16 +195,17 @@ def test_only_what_is_sent_counts_towards_the_quota() -> None:
 
 
 async def test_the_wire_carries_the_event_name_as_one_path_segment() -> None:
-    async with FakeVendor(Reply(201, json={"created": True})) as vendor, aiohttp.ClientSession() as session:
-        sending = plugin(base_url=vendor.url)
+    settings = {"project_id": "PID", "api_key": "KEY", "base_url": "https://cs.test"}
+    async with (
+        FakeVendor(Reply(201, json={"created": True})) as vendor,
+        open_sender(ClientSuccess, settings, vendor) as sender,
+    ):
         call = {"type": "track", "userId": "u1", "event": "A/B 50%?", "timestamp": "2024-03-01T10:00:00Z"}
-        items = mapped(sending, event_of(call), KNOWN)
-        answer = await HttpSender(session).send(sending.request(items))
-        assert sending.verdict(items, answer) == Delivered()
+        assert await sender.deliver(mapped(sender.plugin, event_of(call), KNOWN)) == [Delivered()]
     [seen] = vendor.requests
     assert (seen.method, seen.url) == (
         "POST",
-        "/collector/1.0.0/projects/PID/events/A%2FB%2050%25%3F?api_key=KEY",
+        "https://cs.test/collector/1.0.0/projects/PID/events/A%2FB%2050%25%3F?api_key=KEY",
     )
     assert seen.headers["content-type"] == "application/json"
     assert seen.json()["timestamp"] == "2024-03-01T10:00:00.000Z"

@@ -2,101 +2,58 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from plugins.clientsuccess import ClientSuccess, ClientSuccessSettings
-from router.plugin import SecretStr
-from router.testing.vendor import FakeVendor, Reply
-from tests.contract.rig import Rig, Vendor, open_rig
-
-CREATED = Reply(201, json={"created": True})
-
-
-class KeyedSettings(ClientSuccessSettings):
-    """ClientSuccess', with project and key."""
-
-    project_id: str = "PID"
-    api_key: SecretStr = SecretStr("KEY")
-
-
-class Wired(ClientSuccess):
-    """ClientSuccess as it is, sending to `base_url`."""
-
-    settings_model = KeyedSettings
-    base_url: ClassVar[str] = ""
-    vendor: Vendor
-
-    def __init__(self, settings: ClientSuccessSettings) -> None:
-        super().__init__(settings.model_copy(update={"base_url": self.base_url}))
+from plugins.clientsuccess import ClientSuccess
+from router.testing import Bench, Reply
 
 
 @pytest.fixture
-async def collector() -> AsyncIterator[FakeVendor]:
-    async with FakeVendor(CREATED) as vendor:
-        Wired.base_url = vendor.url
-        yield vendor
+async def bench() -> AsyncIterator[Bench]:
+    async with Bench(ClientSuccess, {"project_id": "PID", "api_key": "KEY"}) as bench:
+        bench.vendor.default = Reply(201, json={"created": True})
+        yield bench
 
 
-@pytest.fixture
-async def rig(tmp_path: Path, collector: FakeVendor) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        rig.start(Wired)
-        await rig.quiet()
-        yield rig
+async def join(bench: Bench, *users: str, **traits: Any) -> None:
+    named = {"name": "Acme Inc.", **traits}
+    await bench.post([{"type": "group", "userId": user, "groupId": "acme", "traits": named} for user in users])
 
 
-async def join(rig: Rig, *users: str, **traits: Any) -> None:
-    for user in users:
-        await rig.call("group", f"g-{user}", userId=user, groupId="acme", traits={"name": "Acme Inc.", **traits})
+async def run(bench: Bench, user: str = "u1") -> str:
+    return await bench.track(userId=user, event="Run", properties={})
 
 
-def names(collector: FakeVendor) -> list[str]:
+def names(bench: Bench) -> list[str]:
     """The events that arrived, in order."""
-    return [seen.url.partition("/events/")[2].partition("?")[0] for seen in collector.requests]
+    return [seen.url.partition("/events/")[2].partition("?")[0] for seen in bench.requests]
 
 
-def counted(folder: Path) -> int:
-    """Events counted towards the quota, over all its shards."""
-    with closing(sqlite3.connect(folder / "router.db")) as db:
-        return sum(json.loads(value)["events"] for (value,) in db.execute("SELECT value FROM state"))
-
-
-async def test_events_wait_for_the_group_and_its_name_and_then_arrive_in_order(rig: Rig, collector: FakeVendor) -> None:
-    await rig.call("track", "m1", userId="u1", event="One")
-    await rig.call("page", "m2", userId="u1", name="Two")
-    await rig.quiet()
-    assert await rig.fate("m1") == ("held", "group_unknown")
-    await rig.call("group", "g1", userId="u1", groupId="acme")
-    await rig.quiet()
-    assert await rig.fate("m2") == ("held", "group_name_unknown")
-    await rig.call("group", "g2", userId="u2", groupId="acme", traits={"name": "Acme Inc."})
-    ledger = await rig.quiet()
-    assert names(collector) == ["One", "Viewed%20Two%20Page"]
+async def test_events_wait_for_the_group_and_its_name_and_then_arrive_in_order(bench: Bench) -> None:
+    one = await bench.track(userId="u1", event="One")
+    two = await bench.page(userId="u1", name="Two")
+    assert await bench.fate(one) == ("held", "group_unknown")
+    await bench.group(userId="u1", groupId="acme", traits={})
+    assert await bench.fate(two) == ("held", "group_name_unknown")
+    await join(bench, "u2")
+    assert names(bench) == ["One", "Viewed%20App%20Two%20Page"]
+    ledger = await bench.ledger()
     assert (ledger["delivered"], ledger["skipped"]) == (2, 2)
 
 
-async def test_each_event_is_counted_once_through_retries_and_crashes(
-    rig: Rig, collector: FakeVendor, tmp_path: Path
-) -> None:
+async def test_each_event_is_counted_once_through_retries_and_crashes(bench: Bench) -> None:
     users = [f"u{n}" for n in range(8)]
-    await join(rig, *users)
-    for n in range(100):
-        if n % 20 == 0:
-            collector.script(Reply(500))
-        await rig.call("track", f"m{n}", userId=users[n % 8], event="Run")
-        if n % 25 == 24:
-            await rig.crash()
-            rig.start(Wired)
-    ledger = await rig.pass_time(300, step=10)
-    assert ledger["delivered"] == 100
-    assert counted(tmp_path) == 100
+    await join(bench, *users)
+    for first in range(0, 100, 25):
+        bench.vendor.script(Reply(500))
+        await bench.post([{"type": "track", "userId": users[n % 8], "event": "Run"} for n in range(first, first + 25)])
+        await bench.crash()
+    await bench.advance(minutes=5)
+    assert (await bench.ledger())["delivered"] == 100
+    assert sum(shard["events"] for shard in bench.states().values()) == 100
 
 
 @pytest.mark.parametrize(
@@ -113,44 +70,36 @@ async def test_each_event_is_counted_once_through_retries_and_crashes(
     ],
     ids=lambda value: str(value.status) if isinstance(value, Reply) else "",
 )
-async def test_what_follows_from_an_answer(
-    rig: Rig, collector: FakeVendor, reply: Reply, state: str, reason: str
-) -> None:
-    await join(rig, "u1")
-    collector.script(reply)
-    await rig.call("track", "m1", userId="u1", event="Run")
-    await rig.quiet()
-    assert await rig.fate("m1") == (state, reason)
+async def test_what_follows_from_an_answer(bench: Bench, reply: Reply, state: str, reason: str) -> None:
+    await join(bench, "u1")
+    bench.vendor.script(reply)
+    assert await bench.fate(await run(bench)) == (state, reason)
 
 
-async def test_after_a_500_it_is_tried_again(rig: Rig, collector: FakeVendor) -> None:
-    await join(rig, "u1")
-    collector.script(Reply(500))
-    await rig.call("track", "m1", userId="u1", event="Run")
-    await rig.pass_time(5)
-    assert len(collector.requests) == 2
-    assert await rig.fate("m1") == ("delivered", "")
+async def test_after_a_500_it_is_tried_again(bench: Bench) -> None:
+    await join(bench, "u1")
+    bench.vendor.script(Reply(500))
+    event = await run(bench)
+    await bench.advance(seconds=5)
+    assert (await bench.fate(event), len(bench.requests)) == (("delivered", ""), 2)
 
 
-async def test_a_429_is_waited_out(rig: Rig, collector: FakeVendor) -> None:
-    await join(rig, "u1")
-    collector.script(Reply(429, headers={"Retry-After": "2"}))
-    await rig.call("track", "m1", userId="u1", event="Run")
-    await rig.pass_time(1.9, step=0.1)
-    assert len(collector.requests) == 1
-    await rig.pass_time(0.2, step=0.1)
-    assert len(collector.requests) == 2
+async def test_a_429_is_waited_out(bench: Bench) -> None:
+    await join(bench, "u1")
+    bench.vendor.script(Reply(429, headers={"Retry-After": "2"}))
+    await run(bench)
+    await bench.advance(seconds=1.9)
+    assert len(bench.requests) == 1
+    await bench.advance(seconds=0.2)
+    assert len(bench.requests) == 2
 
 
-async def test_a_refused_key_pauses_the_destination_after_one_attempt_and_loses_nothing(
-    rig: Rig, collector: FakeVendor
-) -> None:
-    await join(rig, "u1", "u2")
-    collector.default = Reply(401)
-    await rig.call("track", "m1", userId="u1", event="Run")
-    ledger = await rig.quiet()
-    await rig.call("track", "m2", userId="u2", event="Run")
-    ledger = await rig.pass_time(60)
-    assert (rig.runner.status.state, rig.runner.status.reason) == ("paused", "credentials")
-    assert len(collector.requests) == 1
+async def test_a_refused_key_pauses_the_destination_after_one_attempt_and_loses_nothing(bench: Bench) -> None:
+    await join(bench, "u1", "u2")
+    bench.vendor.default = Reply(401)
+    for user in ("u1", "u2"):
+        await run(bench, user)
+    await bench.advance(minutes=1)
+    ledger = await bench.ledger()
+    assert (bench.status, len(bench.requests)) == (("paused", "credentials"), 1)
     assert (ledger["queued"], ledger["dead"]) == (2, 0)

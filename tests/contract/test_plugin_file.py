@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from plugins.file import File, FileSettings
 from router.event import normalize_event
 from router.plugin import Answer, Context, Delivered, Item, Reject, Request, RetryLater
+from router.plugin_host.validation import without_context
 from tests.contract.plugin_case import ANY_JSON, event_of, mapped
 
 
@@ -56,6 +57,11 @@ async def test_a_later_instance_goes_on_at_the_end(tmp_path: Path) -> None:
         async with plugin.lifetime():
             await plugin.deliver(items(number), NoNetwork())
     assert lines(path) == [{"n": 1}, {"n": 2}]
+
+
+def test_no_user_or_group_is_looked_up_for_a_line(tmp_path: Path) -> None:
+    plugin = File(FileSettings(path=tmp_path / "events.jsonl"))
+    assert without_context(plugin) >= {"identify", "group", "track", "page", "screen", "alias"}
 
 
 @pytest.mark.parametrize("kind", ["identify", "group", "track", "page", "screen", "alias"])

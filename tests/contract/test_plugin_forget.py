@@ -12,6 +12,7 @@ from plugins.braze import Braze, BrazeSettings
 from plugins.clientsuccess import ClientSuccess
 from plugins.file import File, FileSettings
 from plugins.freshsuccess import Freshsuccess
+from plugins.segment import Segment
 from plugins.webhook import Webhook, WebhookSettings
 from router.plugin import Delivered, Person
 from tests.vendors.braze import BrazeVendor
@@ -70,7 +71,21 @@ def lines_of(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
 
-@pytest.mark.parametrize("plugin", [ClientSuccess, Freshsuccess])
-def test_one_that_cannot_says_what_to_do_by_hand(plugin: Any) -> None:
+async def test_a_webhook_and_a_file_get_a_delete_call_for_a_group(tmp_path: Path) -> None:
+    path, call = tmp_path / "events.jsonl", {"type": "delete", "groupId": "acme"}
+    webhook, file = Webhook(WebhookSettings(url="https://example.com/hook")), File(FileSettings(path=path))
+    assert json.loads(webhook.request([webhook.forget_group("acme")]).body) == call
+    assert isinstance(await file.deliver([file.forget_group("acme")], None), Delivered)  # type: ignore[arg-type]
+    assert [json.loads(line) for line in lines_of(path)] == [call]
+
+
+@pytest.mark.parametrize(("plugin", "what"), [(ClientSuccess, "client"), (Freshsuccess, "account"), (Segment, "group")])
+def test_one_that_cannot_delete_a_group_says_what_to_do_by_hand(plugin: Any, what: str) -> None:
+    assert not hasattr(plugin, "forget_group")
+    assert f"delete the {what} there" in plugin.forget_group_by_hand
+
+
+@pytest.mark.parametrize(("plugin", "what"), [(ClientSuccess, "contact"), (Freshsuccess, "contact"), (Segment, "user")])
+def test_one_that_cannot_says_what_to_do_by_hand(plugin: Any, what: str) -> None:
     assert not hasattr(plugin, "forget")
-    assert "delete the contact there" in plugin.forget_by_hand
+    assert f"delete the {what} there" in plugin.forget_by_hand

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,15 +28,18 @@ from router.plugin import (
     Split,
     UserId,
 )
+from router.testing import CheckFixture, Rehearsal, fixture_files, open_sender
 from router.testing.vendor import FakeVendor, Garbage, Reply, Reset, ShortBody
-from tests.contract.plugin_case import ANY_JSON, HttpSender, batches, check, event_of, fixtures, mapped
+from tests.contract.plugin_case import ANY_JSON, FIXTURES, event_of, mapped
 
 JOIN_DATE = "Missing/invalid required field(s) for Accounts insert: 'join_date'"
 
 
+KEYS = {"event_auth_key": "AUTH", "event_api_key": "KEY", "account_api_key": "AKEY"}
+
+
 def plugin(**settings: Any) -> Freshsuccess:
-    keys = {"event_auth_key": "AUTH", "event_api_key": "KEY", "account_api_key": "AKEY"}
-    return Freshsuccess(FreshsuccessSettings(**{**keys, **settings}))
+    return Freshsuccess(FreshsuccessSettings(**{**KEYS, **settings}))
 
 
 def records(n: int, kind: str = ACCOUNTS) -> list[Item]:
@@ -56,10 +58,9 @@ def each(items: list[Item], found: Outcome | Sequence[Outcome]) -> list[Outcome]
     return [found] * len(items) if isinstance(found, Outcome) else list(found)
 
 
-@pytest.mark.parametrize("path", fixtures("freshsuccess"), ids=lambda path: path.stem)
-def test_fixture_gives_its_requests(path: Path) -> None:
-    case = json.loads(path.read_text())
-    check(Freshsuccess(FreshsuccessSettings.model_validate(case["settings"])), case)
+@pytest.mark.parametrize("path", fixture_files(FIXTURES / "freshsuccess"), ids=lambda path: path.stem)
+def test_fixture_gives_its_requests(path: Path, check_fixture: CheckFixture) -> None:
+    check_fixture(Freshsuccess, path)
 
 
 # ---------------------------------------------------------------- settings and what they change
@@ -106,8 +107,8 @@ def test_two_events_are_one_body_of_two_lines_without_an_array() -> None:
     sending = plugin()
     calls = [{"type": "track", "userId": "u1", "groupId": "acme", "event": f"E{n}\u2028"} for n in range(2)]
     items = [item for call in calls for item in mapped(sending, event_of(call), Context())]
-    [batch] = batches(sending, items)
-    body = sending.request(batch).body
+    [request] = Rehearsal(Freshsuccess, KEYS).requests(items)
+    body = request.body
     assert body.count(b"\n") == 2
     assert [json.loads(line)["feature"] for line in body.split(b"\n")[:-1]] == ["E0", "E1"]
 
@@ -176,9 +177,12 @@ def test_a_failure_without_a_usable_index_splits_the_batch_to_find_it() -> None:
 
 
 async def test_a_batch_refused_for_two_records_goes_out_again_without_them() -> None:
-    async with FakeVendor(Reply(json={"status_is_ok": True})) as vendor, aiohttp.ClientSession() as session:
+    async with (
+        FakeVendor(Reply(json={"status_is_ok": True})) as vendor,
+        open_sender(Freshsuccess, KEYS, vendor) as sender,
+    ):
         vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(1, 3)}))
-        found = await plugin(api_base_url=vendor.url).deliver(records(5), HttpSender(session))
+        found = await sender.deliver(records(5))
     bad = Reject("rejected", "Invalid type for property: tier")
     assert found == [Delivered(), bad, Delivered(), bad, Delivered()]
     sent = [[record["account_id"] for record in seen.json()["records"]] for seen in vendor.requests]
@@ -187,31 +191,31 @@ async def test_a_batch_refused_for_two_records_goes_out_again_without_them() -> 
 
 async def test_a_batch_refused_until_nothing_is_left_ends() -> None:
     refusal = Reply(json={"status_is_ok": False, "failed_results": failed(0)})
-    async with FakeVendor(refusal) as vendor, aiohttp.ClientSession() as session:
-        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
+    async with FakeVendor(refusal) as vendor, open_sender(Freshsuccess, KEYS, vendor) as sender:
+        found = await sender.deliver(records(3))
     assert found == [Reject("rejected", "Invalid type for property: tier")] * 3
     assert [len(seen.json()["records"]) for seen in vendor.requests] == [3, 2, 1]
 
 
 async def test_trouble_after_a_refusal_concerns_only_the_records_that_were_left() -> None:
-    async with FakeVendor(Reply(503)) as vendor, aiohttp.ClientSession() as session:
+    async with FakeVendor(Reply(503)) as vendor, open_sender(Freshsuccess, KEYS, vendor) as sender:
         vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(0)}))
-        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
-    assert [type(outcome) for outcome in each(records(3), found)] == [Reject, RetryLater, RetryLater]
+        found = await sender.deliver(records(3))
+    assert [type(outcome) for outcome in found] == [Reject, RetryLater, RetryLater]
 
 
 async def test_a_connection_lost_after_a_refusal_concerns_only_the_records_that_were_left() -> None:
     """What the router's sender raises of the second request says nothing of the record refused in the first answer."""
-    async with FakeVendor(Reset()) as vendor, aiohttp.ClientSession() as session:
+    async with FakeVendor(Reset()) as vendor, open_sender(Freshsuccess, KEYS, vendor) as sender:
         vendor.script(Reply(json={"status_is_ok": False, "failed_results": failed(0)}))
-        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
-    assert [type(outcome) for outcome in each(records(3), found)] == [Reject, RetryLater, RetryLater]
+        found = await sender.deliver(records(3))
+    assert [type(outcome) for outcome in found] == [Reject, RetryLater, RetryLater]
 
 
 async def test_what_only_halving_can_find_is_left_to_the_router() -> None:
-    async with FakeVendor(Reply(413)) as vendor, aiohttp.ClientSession() as session:
-        found = await plugin(api_base_url=vendor.url).deliver(records(3), HttpSender(session))
-    assert isinstance(found, Split)
+    async with FakeVendor(Reply(413)) as vendor, open_sender(Freshsuccess, KEYS, vendor) as sender:
+        found = await sender.deliver(records(3))
+    assert [type(outcome) for outcome in found] == [Split] * 3
     assert len(vendor.requests) == 1
 
 
@@ -222,13 +226,8 @@ HTML = Reply(200, body=b"<html>Welcome</html>", headers={"Content-Type": "text/h
 
 async def tried(reply: Reply, kind: str, n: int) -> list[Outcome]:
     """What comes of `n` items when the vendor answers so."""
-    items = records(n, kind)
-    async with FakeVendor(reply) as vendor, aiohttp.ClientSession() as session:
-        sending = plugin(events_base_url=vendor.url, api_base_url=vendor.url)
-        try:
-            return each(items, await sending.deliver(items, HttpSender(session)))
-        except RetryLater as later:  # the router's sender raises it, and the router reads it so
-            return [later] * n
+    async with FakeVendor(reply) as vendor, open_sender(Freshsuccess, KEYS, vendor) as sender:
+        return await sender.deliver(records(n, kind))
 
 
 @pytest.mark.parametrize("kind", [EVENTS, ACCOUNTS, USERS])
@@ -242,7 +241,6 @@ async def tried(reply: Reply, kind: str, n: int) -> list[Outcome]:
         (Reply(500), "status_500", None),
         (Reply(503, headers={"Retry-After": "120"}), "status_503", 120.0),
         (Reset(), "connection", None),
-        (ShortBody(), "connection", None),
     ],
     ids=str,
 )
@@ -274,7 +272,7 @@ async def test_a_refused_batch_is_halved_and_a_refused_single_item_is_dead(statu
     ]
 
 
-@pytest.mark.parametrize("reply", [HTML, Garbage()], ids=str)
+@pytest.mark.parametrize("reply", [HTML, Garbage(), ShortBody()], ids=str)
 async def test_a_200_that_is_not_json_is_no_success_at_the_account_api_only(reply: Reply) -> None:
     for kind in (ACCOUNTS, USERS):
         assert await tried(reply, kind, 2) == [RetryLater("unreadable_answer")] * 2
@@ -291,17 +289,20 @@ async def test_a_user_whose_account_is_missing_is_tried_again_for_an_hour_and_th
 
 
 async def test_the_wire_carries_lines_and_records_with_their_keys_in_place() -> None:
-    async with FakeVendor(Reply(json={"status_is_ok": True})) as vendor, aiohttp.ClientSession() as session:
-        sending = plugin(events_base_url=vendor.url, api_base_url=f"{vendor.url}/", event_auth_key="A/B")
+    urls = {"events_base_url": "https://events.test", "api_base_url": "https://api.test/"}
+    settings = {**KEYS, **urls, "event_auth_key": "A/B"}
+    async with (
+        FakeVendor(Reply(json={"status_is_ok": True})) as vendor,
+        open_sender(Freshsuccess, settings, vendor) as sender,
+    ):
         call = {"type": "track", "userId": "u1", "groupId": "acme", "event": "Zažít"}
-        for items in (mapped(sending, event_of(call), Context()), records(2)):
-            found = await sending.deliver(items, HttpSender(session))
-            assert each(items, found) == [Delivered()] * len(items)
+        for items in (mapped(sender.plugin, event_of(call), Context()), records(2)):
+            assert await sender.deliver(items) == [Delivered()] * len(items)
     line, posted = vendor.requests
-    assert (line.url, line.headers["content-length"]) == ("/v1/A%2FB/KEY", str(len(line.body)))
+    assert (line.url, line.headers["content-length"]) == ("https://events.test/v1/A%2FB/KEY", str(len(line.body)))
     assert "Zažít".encode() in line.body
     assert "transfer-encoding" not in line.headers
-    assert (posted.url, posted.headers["authorization"]) == ("/api/v2/accounts", "Basic YXBpOkFLRVk=")
+    assert (posted.url, posted.headers["authorization"]) == ("https://api.test/api/v2/accounts", "Basic YXBpOkFLRVk=")
     assert posted.json() == {"records": [{"account_id": "g0"}, {"account_id": "g1"}]}
 
 
@@ -321,16 +322,17 @@ OBJECT = st.dictionaries(READ | st.text(), ANY_JSON, max_size=6)
 def test_any_json_is_sent_as_valid_json_or_refused(
     kind: str, name: str | None, known: bool, account_key: str, traits: dict[str, Any], dimensions: Any
 ) -> None:
-    sending = plugin(account_api_key=account_key, send_pages=True, group_dimensions=dimensions)
+    settings = {"account_api_key": account_key, "send_pages": True, "group_dimensions": dimensions}
+    sending = plugin(**settings)
     call = {"type": kind, "userId": "u1", "event": name, "name": name, "traits": traits, "properties": traits}
     context = Context(Profile("u1", traits), Profile("acme", traits) if known else None, previous_group_id="old")
     try:
         items = mapped(sending, event_of({**call, "groupId": "acme"} if kind == "group" else call), context)
     except (Skip, Reject):
         return
-    for batch in batches(sending, items):
-        body = sending.request(batch).body
-        found = [json.loads(line) for line in body.splitlines()] if batch[0].kind == EVENTS else json.loads(body)
+    for request in Rehearsal(Freshsuccess, {**KEYS, **settings}).requests(items):
+        is_lines = "//events-" in request.url
+        found = [json.loads(line) for line in request.body.splitlines()] if is_lines else json.loads(request.body)
         assert found
 
 

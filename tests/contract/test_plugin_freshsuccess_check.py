@@ -5,13 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
-from plugins.freshsuccess import Freshsuccess, FreshsuccessSettings
-from router.plugin import Pause, Reject, RetryLater, SecretStr
+from plugins.freshsuccess import Freshsuccess
+from router.plugin import Pause, Reject, RetryLater
+from router.testing import open_sender
 from router.testing.vendor import FakeVendor, Reply
-from tests.contract.plugin_case import HttpSender
 
 ACCOUNTS = {"status_is_ok": True, "results": [{"account_id": "acme"}], "current_page": 0, "max_page_size": 1000}
 
@@ -24,21 +23,15 @@ async def vendor() -> AsyncIterator[FakeVendor]:
 
 async def check(vendor: FakeVendor, account_api_key: str = "AK") -> str:
     """Run the hook against this vendor."""
-    settings = FreshsuccessSettings(
-        event_auth_key=SecretStr("EA"),
-        event_api_key=SecretStr("ES"),
-        account_api_key=SecretStr(account_api_key),
-        events_base_url=vendor.url,
-        api_base_url=f"{vendor.url}/",
-    )
-    async with aiohttp.ClientSession() as session:
-        return await Freshsuccess(settings).check(HttpSender(session))
+    settings = {"event_auth_key": "EA", "event_api_key": "ES", "account_api_key": account_api_key}
+    async with open_sender(Freshsuccess, {**settings, "api_base_url": "https://api.test/"}, vendor) as sender:
+        return await sender.check()
 
 
 async def test_the_accounts_are_listed_and_nothing_is_written(vendor: FakeVendor) -> None:
     assert (await check(vendor)).startswith("the Account API takes our key")
     [seen] = vendor.requests
-    assert (seen.method, seen.url, seen.body) == ("GET", "/api/v2/accounts?page=0", b"")
+    assert (seen.method, seen.url, seen.body) == ("GET", "https://api.test/api/v2/accounts?page=0", b"")
     assert seen.headers["authorization"] == f"Basic {b64encode(b'api:AK').decode()}"
 
 

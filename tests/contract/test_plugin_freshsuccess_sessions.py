@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from plugins.freshsuccess import Freshsuccess, FreshsuccessSettings
 from plugins.freshsuccess.mapping import EPOCH
 from plugins.freshsuccess.sessions import Call, Ended, Session, close, follow, from_state, to_state
-from router.plugin import Context, Item, Profile, Reject, SecretStr, Skip
-from tests.contract.plugin_case import ANY_JSON, MAX_STATE_BYTES, event_of, mapped, stored
+from router.plugin import MAX_STATE_BYTES, Context, Item, Profile, Reject, SecretStr, Skip
+from tests.contract.plugin_case import ANY_JSON, event_of, mapped, stored
 
 TIMEOUT = 30 * 60_000
 DASHBOARD = Session("u1", "acme", 1_000, 5_000, "Dashboard", 2_000, seen=100_000)

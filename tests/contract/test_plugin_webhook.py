@@ -13,16 +13,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from plugins.webhook import Webhook, WebhookSettings
-from router.clock import SystemClock
-from router.deliver.send.http_client import Fault, open_client
-from router.deliver.send.http_client import Reply as Read
-from router.deliver.send.sender import Attempt, read_result
 from router.errors import ConfigError
 from router.ingest.webhook import check_signature, parse_webhook
 from router.plugin import Answer, Context, Delivered, Item, Outcome, Pause, Reject, RetryLater, Split, by_status
 from router.plugin_host import Destination, read
-from router.testing.vendor import FakeVendor, Hang, Reply, Reset
-from tests.contract.plugin_case import ANY_JSON, check, event_of, fixtures, mapped
+from router.testing import Bench, CheckFixture, FakeVendor, Hang, Reply, Reset, fixture_files, open_sender
+from tests.contract.plugin_case import ANY_JSON, FIXTURES, event_of, mapped
 
 URL = "https://example.com/hook"
 TYPES = ["identify", "group", "track", "page", "screen", "alias"]
@@ -36,10 +32,9 @@ def calls(n: int) -> list[Item]:
     return [Item({"type": "track", "userId": f"u{at}", "event": "E", "messageId": f"m{at}"}) for at in range(n)]
 
 
-@pytest.mark.parametrize("path", fixtures("webhook"), ids=lambda path: path.stem)
-def test_fixture_gives_its_requests(path: Path) -> None:
-    case = json.loads(path.read_text())
-    check(Webhook(WebhookSettings.model_validate(case["settings"])), case)
+@pytest.mark.parametrize("path", fixture_files(FIXTURES / "webhook"), ids=lambda path: path.stem)
+def test_fixture_gives_its_requests(path: Path, check_fixture: CheckFixture) -> None:
+    check_fixture(Webhook, path)
 
 
 # ---------------------------------------------------------------- body and signature
@@ -80,7 +75,7 @@ def test_the_setting_bounds_the_batch() -> None:
         ({"url": "https://example.com/a b"}, "percent-encoded"),
         ({"url": "https://example.com/é"}, "percent-encoded"),
         ({"url": "https://example.com/#a"}, "url: leave out # and what follows it"),
-        ({"url": "https://me:pass@example.com/"}, "url: give user and password as a header"),
+        ({"url": "https://me:pass@example.com/"}, "url: leave out user and password"),
         ({"headers": {"X Y": "1"}}, '"X Y" is not the name of a header'),
         ({"headers": {"x-signature": "1"}}, "x-signature is set by the plugin"),
         ({"headers": {"Content-Type": "text/plain"}}, "Content-Type is set by the plugin"),
@@ -165,29 +160,15 @@ def test_a_listed_status_halves_a_batch_and_buries_a_single_event_with_the_recei
 
 
 TOKEN = "s3cret-token"
+WITH_TOKEN = {"url": f"{URL}?token={TOKEN}"}
 
 
-async def outcome_of(
-    folder: Path, vendor: FakeVendor, *, n: int = 1, patience: str = "30s", **settings: Any
-) -> tuple[Outcome, Attempt]:
-    """What the router makes of one attempt, through its own door to the network."""
-    hook = configured(folder, {"HOOK_URL": f"{vendor.url}/hook?token={TOKEN}"}, live(settings, patience))
-    async with open_client(hook.config.delivery) as client:
-        result: Read | Fault
-        try:
-            result = await client.send(hook.hooks["request"](calls(n)))
-        except Fault as fault:
-            result = fault
-        attempt = Attempt(hook, client, SystemClock())
-        outcomes = read_result(hook, calls(n), attempt, result)
+async def outcome_of(vendor: FakeVendor, *, n: int = 1, **settings: Any) -> Outcome:
+    """What the router makes of one attempt."""
+    async with open_sender(Webhook, {**WITH_TOKEN, **settings}, vendor) as sender:
+        outcomes = await sender.deliver(calls(n))
     assert len(set(map(repr, outcomes))) == 1
-    return outcomes[0], attempt
-
-
-def live(settings: dict[str, Any], patience: str) -> str:
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    head = TABLES.replace('mode = "dry-run"', f'delivery = {{ timeout = "{patience}" }}').partition("headers")[0]
-    return head + "\n".join(lines)
+    return outcomes[0]
 
 
 @pytest.mark.parametrize(
@@ -205,42 +186,58 @@ def live(settings: dict[str, Any], patience: str) -> str:
         (Reply(410), Reject, "rejected"),
         (Reply(501), Reject, "rejected"),
         (Reset(), RetryLater, "connection"),
-        (Hang(), RetryLater, "timeout"),
     ],
-    ids=["200", "500", "429", "401", "403", "404", "302", "413", "422", "410", "501 listed", "reset", "hang"],
+    ids=["200", "500", "429", "401", "403", "404", "302", "413", "422", "410", "501 listed", "reset"],
 )
 async def test_what_the_receiver_answers_decides(
-    tmp_path: Path, reply: Reply, outcome: type[Outcome], reason: str
+    fake_vendor: FakeVendor, reply: Reply, outcome: type[Outcome], reason: str
 ) -> None:
-    async with FakeVendor(reply) as vendor:
-        waits = "100ms" if isinstance(reply, Hang) else "30s"
-        found, attempt = await outcome_of(tmp_path, vendor, patience=waits, final_statuses=[501])
+    fake_vendor.default = reply
+    found = await outcome_of(fake_vendor, final_statuses=[501])
     assert (type(found), getattr(found, "reason", "")) == (outcome, reason)
-    assert attempt.retry_after_s == (30.0 if attempt.status == 429 else None)
-    assert len(vendor.requests) == 1
+    assert getattr(found, "after_s", None) == (30.0 if reply.status == 429 else None)
+    assert len(fake_vendor.requests) == 1
 
 
 @pytest.mark.parametrize("status", [413, 422, 501])
-async def test_a_batch_refused_without_a_word_per_event_is_split(tmp_path: Path, status: int) -> None:
-    async with FakeVendor(Reply(status)) as vendor:
-        found, _ = await outcome_of(tmp_path, vendor, n=3, batch=10, final_statuses=[501])
-    assert isinstance(found, Split)
+async def test_a_batch_refused_without_a_word_per_event_is_split(fake_vendor: FakeVendor, status: int) -> None:
+    fake_vendor.default = Reply(status)
+    assert isinstance(await outcome_of(fake_vendor, n=3, batch=10, final_statuses=[501]), Split)
 
 
-async def test_the_receivers_words_are_kept_without_the_secret_that_they_quote(tmp_path: Path) -> None:
-    async with FakeVendor(Reply(422, body=f"Cannot POST /hook?token={TOKEN}".encode())) as vendor:
-        found, _ = await outcome_of(tmp_path, vendor)
-    assert found == Reject("rejected", "status_422: Cannot POST ***")
+async def test_the_receivers_words_are_kept_without_the_secret_that_they_quote() -> None:
+    settings = {"url": f"{URL}", "shared_secret": TOKEN}
+    async with Bench(Webhook, settings) as bench:
+        bench.vendor.default = Reply(422, body=f"no such token: {TOKEN}".encode())
+        told = await bench.why(await bench.track())
+    assert (told["reason"], told["detail"]) == ("rejected", "status_422: no such token: ***")
 
 
-API_KEY: dict[str, Any] = {"headers.X-Api-Key": "k1"}
+async def test_a_receiver_that_never_answers_is_tried_again_after_the_time_out() -> None:
+    async with Bench(Webhook, WITH_TOKEN, delivery={"timeout": "30s"}) as bench:
+        bench.vendor.script(Hang())
+        event = await bench.track()
+        await bench.advance(seconds=29)
+        assert await bench.fate(event) == ("queued", "in_flight")
+        await bench.advance(minutes=1)
+        first, second = (await bench.why(event))["attempts"]
+        assert ("in time" in first["error"], second["status"]) == (True, 200)
+        assert await bench.fate(event) == ("delivered", "")
 
 
-async def test_one_attempt_is_one_post_with_the_headers_that_were_set(tmp_path: Path) -> None:
-    async with FakeVendor() as vendor:
-        await outcome_of(tmp_path, vendor, shared_secret="s3cret", **API_KEY)
-    (seen,) = vendor.requests
-    assert (seen.method, seen.url) == ("POST", f"/hook?token={TOKEN}")
+async def test_a_batch_holds_as_many_events_as_are_set_and_a_refused_one_alone_is_dead() -> None:
+    async with Bench(Webhook, {**WITH_TOKEN, "batch": 3}) as bench:
+        bench.vendor.answer = lambda seen: Reply(422 if b"Bad" in seen.body else 200)
+        names = ["A", "B", "C", "D", "Bad"]
+        sent = await bench.post([{"type": "track", "userId": name, "event": name} for name in names])
+        assert [len(seen.json()) for seen in bench.requests][:2] == [3, 2]
+        assert [(await bench.fate(one)).state for one in sent] == [*["delivered"] * 4, "dead"]
+
+
+async def test_one_attempt_is_one_post_with_the_headers_that_were_set(fake_vendor: FakeVendor) -> None:
+    await outcome_of(fake_vendor, shared_secret="s3cret", headers={"X-Api-Key": "k1"})
+    (seen,) = fake_vendor.requests
+    assert (seen.method, seen.url) == ("POST", WITH_TOKEN["url"])
     assert (seen.headers["x-api-key"], seen.headers["content-type"]) == ("k1", "application/json")
     check_signature(seen.body, seen.headers["x-signature"], ["s3cret"])
     assert seen.json() == calls(1)[0].body

@@ -1,4 +1,5 @@
-"""The store on real files: what was promised stands after a close and after a kill, and what failed left no trace."""
+"""The store, on real files and on a real server: what was promised stands after a close and after a kill, and what failed left no
+trace."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,20 @@ from router.store import (
     ParkedOutcome,
     ParkedRow,
     Status,
+    Tried,
     Waits,
 )
+from router.store.outcome_blocks import SPAN
+from router.store.postgres import append_group, append_queue
 from router.store.sqlite import apply_commit, dedupe, group_commit, group_transaction, held_counts
 from router.store.sqlite.queries import open_queries
+from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import LaneMode, Queue
-from tests.contract.rig import START_MS, FakeClock
-from tests.contract.store_case import StoreCase, open_case
+from tests.contract.store_case import Shorter, StoreCase, open_case
 from tests.patience import HANG_S
 
+pytestmark = pytest.mark.usefixtures("backend")
+only_sqlite = pytest.mark.only_sqlite
 WINDOW_S = 3600
 NEWEST = 1 << 62
 
@@ -70,7 +76,7 @@ def make(message_id: str, at: int = START_MS, source: str = "website", type: str
     return Call(source, type, message_id, key, at, b"{}\n" + json.dumps({"type": type, **fields}).encode())
 
 
-async def accept(store: StoreCase, *calls: Call) -> list[int]:
+async def accept(store: Shorter, *calls: Call) -> list[int]:
     """Append these calls with what they tell the directory."""
     return await store.append(calls, [facts(call) for call in calls], [])
 
@@ -101,12 +107,8 @@ def lane_row(user_key: str, held: int = 1, need: str = "") -> LaneRow:
 
 
 def count(store: StoreCase, sql: str, *args: object) -> int:
-    """A number straight out of the file."""
-    db = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)
-    try:
-        return int(db.execute(sql, args).fetchone()[0])
-    finally:
-        db.close()
+    """A number straight out of the store."""
+    return store.number(sql, *args)
 
 
 async def fate(store: StoreCase, message_id: str, destination: str = "d", source: str | None = None) -> Any:
@@ -116,6 +118,18 @@ async def fate(store: StoreCase, message_id: str, destination: str = "d", source
         return None
     told = answer["destinations"][destination]
     return told["state"], told["reason"]
+
+
+def keep_discards(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """So many discards are kept."""
+    for module in (group_transaction, append_group):
+        monkeypatch.setattr(module, "KEPT_DISCARDS", n)
+
+
+def bound_pending(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
+    """What may wait to be written."""
+    for module in (group_commit, append_queue):
+        monkeypatch.setattr(module, name, most)
 
 
 # ------------------------------------------------------------ append and duplicates
@@ -139,6 +153,12 @@ async def test_a_duplicate_inside_one_batch_gets_no_position(store: StoreCase) -
 async def test_a_duplicate_in_another_batch_of_the_same_group_gets_no_position(store: StoreCase) -> None:
     found = await asyncio.gather(accept(store, make("m1")), accept(store, make("m1"), make("m2")))
     assert list(found) == [[1], [0, 2]]
+
+
+async def test_a_group_of_writes_has_as_many_events_as_it_stored_without_duplicates(store: StoreCase) -> None:
+    await accept(store, make("m1"), make("m1"), make("m2"))
+    await accept(store, make("m1"))
+    assert (store.sizes.written().events, store.sizes.written().group.sum) == (2, 2)
 
 
 async def test_a_duplicate_in_a_later_batch_gets_no_position_and_is_counted(store: StoreCase) -> None:
@@ -187,6 +207,7 @@ async def test_everything_appended_is_there_after_a_restart(tmp_path: Path) -> N
         assert store.head == 50
 
 
+@only_sqlite
 async def test_positions_go_on_after_a_restart_with_an_empty_log(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await accept(store, make("m1"), make("m2"))
@@ -224,6 +245,7 @@ def small_merges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedupe, "MERGE_SLICE", 3)
 
 
+@only_sqlite
 @pytest.mark.usefixtures("small_merges")
 async def test_merging_ids_into_the_index_loses_no_duplicate(store: StoreCase) -> None:
     for n in range(60):
@@ -232,6 +254,7 @@ async def test_merging_ids_into_the_index_loses_no_duplicate(store: StoreCase) -
     assert count(store, "SELECT count(*) FROM seen") > 20
 
 
+@only_sqlite
 @pytest.mark.usefixtures("small_merges")
 async def test_a_kill_at_any_point_of_a_merge_loses_no_duplicate(tmp_path: Path) -> None:
     images: list[Path] = []
@@ -368,7 +391,9 @@ async def test_a_failed_step_may_be_followed_by_a_good_one(store: StoreCase) -> 
         "due never",
     ],
 )
-async def test_a_step_with_a_value_sqlite_cannot_hold_fails_alone(store: StoreCase, spoil: dict[str, Any]) -> None:
+async def test_a_step_with_a_value_that_the_store_cannot_hold_fails_alone(
+    store: StoreCase, spoil: dict[str, Any]
+) -> None:
     await store.cursor("d", START_MS)
     async with asyncio.timeout(HANG_S):
         with pytest.raises(CommitFailed):
@@ -469,6 +494,24 @@ async def test_parked_rows_stop_at_about_a_megabyte_but_give_at_least_one(store:
     assert ([row.pos for row in found], more) == ([1], True)
 
 
+async def test_parked_rows_of_all_lanes_stop_at_their_bytes_and_the_last_lanes_are_left_out(store: StoreCase) -> None:
+    await store.cursor("d", START_MS)
+    body = b"{}\n" + b" " * 1_000
+    for n in range(1, 7):
+        await store.append([Call("website", "track", f"m{n}", f"u:u{n % 3}", START_MS, body)], [None], [])
+    rows = [parked_row(n, f"m{n}", f"u:u{n % 3}", body=body, items=b"[]") for n in range(1, 7)]
+    await store.commit(CommitBatch("d", park={row.pos: row for row in rows}, at=START_MS))
+    wants = [(f"u:u{n}", Queue.HELD, -1) for n in (1, 2, 0)]
+
+    async def positions(**bytes: int) -> list[tuple[list[int], bool]]:
+        return [([row.pos for row in found], more) for found, more in await store.parked("d", wants, 10, **bytes)]
+
+    assert await positions(bytes=2_100) == [([1, 4], False), ([2, 5], False), ([3, 6], False)]
+    assert await positions(bytes=2_009) == [([1], True), ([2], True), ([3], True)], "the items count too"
+    assert await positions(bytes=10, bytes_in_all=2_000) == [([1], True), ([2], True)]
+    assert await positions(bytes=10, bytes_in_all=1) == [([1], True)]
+
+
 async def test_opening_a_need_makes_its_lanes_due_in_slices(store: StoreCase) -> None:
     await hold(store, 1100)
     left = await store.commit(CommitBatch("d", pos=1100, opened={"g:acme": ""}, at=START_MS + 1))
@@ -541,6 +584,27 @@ async def test_receipts_know_the_outcome_of_every_event_of_a_span(store: StoreCa
     assert await fate(store, "m20") == ("queued", "in_flight")
 
 
+async def test_events_that_one_commit_settles_are_all_known_however_far_apart_they_are(store: StoreCase) -> None:
+    last = 3 * SPAN
+    await store.cursor("d", START_MS)
+    await accept(store, *(make(f"m{n}") for n in range(1, last + 1)))
+    ends = [1, 2, SPAN, SPAN + 1, last - 1, last]
+    tried: list[tuple[Tried, Sequence[int]]] = [
+        (Tried(START_MS - 5, 40, 200), [1, last]),
+        (Tried(START_MS - 7, 60, 202), [2, SPAN, SPAN + 1, last - 1]),
+    ]
+    settled = dict.fromkeys(ends, ("delivered", ""))
+    await store.commit(CommitBatch("d", pos=2, ahead=frozenset(ends[2:]), settled=settled, tried=tried, at=START_MS))
+    for n in ends:
+        answer = await store.queries.message(f"m{n}", None, ["d"])
+        assert answer is not None
+        told = answer["destinations"]["d"]
+        assert (told["state"], [one["status"] for one in told["attempts"]]) == (
+            "delivered",
+            [200 if n in (1, last) else 202],
+        ), n
+
+
 async def test_two_receipts_that_end_at_one_position_are_both_kept(store: StoreCase) -> None:
     await store.cursor("d", START_MS)
     await accept(store, make("m1"), make("m2"))
@@ -589,7 +653,7 @@ async def test_the_oldest_queued_event_tells_how_far_behind_a_destination_is(
 async def test_discards_are_counted_for_good_and_only_the_newest_kept(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_transaction, "KEPT_DISCARDS", 5)
+    keep_discards(monkeypatch, 5)
     for n in range(12):
         await store.append([], [], [Discard("web", START_MS, "no_user", "words", f"m{n}", "track", "{}")])
     await store.append([], [], [Discard("web", START_MS, "batch_too_long", "words", n=7)])
@@ -610,11 +674,27 @@ async def test_discards_of_a_source_and_of_a_time_are_counted_and_the_answer_say
     assert (told["since"], told["counts"]) == (to_iso(START_MS + 2), {"web": {"no_user": 1}})
     assert [item["message_id"] for item in told["items"]] == ["m3"]
     assert (await store.input_reports.discards("app", 0))["counts"] == {"app": {"no_user": 2}}
-    monkeypatch.setattr(group_transaction, "KEPT_DISCARDS", 2)
+    keep_discards(monkeypatch, 2)
     await store.append([], [], [Discard("web", START_MS + 4, "no_user", "words", "m4", "track", "{}")])
     told = await store.input_reports.discards(None, START_MS + 1)
     assert told["since"] == to_iso(START_MS + 3), "earlier ones are no longer kept"
     assert told["counts"] == {"web": {"no_user": 2}}
+
+
+async def test_discards_are_counted_by_day_the_newest_first(store: StoreCase) -> None:
+    day_ms = 86_400_000
+    midnight = START_MS - START_MS % day_ms
+    for at in (midnight - 1, midnight, midnight + day_ms - 1, midnight + day_ms):
+        await store.append([], [], [Discard("web", at, "no_user", "words", n=3)])
+    await store.append([], [], [Discard("app", midnight, "too_deep", "words")])
+    days = [to_iso(midnight + n * day_ms)[:10] for n in (1, 0, -1)]
+    told = await store.input_reports.discards_by_day(None, 0)
+    assert [tuple(row.values()) for row in told] == [
+        (days[0], "web", "no_user", 1), (days[1], "web", "no_user", 2), (days[1], "app", "too_deep", 1),
+        (days[2], "web", "no_user", 1),
+    ]  # fmt: skip
+    told = await store.input_reports.discards_by_day("web", midnight + 1)
+    assert [(row["day"], row["entries"]) for row in told] == [(days[0], 1), (days[1], 1)]
 
 
 async def test_dead_letters_and_held_users_come_in_pages(store: StoreCase) -> None:
@@ -626,6 +706,7 @@ async def test_dead_letters_and_held_users_come_in_pages(store: StoreCase) -> No
     assert shown == [f"user:u{n:04}" for n in range(150)]
 
 
+@only_sqlite
 async def test_a_store_can_be_asked_beside_the_process_that_writes_it(store: StoreCase) -> None:
     await store.cursor("d", START_MS)
     await accept(store, make("m1"))
@@ -637,6 +718,7 @@ async def test_a_store_can_be_asked_beside_the_process_that_writes_it(store: Sto
 # ------------------------------------------------------------ refusals
 
 
+@only_sqlite
 async def test_a_disk_below_min_free_refuses_events_and_takes_them_again_when_there_is_room(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -654,6 +736,7 @@ async def test_a_disk_below_min_free_refuses_events_and_takes_them_again_when_th
         assert await accept(store, make("m1")) == [1]
 
 
+@only_sqlite
 async def test_a_full_file_system_loses_nothing_and_recovers(store: StoreCase) -> None:
     await store.cursor("d", START_MS)
     await accept(store, make("m1"))
@@ -676,7 +759,7 @@ async def test_a_full_file_system_loses_nothing_and_recovers(store: StoreCase) -
 async def test_more_events_than_may_wait_are_refused_until_the_writer_has_caught_up(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "PENDING_ROWS", 5)
+    bound_pending(monkeypatch, "PENDING_ROWS", 5)
     found = await asyncio.gather(
         *(accept(store, make(f"a{n}"), make(f"b{n}")) for n in range(3)), return_exceptions=True
     )
@@ -688,7 +771,7 @@ async def test_more_events_than_may_wait_are_refused_until_the_writer_has_caught
 async def test_what_was_discarded_takes_room_among_what_waits(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "PENDING_ROWS", 5)
+    bound_pending(monkeypatch, "PENDING_ROWS", 5)
     junk = [Discard("website", START_MS, "bad", "words") for _ in range(3)]
     first = asyncio.create_task(store.log.append([], [], junk))
     await asyncio.sleep(0)
@@ -698,7 +781,7 @@ async def test_what_was_discarded_takes_room_among_what_waits(
 
 
 async def test_more_bytes_than_may_wait_are_refused(store: StoreCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_commit, "PENDING_BYTES", 100)
+    bound_pending(monkeypatch, "PENDING_BYTES", 100)
     big = [Call("website", "track", f"m{n}", "u:u1", START_MS, b"x" * 60) for n in range(2)]
     found = await asyncio.gather(accept(store, big[0]), accept(store, big[1]), return_exceptions=True)
     assert found[0] == [1]
@@ -708,7 +791,7 @@ async def test_more_bytes_than_may_wait_are_refused(store: StoreCase, monkeypatc
 async def test_a_request_that_is_gone_leaves_its_room_to_others(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(group_commit, "PENDING_ROWS", 5)
+    bound_pending(monkeypatch, "PENDING_ROWS", 5)
     await store.cursor("d", START_MS)
     gone = asyncio.create_task(accept(store, *(make(f"m{n}") for n in range(5))))
     await asyncio.sleep(0)
@@ -736,6 +819,7 @@ async def test_closing_stores_what_is_pending_first(tmp_path: Path) -> None:
         assert store.head == 1
 
 
+@only_sqlite
 async def test_a_newer_store_is_refused_and_left_untouched(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await accept(store, make("m1"))
@@ -750,6 +834,7 @@ async def test_a_newer_store_is_refused_and_left_untouched(tmp_path: Path) -> No
     assert path.read_bytes() == before
 
 
+@only_sqlite
 async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "router.db").write_bytes(b"not a database" * 1000)
     with pytest.raises(StartError, match="is it a store"):
@@ -757,6 +842,7 @@ async def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
             pass
 
 
+@only_sqlite
 async def test_a_store_in_use_is_refused_to_a_second_process(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         with pytest.raises(StartError, match="another segment-router process"):
@@ -770,6 +856,7 @@ async def test_a_store_in_use_is_refused_to_a_second_process(tmp_path: Path) -> 
 # ------------------------------------------------------------ time
 
 
+@only_sqlite
 async def test_router_time_never_runs_back_over_a_restart(tmp_path: Path) -> None:
     clock = FakeClock(START_MS + 50 * 365 * 86_400_000)
     async with opened(tmp_path, clock) as store:
@@ -889,6 +976,7 @@ async def test_facts_alone_are_enough_for_the_directory(store: StoreCase) -> Non
     assert (await store.known([("u:u1", NEWEST)], [])).people == {"u:u1": {"a": 1}}
 
 
+@only_sqlite
 @pytest.mark.parametrize("column", ["need", "also"])
 def test_lanes_that_wait_for_something_are_found_by_an_index(column: str) -> None:
     schema = (Path(apply_commit.__file__).parent / "schema.sql").read_text()
@@ -954,7 +1042,7 @@ async def test_held_names_the_refused_call_that_is_why_a_user_waits(store: Store
     users = (await store.queries.held("d", None, ""))["users"]
     assert [user.get("refused") for user in users] == [
         None,
-        {"message_id": "refused", "reason": "rejected", "at": "2025-12-29T09:20:00.005Z"},
+        {"message_id": "refused", "reason": "rejected", "at": "2026-03-02T09:30:00.005Z"},
     ]
 
 
@@ -983,3 +1071,39 @@ async def test_what_is_held_is_counted_page_after_page(store: StoreCase, monkeyp
     for page in (1, 4, 25, 26):
         monkeypatch.setattr(held_counts, "PAGE", page)
         assert await store.waiting("d") == counted, page
+
+
+async def test_what_the_notifier_has_told_is_read_again_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        assert await store.notices.read() is None
+        for text in (b"first", b"\x00second"):
+            await store.notices.write(text)
+    async with opened(tmp_path) as store:
+        assert await store.notices.read() == b"\x00second"
+
+
+async def test_the_newest_events_of_sources_come_oldest_first(store: StoreCase, clock: FakeClock) -> None:
+    assert await store.lookups.newest_of_sources(5) == []
+    for n, source in enumerate(("app", "web", "app")):
+        await accept(store, make(f"m{n}", START_MS + n, source=source))
+    await accept(store, make("m3", START_MS + 3, source="web"), make("m4", START_MS + 4, source="web"))
+    newest = [("app", START_MS + 2), ("web", START_MS + 3), ("web", START_MS + 4)]
+    assert await store.lookups.newest_of_sources(3) == newest
+    assert len(await store.lookups.newest_of_sources(50)) == 5
+
+
+async def test_a_word_is_looked_up_as_each_of_the_ids_it_may_be(store: StoreCase) -> None:
+    await accept(store, make("acme", type="group", userId="u1", groupId="acme", traits={"name": "A"}))
+    await accept(store, make("i1", START_MS + 1, type="identify", userId="acme", traits={"n": 1}))
+    await accept(store, make("i2", START_MS + 2, type="identify", userId="u1", anonymousId="acme"))
+    discard = Discard("web", START_MS, "no_user", "no id", "acme", "track", "")
+    await store.append([], [], [discard])
+    assert await store.lookups.exact("acme") == {
+        "events": [{"message_id": "acme", "source": "website"}],
+        "people": ["user:acme", "anonymous:acme"],
+        "groups": [{"id": "acme", "name": "A"}],
+        "discarded": {"at": to_iso(START_MS), "source": "web", "code": "no_user", "message": "no id"},
+        "since": to_iso(START_MS),
+    }
+    nothing = await store.lookups.exact("nobody")
+    assert (nothing["events"], nothing["people"], nothing["groups"], nothing["discarded"]) == ([], [], [], None)

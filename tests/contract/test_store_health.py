@@ -10,7 +10,7 @@ import pytest
 from router.errors import StoreFull
 from router.store import CommitBatch
 from router.store.disk_space import Room
-from tests.contract.rig import START_MS
+from router.testing.clock import START_MS
 from tests.contract.store_case import StoreCase
 from tests.contract.test_store import accept, make, opened
 

@@ -17,7 +17,7 @@ from router.errors import StartError, StoreBusy, StoreClosed, StoreError
 from router.event import Call
 from router.store import CommitBatch
 from router.store.sqlite import connection
-from tests.contract.rig import START_MS, FakeClock
+from router.testing.clock import START_MS, FakeClock
 from tests.contract.store_case import StoreCase, open_case
 
 
@@ -185,3 +185,22 @@ async def test_a_store_opened_by_another_name_of_its_file_is_in_use(tmp_path: Pa
             with pytest.raises(StartError, match="another segment-router process"):
                 async with opened(tmp_path / name):
                     pass
+
+
+async def test_one_connection_commits_and_checkpoints_and_all_others_can_do_neither(tmp_path: Path) -> None:
+    """So no checkpoint ever runs beside a commit, which the WAL-reset bug of SQLite before 3.51.3 needs."""
+    async with opened(tmp_path / "router.db") as store:
+        before = wal_of(store)
+        assert before
+        for statement in ("DELETE FROM log", "PRAGMA user_version = 9", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            with pytest.raises(sqlite3.OperationalError):
+                await store.lookups._connection.run(run_statement, statement)
+        assert wal_of(store) == before
+
+
+def wal_of(store: StoreCase) -> bytes:
+    return Path(f"{store.path}-wal").read_bytes()
+
+
+def run_statement(db: sqlite3.Connection, statement: str) -> list[Any]:
+    return db.execute(statement).fetchall()

@@ -22,6 +22,7 @@ from router.plugin import Delivered, Item, Outcome, Sender, hookimpl, json_reque
 from router.store import DeadLetterFilter, EventLog
 from router.store.from_thread import EventLogFromThread, StoreFromThread
 from tests.contract.rig import VENDOR_URL, Plain, Rig, comes_true, destination, open_rig
+from tests.patience import HANG_S
 
 
 class Blocking(Plain):
@@ -66,7 +67,8 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    for name in ("ASK_S", "END_S", "CANCEL_S"):
+    monkeypatch.setattr(thread_runner, "ASK_S", HANG_S)
+    for name in ("END_S", "CANCEL_S"):
         monkeypatch.setattr(thread_runner, name, 0.05)
     async with open_rig(tmp_path) as rig:
         await rig.store.cursor("d", rig.clock.now_ms())
@@ -91,10 +93,14 @@ async def test_what_was_left_behind_sends_nothing_when_its_hook_returns(bench: B
     await bench.tasks[1]
 
 
-async def test_a_command_that_was_refused_is_not_carried_out_later(bench: Bench) -> None:
+async def test_a_command_that_was_refused_is_not_carried_out_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await bench.hold()
+    monkeypatch.setattr(thread_runner, "ASK_S", 0.05)
     with pytest.raises(CommandRefused, match="a hook of its plugin holds it"):
         await bench.runner.pause()
+    monkeypatch.setattr(thread_runner, "ASK_S", HANG_S)
     bench.plugin.gate.set()
     assert await comes_true(bench.rig, lambda: len(bench.rig.vendor.calls) == 1)
     await bench.runner.drop_letters(DeadLetterFilter())

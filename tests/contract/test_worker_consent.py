@@ -12,6 +12,8 @@ from router.deliver.runner import ReplayOrder
 from router.plugin import Delivered, Outcome, RetryLater
 from tests.contract.rig import Gated, Plain, Rig
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 @pytest.fixture
 def has_begun() -> bool:

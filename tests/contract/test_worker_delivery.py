@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,7 +32,7 @@ from router.plugin import (
     json_request,
 )
 from router.plugin_host import Destination, Redactor
-from router.store import DeadLetterFilter
+from router.store import DeadLetterFilter, LaneRow, LogRow
 from router.testing.vendor import FakeVendor, Garbage, Reply, Reset
 from tests.contract.rig import Plain, Rig, both_ways, destination, open_rig
 from tests.patience import HANG_S
@@ -43,6 +41,7 @@ HOUR = 3600.0
 
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.fixture
@@ -208,6 +207,30 @@ async def test_retries_wait_longer_and_longer_up_to_five_minutes(rig: Rig) -> No
     assert {t["reason"] for t in tries} == {"status_503"}
 
 
+async def test_when_the_last_waiting_event_is_gone_a_free_user_costs_no_look_into_the_store(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.vendor.answer = failing("m")
+    rig.start(Plain)
+    await send(rig, "u1:m")
+    await rig.quiet()
+    rig.vendor.answer = lambda bodies: Delivered()
+    await rig.pass_time(2)
+    looks: list[Sequence[str]] = []
+    lanes = type(rig.store.claim("d").lanes)
+    load = lanes.load
+
+    async def noted(lanes: Any, keys: Sequence[str]) -> dict[str, LaneRow]:
+        looks.append(keys)
+        return await load(lanes, keys)
+
+    monkeypatch.setattr(lanes, "load", noted)
+    await send(rig, "u2:n")
+    await rig.quiet()
+    assert await rig.fate("n") == ("delivered", "")
+    assert looks == []
+
+
 async def test_a_success_after_failures_is_told_among_the_attempts(rig: Rig) -> None:
     rig.vendor.answer = failing("m")
     rig.start(Plain)
@@ -282,6 +305,30 @@ async def test_a_worker_that_is_stopped_lets_what_is_in_flight_end_and_commits_i
     rig.start(Plain)
     await rig.quiet()
     assert rig.vendor.ids() == ["m", "n"]
+
+
+async def test_a_worker_that_is_stopped_within_a_round_commits_what_the_rest_of_it_begins(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that commits finds nothing to do meanwhile, and must not take that for the end."""
+    rig.start(Plain)
+    worker, log = await rig.runner.worker(), rig.store.log
+    read = log.read
+
+    async def stopped_meanwhile(after: int, limit: int, max_bytes: int) -> list[LogRow]:
+        rows = await read(after, limit, max_bytes)
+        rig.runner.stop()
+        worker._dirty.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return rows
+
+    monkeypatch.setattr(log, "read", stopped_meanwhile)
+    await send(rig, "u1:m")
+    await until(rig, lambda: bool(rig.vendor.calls))
+    await rig.stop()
+    assert rig.vendor.ids() == ["m"]
+    assert await rig.fate("m") == ("delivered", "")
 
 
 async def test_a_crash_repeats_only_what_was_in_flight(rig: Rig) -> None:
@@ -767,8 +814,8 @@ async def test_a_pause_is_stored_before_it_is_answered(rig: Rig) -> None:
     rig.start(Plain)
     await rig.quiet()
     await rig.runner.pause()
-    with closing(sqlite3.connect(rig.store.path)) as db:
-        assert db.execute("SELECT state, state_reason FROM cursor").fetchall() == [("paused", "by_hand")]
+    paused = "SELECT count(*) FROM cursor WHERE state = 'paused' AND state_reason = 'by_hand'"
+    assert rig.store.number(paused) == 1
 
 
 @pytest.mark.parametrize(
@@ -925,6 +972,8 @@ class Faulty(Plain):
                 raise Skip("remembered")
             case "nothing":
                 return []
+            case "huge":
+                return Item({"m": "x" * 50_000_000})
             case "reject":
                 raise Reject("invalid_id", "too long")
         return Item({"m": event.message_id, "user": event.user_id})
@@ -940,6 +989,7 @@ class Faulty(Plain):
         ("kind", ("dead", "plugin_error"), "kind"),
         ("json", ("dead", "plugin_error"), "TypeError"),
         ("state", ("dead", "plugin_error"), "state_key"),
+        ("huge", ("dead", "item_too_large"), "hook track"),
         ("skip", ("skipped", "remembered"), None),
         ("nothing", ("skipped", "empty"), None),
         ("reject", ("dead", "invalid_id"), "too long"),
@@ -1326,3 +1376,51 @@ async def test_warnings_of_a_plugin_are_counted_beside_the_events_it_mapped(rig:
     await send(rig, "u1:m", "u2:n", "u1:skip")
     await rig.quiet()
     assert (rig.runner.describe()["mapped"], rig.runner.warnings) == (2, {"odd": 2})
+
+
+async def test_a_success_with_a_warning_is_a_success_and_its_warning_is_counted_for_each_item(rig: Rig) -> None:
+    class Three(Plain):
+        kinds: ClassVar[Mapping[str, Batch]] = {"": Batch(max_items=3)}
+
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Any:
+            return [Item({"m": event.message_id, "n": n}) for n in range(3)]
+
+    rig.start(Three)
+    rig.vendor.answer = lambda bodies: [Delivered("field_ignored"), Delivered(), Delivered("field_ignored")]
+    await send(rig, "u1:m")
+    await rig.quiet()
+    rig.vendor.answer = lambda bodies: Delivered("all_odd")
+    await send(rig, "u2:n")
+    ledger = await rig.quiet()
+    assert (ledger["delivered"], len(rig.vendor.calls)) == (2, 2)
+    assert rig.runner.warnings == {"field_ignored": 2, "all_odd": 3}
+
+
+async def test_a_warning_that_is_no_text_is_the_plugin_s_fault(rig: Rig) -> None:
+    rig.start(Plain)
+    rig.vendor.answer = lambda bodies: Delivered({"field": 1})  # type: ignore[arg-type]
+    await send(rig, "u1:m")
+    await rig.quiet()
+    assert await rig.fate("m") == ("dead", "plugin_error")
+
+
+async def test_an_event_that_needs_a_trait_of_its_user_waits_for_the_identify_behind_it(rig: Rig) -> None:
+    class Mailer(Plain):
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Item:
+            email = context.user.traits.get("email") if context.user else None
+            if email is None:
+                raise RetryLater("email_unknown", after_s=60, for_s=HOUR)
+            return Item({"m": event.message_id, "to": email})
+
+    rig.start(Mailer)
+    await send(rig, "u1:m", "u2:late")
+    await rig.quiet()
+    assert rig.vendor.calls == []
+    await rig.call("identify", "who", userId="u1", traits={"email": "mira@acme.example"})
+    await rig.pass_time(70)
+    assert rig.vendor.ids() == ["m", "who"]
+    assert rig.vendor.calls[0][0]["to"] == "mira@acme.example"
+    await rig.pass_time(2 * HOUR, step=60.0)
+    assert await rig.fate("late") == ("dead", "expired")

@@ -13,6 +13,8 @@ from router.plugin import Context, Delivered, Event, Item, Outcome, RetryLater, 
 from router.store import DeadLetterFilter
 from tests.contract.rig import Plain, Rig, open_rig
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 @pytest.fixture
 def has_begun() -> bool:

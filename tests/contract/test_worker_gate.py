@@ -7,10 +7,13 @@ import asyncio
 import pytest
 
 from router.deliver.jobs import due_lanes
+from router.deliver.operations import Shown
+from router.errors import CommandRefused
 from router.plugin import Delivered, Reject, RetryLater
-from tests.contract.rig import Gated, Plain, Rig, both_ways
+from tests.contract.rig import Gated, Plain, Rig, both_ways, commits_counted
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.fixture
@@ -102,6 +105,7 @@ async def test_a_name_that_another_call_told_stays_known_when_the_first_one_to_t
 
     rig.vendor.answer = lambda bodies: late() if bodies[0]["m"] == "g1" else Delivered()
     rig.start()
+    await rig.quiet()
     await rig.call("group", "g1", userId="u1", groupId="acme", traits={"name": "Acme"})
     await rig.call("group", "g2", userId="u2", groupId="acme", traits={"name": "Acme"})
     while await rig.fate("g2") != ("delivered", ""):
@@ -256,6 +260,53 @@ async def test_dropping_what_is_held_makes_dead_letters(rig: Rig) -> None:
     assert await rig.fate("t0") == ("dead", "dropped")
 
 
+async def test_much_of_one_user_is_dropped_in_several_commits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.deliver.operations.DROP_SLICE", 2)
+    rig.start()
+    await rig.accept([rig.make("track", f"t{n}", userId="u1", event="E") for n in range(7)])
+    await rig.quiet()
+    monkeypatch.setattr("router.deliver.commit.unit_of_work.BATCH_EVENTS", 1)
+    letters = commits_counted(monkeypatch, lambda batch: len(batch.dead))
+    assert await rig.runner.drop("u:u1") == 7
+    ledger = await rig.quiet()
+    assert (ledger["held"], ledger["dead"]) == (0, 7)
+    assert (max(letters), sum(letters)) == (2, 7)
+
+
+async def test_what_is_held_behind_a_position_is_not_dropped_and_is_released_in_order(rig: Rig) -> None:
+    rig.start()
+    for n in range(4):
+        await rig.call("track", f"t{n}", userId="u1", event="E")
+    await rig.quiet()
+    upto = await rig.store.queries.position("t1", None)
+    assert upto is not None
+    assert await rig.runner.drop("u:u1", Shown(upto, 2)) == 2
+    ledger = await rig.quiet()
+    assert (ledger["held"], ledger["dead"]) == (2, 2)
+    await rig.crash()
+    rig.start()
+    await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["g", "t2", "t3"]
+
+
+async def test_older_events_that_became_the_users_after_they_were_shown_are_not_dropped_unseen(rig: Rig) -> None:
+    rig.start()
+    await rig.call("track", "of-browser", anonymousId="x", event="E")
+    await rig.call("track", "t0", userId="u1", event="E")
+    await rig.quiet()
+    upto = await rig.store.queries.position("t0", None)
+    assert upto is not None
+    await rig.call("identify", "i", userId="u1", anonymousId="x")
+    await rig.quiet()
+    with pytest.raises(
+        CommandRefused, match="2 events of user:u1 are held by now, and 1 of them were shown: look again"
+    ):
+        await rig.runner.drop("u:u1", Shown(upto, 1))
+    assert (await rig.quiet())["dead"] == 0
+    assert await rig.fate("of-browser") == ("held", "group_unknown")
+
+
 async def test_a_plugin_without_requirements_holds_nothing(rig: Rig) -> None:
     rig.start(Plain)
     await rig.call("track", "t", userId="u1", event="E")
@@ -355,7 +406,7 @@ async def test_parked_rows_that_lost_their_lane_get_one_after_a_start(rig: Rig) 
     await rig.call("track", "s", userId="u2", event="E")
     await rig.quiet()
     await rig.crash()
-    await rig.store.writer.run_alone(lambda db: db.execute("DELETE FROM lane"))
+    await rig.store.execute("DELETE FROM lane")
     rig.start()
     await rig.quiet()
     await rig.call("group", "g", userId="u1", groupId="acme", traits={"name": "Acme"})

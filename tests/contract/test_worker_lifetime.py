@@ -16,6 +16,9 @@ from router.errors import CommandRefused
 from router.logger import make_log
 from router.plugin import hookimpl
 from tests.contract.rig import Plain, open_rig
+from tests.patience import HANG_S
+
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 async def test_a_plugin_that_cannot_open_is_tried_again_and_loses_nothing(tmp_path: Path) -> None:
@@ -86,20 +89,20 @@ async def never_opens() -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("manner", "words"),
+    ("manner", "limit", "words"),
     [
-        (loses_a_task, "ConnectionError: lost"),
-        (exits, "SystemExit: 3"),
-        (never_closes, "took longer than 0.05 s to close"),
-        (raises_at_its_end, "OSError: too late"),
-        (never_opens, "took longer than 0.05 s to open"),
+        (loses_a_task, "", "ConnectionError: lost"),
+        (exits, "", "SystemExit: 3"),
+        (never_closes, "CLOSE_S", "took longer than 0.05 s to close"),
+        (raises_at_its_end, "", "OSError: too late"),
+        (never_opens, "OPEN_S", "took longer than 0.05 s to open"),
     ],
 )
 async def test_a_lifetime_that_fails_is_the_plugins_fault_and_ends_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: Manner, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manner: Manner, limit: str, words: str
 ) -> None:
-    monkeypatch.setattr("router.plugin_host.lifetime.OPEN_S", 0.05)
-    monkeypatch.setattr("router.plugin_host.lifetime.CLOSE_S", 0.05)
+    for name in ("OPEN_S", "CLOSE_S"):
+        monkeypatch.setattr(f"router.plugin_host.lifetime.{name}", 0.05 if name == limit else HANG_S)
 
     class Odd(Plain):
         @hookimpl

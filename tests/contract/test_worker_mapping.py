@@ -11,6 +11,8 @@ from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, h
 from router.store import EVERY
 from tests.contract.rig import Gated, Plain, Rig, destination
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 @pytest.fixture
 def has_begun() -> bool:

@@ -16,10 +16,12 @@ from router.event import Call, verdict_of
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.plans import Policy, read_plan
 from router.plugin import Delivered, Outcome, Reject
-from router.store import PART, DeadLetterFilter, Opening, Unit
-from router.store.sqlite import violation_rows
+from router.store import PART, DeadLetterFilter, Opening, Unit, violation_kinds
 from tests.contract.rig import Gated, Plain, Rig, open_rig
 from tests.contract.test_people import forget
+
+pytestmark = pytest.mark.usefixtures("backend")
+only_sqlite = pytest.mark.only_sqlite  # nobody can be forgotten on the other one yet
 
 BLOCK = Policy("block", "omit", "block", "block")
 OMIT = Policy(violations="omit", unplanned_properties="omit")
@@ -322,8 +324,8 @@ async def test_the_log_tells_of_each_type_once_a_minute_with_its_count(planned: 
 
 async def test_what_is_kept_of_violations_is_bounded(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
     rig = planned.rig
-    monkeypatch.setattr(violation_rows, "KEPT", 3)
-    monkeypatch.setattr(violation_rows, "KINDS_AT_ONCE", 2)
+    monkeypatch.setattr(violation_kinds, "KEPT", 3)
+    monkeypatch.setattr(violation_kinds, "KINDS_AT_ONCE", 2)
     for n in range(3):
         rig.clock.advance(1)
         names = (f"{n}-{part}" for part in "abc")
@@ -364,6 +366,7 @@ async def test_a_blocked_group_call_that_is_forwarded_tells_the_directory_nothin
     assert not known.companies
 
 
+@only_sqlite
 async def test_violations_name_no_event_of_a_forgotten_person(planned: Planned) -> None:
     planned.plan(STRICT, Policy())
     planned.start()

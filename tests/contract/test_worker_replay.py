@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,15 @@ from router.errors import CommandRefused
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter
 from router.store.sqlite import replay_reads
-from tests.contract.rig import START_MS, Gated, Plain, Rig, both_ways, open_rig
+from router.testing.clock import START_MS
+from tests.contract.rig import Gated, Plain, Rig, both_ways, open_rig
 
 HOUR, DAY = 3600, 86_400
 ALL = ReplayOrder(letters=DeadLetterFilter())
 
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.fixture
@@ -221,6 +222,46 @@ async def test_one_event_is_sent_again_and_counted_beside(rig: Rig) -> None:
     assert await rig.fate("m1") == ("delivered", "")
 
 
+class Telling(Plain):
+    """Sends whether a replay sent the event."""
+
+    @hookimpl
+    def track(self, event: Event, context: Context) -> Item:
+        return Item({"m": event.message_id, "is_replay": event.is_replay})
+
+
+async def test_a_plugin_is_told_which_events_a_replay_sends(rig: Rig) -> None:
+    rig.start(Telling)
+    rig.vendor.answer = refusing("m2")
+    await tracks(rig, "u1:m1", "u1:m2", "u2:m3")
+    rig.vendor.answer = refusing()
+    rig.vendor.calls.clear()
+    assert await rig.runner.replay(ReplayOrder(pos=1)) == {"count": 1}
+    await rig.quiet()
+    await tracks(rig, "u1:m4")
+    told = {body["m"]: body["is_replay"] for call in rig.vendor.calls for body in call}
+    assert told == {"m1": True, "m4": False}
+
+
+async def test_a_dead_letter_that_is_mapped_again_by_a_replay_is_told_so(rig: Rig) -> None:
+    class Failing(Telling):
+        is_mended = False
+
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Item:
+            if not Failing.is_mended:
+                raise ValueError("not yet")
+            return Item({"m": event.message_id, "is_replay": event.is_replay})
+
+    rig.start(Failing)
+    await tracks(rig, "u1:m1")
+    assert await rig.fate("m1") == ("dead", "plugin_error")
+    Failing.is_mended = True
+    await rig.runner.replay(ALL)
+    await rig.quiet()
+    assert rig.vendor.calls == [[{"m": "m1", "is_replay": True}]]
+
+
 async def test_what_would_be_sent_of_a_time_is_counted_without_what_waits_and_apart_from_what_was_not_sent(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +318,26 @@ async def test_a_span_takes_dead_letters_along_and_leaves_alone_what_waits(rig: 
     assert (ledger["dead"], ledger["retrying"], ledger["replayed"], adds_up(ledger)) == (0, 1, 1, 3)
 
 
+@pytest.mark.only_sqlite
+async def test_a_span_of_large_letters_is_read_a_part_at_a_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.start(Plain)
+    rig.vendor.answer = refusing("b", "d")
+    await tracks(rig, "u1:a", "u2:b", "u1:c", "u2:d", "u3:e")
+    replays = rig.store.claim("d").replays
+    rows, dead, _, upto = await replays.settled(0, 5, ["track"], 100)
+    assert ([row.pos for row in rows], sorted(dead), upto) == ([1, 2, 3, 4, 5], [2, 4], 5)
+    monkeypatch.setattr(replay_reads, "SLICE_BYTES", len(rows[0].body) + dead[2].size - 1)
+    rows, dead, _, upto = await replays.settled(0, 5, ["track"], 100)
+    assert ([row.pos for row in rows], sorted(dead), upto) == ([1], [], 1)
+    rows, dead, _, upto = await replays.settled(upto, 5, ["track"], 100)
+    assert ([row.pos for row in rows], sorted(dead), upto) == ([2], [2], 2)
+    rig.vendor.answer = refusing()
+    await rig.runner.replay(ReplayOrder())
+    ledger = await rig.quiet()
+    assert sorted(rig.vendor.ids()[3:]) == ["a", "b", "c", "d", "e"]
+    assert (ledger["dead"], adds_up(ledger)) == (0, 5)
+
+
 async def test_a_second_sending_that_is_refused_leaves_the_event_as_it_is(rig: Rig) -> None:
     rig.start(Plain)
     await tracks(rig, "u1:m1")
@@ -307,7 +368,7 @@ async def test_a_new_destination_gets_the_retained_log_by_replay_group_calls_fir
     assert await rig.fate("t0") == ("delivered", "")
 
 
-async def test_an_earlier_event_without_a_group_is_held_and_released_like_any_other(rig: Rig, tmp_path: Path) -> None:
+async def test_an_earlier_event_without_a_group_is_held_and_released_like_any_other(rig: Rig) -> None:
     await rig.call("track", "t0", userId="u1", event="E")
     rig.start(Gated)
     await rig.quiet()
@@ -319,9 +380,7 @@ async def test_an_earlier_event_without_a_group_is_held_and_released_like_any_ot
     ledger = await rig.quiet()
     assert rig.vendor.ids() == ["g", "t0"]
     assert (ledger["replayed"], adds_up(ledger)) == (1, 1)
-    db = sqlite3.connect(tmp_path / "router.db")
-    assert db.execute("SELECT count(*) FROM parked").fetchone() == (0,)
-    db.close()
+    assert rig.store.number("SELECT count(*) FROM parked") == 0
 
 
 async def test_a_replay_that_is_cut_by_crashes_sends_the_whole_span(tmp_path: Path) -> None:
@@ -470,6 +529,7 @@ async def test_a_destination_that_comes_back_within_the_retention_goes_on_where_
     assert rig.vendor.ids() == ["m1", "m2"]
 
 
+@pytest.mark.only_sqlite
 async def test_what_was_trimmed_while_a_destination_was_removed_is_dead_there_and_counted(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,8 @@ from router.deliver import worker
 from router.deliver.runner import ReplayOrder
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, Skip, hookimpl
 from router.store import DeadLetterFilter
-from tests.contract.rig import START_MS, Plain, Rig, both_ways, open_rig
+from router.testing.clock import START_MS
+from tests.contract.rig import Plain, Rig, both_ways, commits_counted, open_rig
 from tests.patience import HANG_S
 
 SEEDS = int(os.environ.get("STATE_SEEDS", "12"))
@@ -25,6 +26,7 @@ FIRST = int(os.environ.get("STATE_FIRST", "0"))
 
 
 pytest_generate_tests = both_ways
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 def key_of(event: Event) -> str | None:
@@ -324,6 +326,20 @@ async def test_more_timers_than_a_slice_fire_soon_after_each_other(rig: Rig, mon
     await rig.pass_time(10, 10)
     await rig.pass_time(3, 1)
     assert sorted(set(rig.vendor.ids()) - {f"m{n}" for n in range(5)}) == [f"end-u{n}" for n in range(5)]
+
+
+@pytest.mark.only_sqlite
+async def test_timers_fire_until_a_commit_has_what_it_takes_and_the_others_after_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start(Sessions)
+    await send(rig, *(f"u{n}:m{n}" for n in range(5)))
+    await rig.quiet()
+    monkeypatch.setattr("router.deliver.commit.unit_of_work.BATCH_BYTES", 1)
+    rows = commits_counted(monkeypatch, lambda batch: sum(pos < 0 for pos in batch.park))
+    await rig.pass_time(10, 10)
+    assert sorted(set(rig.vendor.ids()) - {f"m{n}" for n in range(5)}) == [f"end-u{n}" for n in range(5)]
+    assert (max(rows), sum(rows)) == (1, 5)
 
 
 async def test_events_accepted_before_a_timer_was_due_go_first_however_late_they_are_read(rig: Rig) -> None:

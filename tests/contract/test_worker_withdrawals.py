@@ -19,6 +19,8 @@ from router.plugin import Delivered, Outcome, RetryLater
 from tests.contract.rig import Gated, Plain, Rig, open_rig
 from tests.contract.simulation.invariants import rows_and_counters
 
+pytestmark = pytest.mark.usefixtures("backend")
+
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
@@ -182,7 +184,9 @@ async def test_what_is_held_of_an_anonymous_visitor_who_withdraws_is_taken_out(r
     assert (await rig.fate("a"), ledger["held"]) == (WITHDRAWN, 0)
 
 
-async def test_many_events_of_many_users_are_taken_out_and_the_counts_add_up(rig: Rig, tmp_path: Path) -> None:
+async def test_many_events_of_many_users_are_taken_out_and_the_counts_add_up(
+    rig: Rig, tmp_path: Path, backend: str
+) -> None:
     await start(rig)
     users = [f"u{n}" for n in range(250)]
     for user in users:
@@ -194,8 +198,9 @@ async def test_many_events_of_many_users_are_taken_out_and_the_counts_add_up(rig
         await withdraw(rig, f"no-{user}", user)
     ledger = await rig.quiet()
     assert (ledger["held"], ledger["queued"], ledger["filtered"]) == (0, 0, 250 + 450 + 250)
-    with closing(sqlite3.connect(tmp_path / "router.db")) as db:
-        rows_and_counters(db)
+    if backend == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "router.db")) as db:
+            rows_and_counters(db)
 
 
 async def test_what_a_crash_leaves_undone_is_done_after_the_next_start(rig: Rig) -> None:
@@ -213,7 +218,9 @@ ACTS = ("track", "track", "track", "withdraw", "group", "vendor", "crash", "time
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_waits_at_a_withdrawal_never_leaves_whatever_happens(rig: Rig, tmp_path: Path, seed: int) -> None:
+async def test_what_waits_at_a_withdrawal_never_leaves_whatever_happens(
+    rig: Rig, tmp_path: Path, backend: str, seed: int
+) -> None:
     """The vendor fails and the worker crashes meanwhile."""
     chance, owner, taken_out = random.Random(seed), dict[str, str](), set[str]()
     await start(rig)
@@ -242,8 +249,9 @@ async def test_what_waits_at_a_withdrawal_never_leaves_whatever_happens(rig: Rig
         await rig.quiet()
     assert taken_out
     assert not taken_out & set(rig.vendor.ids())
-    with closing(sqlite3.connect(tmp_path / "router.db")) as db:
-        rows_and_counters(db)
+    if backend == "sqlite":
+        with closing(sqlite3.connect(tmp_path / "router.db")) as db:
+            rows_and_counters(db)
 
 
 # ---------------------------------------------------------------- what waits for a request

@@ -1,4 +1,5 @@
-"""The generated parts of docs/configuration.md and docs/cli.md: tables made from the models and the command line.
+"""The generated parts of docs/configuration.md, docs/cli.md, docs/plugins.md and docs/plugin-conformance.md: tables made from the models, the
+command line, the contract and the conformance checks.
 
     python -m tests.docs.reference      # writes them into the pages, between `<!-- generated: NAME -->` and `<!-- end -->`
 
@@ -7,40 +8,48 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import typer.main
-from pydantic import BaseModel, BeforeValidator, SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from router.cli import app
 from router.cli.help import parts
-from router.config import model
-from router.config.consent_need import parse_need
-from router.config.units import Listen, Rate, parse_duration, parse_listen, parse_rate, parse_size
+from router.config import as_written, model
+from router.config.as_written import unit_of
 from router.daemon.reload import NEED_RESTART
 from router.plugin_host import find
+from router.testing.checking.check import MEANING
+from router.testing.checks import CHECKS, THEMES
+from tests.docs import plugin_reference
 from tests.docs.pages import ROOT
 
-PAGES = (ROOT / "docs/configuration.md", ROOT / "docs/cli.md")
-PLUGINS = ("clientsuccess", "freshsuccess", "braze", "webhook", "file")
+PAGES = (
+    ROOT / "docs/configuration.md",
+    ROOT / "docs/cli.md",
+    ROOT / "docs/plugin-conformance.md",
+    plugin_reference.PAGE,
+)
+PLUGINS = ("clientsuccess", "freshsuccess", "braze", "webhook", "http", "segment", "postgres", "file")
 
 TABLES: dict[str, type[model.Section]] = {
     "[server]": model.ServerConfig,
     "[admin]": model.AdminConfig,
     "[store]": model.StoreConfig,
+    "[cluster]": model.ClusterConfig,
     "[log]": model.LogConfig,
     "[privacy]": model.PrivacyConfig,
     "[consent]": model.ConsentConfig,
     "[console]": model.ConsoleConfig,
     "[notify]": model.NotifyConfig,
+    "[tracing]": model.TracingConfig,
     "[[source]]": model.SourceConfig,
     "[source.privacy]": model.SourcePrivacyConfig,
     "[source.on_violation]": model.OnViolation,
@@ -52,16 +61,6 @@ TABLES: dict[str, type[model.Section]] = {
     "[destination.mapping]": model.MappingConfig,
 }
 SUBTABLES = {"on_violation", "forward", "delivery", "hold", "dead", "mapping", "privacy"}
-
-UNITS: dict[Callable[..., Any], str] = {
-    parse_duration: "duration",
-    parse_size: "size",
-    parse_rate: "rate",
-    parse_listen: "host:port",
-    parse_need: "list of text or table",
-}
-DURATIONS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-SIZES = (("GB", 10**9), ("MB", 10**6), ("KB", 10**3), ("B", 1))
 
 _BARE = re.compile(r"[\w-]+")
 _PART = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -77,41 +76,15 @@ def toml(value: Any) -> str:
         return f"{{ {', '.join(pairs)} }}" if value else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(toml(inner) for inner in value)}]"
-    if isinstance(value, BaseModel):
-        return toml(value.model_dump(exclude_defaults=True))
-    if isinstance(value, SecretStr):
-        return toml(value.get_secret_value())
-    return json.dumps(str(value) if isinstance(value, Path | Listen | enum.Enum) else value, ensure_ascii=False)
-
-
-def unit_of(field: FieldInfo) -> str:
-    """How a key's text is read: duration, size, rate or host:port; "" for other types."""
-    readers = (item.func for item in field.metadata if isinstance(item, BeforeValidator))
-    return next((UNITS[reader] for reader in readers if reader in UNITS), "")
+    return json.dumps(value, ensure_ascii=False)
 
 
 def default_of(field: FieldInfo) -> str:
     """A key's default, as config.toml would write it between backquotes."""
     if field.is_required():
         return "required"
-    value, unit = field.get_default(), unit_of(field)
-    if unit == "rate":
-        value = f"{value.count}/{value.per_s}" if isinstance(value, Rate) else ""
-    elif unit == "duration":
-        value = _amount(value, DURATIONS)
-    elif unit == "size":
-        value = _amount(value, SIZES)
+    value = as_written.default_of(field)
     return "not set" if value is None else f"`{toml(value)}`"
-
-
-def _amount(value: float, units: Iterable[tuple[str, int]]) -> str:
-    """The shortest text with a whole number: "72h", not "3d", as config.toml has it up to four days."""
-    if not value:
-        return "0s"
-    for unit, size in units:
-        if value % size == 0 and (unit != "d" or value / size > 4):
-            return f"{value / size:.0f}{unit}"
-    raise ValueError(f"no whole number of any unit: {value}")
 
 
 def type_of(field: FieldInfo) -> str:
@@ -175,11 +148,15 @@ class Command(NamedTuple):
 
 
 def commands() -> Iterator[Command]:
-    """Every command and subcommand, in the order of the help."""
-    for name, command in typing.cast(Any, typer.main.get_command(app)).commands.items():
-        yield Command(name, command)
-        for below, inner in getattr(command, "commands", {}).items():
-            yield Command(f"{name} {below}", inner)
+    """Every command and those below it, in the order of the help."""
+    return _below("", typer.main.get_command(app))
+
+
+def _below(name: str, command: Any) -> Iterator[Command]:
+    for word, inner in getattr(command, "commands", {}).items():
+        named = f"{name} {word}".strip()
+        yield Command(named, inner)
+        yield from _below(named, inner)
 
 
 def command_lines() -> Iterator[str]:
@@ -222,6 +199,27 @@ def _words(parameter: Any) -> str:
     return f"{words} Environment variable: `{variable}`." if variable else words
 
 
+# ---------------------------------------------------------------- conformance checks
+
+
+def tier_lines() -> Iterator[str]:
+    """A table of the tiers."""
+    yield from ("| Tier | A plugin is | Checks |", "|---|---|---|")
+    for tier, meaning in MEANING.items():
+        yield f"| {tier} | {meaning}. | {sum(check.tier is tier for check in CHECKS)} |"
+
+
+def check_lines() -> Iterator[str]:
+    """A section for each theme, with a table of its checks."""
+    for theme in THEMES:
+        title = (theme.__doc__ or "").partition("\n")[0].rstrip(".")
+        yield from (f"### {theme.__name__.rpartition('.')[2].capitalize()}", "", f"{title}.", "")
+        yield from ("| Check | Tier | Proves | Why | Fix |", "|---|---|---|---|---|")
+        for check in (check for check in CHECKS if check.theme == theme.__name__.rpartition(".")[2]):
+            yield f"| `{check.name}` | {check.tier} | {check.proves} | {check.why} | {check.fix} |"
+        yield ""
+
+
 # ---------------------------------------------------------------- the pages
 
 
@@ -229,6 +227,12 @@ def part(name: str) -> Iterator[str]:
     """The lines of one generated part, by the name in its marker."""
     if name == "commands":
         return command_lines()
+    if name == "checks":
+        return check_lines()
+    if name == "tiers":
+        return tier_lines()
+    if name.startswith("contract "):
+        return plugin_reference.part(name)
     if name == "top":
         return keys(model.Config, shown=frozenset({"plugins_dir"}))
     if name in TABLES:

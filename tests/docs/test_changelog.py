@@ -32,6 +32,6 @@ def test_changes_are_grouped_by_kind() -> None:
 
 
 def test_there_is_a_part_on_upgrading_from_each_version_to_the_next() -> None:
-    parts = re.findall(r"^## (.*)$", prose(ROOT / "UPGRADING.md"), re.MULTILINE)
+    parts = re.findall(r"^## (\d\S* to \d\S*)$", prose(ROOT / "UPGRADING.md"), re.MULTILINE)
     steps = [f"{old[1]} to {new[1]}" for new, old in itertools.pairwise(VERSIONS)]
     assert parts == steps

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from router.config import load
-from router.ingest.limits import IDLE_TIMEOUT_S
 from router.ingest.routes import OPENAPI
 from tests.docs.pages import ROOT, Block, blocks
 
@@ -35,9 +34,3 @@ def test_the_paths_shown_exist() -> None:
     assert "/v1/webhook/hook_key" in shown
     # libraries that are given the base build the rest themselves
     assert [p for p in shown - {"/v1"} if not any(re.fullmatch(pattern, p) for pattern in known)] == []
-
-
-def test_the_proxy_s_idle_time_is_shorter_than_the_router_s() -> None:
-    found = re.search(r"keepalive_timeout (\d+)s; +# less than the router's (\d+) s", CLIENTS.read_text())
-    assert found is not None
-    assert int(found[1]) < int(found[2]) == IDLE_TIMEOUT_S

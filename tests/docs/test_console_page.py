@@ -7,10 +7,12 @@ import re
 import pytest
 
 from router.admin import lookups
-from router.console import live_tail, patience, sessions, stream
+from router.console import live_tail, patience, sessions
 from router.console.views import source
 from router.console.words import SHAPES
-from router.store.sqlite.queries import events, finding
+from router.ingest import limits
+from router.store import search_bounds
+from router.store.sqlite.queries import finding
 from router.vocabulary import DestinationState, EventState
 from tests.docs.pages import ROOT, sections
 
@@ -39,11 +41,11 @@ def test_it_has_every_link_of_the_header_as_a_screen() -> None:
         ("Limits", lookups.OF_GROUP),
         ("Limits", lookups.PAGE),
         ("Limits", live_tail.MOST_ROWS),
-        ("Limits", events.LOOK_BACK),
-        ("Limits", events.LOOK_BACK_WITH_STATES),
+        ("Limits", search_bounds.LOOK_BACK),
+        ("Limits", search_bounds.LOOK_BACK_WITH_STATES),
         ("Limits", finding.LOOK_AT),
         ("Limits", source.NEWEST),
-        ("Limits", stream.MOST),
+        ("Limits", limits.STREAMS),
         ("Limits", int(patience.SLOW_S)),
         ("Live", live_tail.MOST_PER_S),
         ("Who can see it", sessions.IDLE_MS // 3_600_000),

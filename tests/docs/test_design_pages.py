@@ -17,7 +17,7 @@ ARCHITECTURE, SEMANTICS = DOCS / "architecture.md", DOCS / "semantics.md"
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 NAMING_FILES = [ARCHITECTURE, SEMANTICS, DOCS / "delivery.md", ROOT / "CONTRIBUTING.md", *DECISIONS]
 MAPPED = ["deliver", *(f"deliver/{name}" for name in ("lanes", "process", "send", "settle", "commit", "jobs"))]
-MAPPED += ["decide", "store", "store/sqlite"]
+MAPPED += ["decide", "store", "store/sqlite", "store/postgres", "store/postgres/queries"]
 
 _FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sql|md|toml)|(?:router|plugins|tests|docs)/[\w/]*)`")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
@@ -129,3 +129,11 @@ def test_the_map_of_a_package_names_what_is_in_it_and_nothing_else(package: str)
     there = {path.name for path in folder.iterdir() if path.suffix in (".py", ".sql")} - {"__init__.py"}
     there |= {f"{path.name}/" for path in folder.iterdir() if (path / "__init__.py").is_file()}
     assert mapped == there
+
+
+def test_whatever_works_beside_the_events_is_among_the_lifetimes() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    lifetimes = text.partition("\n## Lifetimes\n")[2].partition("\n## ")[0]
+    files = [file for file in (ROOT / "router").rglob("*.py") if "async with beside(" in file.read_text()]
+    assert files
+    assert [file for file in files if f"| `{file.relative_to(ROOT)}` |" not in lifetimes] == []

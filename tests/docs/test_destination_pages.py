@@ -34,6 +34,7 @@ def test_the_configurations_shown_load_with_their_plugins(block: Block, tmp_path
     path.write_text(block.text + ("" if "[[source]]" in block.text else SOURCE))
     path.chmod(0o600)
     environ = dict.fromkeys(re.findall(r'env = "(\w+)"', block.text), "https://secret.example.com/hook")
+    environ["WAREHOUSE_DSN"] = "postgresql://loader:secret@db.example.com:5432/events"
     loaded, destinations = read(path, environ)
     assert [warning.words for warning in loaded.warnings] == []
     assert len(destinations) == block.text.count("[[destination]]")

@@ -119,8 +119,9 @@ async def test_segment_s_python_library_is_pointed_at_the_daemon_as_shown(tmp_pa
 
 
 def toml_blocks() -> list[Block]:
-    """The parts of a config.toml that pages for newcomers show."""
-    return [block for page in (README, QUICK_START, TUTORIAL) for block in blocks(page, "toml")]
+    """The parts of a config.toml that pages for newcomers show. `test_plugin_tutorial.py` has the one with an installed plugin."""
+    shown = [block for page in (README, QUICK_START, TUTORIAL) for block in blocks(page, "toml")]
+    return [block for block in shown if 'plugin = "pulse"' not in block.text]
 
 
 def lay_out(folder: Path, text: str) -> Path:
@@ -162,14 +163,15 @@ def test_the_shipped_configuration_loads_and_sends_nothing() -> None:
 
 
 class Announcing(Shipped):
-    """A daemon with the first plugin of the tutorial, as its config.toml says; the chat is another server."""
+    """A daemon with the first plugin of the tutorial, as its config.toml says, but live; the chat is another server."""
 
     chat = ""
 
     def write_config(self) -> None:
         super().write_config()
         (shown,) = [block.text for block in toml_blocks() if 'plugin = "announcer"' in block.text]
-        lay_out(self.folder, shown.replace("https://chat.example.com", self.chat))
+        live = shown.replace('mode = "dry-run"', 'mode = "live"')
+        lay_out(self.folder, live.replace("https://chat.example.com", self.chat))
         listeners = (
             f'[server]\nlisten = "127.0.0.1:{self.port}"\n[admin]\nlisten = "127.0.0.1:{self.admin_port}"\n'
             '[store]\nurl = "sqlite:router.db"\nmin_free = "1MB"\n[log]\nformat = "json"\n'
@@ -206,6 +208,25 @@ async def test_the_examples_for_authors_run(block: Block, tmp_path: Path) -> Non
     process = await asyncio.create_subprocess_exec(*command, env=environment(), stderr=asyncio.subprocess.PIPE)
     _, errors = await process.communicate()
     assert (process.returncode, errors.decode()) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [one for one in blocks(PLUGINS, "python") if "@hookimpl" in one.text],
+    ids=lambda block: f"plugins.md:{block.line}",
+)
+def test_the_plugins_of_the_reference_load(block: Block, tmp_path: Path) -> None:
+    """As the router loads them, which makes an instance."""
+    (tmp_path / "shown.py").write_text(block.text)
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'plugins_dir = "{tmp_path}"\n[[source]]\nname = "website"\nwrite_key = "k"\n[[destination]]\nname = "shown"\n'
+        'plugin = "shown"\nmode = "dry-run"\n[destination.settings]\n'
+    )
+    if "client_secret" in block.text:
+        config.write_text(config.read_text() + 'client_secret = "s3cret"\n')
+    _, (loaded,) = read(config, {})
+    assert "track" in loaded.hooks
 
 
 def test_the_plugin_in_the_contract_s_docstring_loads_holds_and_maps(tmp_path: Path) -> None:
@@ -247,7 +268,7 @@ def shape(value: Any) -> Any:
     return "number" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-ONE_OF = {"/api/events": "?limit=1", "/api/find": "?q=acme"}
+ONE_OF = {"/api/events": "?limit=1", "/api/find": "?q=acme", "/api/configuration": "?key=log.level"}
 """What is asked for, so that the answer is what the page shows."""
 
 

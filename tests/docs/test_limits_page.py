@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from router.deliver.send import aiohttp_head, http_answer, http_client, sender
+from router import plugin
+from router.deliver import worker
+from router.deliver.commit import unit_of_work
+from router.deliver.lanes import parked_rows
+from router.deliver.send import aiohttp_head, batcher, http_answer, http_client
 from router.deliver.settle import responses
 from router.ingest import limits
-from router.plugin_host import outcome_checks, redaction, secret_parts
+from router.plugin_host import exchange, outcome_checks, redaction, secret_parts
+from router.plugin_host.preview import MAX_BODY as MAX_SHOWN_BODY
+from router.plugin_host.time_budgets import CALL_TIMEOUTS
+from router.store import fate_words
+from router.store.sqlite import replay_reads
+from router.vocabulary import Line
 from tests.docs.pages import ROOT
 
 LINES = (ROOT / "docs/limits.md").read_text().splitlines()
 ROWS = {cells[0]: cells for line in LINES if line.startswith("| ") and (cells := line.strip("| ").split(" | "))}
 KIB = 1024
+
+
+def mb(n: int) -> str:
+    return f"{n // 1_000_000} MB"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,8 @@ KIB = 1024
         ("Bytes of unfinished heads and bodies, admin", f"{limits.ADMIN.received_bytes // KIB // KIB} MiB"),
         ("Connections, ingestion", f"{limits.INGEST.connections:,}"),
         ("Connections, admin", f"{limits.ADMIN.connections}"),
+        ("Pages of the console that refresh, each with a connection", f"{limits.STREAMS}"),
+        ("Bytes in flight to these pages", f"{limits.STREAMS_BYTES // KIB // KIB} MiB, and 64 KiB of each page"),
         (
             "An answer up to the end of its headers, 1xx before it included",
             f"{http_client.MAX_HEAD // KIB} KiB",
@@ -48,9 +63,44 @@ KIB = 1024
         ("The body of an answer", f"{http_client.MAX_BODY // KIB} KiB"),
         ("An answer behind its headers, framing included", f"{http_answer.MAX_RAW_BODY // KIB} KiB"),
         ("An answer behind its headers, framing included", f"{aiohttp_head.MAX_RAW_BODY // KIB} KiB"),
-        ("Time for a plugin's own `deliver`", f"{sender.CALL_TIMEOUTS} times `delivery.timeout`"),
+        ("Time for a plugin's own `deliver`", f"{CALL_TIMEOUTS} times `delivery.timeout`"),
+        ("The items that a hook returns for one event, as JSON", f"{plugin.MAX_ITEMS_BYTES // KIB // KIB} MiB"),
+        ("The number of these items", f"{plugin.MAX_ITEMS:,}"),
+        ("The state of one key, as JSON", f"{plugin.MAX_STATE_BYTES // KIB} KiB, {plugin.MAX_STATE_DEPTH} levels"),
+        ("A state key", f"{plugin.MAX_STATE_KEY:,} characters"),
+        ("The URL of a request", f"{plugin.MAX_URL // KIB} KiB"),
+        ("The headers of a request together", f"{plugin.MAX_HEADERS_BYTES // KIB} KiB"),
+        ("The body of a request", f"{plugin.MAX_BODY // KIB // KIB} MiB"),
+        ("The body of a request that a dry run or a trial shows", f"{MAX_SHOWN_BODY // KIB // KIB} MiB"),
+        ("The reason of an outcome", f"{outcome_checks.MAX_REASON} bytes"),
         ("The detail of an outcome", f"{outcome_checks.MAX_DETAIL:,} bytes"),
         ("The error of an attempt", f"{responses.MAX_ERROR} bytes"),
+        ("The attempts that `why` and a dead letter show of an event", f"{fate_words.TOLD_ATTEMPTS}"),
+        (
+            "Events that are read and neither settled nor parked",
+            f"{worker.WINDOW_EVENTS:,}, {mb(worker.WINDOW_BYTES)} of their bodies",
+        ),
+        (
+            "Items of live events that wait for a request or are in flight, as JSON",
+            mb(batcher.ITEM_BYTES[Line.LIVE]),
+        ),
+        ("Items of retries, and of released or replayed events, as JSON", f"{mb(batcher.ITEM_BYTES[Line.RETRY])} each"),
+        (
+            "Items of retries, and of released or replayed events, as JSON",
+            f"{mb(batcher.ITEM_BYTES[Line.RELEASE])} each",
+        ),
+        ("Bodies of requests in flight", mb(batcher.SENT_BYTES)),
+        (
+            "Rows of waiting events that are read ahead, of one user",
+            f"{parked_rows.ROWS_PER_LANE}, {parked_rows.BYTES_PER_LANE // 1_000} KB",
+        ),
+        ("Rows of waiting events that are read in one round", mb(parked_rows.BYTES_PER_ROUND)),
+        ("Events and dead letters that a replay reads at once", mb(replay_reads.SLICE_BYTES)),
+        ("What one commit stores", f"{unit_of_work.BATCH_EVENTS} records, {mb(unit_of_work.BATCH_BYTES)}"),
+        (
+            "The last request that went well and the last that did not, with their answers",
+            f"{(exchange.MAX_BODY + redaction.MAX_TOLD_LENGTH) // KIB} KiB of each body",
+        ),
         ("Secrets of run time, of one destination", f"{redaction.MAX_TOLD}"),
         ("A secret of run time", f"{redaction.MAX_TOLD_LENGTH:,} characters"),
         ("The shortest part of a secret that is masked", f"{secret_parts.MIN_PART} characters"),
@@ -58,3 +108,15 @@ KIB = 1024
 )
 def test_each_limit_is_the_one_in_force(row: str, words: str) -> None:
     assert ROWS[row][1] == words
+
+
+def test_the_threat_model_has_the_same_figures() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    for words in (
+        f"{limits.INGEST.connections:,} connections, {limits.INGEST.received_bytes // KIB // KIB} MiB unfinished",
+        f"{limits.ADMIN.connections} connections, commands of {limits.MAX_ADMIN_BYTES // KIB} KiB",
+        f"a head of {limits.MAX_HEAD_BYTES // KIB} KiB, {limits.MAX_HEADERS} lines",
+        f"a batch of {limits.MAX_BATCH_BYTES // KIB} KiB and {limits.MAX_BATCH_ITEMS:,} calls, debt of {limits.MAX_DEBT_S:.0f} s",
+        f"{http_client.MAX_HEAD // KIB} KiB up to the end of the headers, {http_client.MAX_BODY // KIB} KiB of body",
+    ):
+        assert words in text, words

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from router.bench.command import SUITES
+from router.bench.plot import draw
 from router.bench.report import Conditions, Report
 from router.bench.show import markdown
 from router.bench.targets import TARGETS
@@ -21,6 +24,14 @@ def test_the_table_has_every_row_with_its_targets() -> None:
         id: cells[:4] for id, cells in rows(markdown(Report(conditions))).items()
     }
     assert list(there) == list(TARGETS)
+
+
+def test_the_figures_and_the_plots_are_those_of_the_committed_results() -> None:
+    """`bench table` and `bench plot` make them from docs/bench/results.json."""
+    report = msgspec.json.decode((ROOT / "docs/bench/results.json").read_bytes(), type=Report)
+    assert rows(sections(PAGE)["The table"]) == rows(markdown(report))
+    for curve in report.curves:
+        assert (ROOT / f"docs/bench/{curve.name}.svg").read_text() == draw(curve), "run bench plot"
 
 
 def test_every_measure_is_explained() -> None:

@@ -15,7 +15,7 @@ from router.plans.check import MAX_ERRORS, MAX_NOTED
 from router.plans.loading import MAX_BYTES, MAX_RULES
 from router.plans.schema import ASSERTED
 from router.plans.violations import NAMES
-from router.store.sqlite.violation_rows import KEPT, KINDS_AT_ONCE
+from router.store.violation_kinds import KEPT, KINDS_AT_ONCE
 from tests.docs.pages import ROOT, blocks, sections
 
 PAGE = ROOT / "docs/tracking-plans.md"

@@ -1,130 +1,207 @@
-"""docs/plugin-tutorial.md: the plugins that it shows load, and do what the page says."""
+"""docs/plugin-tutorial.md: its package is made by the commands and files of the page, in their order, and delivers from a daemon.
+
+The blocks of its numbered steps are taken as a reader takes them: a block that names a file is written, a `sh` block is pasted into one
+terminal, a `text` block after it is what it prints (`...` stands for anything). `segment-router serve` has a terminal of its own.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import doctest
+import itertools
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from router.deliver.runner import Runner
-from router.plugin_host import read
+from router.testing.ports import HeldPort
 from router.testing.vendor import FakeVendor, Received, Reply
-from tests.contract.rig import Rig, open_rig
-from tests.docs.pages import ROOT, blocks
+from tests.docs.modules import load_module
+from tests.docs.pages import ROOT, Block, blocks
+from tests.flow.harness import environment, eventually
+from tests.flow.installation import Shell, build_wheel, share
+from tests.patience import HANG_S
 
 TUTORIAL = ROOT / "docs/plugin-tutorial.md"
-MINUTE_S = 60.0
+TEXT = TUTORIAL.read_text(encoding="utf-8")
+SERVE = "segment-router serve"
+OWN = """
+[server]
+listen = "127.0.0.1:{port}"
+[admin]
+listen = "127.0.0.1:{admin}"
+[store]
+min_free = "1MB"
+[log]
+format = "json"
+"""
+"""What a test adds to config.toml, so that it disturbs nobody."""
 
 
-def shown(start: str) -> str:
-    """The Python of the page that begins like this."""
-    (block,) = [block for block in blocks(TUTORIAL, "python") if block.text.startswith(start)]
-    return block.text
+def steps() -> list[Block]:
+    """The blocks of the numbered steps, in order."""
+    return [block for block in blocks(TUTORIAL) if re.match(r"\d+\. ", block.heading)]
+
+
+def assert_prints(block: Block, following: Block | None, said: str) -> None:
+    """A `text` block after the commands shows what they print."""
+    if following is not None and (following.language, following.heading) == ("text", block.heading):
+        same = doctest.OutputChecker().check_output(following.text, said, doctest.ELLIPSIS)
+        assert same, f"line {block.line}: {block.text}\nit prints:\n{said}\nthe page says:\n{following.text}"
 
 
 class Pulse:
-    """The vendor of the page: gives out tokens, which end after `lifetime` requests, and refuses what is named `Bad`."""
+    """The tool of the page. One token at a time is good."""
 
-    def __init__(self, lifetime: int = 1_000) -> None:
-        self.tokens, self.left, self.lifetime = 0, 0, lifetime
-        self.refuses = False  #: the client secret
-        self.batches: list[list[dict[str, Any]]] = []
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.activities: list[dict[str, Any]] = []
 
-    def answer(self, request: Received) -> Reply:
-        """One token, or a result for each activity."""
-        if request.url == "/token":
-            assert request.json() == {"client_id": "router", "client_secret": "secret of pulse"}
-            if self.refuses:
-                return Reply(401)
-            self.tokens, self.left = self.tokens + 1, self.lifetime
-            return Reply(json={"access_token": f"token-{self.tokens}"})
-        if request.headers["authorization"] != f"Bearer token-{self.tokens}" or not self.left:
+    def __call__(self, seen: Received) -> Reply:
+        if seen.url == "/token":
+            assert seen.json() == {"client_id": "router", "client_secret": "the client secret"}
+            self.tokens += 1
+            return Reply(json={"access_token": f"token-number-{self.tokens}", "expires_in": 3600})
+        assert (seen.url, seen.method) == ("/activities", "POST")
+        if seen.headers["authorization"] != f"Bearer token-number-{self.tokens}":
             return Reply(401)
-        self.left -= 1
-        self.batches.append(request.json()["activities"])
-        results = [{"ok": one["did"] != "Bad", "error": "no such activity"} for one in self.batches[-1]]
-        return Reply(207, json={"results": results})
-
-    @property
-    def activities(self) -> list[dict[str, Any]]:
-        """All that were taken or refused, in order."""
-        return [activity for batch in self.batches for activity in batch]
+        self.activities += seen.json()["activities"]
+        return Reply(207, json={"results": [{"ok": True} for _ in seen.json()["activities"]]})
 
 
-@asynccontextmanager
-async def running(folder: Path, pulse: Pulse) -> AsyncIterator[Rig]:
-    """The plugin and the configuration of the page, on a store and a clock of their own."""
-    (table,) = [block.text for block in blocks(TUTORIAL, "toml") if 'plugin = "pulse"' in block.text]
-    (folder / "plugins.d").mkdir()
-    (folder / "plugins.d/pulse.py").write_text(shown("# plugins.d/pulse.py"))
-    (folder / "secrets").mkdir()
-    (folder / "secrets/pulse").write_text("secret of pulse")
-    (folder / "secrets/pulse").chmod(0o600)
-    async with FakeVendor() as vendor, open_rig(folder) as rig:
-        vendor.answer = pulse.answer
-        path = folder / "config.toml"
-        table = table.replace('\nname = "pulse"', '\nname = "d"')
-        path.write_text(table.replace("[destination.settings]", f'[destination.settings]\nbase_url = "{vendor.url}"'))
-        loaded, (destination,) = read(path, {})
-        assert not loaded.warnings
-        rig.runner = Runner(destination, rig.store, rig.clock, rig.log, rig.random)
-        rig._task = asyncio.create_task(rig.runner.run())
-        await rig.runner.worker()
-        yield rig
-        await rig.stop()
+class Walk:
+    """A reader on the way through the page."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.package, self.router = folder / "segment-router-pulse", folder / "router"
+        environ = {**share(folder / "shared"), "SEGMENT_ROUTER": str(build_wheel(folder))}
+        self.shell = Shell(folder, environ)
+        self._ports = HeldPort(), HeldPort()
+        self.daemon: subprocess.Popen[bytes] | None = None
+
+    async def take(self, block: Block, following: Block | None) -> None:
+        """Do what a block says, and compare what it prints with the block after it."""
+        match block.language:
+            case "sh":
+                said = "".join([await self.paste(line) for line in block.text.splitlines()])
+                assert_prints(block, following, said)
+            case "python":
+                self.write(self.package / block.text.split()[1], block.text)
+            case "json":
+                self.write(self.package / "tests/fixtures/activity.json", block.text)
+            case "toml":
+                port, admin = self._ports
+                self.write(self.router / "config.toml", block.text + OWN.format(port=port.number, admin=admin.number))
+
+    def write(self, path: Path, text: str) -> None:
+        assert path.parent.is_dir(), f"{path}: there is no such folder by then"
+        path.write_text(text, encoding="utf-8")
+
+    async def paste(self, line: str) -> str:
+        if line != SERVE:
+            return self.shell.run(line)
+        log = self.folder / "daemon.log"
+        self.daemon = self.shell.start(line, log)
+
+        async def serves() -> bool:
+            assert self.daemon is not None
+            assert self.daemon.poll() is None, log.read_text()
+            return '"daemon_ready"' in log.read_text()
+
+        await eventually(serves, what="the daemon serves")
+        return ""
+
+    def stop(self) -> None:
+        """End the daemon, which must end well."""
+        if self.daemon is not None:
+            self.daemon.terminate()
+            assert self.daemon.wait(HANG_S) == 0
+            self.daemon = None
+
+    def go_live(self, base_url: str) -> None:
+        """Change the mode as the page says, and point the plugin at a server of this machine."""
+        config = self.router / "config.toml"
+        text = config.read_text().replace('mode = "dry-run"', 'mode = "live"')
+        config.write_text(text.replace("[destination.settings]", f'[destination.settings]\nbase_url = "{base_url}"'))
 
 
-async def send(rig: Rig, *calls: tuple[str, str]) -> None:
-    """A track call for each user and event name, which is its message id too; until all are sent."""
-    for user, event in calls:
-        await rig.call("track", event, userId=user, event=event)
-    await rig.pass_time(1)  # longer than a batch lingers
+@pytest.mark.long
+async def test_the_package_of_the_page_is_made_passes_its_tests_and_delivers(tmp_path: Path) -> None:
+    walk, pulse = Walk(tmp_path), Pulse()
+    try:
+        for block, following in itertools.pairwise([*steps(), None]):
+            assert block is not None
+            await walk.take(block, following)
+        assert list((walk.package / "dist").glob("segment_router_pulse-0.1.0-*.whl"))
+        # the last sentence of step 6: with `mode = "live"` it is sent
+        walk.stop()
+        async with FakeVendor() as vendor:
+            vendor.answer = pulse
+            walk.go_live(vendor.url)
+            walk.shell.run("cd ../router")
+            await walk.paste(SERVE)
+            walk.shell.run("segment-router send track --user u1 --event 'Report Opened'")
+
+            async def arrived() -> bool:
+                return bool(pulse.activities)
+
+            await eventually(arrived, what="Pulse gets the activity")
+            walk.stop()
+        (activity,) = pulse.activities
+        assert (activity["did"], activity["company"], pulse.tokens) == ("Report Opened", "Acme Inc", 1)
+    finally:
+        if walk.daemon is not None:
+            walk.daemon.kill()
 
 
-async def test_activities_travel_in_batches_and_a_bad_one_takes_no_other_along(tmp_path: Path) -> None:
-    pulse = Pulse()
-    async with running(tmp_path, pulse) as rig:
-        await send(rig, ("u1", "Opened"), ("u2", "Bad"), ("u3", "Closed"))
-        assert [sorted(one["did"] for one in batch) for batch in pulse.batches] == [["Bad", "Closed", "Opened"]]
-        assert await rig.fate("Bad") == ("dead", "rejected")
-        assert await rig.fate("Opened") == await rig.fate("Closed") == ("delivered", "")
+def test_the_plugin_in_one_file_is_good_and_does_what_the_page_shows(tmp_path: Path) -> None:
+    part = [block for block in blocks(TUTORIAL) if block.heading == "A plugin in one file"]
+    shell = Shell(tmp_path, {**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+    for block, following in itertools.pairwise([*part, None]):
+        assert block is not None
+        if block.language == "sh":
+            assert_prints(block, following, shell.run(block.text))
+        elif block.language != "text":
+            (tmp_path / "announcer" / block.text.split()[1]).write_text(block.text, encoding="utf-8")
 
 
-async def test_a_visit_ends_half_an_hour_after_its_last_event_with_their_number(tmp_path: Path) -> None:
-    pulse = Pulse()
-    async with running(tmp_path, pulse) as rig:
-        await send(rig, ("u1", "Opened"), ("u1", "Closed"))
-        await rig.pass_time(29 * MINUTE_S, step=MINUTE_S)
-        assert len(pulse.activities) == 2
-        await rig.pass_time(2 * MINUTE_S, step=MINUTE_S)
-        ended = pulse.activities[-1]
-        assert (ended["user"], ended["did"], ended["events"]) == ("u1", "Visit ended", 2)
+# ---------------------------------------------------------------- what the page says
 
 
-async def test_one_token_serves_all_and_a_new_one_is_fetched_when_it_has_expired(tmp_path: Path) -> None:
-    pulse = Pulse(lifetime=2)
-    async with running(tmp_path, pulse) as rig:
-        for user, event in (("u1", "Opened"), ("u2", "Closed")):
-            await send(rig, (user, event))
-        assert pulse.tokens == 1
-        await send(rig, ("u3", "Left"))
-        assert pulse.tokens == 2
-        assert [one["did"] for one in pulse.activities] == ["Opened", "Closed", "Left"]
+def test_the_steps_are_numbered_and_have_commands() -> None:
+    headings = list(dict.fromkeys(block.heading for block in steps()))
+    assert [int(heading.partition(".")[0]) for heading in headings] == list(range(1, len(headings) + 1))
+    lines = [line for block in steps() if block.language == "sh" for line in block.text.splitlines()]
+    assert len(lines) > 20
+    assert SERVE in lines
 
 
-async def test_a_wrong_client_secret_pauses_the_destination_and_loses_nothing(tmp_path: Path) -> None:
-    pulse = Pulse()
-    pulse.refuses = True
-    async with running(tmp_path, pulse) as rig:
-        await send(rig, ("u1", "Opened"))
-        assert rig.runner.status.state == "paused"
-        assert (await rig.fate("Opened"))[0] == "queued"
+def test_the_table_of_settings_that_goes_into_the_readme_has_each_setting(tmp_path: Path) -> None:
+    (table,) = [block.text for block in steps() if block.text.startswith("| Setting |")]
+    shown = dict(re.findall(r"^\| `(\w+)` \| .*? \| (.+) \|$", table, re.MULTILINE))
+    (plugin,) = [block.text for block in steps() if "class PulseSettings" in block.text]
+    (tmp_path / "pulse.py").write_text(plugin, encoding="utf-8")
+    fields = load_module(tmp_path / "pulse.py").PulseSettings.model_fields
+    assert shown == {name: field.description for name, field in fields.items()}
 
 
-@pytest.mark.parametrize("start", ["# plugins.d/announcer.py", "# plugins.d/pulse.py"])
-def test_the_page_shows_whole_files(start: str) -> None:
-    compile(shown(start), start, "exec")
+def parts_explained() -> Iterator[str]:
+    explained = TEXT.partition("## 2. ")[2].partition("## 3. ")[0]
+    yield from re.findall(r"^### (.+)$", explained, re.MULTILINE)
+
+
+def test_each_part_of_the_plugin_is_explained() -> None:
+    assert list(parts_explained()) == [
+        "Settings",
+        "The gate",
+        "Batches",
+        "State and timer",
+        "Token",
+        "Results per item",
+        "Deletions",
+    ]

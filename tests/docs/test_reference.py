@@ -1,4 +1,4 @@
-"""The generated tables of docs/configuration.md and docs/cli.md are those that `tests.docs.reference` makes now."""
+"""The generated tables of docs/configuration.md, docs/cli.md and docs/plugins.md are those that `tests.docs.reference` makes now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from router.config import load
 from router.deliver.send.backoff import CAP_S, FIRST_S
 from router.deliver.send.circuit_breaker import PAUSE_PROBE_MS, PROBE_CAP_MS, PROBE_FIRST_MS
 from router.deliver.settle.destination_verdict import SUSPECTS
-from tests.docs import reference
+from tests.docs import plugin_reference, reference
 from tests.docs.pages import ROOT, sections
 
 FAILURES = ROOT / "docs/failure-handling.md"
@@ -23,10 +23,21 @@ def test_a_generated_page_is_up_to_date(page: Path) -> None:
     assert reference.generated(text) == text, "run `.venv/bin/python -m tests.docs.reference`"
 
 
-def test_every_table_every_bundled_plugin_and_every_command_is_generated() -> None:
-    configuration, commands = (reference.names(page.read_text(encoding="utf-8")) for page in reference.PAGES)
+def test_every_table_every_bundled_plugin_every_command_every_check_and_the_contract_is_generated() -> None:
+    found = [reference.names(page.read_text(encoding="utf-8")) for page in reference.PAGES]
+    configuration, commands, checks, contract = found
+    tables = ("attributes", "hooks", "outcomes", "names", *plugin_reference.CLASSES)
+    assert sorted(contract) == sorted(f"contract {name}" for name in tables)
     assert configuration == ["top", *reference.TABLES, *(f"plugin {name}" for name in reference.PLUGINS)]
     assert commands == ["commands"]
+    assert checks == ["tiers", "checks"]
+
+
+@pytest.mark.parametrize("name", ["attributes", "hooks", "outcomes", "names", *plugin_reference.CLASSES])
+def test_every_hook_field_and_name_of_the_contract_says_what_it_means(name: str) -> None:
+    rows = list(plugin_reference.part(f"contract {name}"))[2:]
+    assert rows
+    assert [row for row in rows if row.endswith("| |")] == []
 
 
 @pytest.mark.parametrize("table", reference.TABLES)
@@ -39,7 +50,7 @@ def test_every_key_says_what_it_means(table: str) -> None:
 def test_the_examples_of_keys_load(table: str, tmp_path: Path) -> None:
     """Each example in a file of its own, beside what every configuration needs."""
     (tmp_path / "secrets").mkdir()
-    for name in ("admin", "webhook", "privacy_key", "notify"):
+    for name in ("admin", "webhook", "privacy_key", "notify", "tracing"):
         (tmp_path / "secrets" / name).write_text("0123456789abcdef")
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans/acme.json").write_text('{"rules": []}')

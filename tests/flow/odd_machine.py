@@ -1,7 +1,7 @@
 """Runs the router's command line on an odd machine: `python -m tests.flow.odd_machine FOLDER serve --config ...`
 
-What FOLDER holds is in force at once: `disk` names the calls of SQLite that fail (`sync wal IOERR_FSYNC`), `wall` is by how
-many seconds the wall clock is wrong.
+What FOLDER holds is in force at once: `disk` names the calls of SQLite that fail (`sync wal IOERR_FSYNC`) or take long
+(`read wal SLOW 60`), `wall` is by how many seconds the wall clock is wrong. What `tuning` holds is run first: other bounds, so that what takes many events takes a few.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.faulty_vfs import faulty_disk, told_by
 
-DISK, WALL = "disk", "wall"
+DISK, WALL, TUNING = "disk", "wall", "tuning"
 
 
 def main(folder: Path, argv: list[str]) -> int:
@@ -26,9 +26,11 @@ def main(folder: Path, argv: list[str]) -> int:
             return right()
 
     time.time_ns = wrong
+    if (folder / TUNING).exists():
+        exec((folder / TUNING).read_text(), {})
     from router import cli  # its modules take the wall clock when they are imported
 
-    with faulty_disk() as disk:
+    with faulty_disk(reads=True) as disk:
         disk.fault = told_by(folder / DISK)
         return cli.main(argv)
 

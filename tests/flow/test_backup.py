@@ -5,49 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from router.testing.vendor import FakeVendor, Received, Reply
-from tests.flow.harness import Daemon, assert_ledger_adds_up, destination, environment, eventually
+from router.testing.vendor import FakeVendor, Hang, Received, Reply
+from tests.flow.harness import Daemon, assert_ledger_adds_up, destination, eventually
 from tests.flow.test_forgetting import a_person, done, files_with, forget, regulate
+from tests.flow.verbs import verb
 
 NAMES = ("crm", "gated", "down", "paused", "refused")
 
 
-async def verb(daemon: Daemon, *words: str) -> tuple[int, str, str]:
-    """Run a command of this machine. Returns its exit code and what it printed, on both streams."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "router", *words, "--config", str(daemon.config),
-        cwd=daemon.folder, env=environment(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
-
-
 def tables(vendor: FakeVendor) -> list[dict[str, Any]]:
     """A destination for each state that an event can be in."""
+    patient = {"timeout": "10m"}
     return [
-        destination(name, "collector", {"base_url": f"{vendor.url}/{name}", "gated": name == "gated"}) for name in NAMES
+        destination(name, "collector", {"base_url": f"{vendor.url}/{name}", "gated": name == "gated"}, delivery=patient)
+        for name in NAMES
     ]
 
 
 class Answers:
-    """`down` never works, `refused` refuses until it is mended and is slow then, all others take everything."""
+    """`down` never works, `refused` refuses until it is mended and hangs then, all others take everything."""
 
     def __init__(self) -> None:
         self.is_mended = False
-        self.delay_s = 3.0
 
     def __call__(self, seen: Received) -> Reply:
         if seen.url.startswith("/down"):
             return Reply(503)
         if seen.url.startswith("/refused"):
-            return Reply(200, json={}, delay_s=self.delay_s) if self.is_mended else Reply(422, json={"error": "no"})
+            return Hang(200, json={}) if self.is_mended else Reply(422, json={"error": "no"})
         return Reply(200, json={})
 
 
@@ -114,6 +104,8 @@ async def test_a_store_that_is_lost_under_load_comes_back_from_its_backup(tmp_pa
                 assert backup["events"] >= 26 + len(before)
                 at_backup = backup["ledger"]
                 assert min(at_backup["gated"]["held"], at_backup["down"]["retrying"], at_backup["paused"]["queued"]) > 0
+                assert at_backup["refused"]["delivered"] == 0, "the replay has begun, and nothing of it is answered"
+            vendor.release()
             person = await forget(daemon, "user-one")
             suppressed = await regulate(daemon, "SUPPRESS_ONLY", "user-two")
             await daemon.batch([track("after", n) for n in range(5)])
@@ -122,7 +114,6 @@ async def test_a_store_that_is_lost_under_load_comes_back_from_its_backup(tmp_pa
             for name in ("router.db", "router.db-wal", "router.db-shm"):
                 (tmp_path / name).unlink(missing_ok=True)
             vendor.requests.clear()
-            answers.delay_s = 0.0
             code, told, words = await verb(daemon, "restore", backup["file"])
             assert code == 0, words
             assert "will be delivered again, with the same message id" in told
@@ -208,10 +199,22 @@ async def test_the_commands_say_what_they_did_and_why_they_did_not(tmp_path: Pat
             code, told, words = await verb(daemon, "backup", "mine.tar.zst")
             assert (code, told.splitlines()[0].split(" as of ")[0]) == (0, "mine.tar.zst: 3 events"), words
             assert (tmp_path / "mine.tar.zst").stat().st_mode & 0o777 == 0o600
-            assert (await daemon.get("/healthz"))["problems"] == []
+
+            async def is_known() -> bool:
+                health = await daemon.get("/healthz")
+                return not health["problems"]
+
+            await eventually(is_known, what="the backup is known")
 
             code, _, words = await verb(daemon, "backup", "config.toml")
             assert (code, words) == (1, "config.toml is there and is not a backup: it is left as it is\n")
+            code, _, words = await verb(daemon, "backup", "mine.tar.zst")
+            assert (code, words) == (1, "mine.tar.zst is a backup already: add --replace, or name a folder\n")
+            assert (await verb(daemon, "backup", "mine.tar.zst", "--replace"))[0] == 0
+            code, _, words = await verb(daemon, "backup", "not-mounted")
+            assert (code, words) == (
+                1, "there is no folder not-mounted: make it, or name a file that ends in .tar.zst\n",
+            )  # fmt: skip
             code, _, words = await verb(daemon, "backup", "no/folder/b.tar.zst")
             assert (code, words) == (1, "there is no folder no/folder\n")
             code, _, words = await verb(daemon, "backup", "mine.tar.zst", "--keep", "3")

@@ -19,7 +19,7 @@ import pytest
 
 from tests.flow.harness import destination, eventually
 from tests.vendors.braze import BrazeVendor
-from tests.vendors.cases import CaseDaemon, once
+from tests.vendors.cases import CaseDaemon
 from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor
 from tests.vendors.strict import Seen, StrictVendor
@@ -187,26 +187,24 @@ def word_of(name: str) -> str:
     return f"~{name.split('-')[0]}~"
 
 
-@pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Came]]:
-    """What came of the fixtures of a plugin; replayed when first asked for."""
-
-    async def replay(plugin: str) -> dict[str, Came]:
-        async with VENDORS[plugin]() as vendor:
-            return await Replay(plugin, vendor, tmp_path_factory.mktemp(plugin)).run()
-
-    return once(replay)
-
-
 # ---------------------------------------------------------------- the examples
 
 
-@pytest.mark.parametrize(("plugin", "name"), [(plugin, name) for plugin in VENDORS for name in cases(plugin)])
-def test_a_worked_example_comes_out_of_the_daemon_as_its_contract_says(
-    replayed: Callable[[str], dict[str, Came]], plugin: str, name: str
+@pytest.mark.parametrize("plugin", VENDORS)
+async def test_each_worked_example_comes_out_of_the_daemon_as_its_contract_says(
+    plugin: str, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     """Outcome, warnings and requests, and the vendor has no objection."""
-    came, expected = replayed(plugin)[name], cases(plugin)[name]["expected"]
+    async with VENDORS[plugin]() as vendor:
+        replay = Replay(plugin, vendor, tmp_path)
+        came = await replay.run()
+    for name, case in replay.cases.items():
+        with subtests.test(name):
+            compare(plugin, name, came[name], case["expected"])
+
+
+def compare(plugin: str, name: str, came: Came, expected: Mapping[str, Any]) -> None:
+    """What came of a fixture, and what its contract says."""
     assert came.refusals == []
     assert came.outcome == NOT_EVEN_ACCEPTED.get((plugin, name), expected["outcome"])
     assert came.warnings == Counter(expected.get("warnings", []))

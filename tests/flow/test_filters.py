@@ -70,3 +70,21 @@ async def test_every_case_says_the_same_in_the_daemon_and_a_reload_asks_again(tm
         assert (await daemon.message("ann"))["destinations"]["staff"]["changed"] is True
         await daemon.admin("POST", "/api/destinations/staff/replay", {"message_id": "ann"})
         await daemon.becomes("ann", "staff", "delivered", "")
+
+
+async def test_every_refused_case_is_refused_by_a_reload_which_changes_nothing(tmp_path: Path) -> None:
+    out = destination("out", "file", {"path": tmp_path / "out.jsonl"})
+    async with Daemon(tmp_path, [out]) as daemon:
+        for case in CASES:
+            if case.is_refused and case.expression:  # an empty text means no filter
+                daemon.destinations = [{**out, "filter": case.expression}]
+                daemon.write_config()
+                status, told = await daemon.admin("POST", "/api/reload")
+                assert (status, told["code"], len(told["errors"])) == (409, "invalid_config", 1), case
+                assert "filter" in told["errors"][0], case
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        await daemon.becomes("m1", "out", "delivered")
+        daemon.destinations = [out]
+        await daemon.reload()
+        assert await daemon.terminate() == 0
+        (daemon.folder / "daemon.log").write_text("")  # a refused reload is an error in the log, here a wanted one

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,10 @@ import aiohttp
 import pytest
 
 from router.testing.vendor import FakeVendor, Reply
-from tests.flow.harness import SEVEN, Daemon, assert_ledger_adds_up, destination, environment, eventually
+from tests.flow import verbs
+from tests.flow.backups import in_a_backup
+from tests.flow.harness import SEVEN, Daemon, assert_ledger_adds_up, destination, eventually
+from tests.unit.plans.plan_cases import PLAN
 
 PATHS = (
     "/api/ledger", "/api/discards", "/api/events", "/api/destinations", "/api/destinations/crm", "/api/destinations/gated/held",
@@ -105,6 +107,9 @@ async def test_a_person_is_forgotten_and_nobody_else(daemon: Daemon, vendor: Fak
     assert files_with(daemon.folder, *words) == []
     assert await answers_with(daemon, *words) == []
     assert files_with(daemon.folder, "gift-of-user-two") != []
+    backup, log = await in_a_backup(daemon), json.dumps(daemon.log())
+    assert [word for word in words if word.encode() in backup] == []
+    assert [word for word in ("user-one@mail.test", "gift-of-user-one") if word in log] == []
 
     ledger = await daemon.ledger()
     assert_ledger_adds_up(ledger)
@@ -180,6 +185,21 @@ async def test_several_people_in_one_regulation_and_what_arrives_meanwhile(daemo
     assert await daemon.fate("new", "crm") == ("delivered", "")
     assert files_with(daemon.folder, *(f"gift-of-{id}" for id in people)) == []
     assert_ledger_adds_up(await daemon.ledger())
+
+
+async def test_segment_s_body_with_three_ids_is_one_regulation_with_three_subjects(daemon: Daemon) -> None:
+    people = ("user-one", "user-two", "user-three")
+    await daemon.batch([call for id in people for call in a_person(id)])
+    await daemon.settled()
+    told = await done(daemon, await regulate(daemon, "SUPPRESS_WITH_DELETE", *people))
+    assert (told["regulationType"], told["subjects"], told["overallStatus"]) == (
+        "SUPPRESS_WITH_DELETE",
+        3,
+        "PARTIAL_SUCCESS",
+    )
+    assert await daemon.get("/api/suppressions") == {"suppressed": 3}
+    assert [one["id"] for one in (await daemon.get("/api/regulations"))["data"]["regulations"]] == [told["id"]]
+    assert (await forget(daemon, "user-four"))["streamStatus"] == [], "DELETE_INTERNAL asks no tool"
 
 
 async def test_the_tools_are_asked_and_one_that_cannot_is_named(
@@ -273,12 +293,8 @@ async def test_what_is_wrong_with_a_demand_is_told(daemon: Daemon) -> None:
 
 async def verb(daemon: Daemon, *words: str) -> tuple[int, str]:
     """Run a verb; returns exit code and output."""
-    command = [sys.executable, "-m", "router", *words, "--config", str(daemon.config)]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.STDOUT, stdin=asyncio.subprocess.DEVNULL, env=environment())  # fmt: skip
-    out, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode()
+    code, out, err = await verbs.verb(daemon, *words)
+    return code, out + err
 
 
 def a_copy(daemon: Daemon) -> Path:
@@ -293,11 +309,15 @@ async def test_the_verbs_name_who_is_meant_and_tell_what_was_erased(daemon: Daem
     await daemon.settled()
     copy = a_copy(daemon)
     code, told = await verb(daemon, "forget", "user-one")
-    assert (code, "with 1 anonymousId: anon-user-one: confirm it with --yes" in " ".join(told.split())) == (2, True)
+    assert (code, told.startswith("nothing was erased: standard input is no terminal")) == (1, True), told
+    words = "with --yes this command would erase all that is stored of user-one, with 1 anonymousId: anon-user-one"
+    assert words in " ".join(told.split())
     code, told = await verb(daemon, "forget", "user-one", "--yes", "--suppress")
     assert (code, "3 stored events" in told, str(copy) in told) == (0, True, True)
     code, told = await verb(daemon, "forget", "nobody", "--yes", "--copies")
     assert (code, "nothing found" in told, f"removed the copy {copy}" in told) == (0, True, True)
+    code, told = await verb(daemon, "forget", "nobody", "--yes", "--tools")
+    assert (code, "PARTIAL_SUCCESS" in told, "crm: NOT_SUPPORTED, " in told) == (0, True, True)
     assert (await verb(daemon, "forgotten"))[1].startswith("suppressed people: 1\n")
     assert await verb(daemon, "unsuppress", "user-one") == (
         0,
@@ -344,3 +364,14 @@ async def test_a_kill_at_any_moment_of_it_ends_in_the_same(daemon: Daemon, vendo
         if answered:
             assert sent_of(vendor, f"t-{id}") == [], "nothing of them is sent after the answer"
         assert_ledger_adds_up(await daemon.ledger(), daemon.starts())
+
+
+async def test_violations_of_somebody_who_was_forgotten_are_counted_still(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps(PLAN))
+    daemon = Daemon(tmp_path, [])
+    daemon.source = {"plan": "plan.json"}
+    async with daemon:
+        await daemon.post("track", event="Order Completed", userId="zoe", messageId="m1", properties={"total": "9"})
+        assert (await verb(daemon, "forget", "zoe", "--yes"))[0] == 0
+        code, told = await verb(daemon, "violations")
+        assert (code, "properties.total" in told, "m1" in told) == (0, True, False), told

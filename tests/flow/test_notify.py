@@ -181,7 +181,7 @@ def text_of(seen: Received, format: str) -> str:
     body = seen.json()
     if format == "slack":
         return str(body["text"])
-    return str(body["attachments"][0]["content"]["body"][1]["text"])
+    return str(body["attachments"][0]["content"]["body"][1]["inlines"][0]["text"])
 
 
 async def test_a_reload_takes_a_new_address(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from router.testing.vendor import FakeVendor
-from tests.flow.harness import Daemon, destination
+from tests.flow.harness import Daemon, destination, eventually
 
 DEAD = (
     "hook exits", "hook is interrupted", "hook is cancelled", "hook raises its own", "state_key exits", "deliver exits",
@@ -39,6 +40,37 @@ async def test_what_would_end_a_process_is_a_dead_letter_that_names_the_hook(tmp
             assert await daemon.terminate() == 0
 
 
+HUGE = {"state is huge": "track", "deliver makes a huge body": "deliver", "deliver makes huge JSON": "deliver"}
+"""Event, and the hook that is named. As JSON or as bytes each is of 500 MB or more; it takes no memory before somebody reads it."""
+LARGE = {
+    "state_key is huge": "state_key", "deliver makes a huge url": "deliver", "deliver makes huge headers": "deliver",
+    "deliver has endless outcomes": "deliver",
+}  # fmt: skip
+"""The texts are of 50 MB each, which their plugin keeps for a moment."""
+
+
+async def test_what_is_too_large_is_a_dead_letter_before_anything_of_it_is_encoded(tmp_path: Path) -> None:
+    tables = [destination("odd", "saboteur", {"base_url": "http://127.0.0.1:9/"})]
+    async with Daemon(tmp_path, tables) as daemon:
+        await daemon.post("track", userId="u", event="hook is cancelled", messageId="warm")
+        await daemon.becomes("warm", "odd", "dead")
+        before = daemon.memory_kb()["VmHWM"]
+        for name, hook in (HUGE | LARGE).items():
+            await daemon.post("track", userId=f"u-{name}", event=name, messageId=name)
+            await daemon.becomes(name, "odd", "dead", "plugin_error")
+            [(letter,)] = daemon.rows(f"SELECT detail FROM dead JOIN log USING (pos) WHERE message_id = '{name}'")
+            assert letter.startswith("plugin saboteur"), name
+            assert hook in letter.partition("\n")[0], name
+            assert len(letter) <= 4_000
+            if name in HUGE:
+                assert daemon.memory_kb()["VmHWM"] - before < 32_000, name
+        await daemon.post("track", userId="u-words", event="deliver has huge words", messageId="words")
+        await daemon.becomes("words", "odd", "dead")
+        told = daemon.rows("SELECT reason, detail FROM dead JOIN log USING (pos) WHERE message_id = 'words'")
+        assert told == [("x" * 100, "ž" * 2_000)]
+        assert daemon.memory_kb()["VmHWM"] - before < 350_000, "a text, and what the plugin makes of it"
+
+
 async def test_a_lifetime_that_loses_a_task_pauses_its_destination_only(tmp_path: Path) -> None:
     async with FakeVendor() as vendor:
         tables = [
@@ -59,3 +91,21 @@ async def test_a_thread_that_stays_does_not_keep_the_process(tmp_path: Path) -> 
         await daemon.post("track", userId="u1", event="thread stays", messageId="m1")
         await daemon.becomes("m1", "odd", "retrying")
         assert await daemon.terminate() == 0
+
+
+async def test_a_plugin_that_takes_the_signals_keeps_no_daemon_from_reloading_and_stopping(tmp_path: Path) -> None:
+    async with FakeVendor() as vendor:
+        tables = [destination("odd", "saboteur", {"base_url": vendor.url})]
+        async with Daemon(tmp_path, tables) as daemon:
+            await daemon.post("track", userId="u1", event="signals are taken", messageId="m1")
+            await daemon.becomes("m1", "odd", "delivered")
+
+            async def all_are_told() -> bool:
+                words = " ".join(line["detail"] for line in daemon.log("plugin_failed"))
+                return all(name in words for name in ("SIGTERM", "SIGINT", "SIGHUP"))
+
+            await eventually(all_are_told)
+            assert daemon.process is not None
+            daemon.process.send_signal(signal.SIGHUP)
+            await daemon.logged("config_reloaded")
+            assert await daemon.terminate() == 0

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from router.testing.vendor import FakeVendor, Reply
+from tests.flow.backups import in_a_backup
 from tests.flow.harness import AUTHORIZATION, WRITE_KEY, Daemon, destination, eventually
 
 KEY, OTHER_KEY = "the key of this test", "another key of this test"
@@ -103,7 +104,7 @@ async def send_all(daemon: Daemon, secret: Secrets) -> None:
 
 
 async def everything_said(daemon: Daemon, vendor: FakeVendor) -> list[tuple[str, bytes]]:
-    """What can be read of the daemon: each of its files, each answer, and each request that a tool got."""
+    """What can be read of the daemon: each of its files, each answer, a backup, and each request that a tool got."""
     files = [path for path in daemon.folder.rglob("*") if path.is_file() and path != daemon.config]
     read = [(path.name, await asyncio.to_thread(path.read_bytes)) for path in files]
     assert {"router.db", "router.db-wal", "daemon.log", "out.jsonl"} <= {name for name, _ in read}
@@ -114,6 +115,7 @@ async def everything_said(daemon: Daemon, vendor: FakeVendor) -> list[tuple[str,
     events = (await daemon.get("/api/events?limit=500"))["items"]
     pages += [f"/api/messages/{event['message_id']}" for event in events]
     read += [(page, json.dumps(await daemon.get(page)).encode()) for page in [*pages, "/api/privacy/scan"]]
+    read.append(("a backup", await in_a_backup(daemon)))
     return read + [("a request", repr((each.url, each.headers)).encode() + each.body) for each in vendor.requests]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from pathlib import Path
 
 from router.testing.vendor import FakeVendor, Reply
 from tests.flow.harness import Daemon, assert_ledger_adds_up, destination, eventually
+from tests.flow.verbs import verb
 
 PATH = "/api/destinations/crm"
 
@@ -57,11 +56,8 @@ async def test_a_destination_that_is_added_later_gets_last_weeks_events_by_the_l
         [added] = await daemon.logged("destination_added")
         line = added["paste"].partition(" --config ")[0].split()[-4:]
         assert line == ["replay", "crm", "--since", "7d"]
-        call = [sys.executable, "-m", "router", *line, "--config", str(daemon.config)]
-        process = await asyncio.create_subprocess_exec(*call, stdout=asyncio.subprocess.PIPE)
-        told, _ = await process.communicate()
-        assert process.returncode == 0
-        assert b"of 2 events" in told
+        code, told, _ = await verb(daemon, *line)
+        assert (code, "of 2 events" in told) == (0, True)
 
         async def sent() -> bool:
             return bool((await daemon.counts("crm"))["replayed"] == 2)

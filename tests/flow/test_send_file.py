@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import shutil
 import signal
-import sys
 from pathlib import Path
 
-from tests.flow.harness import Daemon, environment, eventually
+from tests.flow.harness import ROOT, Daemon, eventually
+from tests.flow.verbs import Command
 
 CALLS, USERS = 9_000, 7
 
 
-def _as_in_a_terminal() -> None:
-    """A suite in the background of a shell ignores SIGINT, and so would what it starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-async def start(daemon: Daemon, *words: str) -> asyncio.subprocess.Process:
+def start(daemon: Daemon, *words: str) -> Command:
     """Start `send` in the daemon's folder."""
-    command = (sys.executable, "-m", "router", "send", *words, "--config", str(daemon.config))
-    return await asyncio.create_subprocess_exec(
-        *command, cwd=daemon.folder, env=environment(), preexec_fn=_as_in_a_terminal,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    return Command(daemon.folder, "send", *words, "--config", str(daemon.config))
 
 
 async def test_what_was_interrupted_goes_on_and_every_call_is_stored_once_in_its_user_s_order(tmp_path: Path) -> None:
@@ -36,26 +27,37 @@ async def test_what_was_interrupted_goes_on_and_every_call_is_stored_once_in_its
         return checkpoint.exists()
 
     async with Daemon(tmp_path, []) as daemon:
-        first = await start(daemon, "calls.jsonl", "--rate", "500/s")
+        first = start(daemon, "calls.jsonl", "--rate", "500/s")
         await eventually(is_under_way, what="a batch is acknowledged")
         first.send_signal(signal.SIGINT)
-        _, errors = await first.communicate()
-        assert first.returncode == 130, errors.decode()
-        assert b"go on with: " in errors
+        code, _, errors = await first.end()
+        assert (code, "go on with: " in errors) == (130, True), errors
         daemon.kill()
         await daemon.restart()
-        second = await start(daemon, "calls.jsonl", "--resume", "--json")
-        said, errors = await second.communicate()
-        assert second.returncode == 0, errors.decode()
+        second = start(daemon, "calls.jsonl", "--resume", "--json")
+        code, said, errors = await second.end()
+        assert code == 0, errors
         assert json.loads(said)["acknowledged"] == CALLS
-        assert not checkpoint.exists()
+        code, said, errors = await start(daemon, "calls.jsonl", "--resume").end()
+        assert (code, "all of calls.jsonl was sent before: 9,000 calls" in said) == (0, True), errors
         assert (await daemon.ledger())["accepted"] == CALLS
         bodies = [
             json.loads(bytes(body).split(b"\n", 1)[1]) for (body,) in daemon.rows("SELECT body FROM log ORDER BY pos")
         ]
-        again = await start(daemon, "calls.jsonl", "--json")
-        said, errors = await again.communicate()
-        assert json.loads(said)["duplicates_now"] == CALLS, errors.decode()
+        again = start(daemon, "calls.jsonl", "--json")
+        _, said, errors = await again.end()
+        assert json.loads(said)["duplicates_now"] == CALLS, errors
         for user in range(USERS):
             events = [body["event"] for body in bodies if body["userId"] == f"u{user}"]
             assert events == [f"E{n}" for n in range(CALLS) if n % USERS == user]
+
+
+async def test_the_example_files_of_the_page_are_taken_whole(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, []) as daemon:
+        for name, calls in (("calls.jsonl", 3), ("users.csv", 2)):
+            shutil.copy(ROOT / "docs/examples" / name, tmp_path)
+            code, said, errors = await start(daemon, name).end()
+            assert code == 0, errors
+            assert said.startswith(f"{calls} calls acknowledged in ")
+        ledger = await daemon.ledger()
+        assert (ledger["accepted"], ledger["discarded"]) == (5, 0)

@@ -31,7 +31,7 @@ class Tuned(Daemon):
     def spawn(self) -> None:
         words = ["serve", "--config", str(self.config)]
         with self._log.open("ab") as log:
-            self.process = prepared.start(words, self.folder, environment(), log.fileno(), self.tuning)
+            self.process = prepared.start(words, self.folder, environment(), log.fileno(), first=self.tuning)
 
 
 class Hasty(Tuned):

@@ -16,6 +16,7 @@ CONFIG, STORE = os.path.join(ROOT, "config.toml"), os.path.join(ROOT, "var")
 GROUP = "segment_router.destinations"
 
 _entry_points = metadata.entry_points
+_answers: dict[frozenset[str], Any] = {}
 
 
 def is_the_users(path: str) -> bool:
@@ -25,11 +26,20 @@ def is_the_users(path: str) -> bool:
 
 
 def entry_points(**wanted: Any) -> Any:
-    """The entry points without plugins that the user has installed beside ours."""
-    found: Any = _entry_points(**wanted)
+    """The entry points without plugins that the user has installed beside ours. Python reads a file of each distribution for the answer,
+    and every config.toml that is loaded asks: one answer serves as long as nothing is installed in a folder of a test."""
     if wanted.get("group") != GROUP:
-        return found
-    return metadata.EntryPoints(entry for entry in found if not is_installed_by_the_user(entry.dist))
+        return _entry_points(**wanted)
+    fixed = frozenset(path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix, ROOT)))
+    of_tests = [path for path in sys.path if path not in fixed]
+    is_fixed = next(iter(metadata.distributions(path=of_tests)), None) is None
+    if is_fixed and fixed in _answers:
+        return _answers[fixed]
+    found: Any = _entry_points(**wanted)
+    ours = metadata.EntryPoints(entry for entry in found if not is_installed_by_the_user(entry.dist))
+    if is_fixed:
+        _answers[fixed] = ours
+    return ours
 
 
 def is_installed_by_the_user(found: Any) -> bool:

@@ -14,7 +14,7 @@ from router.errors import StoreBusy, StoreError, StoreFull
 from router.event import Call, Discard
 from router.logger import make_log
 from router.store import DirectoryUpdate, OnStored, Suppressions
-from tests.contract.rig import FakeClock
+from router.testing.clock import FakeClock
 
 CALLS = [Call("web", "track", m, "u:7", 0, b"{}\n{}") for m in ("m1", "m2")]
 
@@ -74,6 +74,15 @@ def test_each_call_is_told_as_accepted_or_duplicate() -> None:
         ("event_duplicate", "m2"),
     ]
     assert {line["user_key"] for line in told(stream)} == {"user:7"}
+
+
+def test_each_duplicate_is_told_to_who_remembers_them() -> None:
+    seen: list[str] = []
+    log = make_log("error", "json", clock=FakeClock(), environ={})
+    store: Any = FakeStore()
+    accept = Acceptor(store, Suppressions(b"key", ()), log, repeated=lambda call: seen.append(call.message_id))
+    accepted(accept, CALLS, [])
+    assert seen == ["m2"]
 
 
 @pytest.mark.parametrize(

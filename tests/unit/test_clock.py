@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from router.clock import Alarm, SystemClock, to_datetime, to_iso
-from tests.contract.rig import START_MS, FakeClock
+from router.testing.clock import START_MS, FakeClock
 
 
 async def settle() -> None:

@@ -151,9 +151,9 @@ def test_an_events_group_is_its_own_else_its_users_then_else_the_first_after_it(
 @pytest.mark.parametrize(
     ("keys", "pos", "refused", "found"),
     [
-        (["u:u1"], 15, {10}, EffectiveGroup("b", 20, 20)),
+        (["u:u1"], 15, {10}, EffectiveGroup("b", 20, 20, refused_key="u:u1")),
         (["u:u1"], 25, {20}, EffectiveGroup(None, refused_pos=20)),
-        (["u:u1", "a:x"], 16, {10}, EffectiveGroup("b", 20, 20)),
+        (["u:u1", "a:x"], 16, {10}, EffectiveGroup("b", 20, 20, refused_key="u:u1")),
         (["u:u1"], 5, {10}, EffectiveGroup("b", 20, 20)),
         (["u:u1"], 5, {10, 20}, EffectiveGroup(None, refused_pos=20)),
         (["u:late"], 45, {50}, EffectiveGroup("c", 40, 50)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.input_warnings import PAUSE_MS, REMEMBERED, InputWarnings
+from router.input_warnings import MOST_LIBRARIES, PAUSE_MS, REMEMBERED, InputWarnings
 from tests.unit.ingest.rig import FakeClock
 
 UNREADABLE = ("timestamp", "unreadable")
@@ -23,6 +23,18 @@ def test_counts_are_kept_by_source_field_and_problem() -> None:
     assert warnings.describe("web") == {"timestamp": {"unreadable": 2}, "traits": {"empty_list": 1}}
     assert warnings.describe("app") == {"timestamp": {"out_of_range": 1}}
     assert warnings.describe("other") == {}
+
+
+def test_counts_are_kept_by_library_too_of_a_bounded_number_of_them() -> None:
+    warnings = Rig()
+    warnings.add("web", [UNREADABLE], "analytics-ios 3.7")
+    warnings.add_stored("web", 1, [UNREADABLE], "analytics-ios 3.7")
+    warnings.add("web", [UNREADABLE])
+    assert warnings.by_library("web") == {"analytics-ios 3.7": {"timestamp": {"unreadable": 2}}}
+    for n in range(MOST_LIBRARIES + 10):
+        warnings.add("web", [UNREADABLE], f"library {n}")
+    assert len(warnings.by_library("web")) == MOST_LIBRARIES
+    assert warnings.describe("web") == {"timestamp": {"unreadable": MOST_LIBRARIES + 13}}
 
 
 def test_a_line_about_a_field_is_written_once_a_minute_at_most() -> None:

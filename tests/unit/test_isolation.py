@@ -75,12 +75,21 @@ def test_a_plugin_that_the_user_has_installed_is_not_there(tmp_path: Path, monke
     (installed / "entry_points.txt").write_text(f"[{GROUP}]\nannouncer = announcer:Announcer\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert sorted(entry_points(group=GROUP).names) == ["braze", "clientsuccess", "file", "freshsuccess", "webhook"]
+    assert sorted(entry_points(group=GROUP).names) == [
+        "braze",
+        "clientsuccess",
+        "file",
+        "freshsuccess",
+        "http",
+        "postgres",
+        "segment",
+        "webhook",
+    ]
     prefix = f"import sys; sys.prefix = {str(tmp_path)!r}; "
     look = f"{prefix}from importlib.metadata import entry_points; print(*sorted(entry_points(group={GROUP!r}).names))"
     environ = {**environment(), "PYTHONPATH": os.pathsep.join([str(ISOLATED), str(ROOT), str(tmp_path)])}
     said = subprocess.run([sys.executable, "-c", look], env=environ, capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["braze", "clientsuccess", "file", "freshsuccess", "webhook"]
+    assert said.split() == ["braze", "clientsuccess", "file", "freshsuccess", "http", "postgres", "segment", "webhook"]
 
 
 def test_no_variable_of_the_user_is_left() -> None:

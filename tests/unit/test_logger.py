@@ -21,10 +21,10 @@ import pytest
 from pydantic import SecretStr
 
 from router.clock import to_iso
-from router.logger import Log, event_fields, library_lines, make_log
+from router.logger import EventIds, Log, event_fields, fields_of_events, library_lines, make_log
 from router.logger.events import EVENTS
 from router.logger.stream import WRITE_BYTES, WRITE_S
-from tests.contract.rig import START_MS, FakeClock
+from router.testing.clock import START_MS, FakeClock
 
 
 class At:
@@ -173,6 +173,15 @@ def test_lines_about_many_events_are_those_about_each(stream: io.StringIO) -> No
     one_by_one = stream.getvalue()
     log.event_lines("event_delivered", events, reason="")
     assert stream.getvalue() == one_by_one * 2
+
+
+@pytest.mark.parametrize(
+    "id", ["m2", 'a"b\\c', "a\nb\r\x00", "\x7f", "\u00e4\u2028", "a\ud800", "x" * 140, "x" * 300], ids=ascii
+)
+def test_the_fields_of_many_events_are_those_of_each(id: str) -> None:
+    events = [("m1", "web", "user:7", "track"), (id, "web", "user:7", "page"), ("m3", "web", f"user:{id}", "track")]
+    assert fields_of_events([EventIds(*one) for one in events]) == [event_fields(*one) for one in events]
+    assert fields_of_events([]) == []
 
 
 def test_no_events_make_no_line(stream: io.StringIO) -> None:

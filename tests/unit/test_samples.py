@@ -47,8 +47,16 @@ def test_a_call_may_come_from_any_source() -> None:
     assert sample_call("page", "shop").source == "shop"
 
 
-def test_a_context_carries_the_state_and_the_warnings_of_a_test() -> None:
-    warned: list[str] = []
-    context = sample_context(state={"n": 1}, warn=lambda reason, **numbers: warned.append(reason))
-    context.warn("odd")
-    assert (context.state, warned) == ({"n": 1}, ["odd"])
+def test_a_context_can_be_read_after_a_hook_was_called() -> None:
+    context = sample_context(state={"n": 1})
+    context.warn("odd", n=2)
+    context.wake(RECEIVED_AT)
+    assert (context.state, context.warned, context.wake_at) == ({"n": 1}, [("odd", {"n": 2})], RECEIVED_AT)
+
+
+def test_a_timer_that_was_not_set_or_was_cleared_is_none() -> None:
+    context = sample_context()
+    assert context.wake_at is None
+    context.wake(RECEIVED_AT)
+    context.wake(None)
+    assert context.wake_at is None

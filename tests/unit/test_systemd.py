@@ -1,4 +1,4 @@
-"""The service file is one that systemd understands, and says what the daemon needs."""
+"""The unit files are ones that systemd understands, and say what the daemon needs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from router.daemon import shutdown, supervisor
+from router.config import load
+from router.daemon import hook_alarm, listeners, progress, service_manager, shutdown, supervisor
 from router.ingest import graceful_close
+from router.plugin_host.time_budgets import HELD_S
 
 COMMAND = "/opt/segment-router/.venv/bin/segment-router"
 
@@ -57,7 +59,7 @@ def test_systemd_understands_every_line(unit: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["segment-router.service", "segment-router-backup.service"])
 def test_a_service_is_shut_in_tightly(root: Path, name: str) -> None:
-    result = analyze("security", "--offline=true", "--threshold=15", str(root / "systemd" / name))
+    result = analyze("security", "--offline=true", "--threshold=11", str(root / "systemd" / name))
     assert result.returncode == 0, result.stdout[-200:]
 
 
@@ -98,9 +100,47 @@ def test_systemd_waits_longer_than_the_daemon_takes_to_stop(service: configparse
     assert int(service["TimeoutStopSec"]) > longest_s
 
 
-def test_it_waits_for_no_notice_that_the_daemon_does_not_send(service: configparser.SectionProxy) -> None:
-    assert service["Type"] == "exec"
+def test_the_daemon_itself_says_when_it_is_ready(service: configparser.SectionProxy) -> None:
+    """systemd 252 knows no notify-reload, ignores the line and says so on standard error only."""
+    assert (service["Type"], service["NotifyAccess"]) == ("notify", "main")
+    assert int(service["TimeoutStartSec"]) > service_manager.EXTEND_EVERY_S
+
+
+def test_the_watchdog_leaves_the_daemon_the_time_to_end_a_hook_that_hangs(service: configparser.SectionProxy) -> None:
+    """The daemon notes whose hook it was, so that the next start does not hang on it; a watchdog that comes first knows nothing."""
+    watchdog_s = int(service["WatchdogSec"])
+    longest_s = HELD_S + (hook_alarm.TRIES + 3) * hook_alarm.AGAIN_S
+    assert watchdog_s - watchdog_s / service_manager.PINGS > longest_s
+    assert longest_s < progress.STALL_S
+
+
+@pytest.mark.parametrize(
+    ("name", "listener"), [("segment-router.socket", "ingest"), ("segment-router-admin.socket", "admin")]
+)
+def test_a_socket_unit_has_the_address_of_the_shipped_configuration(
+    unit: Path, service: configparser.SectionProxy, shipped: Path, name: str, listener: str
+) -> None:
+    socket, config = section(unit.with_name(name), "Socket"), load(shipped)
+    listen = config.server.listen if listener == "ingest" else config.admin.listen
+    assert (socket["ListenStream"], socket["FileDescriptorName"]) == (str(listen), listener)
+    assert socket.get("Service", name.replace(".socket", ".service")) == unit.name
+    assert name in service["Sockets"].split()
+    if listener == "ingest":
+        assert int(socket["Backlog"]) == listeners.BACKLOG
 
 
 def test_a_crash_leaves_no_core_with_events_and_secrets(service: configparser.SectionProxy) -> None:
     assert service["LimitCORE"] == "0"
+
+
+def test_the_guide_has_the_units_and_the_times_that_there_are(
+    root: Path, unit: Path, service: configparser.SectionProxy
+) -> None:
+    page = (root / "docs/installing-systemd.md").read_text()
+    for path in unit.parent.glob("segment-router*"):
+        assert path.name in page or "backup" in path.name
+    for words in (f"WatchdogSec={service['WatchdogSec']}", f"{service['TimeoutStartSec']} s of `TimeoutStartSec`"):
+        assert words in page
+    assert f"Every {service_manager.STATUS_EVERY_S:.0f} s, if it has changed" in page
+    assert f"{listeners.BACKLOG:,} of them" in page
+    assert f"Every {int(service['WatchdogSec']) // service_manager.PINGS} s, if the event loop answers" in page

@@ -9,7 +9,19 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from router.testing.vendor import FakeVendor, Garbage, Hang, Received, Reply, Reset, ShortBody
+from router.testing.vendor import (
+    FakeVendor,
+    Garbage,
+    Hang,
+    Received,
+    Redirect,
+    Reply,
+    Reset,
+    ShortBody,
+    Slow,
+    once_only,
+    per_item,
+)  # fmt: skip
 from tests.patience import HANG_S
 
 
@@ -145,3 +157,29 @@ async def test_it_listens_on_the_loopback_interface_only(vendor: FakeVendor) -> 
 def test_a_recorded_body_that_is_no_json_raises() -> None:
     with pytest.raises(ValueError, match="JSON"):
         Received("POST", "/", {}, b"<").json()
+
+
+async def test_a_redirect_says_where_and_a_slow_answer_comes_in_pieces(
+    vendor: FakeVendor, client: aiohttp.ClientSession
+) -> None:
+    vendor.script(Redirect(), Slow(body=b"0123456789", delay_s=0.001, pieces=3))
+    async with client.get(vendor.url, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (302, "https://elsewhere.example.com/")
+    async with client.get(vendor.url) as answer:
+        assert await answer.read() == b"0123456789"
+    assert Slow(body=b"0123456789", pieces=3).parts() == [b"0123", b"4567", b"89"]
+
+
+async def test_items_are_answered_one_by_one(vendor: FakeVendor, client: aiohttp.ClientSession) -> None:
+    vendor.script(per_item(lambda body: body["events"], lambda event: {"ok": event["n"] < 2}, key="told"))
+    async with client.post(vendor.url, json={"events": [{"n": 1}, {"n": 2}]}) as answer:
+        assert (answer.status, await answer.json()) == (207, {"told": [{"ok": True}, {"ok": False}]})
+
+
+async def test_a_duplicate_is_known_by_its_key(vendor: FakeVendor, client: aiohttp.ClientSession) -> None:
+    vendor.default = once_only(lambda seen: seen.json()["id"], first=Reply(201))
+    statuses = []
+    for n in (1, 2, 1):
+        async with client.post(vendor.url, json={"id": n}) as answer:
+            statuses.append(answer.status)
+    assert statuses == [201, 201, 409]

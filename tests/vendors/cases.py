@@ -5,18 +5,13 @@ They share the router's directory, so the users and groups of a case must be its
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pytest
+from typing import Any
 
 from tests.flow.harness import Daemon, Table
-
-T = TypeVar("T")
 
 
 class CaseDaemon(Daemon):
@@ -50,23 +45,3 @@ class CaseDaemon(Daemon):
 def key_of(case: str) -> str:
     """The write key of a case's source."""
     return f"wk_{case}"
-
-
-def once(run: Callable[[str], Coroutine[Any, Any, T]]) -> Callable[[str], T]:
-    """What a run gives for a name, for many tests that look at parts of it. Run when first asked for, and once also when it
-    breaks off."""
-    found: dict[str, T] = {}
-    broken: dict[str, str] = {}
-
-    def ask(name: str) -> T:
-        if name in broken:
-            pytest.fail(f"the run broke off, as an earlier test tells: {broken[name]}", pytrace=False)
-        if name not in found:
-            try:
-                found[name] = asyncio.run(run(name))
-            except Exception as error:
-                broken[name] = repr(error)
-                raise
-        return found[name]
-
-    return ask

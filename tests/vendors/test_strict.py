@@ -12,6 +12,7 @@ import pytest
 from tests.vendors.braze import BrazeVendor
 from tests.vendors.clientsuccess import ClientSuccessVendor
 from tests.vendors.freshsuccess import FreshsuccessVendor
+from tests.vendors.segment import SegmentVendor
 from tests.vendors.strict import Seen, StrictVendor
 from tests.vendors.webhook import WebhookReceiver, signature
 
@@ -318,5 +319,47 @@ def test_a_receiver_of_webhooks(changed: Mapping[str, str], body: Any, batch: in
     settings = {"shared_secret": "S", "headers": {"X-Api-Key": "K"}, "batch": batch}
     written = json.dumps(body, ensure_ascii=False).encode()
     found = judged(WebhookReceiver(), settings, Seen("POST", "url", "", {**SIGNED, **changed}, written, 0))
+    assert found[0] == status
+    assert (words in found[1]) if words else found[1] == ""
+
+
+# ---------------------------------------------------------------- an API that speaks Segment's
+
+FORWARDED: dict[str, Any] = {
+    "type": "track",
+    "messageId": "m1",
+    "userId": "u1",
+    "event": "E",
+    "timestamp": TIME,
+    "originalTimestamp": TIME,
+}
+BASIC = {**JSON, "authorization": "Basic " + base64.b64encode(b"KEY:").decode()}
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "body", "status", "words"),
+    [
+        ("v1/batch", {}, {"batch": [FORWARDED, FORWARDED]}, 200, ""),
+        ("v1/track", {}, {"batch": [FORWARDED]}, 404, "nothing at this path"),
+        ("v1/batch", {"authorization": "Basic S0VZ"}, {"batch": [FORWARDED]}, 401, "invalid write key"),
+        ("v1/batch", {"content-type": "text/plain"}, {"batch": [FORWARDED]}, 400, "not JSON"),
+        ("v1/batch", {}, [FORWARDED], 400, "not an object"),
+        ("v1/batch", {}, {"batch": []}, 400, "1 to 2,500"),
+        ("v1/batch", {}, {"batch": [FORWARDED] * 2_501}, 400, "1 to 2,500"),
+        ("v1/batch", {}, {"batch": [FORWARDED], "sentAt": TIME}, 400, "nothing beside it"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "x": "x" * 500_000}]}, 400, "the batch is too large"),
+        ("v1/batch", {}, {"batch": [FORWARDED, {**FORWARDED, "x": "x" * 33_000}]}, 400, "event 1: too large"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "type": "delete"}]}, 400, "known type"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "messageId": "m" * 101}]}, 400, "no messageId"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "userId": ""}]}, 400, "of nobody"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "event": None}]}, 400, "no name"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "context": []}]}, 400, "context is not an object"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "timestamp": "today"}]}, 400, "not both instants"),
+        ("v1/batch", {}, {"batch": [{**FORWARDED, "sentAt": TIME}]}, 400, "sentAt would move its time"),
+    ],
+)
+def test_an_api_that_speaks_segments(url: str, headers: Mapping[str, str], body: Any, status: int, words: str) -> None:
+    seen = Seen("POST", "base_url", url, {**BASIC, **headers}, json.dumps(body).encode(), 0)
+    found = judged(SegmentVendor(), {"write_key": "KEY"}, seen)
     assert found[0] == status
     assert (words in found[1]) if words else found[1] == ""

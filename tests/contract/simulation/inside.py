@@ -22,10 +22,10 @@ from router.deliver.send.batcher import KindQueue
 from router.deliver.send.http_client import Client, Exchange, OnDone, Reply
 from router.deliver.worker import Worker
 from router.plugin import Answer, Request
-from router.store import Store
+from router.store.fate_words import RELEASED
 from router.store.sqlite.event_columns import DEAD, PARKED
 from router.store.sqlite.group_commit import Writer
-from router.store.sqlite.queries.fates import RELEASED, fate_of
+from router.store.sqlite.queries.fates import fate_of
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.retention import Retention, Stored
 from router.vocabulary import EventState, LaneMode, Line
@@ -67,11 +67,22 @@ BOUNDS = {
 }
 """Sizes of slices and the like, of which each seed takes some that are met at once in a small world."""
 
-LATER_BOUNDS = {
+LATER_BOUNDS: dict[str, tuple[Any, ...]] = {
     WINDOW_USER: (1, 2, 64),
     "router.store.sqlite.retention.LEAST_ROWS": (1, 5, 200),
+    "router.deliver.send.batcher.ITEM_BYTES": tuple(dict.fromkeys(Line, most) for most in (1, 100, 4_000_000)),
+    "router.deliver.send.batcher.SENT_BYTES": (1, 100, 8_000_000),
+    "router.deliver.lanes.parked_rows.BYTES_PER_ROUND": (1, 1_000_000),
+    "router.store.sqlite.replay_reads.SLICE_BYTES": (1, 1_000_000),
 }
 """The same, drawn apart, so that older seeds stay what they are. A name that the router does not have yet is left out."""
+
+BYTES = (
+    "router.deliver.send.batcher.ITEM_BYTES",
+    "router.deliver.send.batcher.SENT_BYTES",
+    "router.deliver.lanes.parked_rows.BYTES_PER_ROUND",
+)
+"""Those of them that bound bytes on the way to a vendor. The last size of each is the router's own."""
 
 
 def bound(name: str) -> int | None:
@@ -191,30 +202,6 @@ def before_trimming(look: Callable[[sqlite3.Connection, int], None]) -> Iterator
 
 
 # ---------------------------------------------------------------- a destination's memory
-
-
-def is_busy(runner: Runner, store: Store) -> bool:
-    """Whether the destination is in the middle of something that takes no time of the clock."""
-    worker = runner._worker
-    if worker is None:
-        return True
-    if not (worker._has_ended or _waits_for_something(worker)):
-        return True
-    work = worker.state.work
-    has_more_to_read = store.log.head > work.read_pos and store.health.may_grow()
-    if worker.state.breaker.is_running and (has_more_to_read or len(worker.state.run_queue)):
-        return True
-    return not work.is_empty or is_committing(runner) or runner.in_flight > 0
-
-
-def _waits_for_something(worker: Worker) -> bool:
-    """Whether the loop has nothing to do. What it reads from the store meanwhile can be seen nowhere else."""
-    return not worker._wake.is_set() and bool(vars(worker._wake)["_waiters"])
-
-
-def is_committing(runner: Runner) -> bool:
-    """Whether a commit is on its way."""
-    return runner._worker is not None and bool(runner._worker.state.work.unstored()[:-1])
 
 
 def window(runner: Runner) -> dict[str, tuple[int, int]]:

@@ -85,9 +85,16 @@ class Stage:
             self.story.look()
 
 
+def without_bounds_of_bytes(story: Story) -> None:
+    """The scene counts requests: as many go out as may, whatever their size."""
+    for name in inside.BYTES:
+        story.world.patches.enter_context(patch(name, inside.LATER_BOUNDS[name][-1]))
+
+
 async def hot_user(story: Story) -> None:
     """One user sends more than all others together, to a slow vendor. Nobody else waits while requests are free."""
     stage, r = Stage(story), story.more
+    without_bounds_of_bytes(story)
     concurrency = r.choice((2, 3, 10))
     for name, size in {inside.WINDOW_EVENTS: 40, inside.WINDOW_USER: 4}.items():
         if inside.bound(name) is not None:
@@ -116,6 +123,7 @@ async def hot_user(story: Story) -> None:
 async def retry_beside_release(story: Story) -> None:
     """A retry becomes due while many released events go out: it is tried within a few requests."""
     stage, r = Stage(story), story.more
+    without_bounds_of_bytes(story)
     concurrency = r.choice((2, 3))
     await stage.configure(concurrency=concurrency)
     held = [stage.call("track", userId=f"held{n}", groupId="late", event="E", properties={}) for n in range(60)]
@@ -152,6 +160,7 @@ async def full_outbox(story: Story) -> None:
     """More events wait for a slow vendor than the window has room for, with released ones. The destination waits, and does not
     spin."""
     stage = Stage(story)
+    without_bounds_of_bytes(story)
     story.world.patches.enter_context(patch(inside.WINDOW_EVENTS, 6))
     await stage.configure(concurrency=1)
     held = [stage.call("track", userId=f"door{n}", groupId="door", event="E", properties={}) for n in range(10)]
@@ -170,6 +179,7 @@ async def full_outbox(story: Story) -> None:
 async def slow_release(story: Story) -> None:
     """Released events wait for their turn longer than they may be held. That is no reason to give them up."""
     stage = Stage(story)
+    without_bounds_of_bytes(story)
     await stage.configure(concurrency=1, hold={"max_age": "1m"})
     held = [stage.call("track", userId=f"slow{n}", groupId="slow", event="E", properties={}) for n in range(20)]
     ids = await stage.send(held)

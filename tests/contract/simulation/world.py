@@ -24,7 +24,7 @@ from router.event import Call
 from router.logger import make_log
 from router.plugin import Answer, Request
 from router.plugin_host import Destination
-from tests.contract.accepting import accept
+from router.testing.intake import accept
 from tests.contract.rig import destination
 from tests.contract.simulation import inside
 from tests.contract.simulation.connections import Disk, InlineConnection, Writing

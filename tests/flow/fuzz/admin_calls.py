@@ -9,7 +9,16 @@ from tests.flow.fuzz.fuzzed_daemon import HONEST, NOISY
 from tests.flow.fuzz.odd_values import ODD_TEXTS, encoded, odd_value, spoiled, spoiled_bytes
 from tests.flow.fuzz.wire import Tally, Target, post, talk
 
-LOOKS = ("/healthz", "/readyz", "/metrics", "/api/ledger", "/api/discards", "/api/sources", "/api/destinations")
+LOOKS = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/troubles",
+    "/api/ledger",
+    "/api/discards",
+    "/api/sources",
+    "/api/destinations",
+)
 INSTANTS = (
     "36h",
     "7d",

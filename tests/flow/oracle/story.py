@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from router.testing.vendor import FakeVendor
-from tests.flow.harness import Daemon, assert_ledger_adds_up, destination, eventually
+from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, eventually
 from tests.flow.oracle.check import fate, violations
 from tests.flow.oracle.driver import Driver
 from tests.flow.oracle.vendors import Vendor
@@ -208,14 +208,15 @@ class Story:
         return result
 
 
-async def run(folder: Path, plan: Plan) -> Result:
-    """The oracle, once. Raises AssertionError where the daemon ends by itself or its ledger does not add up."""
-    async with open_story(folder, plan) as story:
+async def run(folder: Path, plan: Plan, **tables: Table) -> Result:
+    """The oracle, once. `tables`: further ones of config.toml. Raises AssertionError where the daemon ends by itself or its ledger does
+    not add up."""
+    async with open_story(folder, plan, **tables) as story:
         return await story.tell()
 
 
 @asynccontextmanager
-async def open_story(folder: Path, plan: Plan) -> AsyncIterator[Story]:
+async def open_story(folder: Path, plan: Plan, **tables: Table) -> AsyncIterator[Story]:
     """A daemon with an open and a gated destination, both with vendors that are ill; the gated one has a thread of its own."""
     async with FakeVendor() as first, FakeVendor() as second, aiohttp.ClientSession() as http:
         vendors = [
@@ -229,6 +230,7 @@ async def open_story(folder: Path, plan: Plan) -> AsyncIterator[Story]:
             )
             for vendor in vendors
         ]  # fmt: skip
-        async with Daemon(folder, destinations, log={"level": "warning", "format": "json"}) as daemon:
+        log: Table = {"level": "warning", "format": "json"}
+        async with Daemon(folder, destinations, log=log, **tables) as daemon:
             driver = Driver(daemon.url, http, plan.seed, plan.users, plan.batch)
             yield Story(plan, daemon, driver, vendors)

@@ -17,6 +17,48 @@ FAULTS = {
 """Shares of the requests. Behind `hang`, the request has been taken: a lost answer is followed by a duplicate."""
 
 
+def drawn_fault(random: Random, times: float) -> str:
+    """The fault of one request, or "": so many times as often as FAULTS says."""
+    if not times:
+        return ""
+    dice = random.random() / times
+    for name, share in FAULTS.items():
+        dice -= share
+        if dice < 0:
+            return name
+    return ""
+
+
+def answer_untaken(fault: str, random: Random) -> Reply | None:
+    """What a vendor with this fault answers without looking at the request; None: it takes it."""
+    match fault:
+        case "500":
+            return Reply(500)
+        case "429":
+            return Reply(429, headers={"Retry-After": random.choice("01")})
+        case "429_bare":
+            return Reply(429)
+        case "reset":
+            return Reset()
+        case "hang":
+            return Hang()
+    return None
+
+
+def answer_taken(fault: str, random: Random) -> Reply:
+    """What a vendor with this fault answers to what it has taken."""
+    match fault:
+        case "reset_after":
+            return Reset()
+        case "half_body":
+            return ShortBody()
+        case "garbage":
+            return Garbage()
+        case "slow":
+            return Reply(200, json={}, delay_s=random.uniform(0.02, 0.3))
+    return Reply(200, json={})
+
+
 class First(NamedTuple):
     """What arrived first of an event, and as the how-manieth of all."""
 
@@ -49,18 +91,9 @@ class Vendor:
 
     def _answer(self, seen: Received) -> Reply:
         self.fake.requests.clear()
-        fault = self._fault()
-        match fault:
-            case "500":
-                return Reply(500)
-            case "429":
-                return Reply(429, headers={"Retry-After": self.random.choice("01")})
-            case "429_bare":
-                return Reply(429)
-            case "reset":
-                return Reset()
-            case "hang":
-                return Hang()
+        fault = drawn_fault(self.random, self.faults)
+        if (untaken := answer_untaken(fault, self.random)) is not None:
+            return untaken
         items = seen.json()
         if any(self._refuses(item) for item in items):
             if len(items) == 1:
@@ -68,26 +101,7 @@ class Vendor:
             return Reply(400, json={"error": "refused"})
         for item in items:
             self._take(item)
-        match fault:
-            case "reset_after":
-                return Reset()
-            case "half_body":
-                return ShortBody()
-            case "garbage":
-                return Garbage()
-            case "slow":
-                return Reply(200, json={}, delay_s=self.random.uniform(0.02, 0.3))
-        return Reply(200, json={})
-
-    def _fault(self) -> str:
-        if not self.faults:
-            return ""
-        dice = self.random.random() / self.faults
-        for name, share in FAULTS.items():
-            dice -= share
-            if dice < 0:
-                return name
-        return ""
+        return answer_taken(fault, self.random)
 
     def _refuses(self, item: dict[str, Any]) -> bool:
         ill = item["told"].get("ill")

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, Settings, hookimpl, json_request
+from router.plugin import (
+    Context,
+    Delivered,
+    Event,
+    Item,
+    Outcome,
+    Pause,
+    Reject,
+    Request,
+    Sender,
+    Settings,
+    hookimpl,
+    json_request,
+)
+
+HUGE, LARGE = 500_000_000, 50_000_000
+ALIASES: list[object] = [1]
+for _ in range(9):
+    ALIASES = [ALIASES] * 100
+"""Takes 8 KB of memory; as JSON it would have 10^18 numbers."""
 
 
 class Own(BaseException):
@@ -43,7 +64,9 @@ class Saboteur:
         """May exit."""
         if event.name == "state_key exits":
             sys.exit(3)
-        return None
+        if event.name == "state_key is huge":
+            return "k" * LARGE
+        return "k" if event.name == "state is huge" else None
 
     @hookimpl
     def track(self, event: Event, context: Context) -> Item:
@@ -61,8 +84,13 @@ class Saboteur:
                 asyncio.get_running_loop().stop()
             case "task exits":
                 asyncio.get_running_loop().create_task(_exit())
+            case "state is huge":
+                context.state = ALIASES
             case "thread stays":
                 threading.Thread(target=time.sleep, args=(3600,), daemon=False).start()
+            case "signals are taken":
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_IGN)
             case _:
                 pass
         return Item({"id": event.message_id, "name": event.name})
@@ -84,10 +112,34 @@ class Saboteur:
                 await asyncio.sleep(0)
             case "deliver raises its own":
                 raise Own
+            case "deliver makes a huge body":
+                await sender.send(Request(self.settings.base_url, body=bytes(HUGE)))
+            case "deliver makes huge JSON":
+                await sender.send(json_request(self.settings.base_url, ALIASES))
+            case "deliver makes a huge url":
+                await sender.send(Request(f"{self.settings.base_url}{'x' * LARGE}"))
+            case "deliver makes huge headers":
+                await sender.send(Request(self.settings.base_url, headers={"X-A": "x" * LARGE}))
+            case "deliver has endless outcomes":
+                return Endless()  # type: ignore[return-value]
+            case "deliver pauses":
+                raise Pause("quota_used_up", "10,000 events of this month")
+            case "deliver has huge words":
+                raise Reject("x" * LARGE, "ž" * LARGE)
             case _:
                 pass
         await sender.send(json_request(self.settings.base_url, [item.body for item in items]))
         items.clear()
+        return Delivered()
+
+
+class Endless(Sequence[Outcome]):
+    """One outcome after the other."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: object) -> Any:
         return Delivered()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
 from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
-from router.config import Config, Proposal, SourcePrivacyConfig
+from router.config import Config, Proposal, SourceConfig, SourcePrivacyConfig
 from router.counts import Counted, Counts
 from router.deliver.runner import Runner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
@@ -20,14 +21,16 @@ from router.event import Discard
 from router.judge import SourcePlan
 from router.metrics import Metrics
 from router.plugin import Pause, Reject, RetryLater
+from router.plugin_host.plugin_threads import PluginThreads
 from router.privacy import SourcePrivacy
 from router.source_activity import Active
 from router.store import Demand, Regulation
 from router.store.disk_space import Room
-from tests.contract.rig import START_MS, Gated, Rig, open_rig
+from router.testing.clock import START_MS
+from tests.contract.rig import Gated, Rig, open_rig
 from tests.contract.store_case import StoreCase
 
-NOW = "2025-12-29T09:20:00.000Z"
+NOW = "2026-03-02T09:30:00.000Z"
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
 
 
@@ -38,6 +41,7 @@ class FakeDaemon:
         self.store: StoreCase = rig.store
         self.runners: dict[str, Runner] = {"d": rig.runner}
         self.metrics = Metrics()
+        self.plugin_threads = PluginThreads()
         self._clock = rig.clock
         self.disk_problem = self.backup_problem = ""
         self.last_backup_ms = 0
@@ -47,8 +51,12 @@ class FakeDaemon:
         self.is_stopping = False
         self.started_ms, self.listens = rig.clock.now_ms(), "http://127.0.0.1:8400"
         self.clock_jump: ClockJump | None = None
+        self.loop_lags_s: dict[str, float] = {"": 0.0}
+        self.standing_s: dict[str, float] = {}
 
         self.config = Config(path=Path("/etc/config.toml"), state_dir=Path("/var"), text='[admin]\ntoken = "a-token"\n')
+        website = SourceConfig.model_validate({"name": "website", "write_key": "wk_website"})
+        self.config = self.config.model_copy(update={"sources": [website]})
         self.in_force = InForce(START_MS, "start")
         self.last_refused: ReloadRefused | None = None
 
@@ -102,8 +110,8 @@ class Api:
     def __init__(self, rig: Rig, daemon: FakeDaemon, client: TestClient[Any, Any]) -> None:
         self.rig, self.daemon, self._client = rig, daemon, client
 
-    async def get(self, path: str, status: int = 200) -> Any:
-        async with self._client.get(path) as response:
+    async def get(self, path: str, status: int = 200, **headers: str) -> Any:
+        async with self._client.get(path, headers=headers) as response:
             assert (response.status, response.content_type) == (status, "application/json"), await response.text()
             return await response.json()
 
@@ -123,12 +131,19 @@ class Api:
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    async with open_rig(tmp_path) as rig:
+    async with open_api(tmp_path) as made:
+        yield made
+
+
+@asynccontextmanager
+async def open_api(folder: Path, token: str | None = None) -> AsyncIterator[Api]:
+    """The application around a rig. `token`: of the listener."""
+    async with open_rig(folder) as rig:
         await rig.store.cursor("d", START_MS)
         rig.start(Gated)
         await rig.runner.worker()
         daemon = FakeDaemon(rig)
-        client: TestClient[Any, Any] = TestClient(TestServer(make_admin_app(daemon, None, "127.0.0.1", rig.log)))
+        client: TestClient[Any, Any] = TestClient(TestServer(make_admin_app(daemon, token, "127.0.0.1", rig.log)))
         await client.start_server()
         try:
             yield Api(rig, daemon, client)
@@ -147,10 +162,11 @@ async def hold(api: Api, *message_ids: str, user: str = "u1") -> None:
 
 
 async def test_health_and_readiness_of_a_router_that_is_well(api: Api) -> None:
-    assert await api.get("/healthz") == {"status": "ok", "problems": []}
+    assert await api.get("/healthz") == {"status": "ok", "problems": [], "troubles": []}
     assert await api.get("/readyz") == {
         "status": "ready",
         "problems": [],
+        "troubles": [],
         "destinations": {},
         "pauses": {},
         "isolated": {},
@@ -169,7 +185,7 @@ async def test_a_pause_says_when_it_probes_or_ends_and_the_words_of_the_vendor_n
     api.rig.vendor.answer = lambda bodies: Pause("quota_used_up", "500 of 500", after_s=60)
     await api.rig.call("identify", "i", userId="u1")
     await api.rig.quiet()
-    in_a_minute = "2025-12-29T09:21:00.000Z"
+    in_a_minute = "2026-03-02T09:31:00.000Z"
     pause = (await api.get("/api/destinations"))["destinations"][0]["pause"]
     assert (pause["reason"], pause["detail"]) == ("quota_used_up", "500 of 500")
     assert (pause["next_probe_at"], pause["ends_at"]) == (in_a_minute, None)
@@ -321,6 +337,7 @@ async def test_discards_are_told_by_source_and_code_and_the_newest_in_full(api: 
     assert await api.get("/api/discards") == {
         "since": NOW,
         "counts": {"web": {"no_user": 1}},
+        "days": [{"day": NOW[:10], "source": "web", "code": "no_user", "entries": 1}],
         "items": [
             {
                 "at": NOW, "source": "web", "code": "no_user", "message": "words", "message_id": "m9", "type": "track",
@@ -345,7 +362,7 @@ async def test_held_tells_who_waits_for_what_and_until_when(api: Api) -> None:
     await api.rig.quiet()
     body = await api.get("/api/destinations/d/held")
     assert (body["held"], body["next"]) == (3, None)
-    expected = {"since": NOW, "expires_at": "2026-01-28T09:20:00.000Z"}
+    expected = {"since": NOW, "expires_at": "2026-04-01T09:30:00.000Z"}
     assert body["users"] == [
         {"user": "user:u1", "waiting_for": "group_unknown", "group_id": None, "events": 2, **expected},
         {"user": "user:u2", "waiting_for": "group_name_unknown", "group_id": "acme", "events": 1, **expected},
@@ -419,8 +436,8 @@ async def test_pause_and_resume(api: Api) -> None:
     assert await api.post("/api/destinations/d/pause") == paused
     assert await api.post("/api/destinations/d/pause") == paused
     running = {"state": "running", "state_reason": ""}
-    assert await api.post("/api/destinations/d/resume") == running
-    assert await api.post("/api/destinations/d/resume") == running
+    assert await api.post("/api/destinations/d/resume") == {**running, "was": "paused"}
+    assert await api.post("/api/destinations/d/resume") == {**running, "was": "running"}
 
 
 async def test_release_is_refused_while_the_group_is_unknown(api: Api) -> None:

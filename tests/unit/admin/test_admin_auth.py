@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from router.admin.auth import guard
 from router.admin.json_io import errors_as_json, refusal, reply
 from router.logger import make_log
-from tests.contract.rig import FakeClock
+from router.testing.clock import FakeClock
 
 TOKEN = "t0ken"
 Make = Callable[..., Awaitable[TestClient[Any, Any]]]

@@ -13,12 +13,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from router import __version__
 from router.admin.app import make_admin_app
-from router.admin.prometheus import FAMILIES, SEVEN
+from router.admin.metric_families import FAMILIES, SEVEN
 from router.deliver.runner import Runner
 from router.metrics import Metrics
 from router.plugin import Delivered, Pause, RetryLater
 from router.store.disk_space import Room
-from tests.contract.rig import START_MS, Gated, Rig, destination, open_rig
+from router.testing.clock import START_MS
+from tests.contract.rig import Gated, Rig, destination, open_rig
 from tests.unit.admin.test_admin_api import FakeDaemon
 
 Labels = tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from router.bench import backlog, fanout, groups, latency, main, mapping, stores
+from router.bench import backlog, fanout, groups, latency, main, mapping, pages, stores
 from router.bench.command import measure
 from router.bench.config import Receiver
 from router.bench.delivery import Scenario, run_scenario
@@ -48,7 +48,11 @@ async def test_the_references_of_the_store_write_what_they_say(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "form",
-    [Form("packed, twice", destinations=2), Form("one a POST, open", "single", 1, rate=200.0)],
+    [
+        Form("packed, twice", destinations=2),
+        Form("one a POST, open", "single", 1, rate=200.0),
+        Form("traced", sample=1.0),
+    ],
     ids=lambda form: form.name,
 )
 def test_on_the_whole_path_everything_that_was_answered_arrives(plan: Plan, form: Form) -> None:
@@ -160,6 +164,16 @@ def test_a_release_ends_with_every_held_event_delivered_through_a_kill(plan: Pla
     report = measure(["release"], plan)
     assert report.problems == []
     assert report.lines[0].more["held"] == 2_000
+
+
+@pytest.mark.slow
+def test_live_pages_beside_a_thousand_events_a_second_say_what_they_leave_out(plan: Plan) -> None:
+    """Three seconds of each side: so long a page needs to see that more comes than anybody can read."""
+    report = measure(["pages"], msgspec.structs.replace(plan, seconds=3.0))
+    assert report.problems == []
+    alone, same, own = report.lines
+    assert (alone.ratio, alone.against) == (None, "")
+    assert all(one.ratio is not None and one.more["refreshes"] >= 2 * pages.PAGES for one in (same, own))
 
 
 def test_json_is_written_and_can_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

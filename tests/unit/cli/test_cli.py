@@ -249,7 +249,11 @@ def test_check_shows_what_is_configured_and_warns(
     assert "crm          rename   group.title         group.name" in said.out
     assert 'crm          set      properties.product  "shop"' in said.out
     assert "warning: crm: settings.api_key: the environment variable NEVER_SET is not set: not needed" in said.err
-    assert "track: user.id, group.id, group.name" in said.out
+    needs = said.out.partition("calls        need\n")[2].splitlines()
+    assert [line.split() for line in needs[:2]] == [
+        ["crm", "identify", "user.id"],
+        ["crm", "track,", "page", "user.id,", "group.id,", "group.name"],
+    ]
     assert main(["check", "--json", "--config", str(path)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["sources"] == [
@@ -366,9 +370,19 @@ def test_status_shows_a_daemon_and_a_destination_in_trouble(
     waits = {"crm": {"group_unknown": {"events": 1200, "users": 1, "oldest_s": 100_000.0}}, "mail": {}}
     rows = [{"name": name, "waiting": waiting} for name, waiting in waits.items()]
     daemon.answers["GET /api/destinations"] = (200, {"destinations": rows})
+    silent = {
+        "code": "source_silent",
+        "subject": "web",
+        "text": "source web is silent for 2 h",
+        "next_step": "check the app",
+    }
+    known = {"code": "credentials", "subject": "crm", "text": "paused", "next_step": "reload"}
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": [known, silent]})
     assert main(["status"]) == 1
     said = capsys.readouterr().out
     assert "segment-router is running" in said
+    assert "! web: source web is silent for 2 h; check the app" in said
+    assert said.count("crm is paused") == 1, "each trouble once"
     assert "problem: the disk is full" in said
     assert "crm is paused because the vendor refused our key" in said
     assert 'mail: dry-run: nothing is sent; set mode = "live" in config.toml' in said
@@ -376,6 +390,7 @@ def test_status_shows_a_daemon_and_a_destination_in_trouble(
     assert main(["status", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["waiting"] == waits
+    assert [one["code"] for one in found["troubles"]] == ["credentials", "source_silent"]
     assert (found["running"], found["status"], found["ledger"]["accepted"]) == (True, "not ready", 3)
 
 
@@ -430,6 +445,19 @@ def test_why_tells_a_fate_for_each_destination(
     assert "late: began after this event was accepted" in said
 
 
+def test_why_names_the_trace_of_an_events_request(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, told = message(crm={"state": "delivered"})
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts())
+    for trace, line in (({}, ""), ({"trace_id": "0af7651916cd43dd"}, "\n    trace 0af7651916cd43dd\n")):
+        daemon.answers["GET /api/messages/m1"] = (status, {**told, **trace})
+        assert main(["why", "m1"]) == 0
+        said = capsys.readouterr().out
+        assert line in said
+        assert ("trace" in said) == bool(trace)
+
+
 def test_why_shows_the_request_of_a_dry_run_and_failed_attempts(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -471,6 +499,7 @@ def test_why_prints_a_traceback_on_lines_of_its_own_and_every_attempt_with_its_s
     daemon.answers["GET /api/messages/m1"] = message(
         crm={"state": "dead", "reason": "plugin_error", "detail": detail},
         mail={"state": "delivered", "attempts": [refused, good]},
+        shop={"state": "skipped", "reason": "no_products"},
     )
     daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(), mail=counts())
     assert main(["why", "m1"]) == 0
@@ -481,6 +510,7 @@ def test_why_prints_a_traceback_on_lines_of_its_own_and_every_attempt_with_its_s
     )
     at = "2026-01-02 03:04:05 UTC"
     assert f"mail: delivered {at}\n    2 attempts\n" in said
+    assert "    the developers of the app that sends: send `properties.products` as a list, each" in said
     assert f"    attempt {at}: status 401 after 12 ms; Unauthorized\n    attempt {at}: status 200 after 35 ms\n" in said
 
 
@@ -586,7 +616,10 @@ def test_held_asks_every_destination_unless_one_is_named(
     daemon.answers["GET /api/destinations/mail/held"] = (200, {"held": 0, "users": [], "next": None})
     assert main(["held"]) == 0
     said = capsys.readouterr().out
-    assert "a group call for this user" in said
+    assert "  a group call  " in said
+    assert "2026-01-02 03:04\n" in said, "when it expires"
+    assert "what is still held when it expires becomes a dead letter (hold_expired)\n" in said
+    assert "to send those again: ./run replay crm --dead --reason hold_expired\n" in said
     assert "more: ./run held crm --after u:u1\n" in said
     daemon.answers["GET /api/destinations/crm/held?user=u1&after=u%3Au1"] = (200, {**page, "users": [], "next": None})
     assert main(["held", "crm", "--user", "u1", "--after", "u:u1"]) == 0
@@ -610,10 +643,12 @@ def test_sources_are_a_table_and_what_was_mended_in_their_calls_is_a_sentence(
 ) -> None:
     row = {"name": "website", "kind": "segment", "enabled": True, "strict": False, "origins": ["*"]}
     row["privacy"] = {"drop": ["context.ip"], "hash": []}
+    row["keys"] = [{"ending": "te", "last_used_at": AT}, {"ending": "", "last_used_at": None}]
     warnings = {"timestamp": {"unreadable": 3}, "body": {"not_a_number": 1}}
     daemon.answers["GET /api/sources"] = (200, {"sources": [{**row, "warnings": warnings}]})
     assert main(["sources"]) == 0
     said = capsys.readouterr().out
+    assert "website  segment  …te, ***    yes" in said
     assert "website  drop     context.ip" in said
     assert "website: timestamp could not be read, so it counted as absent, 3 times" in said
     assert "website: body had NaN or Infinity in it, read as null, 1 time" in said
@@ -636,12 +671,18 @@ def test_destinations_and_discards_are_tables(
     assert "crm warned of names_quota 3 times while it mapped 1,200 events (0.2%)" in said
     item = {"at": AT, "source": "website", "code": "id_required", "message": "the call needs userId"}
     items = [{**item, "message_id": "m5", "type": "track", "excerpt": "{}"}]
+    days = [
+        {"day": f"2026-01-{n:02}", "source": "website", "code": "id_required", "entries": n} for n in range(31, 0, -1)
+    ]
     daemon.answers["GET /api/discards"] = (
         200,
-        {"since": AT, "counts": {"website": {"id_required": 7}}, "items": items},
+        {"since": AT, "counts": {"website": {"id_required": 7}}, "days": days, "items": items},
     )
     assert main(["discards"]) == 0
-    said = capsys.readouterr().out
+    said, warned = capsys.readouterr()
+    assert "2026-01-31  website  id_required       31\n" in said
+    assert "2026-01-01" not in said
+    assert warned == "the first 30 of 31 rows by day; --json has all\n"
     assert said.startswith("discarded since 2026-01-02 03:04:05 UTC, when the store was made:\n")
     assert "id_required" in said
     assert "the call needs userId" in said
@@ -721,6 +762,24 @@ def test_pause_and_resume_say_how_it_is_now(
     assert main([verb, "crm"]) == 0
     assert daemon.changes() == [(f"/api/destinations/crm/{verb}", {})]
     assert capsys.readouterr().out.strip() == f"crm is {state}"
+
+
+@pytest.mark.parametrize(
+    ("was", "words"),
+    [
+        ("breaker_open", "is running: its breaker is closed, and what waits is sent now"),
+        ("paused", "is running: what waits is sent now"),
+        ("running", "is running: it was not paused"),
+        ("disabled", "is disabled in config.toml and sends nothing"),
+    ],
+)
+def test_resume_says_what_happens_now(
+    was: str, words: str, config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {"state": "running", "state_reason": "", "was": was}
+    daemon.answers["POST /api/destinations/crm/resume"] = (200, answer)
+    assert main(["resume", "crm"]) == 0
+    assert capsys.readouterr().out.startswith(f"crm {words}")
 
 
 def test_resume_says_why_the_destination_is_paused_again_at_once(

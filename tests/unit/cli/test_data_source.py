@@ -12,11 +12,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from plugins.webhook import Webhook
 from router.cli import main
 from router.clock import SystemClock
 from router.directory import facts
 from router.ingest.parse import parse_batch
 from router.store import ORDER_KEY_STEP, CommitBatch, LaneRow, ParkedRow
+from router.testing.fixtures import Fixture
 from router.vocabulary import LaneMode, Queue
 from tests.contract.store_case import open_case
 
@@ -119,6 +121,21 @@ def test_why_is_answered_from_the_store(store: Path, capsys: pytest.CaptureFixtu
     assert "mail: skipped" in said
     assert main(["why", "m3"]) == 1
     assert main(["why", "m2", "--source", "elsewhere"]) == 1
+
+
+def test_a_stored_call_is_printed_as_a_fixture_that_the_test_kit_takes(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["why", "m1", "--fixture"]) == 0
+    path = tmp_path / "m1.json"
+    path.write_text(capsys.readouterr().out)
+    [call] = json.loads(path.read_text())["calls"]
+    assert {**call, "receivedAt": ""} == {**CALLS[0], "receivedAt": ""}
+    settings = {"url": "https://hook.test/in"}
+    assert Fixture(path).check(Webhook, settings, update=True), "what is expected was written"
+    assert not Fixture(path).check(Webhook, settings), "and is what comes"
+    assert main(["why", "m9", "--fixture"]) == 1
+    assert "is not stored" in capsys.readouterr().err
 
 
 def test_held_and_discards_are_answered_from_the_store(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,13 +93,16 @@ def test_status_fits_80_columns_with_troubles_first(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     paused = counts(queued=123_456, state="paused", state_reason="by_hand", state_since=AT, dead=7)
-    answer_status(daemon, clientsuccess=paused, mail=counts(delivered=1_234_567))
+    answer_status(daemon, clientsuccess=paused, mail=counts(delivered=1_234_567, dead=3))
+    late = {"code": "dead", "subject": "clientsuccess", "text": "7 dead events in the last hour", "next_step": ""}
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": [late]})
     assert main(["status"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines if not line.startswith("store /")) <= 80
     trouble, dead = (next(n for n, line in enumerate(lines) if words in line) for words in ("paused by an", "7 dead"))
     table = next(n for n, line in enumerate(lines) if line.startswith("destination"))
     assert trouble < dead < table
+    assert "! mail: 3 dead" not in "\n".join(lines), "they are from before, or were dropped"
     assert lines[trouble].startswith("! clientsuccess is paused by an operator")
 
 
@@ -174,6 +177,7 @@ def test_help_has_one_style(
     told = capsys.readouterr().out
     lines = told.splitlines()
     assert lines[0].startswith(f"Usage: segment-router {' '.join(verb)} ")
+    assert "{" not in lines[0]
     assert "\nOptions:\n" in told
     assert "-h, --help" in told
     assert "<bool>" not in told
@@ -187,6 +191,25 @@ def test_help_has_one_style(
 def test_the_list_of_verbs_cuts_no_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "..." not in capsys.readouterr().out.partition("Options:")[2]
+
+
+def test_each_verb_has_one_line_in_a_list_of_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    group: Any = typer.main.get_command(app)
+    lists = [name for name, command in group.commands.items() if hasattr(command, "commands")]
+    assert len(lists) > 3
+    for words in ([], *([name] for name in lists)):
+        assert main([*words, "--help"]) == 0
+        told = capsys.readouterr().out.partition("\nOptions:\n")[2].partition("\n\n")[2].partition("\nExamples:\n")[0]
+        assert [line for line in told.splitlines() if line.startswith("     ")] == [], words
+
+
+def test_the_list_of_verbs_has_examples(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGMENT_ROUTER_COMMAND", "./run")
+    assert main(["--help"]) == 0
+    assert "\nExamples:\n  ./run serve\n  ./run send track" in capsys.readouterr().out
 
 
 def test_the_version_is_a_verb_too(capsys: pytest.CaptureFixture[str]) -> None:

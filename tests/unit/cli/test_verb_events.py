@@ -12,6 +12,8 @@ import pytest
 from router.cli import main
 from router.cli.verbs import events as verb
 from router.cli.verbs.events import states
+from router.event_search import parse_filter
+from router.vocabulary import EventState
 from tests.unit.cli.test_cli import AT, FakeDaemon, config, daemon, ledger, message
 
 __all__ = ["config", "daemon"]  # fixtures
@@ -101,6 +103,21 @@ def test_a_filter_that_the_daemon_refuses_is_wrong_usage(config: Path, daemon: F
     assert main(["events", "--state", "odd"]) == 2
     assert main(["events", "--limit", "0"]) == 2
     assert main(["events", "--follow", "--before", "7"]) == 2
+
+
+def test_the_help_lists_every_state(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["events", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.partition("--state")[2].partition("--reason")[0].split())
+    assert [state for state in EventState if state not in told] == []
+
+
+def test_a_word_that_is_no_state_is_answered_with_all_of_them() -> None:
+    with pytest.raises(
+        ValueError, match=r"'gone' is no state of an event; write one of delivered, .*dead, alone or with"
+    ):
+        parse_filter({"state": "gone@crm"}, ["crm"], 0)
+    with pytest.raises(ValueError, match=r"no destination 'cmr' \(configured: crm\)"):
+        parse_filter({"state": "dead@cmr"}, ["crm"], 0)
 
 
 def test_a_state_cell_names_the_destinations_that_differ_the_worst_first() -> None:

@@ -19,7 +19,7 @@ from router.config import load
 from router.ingest.parse import parse_batch
 from router.judge import Forwarder, Judge, SourcePlans, ViolationReport
 from router.logger import make_log
-from tests.contract.accepting import accept
+from router.testing.intake import accept
 from tests.contract.store_case import open_case
 
 RULE = {"properties": {"properties": {"properties": {"n": {"type": "integer"}}, "required": ["n"]}}}

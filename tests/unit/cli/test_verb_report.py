@@ -14,7 +14,7 @@ import pytest
 
 from router.cli import main
 from router.clock import SystemClock
-from router.counts import Counted, Counts
+from router.counts import STORE, Counted, Counts
 from router.report.tables import as_csv
 from tests.contract.store_case import open_case
 
@@ -33,7 +33,8 @@ async def fill(path: Path) -> None:
             crm.count("dead", 1, "=HYPERLINK()")
             website.count("accepted", n + 3)
             website.count("discarded", 1, "no_id")
-            await store.counters.add(clock.now_ms() - hours * HOUR_MS, {CRM: crm, WEBSITE: website})
+            counted = {CRM: crm, WEBSITE: website, STORE: Counts(peak={"bytes": 9e6})}
+            await store.counters.add(clock.now_ms() - hours * HOUR_MS, counted)
 
 
 @pytest.fixture

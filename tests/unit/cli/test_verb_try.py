@@ -76,8 +76,12 @@ def test_an_answer_of_the_vendor_says_what_becomes_of_the_event(run: Run) -> Non
     assert "if the vendor answers 429:" in out
     assert "the whole destination is paused because the vendor asked for it for 30 s" in out
     assert "it does not count as an attempt of the event" in out
-    code, _, err = run(*given, "500")
-    assert (code, "'500' is none of 200, 400, 429, timeout, garbage" in " ".join(err.split())) == (2, True)
+    assert "if the vendor answers 503:" in run(*given, '503:{"error":"down"}')[1]
+    code, _, err = run(*given, "nothing")
+    assert (code, "'nothing' is no status from 200 to 599, and none of timeout, garbage" in " ".join(err.split())) == (
+        2,
+        True,
+    )
 
 
 def test_a_filter_that_keeps_it_back_is_shown_with_its_expression(run: Run) -> None:

@@ -15,7 +15,8 @@ from router.daemon.disk_watch import DiskWatch
 from router.logger import make_log
 from router.store.disk_space import DiskSpace
 from router.store.sqlite.sizes import SqliteSizes
-from tests.contract.rig import START_MS, open_rig
+from router.testing.clock import START_MS
+from tests.contract.rig import open_rig
 from tests.contract.store_case import StoreCase
 
 MIN_FREE = 1_000

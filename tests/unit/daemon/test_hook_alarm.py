@@ -17,6 +17,7 @@ from router.daemon.held_marks import HeldMarks
 from router.daemon.hook_alarm import Holder, HookAlarm, HookInterrupted
 from router.logger import make_log
 from router.plugin_host.hook_watch import Slow
+from router.plugin_host.time_budgets import HELD_S
 from tests.contract.rig import Plain, Vendor, destination
 
 
@@ -111,9 +112,9 @@ def test_a_hook_that_catches_every_interrupt_ends_the_process_and_is_marked_befo
 
 def test_where_no_signal_is_handled_the_thread_that_watches_ends_the_process(bench: Bench) -> None:
     assert bench.holder is not None
-    bench.alarm.look(bench.holder, hook_alarm.HELD_S + hook_alarm.TRIES * hook_alarm.AGAIN_S, None)
+    bench.alarm.look(bench.holder, HELD_S + hook_alarm.TRIES * hook_alarm.AGAIN_S, None)
     assert bench.exits == []
-    bench.alarm.look(bench.holder, hook_alarm.HELD_S + 2 * hook_alarm.TRIES * hook_alarm.AGAIN_S, None)
+    bench.alarm.look(bench.holder, HELD_S + 2 * hook_alarm.TRIES * hook_alarm.AGAIN_S, None)
     assert bench.exits == [1]
 
 

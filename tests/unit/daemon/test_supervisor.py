@@ -6,6 +6,7 @@ import asyncio
 import gc
 import io
 import json
+import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from router.errors import StoreBusy, StoreError
 from router.logger import make_log
 from router.metrics import Metrics
 from router.plugin_host import Destination
+from router.plugin_host.hook_watch import Slow
+from router.plugin_host.plugin_threads import MOST, PluginThreads
 from router.store import Opening, Unit
 from router.store.sqlite.claims import SqliteClaim
 from tests.contract.rig import Gated, Rig, destination, open_rig
@@ -156,3 +159,29 @@ async def test_a_destination_that_cannot_start_with_its_new_settings_is_a_fault_
         assert supervisor.runners["good"] is not good
         assert supervisor.failed.is_set()
         assert supervisor.fault.startswith("destination bad ended: ")
+
+
+async def test_a_plugin_that_cannot_be_made_anew_holds_few_threads_however_often_its_hooks_are_slow(rig: Rig) -> None:
+    """It stays where it is, which the log says, and there is one attempt at a time."""
+    threads, let_go, stream = PluginThreads(), threading.Event(), io.StringIO()
+    rig.log = make_log("error", "json", stream=stream, clock=rig.clock)
+    for _ in range(MOST):
+        with pytest.raises(TimeoutError):
+            await threads.run("move", let_go.wait, 0.001)
+    before = threading.active_count()
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path), threads=threads)
+    async with supervisor.running([destination(Gated, rig.vendor, "d")], lambda: None):
+        runner = supervisor.runners["d"]
+        assert isinstance(runner, Runner)
+        await runner.opened()
+        for _ in range(5):
+            runner.destination.watch._on_slow(Slow("track", "hook track held the event loop", holds_all=False))
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "isolate-d"]
+        await task
+        assert threading.active_count() == before
+        assert supervisor.runners["d"] is runner
+        let_go.set()
+    rig.log.flush()
+    (line,) = map(json.loads, stream.getvalue().splitlines())
+    assert (line["event"], line["hook"]) == ("plugin_failed", "__init__")
+    assert "have not ended in time" in line["detail"]

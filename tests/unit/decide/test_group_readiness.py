@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.decide.group_readiness import GroupReadiness
+from router.decide import group_readiness
+from router.decide.group_readiness import Announced, GroupReadiness
 from router.store import GroupCallRow
 
 
@@ -187,3 +188,22 @@ def test_a_trait_called_id_is_not_taken_for_the_membership() -> None:
     readiness.fail(10, "u:u1", "acme", ["id", "name"])
     readiness.settle(15, ["u:u2"], "acme", ["id"])
     assert not readiness.has(10, "id")
+
+
+def test_dead_calls_of_a_group_are_looked_at_once_and_not_again_for_each_later_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked, left = 0, group_readiness._left
+
+    def counted(row: GroupCallRow, announced: Announced) -> list[str]:
+        nonlocal looked
+        looked += 1
+        return left(row, announced)
+
+    readiness = read_up_to(520, *range(1, 521))
+    for pos in range(1, 501):
+        readiness.fail(pos, f"u:{pos}", "acme", ["name"], is_dead=True)
+    monkeypatch.setattr(group_readiness, "_left", counted)
+    for pos in range(501, 521):
+        readiness.settle(pos, [f"u:{pos}"], "acme", ["name"])
+    assert looked == 500, "by the first one, which tells the name in their place"

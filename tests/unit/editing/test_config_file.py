@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -105,6 +108,52 @@ def test_another_process_cannot_write_at_the_same_time(config: Path) -> None:
         other.join()
     with alone(config):
         pass
+
+
+def test_a_disk_without_locks_is_told_and_nothing_is_written(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(NotWritable, match="cannot be locked: No locks available"), alone(config):
+        pytest.fail("somebody else may write beside this")
+
+
+def test_an_error_within_is_not_taken_for_one_of_the_lock(config: Path) -> None:
+    with pytest.raises(FileExistsError), alone(config):
+        raise FileExistsError("of the work itself")
+
+
+def fails_for_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk takes files, and not that they have other names."""
+    flush = os.fsync
+
+    def fsync(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        flush(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_write_that_fails_in_its_last_step_leaves_the_old_text(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_for_folders(monkeypatch)
+    with pytest.raises(NotWritable, match="cannot be written: Input/output error"):
+        replace(config, NEW, read_text(config).hash)
+    assert (config.read_text(), config.stat().st_mode & 0o777) == (OLD, 0o640)
+    assert os.listdir(config.parent) == ["config.toml"]
+
+
+def test_a_secret_that_fails_in_its_last_step_has_its_old_value_or_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("one\n")
+    fails_for_folders(monkeypatch)
+    for path in (old, new):
+        with pytest.raises(NotWritable):
+            write_secret(path, "two")
+    assert (old.read_text(), new.exists()) == ("one\n", False)
 
 
 def test_where_the_folder_is_none_it_is_told(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from router.editing.fields import FormField, setting_fields
 from router.editing.submitted import Submitted, read_form
-from router.editing.tables import Change
+from router.editing.tables import KeyChange
 from router.plugin import Field, SecretStr, Settings
 
 
@@ -40,6 +40,8 @@ class Every(Settings):
     table: dict[str, int] = Field(default={})
     headers: dict[str, SecretStr] = Field(default={})
     inner: Inner | None = None
+    hook: str = Field(default="", repr=False)
+    hooks: tuple[str, ...] = Field(default=(), repr=False)
 
 
 def fields(**given: Any) -> dict[str, FormField]:
@@ -53,7 +55,7 @@ def test_each_type_has_its_input() -> None:
     assert kinds == {
         "key": "secret", "name": "text", "count": "whole", "ratio": "number", "is_on": "bool", "mode": "choice",
         "colour": "choice", "path": "text", "tags": "lines", "codes": "whole_lines", "table": "toml",
-        "headers+": "new_secret", "inner": "file_only",
+        "headers+": "new_secret", "inner": "file_only", "hook": "secret", "hooks": "file_only",
     }  # fmt: skip
 
 
@@ -66,12 +68,14 @@ def test_title_place_bounds_default_and_choices_come_from_the_model() -> None:
 
 
 def test_a_secret_is_told_by_its_place_and_never_by_its_value() -> None:
-    found = setting_fields(Every, {"apiKey": "literal", "headers": {"A": {"env": "B"}}, "name": {"file": "n"}})
+    given = {"apiKey": "literal", "headers": {"A": {"env": "B"}}, "name": {"file": "n"}, "hook": "https://x/literal"}
+    found = setting_fields(Every, given)
     secrets = {field.name: field.note for field in found if field.kind == "secret"}
     assert secrets == {
         "setting.apiKey": "written in config.toml",
         "setting.name": "kept in the file n",
         "setting.headers.A": "from the environment variable B",
+        "setting.hook": "written in config.toml",
     }
     assert "literal" not in str([field._replace(table=None) for field in found])
 
@@ -96,7 +100,7 @@ def sent(given: dict[str, str], **present: Any) -> Submitted:
 )
 def test_what_was_entered_becomes_a_value_of_its_type(key: str, text: str, value: object) -> None:
     asked = sent({f"setting.{key}": text})
-    assert (asked.changes, asked.errors) == ([Change(("settings", key), value)], {})
+    assert (asked.changes, asked.errors) == ([KeyChange(("settings", key), value)], {})
 
 
 @pytest.mark.parametrize(
@@ -119,8 +123,8 @@ def test_what_is_none_is_told_at_its_field(key: str, text: str, words: str) -> N
 
 
 def test_an_emptied_field_goes_back_to_its_default() -> None:
-    assert sent({"setting.name": ""}, name="y").changes == [Change(("settings", "name"), None)]
-    assert sent({"setting.count": ""}, count=7).changes == [Change(("settings", "count"), None)]
+    assert sent({"setting.name": ""}, name="y").changes == [KeyChange(("settings", "name"), None)]
+    assert sent({"setting.count": ""}, count=7).changes == [KeyChange(("settings", "count"), None)]
 
 
 def test_a_secret_goes_to_the_file_that_is_named_or_to_one_of_its_own() -> None:
@@ -128,7 +132,7 @@ def test_a_secret_goes_to_the_file_that_is_named_or_to_one_of_its_own() -> None:
     assert (named.changes, named.secrets) == ([], {Path("/etc/router/keys/crm"): "new"})
     for present in ({}, {"key": "literal"}, {"key": {"env": "KEY"}}):
         asked = sent({"setting.key": "new"}, **present)
-        assert asked.changes == [Change(("settings", "key"), {"file": "secrets/d_key"})]
+        assert asked.changes == [KeyChange(("settings", "key"), {"file": "secrets/d_key"})]
         assert asked.secrets == {Path("/etc/router/secrets/d_key"): "new"}
 
 

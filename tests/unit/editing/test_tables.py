@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.editing.sections import cut
-from router.editing.tables import CannotEdit, Change, added, body_of, changed, differences, removed, table_of
+from router.editing.tables import CannotEdit, KeyChange, added, body_of, changed, differences, removed, table_of
 
 SHIPPED = (Path(__file__).parents[3] / "router/config/shipped.toml").read_text(encoding="utf-8")
 
@@ -64,18 +64,18 @@ def test_what_looks_like_a_header_inside_a_value_is_none() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        Change(("enabled",), False),
-        Change(("settings", "url"), "new"),
-        Change(("settings", "more"), [1, "two", {"three": 3}]),
-        Change(("settings", "headers", "Y"), {"file": "secrets/y"}),
-        Change(("settings", "url"), None),
-        Change(("mapping", "set"), {"properties.a b": 1.5}),
-        Change(("delivery", "rate"), "5/s"),
-        Change(("nothing", "there"), None),
+        KeyChange(("enabled",), False),
+        KeyChange(("settings", "url"), "new"),
+        KeyChange(("settings", "more"), [1, "two", {"three": 3}]),
+        KeyChange(("settings", "headers", "Y"), {"file": "secrets/y"}),
+        KeyChange(("settings", "url"), None),
+        KeyChange(("mapping", "set"), {"properties.a b": 1.5}),
+        KeyChange(("delivery", "rate"), "5/s"),
+        KeyChange(("nothing", "there"), None),
     ],
     ids=str,
 )
-def test_only_the_key_changes_in_every_way_to_write_a_table(name: str, change: Change) -> None:
+def test_only_the_key_changes_in_every_way_to_write_a_table(name: str, change: KeyChange) -> None:
     before, text = tomllib.loads(ODD), changed(ODD, name, [change])
     after = tomllib.loads(text)
     for table in before["destination"]:
@@ -93,7 +93,7 @@ def test_only_the_key_changes_in_every_way_to_write_a_table(name: str, change: C
 
 
 def test_a_new_key_stands_before_the_comment_about_what_follows() -> None:
-    text = changed(ODD, "a", [Change(("enabled",), False)])
+    text = changed(ODD, "a", [KeyChange(("enabled",), False)])
     assert "# a comment of its end\nenabled = false\n\n# about the sources\n[[source]]" in text
 
 
@@ -109,7 +109,7 @@ def test_no_value_breaks_out_of_its_key(value: Any) -> None:
     wanted = tomllib.loads(ODD)
     wanted["destination"][2]["settings"]["url"] = value
     try:
-        text = changed(ODD, "c", [Change(("settings", "url"), value)])
+        text = changed(ODD, "c", [KeyChange(("settings", "url"), value)])
     except (ValueError, CannotEdit):
         return  # what cannot be written is refused
     assert tomllib.loads(text) == wanted
@@ -117,7 +117,7 @@ def test_no_value_breaks_out_of_its_key(value: Any) -> None:
 
 def test_text_with_quotes_line_breaks_and_signs_is_not_refused() -> None:
     for value in ('"', "'''", '"""\n"', "\\", "a\nb", "\n", "\x00\x7f", "ü🎉\u2028", "x\r\ny", ' \t"\\\n'):
-        assert table_of(changed(ODD, "c", [Change(("filter",), value)]), "c")["filter"] == value
+        assert table_of(changed(ODD, "c", [KeyChange(("filter",), value)]), "c")["filter"] == value
 
 
 def test_a_destination_is_added_at_the_end_and_removed_without_a_trace() -> None:
@@ -140,7 +140,7 @@ def test_removing_keeps_what_belongs_to_others(name: str) -> None:
 def test_a_form_that_cannot_be_changed_is_refused_whole() -> None:
     inline = 'destination = [{ name = "a", plugin = "x" }]\n'
     with pytest.raises(CannotEdit):
-        changed(inline, "a", [Change(("enabled",), False)])
+        changed(inline, "a", [KeyChange(("enabled",), False)])
     with pytest.raises(CannotEdit):
         added(inline, {"name": "b"})
     with pytest.raises(CannotEdit):
@@ -150,7 +150,7 @@ def test_a_form_that_cannot_be_changed_is_refused_whole() -> None:
 def test_tables_of_which_a_part_stands_elsewhere_are_refused_or_kept_whole() -> None:
     apart = '[[destination]]\nname = "a"\n[log]\nlevel = "info"\n[destination.settings]\nurl = "x"\n'
     with pytest.raises(CannotEdit):
-        changed(apart, "a", [Change(("settings", "url"), "y")])
+        changed(apart, "a", [KeyChange(("settings", "url"), "y")])
 
 
 def test_the_lines_of_a_mapping_are_shown_with_their_comments_and_inner_headers_as_one_line() -> None:
@@ -162,4 +162,4 @@ def test_the_lines_of_a_mapping_are_shown_with_their_comments_and_inner_headers_
 
 def test_differences_go_key_by_key() -> None:
     old, new = {"a": 1, "b": {"x": 1, "y": True}, "c": [1]}, {"b": {"x": 1, "y": 1}, "c": [1], "d": {}}
-    assert differences(old, new) == [Change(("a",), None), Change(("b", "y"), 1), Change(("d",), {})]
+    assert differences(old, new) == [KeyChange(("a",), None), KeyChange(("b", "y"), 1), KeyChange(("d",), {})]

@@ -10,7 +10,7 @@ import pytest
 
 from router.cli.endpoint import program
 from router.cli.output import printable, say_table
-from router.explain import phrases
+from router.explain import code_phrases, destination_phrases, event_phrases
 from router.explain.figures import count, instant
 
 AT = "2026-01-02T03:04:05.678Z"
@@ -24,6 +24,9 @@ EVENT = {"type": "page", "source": "website", "user_id": "u1", "anonymous_id": N
         ("delivered", "dry_run", "dry run {at}: nothing was sent"),
         ("skipped", "no_user_id", "skipped {at}: it needs a userId, and this call has none"),
         ("skipped", "the_plugins_own", "skipped {at}: the_plugins_own"),
+        ("skipped", "empty", "skipped {at}: its plugin found nothing to send in this page call"),
+        ("skipped", "no_products", "skipped {at}: its `properties.products` has no product that can be sent"),
+        ("skipped", "missing_email", "skipped {at}: it has no `email`, and this destination needs it"),
         ("filtered", "source", "filtered {at}: source website is not connected to it (`sources` in config.toml)"),
         ("filtered", "integrations", "filtered {at}: the event's own `integrations` leave this destination out"),
         ("filtered", "filter", "filtered {at}: the destination's `filter` is not true for it"),
@@ -62,7 +65,25 @@ EVENT = {"type": "page", "source": "website", "user_id": "u1", "anonymous_id": N
 )
 def test_a_fate_is_a_sentence(state: str, reason: str, sentence: str) -> None:
     told = {"state": state, "reason": reason, "at": AT, "attempts": []}
-    assert phrases.fate(told, EVENT) == sentence.format(at="2026-01-02 03:04:05 UTC")
+    assert event_phrases.fate(told, EVENT) == sentence.format(at="2026-01-02 03:04:05 UTC")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("skipped", "no_products", "the developers of the app that sends: send `properties.products` as a list"),
+        ("skipped", "missing_email", "the developers of the app that sends: send `email` with the call"),
+        ("skipped", "empty", "whoever operates the router: compare the call with `What arrives`"),
+        ("dead", "rejected", "whoever operates the router: read the vendor's words"),
+    ],
+)
+def test_who_can_act_and_how_is_told_of_what_did_not_arrive(state: str, reason: str, words: str) -> None:
+    assert (event_phrases.advice({"state": state, "reason": reason}) or "").startswith(words)
+
+
+@pytest.mark.parametrize(("state", "reason"), [("skipped", "remembered"), ("dead", "dropped"), ("retrying", "dns")])
+def test_nobody_is_named_where_nobody_has_to_act_or_the_event_still_waits(state: str, reason: str) -> None:
+    assert event_phrases.advice({"state": state, "reason": reason}) is None
 
 
 FILTERED: dict[str, Any] = {
@@ -76,43 +97,43 @@ FILTERED: dict[str, Any] = {
 
 def test_a_filter_is_told_by_its_title_and_expression() -> None:
     told = {**FILTERED, "expression": "match( traits.email,\n '*@acme.com' )", "changed": False}
-    assert phrases.fate(told, EVENT).endswith('the filter "No staff" drops it')
-    assert phrases.filter_lines(told) == ["filter: match( traits.email, '*@acme.com' )"]
+    assert event_phrases.fate(told, EVENT).endswith('the filter "No staff" drops it')
+    assert event_phrases.filter_lines(told) == ["filter: match( traits.email, '*@acme.com' )"]
 
 
 def test_filters_that_were_changed_since_are_told() -> None:
     told = {**FILTERED, "detail": "", "expression": "", "changed": True}
-    assert "today's let it through" in phrases.filter_lines(told)[0]
-    assert "today's keep it back by: all" in phrases.filter_lines({**told, "expression": "all"})[0]
+    assert "today's let it through" in event_phrases.filter_lines(told)[0]
+    assert "today's keep it back by: all" in event_phrases.filter_lines({**told, "expression": "all"})[0]
 
 
 def test_the_ids_that_lack_are_told_and_whether_the_need_is_another_by_now() -> None:
     told = {"state": "filtered", "reason": "consent", "at": AT, "attempts": [], "detail": "ads, mail", "changed": False}
-    assert phrases.fate(told, EVENT).endswith("has not given a consent that this destination needs: ads, mail")
-    assert phrases.filter_lines(told) == []
-    assert "was changed since" in phrases.filter_lines({**told, "changed": True})[0]
+    assert event_phrases.fate(told, EVENT).endswith("has not given a consent that this destination needs: ads, mail")
+    assert event_phrases.filter_lines(told) == []
+    assert "was changed since" in event_phrases.filter_lines({**told, "changed": True})[0]
 
 
 def test_without_the_stored_call_nothing_is_said_of_the_expression() -> None:
-    assert phrases.filter_lines({key: value for key, value in FILTERED.items() if key != "detail"}) == []
+    assert event_phrases.filter_lines({key: value for key, value in FILTERED.items() if key != "detail"}) == []
 
 
 def test_a_dropped_event_says_once_that_it_was_dropped_by_hand() -> None:
     told = {"state": "dead", "reason": "dropped", "detail": "dropped by hand", "at": AT, "attempts": []}
-    assert phrases.fate(told, EVENT) == "dead since 2026-01-02 03:04:05 UTC: dropped by hand"
+    assert event_phrases.fate(told, EVENT) == "dead since 2026-01-02 03:04:05 UTC: dropped by hand"
     told |= {"reason": "hold_full", "detail": "more than 2 events of this user are held"}
-    assert phrases.fate(told, EVENT).endswith("held already: more than 2 events of this user are held")
+    assert event_phrases.fate(told, EVENT).endswith("held already: more than 2 events of this user are held")
 
 
 def test_a_call_whose_type_is_no_longer_known_is_told_too() -> None:
     told = {"state": "skipped", "reason": "unsupported", "at": AT, "attempts": []}
     event = {"type": None, "source": "website", "user_id": None, "anonymous_id": None}
-    assert phrases.fate(told, event).endswith("its plugin has no use for these calls as configured")
+    assert event_phrases.fate(told, event).endswith("its plugin has no use for these calls as configured")
 
 
 def test_words_of_outsiders_are_no_format_strings() -> None:
     told = {"state": "skipped", "reason": "{odd", "at": AT, "attempts": []}
-    assert phrases.fate(told, EVENT).endswith(": {odd")
+    assert event_phrases.fate(told, EVENT).endswith(": {odd")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +145,7 @@ def test_words_of_outsiders_are_no_format_strings() -> None:
     ],
 )
 def test_a_user_is_shown_as_operators_write_it(event: dict[str, Any], user: str) -> None:
-    assert phrases.user_of(event) == user
+    assert code_phrases.user_of(event) == user
 
 
 @pytest.mark.parametrize(
@@ -136,7 +157,7 @@ def test_a_user_is_shown_as_operators_write_it(event: dict[str, Any], user: str)
     ],
 )
 def test_a_dry_run_without_a_request_is_told_too(shown: dict[str, Any], lines: list[str]) -> None:
-    assert phrases.request_lines(shown) == lines
+    assert event_phrases.request_lines(shown) == lines
 
 
 @pytest.mark.parametrize(
@@ -171,7 +192,7 @@ def test_a_dry_run_without_a_request_is_told_too(shown: dict[str, Any], lines: l
     ],
 )
 def test_a_destination_in_trouble_is_a_sentence(counts: dict[str, Any], sentence: str | None) -> None:
-    assert phrases.trouble_of("crm", counts) == (sentence and sentence.format(at="2026-01-02 03:04:05 UTC"))
+    assert destination_phrases.trouble_of("crm", counts) == (sentence and sentence.format(at="2026-01-02 03:04:05 UTC"))
 
 
 def test_only_enabled_destinations_in_dry_run_are_said_to_send_nothing() -> None:
@@ -181,8 +202,8 @@ def test_only_enabled_destinations_in_dry_run_are_said_to_send_nothing() -> None
         "chat": {"mode": "dry-run", "state": "paused"},
         "old": {"mode": "dry-run", "state": "disabled"},
     }
-    assert phrases.dry_runs(told) == 'crm, chat: dry-run: nothing is sent; set mode = "live" in config.toml'
-    assert phrases.dry_runs({"mail": told["mail"], "old": told["old"]}) is None
+    assert destination_phrases.dry_runs(told) == 'crm, chat: dry-run: nothing is sent; set mode = "live" in config.toml'
+    assert destination_phrases.dry_runs({"mail": told["mail"], "old": told["old"]}) is None
 
 
 def test_amounts_and_instants_read_well() -> None:
@@ -221,7 +242,7 @@ def test_the_numbers_of_a_replay_add_up() -> None:
         "state": "running", "dead": False, "since": AT, "total": 26_515, "fed": 2_359, "left_out": 840, "remaining": 23_316,
         "per_second": 97.5,
     }  # fmt: skip
-    assert phrases.replay(job) == (
+    assert destination_phrases.replay(job) == (
         "replay runs: 2,359 of 26,515 events since 2026-01-02 03:04:05 UTC are on their way or done, 840 left out (they wait"
         " already, or are gone), 23,316 to go; 97.5 a second"
     )
@@ -231,8 +252,8 @@ def test_what_was_a_dry_run_and_was_sent_by_a_replay_says_both() -> None:
     sent = {"at": AT, "duration_ms": 3, "status": 200, "error": "", "reason": "replayed"}
     told = {"state": "delivered", "reason": "dry_run", "at": AT, "attempts": [sent]}
     at = "2026-01-02 03:04:05 UTC"
-    assert phrases.fate(told, EVENT) == f"dry run {at}: nothing was sent then; a replay sent it {at}"
-    assert phrases.attempt(sent) == f"attempt {at}: status 200 after 3 ms; sent again by a replay"
+    assert event_phrases.fate(told, EVENT) == f"dry run {at}: nothing was sent then; a replay sent it {at}"
+    assert event_phrases.attempt(sent) == f"attempt {at}: status 200 after 3 ms; sent again by a replay"
 
 
 def test_what_an_event_waits_for_is_named() -> None:
@@ -240,32 +261,35 @@ def test_what_an_event_waits_for_is_named() -> None:
     at = "2026-01-02 03:04:05 UTC"
     held = {"state": "held", "reason": "group_unknown", "at": AT, "attempts": [], "group_call": call}
     on_its_way = f"g1 is retrying (the vendor answered with status 503; next attempt {at})"
-    assert phrases.fate(held, EVENT) == f"held since {at}: waits for a group call for user:u1: {on_its_way}"
+    assert event_phrases.fate(held, EVENT) == f"held since {at}: waits for a group call for user:u1: {on_its_way}"
     behind = {"state": "queued", "reason": "behind_lane", "at": AT, "attempts": [], "behind": call}
-    assert phrases.fate(behind, EVENT) == f"queued: an earlier event of the same user comes first: {on_its_way}"
+    assert event_phrases.fate(behind, EVENT) == f"queued: an earlier event of the same user comes first: {on_its_way}"
     queued = {**held, "group_call": {**call, "state": "queued"}}
-    assert phrases.fate(queued, EVENT).endswith(": g1 was accepted and is queued")
+    assert event_phrases.fate(queued, EVENT).endswith(": g1 was accepted and is queued")
     retrying = {"state": "retrying", "reason": "timeout", "at": AT, "attempts": [], "next_attempt_at": AT}
-    assert phrases.fate(retrying, EVENT).endswith(f"the vendor did not answer in time; next attempt {at}")
+    assert event_phrases.fate(retrying, EVENT).endswith(f"the vendor did not answer in time; next attempt {at}")
 
 
 def test_states_that_a_table_has_no_room_for_are_told_where_they_have_events() -> None:
-    assert phrases.further("crm", {"skipped": 0, "filtered": 0}) is None
-    assert phrases.further("crm", {"skipped": 0, "filtered": 3}) == "crm: also 3 filtered"
-    assert phrases.further("crm", {"skipped": 1_200, "filtered": 3}) == "crm: also 1,200 skipped and 3 filtered"
+    assert destination_phrases.further("crm", {"skipped": 0, "filtered": 0}) is None
+    assert destination_phrases.further("crm", {"skipped": 0, "filtered": 3}) == "crm: also 3 filtered"
+    assert (
+        destination_phrases.further("crm", {"skipped": 1_200, "filtered": 3})
+        == "crm: also 1,200 skipped and 3 filtered"
+    )
 
 
 def test_why_a_destination_has_a_thread_of_its_own_is_told_with_what_ends_it() -> None:
-    told = phrases.isolated("crm", "plugin p: hook track held the event loop for 30 s")
+    told = destination_phrases.isolated("crm", "plugin p: hook track held the event loop for 30 s")
     assert told.startswith("crm runs in its own thread (plugin p: hook track held the event loop for 30 s) until ")
     assert "`resume crm`" in told
 
 
 def test_hooks_that_held_the_loop_are_told_with_their_last_event() -> None:
     slow = {"track": {"count": 2, "longest_s": 0.31, "last_message_id": "m7"}}
-    told = phrases.slow_hooks({"name": "crm", "slow_hooks": slow, "isolation": "thread"})
+    told = destination_phrases.slow_hooks({"name": "crm", "slow_hooks": slow, "isolation": "thread"})
     assert told == [
         "crm: hook track held the event loop 2 times, for 0.31 s at most, last with m7",
         "crm runs in a thread of its own",
     ]
-    assert phrases.slow_hooks({"name": "crm"}) == []
+    assert destination_phrases.slow_hooks({"name": "crm"}) == []

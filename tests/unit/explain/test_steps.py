@@ -45,6 +45,11 @@ def test_a_plugin_s_own_reason_to_skip_is_its_own_step() -> None:
     assert results({"state": "skipped", "reason": "no_email"})[-1] == ("plugin", "stopped")
 
 
+@pytest.mark.parametrize("reason", ["plugin_error", "item_too_large"])
+def test_a_dead_letter_that_its_plugin_made_stopped_at_the_plugin(reason: str) -> None:
+    assert results({"state": "dead", "reason": reason})[-1] == ("plugin", "stopped")
+
+
 def test_what_is_not_decided_yet_has_no_steps() -> None:
     assert steps({"state": "queued", "reason": "in_flight"}, EVENT, ALL) == []
 

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from router.explain.reasons import Actor
-from router.explain.troubles import CODES, Notices, Problem, Trouble, troubles
+from router.explain.troubles import (
+    CODES,
+    LOOP_LATE_S,
+    OF_SOURCES,
+    OF_THE_ROUTER,
+    STANDS_S,
+    RouterNotices,
+    Trouble,
+    about,
+    troubles,
+)
+from router.vocabulary import Problem
 
 AT, LATER = "2026-01-02T03:04:05.678Z", "2026-01-02T03:14:05.678Z"
 CALM: dict[str, Any] = {"dead_last_hour": {}, "last_held_at": None, "last_let_go_at": None, "group_calls_filtered": 0}
@@ -69,6 +80,10 @@ def test_dead_letters_are_told_for_an_hour_with_the_most_frequent_reason() -> No
     assert of(row(dead=90)) == [], "those of before are known"
 
 
+def test_dead_letters_that_somebody_asked_for_are_no_trouble() -> None:
+    assert of(row(dead=9), dead_last_hour={"dropped": 5, "forgotten": 4}) == []
+
+
 def test_exceptions_of_a_plugin_are_a_trouble_of_their_own() -> None:
     [first, second] = of(row(), dead_last_hour={"plugin_error": 2, "rejected": 1})
     assert (first.code, first.actor, second.code) == ("plugin_error", Actor.AUTHOR, "dead")
@@ -78,6 +93,34 @@ def test_exceptions_of_a_plugin_are_a_trouble_of_their_own() -> None:
 @pytest.mark.parametrize(("age_s", "is_told"), [(900, False), (901, True)])
 def test_an_event_that_waits_for_more_than_fifteen_minutes_is_told(age_s: int, is_told: bool) -> None:
     assert [one.code for one in of(row(queued=7, oldest_queued_s=age_s))] == (["undelivered"] if is_told else [])
+
+
+@pytest.mark.parametrize(("stands_s", "codes"), [(STANDS_S, []), (STANDS_S + 1, ["cursor_stuck"])])
+def test_a_cursor_that_does_not_move_for_more_than_five_minutes_is_told(stands_s: int, codes: list[str]) -> None:
+    assert [one.code for one in of(row(queued=7, stands_s=stands_s))] == codes
+
+
+def test_what_is_late_behind_a_cursor_that_does_not_move_is_told_once() -> None:
+    [found] = of(row(queued=7, stands_s=1200, oldest_queued_s=1200))
+    assert (found.code, found.waiting) == ("cursor_stuck", 7)
+    assert "has not moved for 20 min" in found.sentence
+
+
+@pytest.mark.parametrize("more", [{"enabled": False}, {"pause": pause("paused", "by_hand")}])
+def test_the_cursor_of_one_that_is_paused_or_disabled_may_stand(more: dict[str, Any]) -> None:
+    assert "cursor_stuck" not in [one.code for one in of(row(stands_s=9_999, **more))]
+
+
+@pytest.mark.parametrize(("late_s", "codes"), [(LOOP_LATE_S, []), (LOOP_LATE_S + 0.1, ["loop_lag"])])
+def test_an_event_loop_that_is_late_is_told(late_s: float, codes: list[str]) -> None:
+    assert [one.code for one in troubles([], [], notices=RouterNotices(loop_late_s=late_s))] == codes
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_trouble_is_about_one_source_one_destination_or_the_router(code: str) -> None:
+    found = about(Trouble(code, "crm", "", "", Actor.NOBODY))
+    whom = ("", "") if code in OF_THE_ROUTER else ("crm", "") if code in OF_SOURCES else ("", "crm")
+    assert found == whom
 
 
 def test_what_waits_behind_a_pause_is_told_once() -> None:
@@ -126,15 +169,31 @@ def test_more_than_one_call_in_a_hundred_that_cannot_be_used_is_told(
     assert [one.code for one in found] == (["discards"] if is_told else [])
 
 
+@pytest.mark.parametrize(
+    ("error", "step"),
+    [
+        ("filter:\n  type = 1\n  ^", "correct config.toml, then reload"),
+        (
+            "server.listen: changed, which needs a restart; nothing was changed",
+            "restart the router, or take that change back",
+        ),
+    ],
+)
+def test_a_refused_reload_says_in_one_line_what_to_do(error: str, step: str) -> None:
+    [found] = troubles([], [], notices=RouterNotices(refused_at=AT, errors=[error]))
+    assert "\n" not in found.sentence
+    assert found.next_step == step
+
+
 def test_a_refused_reload_says_the_first_error_and_how_many_more() -> None:
-    [found] = troubles([], [], notices=Notices(refused_at=AT, errors=["a: wrong", "b: wrong", "c: wrong"]))
+    [found] = troubles([], [], notices=RouterNotices(refused_at=AT, errors=["a: wrong", "b: wrong", "c: wrong"]))
     assert found.code == "reload_refused"
     assert found.sentence.endswith("in force: a: wrong, and 2 more")
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(7200.0, "forward by 2 h"), (-90.0, "back by 90 s")])
 def test_a_jump_of_the_clock_says_where_to(seconds: float, words: str) -> None:
-    [found] = troubles([], [], notices=Notices(jumped_at=AT, jump_s=seconds))
+    [found] = troubles([], [], notices=RouterNotices(jumped_at=AT, jump_s=seconds))
     assert (found.code, found.sentence.endswith(words)) == ("clock_jump", True)
 
 
@@ -146,7 +205,11 @@ def test_the_gravest_comes_first() -> None:
 
 
 def test_every_code_that_the_store_may_tell_has_a_meaning() -> None:
-    assert {"store_broken", "store_locked", "disk_low", "disk_full", "store_half_full", "stopping"} <= CODES.keys()
+    router = Path(__file__).parents[3] / "router"
+    told = {
+        code for file in router.rglob("*.py") for code in re.findall(r'Problem\(\s*"(\w+)"', file.read_text("utf-8"))
+    }
+    assert {"store_broken", "store_away", "store_not_trimmed"} <= told <= CODES.keys()
 
 
 def test_the_page_about_monitoring_lists_every_code() -> None:

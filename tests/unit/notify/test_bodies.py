@@ -68,8 +68,17 @@ def test_in_slack_no_sign_of_a_vendor_means_anything() -> None:
 def test_teams_gets_an_adaptive_card_with_a_line_for_each_change() -> None:
     (attachment,) = body("teams")["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
-    lines = [block["text"] for block in attachment["content"]["body"]]
+    lines = [block["inlines"][0]["text"] for block in attachment["content"]["body"]]
     assert (len(lines), lines[0]) == (3, "segment-router prod-1")
+
+
+def test_what_a_vendor_says_is_no_markdown_for_teams() -> None:
+    said = "[pay here](http://evil.example) *now* <b>"
+    trouble = TROUBLE._replace(sentence=said)
+    message = Message("id-1", AT, "prod-1", [Change("began", "credentials", "crm", AT, trouble)])
+    _, block = body("teams", message)["attachments"][0]["content"]["body"]
+    assert (block["type"], [run["type"] for run in block["inlines"]]) == ("RichTextBlock", ["TextRun"])
+    assert said in block["inlines"][0]["text"]
 
 
 @pytest.mark.parametrize("format", ["slack", "teams"])

@@ -8,7 +8,7 @@ import pytest
 
 from router.plugin import Answer, Request
 from router.plugin_host import Destination, Redactor, shown_answer, shown_request
-from router.plugin_host.exchange import MAX_BODY, MAX_HEADER, MAX_HEADERS
+from router.plugin_host.exchange import MAX_BODY, MAX_HEADER, MAX_HEADERS, shortened, shortened_answer
 from tests.contract.rig import Plain, Vendor, destination
 
 SECRET = "s3cret-key-of-ours"
@@ -47,6 +47,17 @@ def test_a_secret_at_the_cut_is_masked_before_it_is_cut(crm: Destination) -> Non
     headers = shown["headers"]
     assert isinstance(headers, dict)
     assert (len(headers), len(str(headers["h0"]))) == (MAX_HEADERS, MAX_HEADER)
+
+
+def test_what_is_kept_of_an_exchange_is_what_is_shown(crm: Destination) -> None:
+    body = b"x" * (MAX_BODY - 5) + SECRET.encode() + b"y" * 1_000_000
+    request, answer = Request("https://v/", body=body), Answer(500, {}, body)
+    kept, kept_answer = shortened(request), shortened_answer(answer)
+    assert len(kept.body) < 50_000 > len(kept_answer.body)
+    assert shown_request(kept, crm, len(body)) == shown_request(request, crm)
+    assert shown_answer(kept_answer, crm, len(body)) == shown_answer(answer, crm)
+    small = Request("https://v/", body=b"x")
+    assert shortened(small) is small
 
 
 def test_a_private_request_shows_nothing(crm: Destination) -> None:

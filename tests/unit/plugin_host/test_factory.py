@@ -316,7 +316,7 @@ def test_a_constructor_that_fails_is_told_without_secrets(bench: Bench) -> None:
         + indent(TRACK + REQUEST, "    ")
     )
     assert bench.problems() == [
-        'destination[0] (hello).plugin: plugin "greeter": cannot be made with these settings: OSError: ***'
+        'destination[0] (hello).plugin: plugin "greeter": cannot be made with these settings: OSError: *** (at greeter.py:15)'
     ]
 
 
@@ -371,12 +371,16 @@ FAULTS = {
     "parameter": ("@hookimpl\ndef page(self, evnt): ...", 'page: unknown parameter "evnt"; did you mean "event"?'),
     "wrapper": ("@hookimpl(wrapper=True)\ndef page(self, event):\n    yield", "page is a hook wrapper"),
     "hookwrapper": ("@hookimpl(hookwrapper=True)\ndef page(self, event):\n    yield", "page is a hook wrapper"),
-    "api_version": ("api_version = 2", "was written for api_version 2, this router has 1"),
+    "api_version": ("api_version = 2", "was written for api_version 2, this router has 1.1"),
     "display_names": ('display_names = "Greeter"', "display_names is not a tuple"),
     "item_version": ("item_version = 0", "item_version is not a whole number"),
     "requires": ("requires = 5", "requires is not a table"),
     "requires key": ('requires = {"trak": ()}', 'unknown call type "trak"; did you mean "track"?'),
     "requires value": ('requires = {"track": ("group.id",)}', 'requires["track"] is not a tuple of UserId() and Group'),
+    "requires of group": (
+        'requires = {"group": (UserId(), Group("id"))}',
+        "a group call opens the gate, so it would wait for itself",
+    ),
     "kinds": ("kinds = {}", "kinds is not a table with at least one kind"),
     "kinds value": ('kinds = {"": 5}', 'kinds[""] is not a Batch'),
     "kinds limit": ('kinds = {"": Batch(max_items=0)}', 'kinds[""]: max_items'),
@@ -411,7 +415,7 @@ def test_a_hooks_parameters_are_those_of_the_contract() -> None:
     assert HOOKS["track"] == ("event", "context")
     assert HOOKS["verdict"] == ("items", "answer")
     assert HOOKS["lifetime"] == ("secret",)
-    assert len(HOOKS) == 14
+    assert len(HOOKS) == 15
 
 
 # ---- installed plugins

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from router.plugin import (
+    MAX_ITEMS_BYTES,
     Batch,
     Context,
     Event,
@@ -48,6 +49,8 @@ class Sending:
             raise Skip("left_out")
         if event.name == "Broken":
             raise RuntimeError("no such field")
+        if event.name == "Huge":
+            return [Item("a" * MAX_ITEMS_BYTES)]
         who = context.user.traits.get("email") if context.user else None
         return [Item({"did": event.name, "who": who, "at": event.timestamp.isoformat()})]
 
@@ -74,6 +77,28 @@ class WithToken(Sending):
 
     async def _ask(self, sender: Sender) -> tuple[str, float | None]:
         return oauth_token(await sender.send(Request(NOWHERE, private=True)))
+
+
+class Misled(Sending):
+    """Sends to an address that is none."""
+
+    @hookimpl
+    def request(self, items: list[Item]) -> Request:
+        return json_request("ftp://files.example.com/in", [item.body for item in items])
+
+
+class MisledWithToken(WithToken):
+    """The same behind a token."""
+
+    request = Misled.request
+
+
+class Unbuilt(Sending):
+    """Fails where it should build a request."""
+
+    @hookimpl
+    def request(self, items: list[Item]) -> Request:
+        raise RuntimeError("no such field")
 
 
 class Reading(Sending):
@@ -108,6 +133,20 @@ async def test_an_answer_comes_to_the_same_as_in_delivery(
     told = (await tried(plugin, answer))["answered"]
     assert [(one["outcome"], one["reason"]) for one in told["outcomes"]] == [(outcome, reason)]
     assert (told["answer"], told["destination"], told["counts"]) == (answer, whole, counts)
+
+
+@pytest.mark.parametrize("plugin", [Misled, MisledWithToken])
+async def test_a_url_that_cannot_be_sent_to_pauses_the_destination_as_in_delivery(plugin: type[Any]) -> None:
+    told = (await tried(plugin, "200"))["answered"]
+    assert [(one["outcome"], one["reason"]) for one in told["outcomes"]] == [("paused", "set_up")]
+    assert (told["answer"], told["destination"]["state"], told["counts"]) == ("", "paused", False)
+
+
+async def test_a_request_that_cannot_be_built_is_a_dead_letter_and_no_success() -> None:
+    told = (await tried(Unbuilt, "200"))["answered"]
+    (one,) = told["outcomes"]
+    assert (told["answer"], one["outcome"], one["reason"]) == ("", "dead", "plugin_error")
+    assert "no such field" in one["detail"]
 
 
 async def test_a_plugin_that_cannot_read_the_answer_gives_its_traceback() -> None:
@@ -145,6 +184,13 @@ async def test_the_pytest_lines_fail_for_a_plugin_that_makes_something_else(monk
     exec(compile(source, "as_test", "exec"), space)
     with pytest.raises(AssertionError):
         space["test_track_report_exported"]()
+
+
+async def test_items_that_are_too_large_are_refused_in_a_trial_too_and_not_shown() -> None:
+    told = await tried(Sending, event="Huge")
+    assert (told["outcome"], told["reason"], told["items"]) == ("dead", "item_too_large", [])
+    assert "hook track: more than 1,048,576 bytes" in told["detail"]
+    assert len(json.dumps(told)) < 10_000
 
 
 async def test_a_plugin_that_raises_gives_its_traceback_with_file_and_line() -> None:

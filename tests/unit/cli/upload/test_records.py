@@ -15,6 +15,12 @@ from router.cli.upload.csv_rows import CsvRows
 from router.cli.upload.input_file import LONGEST_LINE, InputFile
 from router.cli.upload.json_lines import BadLine, json_records
 from router.cli.upload.message_id import id_maker, with_message_id
+from router.cli.upload.read_call import read_call
+from router.cli.upload.user_order import ids_of
+from router.errors import InvalidCall
+from router.ingest.limits import MAX_ITEM_BYTES
+from router.ingest.parse import parse_batch
+from router.testing import every_call
 
 MAKE_ID = id_maker("calls.jsonl")
 TRACK = b'{"type":"track","userId":"u1","event":"E"}'
@@ -62,6 +68,52 @@ def test_an_id_that_is_there_stays(written: str) -> None:
 def test_a_call_without_an_id_stays_byte_for_byte_behind_it() -> None:
     line = b'{"userId":12345678901234567890123,"event":"\\u00e9","n":1.10,"o":{"messageId":"inner"},"f":NaN}'
     assert with_message_id(1, line, MAKE_ID) == b'{"messageId":"%s",' % MAKE_ID(1, line).encode() + line[1:]
+
+
+# ---------------------------------------------------------------- one pass over a call
+
+
+def every_line() -> list[bytes]:
+    """Calls of real traffic, and calls that are odd in their ids, texts and numbers; discarded ones among them."""
+    return [
+        *every_call().values(),
+        TRACK,
+        b'{"type":"track","userId":"u1","event":"E","f":NaN}',
+        b'{"type":"track","userId":7,"anonymousId":" a ","event":"E"}',
+        b'{"type":"track","userId":"u\\u0000","event":"E"}',
+        b'{"type":"track","userId":" ","event":"E"}',
+        b'{"type":"group","groupId":" g "}',
+        b'{"type":"alias","userId":"u","previousId":" p"}',
+        b'{"type":"track","userId":"u1","event":"E","mess\\u0061geId":null}',
+        b'{"type":"track","userId":"u1","event":"E","messageId":"m\\u0000"}',
+        b'{"type":"track","userId":"u1","event":"E","messageId":"' + b"m" * 300 + b'"}',
+        b'{"type":"track","userId":"u1","event":"E","x":"' + b"x" * (MAX_ITEM_BYTES - 60) + b'"}',
+        b'{"type":"track","userId":"u1","event":"Segment Consent Preference Updated"}',
+        b"{}", b"[]", b'{"type":"x"}', b'{"type":"track","userId":"u1"}',
+    ]  # fmt: skip
+
+
+def test_a_call_that_one_pass_finds_good_is_taken_by_ingestion_as_the_call_of_these_ids() -> None:
+    found_good = 0
+    for line in every_line():
+        try:
+            call, ids = read_call(1, line, MAKE_ID)
+        except InvalidCall:
+            continue
+        if ids is None:
+            continue
+        found_good += 1
+        calls, discards = parse_batch(b'{"batch":[' + call + b"]}").calls("", 0, None)
+        assert ([one.message_id for one in calls], discards) == ([json.loads(call)["messageId"].strip()], []), line
+        assert call == with_message_id(1, line, MAKE_ID)
+        assert list(ids) == ids_of(call), line
+    assert found_good > 60
+
+
+def test_an_id_that_json_spells_in_another_way_is_found_by_one_pass_too() -> None:
+    line = b'{"type":"track","userId":"u1","event":"E","mess\\u0061geId":null}'
+    call, _ = read_call(1, line, MAKE_ID)
+    assert json.loads(call)["messageId"] == MAKE_ID(1, line)
 
 
 # ---------------------------------------------------------------- JSON lines

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -299,7 +300,58 @@ def test_what_is_refused_half_way_goes_on_behind_the_last_acknowledged_batch(
     assert names(daemon)[:2500] + [c["event"] for batch in sent(daemon)[before:] for c in batch] == [
         f"E{n}" for n in range(7000)
     ]
-    assert not Path(f"{name}.checkpoint").exists()
+
+
+def test_a_run_after_a_finished_one_says_that_everything_was_sent(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(call(1), "{", call(3), name="x.jsonl")
+    assert main(["send", name, "--skip-bad"]) == 0
+    asked = len(daemon.asked)
+    capsys.readouterr()
+    assert main(["send", name, "--resume"]) == 0
+    words = "all of x.jsonl was sent before: 2 calls acknowledged, nothing is left to send; 1 bad line was left out\n"
+    assert capsys.readouterr().out == words
+    assert main(["send", name, "--resume", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["finished"], told["acknowledged"], told["acknowledged_now"], told["line"]) == (True, 2, 0, 3)
+    assert len(daemon.asked) == asked, "nothing was sent"
+
+
+def test_lines_that_were_added_to_a_finished_file_are_sent(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(call(1), "", name="x.jsonl")
+    assert main(["send", name]) == 0
+    write(call(1), call(2), name=name)
+    assert main(["send", name, "--resume"]) == 0
+    assert names(daemon) == ["E1", "E2"]
+    assert ", 1 by earlier runs" in capsys.readouterr().out
+
+
+def test_a_finished_file_is_sent_again_from_its_first_line_without_a_warning(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = write(call(1))
+    assert [main(["send", name]) for _ in range(2)] == [0, 0]
+    assert names(daemon) == ["E1", "E1"]
+    assert capsys.readouterr().err == ""
+    daemon.answers[BATCH] = (401, {})
+    assert main(["send", name]) == 1
+    assert go_on(capsys.readouterr().err) == ["send", name], "there is nothing to resume"
+
+
+def test_two_runs_of_one_file_at_once_leave_a_whole_checkpoint(tmp_path: Path) -> None:
+    kept = checkpoint.Checkpoint(tmp_path / "calls.jsonl")
+
+    def write_often(n: int) -> None:
+        for _ in range(40):
+            kept.write(Position(n, n, "d" * n), acknowledged=n, bad=0)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write_often, (1, 300)))
+    assert kept.read() in (checkpoint.Progressed(n, n, "d" * n, n, 0) for n in (1, 300))
+    assert [file.name for file in tmp_path.glob("*checkpoint*")] == ["calls.jsonl.checkpoint"]
 
 
 def test_ids_after_going_on_are_those_of_one_run(daemon: FakeDaemon) -> None:

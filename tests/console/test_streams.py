@@ -1,0 +1,74 @@
+"""Pages that keep themselves fresh have room of their own on the admin listener, bounded by number and by bytes. With real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from router.console.stream import Streams
+from router.ingest import limits
+from tests.flow.harness import Daemon
+from tests.patience import HANG_S
+
+
+async def test_all_pages_that_may_refresh_do_and_leave_room_for_everything_else(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, []) as daemon, asyncio.timeout(HANG_S), AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        host, port = daemon.admin_url.removeprefix("http://").split(":")
+        streams = [
+            await stack.enter_async_context(http.get(f"{daemon.admin_url}/?stream=1")) for _ in range(limits.STREAMS)
+        ]
+        assert {stream.status for stream in streams} == {200}
+        others = [await asyncio.open_connection(host, int(port)) for _ in range(63)]
+        async with http.get(f"{daemon.admin_url}/healthz") as answer:
+            assert answer.status == 200
+        async with http.get(f"{daemon.admin_url}/?stream=1") as beyond:
+            assert (beyond.status, "too many pages are open" in await beyond.text()) == (503, True)
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        for stream in streams:  # none of them was ended to make room
+            seen = b""
+            while b"1 event accepted" not in seen:
+                more = await stream.content.readany()
+                assert more, "it was ended"
+                seen += more
+        for _, writer in others:
+            writer.close()
+
+
+def test_where_few_files_may_be_open_few_pages_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
+    assert limits.most_streams() == 64
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (-1, -1))
+    assert limits.most_streams() == limits.STREAMS
+
+
+async def test_what_is_on_its_way_to_browsers_that_do_not_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STREAMS_BYTES", 40 << 20)
+    page = "x" * (32 << 20)  # more than the system takes for a socket
+    streams = Streams(asyncio.sleep)
+
+    async def render(request: web.Request) -> str:
+        return request.path
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        text = page if request.path == "/long" else "short"
+        return await streams.serve(request, render, lambda html: text, lambda: True)
+
+    app = web.Application()
+    app.router.add_get("/{page}", handle)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http, asyncio.timeout(HANG_S):
+        async with http.get(server.make_url("/long")) as first:
+            assert (await first.content.readany())[:7] == b"data: x"
+            async with http.get(server.make_url("/long")) as second:
+                assert await second.content.read() == b"", "it ends without the page"
+            async with http.get(server.make_url("/short")) as third:
+                assert await third.content.readline() == b"data: short\r\n"
+        async with http.get(server.make_url("/long")) as again:  # the first one has gone
+            assert (await again.content.readany())[:7] == b"data: x"

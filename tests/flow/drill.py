@@ -1,0 +1,157 @@
+"""Drills an alert on a real daemon: its trouble is caused, `/metrics` is scraped, the rule fires, the commands of its runbook end it.
+
+The pages of `/metrics` are real. The times between them are not: a page is laid on the tape for as long as the rule waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import aiohttp
+
+from tests.flow.harness import Daemon, Table, eventually
+from tests.flow.test_shutdown import Tuned
+from tests.flow.verbs import verb
+from tests.monitoring import promtool
+from tests.monitoring.rules import rules
+from tests.monitoring.runbook import UNIT, filled, runbooks
+from tests.monitoring.tape import EVERY_S, Page, Tape, read
+
+CALM_S = 1800
+"""How long it lasts before the trouble."""
+
+
+class Drilled(Tuned):
+    """`expected`: errors in its log that the drill is about."""
+
+    expected: Sequence[str] = ()
+
+    def assert_no_fault(self) -> None:
+        faults = [line for line in self.log() if line["level"] == "error" and line["event"] not in self.expected]
+        assert not faults, faults[0]
+
+
+def tuned(
+    folder: Path, destinations: Sequence[Table], values: Mapping[str, float], *expected: str, **tables: Table
+) -> Drilled:
+    """A daemon with other waits and bounds, so that what takes minutes takes moments: `explain.troubles.LATE_S` and the like."""
+    lines = []
+    for place, value in values.items():
+        module, _, name = place.rpartition(".")
+        lines += [f"import router.{module} as module", f"module.{name} = {value!r}"]
+    daemon = Drilled(folder, destinations, **tables)
+    daemon.expected = expected
+    daemon.tuning = "\n".join(lines)
+    return daemon
+
+
+def on_small_disk(daemon: Tuned) -> None:
+    """From its start on it sees as much free space as `free_space` says."""
+    free_space(daemon, 10**12)
+    path = str(daemon.folder / "free")
+    daemon.tuning += (
+        f"\nimport router.store.disk_space as module\nmodule.free_bytes = lambda folder: int(open({path!r}).read())"
+    )
+
+
+def free_space(daemon: Tuned, n: int) -> None:
+    """So many bytes are free now."""
+    partial = daemon.folder / "free.partial"
+    partial.write_text(str(n))
+    partial.rename(daemon.folder / "free")
+
+
+class Drill:
+    """One alert. `words`: for the words in capitals of its runbook."""
+
+    def __init__(self, daemon: Daemon, alert: str, **words: str) -> None:
+        self.daemon, self.rule, self._words = daemon, rules()[alert], words
+        self._book = runbooks()[alert]
+        self.said = ""  #: by the last command
+        self._tape = Tape()
+
+    async def is_calm(self) -> None:
+        """Before: it does not fire, however long this lasts."""
+        self._tape = self._tape.laid(await self.scrape(), CALM_S)
+        self._check(0)
+
+    async def fires(self, again: Callable[[], Awaitable[object]] | None = None) -> None:
+        """The trouble is there; `again`: what keeps it going, where it is one of counts that grow."""
+        if again is not None:
+            for _ in range(self.rule.for_s // 60 + 8):
+                await again()
+                self._tape = self._tape.laid(await self.scrape(), 60)
+            self._check(1)
+            return
+
+        async def look() -> bool:
+            self._told = self._tape.laid(await self.scrape(), self.rule.for_s + 2 * EVERY_S)
+            return bool(self.rule.firing(self._told))
+
+        await eventually(look, what=f"{self.rule.name} fires")
+        self._tape = self._told
+        self._check(1)
+
+    async def look(self) -> str:
+        """What the first commands of the runbook show. They may end with 1: there is a trouble."""
+        said = "".join([await self._run(command, 0, 1) for command in self._book.look])
+        return " ".join(said.split())
+
+    async def ends(self, again: Callable[[], Awaitable[object]] | None = None) -> None:
+        """The last commands of the runbook end it. `again`: what goes on meanwhile."""
+        for command in self._book.end:
+            await self._run(command, 0)
+        if again is not None and self.rule.range_s:
+            for _ in range(self.rule.range_s // 60 + 2):
+                await again()
+                self._tape = self._tape.laid(await self.scrape(), 60)
+            self._check(0)
+            return
+
+        async def look() -> bool:
+            if again is not None:
+                await again()
+            page = await self.scrape()
+            self._told = self._tape.laid(page, self.rule.range_s + 2 * EVERY_S)
+            return bool(page) and not self.rule.firing(self._told)
+
+        await eventually(look, what=f"{self.rule.name} is over")
+        self._tape = self._told
+        self._check(0)
+
+    async def scrape(self) -> Page:
+        """The page of this moment; empty where nobody answers."""
+        patience = aiohttp.ClientTimeout(total=self.daemon.patience_s)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=patience) as http,
+                http.get(f"{self.daemon.admin_url}/metrics") as answer,
+            ):
+                assert answer.status == 200, await answer.text()
+                return read(await answer.text())
+        except aiohttp.ClientConnectionError:
+            return {}
+
+    def _check(self, firing: int) -> None:
+        found = self.rule.firing(self._tape)
+        assert len(found) == firing, found
+        if promtool.PROMTOOL is not None:
+            promtool.check(self.rule, self._tape, firing, self.daemon.folder)
+
+    async def _run(self, command: list[str], *codes: int) -> str:
+        words = filled(command, self._words)
+        if words[0] == "./run":
+            return await self._verb(words[1:], codes)
+        if words[:2] in (["systemctl", "start"], ["systemctl", "restart"]):
+            assert words[2] == UNIT
+            if self.daemon.process is not None:
+                assert await self.daemon.terminate() == 0
+            await self.daemon.restart()
+        return ""
+
+    async def _verb(self, words: list[str], codes: tuple[int, ...]) -> str:
+        code, out, err = await verb(self.daemon, *words)
+        assert code in codes, f"{words} ended with {code}: {out + err}"
+        self.said = out + err
+        return self.said

@@ -1,0 +1,150 @@
+"""The alerts about the router itself: each fires when its trouble is caused, and its runbook's commands end it."""
+
+from __future__ import annotations
+
+import resource
+from base64 import b64encode
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from router.testing.vendor import FakeVendor
+from tests.flow.drill import Drill, free_space, on_small_disk, tuned
+from tests.flow.harness import AUTHORIZATION, Daemon, Table, destination
+from tests.flow.odd_daemon import OddDaemon, odd_machine
+
+__all__ = ["odd_machine"]
+
+pytestmark = pytest.mark.long
+
+HOOK = destination("hook", "collector", {"base_url": "http://127.0.0.1:9"}, mode="dry-run")
+
+
+async def status_of(daemon: Daemon, headers: dict[str, str]) -> int:
+    """What a call is answered."""
+    call = {"userId": "u1", "event": "E"}
+    async with aiohttp.ClientSession() as http, http.post(f"{daemon.url}/v1/track", json=call, headers=headers) as told:
+        return told.status
+
+
+async def test_a_router_that_is_gone_fires_until_it_is_started(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon:
+        drill = Drill(daemon, "RouterGone")
+        await drill.is_calm()
+        daemon.kill()
+        await drill.fires()
+        assert "segment-router is not running" in await drill.look()
+        await drill.ends()
+
+
+async def test_a_router_that_ends_again_and_again_fires(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon:
+        drill = Drill(daemon, "RouterRestarts")
+        await drill.is_calm()
+        starts = 0
+
+        async def ends_by_itself() -> None:
+            nonlocal starts
+            if starts < 3:
+                daemon.kill()
+                await daemon.restart()
+                starts += 1
+
+        await drill.fires(again=ends_by_itself)
+        await drill.look()
+        await drill.ends()
+
+
+async def test_answers_503_fire_until_events_can_be_stored(tmp_path: Path) -> None:
+    daemon = tuned(tmp_path, [HOOK], {"store.disk_space.ASKED_AGAIN_S": 0.02}, "store_full")
+    on_small_disk(daemon)
+    async with daemon:
+        drill = Drill(daemon, "RequestsRefused")
+        await drill.is_calm()
+        free_space(daemon, 900_000)
+
+        async def sends() -> None:
+            assert await status_of(daemon, AUTHORIZATION) in (200, 503)
+
+        await drill.fires(again=sends)
+        assert "store.min_free" in await drill.look()
+        free_space(daemon, 10**12)
+        await drill.ends(again=sends)
+
+
+async def test_a_write_key_that_no_source_has_fires_until_a_source_has_it(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon:
+        drill = Drill(daemon, "WriteKeyRefused")
+        for _ in range(20):
+            assert await status_of(daemon, AUTHORIZATION) == 200
+        await drill.is_calm()
+        other = {"Authorization": "Basic " + b64encode(b"wk_of_staging:").decode()}
+
+        async def sends() -> None:
+            await status_of(daemon, other)
+
+        await drill.fires(again=sends)
+        assert "website segment …23 yes" in await drill.look(), "the end of its key, to compare"
+        daemon.source["write_key"] = ["wk_test_123", "wk_of_staging"]
+        daemon.write_config()
+        await drill.ends(again=sends)
+        assert await status_of(daemon, other) == 200
+
+
+async def test_a_plugin_that_holds_the_loop_fires_until_it_has_a_thread(tmp_path: Path) -> None:
+    bounds = {"explain.troubles.LOOP_LATE_S": 3.0, "daemon.loop_watch.SLOT_S": 1.0}
+    async with FakeVendor() as vendor:
+        slow: Table = destination("slow", "sloth", {"base_url": vendor.url})
+        async with tuned(tmp_path, [slow], bounds) as daemon:
+            drill = Drill(daemon, "LoopLag", DESTINATION="slow")
+            await drill.is_calm()
+            await daemon.post("track", userId="u1", event="map", messageId="m1", properties={"s": 4.5})
+            await daemon.becomes("m1", "slow", "delivered")
+            await drill.fires()
+            assert "hook track held the event loop" in await drill.look()
+            slow["delivery"] = {"isolation": "thread"}
+            daemon.write_config()
+            await drill.ends()
+            await daemon.post("track", userId="u1", event="map", messageId="m2", properties={"s": 4.5})
+            await daemon.becomes("m2", "slow", "delivered")
+            lags = (await drill.scrape())["segment_router_loop_lag_seconds"]
+            assert lags[frozenset({("destination", "slow")})] > 3.0, "its own loop is late, and nobody else's"
+
+
+async def test_a_config_that_was_refused_fires_until_a_reload_is_taken(tmp_path: Path) -> None:
+    async with tuned(tmp_path, [HOOK], {}, "config_reload_failed") as daemon:
+        drill = Drill(daemon, "ReloadRefused")
+        await drill.is_calm()
+        good = daemon.config.read_text()
+        daemon.config.write_text(good.replace("[log]", "[logs]"))
+        assert (await daemon.admin("POST", "/api/reload"))[0] == 409
+        await drill.fires()
+        assert "the last reload was refused" in await drill.look()
+        daemon.config.write_text(good)
+        await drill.ends()
+
+
+async def test_a_clock_that_jumped_fires_until_a_restart(odd_machine: Path) -> None:
+    async with OddDaemon(odd_machine, [HOOK]) as daemon:
+        drill = Drill(daemon, "ClockJumped")
+        await drill.is_calm()
+        daemon.wall(3600)
+        await daemon.post("track", userId="u1", event="E")
+        await drill.fires()
+        assert "jumped forward by" in await drill.look()
+        await drill.ends()
+
+
+async def test_few_descriptors_left_fire_until_the_limit_is_raised(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon:
+        drill = Drill(daemon, "DescriptorsLow")
+        await drill.is_calm()
+        assert daemon.process is not None
+        in_use = next(iter((await drill.scrape())["process_open_fds"].values()))
+        limit = int(in_use * 1.2)
+        before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (limit, before[1]))
+        await drill.fires()
+        await drill.look()
+        await drill.ends()

@@ -1,0 +1,67 @@
+"""A daemon upgrades the store of an older version: killed on the way it starts again, and delivers all that waited. A newer one it refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from router.store.sqlite.migrations import SCHEMA
+from router.testing.vendor import FakeVendor
+from tests.contract import make_store
+from tests.contract.old_stores import unpack
+from tests.flow.harness import Daemon, destination, environment, eventually, serve_command
+
+
+async def test_a_store_of_schema_3_is_upgraded_after_a_kill_and_all_that_waited_is_delivered(tmp_path: Path) -> None:
+    unpack(3, tmp_path)
+    async with FakeVendor() as vendor:
+        # what it was when the store was made: a destination d, whose tracks need a group with a name
+        ages = {
+            table: {"max_age": "9999d"} for table in ("hold", "dead", "delivery")
+        }  # by the clock of this machine it is old
+        daemon = Daemon(tmp_path, [destination("d", "collector", {"base_url": vendor.url, "gated": True}, **ages)])
+        copy = tmp_path / f"router.db.before-{SCHEMA}"
+
+        async def has_begun() -> bool:
+            return copy.exists() or copy.with_name(f"{copy.name}.partial").exists()
+
+        daemon.write_config()
+        daemon.spawn()
+        await eventually(has_begun, what="the upgrade has begun")
+        daemon.kill()
+        async with daemon:
+            for number, who in enumerate(({"userId": "h1"}, {"anonymousId": "a1"})):
+                await daemon.post("group", messageId=f"now-{number}", **who, groupId="acme", traits={"name": "Acme"})
+            await daemon.emptied()
+            assert (await daemon.counts("d"))["dead"] == len(make_store.DEAD)
+            assert (await daemon.admin("POST", "/api/destinations/d/replay", {"dead": True}))[0] == 200
+
+            async def is_replayed() -> bool:
+                return bool((await daemon.counts("d"))["dead"] == 0)
+
+            await eventually(is_replayed, what="the dead letters are delivered")
+        got = [item["id"] for seen in vendor.requests for item in seen.json()]
+        waited = {*make_store.HELD, *make_store.RETRYING, *make_store.BEHIND, *make_store.QUEUED, *make_store.DEAD}
+        assert set(got) >= waited
+
+
+def test_a_store_of_a_newer_version_ends_the_start_with_one_clear_sentence(tmp_path: Path) -> None:
+    store = unpack(SCHEMA, tmp_path)
+    with closing(sqlite3.connect(store)) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    before = store.read_bytes()
+    daemon = Daemon(tmp_path, [])
+    daemon.write_config()
+    done = subprocess.run(serve_command(daemon.config), capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 1
+    assert (
+        f"has schema {SCHEMA + 1}, this segment-router knows up to {SCHEMA}: install the newer version again"
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert store.read_bytes() == before
+    done = subprocess.run([sys.executable, "-m", "router", "status", "--config", str(daemon.config)], capture_output=True, text=True, env=environment(), check=False)  # fmt: skip
+    assert (done.returncode, "knows up to" in done.stderr, "Traceback" in done.stderr) == (1, True, False)

@@ -1,0 +1,100 @@
+"""Reloads that SIGHUP asks for wait for the start, are merged, end before the end, and their faults are in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Awaitable, Callable
+
+from router.daemon.signal_reloads import SignalReloads
+from router.errors import ConfigError
+from router.logger import make_log
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def of(reload: Callable[[], Awaitable[object]], said: io.StringIO | None = None) -> SignalReloads:
+    return SignalReloads(reload, make_log("info", "json", stream=said or io.StringIO()))
+
+
+async def test_one_that_is_asked_for_during_the_start_waits_for_its_end() -> None:
+    done: list[str] = []
+
+    async def reload() -> None:
+        done.append("reload")
+
+    reloads = of(reload)
+    reloads.ask()
+    await turns()
+    assert done == []
+    async with reloads.running():
+        await turns()
+        assert done == ["reload"]
+        reloads.ask()
+        await turns()
+    assert done == ["reload"] * 2
+
+
+async def test_none_is_under_way_behind_it_and_none_begins() -> None:
+    done: list[str] = []
+
+    async def reload() -> None:
+        done.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            done.append("ended")
+
+    reloads = of(reload)
+    async with reloads.running():
+        reloads.ask()
+        await turns()
+    assert done == ["begun", "ended"]
+    reloads.ask()
+    await turns()
+    assert done == ["begun", "ended"]
+
+
+async def test_a_thousand_signals_during_a_reload_ask_for_one_more() -> None:
+    done: list[str] = []
+    may_end = asyncio.Event()
+
+    async def reload() -> None:
+        done.append("begun")
+        await may_end.wait()
+        done.append("ended")
+
+    reloads = of(reload)
+    async with reloads.running():
+        reloads.ask()
+        await turns()
+        for _ in range(1000):
+            reloads.ask()
+            await asyncio.sleep(0)
+        assert done == ["begun"]
+        may_end.set()
+        await turns()
+        assert done == ["begun", "ended"] * 2
+        reloads.ask()
+        await turns()
+    assert done == ["begun", "ended"] * 3
+
+
+async def test_a_fault_is_in_the_log_and_a_refusal_tells_of_itself() -> None:
+    said, errors = io.StringIO(), [ConfigError(["wrong"]), KeyError("odd")]
+
+    async def reload() -> None:
+        raise errors.pop(0)
+
+    reloads = of(reload, said)
+    async with reloads.running():
+        for _ in range(2):
+            reloads.ask()
+            await turns()
+    [line] = [json.loads(line) for line in said.getvalue().splitlines()]
+    assert (line["event"], line["reason"], "KeyError: 'odd'" in line["detail"]) == ("internal_error", "reload", True)

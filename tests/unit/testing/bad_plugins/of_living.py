@@ -1,0 +1,215 @@
+"""Bad plugins: lifetime, instances, secrets and deletions."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, ClassVar
+
+from router.plugin import (
+    Answer,
+    Event,
+    Item,
+    Outcome,
+    Person,
+    Reject,
+    Request,
+    Sender,
+    hookimpl,
+    json_request,
+    oauth_token,
+)
+from tests.unit.testing.bad_plugins.good import DELETE, Base, Good, GoodSettings
+
+
+class DoesNotOpen(Good):
+    caught_by = "lifetime_opens"
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        raise ConnectionError("the server is down")
+        yield
+
+
+class FailsAtItsEnd(Good):
+    caught_by = "lifetime_closes"
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        yield
+        raise ConnectionError("the connection was closed already")
+
+
+class HasATimeOutAroundItsLife(Good):
+    caught_by = "lifetime_lasts"
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(1800):
+            yield
+
+
+class OpensOnce(Good):
+    caught_by = "lifetime_again"
+
+    def __init__(self, settings: GoodSettings) -> None:
+        super().__init__(settings)
+        self.was_opened = False
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        if self.was_opened:
+            raise RuntimeError("it is closed")
+        self.was_opened = True
+        yield
+
+
+class LeavesATask(Good):
+    caught_by = "no_task_left"
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        self.task = asyncio.create_task(asyncio.Event().wait())
+        yield
+
+
+class LeavesAThread(Good):
+    caught_by = "no_thread_left"
+    ended: ClassVar[threading.Event] = threading.Event()
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        threading.Thread(target=self.ended.wait, name="left", daemon=True).start()
+        yield
+
+
+# ---------------------------------------------------------------- instances
+
+
+class SharesItsConnection(Good):
+    caught_by = "two_lives"
+    is_open: ClassVar[bool] = False
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        type(self).is_open = True
+        yield
+        type(self).is_open = False
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        if not self.is_open:
+            raise RuntimeError("the connection is closed")
+        return await super().send(items, sender)
+
+
+class KeepsSettingsAtTheClass(Good):
+    caught_by = "instances_apart"
+
+    def __init__(self, settings: GoodSettings) -> None:
+        super().__init__(settings)
+        type(self).secret = settings.token.get_secret_value()
+
+    secret: ClassVar[str] = ""
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        return Request(built.url, headers={**built.headers, "X-Account": self.secret}, body=built.body)
+
+
+class RemembersEverybody(Good):
+    caught_by = "memory_bounded"
+
+    def __init__(self, settings: GoodSettings) -> None:
+        super().__init__(settings)
+        self.seen: set[str] = set()
+
+    def body(self, event: Event) -> dict[str, Any]:
+        self.seen.add(event.message_id)
+        return super().body(event)
+
+
+# ---------------------------------------------------------------- secrets
+
+
+class ShowsItsToken(Good):
+    caught_by = "secrets_not_in_repr"
+
+    def __repr__(self) -> str:
+        return f"ShowsItsToken({self.settings.token.get_secret_value()})"
+
+
+class StoresItsToken(Good):
+    caught_by = "secrets_not_in_items"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "token": self.settings.token.get_secret_value()}
+
+
+class NamesItsToken(Good):
+    caught_by = "secrets_not_in_words"
+
+    def read(self, items: list[Item], answer: Answer) -> Any:
+        if answer.status == 422 and len(items) == 1:
+            return Reject("rejected", f"with {self.settings.token.get_secret_value()}")
+        return super().read(items, answer)
+
+
+class KeepsATokenToItself(Good):
+    caught_by = "run_time_secrets"
+    kept = ""
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        if not self.kept:
+            self.kept, _ = await self.ask(sender)
+        answer = await sender.send(self.build(items, self.kept))
+        if answer.status == 401:
+            self.kept = ""
+        told: Outcome | Sequence[Outcome] = self.read(items, answer)
+        return told
+
+
+# ---------------------------------------------------------------- tokens
+
+
+class KeepsADeadToken(Good):
+    caught_by = "token_renewed"
+    kept = ""
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        if not self.kept:
+            self.kept, _ = await self.ask(sender)
+        sender.secret(self.kept)
+        told: Outcome | Sequence[Outcome] = self.read(items, await sender.send(self.build(items, self.kept)))
+        return told
+
+
+class AsksOpenly(Good):
+    caught_by = "token_private"
+
+    async def ask(self, sender: Sender) -> tuple[str, float | None]:
+        url, secret = f"{self.settings.base_url}/token", self.settings.token.get_secret_value()
+        return oauth_token(await sender.send(json_request(url, {"secret": secret})))
+
+
+# ---------------------------------------------------------------- deletions
+
+
+class SaysNothingOfPeople(Base):
+    caught_by = "forget_said"
+    api_version = 1
+    forget_by_hand = ""
+
+
+class SaysNothingOfGroups(Base):
+    caught_by = "forget_group_said"
+    api_version = 1
+    forget_group_by_hand = ""
+
+
+class DeletesEverything(Good):
+    caught_by = "forget_names_them"
+
+    @hookimpl
+    def forget(self, person: Person) -> Any:
+        return Item({"delete": "all"}, DELETE)
