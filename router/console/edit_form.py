@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from router.editing.fields import FormField, destination_fields, setting_fields
 from router.editing.submitted import Submitted, read_form
 from router.editing.tables import CannotEdit, added, body_of, changed, table_of
 from router.errors import CommandRefused
+from router.in_thread import in_thread
 from router.plugin import Settings
 
 NOT_NAMES = ("all", "new")
@@ -60,7 +60,7 @@ async def read_config(console: Console) -> FileText:
     """config.toml as it is now. Raises CommandRefused where it is no TOML."""
     path = console.daemon.config.path
     try:
-        file = await asyncio.to_thread(read_text, path)
+        file = await in_thread(read_text, path)
         tomllib.loads(file.text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CommandRefused("invalid_config", f"{path.name} cannot be read as it is: {error}") from None

@@ -6,7 +6,6 @@ its secrets. A reload that is refused after the write takes all of it back.
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +24,7 @@ from router.editing.config_file import (
     write_secret,
 )
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired, StoreError
+from router.in_thread import in_thread
 
 REFUSALS = (ConfigError, RestartRequired, ConfirmationRequired, CommandRefused)
 """Of a reload; nothing was changed then."""
@@ -60,7 +60,7 @@ async def save(console: Console, edit: Edit) -> Saved:
         if plan.code:
             return Saved("refused", plan.problems)
         try:
-            undo = await asyncio.to_thread(_write, path, edit)
+            undo = await in_thread(_write, path, edit)
         except Conflict as error:
             return Saved("conflict", [str(error)])
         except NotWritable as error:
@@ -76,7 +76,7 @@ async def save(console: Console, edit: Edit) -> Saved:
         try:
             await part(daemon.reload(is_confirmed=False, via="console"))
         except BaseException as error:  # whatever it is, the file must not hold what is not active
-            saved = await asyncio.to_thread(_taken_back, path, undo, error)
+            saved = await in_thread(_taken_back, path, undo, error)
             if not isinstance(error, Exception):
                 raise
             if not isinstance(error, (*REFUSALS, StoreError)):  # the store tells of its own faults

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from router.background import beside
 from router.backup import last_backup
 from router.clock import Clock
+from router.in_thread import in_thread
 from router.logger import Log
 from router.store import Health
 
@@ -37,4 +37,4 @@ class DiskLooks:
     async def look(self) -> None:
         """Look once."""
         await self._health.look_at_disk()
-        await asyncio.to_thread(self._backups.look)
+        await in_thread(self._backups.look)

@@ -13,6 +13,7 @@ from router.config import Config, PrivacyConfig, Proposal, SourceConfig
 from router.daemon.supervisor import Supervisor
 from router.editing.key_values import KeyChange, key_changes, key_values
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
+from router.in_thread import in_thread
 from router.ingest.write_key import Sources
 from router.judge import SourcePlans
 from router.logger import Log
@@ -126,7 +127,7 @@ class Reload:
         except CommandRefused as error:
             return Preview(error.code, [f"{self._path}: not read: {error}"], None)
         changes = compare(self.config, config, there(supervisor), wanted)
-        keys = await asyncio.to_thread(compare_keys, self.config, config, there(supervisor), wanted)
+        keys = await in_thread(compare_keys, self.config, config, there(supervisor), wanted)
         try:
             object_to(self.config, config, is_confirmed=False)
         except Refusal as error:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from router.errors import CommandRefused
-from router.plugin_host.in_thread import begin
+from router.in_thread import begin
 from router.plugin_host.time_budgets import MAKE_S
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class PluginThreads:
         """
         while len(running := self._now_running(purpose)) >= MOST:
             await _room(purpose, running)
-        thread, done = begin(work)
+        thread, done = begin(work, "plugin-code")
         running.append(Running(thread, done, asyncio.get_running_loop().time() + limit_s))
         async with asyncio.timeout(limit_s):
             return await asyncio.shield(done)  # it tells when the thread ends, whoever waits for it

@@ -6,12 +6,12 @@ accepting ends where the reserve begins; in its second half nothing may grow any
 
 from __future__ import annotations
 
-import asyncio
 import os
 from enum import IntEnum
 from pathlib import Path
 
 from router.clock import Clock
+from router.in_thread import in_thread
 
 ASKED_AGAIN_S = 1.0
 
@@ -37,7 +37,7 @@ class DiskSpace:
         """Ask the disk beside the event loop. One that hangs holds up this alone: meanwhile nobody asks it."""
         self._is_looking = True
         try:
-            self._free, self._wal_bytes = await asyncio.to_thread(self._ask)
+            self._free, self._wal_bytes = await in_thread(self._ask)
             self._asked_at = self._monotonic()
         finally:
             self._is_looking = False

@@ -93,6 +93,15 @@ async def test_a_thread_that_stays_does_not_keep_the_process(tmp_path: Path) -> 
         assert await daemon.terminate() == 0
 
 
+async def test_a_plugin_whose_calls_hang_in_threads_keeps_nobody_else_from_a_thread(tmp_path: Path) -> None:
+    table = destination("odd", "sloth", {"base_url": "http://127.0.0.1:1"}, delivery={"timeout": "1s"})
+    async with Daemon(tmp_path, [table]) as daemon:
+        await daemon.post("track", userId="u1", event="threads", messageId="m1")
+        await daemon.becomes("m1", "odd", "retrying")
+        assert (await daemon.get("/api/configuration"))["values"]
+        daemon.kill()
+
+
 async def test_a_plugin_that_takes_the_signals_keeps_no_daemon_from_reloading_and_stopping(tmp_path: Path) -> None:
     async with FakeVendor() as vendor:
         tables = [destination("odd", "saboteur", {"base_url": vendor.url})]

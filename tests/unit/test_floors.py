@@ -35,6 +35,7 @@ FLOORS = (
         "source_activity",
         "counts",
         "spread",
+        "in_thread",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"background", "plugin_host", "directory", "event_search", "privacy", "judge", "suppressing", "backup", "tracing"},
@@ -126,6 +127,22 @@ def test_plugins_import_the_contract_the_standard_library_and_what_their_extra_b
     for module in imported(file):
         allowed = module.split(".")[0] in libraries or module.startswith("router.plugin.")
         assert allowed or f"{module}.".startswith(f"{own}."), f"{file} imports {module}"
+
+
+BLOCKING_CALLS = {"to_thread", "run_in_executor"}
+
+
+@pytest.mark.parametrize("file", ROUTER, ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_daemon_leaves_the_threads_of_the_loop_to_plugins(file: Path) -> None:
+    """They are few, and calls of plugins that hang may hold them all: `router/in_thread.py` has threads for everything else."""
+    if room(file) in ("bench", TESTING):
+        return
+    used = {
+        node.attr if isinstance(node, ast.Attribute) else node.name
+        for node in nodes(file)
+        if isinstance(node, ast.Attribute | ast.alias)
+    }
+    assert not used & BLOCKING_CALLS
 
 
 def test_the_plugins_folder_stays_open_for_others() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from router.editing.config_file import why_not_writable
 from router.editing.masking import difference, without_secrets
 from router.editing.tables import CannotEdit, table_of, text_of
 from router.errors import CommandRefused
+from router.in_thread import in_thread
 from router.plugin_host.secret_fields import secret_keys
 
 LEAD = {
@@ -70,7 +70,7 @@ async def _page(console: Console, edit: Edit, saved: Saved | None) -> Rendered:
     plan = await console.daemon.preview(edit.proposal)
     keys = {**console.answers.secret_keys(), **await _secret_keys(console, edit)}
     is_old = now.hash != edit.read_hash
-    unwritable = await asyncio.to_thread(why_not_writable, path)
+    unwritable = await in_thread(why_not_writable, path)
     values: dict[str, Any] = {
         "edit": edit,
         "saved": saved,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +20,7 @@ from router.errors import CommandRefused, ConfigError
 from router.event import TYPES
 from router.explain import event_phrases, trial_phrases
 from router.explain.steps import steps
+from router.in_thread import in_thread
 from router.plugin_host import Destination, available
 from router.trial import ANSWERS, Known, sample, split
 
@@ -204,7 +204,7 @@ async def _page(
         "answers": list(ANSWERS),
         "sources": [source.name for source in console.daemon.config.sources],
         "destinations": list(console.daemon.runners),
-        "plugins": list(await asyncio.to_thread(available, console.daemon.config.plugins_dir)),
+        "plugins": list(await in_thread(available, console.daemon.config.plugins_dir)),
         "plugin": PLUGIN,
     }
     return Rendered("try.html", "Try", values, status)

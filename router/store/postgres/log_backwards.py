@@ -3,10 +3,10 @@ nowhere."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from router.in_thread import in_thread
 from router.store.blocks import unpack
 from router.store.postgres.block_reads import BLOCK
 from router.store.postgres.database import Connection, Database
@@ -40,7 +40,7 @@ async def look_back(
     them, or has read enough for one trip."""
     low = max(low, at - 1 - most)
     records = await database.ask(_back, low, at)
-    return await asyncio.to_thread(_chosen, records, low, at, wanted, limit)
+    return await in_thread(_chosen, records, low, at, wanted, limit)
 
 
 async def newest(database: Database, most: int, made: Callable[[LogRow], T]) -> list[T]:

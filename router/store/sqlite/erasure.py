@@ -4,13 +4,13 @@ the next one."""
 from __future__ import annotations
 
 import sqlite3
-from asyncio import to_thread as in_thread
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from router.errors import StoreFull
+from router.in_thread import in_thread
 from router.store.regulation import Regulation, Step, Tool
 from router.store.sqlite import (
     deletions,

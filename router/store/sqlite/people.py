@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-from asyncio import to_thread as in_thread
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from router.errors import StoreError
+from router.in_thread import in_thread
 from router.store.regulation import Demand, Regulation
 from router.store.regulation_begun import suppress_early
 from router.store.sqlite import forget_begin, regulation_file, regulation_rows, regulations_again, scrub

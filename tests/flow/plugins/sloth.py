@@ -1,7 +1,8 @@
-"""Holds its event loop, in the hook that an event's name says, for as long as its property `s` says."""
+"""Holds its event loop, in the hook that an event's name says, for as long as its property `s` says; or all threads of the loop."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import time
@@ -38,6 +39,8 @@ class Sloth:
     @hookimpl
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
         """May sleep, too."""
+        if items[0].body["name"] == "threads":
+            await asyncio.gather(*[asyncio.to_thread(time.sleep, 3600) for _ in range(64)])
         if items[0].body["name"] == "deliver":
             time.sleep(items[0].body["s"])  # noqa: ASYNC251  # what it must not do
         await sender.send(json_request(f"{self.settings.base_url}/", items[0].body))

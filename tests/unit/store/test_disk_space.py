@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from router.store import disk_space
 from router.store.disk_space import DiskSpace, Room
 from router.testing.clock import FakeClock
 
@@ -66,7 +67,7 @@ async def test_what_is_asked_during_the_first_look_has_an_answer(monkeypatch: py
         await may_end.wait()
         return ask()
 
-    monkeypatch.setattr(asyncio, "to_thread", slowly)
+    monkeypatch.setattr(disk_space, "in_thread", slowly)
     look = asyncio.create_task(disk.look())
     await begun.wait()
     assert disk.room() == Room.ALL

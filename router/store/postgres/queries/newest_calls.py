@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from router.event import Call
+from router.in_thread import in_thread
 from router.store.library_counts import libraries_told
 from router.store.postgres.database import Database
 from router.store.postgres.log_backwards import newest
@@ -31,4 +31,4 @@ async def newest_calls(database: Database, destination: str, most: int) -> list[
 async def clients(database: Database, source: str, most: int) -> dict[str, Any]:
     """Which libraries sent the newest events of a source, among so many of all sources."""
     rows = await newest(database, most, lambda row: (row.source, row.received_at, row.body))
-    return await asyncio.to_thread(libraries_told, rows, source)
+    return await in_thread(libraries_told, rows, source)

@@ -1,4 +1,7 @@
-"""Code of plugins that may take long, `__init__` above all, beside the event loop."""
+"""Work that waits for a disk or takes long, beside the event loop: each in a thread of its own, which ends with it.
+
+The threads of `asyncio.to_thread` are few and belong to the plugins: one whose calls hang there would hold up whoever else uses them.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,20 @@ import contextlib
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
-from router.plugin_host.time_budgets import MAKE_S
-
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def in_thread(work: Callable[[], T], limit_s: float = MAKE_S) -> T:
-    """Do this in a thread of its own: events are accepted meanwhile.
-
-    Raises what `work` raises, SystemExit and the like as RuntimeError; TimeoutError when it takes longer than `limit_s`: a thread
-    that hangs is left behind.
-    """
-    _, done = begin(work)
-    async with asyncio.timeout(limit_s):
-        return await done
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call this there. Raises what it raises; who is cancelled meanwhile leaves the thread behind."""
+    _, done = begin(partial(work, *args, **kwargs), "beside")
+    return await done
 
 
-def begin(work: Callable[[], T]) -> tuple[threading.Thread, asyncio.Future[T]]:
-    """The thread, which has begun, and what comes of it."""
+def begin(work: Callable[[], T], name: str) -> tuple[threading.Thread, asyncio.Future[T]]:
+    """The thread, which has begun, and what comes of it: SystemExit and the like as RuntimeError."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -40,7 +37,7 @@ def begin(work: Callable[[], T]) -> tuple[threading.Thread, asyncio.Future[T]]:
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle)
 
-    thread = threading.Thread(target=run, name="plugin-code", daemon=True)
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     return thread, done
 
