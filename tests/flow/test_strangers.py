@@ -96,6 +96,9 @@ async def test_ingestion_tells_a_stranger_nothing_of_the_set_up(daemon: Daemon) 
                 found = [secret for secret in secrets_of(daemon) if secret in words]
                 assert not found, (method, path, body, found, words)
         _, words = await told(http, "GET", f"{daemon.url}/v1/projects/{WRITE_KEY}/settings")
-        assert "hidden" not in words, "not even who has a write key, which is public in a browser"
+        _, more = await told(http, "GET", f"{daemon.url}/sourceConfig?writeKey={WRITE_KEY}")
+        assert WRITE_KEY in words
+        assert WRITE_KEY in more
+        assert "hidden" not in words + more, "not even who has a write key, which is public in a browser"
         _, words = await told(http, "GET", f"{daemon.url}/openapi.json")
         assert __version__ not in words
