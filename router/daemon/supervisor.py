@@ -126,6 +126,8 @@ class Supervisor:
         if self._is_ending:  # meanwhile, so that not all of them are there
             raise CommandRefused("stopping", "the daemon is stopping")
         self._list({name: self.runners[name] for name in wanted})  # in the order of config.toml
+        for name, runner in self.runners.items():  # also where pip alone has changed something
+            runner.needs_restart = wanted[name].needs_restart
         self._store.claims.keep_for(wanted)
         await self._report_removed()
         results.clear()

@@ -114,6 +114,15 @@ class ThreadRunner:
     # ------------------------------------------------------------ life
 
     @property
+    def needs_restart(self) -> bool:
+        """See `Runner`."""
+        return self._runner.needs_restart
+
+    @needs_restart.setter
+    def needs_restart(self, is_needed: bool) -> None:
+        self._runner.needs_restart = is_needed
+
+    @property
     def rate(self) -> RateLimit | None:
         """See `Runner`."""
         return self._runner.rate

@@ -72,6 +72,7 @@ class Runner:
         meter: Meter | None = None,
     ) -> None:
         self.destination = destination
+        self.needs_restart = destination.needs_restart  #: as the last reload found it
         self._store, self._clock = store, clock
         self._log = log.bind(destination=destination.name)
         self._random, self._meter = random, meter or Meter()
@@ -596,7 +597,7 @@ class Runner:
             "name": d.name,
             "plugin": d.plugin_name,
             "plugin_version": d.plugin_version,
-            "restart_required": d.needs_restart,
+            "restart_required": self.needs_restart,
             "mode": d.config.mode,
             "enabled": d.config.enabled,
             "sources": list(d.config.sources),

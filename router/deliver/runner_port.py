@@ -16,6 +16,7 @@ class DestinationRunner(Protocol):
     """See `Runner`, which is the one for the daemon's own thread."""
 
     destination: Destination
+    needs_restart: bool
 
     @property
     def rate(self) -> RateLimit | None: ...

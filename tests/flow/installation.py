@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -43,6 +44,46 @@ def build_wheel(folder: Path) -> Path:
         f"print(next(WheelBuilder({str(ROOT)!r}).build(directory={str(folder)!r}, versions=['standard'])))"
     )
     return Path(run([sys.executable, "-c", script], folder).split()[-1])
+
+
+LOUD = """
+from router.plugin import Item, Settings, hookimpl, json_request
+
+
+class LoudSettings(Settings):
+    base_url: str
+
+
+class Loud:
+    settings_model = LoudSettings
+
+    def __init__(self, settings):
+        self.settings = settings
+
+    @hookimpl
+    def track(self, event):
+        return Item({{"id": event.message_id}})
+
+    @hookimpl
+    def request(self, items):
+        return json_request(f"{{self.settings.base_url}}/{version}", [item.body for item in items])
+"""
+ABOUT = {
+    "METADATA": "Metadata-Version: 2.1\nName: loud\nVersion: {version}\n",
+    "WHEEL": "Wheel-Version: 1.0\nGenerator: by hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "entry_points.txt": "[segment_router.destinations]\nloud = loud:Loud\n",
+    "RECORD": "",
+}
+
+
+def plugin_wheel(folder: Path, version: str) -> Path:
+    """The wheel of a plugin `loud`, which sends to the path of its version."""
+    path = folder / f"loud-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("loud.py", LOUD.format(version=version))
+        for name, text in ABOUT.items():
+            file.writestr(f"loud-{version}.dist-info/{name}", text.format(version=version))
+    return path
 
 
 def share(folder: Path) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
@@ -19,8 +20,8 @@ from router.config import load
 from router.testing.ports import HeldPort
 from router.testing.vendor import FakeVendor, Reply
 from tests.conftest import ROOT
-from tests.flow.harness import eventually
-from tests.flow.installation import Shell, build_wheel, run, share
+from tests.flow.harness import Daemon, destination, eventually
+from tests.flow.installation import Shell, build_wheel, plugin_wheel, run, share
 from tests.patience import HANG_S
 
 PACKAGES = ("router", "plugins")
@@ -35,6 +36,34 @@ class Fresh(NamedTuple):
     def run(self, *words: str | Path, folder: Path) -> str:
         """What a command of the environment prints."""
         return run([self.bin / words[0], *words[1:]], folder, self.environ)
+
+    def install(self, package: str | Path, folder: Path) -> None:
+        """Have pip install it here, in place of what was there."""
+        words: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.bin / "python",
+            "install",
+            "-q",
+            package,
+        ]
+        run(words, folder, self.environ)
+
+
+class InstalledDaemon(Daemon):
+    """A daemon of a fresh environment."""
+
+    fresh: Fresh
+
+    def spawn(self) -> None:
+        """See `Daemon.spawn`."""
+        command = [self.fresh.bin / "segment-router", "serve", "--config", self.config]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=self.fresh.environ
+            )
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +83,9 @@ def installed(wheel: Path, shared: dict[str, str], tmp_path_factory: pytest.Temp
     """The wheel with the extra for tests, as pip installs it into an environment that knows nothing of the checkout."""
     home = tmp_path_factory.mktemp("venv")
     run([sys.executable, "-m", "venv", "--without-pip", home], home)
-    run(
-        [sys.executable, "-m", "pip", "--python", home / "bin/python", "install", "-q", f"{wheel}[testing]"],
-        home,
-        shared,
-    )
-    return Fresh(home / "bin", {**shared, "PATH": f"{home / 'bin'}:{shared['PATH']}"})
+    fresh = Fresh(home / "bin", {**shared, "PATH": f"{home / 'bin'}:{shared['PATH']}"})
+    fresh.install(f"{wheel}[testing]", home)
+    return fresh
 
 
 def test_it_carries_every_file_of_the_packages_and_the_licence(wheel: Path) -> None:
@@ -78,6 +104,40 @@ def test_it_runs_outside_the_checkout(installed: Fresh, tmp_path: Path) -> None:
     installed.run("segment-router", "init", folder=tmp_path)
     assert "config.toml is good" in installed.run("segment-router", "check", folder=tmp_path)
     assert load(tmp_path / "config.toml", {}).sources[0].name == "website"
+
+
+@pytest.mark.long
+async def test_a_plugin_that_pip_upgrades_under_a_running_daemon_needs_a_restart_and_a_reload_says_so(
+    installed: Fresh, tmp_path: Path
+) -> None:
+    installed.install(plugin_wheel(tmp_path, "1.0"), tmp_path)
+    async with FakeVendor() as vendor:
+        made = InstalledDaemon(tmp_path, [destination("crm", "loud", {"base_url": vendor.url})])
+        made.fresh = installed
+        async with made as daemon:
+
+            async def sent_to(message_id: str) -> str:
+                await daemon.post("track", userId="u1", event="E", messageId=message_id)
+                await daemon.becomes(message_id, "crm", "delivered")
+                return vendor.requests[-1].url
+
+            async def row() -> tuple[str, bool]:
+                [told] = (await daemon.get("/api/destinations"))["destinations"]
+                return told["plugin_version"], told["restart_required"]
+
+            def reload() -> dict[str, Any]:
+                said: dict[str, Any] = json.loads(installed.run("segment-router", "reload", "--json", folder=tmp_path))
+                return said
+
+            assert (reload()["restart_required"], await row()) == ([], ("1.0", False))
+            installed.install(plugin_wheel(tmp_path, "2.0"), tmp_path)
+            told = reload()
+            assert (told["restart_required"], told["changed"]) == (["crm"], [])
+            assert (await row(), await sent_to("m1")) == (("1.0", True), "/1.0")
+            assert await daemon.terminate() == 0
+            await daemon.restart()
+            assert (reload()["restart_required"], await row()) == ([], ("2.0", False))
+            assert await sent_to("m2") == "/2.0"
 
 
 @pytest.mark.long
