@@ -15,13 +15,14 @@ from typing import Any, ClassVar
 import pytest
 
 from router.accept import Acceptor
+from router.deliver import runner
 from router.deliver.runner import ReplayOrder
 from router.errors import StoreFull
 from router.event import Discard
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.plans import read_plan
 from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
-from router.store import DeadLetterFilter, Demand, Regulation, Tool
+from router.store import CommitBatch, DeadLetterFilter, Demand, Regulation, Tool
 from router.store.regulation import Step
 from router.store.sqlite import forget_begin, forget_rows, scrub
 from router.store.sqlite.people import SqlitePeople
@@ -189,6 +190,35 @@ async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) 
     assert (ledger["dead"], ledger["queued"], ledger["delivered"]) == (2, 0, 0)
     assert rig.vendor.ids() == ["m1"], "nothing was sent after it"
     assert [await rig.fate(m) for m in ("m1", "m2")] == [("dead", "forgotten")] * 2
+    consistent(rig)
+
+
+async def test_a_letter_that_waits_for_its_commit_goes_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer is busy for longer than the answer to a command waits: it rewrites the store, say."""
+    monkeypatch.setattr(runner, "STORED_S", 0.0)
+    rig.vendor.answer = lambda bodies: Reject("no", "words")
+    rig.start(Plain)
+    may_store, waiting = asyncio.Event(), asyncio.Event()
+    claim = (await rig.runner.worker()).context.claim
+    commit = claim.commit
+
+    async def commit_late(batch: CommitBatch) -> list[tuple[str, str]]:
+        waiting.set()
+        await may_store.wait()
+        return await commit(batch)
+
+    monkeypatch.setattr(claim, "commit", commit_late)
+    await rig.call("identify", "m1", userId="user-one")
+    await waiting.wait()
+    regulation = await rig.store.people.begin(demand("u:user-one"))
+    forgetting = asyncio.create_task(rig.runner.forget(regulation))
+    await rig.vendor_moves(20)
+    may_store.set()
+    await forgetting
+    await finish(rig, regulation)
+    await rig.quiet()
+    assert files_with(rig, "user-one", "m1") == []
+    assert await rig.fate("m1") == ("dead", "forgotten")
     consistent(rig)
 
 
