@@ -27,7 +27,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 async def answered(rig: Rig, supervisor: Supervisor) -> Regulation:
     """A group was forgotten at `d`, which has answered what it was asked."""
     regulation = await rig.store.people.begin(demand_of_group("acme-1", tools=("d",)))
-    await supervisor.forget_people(regulation)
+    await supervisor.forget_people(regulation, set())
     return await rig.store.erasure.note_tool(regulation.id, "d", Tool("RUNNING"))
 
 
