@@ -656,6 +656,17 @@ async def test_a_deletion_on_its_way_outlives_another_demand_and_a_restart(rig: 
     assert rig.vendor.ids() == ["delete user-one "]
 
 
+async def test_the_deletions_of_a_regulation_are_found_while_they_wait_or_failed(rig: Rig) -> None:
+    rig.vendor.answer = lambda bodies: [_good() if "user-1" in body["m"] else Reject("no", "words") for body in bodies]
+    rig.start(Asking)
+    asked = []
+    for id, keys in (("r1", ("u:user-1", "u:user-2")), ("r10", ("u:user-3",))):
+        asked.append(await rig.runner.ask_to_delete(await rig.store.people.begin(demand(*keys, id=id, tools=("d",)))))
+        await rig.quiet()
+    assert await rig.store.erasure.asked("d", "r1") == asked[0].rows[1:]
+    assert await rig.store.erasure.asked("d", "r10") == asked[1].rows
+
+
 async def test_several_people_share_a_request_as_far_as_the_vendor_takes_them(rig: Rig) -> None:
     rig.start(Asking)
     await rig.quiet()
