@@ -32,6 +32,7 @@ class Forgetting:
         self._tools = AskedTools(store, supervisor, clock)
         self._one_at_a_time = asyncio.Lock()
         self._under_way: dict[str, Regulation] = {}  #: oldest first
+        self._erased_at: dict[str, set[str]] = {}  #: where the rows of one are erased, while they are not everywhere
         self._not_before: dict[str, float] = {}  #: those that failed of a fault of the router, and when they go on
         self._wake = asyncio.Event()
 
@@ -127,10 +128,12 @@ class Forgetting:
     async def _next_step(self, regulation: Regulation) -> Regulation:
         if regulation.step == Step.ROWS:
             async with self._one_at_a_time:
-                await self._supervisor.forget_people(regulation)
+                await self._supervisor.forget_people(regulation, self._erased_at.setdefault(regulation.id, set()))
         if regulation.step == Step.TOOLS:
             regulation = await self._tools.look(regulation)
-        return await self._store.erasure.erase_on(regulation.id)
+        after = await self._store.erasure.erase_on(regulation.id)
+        self._erased_at.pop(regulation.id, None)
+        return after
 
     def _tell(self, regulation: Regulation) -> None:
         """One line, and never whom."""

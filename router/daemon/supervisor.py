@@ -158,18 +158,26 @@ class Supervisor:
                 raise CommandRefused("unknown_destination", f"nothing is kept of a destination {name!r}")
             return await self._store.claims.forget(name)
 
-    async def forget_people(self, regulation: Regulation) -> None:
+    async def forget_people(self, regulation: Regulation, done: set[str]) -> None:
         """Erase these people at every destination of which the store has a place, whether it runs or not. No destination is exchanged
-        meanwhile. Raises CommandRefused where a hook holds one; the others are done then."""
+        meanwhile. `done`: where that was done before; where it is done now is added. Raises CommandRefused where a hook holds one; the others
+        are done then."""
         async with self.changing:
-            stored = await self._store.queries.destinations()
-            rest = [name for name in stored if name not in self.runners]
-            for name in rest:
-                await self._store.erasure.erase_at(name, regulation.id)
-            erasing = [runner.forget(regulation) for runner in self.runners.values()]
-            for result in await asyncio.gather(*erasing, return_exceptions=True):
+            names = sorted({*await self._store.queries.destinations(), *self.runners} - done)
+            results = await asyncio.gather(
+                *(self._forget_at(name, regulation, done) for name in names), return_exceptions=True
+            )
+            for result in results:
                 if isinstance(result, BaseException):
                     raise result
+
+    async def _forget_at(self, name: str, regulation: Regulation, done: set[str]) -> None:
+        runner = self.runners.get(name)
+        if runner is None:
+            await self._store.erasure.erase_at(name, regulation.id)
+        else:
+            await runner.forget(regulation)
+        done.add(name)
 
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""

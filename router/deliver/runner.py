@@ -389,12 +389,18 @@ class Runner:
 
     async def _ask(self, worker: Worker, command: Callable[[], Awaitable[Any]]) -> Any:
         """Have a command carried out, and what it changed stored. Raises CommandRefused where the worker ends before."""
+        answer, _ = await self._ask_and_store(worker, command)
+        return answer
+
+    async def _ask_and_store(self, worker: Worker, command: Callable[[], Awaitable[Any]]) -> tuple[Any, bool]:
+        """The same, and whether all that the worker had booked by then is stored."""
         try:
             answer = await worker.ask(command)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STORED_S):
                     await worker.booked_is_stored()
-            return answer
+                return answer, True
+            return answer, False
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -538,10 +544,10 @@ class Runner:
         if worker is None or worker.has_ended:
             return True
         try:
-            found: bool = await self._ask(worker, lambda: operations.begin_to_forget(worker, regulation))
+            found, is_stored = await self._ask_and_store(worker, lambda: operations.begin_to_forget(worker, regulation))
         except operations.CommandRefused:  # another worker begins
             return True
-        return found
+        return found or not is_stored  # a letter that is not stored yet is not found in the store
 
     async def _between_workers(self, work: Callable[[], Awaitable[None]]) -> None:
         """Carry this out while no worker is in charge."""

@@ -57,7 +57,7 @@ from router.store.ports import (
     Sizes,
     Store,
 )
-from router.store.regulation import Demand, Regulation, Step, Tool
+from router.store.regulation import Demand, Regulation, Step, Tool, deletions_of
 from router.store.rows import (
     COUNTED_SPANS,
     EVERY,
@@ -150,5 +150,6 @@ __all__ = [
     "Unit",
     "Waits",
     "Written",
+    "deletions_of",
     "facts_of",
 ]

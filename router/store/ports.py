@@ -592,6 +592,10 @@ class Erasure(Protocol):
         """Take the next step, or a slice of it. The first one, `Step.ROWS`, must be done at all destinations by then."""
         ...
 
+    async def asked(self, destination: str, regulation_id: str) -> list[int]:
+        """Where the deletions of a regulation stand that a destination was asked for, and that wait or failed."""
+        ...
+
     async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         ...

@@ -34,6 +34,11 @@ class Demand(msgspec.Struct, frozen=True):
     tools: tuple[str, ...] = ()  #: destinations that are asked to delete, too
 
 
+def deletions_of(regulation_id: str) -> str:
+    """What the message ids of its deletions begin with."""
+    return f"forget:{regulation_id}:"
+
+
 class Tool(msgspec.Struct):
     """A destination that is asked to delete, too."""
 

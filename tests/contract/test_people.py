@@ -15,13 +15,14 @@ from typing import Any, ClassVar
 import pytest
 
 from router.accept import Acceptor
+from router.deliver import runner
 from router.deliver.runner import ReplayOrder
 from router.errors import StoreFull
 from router.event import Discard
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.plans import read_plan
 from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
-from router.store import DeadLetterFilter, Demand, Regulation, Tool
+from router.store import CommitBatch, DeadLetterFilter, Demand, Regulation, Tool
 from router.store.regulation import Step
 from router.store.sqlite import forget_begin, forget_rows, scrub
 from router.store.sqlite.people import SqlitePeople
@@ -189,6 +190,35 @@ async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) 
     assert (ledger["dead"], ledger["queued"], ledger["delivered"]) == (2, 0, 0)
     assert rig.vendor.ids() == ["m1"], "nothing was sent after it"
     assert [await rig.fate(m) for m in ("m1", "m2")] == [("dead", "forgotten")] * 2
+    consistent(rig)
+
+
+async def test_a_letter_that_waits_for_its_commit_goes_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer is busy for longer than the answer to a command waits: it rewrites the store, say."""
+    monkeypatch.setattr(runner, "STORED_S", 0.0)
+    rig.vendor.answer = lambda bodies: Reject("no", "words")
+    rig.start(Plain)
+    may_store, waiting = asyncio.Event(), asyncio.Event()
+    claim = (await rig.runner.worker()).context.claim
+    commit = claim.commit
+
+    async def commit_late(batch: CommitBatch) -> list[tuple[str, str]]:
+        waiting.set()
+        await may_store.wait()
+        return await commit(batch)
+
+    monkeypatch.setattr(claim, "commit", commit_late)
+    await rig.call("identify", "m1", userId="user-one")
+    await waiting.wait()
+    regulation = await rig.store.people.begin(demand("u:user-one"))
+    forgetting = asyncio.create_task(rig.runner.forget(regulation))
+    await rig.vendor_moves(20)
+    may_store.set()
+    await forgetting
+    await finish(rig, regulation)
+    await rig.quiet()
+    assert files_with(rig, "user-one", "m1") == []
+    assert await rig.fate("m1") == ("dead", "forgotten")
     consistent(rig)
 
 
@@ -624,6 +654,17 @@ async def test_a_deletion_on_its_way_outlives_another_demand_and_a_restart(rig: 
     await rig.runner.resume()
     await rig.quiet()
     assert rig.vendor.ids() == ["delete user-one "]
+
+
+async def test_the_deletions_of_a_regulation_are_found_while_they_wait_or_failed(rig: Rig) -> None:
+    rig.vendor.answer = lambda bodies: [_good() if "user-1" in body["m"] else Reject("no", "words") for body in bodies]
+    rig.start(Asking)
+    asked = []
+    for id, keys in (("r1", ("u:user-1", "u:user-2")), ("r10", ("u:user-3",))):
+        asked.append(await rig.runner.ask_to_delete(await rig.store.people.begin(demand(*keys, id=id, tools=("d",)))))
+        await rig.quiet()
+    assert await rig.store.erasure.asked("d", "r1") == asked[0].rows[1:]
+    assert await rig.store.erasure.asked("d", "r10") == asked[1].rows
 
 
 async def test_several_people_share_a_request_as_far_as_the_vendor_takes_them(rig: Rig) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from router.deliver.process.mapper import FORGET, FORGET_GROUP, Mapped, mapped_by
 from router.deliver.worker import Worker
 from router.plugin import Person
-from router.store import ParkedRow, Regulation, Tool
+from router.store import ParkedRow, Regulation, Tool, deletions_of
 from router.vocabulary import Line, Queue
 
 BY_HAND = "its plugin cannot ask for that deletion: delete there by hand"
@@ -74,7 +74,7 @@ def _row(worker: Worker, key: str, regulation_id: str) -> ParkedRow:
         received_at=worker.context.clock.now_ms(),
         source="",
         type=FORGET,
-        message_id=f"{FORGET}:{regulation_id}:{order_key}",
+        message_id=f"{deletions_of(regulation_id)}{order_key}",
         linked="",
         given="",
         body=b"",

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.store.postgres.database import Connection
+from router.store.regulation import deletions_of
 from router.vocabulary import EventState
+
+
+async def asked(connection: Connection, destination: str, regulation_id: str) -> list[int]:
+    """Where the deletions of a regulation stand that wait or failed."""
+    sql = (
+        "SELECT pos FROM woken WHERE part = 0 AND destination = $1 AND type = 'forget' AND starts_with(message_id, $2)"
+    )
+    return [row[0] for row in await connection.fetch(sql, destination, deletions_of(regulation_id))]
 
 
 async def states(connection: Connection, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:

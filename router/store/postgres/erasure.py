@@ -135,6 +135,10 @@ class PostgresErasure:
         self._queue.tail.clear()
         self._blocks.clear()
 
+    async def asked(self, destination: str, regulation_id: str) -> list[int]:
+        """Where the deletions of a regulation stand that a destination was asked for, and that wait or failed."""
+        return await self._read(deletions.asked, destination, regulation_id)
+
     async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         return await self._read(deletions.states, destination, positions)

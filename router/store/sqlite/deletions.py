@@ -5,8 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from router.store.regulation import deletions_of
 from router.store.rows import PART
 from router.vocabulary import EventState
+
+
+def asked(db: sqlite3.Connection, destination: str, regulation_id: str) -> list[int]:
+    """Where the deletions of a regulation stand that wait or failed."""
+    sql = "SELECT pos FROM woken WHERE part = ? AND destination = ? AND type = 'forget' AND message_id GLOB ?"
+    return [pos for (pos,) in db.execute(sql, (PART, destination, f"{deletions_of(regulation_id)}*"))]
 
 
 def states(db: sqlite3.Connection, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:

@@ -144,6 +144,10 @@ class SqliteErasure:
     async def _told_of(self, positions: Sequence[int]) -> list[tuple[int, bytes]]:
         return await self._reader.run(forget_log.find_told_of, positions) if positions else []
 
+    async def asked(self, destination: str, regulation_id: str) -> list[int]:
+        """Where the deletions of a regulation stand that a destination was asked for, and that wait or failed."""
+        return await self._reader.run(deletions.asked, destination, regulation_id)
+
     async def deletions(self, destination: str, positions: Sequence[int]) -> dict[int, tuple[str, str]]:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         return await self._reader.run(deletions.states, destination, positions)
