@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 HASH_BYTES = 32
 
+Index = dict[bytes, tuple[bytes, ...]]
+
 
 class Suppressions:
     """In memory as stored; asked for each call that arrives while it has anybody. 3.5 us a look-up, measured."""
@@ -14,12 +16,13 @@ class Suppressions:
     def __init__(self, secret: bytes, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """`rows`: hash of a user key, and the hash of a person it belongs to. Several people may have used one browser."""
         self._secret = secret
-        self._owners: dict[bytes, frozenset[bytes]] = {}
+        self._owners: Index = {}  #: hash of a user key -> people
+        self._hashes: Index = {}  #: the other way round: to look through all of them took 0.1 s of 100,000
         self.add(rows)
 
     def __len__(self) -> int:
         """People, whatever the number of their anonymousIds."""
-        return sum(hashed in owners for hashed, owners in self._owners.items())
+        return len(self._hashes)
 
     def __bool__(self) -> bool:
         return bool(self._owners)
@@ -43,10 +46,19 @@ class Suppressions:
     def add(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """These are suppressed from now on."""
         for hashed, owner in rows:
-            self._owners[hashed] = self._owners.get(hashed, frozenset()) | {owner}
+            if owner not in (owners := self._owners.get(hashed, ())):
+                self._owners[hashed] = (*owners, owner)
+                self._hashes[owner] = (*self._hashes.get(owner, ()), hashed)
 
     def remove(self, people: Iterable[bytes]) -> None:
         """These people are suppressed no longer, nor are their anonymousIds, unless one belongs to somebody else on the list."""
-        gone = frozenset(people)
-        left = {hashed: owners - gone for hashed, owners in self._owners.items() if hashed not in gone}
-        self._owners = {hashed: owners for hashed, owners in left.items() if owners}
+        for person in people:
+            for hashed in self._hashes.pop(person, ()):
+                _take(self._owners, hashed, person)
+            for owner in self._owners.pop(person, ()):
+                _take(self._hashes, owner, person)
+
+
+def _take(index: Index, key: bytes, gone: bytes) -> None:
+    if left := tuple(one for one in index.pop(key) if one != gone):
+        index[key] = left
