@@ -25,6 +25,22 @@ def test_a_suppressed_call_leaves_source_type_and_time() -> None:
     assert discards == [Discard("web", 7, "suppressed", "the person is suppressed", type="track")]
 
 
+def test_a_batch_of_one_person_asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash takes longer than all else that is done here."""
+    asked: list[str] = []
+    hash_of = Suppressions.hash_of
+
+    def noted(self: Suppressions, user_key: str) -> bytes:
+        asked.append(user_key)
+        return hash_of(self, user_key)
+
+    monkeypatch.setattr(Suppressions, "hash_of", noted)
+    suppressions = suppressing("u:one")
+    asked.clear()
+    kept, discards = without_suppressed([call("u:one")] * 5, [], suppressions)
+    assert (len(kept), len(discards), asked) == (0, 5, ["u:one"])
+
+
 def test_without_anybody_on_the_list_calls_are_passed_on_as_they_are() -> None:
     calls: list[Call] = [call("u:one")]
     discards: list[Discard] = []
