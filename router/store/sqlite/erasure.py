@@ -36,6 +36,10 @@ NO_ROOM = (
     "free pages of the store may still hold erased text: its disk has no room to rewrite it; see docs/forgetting.md"
 )
 
+REST = 5
+"""For so many times as long as a rewriting took no other one begins, so that demands one after the other stop the writer for a sixth of the
+time at most."""
+
 
 class SqliteErasure:
     """Implements `ports.Erasure`."""
@@ -43,6 +47,8 @@ class SqliteErasure:
     def __init__(self, path: Path, writer: Writer, reader: Reader) -> None:
         """`reader`: for what may take long."""
         self._path, self._writer, self._reader, self._forgotten = path, writer, reader, writer.forgotten
+        self._rewritten: dict[str, str] = {}  #: regulations for which the store was rewritten, and what is left to do
+        self._not_before = 0.0  #: when it may be rewritten again
 
     async def resume(self) -> list[Regulation]:
         """Those that are not done, oldest first. Their people are read by nobody from here on."""
@@ -166,28 +172,44 @@ class SqliteErasure:
         return await self._go_on(regulation_id, work)
 
     async def _clean(self, regulation: Regulation) -> Regulation:
-        """The memory of the log, the WAL, the free pages. It is done when no file holds a word of the person."""
-        self._writer.tail.clear()
+        """The memory of the log, the WAL, the free pages. It is done when no file holds a word of the person. One rewriting does for all that
+        are as far."""
+        if regulation.id not in self._rewritten and not await self._rewrite():
+            return regulation
         if not await self._writer.run_alone(scrub.empty_wal):
             return regulation
-        try:
-            async with self._writer.set_up:
-                note = "" if await self._writer.run_alone(scrub.rewrite) else TOO_LARGE
-        except StoreFull:
-            note = NO_ROOM
+        note = self._rewritten[regulation.id]
 
         def finish(db: sqlite3.Connection, one: Regulation) -> None:
             one.note = note
             self._finish(db, one)
 
-        if not await self._writer.run_alone(scrub.empty_wal):
-            return regulation
         done = await self._go_on(regulation.id, finish)
+        del self._rewritten[regulation.id]
         async with self._writer.set_up:  # a demand that begins would not be among the forgotten yet
             self._forgotten.end(regulation.id)
             if not self._forgotten:
                 await self._writer.run_alone(scrub.overwrite_no_longer)
         return done
+
+    async def _rewrite(self) -> bool:
+        """Rewrite the store for all that wait for it. False: it is too early, or somebody reads an older snapshot."""
+        clock = self._writer.clock
+        if clock.monotonic() < self._not_before:
+            return False
+        waiting = [one.id for one in await self._reader.run(regulation_rows.read_under_way) if one.step == Step.CLEAN]
+        self._writer.tail.clear()
+        if not await self._writer.run_alone(scrub.empty_wal):
+            return False
+        began = clock.monotonic()
+        try:
+            async with self._writer.set_up:
+                note = "" if await self._writer.run_alone(scrub.rewrite) else TOO_LARGE
+        except StoreFull:
+            note = NO_ROOM
+        self._not_before = clock.monotonic() + REST * (clock.monotonic() - began)
+        self._rewritten |= dict.fromkeys(waiting, note)
+        return True
 
     def _finish(self, db: sqlite3.Connection, regulation: Regulation) -> None:
         regulation.step, regulation.finished_at = Step.DONE, self._writer.now_ms()
