@@ -24,7 +24,7 @@ from router.plans import read_plan
 from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
 from router.store import CommitBatch, DeadLetterFilter, Demand, Regulation, Tool
 from router.store.regulation import Step
-from router.store.sqlite import forget_begin, forget_rows, scrub
+from router.store.sqlite import forget_begin, forget_rows, forget_texts, scrub
 from router.store.sqlite.people import SqlitePeople
 from router.store.sqlite.regulation_file import path_of
 from tests.contract.rig import Gated, Plain, Rig, comes_true, commits_counted, line, open_rig
@@ -163,6 +163,27 @@ async def test_what_vendors_and_discards_said_of_them_is_emptied(rig: Rig) -> No
     assert (told["code"], told["excerpt"], told["message_id"]) == ("invalid", "", "")
     assert files_with(rig, "user-one") == []
     consistent(rig)
+
+
+@only_sqlite
+async def test_many_texts_that_name_them_are_emptied_in_slices(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forget_texts, "SLICE", 2, raising=False)
+    rows: list[int] = []
+    erase = forget_texts.erase
+
+    def counted(db: sqlite3.Connection, found: Any) -> int:
+        before = db.total_changes
+        erased = erase(db, found)
+        rows.append(db.total_changes - before)
+        return erased
+
+    monkeypatch.setattr(forget_texts, "erase", counted)
+    excerpt = '{"userId":"user-one","traits":7'
+    discards = [Discard("website", n, "invalid", "words", f"m-{n}", "identify", excerpt) for n in range(5)]
+    await rig.store.append([], [], discards)
+    rig.start(Plain)
+    done = await forget(rig, "u:user-one")
+    assert (rows, done.counts["texts"], files_with(rig, "user-one")) == ([2, 2, 1], 5, [])
 
 
 async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) -> None:

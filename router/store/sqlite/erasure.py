@@ -121,8 +121,7 @@ class SqliteErasure:
                 told = await self._told_of(kept)
                 return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, told, upto))
             case Step.TEXTS:
-                found = await self._reader.run(forget_texts.find, regulation.told_as)
-                return await self._go_on(regulation_id, lambda db, one: _erase_texts(db, one, found))
+                return await self._erase_texts(regulation)
             case Step.TOOLS:
                 return await self._go_on(regulation_id, lambda db, one: _end_tools(one))
             case Step.NOTE:
@@ -146,6 +145,13 @@ class SqliteErasure:
                 _turn_to(one, Step.KEPT)
 
         return await self._go_on(regulation.id, work)
+
+    async def _erase_texts(self, regulation: Regulation) -> Regulation:
+        found = await self._reader.run(forget_texts.find, regulation.told_as)
+        for first in range(0, len(found), forget_texts.SLICE):
+            rows = found[first : first + forget_texts.SLICE]
+            await self._go_on(regulation.id, partial(_erase_texts, rows))
+        return await self._go_on(regulation.id, _end_texts)
 
     async def _told_of(self, positions: Sequence[int]) -> list[tuple[int, bytes]]:
         return await self._reader.run(forget_log.find_told_of, positions) if positions else []
@@ -265,9 +271,12 @@ def _erase_kept(
         _turn_to(regulation, Step.TOOLS)
 
 
-def _erase_texts(db: sqlite3.Connection, regulation: Regulation, found: forget_texts.Found) -> None:
+def _erase_texts(rows: Sequence[forget_texts.Found], db: sqlite3.Connection, regulation: Regulation) -> None:
+    regulation.count(texts=forget_texts.erase(db, rows))
+
+
+def _end_texts(db: sqlite3.Connection, regulation: Regulation) -> None:
     """Nothing is left to be found, so the record need not know any more who it was."""
-    regulation.count(texts=forget_texts.erase(db, found))
     regulation.keys, regulation.near, regulation.names, regulation.people = [], [], [], []
     _turn_to(regulation, Step.CLEAN)
 

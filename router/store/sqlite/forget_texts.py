@@ -5,7 +5,7 @@ may name anybody in it, so all of these texts are looked through. Runs in the wr
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from router.store.names_in_texts import Names
 from router.store.rows import PART
@@ -25,27 +25,32 @@ LEFT = {
 """What is put in their place. A dead letter keeps its length: its size is counted."""
 ROW = {"discard": "id", "attempt": "rowid", "dead": "destination, pos"}
 
-Found = dict[str, list[tuple[object, ...]]]
-"""By table: what tells its rows apart."""
+SLICE = 500
+"""Rows that one transaction changes."""
+
+Found = tuple[str, tuple[object, ...]]
+"""A table, and what tells its row apart."""
 
 
-def find(db: sqlite3.Connection, keys: Iterable[str]) -> Found:
+def find(db: sqlite3.Connection, keys: Iterable[str]) -> list[Found]:
     """The rows with a text that names one of these people."""
     names = Names(keys)
-    found: Found = {}
+    found: list[Found] = []
     for table, columns in TEXTS.items():
         key = ROW[table]
         width = key.count(",") + 1
         for row in db.execute(f"SELECT {key}, {', '.join(columns)} FROM {table} WHERE part = ?", (PART,)):
             if any(names.are_in(text) for text in row[width:]):
-                found.setdefault(table, []).append(row[:width])
+                found.append((table, row[:width]))
     return found
 
 
-def erase(db: sqlite3.Connection, found: Found) -> int:
+def erase(db: sqlite3.Connection, found: Sequence[Found]) -> int:
     """Empty these texts. Returns in how many rows."""
-    for table, rows in found.items():
-        sets = ", ".join(f"{column} = {LEFT[table]}" for column in TEXTS[table])
+    erased = 0
+    for table, columns in TEXTS.items():
+        sets = ", ".join(f"{column} = {LEFT[table]}" for column in columns)
         where = " AND ".join(f"{column} = ?" for column in ROW[table].split(", "))
-        db.executemany(f"UPDATE {table} SET {sets} WHERE part = ? AND {where}", [(PART, *row) for row in rows])
-    return sum(map(len, found.values()))
+        rows = [(PART, *row) for name, row in found if name == table]
+        erased += db.executemany(f"UPDATE {table} SET {sets} WHERE part = ? AND {where}", rows).rowcount
+    return erased
