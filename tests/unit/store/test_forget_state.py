@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.store.forget_state import is_theirs
-from router.store.names_in_texts import Names
+from router.store.names_in_texts import FEW, Names
 
 IDS = frozenset({"u1", "7", "ann@x.io", "name"})
 
@@ -42,9 +42,11 @@ def test_numbers_names_of_fields_and_longer_texts_are_not(value: bytes) -> None:
         ("u12", False),
     ],
 )
-def test_a_text_names_an_id_only_as_a_whole_word(text: str, is_named: bool) -> None:
-    assert Names(["u:u1", "u:7", "u:ann@x.io"]).are_in(text) is is_named
+@pytest.mark.parametrize("others", [0, FEW], ids=["of few", "of many"])
+def test_a_text_names_an_id_only_as_a_whole_word(text: str, is_named: bool, others: int) -> None:
+    assert Names(["u:u1", "u:7", "u:ann@x.io", *(f"u:other-{n}" for n in range(others))]).are_in(text) is is_named
 
 
-def test_an_id_without_letters_and_digits_is_found_too() -> None:
-    assert Names(["u:@@@@"]).are_in("so it is @@@@ then")
+@pytest.mark.parametrize("others", [0, FEW], ids=["of few", "of many"])
+def test_an_id_without_letters_and_digits_is_found_too(others: int) -> None:
+    assert Names(["u:@@@@", *(f"u:other-{n}" for n in range(others))]).are_in("so it is @@@@ then")
