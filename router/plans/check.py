@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from router.plans.plan import Plan, Rule
 from router.plans.verdict import PASSED, KeyPath, Verdict, Violation, take_out
 from router.plans.violations import unplanned, violations_of
-
-if TYPE_CHECKING:
-    pass
 
 MAX_NOTED = 100
 """Violations that are noted of one call. What is omitted has no such bound."""
