@@ -62,7 +62,7 @@ class Regulations:
         return reply({"suppressed": len(self._daemon.store.people.suppressions)})
 
     async def copies(self, request: web.Request) -> web.Response:
-        """Copies of the store that were made before an upgrade; who was forgotten since is still in them."""
+        """Copies of the store from before an upgrade or a restore; who was forgotten since is still in them."""
         return reply({"copies": await self._daemon.store.people.copies()})
 
     async def drop_copies(self, request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""A regulation for people. Pure."""
+"""A regulation in words: what was erased, and what the destinations came to. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ERASED = {
     "events": "stored events", "waiting": "events that waited", "dead": "dead letters", "directory": "rows of the directory",
     "texts": "texts that named them",
 }  # fmt: skip
-"""What a regulation counts, for people."""
+"""What a regulation counts, in words."""
 
 
 def regulation(told: Mapping[str, Any]) -> list[str]:

@@ -569,7 +569,7 @@ class People(Protocol):
         ...
 
     async def copies(self, *, remove: bool = False) -> list[str]:
-        """Files beside the store that hold a copy of it from before an upgrade. `remove`: delete them."""
+        """Files beside the store that hold a copy of it from before an upgrade or a restore. `remove`: delete them."""
         ...
 
 

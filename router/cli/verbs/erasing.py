@@ -22,7 +22,9 @@ LOOK_S = 0.2
 
 Tools = Annotated[bool, typer.Option("--tools", help="Ask the destinations to delete, too.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Copies = Annotated[bool, typer.Option("--copies", help="Delete the copies of the store from before upgrades, too.")]
+Copies = Annotated[
+    bool, typer.Option("--copies", help="Delete the copies of the store from before upgrades and restores, too.")
+]
 
 
 def erase(

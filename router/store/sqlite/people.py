@@ -100,7 +100,7 @@ class SqlitePeople:
         return await self._reader.run(regulation_rows.read_newest, limit)
 
     async def copies(self, *, remove: bool = False) -> list[str]:
-        """Files beside the store that hold a copy of it from before an upgrade. `remove`: delete them."""
+        """Files beside the store that hold a copy of it from before an upgrade or a restore. `remove`: delete them."""
         return await in_thread(_copies, self._path, remove)
 
 
