@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +16,7 @@ from router.plugin import Context, Event, Item, Outcome, Reject, RetryLater, hoo
 from router.store import DeadLetterFilter, Demand, DirectoryUpdate, Regulation, postgres, sqlite
 from router.store.sqlite import forget_group_rows, forget_rows
 from tests.contract.rig import Gated, Plain, Rig, comes_true, line, open_rig
-from tests.contract.test_people import Crash, consistent, crash_after, demand, files_with, finish, go_on
-from tests.contract.test_people import _good as good
+from tests.contract.test_people import Crash, consistent, crash_after, demand, files_with, finish, go_on, good
 from tests.contract.test_people import forget as forget_people
 from tests.patience import HANG_S
 
@@ -28,13 +26,6 @@ WORDS = ("acme-1", "Acme Unlimited", "plan-of-theirs", "call-of-theirs", "named-
 
 pytestmark = pytest.mark.usefixtures("backend")
 only_sqlite = pytest.mark.only_sqlite
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 def demand_of_group(*groups: str, id: str = "r1", **more: Any) -> Demand:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,13 @@ from router.plugin import RetryLater
 from router.store.sqlite import forget_groups, forget_rows
 from tests.contract.rig import Gated, Plain, Rig, open_rig
 from tests.contract.test_forget_group import WORDS, demand_of_group, forget, joins, track
-from tests.contract.test_people import Crash, files_with, finish, go_on
-from tests.contract.test_people import _good as good
+from tests.contract.test_people import Crash, files_with, finish, go_on, good
 
 MEMBERS = [f"user-{n:02}" for n in range(20)]
 
 
 pytestmark = pytest.mark.usefixtures("backend")
 only_sqlite = pytest.mark.only_sqlite
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 async def a_large_company(rig: Rig) -> None:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from router.plugin import Context, Event, Item, hookimpl
 from router.store import DirectoryUpdate
-from tests.contract.rig import Plain, Rig, line, open_rig
+from tests.contract.rig import Plain, Rig, line
 from tests.contract.test_forget_group import demand_of_group, forget, joins, track
 
 pytestmark = pytest.mark.usefixtures("backend")
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 class Tiers(Plain):

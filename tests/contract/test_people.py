@@ -6,40 +6,29 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from router.accept import Acceptor
 from router.deliver import runner
 from router.deliver.runner import ReplayOrder
-from router.errors import StoreFull
 from router.event import Discard
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.plans import read_plan
-from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Pause, Person, Reject, RetryLater, hookimpl
-from router.store import CommitBatch, DeadLetterFilter, Demand, Regulation, Tool
-from router.store.regulation import Step
-from router.store.sqlite import forget_begin, forget_rows, forget_texts, scrub
-from router.store.sqlite.people import SqlitePeople
+from router.plugin import Context, Delivered, Event, Item, Outcome, Pause, Reject, RetryLater, hookimpl
+from router.store import CommitBatch, DeadLetterFilter, Demand, Regulation
+from router.store.sqlite import forget_rows, forget_texts, scrub
 from router.store.sqlite.regulation_file import path_of
-from tests.contract.rig import Gated, Plain, Rig, comes_true, commits_counted, line, open_rig
+from tests.contract.rig import Gated, Plain, Rig, comes_true, line, open_rig
 from tests.contract.simulation.invariants import rows_and_counters
 from tests.patience import HANG_S
 
 pytestmark = pytest.mark.usefixtures("backend")
 only_sqlite = pytest.mark.only_sqlite
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        await rig.store.cursor("d", rig.clock.now_ms())
-        yield rig
 
 
 def demand(*keys: str, id: str = "r1", **more: Any) -> Demand:
@@ -92,7 +81,7 @@ def beside(rig: Rig) -> str:
 
 async def a_life(rig: Rig) -> None:
     """user-one has three delivered events, two held and one dead; user-two has one delivered and one held."""
-    rig.vendor.answer = lambda bodies: Reject("no", "vendor said no") if bodies[0]["m"] == "bad" else _good()
+    rig.vendor.answer = lambda bodies: Reject("no", "vendor said no") if bodies[0]["m"] == "bad" else good()
     for message_id in ("one-1", "one-2", "one-3", "bad"):
         await rig.call("identify", message_id, userId="user-one", anonymousId="anon-one", traits={"e": "secret-text"})
     await rig.call("identify", "two-1", userId="user-two")
@@ -101,7 +90,7 @@ async def a_life(rig: Rig) -> None:
     await rig.quiet()
 
 
-def _good() -> Outcome:
+def good() -> Outcome:
     return Delivered()
 
 
@@ -192,7 +181,7 @@ async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) 
     async def slow(bodies: list[dict[str, Any]]) -> Any:
         if bodies[0]["user"] == "user-one":
             await answered.wait()
-        return _good()
+        return good()
 
     rig.vendor.answer = slow
     rig.start(Plain)
@@ -329,13 +318,13 @@ async def test_what_a_shared_browser_holds_goes_with_the_anonymous_id(rig: Rig) 
 
 
 async def test_a_retried_event_and_those_behind_it_go(rig: Rig) -> None:
-    rig.vendor.answer = lambda bodies: RetryLater("busy", after_s=60) if bodies[0]["user"] == "user-one" else _good()
+    rig.vendor.answer = lambda bodies: RetryLater("busy", after_s=60) if bodies[0]["user"] == "user-one" else good()
     rig.start(Plain)
     for n in range(4):
         await rig.call("identify", f"m{n}", userId="user-one")
     await rig.quiet()
     await forget(rig, "u:user-one")
-    rig.vendor.answer = lambda bodies: _good()
+    rig.vendor.answer = lambda bodies: good()
     ledger = await rig.pass_time(600, 60)
     assert (ledger["retrying"], ledger["queued"], ledger["dead"]) == (0, 0, 4)
     assert rig.vendor.ids() == []
@@ -438,29 +427,6 @@ async def test_somebody_unknown_is_forgotten_without_a_word(rig: Rig) -> None:
     assert (done.counts, done.keys, done.near) == ({}, [], [])
 
 
-async def suppress(rig: Rig, *keys: str, also: tuple[str, ...] = (), id: str) -> None:
-    asked = Demand(id, "SUPPRESS_ONLY", "USER_ID", keys, also, suppresses=True)
-    await rig.store.people.begin(asked)
-
-
-@only_sqlite
-@pytest.mark.parametrize("kind", ["SUPPRESS_ONLY", "UNSUPPRESS"])
-async def test_the_line_beside_the_store_is_written_after_a_crash_too(tmp_path: Path, kind: str) -> None:
-    """Whoever brings an older copy of the store back finds there who is suppressed since."""
-    async with open_rig(tmp_path) as rig:
-        await rig.store.people.begin(
-            Demand(
-                "r1", kind, "USER_ID", ("u:one",), suppresses=kind == "SUPPRESS_ONLY", unsuppresses=kind == "UNSUPPRESS"
-            )
-        )
-    async with open_rig(tmp_path) as rig:
-        assert ("u:one" in rig.store.people.suppressions) == (kind == "SUPPRESS_ONLY")
-        [left] = await rig.store.erasure.resume()
-        await finish(rig, left)
-        assert [json.loads(line)["kind"] for line in beside(rig).splitlines()] == [kind]
-        assert await rig.store.erasure.resume() == []
-
-
 @only_sqlite
 @pytest.mark.parametrize(("begins_with", "word"), [(0, "OFF"), (1, "ON"), (2, "FAST")])
 async def test_deleted_text_is_overwritten_from_a_demand_to_its_end_and_then_as_before(
@@ -485,143 +451,6 @@ async def test_deleted_text_is_overwritten_from_a_demand_to_its_end_and_then_as_
         assert state(db) == begins_with
 
 
-async def unsuppress(rig: Rig, *keys: str, id: str) -> None:
-    await rig.store.people.begin(Demand(id, "UNSUPPRESS", "USER_ID", keys, unsuppresses=True))
-
-
-async def test_a_browser_that_two_suppressed_people_share_stays_suppressed_until_both_are_free(tmp_path: Path) -> None:
-    async with open_rig(tmp_path) as rig:
-        await suppress(rig, "u:one", also=("a:shared",), id="r1")
-        await suppress(rig, "u:two", also=("a:shared",), id="r2")
-        await unsuppress(rig, "u:two", id="r3")
-        assert [key in rig.store.people.suppressions for key in ("u:one", "u:two", "a:shared")] == [True, False, True]
-    async with open_rig(tmp_path) as rig:
-        suppressions = rig.store.people.suppressions
-        assert ([key in suppressions for key in ("u:one", "u:two", "a:shared")], len(suppressions)) == (
-            [True, False, True],
-            1,
-        )
-        await unsuppress(rig, "u:one", id="r4")
-        assert not suppressions
-    async with open_rig(tmp_path) as rig:
-        assert not rig.store.people.suppressions
-
-
-@only_sqlite
-async def test_a_demand_that_cannot_be_recorded_frees_nobody_who_was_suppressed_before(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await suppress(rig, "u:one", id="r1")
-
-    def full(*args: object) -> None:
-        raise StoreFull("no room")
-
-    monkeypatch.setattr(forget_begin, "begin", full)
-    with pytest.raises(StoreFull):
-        await suppress(rig, "u:one", "u:two", id="r2")
-    assert [key in rig.store.people.suppressions for key in ("u:one", "u:two")] == [True, False]
-
-
-@only_sqlite
-async def test_whom_an_anonymous_id_is_joined_to_while_the_links_are_read_is_known_to_the_demand(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The links are read beside the transaction that records the demand."""
-    rig.start(Plain)
-    await rig.call("identify", "m1", userId="one", anonymousId="before")
-    joined = SqlitePeople.joined
-
-    async def read(self: SqlitePeople, user_keys: Sequence[str]) -> dict[str, list[str]]:
-        found = await joined(self, user_keys)
-        await rig.call("identify", "m2", userId="one", anonymousId="meanwhile")
-        await rig.call("identify", "m3", userId="two", anonymousId="other")
-        await rig.call("track", "m4", anonymousId="meanwhile", event="E")
-        return found
-
-    monkeypatch.setattr(SqlitePeople, "joined", read)
-    regulation = await rig.store.people.begin(demand("u:one"))
-    monkeypatch.undo()
-    assert regulation.keys == ["u:one", "a:before", "a:meanwhile"]
-    await rig.call("identify", "m5", userId="one", anonymousId="after")
-    await rig.runner.forget(regulation)
-    await finish(rig, regulation)
-    with closing(rig.store.image()) as db:
-        left = db.execute("SELECT anonymous_key, user_key FROM link ORDER BY anonymous_key").fetchall()
-        assert left == [("a:after", "u:one"), ("a:other", "u:two")], "what came after the demand is new"
-        assert db.execute("SELECT count(*) FROM log WHERE user_key IN ('u:one', 'a:meanwhile')").fetchone() == (1,)
-
-
-@only_sqlite
-async def test_a_demand_that_comes_while_another_one_is_finished_is_noted_and_overwrites(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SQLite drops the temporary tables when the store is rewritten, and the end of the last demand ends the overwriting."""
-    rig.start(Plain)
-    await rig.call("identify", "m1", userId="user-one", anonymousId="browser-one")
-    await rig.call("identify", "m2", userId="user-two", anonymousId="browser-two")
-    await rig.quiet()
-    first = await rig.store.people.begin(demand("u:user-one"))
-    await rig.runner.forget(first)
-    ending: list[asyncio.Task[Regulation]] = []
-    joined = SqlitePeople.joined
-
-    async def read(self: SqlitePeople, user_keys: Sequence[str]) -> dict[str, list[str]]:
-        ending.append(asyncio.create_task(finish(rig, first)))
-        while (await self.find(first.id) or first).step not in (Step.CLEAN, Step.DONE):
-            await rig.vendor_moves()
-        return await joined(self, user_keys)
-
-    monkeypatch.setattr(SqlitePeople, "joined", read)
-    second = await rig.store.people.begin(demand("u:user-two", id="r2"))
-    monkeypatch.undo()
-    assert not (await ending[0]).is_under_way
-    await rig.runner.forget(second)
-    monkeypatch.setattr(scrub, "VACUUM_BYTES", 1)
-    await finish(rig, second)
-    assert files_with(rig, "user-two", "browser-two", "m2") == []
-
-
-@only_sqlite
-async def test_the_transaction_that_records_a_demand_does_not_read_the_links(rig: Rig) -> None:
-    links = [(0, f"a:{n}", n, f"u:{n}") for n in range(50_000)]
-
-    def steps(db: sqlite3.Connection) -> int:
-        db.executemany("INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?)", links)
-        forget_begin.note_links(db)
-        counted = [0]
-
-        def tick() -> None:
-            counted[0] += 100
-
-        db.set_progress_handler(tick, 100)
-        known = {"u:7": ["a:7"]}
-        forget_begin.begin(db, demand("u:7"), known, rig.store.people.suppressions, 0, 0)
-        db.set_progress_handler(None, 0)
-        return counted[0]
-
-    taken = await rig.store.writer.run_beside(steps)
-    assert taken < len(links) / 10, "instructions of SQLite's machine; to read every link takes several of each"
-
-
-@only_sqlite
-async def test_links_are_noted_by_nobody_once_a_demand_is_recorded_or_could_not_be(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def noted(db: sqlite3.Connection) -> list[Any]:
-        return db.execute("SELECT name FROM temp.sqlite_master").fetchall()
-
-    await rig.store.people.begin(demand("u:one"))
-    assert await rig.store.writer.run_beside(noted) == []
-
-    def full(*args: object) -> None:
-        raise StoreFull("no room")
-
-    monkeypatch.setattr(forget_begin, "begin", full)
-    with pytest.raises(StoreFull):
-        await rig.store.people.begin(demand("u:two", id="r2"))
-    assert await rig.store.writer.run_beside(noted) == []
-
-
 async def test_a_finished_regulation_knows_hashes_only(rig: Rig) -> None:
     rig.start(Plain)
     await rig.call("identify", "m1", userId="user-one", anonymousId="anon-one")
@@ -629,93 +458,6 @@ async def test_a_finished_regulation_knows_hashes_only(rig: Rig) -> None:
     done = await forget(rig, "u:user-one")
     hashes = [rig.store.people.suppressions.hash_of(key).hex() for key in ("u:user-one", "a:anon-one")]
     assert (done.hashes, done.keys) == (hashes, [])
-
-
-class Asking(Gated):
-    """Can ask its vendor to delete somebody."""
-
-    kinds: ClassVar[Mapping[str, Batch]] = {"": Batch(), "delete": Batch(max_items=2)}
-
-    @hookimpl
-    def forget(self, person: Person) -> Item:
-        if person.user_id == "user-odd":
-            raise Reject("odd", "it cannot be deleted")
-        return Item({"m": f"delete {person.user_id} {','.join(person.anonymous_ids)}"}, "delete")
-
-
-async def test_a_vendor_is_asked_to_delete_with_retries_like_any_item(rig: Rig) -> None:
-    rig.start(Asking)
-    await a_life(rig)
-    regulation = await rig.store.people.begin(demand("u:user-one", tools=("d",)))
-    await rig.runner.forget(regulation)
-    answers = iter([RetryLater("busy", after_s=5), _good()])
-    rig.vendor.answer = lambda bodies: next(answers)
-    before = len(rig.vendor.calls)
-    asked = await rig.runner.ask_to_delete(regulation)
-    await rig.quiet()
-    assert (asked.status, await states(rig, asked)) == ("RUNNING", ["retrying"])
-    assert (await rig.quiet())["queued"] == 0, "it is counted in no ledger"
-    await rig.pass_time(30)
-    assert [bodies[0]["m"] for bodies in rig.vendor.calls[before:]] == ["delete user-one anon-one"] * 2
-    assert await states(rig, asked) == ["delivered"]
-    consistent(rig)
-
-
-async def test_a_deletion_on_its_way_outlives_another_demand_and_a_restart(rig: Rig) -> None:
-    rig.start(Asking)
-    await rig.quiet()
-    await rig.runner.pause()
-    regulation = await rig.store.people.begin(demand("u:user-one", tools=("d",)))
-    asked = await rig.runner.ask_to_delete(regulation)
-    await forget(rig, "u:user-one", id="r2")
-    await rig.stop()
-    rig.start(Asking)
-    await rig.quiet()
-    assert await states(rig, asked) == ["queued"]
-    await rig.runner.resume()
-    await rig.quiet()
-    assert rig.vendor.ids() == ["delete user-one "]
-
-
-async def test_the_deletions_of_a_regulation_are_found_while_they_wait_or_failed(rig: Rig) -> None:
-    rig.vendor.answer = lambda bodies: [_good() if "user-1" in body["m"] else Reject("no", "words") for body in bodies]
-    rig.start(Asking)
-    asked = []
-    for id, keys in (("r1", ("u:user-1", "u:user-2")), ("r10", ("u:user-3",))):
-        asked.append(await rig.runner.ask_to_delete(await rig.store.people.begin(demand(*keys, id=id, tools=("d",)))))
-        await rig.quiet()
-    assert await rig.store.erasure.asked("d", "r1") == asked[0].rows[1:]
-    assert await rig.store.erasure.asked("d", "r10") == asked[1].rows
-
-
-async def test_several_people_share_a_request_as_far_as_the_vendor_takes_them(rig: Rig) -> None:
-    rig.start(Asking)
-    await rig.quiet()
-    await rig.runner.pause()
-    regulation = await rig.store.people.begin(demand("u:a1", "u:a2", "u:a3", tools=("d",)))
-    await rig.runner.ask_to_delete(regulation)
-    await rig.runner.resume()
-    await rig.quiet()
-    assert [len(bodies) for bodies in rig.vendor.calls] == [2, 1]
-
-
-async def test_why_a_vendor_is_not_asked_is_told(rig: Rig) -> None:
-    rig.start(Asking)
-    await rig.quiet()
-    odd = await rig.store.people.begin(demand("u:user-odd", tools=("d",)))
-    assert (await rig.runner.ask_to_delete(odd)).status == "FAILED"
-    await rig.stop()
-    rig.start(Asking, enabled=False)
-    assert "is disabled" in (await rig.runner.ask_to_delete(odd)).words
-    await rig.stop()
-    rig.start(Gated)
-    told = await rig.runner.ask_to_delete(odd)
-    assert (told.status, "by hand" in told.words) == ("NOT_SUPPORTED", True)
-
-
-async def states(rig: Rig, asked: Tool) -> list[str]:
-    found = await rig.store.erasure.deletions("d", asked.rows)
-    return [state for state, _ in found.values()]
 
 
 @only_sqlite
@@ -784,28 +526,6 @@ async def test_a_crash_between_any_two_steps_ends_in_the_same(tmp_path: Path, st
         [found] = await rig.store.people.newest(5)
         assert found.counts == {"directory": 2, "waiting": 2, "dead": 1, "events": 6}
         consistent(rig)
-
-
-async def test_one_deletion_that_cannot_be_made_keeps_no_other_back(rig: Rig) -> None:
-    rig.start(Asking)
-    await rig.quiet()
-    regulation = await rig.store.people.begin(demand("u:user-odd", "u:user-one", tools=("d",)))
-    asked = await rig.runner.ask_to_delete(regulation)
-    await rig.quiet()
-    assert (asked.status, "could not make" in asked.words, rig.vendor.ids()) == ("RUNNING", True, ["delete user-one "])
-
-
-async def test_many_deletions_are_asked_for_in_several_commits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    rig.start(Asking)
-    await rig.quiet()
-    monkeypatch.setattr("router.deliver.commit.unit_of_work.BATCH_BYTES", 1)
-    rows = commits_counted(monkeypatch, lambda batch: sum(pos < 0 for pos in batch.park))
-    keys = [f"u:user-{n}" for n in range(5)]
-    asked = await rig.runner.ask_to_delete(await rig.store.people.begin(demand(*keys, "u:user-odd", tools=("d",))))
-    await rig.quiet()
-    assert sorted(rig.vendor.ids()) == [f"delete user-{n} " for n in range(5)]
-    assert ("could not make" in asked.words, len(asked.rows)) == (True, 5)
-    assert max(rows) == 1
 
 
 async def test_a_violation_that_was_forwarded_of_their_event_names_it_no_more(rig: Rig) -> None:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from router.store import Regulation, Step
 from router.store.sqlite import erasure, scrub
-from tests.contract.rig import Plain, Rig, open_rig
+from tests.contract.rig import Plain, Rig
 from tests.contract.test_people import demand, files_with
 
 TAKES_S = 2.0
 
 
 @pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with open_rig(tmp_path) as rig:
-        await rig.store.cursor("d", rig.clock.now_ms())
-        rig.start(Plain)
-        for user in ("user-one", "user-two"):
-            await rig.call("identify", f"id-of-{user}", userId=user)
-        await rig.quiet()
-        yield rig
+async def rig(rig: Rig) -> Rig:
+    """Two people have sent something."""
+    rig.start(Plain)
+    for user in ("user-one", "user-two"):
+        await rig.call("identify", f"id-of-{user}", userId=user)
+    await rig.quiet()
+    return rig
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from router.plugin import Outcome, Reject, RetryLater
 from router.store import Regulation, Tool
 from tests.contract.rig import Rig, comes_true, destination, open_rig
 from tests.contract.test_forget_group import demand_of_group
-from tests.contract.test_people import Asking, demand, files_with, finish
+from tests.contract.test_people import demand, files_with, finish
+from tests.contract.test_people_deletions import Asking
 from tests.patience import HANG_S
 from tests.unit.daemon.test_supervisor import supervised
 
