@@ -1,4 +1,5 @@
-"""Live pages: what 20 open ones cost the clients that send 1,000 events a second. All sides take turns, each on a fresh daemon."""
+"""Open pages: what 20 Live ones, and 200 of all kinds, cost the clients that send 1,000 events a second. All sides take turns, each on a
+fresh daemon. And how soon a browser shows the first page."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from router.bench import balance
 from router.bench.child import CLIENT_CORE, Child
 from router.bench.config import receivers
 from router.bench.load import Load, Loaded
-from router.bench.measure import ratios, spread
+from router.bench.measure import percentile, ratios, spread
+from router.bench.paint import chromium, first_paints
 from router.bench.path import ARRIVE_S, OPEN_LOOP_CONNECTIONS
 from router.bench.plan import Outcome, Plan, in_turn
 from router.bench.report import Line
@@ -19,11 +21,14 @@ from router.bench.traffic import Traffic
 from router.bench.viewers import Viewed
 from router.bench.workload import Workload
 
-RATE, PAGES = 1_000.0, 20
+RATE, PAGES, TABS, PAINTS = 1_000.0, 20, 200, 5
+LIVE = "/events"
+KINDS = ("/", LIVE, "/destinations/to-1", "/replays")
 SIDES: dict[str, Sequence[str]] = {
     "no page": (),
-    f"{PAGES} Live pages": ["/events?stream=1"] * PAGES,
-    f"{PAGES} Live pages, each with a filter of its own": [f"/events?since={n + 60}m&stream=1" for n in range(PAGES)],
+    f"{PAGES} Live pages": [f"{LIVE}?stream=1"] * PAGES,
+    f"{PAGES} Live pages, each with a filter of its own": [f"{LIVE}?since={n + 60}m&stream=1" for n in range(PAGES)],
+    f"{TABS} tabs, a quarter of them Live": [f"{path}?stream=1" for path in KINDS] * (TABS // len(KINDS)),
 }
 """The pages that are open, by what the side is called."""
 ALONE = next(iter(SIDES))
@@ -48,7 +53,30 @@ def pages(plan: Plan) -> Outcome:
     problems = [
         f"pages, {name}: {words}" for name, courses in runs.items() for one in courses for words in one.problems
     ]
-    return Outcome([_line(name, courses, runs[ALONE]) for name, courses in runs.items()], problems)
+    return Outcome(
+        [*(_line(name, courses, runs[ALONE]) for name, courses in runs.items()), *_first_paint(plan)], problems
+    )
+
+
+def _first_paint(plan: Plan) -> list[Line]:
+    """Of the first page, in a browser that was never here; no line where there is none. The daemon has nothing else to do."""
+    if (program := chromium()) is None:
+        plan.progress("pages: no Chromium here, so the first paint is not measured")
+        return []
+    with daemon(parent=plan.folder) as subject:
+        took = sorted(first_paints(program, f"http://127.0.0.1:{subject.admin_port}/", PAINTS * plan.rounds))
+    middle, last = percentile(took, 0.5), percentile(took, 0.99)
+    return [
+        Line(
+            "pages",
+            "first paint of the first page, nothing in a cache",
+            0.0,
+            0.0,
+            p50_ms=middle,
+            p99_ms=last,
+            runs=len(took),
+        )
+    ]
 
 
 def _line(name: str, courses: list[Course], alone: list[Course]) -> Line:
@@ -62,6 +90,7 @@ def _line(name: str, courses: list[Course], alone: list[Course]) -> Line:
     if name != ALONE:
         line.against = f"p99 with {ALONE}"
         line.ratio = ratios([load.p99_ms for load in loads], [one.load.p99_ms for one in alone])
+        line.cpu_ratio = ratios([load.rate_per_cpu for load in loads], [one.load.rate_per_cpu for one in alone])
         seen = [one.viewed for one in courses if one.viewed is not None]
         line.more = {"refreshes": sum(one.refreshes for one in seen), "MB": sum(one.megabytes for one in seen)}
     return line
@@ -82,7 +111,7 @@ def _course(plan: Plan, seed: int, paths: Sequence[str]) -> Course:
                 loaded = traffic.send(load)
                 viewers.tell(True)
                 viewed = viewers.says(Viewed)
-            silent = len(paths) - viewed.say_left_out
+            silent = sum(path.startswith(LIVE) for path in paths) - viewed.say_left_out
             found = [f"{silent} pages do not say what they leave out"] if silent else []
         [place] = to
         traffic.wait(loaded.answered, 1, ARRIVE_S)

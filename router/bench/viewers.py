@@ -1,8 +1,10 @@
-"""Browser tabs that look at Live, in a process of their own: each reads what the daemon sends it, as long as it is asked to."""
+"""Browser tabs that look at pages of the console, in a process of their own: each reads what the daemon sends it, as long as it is asked
+to. The process shares a core with the load generator, so it gives way to it: what tabs read must not make the answers look late."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +15,16 @@ import msgspec
 SAYS_LEFT_OUT = b"left out here"
 """The words with which a page says that it does not show each event."""
 
+GIVES_WAY = 19
+"""The niceness of the process: it runs when the load generator waits."""
+
 
 class Viewed(msgspec.Struct, frozen=True):
     """What the tabs have seen."""
 
     refreshes: int
     megabytes: float
-    say_left_out: int  #: tabs whose last refresh says how many events it leaves out
+    say_left_out: int  #: tabs that said, at their last refresh or before, how many events they leave out
 
 
 class Tab:
@@ -45,12 +50,13 @@ class Tab:
         for message in whole:
             if message.startswith(b"data:") or b"\ndata:" in message:  # else a sign of life
                 self.refreshes += 1
-                self.says_left_out = SAYS_LEFT_OUT in message
+                self.says_left_out |= SAYS_LEFT_OUT in message
                 self.has_begun.set()
 
 
 async def serve_viewers(port: int, paths: Sequence[str], say: Any) -> None:
     """Open these pages, say so once each has come, look until a line comes, and say what was seen."""
+    os.nice(GIVES_WAY)
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     tabs = [Tab() for _ in paths]

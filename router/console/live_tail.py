@@ -164,7 +164,9 @@ class Tail:
             if len(self.rows) == self._most and self._share() > 1:
                 self.every = self._share()
                 await self._begin()
-        elif self.rows:
+        elif not self.rows:
+            self._rate.note(self._now_ms(), 0)  # so the next look knows how quickly they come
+        else:
             oldest = self.rows[-1].position - 1
             self._came = deque([(oldest, await self._count(oldest, found["head"] + 1))])
 

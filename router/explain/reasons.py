@@ -288,14 +288,14 @@ PAUSED = {
     "slow_hooks": Reason(
         "paused because its plugin held up all other destinations",
         "the plugin computes too long in the event loop",
-        Actor.AUTHOR,
-        'set isolation = "thread", or tell the author of the plugin',
+        Actor.OPERATOR,
+        'set isolation = "thread", reload, and tell the author of the plugin',
     ),
     "hook_held": Reason(
         "stopped by its plugin, which holds its thread",
         "a hook of the plugin does not return",
-        Actor.AUTHOR,
-        "disable the destination or correct its plugin, then reload",
+        Actor.OPERATOR,
+        "disable the destination, or install a plugin that is corrected, then reload",
     ),
 }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from router.testing.vendor import FakeVendor, Reply
-from tests.browser import states_of_events, states_of_trials, states_of_troubles
+from tests.browser import states_of_events, states_of_plugins, states_of_stores, states_of_trials, states_of_troubles
 from tests.browser.state import CONSOLE, DRY, Seen, Shown
 from tests.flow.harness import AUTHORIZATION, Daemon, destination
 from tests.flow.odd_daemon import FullDaemon, OddDaemon, on_odd_machine
@@ -261,5 +261,9 @@ STATES: dict[str, Callable[[Path], AbstractAsyncContextManager[Shown]]] = {
     "a day later": states_of_troubles.a_day_later,
     "pauses": states_of_troubles.pauses,
     "trials": states_of_trials.trials,
+    "held store": states_of_stores.held_store,
+    "low disk": states_of_stores.low_disk,
+    "database away": states_of_stores.database_away,
+    "held up": states_of_plugins.held_up,
 }
 """By name."""

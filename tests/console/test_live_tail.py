@@ -85,6 +85,16 @@ async def test_what_comes_too_quickly_is_shared_out_and_all_is_shown_again_when_
     assert [row.event["position"] for row in tail.rows[:3]] == [4_008, 4_007, 4_006]
 
 
+async def test_a_page_that_was_open_before_anything_came_says_at_its_second_look_what_it_leaves_out() -> None:
+    log = Log()
+    tail = log.tail()
+    await tail.look()
+    log.grow(2_000, 2_000)
+    await tail.look()
+    assert tail.every == 20
+    assert tail.left_out > 1_000
+
+
 async def test_a_tail_that_stands_still_counts_each_newer_event_once() -> None:
     log = Log()
     log.grow(10, 1_000)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -14,8 +14,10 @@ from router.console import charts
 from router.console.console import Console
 from router.console.rendered import Rendered
 from router.console.troubles import troubles_of
+from router.errors import StoreError
 from router.logger import to_paste
 
+T = TypeVar("T")
 SEVEN = ("delivered", "held", "retrying", "queued", "filtered", "skipped", "dead")
 
 
@@ -23,11 +25,11 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
     """All of it on one screen. What takes too long is left out for now, and the page says so."""
     daemon, ask = console.daemon, console.patience.ask
     ledger, recent, known, charted, disk = await asyncio.gather(
-        ask("ledger", console.answers.ledger),
-        ask("recent", console.lookups.recent),
+        _if_read(ask("ledger", console.answers.ledger)),
+        _if_read(ask("recent", console.lookups.recent)),
         troubles_of(console),
-        charts.hour(console),
-        _disk(console),
+        _if_read(charts.hour(console)),
+        _if_read(_disk(console)),
     )
     recent = recent or {}
     readiness = standing.readiness(daemon)
@@ -44,13 +46,22 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
             "notices": standing.notices_of(daemon),
             "sources": _sources(console, recent),
             "rows": _rows(ledger, recent),
-            **charted,
+            **(charted or {"hour_charts": []}),
             "disk": disk,
+            "is_store_away": any(one.code == "store_away" for one in known.troubles),
             "is_stopping": daemon.is_stopping,
             **({"first_steps": _first_steps(console)} if ledger is not None and not ledger["accepted"] else {}),
         },
         is_live=True,
     )
+
+
+async def _if_read(answer: Awaitable[T]) -> T | None:
+    """None where the store cannot be read; its trouble says so."""
+    try:
+        return await answer
+    except StoreError:
+        return None
 
 
 def _sources(console: Console, recent: Mapping[str, Any]) -> list[dict[str, Any]]:
