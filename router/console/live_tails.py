@@ -18,6 +18,9 @@ another. One that nobody looked at for a minute goes; where there are too many, 
 MOST_CHARACTERS = 8_000_000
 """Of all tails. Each has an equal share: the more pages with filters of their own, the fewer rows each shows."""
 
+GAP_S = 0.004
+"""Between two pieces of rows, of all pages together: a piece takes some 1 ms, so rows are made in at most a fifth of the time."""
+
 SHARE_OF_TIME = 0.1
 """All of them together ask the store for at most this part of the time: with many pages, or a slow search, each asks less often."""
 
@@ -35,6 +38,12 @@ class Tails:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._gap = asyncio.Lock()
+
+    async def give_way(self) -> None:
+        """Let events be accepted before more rows are made. Pages wait for each other here."""
+        async with self._gap:
+            await asyncio.sleep(GAP_S)
 
     async def fresh(self, key: Hashable, make: Callable[[], Tail], since_ms: int) -> Tail:
         """The tail of this key, after another look if one is due. `since_ms`: from when on, as it is asked for now."""

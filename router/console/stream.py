@@ -15,6 +15,9 @@ from router.ingest import limits
 EVERY_S = 1.0
 """How often a page is rendered anew while somebody looks at it."""
 
+GAP_S = 0.004
+"""Between two browsers that get the same page: a long one takes some 1 ms to send, and events are accepted meanwhile."""
+
 PING_S = 15.0
 """A tab that is gone is noticed within this time, when a ping does not reach it."""
 
@@ -124,9 +127,7 @@ class Streams:
                     if shown.get(viewer) != html:
                         viewer.show(html)
                         shown[viewer] = html
-                        await asyncio.sleep(
-                            0
-                        )  # a long page takes some 1 ms to send: events are accepted between two viewers
+                        await self._sleep(GAP_S)
                 await self._sleep(EVERY_S)
         finally:
             for viewer in self._viewers.get(page, ()):
