@@ -141,6 +141,8 @@ def code_of_pause(state: str, reason: str) -> str:
 def _step(code: str) -> str:
     if code == "stopping":
         return "nothing to do: start it again when you need it"
+    if code == "store_locked":
+        return "end that process: `lsof` on the store's file names it"
     if code == "store_away":
         return "see whether the database runs, and whether this machine reaches it"
     if code == "store_not_trimmed":

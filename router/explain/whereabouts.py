@@ -194,11 +194,11 @@ def _why_it_waits(lane: Mapping[str, Any]) -> str:
 
 def _cause(state: str, reason: str, one: Mapping[str, Any]) -> Said:
     n, meaning = one["n"], reason_of(state, reason)
-    detail, at = one.get("detail") or "", at_minute(one["last_at"]) if one.get("last_at") else ""
+    detail, at = one.get("detail") or "", f", the last {at_minute(one['last_at'])}" if one.get("last_at") else ""
     match state:
         case "dead":
             said = f" ({detail.splitlines()[-1][:200]})" if detail else ""
-            words = f"{count(n, 'event')} the tool did not get, the last {at}: {meaning.sentence}{said}."
+            words = f"{count(n, 'event')} the tool did not get{at}: {meaning.sentence}{said}."
         case "filtered":
             words = f"{n:,} left out: {of_reason('filtered', reason, one)}."
         case "skipped":

@@ -39,7 +39,11 @@ async def held_store(folder: Path) -> AsyncIterator[Shown]:
             await is_told(daemon, "store_half_full")
             with another_process(daemon.store, "BEGIN IMMEDIATE"):
                 await answered(daemon, 503)
-                troubles = ("holds a lock on the store", "behind are hook by 16 events", "no backup of the store is known")
+                troubles = (
+                    "holds a lock on the store",
+                    "behind are hook by 16 events",
+                    "no backup of the store is known",
+                )
                 yield Shown(daemon.admin_url, {"held store": Seen("/", troubles[0], also=troubles[1:])})
             await answered(daemon, 200)
 

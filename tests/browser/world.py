@@ -41,7 +41,7 @@ PAGES: dict[str, Seen] = {
     "find, none": Seen("/find?q=nobody", "The three usual causes"),
     "find, empty": Seen("/find", "Write the id of a user"),
     "find, discarded": Seen("/find?q=no-event", "A call with this message id was discarded"),
-    "find, several": Seen("/find?q=Initech", "2 company"),
+    "find, several": Seen("/find?q=Initech", "2 companies"),
     "person, held": Seen("/users/user:ann", "wait since"),
     "person, delivered": Seen("/users/user:bob", "If the tool shows nothing …"),
     "person, odd": Seen(f"/users/{quote('user:' + ODD_USER, safe='')}", "<u>key"),

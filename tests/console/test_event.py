@@ -75,7 +75,7 @@ async def test_a_filtered_event_shows_the_step_that_stopped_it_and_the_filter(vi
 
 async def test_a_held_event_says_for_what_it_waits_until_when_and_what_would_be_sent(visitor: Visitor) -> None:
     page = await visitor.open("/events/m2%2F%3Cb%3E")
-    assert "gated ■ held group_unknown" in page.text
+    assert "gated ■ held group unknown" in page.text
     assert "waits for a group call for user:u2" in page.text
     assert "The developers of the app that sends: send a group call for this user" in page.text
     assert "Given up in 29 days unless it is released before." in page.text

@@ -69,7 +69,7 @@ async def test_what_has_several_meanings_lists_them_by_kind_with_counts(finder: 
     page = await finder.find("twice")
     assert page.status == 200
     assert "2 hits: 1 company, 1 event" in page.text
-    assert "Company 1 twice Twice" in page.text
+    assert "Companies 1 twice Twice" in page.text
     assert f"{finder.plain.admin_url}/groups/twice" in page.html or "/groups/twice" in page.html
     assert "/events/twice" in page.html
 

@@ -16,6 +16,9 @@ from router.personal_data.mask import masked
 
 MAX_WORD = 200
 
+PLURALS = {"event": "events", "person": "people", "company": "companies", "name of events": "names of events"}
+"""By kind of a hit."""
+
 
 async def find(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
     """What `q` may be."""
@@ -27,7 +30,7 @@ async def find(console: Console, request: web.Request) -> Rendered | web.StreamR
     if len(hits) == 1:
         return redirect(hits[0]["address"])
     if hits:
-        return Rendered("find.html", f"Find {word}", {"word": word, "hits": hits})
+        return Rendered("find.html", f"Find {word}", {"word": word, "hits": hits, "plurals": PLURALS})
     return Rendered("find_none.html", f"Find {word}", {"word": word, "found": found}, 404)
 
 

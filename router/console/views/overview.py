@@ -40,6 +40,7 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
             "ledger": ledger,
             "started_at": to_iso(daemon.started_ms),
             "readiness": readiness,
+            "refusing": [one.words for one in standing.coded_problems(daemon) if one.code in standing.UNREADY],
             "refused_503": daemon.metrics.answered(503) if readiness["status"] != "ready" else 0,
             "troubles": known.troubles,
             "knows_all_troubles": known.is_all,
