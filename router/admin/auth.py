@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -54,6 +55,10 @@ def is_page(request: web.Request) -> bool:
 
 
 def _is_our_host(host: str, listen_host: str, token: str | None) -> bool:
+    try:
+        _ = urlsplit(f"//{host}").port
+    except ValueError:  # a port that there cannot be, or half of an address
+        return False
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     name = name.strip("[]").lower()
     if name in ("localhost", listen_host.lower()):

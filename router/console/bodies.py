@@ -39,7 +39,7 @@ class Shown(NamedTuple):
         """A body as it is, where it is no JSON as JSON is."""
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # a vendor may answer anything
             return masked(text, self.mask)
         return self.made(value) if self.mask == "all" or not self.is_raw else masked(text, self.mask)
 

@@ -65,6 +65,7 @@ def templates(assets: Assets, *more: jinja2.BaseLoader) -> jinja2.Environment:
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader("router.console"), *more]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,  # an update may exchange the files while an older version still runs
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -129,7 +129,7 @@ def read_back(console: Console, form: DestinationForm, given: Mapping[str, str])
         return submitted, None
     try:
         text = changed(form.text, form.table["name"], submitted.changes)
-    except (CannotEdit, ValueError) as error:
+    except (CannotEdit, ValueError, RecursionError) as error:
         raise CommandRefused("cannot_edit", str(error)) from None
     return submitted, Proposal(text, submitted.secrets)
 

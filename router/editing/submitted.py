@@ -58,6 +58,8 @@ def read_form(
                     changes.append(KeyChange(("settings", *key), place.table))
         except (ValueError, NoPlace) as error:
             errors[field.name] = str(error)
+        except RecursionError:
+            errors[field.name] = "it is nested too deeply"
     return Submitted(changes, secrets, tuple(dict.fromkeys(shared)), errors)
 
 

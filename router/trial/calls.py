@@ -15,6 +15,7 @@ from router.trial.intake import Intake
 
 MAX_EVENTS = 100
 """Events of one trial."""
+TOO_DEEP = "it is nested too deeply"
 
 
 def sample(type: str) -> bytes:
@@ -37,6 +38,8 @@ def split(text: bytes) -> list[bytes]:
         if b"\n" not in stripped or not stripped.startswith(b"{"):
             raise ValueError(f"it is no JSON: {error}") from None
         found = _lines(stripped)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
     if not found:
         raise ValueError("there is no event in it")
     if len(found) > MAX_EVENTS:
@@ -63,6 +66,8 @@ def _lines(text: bytes) -> list[bytes]:
                 msgspec.json.decode(line)
             except msgspec.DecodeError as error:
                 raise ValueError(f"line {number} is no JSON: {error}") from None
+            except RecursionError:
+                raise ValueError(f"line {number}: {TOO_DEEP}") from None
             found.append(line)
     return found
 

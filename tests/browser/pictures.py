@@ -27,6 +27,10 @@ SCREENS: dict[str, str] = {
 OF_STATES: dict[str, tuple[str, str]] = {
     "empty": ("empty", "empty, overview"),
     "full-disk": ("full disk", "full disk"),
+    "held-store": ("held store", "held store"),
+    "low-disk": ("low disk", "low disk"),
+    "database-away": ("database away", "database away"),
+    "held-up": ("held up", "held up, overview"),
     "refused-reload": ("refused reload", "refused reload, configuration"),
     "not-connected": ("not connected", "not connected, overview"),
     "two-troubles": ("two troubles", "two troubles"),

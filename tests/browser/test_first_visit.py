@@ -68,6 +68,10 @@ CUSTOMER_SUCCESS: Tasks = {
     "find a person by user id": ([Search("bob")], "Where their events are"),
     "what did one event come to": ([Search("ann-1")], "waits for"),
     "who waits for a group": ([Number("clientsuccess", "held")], "user:dan"),
+    "which company does a person belong to": ([Search("ann")], "Company: without a name"),
+    "who belongs to a company": ([Search("globex")], "user:bob"),
+    "an answer for a ticket": ([Search("ann"), Click("copy as text")], "copied"),
+    "somebody asks to be forgotten": ([Search("bob"), Click("Forget this person …")], "It cannot be undone."),
     "release on behalf of a group": (
         [
             Number("clientsuccess", "held"),
@@ -92,6 +96,13 @@ OPERATOR: Tasks = {
     "is the key of crm wrong": ([Click("Test or resume")], "paused because the vendor refused our key"),
     "what config is in force": ([Click("Configuration")], "The active config.toml"),
     "how fast is delivery": ([Click("freshsuccess"), Click("1 h")], "p95"),
+    "how much room is left": ([], "before events are refused"),
+    "until when does mail wait": ([Click("mail")], "next try"),
+    "what is kept of a tool that was taken out": ([Click("gone")], "What it had is kept"),
+    "where is a dry run set live": (
+        [Click("braze"), Click("Change it")],
+        "Nothing is written before you have seen the difference",
+    ),
     "why is the warehouse down": ([Click("warehouse"), Click("Errors")], "is busy"),
 }
 PLUGIN_DEVELOPER: Tasks = {
@@ -102,6 +113,15 @@ PLUGIN_DEVELOPER: Tasks = {
     "what does the plugin make of a 429": (
         [Click("Try"), Choose("The vendor answers", "429"), Click("Try")], "If the vendor answers 429",
     ),
+    "what does the plugin make of an identify": (
+        [Click("Try"), Click("identify"), Click("Try")], "What the plugin makes of it",
+    ),
+    "what if the group were known": (
+        [Click("Try"), Choose("Destination", "clientsuccess"), Type("Group id", "acme"), Type("Group traits", '{"name": "Acme"}'), Click("Try")],
+        "would be delivered",
+    ),
+    "the request as curl": ([Search("bob-1"), Click("request")], "copy as curl"),
+    "is the plugin installed": ([Click("Configuration"), Click("Add a destination")], "saboteur"),
     "why did the plugin raise": ([Search("raises")], "Traceback"),
     "what did the vendor answer": ([Search("bob-1"), Click("answer")], "has no account here"),
     "what does the plugin get": ([Search("bob-1"), Click("as each plugin sees it")], "The event, normalised and mapped"),

@@ -44,6 +44,10 @@ async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daem
             await daemon.settled()
             await daemon.post("track", userId="u1", event="Sent", messageId="m1", properties={"to": "ann@example.com"})
             await daemon.post("track", userId="u2", event="Held", messageId="m2/<b>")
+            for number, group in enumerate(("first", "second")):
+                await daemon.post("track", userId="moves", event="E", messageId=f"moves-{number}")
+                await daemon.post("group", userId="moves", groupId=group, messageId=f"to-{group}")
+                await daemon.settled()
             await daemon.post("track", userId="u1", event="Refused", messageId="bad1")
             await daemon.batch([{"type": "track", "userId": "u9", "messageId": "useless", "email": "ann@example.com"}])
             for key in ("wk_test_123", "wk_app"):
@@ -60,7 +64,7 @@ def pres(page: Page) -> list[str]:
 async def test_the_page_says_what_was_sent_by_whom_and_what_became_of_it(visitor: Visitor) -> None:
     page = await visitor.open("/events/m1")
     assert "track Sent Message id m1" in page.text
-    assert "Person user:u1 Company Acme Inc acme" in page.text
+    assert "Person user:u1 Company Acme Inc acme, unchanged since" in page.text
     assert "hook ● delivered" in page.text
     assert "status 200 after" in page.text
     assert "✓ plugin passed: its plugin made something to send of it" in page.text
@@ -71,6 +75,13 @@ async def test_a_filtered_event_shows_the_step_that_stopped_it_and_the_filter(vi
     assert "✕ filter stopped: the destination's filter is not true for it" in page.text
     assert 'Filter: event = "Wanted".' in page.text
     assert "· plugin not asked" in page.text
+
+
+async def test_it_names_the_company_that_counts_for_it_and_the_one_of_now(visitor: Visitor) -> None:
+    """One of before the first group call counts as of that group."""
+    for message_id in ("moves-0", "moves-1"):
+        page = await visitor.open(f"/events/{message_id}")
+        assert "Company first; the person now belongs to second" in page.text
 
 
 async def test_a_held_event_says_for_what_it_waits_until_when_and_what_would_be_sent(visitor: Visitor) -> None:

@@ -32,13 +32,22 @@
   document.addEventListener('htmx:sse:close', lost)
   setInterval(() => { if (dot && dot.dataset.state === 'lost') lost() }, 1000)
 
+  // A page that came over plain HTTP from another machine has no clipboard, or may not write to it: the old way works there.
+  const copyOfOld = (text) => {
+    const area = document.body.appendChild(document.createElement('textarea'))
+    area.value = text
+    area.select()
+    const isCopied = document.execCommand('copy')
+    area.remove()
+    return isCopied
+  }
+  const copied = (text) => navigator.clipboard ? navigator.clipboard.writeText(text).then(() => true, () => copyOfOld(text)) : copyOfOld(text)
   document.addEventListener('click', async (event) => {
     const button = event.target.closest('[data-copy]')
-    if (!button) return
-    await navigator.clipboard.writeText(button.dataset.copy)
-    const before = button.textContent
-    button.textContent = 'copied'
-    setTimeout(() => { button.textContent = before }, 1200)
+    if (!button || button.dataset.before) return
+    button.dataset.before = button.textContent
+    button.textContent = await copied(button.dataset.copy) ? 'copied' : 'not copied'
+    setTimeout(() => { button.textContent = button.dataset.before; delete button.dataset.before }, 1200)
   })
 
   let previous = ''

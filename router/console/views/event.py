@@ -14,7 +14,7 @@ from router.console.decisions import asked_by
 from router.console.guard import checked_form, session_mark
 from router.console.rendered import Rendered
 from router.errors import CommandRefused
-from router.event import Call
+from router.event import Call, parse_user
 from router.explain import code_phrases, destination_phrases, event_phrases, search_phrases, trial_phrases
 from router.explain.reasons import reason_of
 from router.explain.steps import Step, steps
@@ -69,6 +69,7 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
             "name": _name(call),
             "group_id": known.group_id if known else "",
             "group_name": _group_name(known, shown),
+            "group_now": await _group_now(console, told),
             "fates": await _fates(console, told, shown),
             "plan": event_phrases.plan_lines(told.get("plan", {})),
             "body_gone": event_phrases.BODY_FORGOTTEN if told.get("forgotten") else event_phrases.BODY_GONE,
@@ -89,6 +90,15 @@ async def event(console: Console, request: web.Request) -> Rendered | web.Stream
 def _group_name(known: Known | None, shown: Shown) -> str:
     name = known.group_traits.get("name") if known else None
     return shown.words(name) if isinstance(name, str) else ""
+
+
+async def _group_now(console: Console, told: Mapping[str, Any]) -> str:
+    """The group that the user of an event belongs to by now; empty for none."""
+    user = "" if told.get("forgotten") else code_phrases.user_of(told)
+    if not user:
+        return ""
+    groups = (await console.daemon.store.lookups.profile(parse_user(user)))["groups"]
+    return str(groups[0]["id"]) if groups else ""
 
 
 def _name(call: Call | None) -> str:

@@ -24,8 +24,9 @@ SEVEN = ("delivered", "held", "retrying", "queued", "filtered", "skipped", "dead
 async def overview(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
     """All of it on one screen. What takes too long is left out for now, and the page says so."""
     daemon, ask = console.daemon, console.patience.ask
-    ledger, recent, known, charted, disk = await asyncio.gather(
+    ledger, told, recent, known, charted, disk = await asyncio.gather(
         _if_read(ask("ledger", console.answers.ledger)),
+        _if_read(ask("destinations", console.answers.destinations)),
         _if_read(ask("recent", console.lookups.recent)),
         troubles_of(console),
         _if_read(charts.hour(console)),
@@ -47,11 +48,12 @@ async def overview(console: Console, request: web.Request) -> Rendered | web.Str
             "notices": standing.notices_of(daemon),
             "sources": _sources(console, recent),
             "rows": _rows(ledger, recent),
+            "removed": [one["name"] for one in told["removed"]] if told else [],
             **(charted or {"hour_charts": []}),
             "disk": disk,
             "is_store_away": any(one.code == "store_away" for one in known.troubles),
             "is_stopping": daemon.is_stopping,
-            **({"first_steps": _first_steps(console)} if ledger is not None and not ledger["accepted"] else {}),
+            **({"first_steps": _first_steps(console)} if _is_unused(console, ledger) else {}),
         },
         is_live=True,
     )
@@ -96,6 +98,11 @@ async def _disk(console: Console) -> dict[str, Any] | None:
     left = sizes.left_bytes() or 0
     days = None if growth is None else int(left / growth) if growth > 0 else 0
     return {"used": used, "left": left, "grows": growth, "days": days}
+
+
+def _is_unused(console: Console, ledger: Mapping[str, Any] | None) -> bool:
+    """Whether nothing has come yet, though something could."""
+    return ledger is not None and not ledger["accepted"] and bool(console.daemon.config.sources)
 
 
 def _first_steps(console: Console) -> dict[str, Any]:

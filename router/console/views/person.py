@@ -43,7 +43,7 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
     if found["suppressed_at"] or found["is_being_forgotten"] or _is_gone(found):
         return Rendered("person_gone.html", user, {"user": user, "person": found})
     places = whereabouts(found["destinations"], mask)
-    name = masked(full_name(found["traits"]), mask)
+    name, traits = masked(full_name(found["traits"]), mask), shown_traits(found["traits"], mask)
     found["groups"] = [{**one, "name": masked(one["name"] or "", mask)} for one in found["groups"]]
     return Rendered(
         "person.html",
@@ -52,7 +52,8 @@ async def _page(console: Console, request: web.Request, mask: str) -> Rendered:
             "user": user,
             "person": found,
             "name": name,
-            "traits": shown_traits(found["traits"], mask),
+            "traits": traits,
+            "email": dict(traits).get("email", ""),
             "is_masked": hides_anything(found["traits"], mask),
             "places": places,
             "whose": {"user": user},

@@ -127,7 +127,7 @@ def _object(name: str, text: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Faulty(f"{name}: it is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise Faulty(f'{name}: it must be an object, such as {{"name": "Acme Inc"}}')
@@ -140,7 +140,7 @@ def _place(text: str) -> str:
         json.loads(text)
     except json.JSONDecodeError as error:
         return f"; line {error.lineno}, column {error.colno}: {error.msg}"
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return ""
 

@@ -84,6 +84,8 @@ async def get(client: TestClient[Any, Any], path: str = "/api/ledger", **headers
         ("evil.example.com:8081", 403),
         ("localhost.evil.example.com", 403),
         ("127.0.0.1.evil.example.com", 403),
+        ("127.0.0.1:99999", 403),
+        ("127.0.0.1:x", 403),
     ],
 )
 async def test_without_a_token_only_addresses_and_our_own_name_are_answered(

@@ -113,6 +113,7 @@ def test_what_was_entered_becomes_a_value_of_its_type(key: str, text: str, value
         ("table", "{ a = 1 }\nb = 2", "nothing after it"),
         ("table", "{ a = ", "not a value of TOML"),
         ("table", '{ file = "/etc/passwd" }', "where a secret is kept is chosen in config.toml"),
+        ("table", "[" * 20_000, "nested too deeply"),
         ("name", "\ud800", "cannot be written"),
     ],
 )

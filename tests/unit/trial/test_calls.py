@@ -34,6 +34,12 @@ def test_calls_come_as_a_list_a_batch_or_lines(text: str) -> None:
     assert read(text) == [TRACK, PAGE]
 
 
+@pytest.mark.parametrize("text", ["[" * 30_000 + "]" * 30_000, '{}\n{"a": ' + "[" * 30_000])
+def test_what_is_nested_too_deeply_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        split(text.encode())
+
+
 def test_one_call_may_be_written_over_several_lines() -> None:
     assert read(json.dumps(TRACK, indent=2)) == [TRACK]
 
