@@ -97,6 +97,8 @@ async def test_a_database_that_restarts_costs_503s_and_no_event(tmp_path: Path, 
             assert (status, answer["code"]) == (503, "store_away")
             assert (await daemon.admin("GET", "/readyz"))[0] == 503
             assert (await daemon.admin("GET", "/api/ledger"))[1]["code"] == "store_away"
+            for path, words in (("/", "Counts are not known: the database"), ("/events", "The database")):
+                assert words in (await daemon.page(path))[1]
             server.start()
             await server.ready()
             await daemon.ready()
