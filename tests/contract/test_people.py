@@ -317,6 +317,24 @@ async def test_what_a_shared_browser_holds_goes_with_the_anonymous_id(rig: Rig) 
     consistent(rig)
 
 
+async def test_what_another_user_s_lane_took_over_after_the_demand_goes_too(rig: Rig) -> None:
+    """A destination is reached a while after the demand: a reload or another demand may come before it."""
+    rig.start(Gated)
+    await rig.call("identify", "i1", userId="user-one", anonymousId="anon")
+    await rig.call("track", "t1", anonymousId="anon", event="E", properties={"p": "secret-text"})
+    await rig.quiet()
+    regulation = await rig.store.people.begin(demand("u:user-one"))
+    await rig.call("identify", "i2", userId="user-two", anonymousId="anon")
+    await rig.quiet()
+    await rig.runner.forget(regulation)
+    assert await rig.fate("t1") == ("dead", "forgotten")
+    await finish(rig, regulation)
+    await rig.call("group", "g2", userId="user-two", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["i1", "i2", "g2"]
+    consistent(rig)
+
+
 async def test_a_retried_event_and_those_behind_it_go(rig: Rig) -> None:
     rig.vendor.answer = lambda bodies: RetryLater("busy", after_s=60) if bodies[0]["user"] == "user-one" else good()
     rig.start(Plain)

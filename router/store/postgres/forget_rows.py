@@ -20,6 +20,7 @@ from router.store.postgres import kept_events, regulation_rows
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.commit import OUTCOMES
 from router.store.postgres.database import Connection
+from router.store.postgres.forget_begin import near
 from router.store.postgres.row_reads import accepted_at
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP
@@ -62,7 +63,8 @@ async def find(
     connection: Connection, blocks: Blocks, destination: str, regulation: Regulation, sql: str, after: int
 ) -> Found:
     """The next rows of theirs, `PARKED` or `DEAD`."""
-    records = await connection.fetch(sql, destination, regulation.near, regulation.bound, after, SLICE)
+    near_now = [*regulation.near, *await near(connection, regulation.keys)]  # what is held may have moved meanwhile
+    records = await connection.fetch(sql, destination, near_now, regulation.bound, after, SLICE)
     events = await accepted_at(connection, blocks, [at for r in records if (at := r["origin"] or r["pos"]) > 0])
     keys = frozenset(regulation.keys)
     rows = []
