@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from router.store.forget_state import is_theirs
+from router.store.forget_state import StateOf
 from router.store.forgotten import ids_of
 from router.store.names_in_texts import Names
 from router.store.regulation import Regulation
@@ -235,14 +235,14 @@ def state_keys(db: sqlite3.Connection, destination: str, regulation: Regulation)
     values = _values(db, destination, regulation, SLICE)
     timer = f"SELECT key FROM timer WHERE {HERE} AND user_key"
     keys = {key for (key,) in db.execute(f"{timer} {THEIRS}", values)}
-    ids, names = frozenset(ids_of(regulation.keys)), frozenset(ids_of(regulation.names))
-    keys_of_members = regulation_rows.members(db, regulation.id) if names else []
-    members, values["near"] = frozenset(ids_of(keys_of_members)), key_list(keys_of_members)
+    theirs, named = StateOf(ids_of(regulation.keys)), StateOf(ids_of(regulation.names))
+    keys_of_members = regulation_rows.members(db, regulation.id) if regulation.names else []
+    members, values["near"] = StateOf(ids_of(keys_of_members)), key_list(keys_of_members)
     of_members = {key for (key,) in db.execute(f"{timer} {NEAR}", values)}
     for key, value in db.execute(f"SELECT key, value FROM state WHERE {HERE}", values):
         said = bytes(value)
-        by_name = bool(names) and is_theirs(names, key, said) and (key in of_members or is_theirs(members, key, said))
-        if by_name or is_theirs(ids, key, said):
+        by_name = named.has(key, said) and (key in of_members or members.has(key, said))
+        if by_name or theirs.has(key, said):
             keys.add(key)
     return sorted(keys)
 
