@@ -175,6 +175,22 @@ async def test_many_texts_that_name_them_are_emptied_in_slices(rig: Rig, monkeyp
     assert (rows, done.counts["texts"], files_with(rig, "user-one")) == ([2, 2, 1], 5, [])
 
 
+async def test_what_a_vendor_said_of_their_messages_is_emptied(rig: Rig) -> None:
+    """A vendor that quotes a batch names others, whose letters stay, and events without a user."""
+    rig.vendor.answer = lambda bodies: Reject("no", json.dumps({"got": "id-of-one and id-of-two"}))
+    rig.start(Plain)
+    await rig.call("identify", "id-of-two", userId="user-two")
+    await rig.call("track", "id-of-one", anonymousId="anon-one", event="E")
+    await rig.call("identify", "i1", userId="user-one", anonymousId="anon-one")
+    await rig.quiet()
+    done = await forget(rig, "u:user-one")
+    [letter] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
+    assert (letter["message_id"], letter["detail"].strip()) == ("id-of-two", "(forgotten)")
+    assert files_with(rig, "id-of-one") == []
+    assert done.counts["texts"] == 2, "the letter, and the attempt behind it"
+    consistent(rig)
+
+
 async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) -> None:
     answered = asyncio.Event()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from router.store.forget_state import StateOf
@@ -68,3 +70,9 @@ def test_a_text_names_an_id_only_as_a_whole_word(text: str, is_named: bool, othe
 @pytest.mark.parametrize("others", [0, FEW], ids=["of few", "of many"])
 def test_an_id_without_letters_and_digits_is_found_too(others: int) -> None:
     assert Names(["u:@@@@", *(f"u:other-{n}" for n in range(others))]).are_in("so it is @@@@ then")
+
+
+@pytest.mark.parametrize("name", ['qu"ote\\d', "José-1"])
+def test_an_id_is_found_in_json_that_a_text_of_json_quotes(name: str) -> None:
+    body = json.dumps([{"user": name}])
+    assert Names([f"u:{name}"]).are_in(json.dumps({"error": "cannot take", "got": body}))
