@@ -131,6 +131,8 @@ class Forgetting:
                 await self._supervisor.forget_people(regulation, self._erased_at.setdefault(regulation.id, set()))
         if regulation.step == Step.TOOLS:
             regulation = await self._tools.look(regulation)
+        if regulation.step == Step.CLEAN:
+            self._supervisor.forget_messages()
         after = await self._store.erasure.erase_on(regulation.id)
         self._erased_at.pop(regulation.id, None)
         return after

@@ -53,6 +53,13 @@ class HeldMarks:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
+    def forget_messages(self) -> None:
+        """Name no message any more: the person of one may be forgotten. Raises OSError."""
+        marks = self._read()
+        if any(mark.message_id for mark in marks.values()):
+            left = {name: msgspec.structs.replace(mark, message_id="") for name, mark in marks.items()}
+            durable.put(self._path, msgspec.json.encode(left))
+
     def _read(self) -> dict[str, HeldMark]:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, HeldMark])

@@ -179,6 +179,12 @@ class Supervisor:
             await runner.forget(regulation)
         done.add(name)
 
+    def forget_messages(self) -> None:
+        """Name none of the messages any more whose hooks were slow or held the loop. Raises OSError."""
+        self._marks.forget_messages()
+        for runner in self.runners.values():
+            runner.destination.watch.forget_messages()
+
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""
         former = self.runners.get(name)

@@ -2,6 +2,8 @@
 
 forms.py       the three forms of a plan file, told apart by their shape
 schema.py      one JSON Schema, compiled
+subschemas.py  where a schema has others inside
+references.py  which references a schema may have
 repetition.py  refuses schemas with which a small call would be slow to check
 plan.py        a plan: its rules by kind, name and version
 loading.py     from files to a plan, or to every problem with them

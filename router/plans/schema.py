@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from router.plans import repetition
+from router.plans import references, repetition
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -55,9 +55,12 @@ class Schema:
         """Raises SchemaError, PlansUnavailable."""
         library = _library()
         schema = {"$schema": DRAFT_7, **raw}
-        self._validator = _compiled(library, schema)
-        if fault := _too_expensive(schema):
+        if (refused := references.fault_of(schema)) is not None:
+            steps, words = refused
+            raise SchemaError("".join(map(_step, steps)), words)
+        if fault := repetition.fault_of(schema):  # before the library follows its references
             raise SchemaError("", fault)
+        self._validator = _compiled(library, schema)
         self.dialect = str(schema["$schema"])
         self._wants_integers = bool(_OLD_INTEGERS.search(self.dialect))
         #: names directly under each container that the schema lists
@@ -87,13 +90,6 @@ class Schema:
     def lists(self, container: str, name: str) -> bool:
         """Whether the schema lists this name directly under `properties` or `traits`."""
         return name in self.listed[container] or any(matches(name) for matches in self._lists[container])
-
-
-def _too_expensive(schema: Mapping[str, Any]) -> str:
-    try:
-        return repetition.fault_of(schema)
-    except RecursionError:
-        return "its references are nested too deep; let fewer of them refer to each other"
 
 
 def _library() -> Any:
@@ -131,29 +127,12 @@ def _told(library: Any, schema: Any, error: Any) -> SchemaError:
     """What is wrong with a schema, and where."""
     first = error.message.split("\n")[0]
     if isinstance(error.kind, library.ValidationErrorKind.Referencing):
-        for path, reference in _references(schema, ""):
-            if not reference.startswith("#"):
-                words = (
-                    f"$ref to {reference!r}: nothing is fetched; put that schema into the plan and refer to it by #/..."
-                )
-                return SchemaError(path, words)
         return SchemaError("", f"{first}; correct the reference")
     path = "".join(_step(step) for step in error.instance_path)
     if isinstance(error.kind, library.ValidationErrorKind.Format):
         words = f"{first}; look-around and references to groups are not accepted in a pattern, so write it without them"
         return SchemaError(path, words)
     return SchemaError(path, f"{first}; correct the schema")
-
-
-def _references(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(inner, str):
-                yield path + _step(key), inner
-            yield from _references(inner, path + _step(key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _references(inner, path + _step(index))
 
 
 def _step(step: str | int) -> str:
@@ -174,12 +153,9 @@ def _parts(schema: Mapping[str, Any], part: Any, depth: int = 8) -> Iterator[Map
         return
     yield part
     reference = part.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/"):
-        target: Any = schema
-        for step in reference[2:].split("/"):
-            step = step.replace("~1", "/").replace("~0", "~")
-            target = target.get(step) if isinstance(target, dict) else None
-        yield from _parts(schema, target, depth - 1)
+    place = references.place_of(reference) if isinstance(reference, str) else None
+    if place is not None:
+        yield from _parts(schema, references.at(schema, place), depth - 1)
     for other in part.get("allOf") or ():
         yield from _parts(schema, other, depth - 1)
 

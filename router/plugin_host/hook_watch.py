@@ -126,6 +126,11 @@ class HookWatch:
             words = f"hook {hook} held the event loop, the {SLOW_CALLS}th time within {SLOW_SPELL_S:g} s"
             self._on_slow(Slow(hook, words, holds_all=False))
 
+    def forget_messages(self) -> None:
+        """Name no message any more: the person of one may be forgotten. Called from any thread."""
+        for slow in list(self.slow.values()):
+            slow.last_message_id = ""
+
     def describe(self) -> dict[str, dict[str, Any]]:
         """For `/api/destinations`: by hook."""
         return {

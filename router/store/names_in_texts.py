@@ -10,6 +10,8 @@ from router.store.forgotten import ids_of
 
 SHORT = 4
 """An id of fewer characters counts only where it stands as a value: in quotes, or as a number behind a colon. Else each `1` would."""
+NESTED = 2
+"""JSON in a text of JSON: an answer that quotes the body it got."""
 _TOKEN = re.compile(r"[\w-]+")
 
 
@@ -40,10 +42,10 @@ class Names:
         return (word for token in tokens for word in self._by_token[token])
 
 
-def _spellings(name: str) -> Iterator[str]:
+def _spellings(name: str, nested: int = NESTED) -> Iterator[str]:
     yield name
-    for is_ascii in (False, True):
-        yield json.dumps(name, ensure_ascii=is_ascii)[1:-1]
+    for is_ascii in (False, True) if nested else ():
+        yield from _spellings(json.dumps(name, ensure_ascii=is_ascii)[1:-1], nested - 1)
 
 
 def _pattern(word: str) -> re.Pattern[str]:

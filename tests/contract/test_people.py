@@ -175,6 +175,22 @@ async def test_many_texts_that_name_them_are_emptied_in_slices(rig: Rig, monkeyp
     assert (rows, done.counts["texts"], files_with(rig, "user-one")) == ([2, 2, 1], 5, [])
 
 
+async def test_what_a_vendor_said_of_their_messages_is_emptied(rig: Rig) -> None:
+    """A vendor that quotes a batch names others, whose letters stay, and events without a user."""
+    rig.vendor.answer = lambda bodies: Reject("no", json.dumps({"got": "id-of-one and id-of-two"}))
+    rig.start(Plain)
+    await rig.call("identify", "id-of-two", userId="user-two")
+    await rig.call("track", "id-of-one", anonymousId="anon-one", event="E")
+    await rig.call("identify", "i1", userId="user-one", anonymousId="anon-one")
+    await rig.quiet()
+    done = await forget(rig, "u:user-one")
+    [letter] = (await rig.store.queries.dead("d", DeadLetterFilter(), None))["items"]
+    assert (letter["message_id"], letter["detail"].strip()) == ("id-of-two", "(forgotten)")
+    assert files_with(rig, "id-of-one") == []
+    assert done.counts["texts"] == 2, "the letter, and the attempt behind it"
+    consistent(rig)
+
+
 async def test_what_is_on_its_way_is_waited_for_and_ends_as_forgotten(rig: Rig) -> None:
     answered = asyncio.Event()
 
@@ -314,6 +330,24 @@ async def test_what_a_shared_browser_holds_goes_with_the_anonymous_id(rig: Rig) 
     await forget(rig, "u:user-two")
     await rig.quiet()
     assert [await rig.fate(m) for m in ("t1", "t2")] == [("dead", "forgotten")] * 2
+    consistent(rig)
+
+
+async def test_what_another_user_s_lane_took_over_after_the_demand_goes_too(rig: Rig) -> None:
+    """A destination is reached a while after the demand: a reload or another demand may come before it."""
+    rig.start(Gated)
+    await rig.call("identify", "i1", userId="user-one", anonymousId="anon")
+    await rig.call("track", "t1", anonymousId="anon", event="E", properties={"p": "secret-text"})
+    await rig.quiet()
+    regulation = await rig.store.people.begin(demand("u:user-one"))
+    await rig.call("identify", "i2", userId="user-two", anonymousId="anon")
+    await rig.quiet()
+    await rig.runner.forget(regulation)
+    assert await rig.fate("t1") == ("dead", "forgotten")
+    await finish(rig, regulation)
+    await rig.call("group", "g2", userId="user-two", groupId="acme", traits={"name": "Acme"})
+    await rig.quiet()
+    assert rig.vendor.ids() == ["i1", "i2", "g2"]
     consistent(rig)
 
 

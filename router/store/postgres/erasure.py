@@ -4,7 +4,7 @@ the next one. What is to be erased is found beside it. A step whose answer was l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
@@ -110,7 +110,7 @@ class PostgresErasure:
                 return await self._erase_logged(regulation)
             case Step.KEPT:
                 kept, ids, upto = await self._read(forget_log.find_kept, regulation)
-                return await self._go_on(regulation_id, _erase_kept, kept, ids, upto)
+                return await self._go_on(regulation_id, _erase_kept, kept, ids, await self._texts_of(ids), upto)
             case Step.TOOLS:
                 return await self._go_on(regulation_id, _end_tools)
             case Step.TEXTS:
@@ -126,10 +126,14 @@ class PostgresErasure:
         found = await self._read(forget_log.find_logged, regulation)
         told = await self._read(forget_log.find_told_of, regulation.pos, found.upto, found.ids)
         blocks = sorted({*found.firsts, *told})
-        done = await self._go_on(regulation.id, _erase_logged, blocks, found)
+        done = await self._go_on(regulation.id, _erase_logged, blocks, found, await self._texts_of(found.ids))
         if blocks:
             self._forget_what_is_in_memory()
         return done
+
+    async def _texts_of(self, ids: Collection[str]) -> forget_texts.Found:
+        """Texts that name one of these messages."""
+        return await self._read(forget_texts.find, [f"m:{one}" for one in ids]) if ids else {}
 
     def _forget_what_is_in_memory(self) -> None:
         self._queue.tail.clear()
@@ -263,24 +267,35 @@ async def _end_rows(connection: Connection, regulation: Regulation) -> None:
 
 
 async def _erase_logged(
-    connection: Connection, regulation: Regulation, blocks: Sequence[int], found: forget_log.Found
+    connection: Connection,
+    regulation: Regulation,
+    blocks: Sequence[int],
+    found: forget_log.Found,
+    texts: forget_texts.Found,
 ) -> None:
     for first in blocks:
         regulation.count(events=await forget_log.rewrite(connection, first, regulation, found.ids))
     await forget_log.erase_told_of_kept(connection, found.ids)
     await violation_rows.forget_ids(connection, found.ids)
+    regulation.count(texts=await forget_texts.erase(connection, texts))
     regulation.pos = found.upto
     if found.upto >= regulation.bound:
         regulation.step = Step.KEPT
 
 
 async def _erase_kept(
-    connection: Connection, regulation: Regulation, positions: Sequence[int], ids: frozenset[str], upto: int
+    connection: Connection,
+    regulation: Regulation,
+    positions: Sequence[int],
+    ids: frozenset[str],
+    texts: forget_texts.Found,
+    upto: int,
 ) -> None:
     if positions:
         await forget_log.erase_told_of_kept(connection, ids)
         await violation_rows.forget_ids(connection, ids)
         regulation.count(events=await forget_log.erase_kept(connection, positions))
+        regulation.count(texts=await forget_texts.erase(connection, texts))
     regulation.kept_pos = upto
     if upto >= regulation.bound:
         regulation.step = Step.TOOLS

@@ -36,7 +36,7 @@ async def begin(
 
 async def _start_erasing(connection: Connection, regulation: Regulation) -> None:
     """The directory forgets the people, or the traits of the groups; the rest of them is erased step by step."""
-    regulation.near = await _near(connection, regulation.keys)
+    regulation.near = await near(connection, regulation.keys)
     if groups := regulation.groups:
         regulation.names = await forget_groups.names_of(connection, groups)
         regulation.count(directory=await forget_groups.erase_traits(connection, groups))
@@ -46,7 +46,7 @@ async def _start_erasing(connection: Connection, regulation: Regulation) -> None
         regulation.count(directory=int(told.rpartition(" ")[2]))
 
 
-async def _near(connection: Connection, keys: list[str]) -> list[str]:
+async def near(connection: Connection, keys: list[str]) -> list[str]:
     """These, and the users that one of their anonymousIds was ever joined to: their lanes may hold its events."""
     sql = "SELECT DISTINCT user_key FROM link WHERE part = 0 AND anonymous_key = ANY($1::text[])"
     return [*dict.fromkeys([*keys, *(row[0] for row in await connection.fetch(sql, keys))])]

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.store.forget_state import is_theirs
+from router.store.forget_state import StateOf
 from router.store.forgotten import ids_of
 from router.store.names_in_texts import Names
 from router.store.postgres import kept_events, regulation_rows
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.commit import OUTCOMES
 from router.store.postgres.database import Connection
+from router.store.postgres.forget_begin import near
 from router.store.postgres.row_reads import accepted_at
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP
@@ -62,7 +63,8 @@ async def find(
     connection: Connection, blocks: Blocks, destination: str, regulation: Regulation, sql: str, after: int
 ) -> Found:
     """The next rows of theirs, `PARKED` or `DEAD`."""
-    records = await connection.fetch(sql, destination, regulation.near, regulation.bound, after, SLICE)
+    near_now = [*regulation.near, *await near(connection, regulation.keys)]  # what is held may have moved meanwhile
+    records = await connection.fetch(sql, destination, near_now, regulation.bound, after, SLICE)
     events = await accepted_at(connection, blocks, [at for r in records if (at := r["origin"] or r["pos"]) > 0])
     keys = frozenset(regulation.keys)
     rows = []
@@ -243,12 +245,12 @@ async def state_keys(connection: Connection, destination: str, regulation: Regul
     be any word, so by it only state of a member is found: of one that it names, or whose timer it has."""
     timer = f"SELECT key FROM timer WHERE {HERE} AND user_key = ANY($2::text[])"
     keys = {row[0] for row in await connection.fetch(timer, destination, regulation.keys)}
-    ids, names = frozenset(ids_of(regulation.keys)), frozenset(ids_of(regulation.names))
-    keys_of_members = await regulation_rows.members(connection, regulation.id) if names else []
-    members = frozenset(ids_of(keys_of_members))
+    theirs, named = StateOf(ids_of(regulation.keys)), StateOf(ids_of(regulation.names))
+    keys_of_members = await regulation_rows.members(connection, regulation.id) if regulation.names else []
+    members = StateOf(ids_of(keys_of_members))
     of_members = {row[0] for row in await connection.fetch(timer, destination, keys_of_members)}
     async for key, value in connection.cursor(f"SELECT key, value FROM state WHERE {HERE}", destination):
-        by_name = bool(names) and is_theirs(names, key, value) and (key in of_members or is_theirs(members, key, value))
-        if by_name or is_theirs(ids, key, value):
+        by_name = named.has(key, value) and (key in of_members or members.has(key, value))
+        if by_name or theirs.has(key, value):
             keys.add(key)
     return sorted(keys)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from router.errors import StoreFull
 from router.in_thread import in_thread
@@ -39,6 +39,18 @@ NO_ROOM = (
 REST = 5
 """For so many times as long as a rewriting took no other one begins, so that demands one after the other stop the writer for a sixth of the
 time at most."""
+
+
+class _Said(NamedTuple):
+    """What is said elsewhere of events, by their message ids."""
+
+    told: list[tuple[int, bytes]]  #: in forwarded violations
+    texts: list[forget_texts.Found]  #: of vendors, and of discards
+
+    def erase(self, db: sqlite3.Connection, regulation: Regulation) -> None:
+        """Take the message ids out of the violations, and empty the texts. Comes behind the events and their attempts."""
+        forget_log.erase_told_of(db, self.told)
+        regulation.count(texts=forget_texts.erase(db, self.texts))
 
 
 class SqliteErasure:
@@ -118,8 +130,8 @@ class SqliteErasure:
                 return await self._erase_logged(regulation)
             case Step.KEPT:
                 kept, upto = await self._reader.run(forget_log.find_kept, regulation)
-                told = await self._told_of(kept)
-                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, told, upto))
+                said = await self._said_of(kept)
+                return await self._go_on(regulation_id, lambda db, one: _erase_kept(db, one, kept, said, upto))
             case Step.TEXTS:
                 return await self._erase_texts(regulation)
             case Step.TOOLS:
@@ -133,13 +145,13 @@ class SqliteErasure:
 
     async def _erase_logged(self, regulation: Regulation) -> Regulation:
         found, upto = await self._reader.run(forget_log.find_logged, regulation)
-        told, dedupe = await self._told_of(found), self._writer.transaction.dedupe
+        said, dedupe = await self._said_of(found), self._writer.transaction.dedupe
 
         def work(db: sqlite3.Connection, one: Regulation) -> None:
             if found:
-                forget_log.erase_told_of(db, told)
                 erased = forget_log.erase_logged(db, found, dedupe, with_groups=bool(one.groups))
                 one.count(events=erased)
+                said.erase(db, one)
             one.pos = upto
             if upto >= one.bound:
                 _turn_to(one, Step.KEPT)
@@ -153,8 +165,11 @@ class SqliteErasure:
             await self._go_on(regulation.id, partial(_erase_texts, rows))
         return await self._go_on(regulation.id, _end_texts)
 
-    async def _told_of(self, positions: Sequence[int]) -> list[tuple[int, bytes]]:
-        return await self._reader.run(forget_log.find_told_of, positions) if positions else []
+    async def _said_of(self, positions: Sequence[int]) -> _Said:
+        if not positions:
+            return _Said([], [])
+        told = await self._reader.run(forget_log.find_told_of, positions)
+        return _Said(told, await self._reader.run(forget_texts.find_messages, positions))
 
     async def asked(self, destination: str, regulation_id: str) -> list[int]:
         """Where the deletions of a regulation stand that a destination was asked for, and that wait or failed."""
@@ -260,12 +275,12 @@ def _erase_kept(
     db: sqlite3.Connection,
     regulation: Regulation,
     positions: Sequence[int],
-    told: Sequence[tuple[int, bytes]],
+    said: _Said,
     upto: int,
 ) -> None:
     if positions:
-        forget_log.erase_told_of(db, told)
         regulation.count(events=forget_log.erase_kept(db, positions))
+        said.erase(db, regulation)
     regulation.kept_pos = upto
     if upto >= regulation.bound:
         _turn_to(regulation, Step.TOOLS)

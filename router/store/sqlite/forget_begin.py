@@ -71,7 +71,7 @@ def begin(
 def start_erasing(db: sqlite3.Connection, regulation: Regulation) -> None:
     """The directory forgets the people, or the traits of the groups, whose keys the regulation has, with all that were joined to them; the
     rest of them is erased step by step."""
-    regulation.near = _near(db, regulation.keys)
+    regulation.near = near(db, regulation.keys)
     regulation.step = Step.ROWS
     if groups := regulation.groups:
         regulation.names = forget_groups.names_of(db, groups)
@@ -80,7 +80,7 @@ def start_erasing(db: sqlite3.Connection, regulation: Regulation) -> None:
     regulation_rows.write(db, regulation)
 
 
-def _near(db: sqlite3.Connection, keys: list[str]) -> list[str]:
+def near(db: sqlite3.Connection, keys: list[str]) -> list[str]:
     """These, and the users that one of their anonymousIds was ever joined to: their lanes may hold its events."""
     rows = db.execute(
         "SELECT DISTINCT user_key FROM link WHERE part = ? AND anonymous_key IN (SELECT value FROM json_each(?))",

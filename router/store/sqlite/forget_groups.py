@@ -20,8 +20,8 @@ MAY_NAME_ONE = "(instr(body, CAST('groupId' AS BLOB)) OR instr(body, CAST('\\u' 
 """All other bodies need not be opened. JSON can spell any key with escapes."""
 THESE = "(SELECT value FROM json_each(:groups))"
 OF_THESE = f"part = :part AND group_id IN {THESE} AND call_pos <= :bound"
-SLICE = 500
-"""Memberships that one transaction erases."""
+SLICE = 2_000
+"""Memberships that one transaction erases: 26 ms of processor time, measured. The answer to a demand waits for all of them."""
 
 
 class Members(NamedTuple):

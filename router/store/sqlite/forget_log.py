@@ -65,15 +65,7 @@ def _theirs(db: sqlite3.Connection, table: str, regulation: Regulation, after: i
 def find_told_of(db: sqlite3.Connection, positions: Sequence[int]) -> list[tuple[int, bytes]]:
     """Violations that were forwarded of these events: where they stand, and what is left of each. They were stored together with the
     events, behind them."""
-    listed = key_list(positions)
-    ids = frozenset(
-        id
-        for table in ("log", "kept")
-        for (id,) in db.execute(
-            f"SELECT message_id FROM {table} WHERE pos IN (SELECT value FROM json_each(?))", (listed,)
-        )
-        if id
-    )
+    ids = message_ids(db, positions)
     if not ids:
         return []
     where = "pos > ? AND pos <= ? AND user_key = ? AND body IS NOT NULL"
@@ -84,6 +76,13 @@ def find_told_of(db: sqlite3.Connection, positions: Sequence[int]) -> list[tuple
         for pos, body in db.execute(f"SELECT pos, body FROM {table} WHERE {where}", span)
         if (left := without_told_id(body, ids)) is not None
     ]
+
+
+def message_ids(db: sqlite3.Connection, positions: Sequence[int]) -> frozenset[str]:
+    """Of these events, as far as they are not erased yet."""
+    sql = "SELECT message_id FROM {} WHERE pos IN (SELECT value FROM json_each(?))"
+    rows = [row for table in ("log", "kept") for row in db.execute(sql.format(table), (key_list(positions),))]
+    return frozenset(id for (id,) in rows if id)
 
 
 def erase_told_of(db: sqlite3.Connection, found: Sequence[tuple[int, bytes]]) -> None:

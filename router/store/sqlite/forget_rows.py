@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from router.store.forget_state import is_theirs
+from router.store.forget_state import StateOf
 from router.store.forgotten import ids_of
 from router.store.names_in_texts import Names
 from router.store.regulation import Regulation
@@ -20,6 +20,7 @@ from router.store.rows import ORDER_KEY_STEP, PART
 from router.store.sqlite import kept_events, regulation_rows
 from router.store.sqlite.apply_commit import OutcomeCodes
 from router.store.sqlite.event_columns import key_list
+from router.store.sqlite.forget_begin import near
 from router.vocabulary import FORGOTTEN, EventState, LaneMode, Queue
 
 SLICE = 500
@@ -49,16 +50,17 @@ DEAD = (
 HERE = "part = :part AND destination = :destination"
 
 
-def _values(destination: str, regulation: Regulation, limit: int) -> dict[str, object]:
+def _values(db: sqlite3.Connection, destination: str, regulation: Regulation, limit: int) -> dict[str, object]:
+    near_now = [*dict.fromkeys([*regulation.near, *near(db, regulation.keys)])]  # what is held may have moved meanwhile
     return {
-        "part": PART, "destination": destination, "keys": key_list(regulation.keys), "near": key_list(regulation.near),
+        "part": PART, "destination": destination, "keys": key_list(regulation.keys), "near": key_list(near_now),
         "groups": key_list(sorted(regulation.groups)), "bound": regulation.bound, "limit": limit,
     }  # fmt: skip
 
 
 def touches(db: sqlite3.Connection, destination: str, regulation: Regulation) -> bool:
     """Whether the destination has any row of these people. Looks at each of its dead letters and state keys."""
-    values = _values(destination, regulation, 1)
+    values = _values(db, destination, regulation, 1)
     small = (f"supply WHERE {HERE} AND user_key {THEIRS}", f"timer WHERE {HERE} AND user_key {THEIRS}",
              f"lane WHERE {HERE} AND (need {THEIRS} OR also {THEIRS} OR user_key {THEIRS})")  # fmt: skip
     return (
@@ -79,7 +81,7 @@ def erase(
 ) -> bool:
     """Erase the next slice, and count it in the regulation; `states`, the keys of their state, with the last one. False: the
     destination has nothing more of these people."""
-    values = _values(destination, regulation, SLICE)
+    values = _values(db, destination, regulation, SLICE)
     parked = db.execute(PARKED, values).fetchall()
     letters = db.execute(DEAD, values).fetchall()
     code = codes.code(db, EventState.DEAD, FORGOTTEN)
@@ -196,7 +198,7 @@ def _erase_state(
     db: sqlite3.Connection, destination: str, regulation: Regulation, states: Sequence[str], now_ms: int
 ) -> None:
     """Keyed state that names the person, its timers, and what lanes of others waited for."""
-    values = _values(destination, regulation, SLICE)
+    values = _values(db, destination, regulation, SLICE)
     for key in states:
         for table in ("state", "timer"):
             db.execute(f"DELETE FROM {table} WHERE part = ? AND destination = ? AND key = ?", (PART, destination, key))
@@ -230,17 +232,17 @@ def state_keys(db: sqlite3.Connection, destination: str, regulation: Regulation)
     """State of the person's own timers, and state whose key or value names them. Reads all state of the destination, so in a reading
     connection's thread. The name of a group may be any word, so by it only state of a member is found: of one that it names, or whose
     timer it has."""
-    values = _values(destination, regulation, SLICE)
+    values = _values(db, destination, regulation, SLICE)
     timer = f"SELECT key FROM timer WHERE {HERE} AND user_key"
     keys = {key for (key,) in db.execute(f"{timer} {THEIRS}", values)}
-    ids, names = frozenset(ids_of(regulation.keys)), frozenset(ids_of(regulation.names))
-    keys_of_members = regulation_rows.members(db, regulation.id) if names else []
-    members, values["near"] = frozenset(ids_of(keys_of_members)), key_list(keys_of_members)
+    theirs, named = StateOf(ids_of(regulation.keys)), StateOf(ids_of(regulation.names))
+    keys_of_members = regulation_rows.members(db, regulation.id) if regulation.names else []
+    members, values["near"] = StateOf(ids_of(keys_of_members)), key_list(keys_of_members)
     of_members = {key for (key,) in db.execute(f"{timer} {NEAR}", values)}
     for key, value in db.execute(f"SELECT key, value FROM state WHERE {HERE}", values):
         said = bytes(value)
-        by_name = bool(names) and is_theirs(names, key, said) and (key in of_members or is_theirs(members, key, said))
-        if by_name or is_theirs(ids, key, said):
+        by_name = named.has(key, said) and (key in of_members or members.has(key, said))
+        if by_name or theirs.has(key, said):
             keys.add(key)
     return sorted(keys)
 

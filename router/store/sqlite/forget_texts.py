@@ -1,5 +1,5 @@
-"""Erase texts that name a person: what a vendor answered, excerpts of calls that could not be used. A vendor's answer to a batch
-may name anybody in it, so all of these texts are looked through. Runs in the writing thread; `find` in a reading one's.
+"""Erase texts that name a person or one of their messages: what a vendor answered, excerpts of calls that could not be used. A vendor's answer
+to a batch may name anybody in it, so all of these texts are looked through. Runs in the writing thread; `find` in a reading one's.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from router.store.names_in_texts import Names
 from router.store.rows import PART
+from router.store.sqlite import forget_log
 
 GONE = "(forgotten)"
 TEXTS = {
@@ -43,6 +44,12 @@ def find(db: sqlite3.Connection, keys: Iterable[str]) -> list[Found]:
             if any(names.are_in(text) for text in row[width:]):
                 found.append((table, row[:width]))
     return found
+
+
+def find_messages(db: sqlite3.Connection, positions: Sequence[int]) -> list[Found]:
+    """The rows with a text that names the message of one of these events."""
+    ids = forget_log.message_ids(db, positions)
+    return find(db, [f"m:{one}" for one in ids]) if ids else []
 
 
 def erase(db: sqlite3.Connection, found: Sequence[Found]) -> int:

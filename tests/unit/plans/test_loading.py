@@ -82,6 +82,39 @@ def test_nothing_is_ever_fetched_and_the_refusal_names_rule_and_path(reference: 
     assert "nothing is fetched" in problem
 
 
+DRAFT_2020 = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        (
+            {"definitions": {"a": {"$id": "#a"}}, "properties": {"x": {"$ref": "#a"}}},
+            ".properties.x.$ref: $ref to '#a'",
+        ),
+        (
+            {**DRAFT_2020, "$dynamicAnchor": "n", "items": {"$dynamicRef": "#n"}},
+            ".items.$dynamicRef: $dynamicRef to '#n'",
+        ),
+        (
+            {"properties": {"x": {"$id": "http://x.test/x", "items": {"$ref": "#/items"}}}},
+            ".properties.x: a part with an id",
+        ),
+        ({"$id": "http://x.test/x", "items": {"$ref": "http://x.test/x#/definitions/a"}}, ".items.$ref: $ref to 'http"),
+    ],
+    ids=["an anchor", "a dynamic one", "an id inside", "an address of its own"],
+)
+def test_a_reference_that_names_no_place_is_refused(schema: dict[str, Any], place: str) -> None:
+    """What they lead to could be as expensive as any schema, and would not be seen."""
+    [problem] = refusals([rule(schema)])
+    assert f"at $[0].jsonSchema{place}" in problem
+
+
+def test_a_property_may_have_the_name_of_a_keyword() -> None:
+    named = {name: {"type": "string"} for name in ("$ref", "$id", "enum", "default", "definitions")}
+    assert read([rule({"properties": {"properties": {"properties": named}}})]).rules
+
+
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(?<!a)b", r"(a)\1", "("])
 def test_a_pattern_with_look_around_is_refused(pattern: str) -> None:
     [problem] = refusals([rule({"properties": {"x": {"pattern": pattern}}})])
