@@ -80,6 +80,18 @@ def row(pos: int = 1) -> LogRow:
     return LogRow(pos, START_MS, "web", "track", "u:u1", f"m{pos}", BODY, is_shared=True)
 
 
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Gets the JSON of each body that is held against the contract."""
+    looked: list[bytes] = []
+
+    def fault_of_json(body: object, json: bytes) -> str:
+        looked.append(json)
+        return ""
+
+    monkeypatch.setattr(mapper, "fault_of_json", fault_of_json)
+    return looked
+
+
 def put_plan(event: Event) -> None:
     event.properties["plan"] = "lead"  # type: ignore[index]
 
@@ -169,8 +181,7 @@ def test_a_change_that_a_destination_had_opened_before_reaches_it() -> None:
 def test_what_a_plugin_sends_as_it_was_is_not_looked_at_again_once_enough_of_its_events_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    looked: list[bytes] = []
-    monkeypatch.setattr(mapper, "fault_of_json", lambda body, json: looked.append(json) or "")
+    looked = looked_at(monkeypatch)
     side = Side(Honest)
     for pos in range(1, ALWAYS + 10):
         side.item(parked_row(pos, body=BODY))
@@ -178,8 +189,7 @@ def test_what_a_plugin_sends_as_it_was_is_not_looked_at_again_once_enough_of_its
 
 
 def test_what_a_plugin_sends_that_changes_its_events_is_looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[bytes] = []
-    monkeypatch.setattr(mapper, "fault_of_json", lambda body, json: looked.append(json) or "")
+    looked = looked_at(monkeypatch)
 
     class Marking(Honest):
         @hookimpl
