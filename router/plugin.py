@@ -894,7 +894,7 @@ def oauth_token(answer: Answer) -> tuple[str, float | None]:
     token = told.get("access_token") if isinstance(told, dict) else None
     if not isinstance(outcome, Delivered) or not isinstance(token, str) or not token:
         raise Pause("credentials", f"no token: status {answer.status}: {excerpt(answer.body)}")
-    if len(token) > MAX_TOKEN or not _TOKEN.fullmatch(token):  # its characters are told to nobody
+    if len(token) > MAX_TOKEN or not _VISIBLE.fullmatch(token):  # its characters are told to nobody
         raise Pause(
             "credentials",
             f"a token that no header can hold: {len(token)} characters; it may have 1 to {MAX_TOKEN} of ASCII, without space",
@@ -902,7 +902,7 @@ def oauth_token(answer: Answer) -> tuple[str, float | None]:
     return token, as_number(told.get("expires_in"))
 
 
-_TOKEN = re.compile(r"[!-~]+")
+_VISIBLE = re.compile(r"[!-~]+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
