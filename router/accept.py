@@ -68,17 +68,18 @@ class Acceptor:
         if self._full:
             self._full = False
             self._log.emit("store_recovered")
+        duplicates = result.count(0)
         if calls or discards:
             source = (calls or discards)[0].source  # one request has one
-            self._note(source, len(result) - result.count(0), sum(discard.n for discard in discards))
+            self._note(source, len(result) - duplicates, sum(discard.n for discard in discards) if discards else 0)
         try:
-            if 0 in result:
+            if duplicates:
                 self._note_duplicates(calls, result)
             self._tell(calls, result, discards)
             if report is not None:
                 report(calls, result)
         finally:
-            on_done(result.count(0))
+            on_done(duplicates)
 
     def _note_duplicates(self, calls: list[Call], positions: list[int]) -> None:
         for call, pos in zip(calls, positions, strict=True):

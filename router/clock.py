@@ -33,6 +33,9 @@ class Clock(Protocol):
 
 TAKEN_IN = 0.1
 """Seconds by which router time comes nearer to the wall clock in a second: 1 s in 10 s."""
+FRESH_S = 0.0005
+"""So long after the wall clock was asked, router time goes on by the monotonic clock alone, as slowly as it ever does: it takes 0.4 us
+in place of 1.0, and an event asks four times."""
 JUMP_MS = 5_000
 """A wall clock that moves further than this against the monotonic one is said to have jumped."""
 
@@ -60,11 +63,15 @@ class SystemClock:
         self._at = monotonic()
         wall = wall_ns() / 1e6
         self._ms = max(wall, float(not_before_ms))
+        self._known = self._at, self._ms  #: read without the lock
         self._gap = wall - self._ms  #: wall time less router time (ms), as far as it is known and told
         if abs(self._gap) >= JUMP_MS:
             told(self._gap / 1000)
 
     def now_ms(self) -> int:
+        at, (known_at, known_ms) = self.monotonic(), self._known
+        if 0 < at - known_at < FRESH_S:
+            return int(known_ms + (at - known_at) * 1000 * (1 - TAKEN_IN))
         with self._lock:  # 0.1 us
             at = self.monotonic()
             passed = (at - self._at) * 1000
@@ -74,6 +81,7 @@ class SystemClock:
             moved = gap - self._gap
             self._at = at
             self._ms += passed + taken
+            self._known = at, self._ms
             self._gap = gap - taken
         if abs(moved) >= JUMP_MS:
             self._told(moved / 1000)

@@ -286,8 +286,14 @@ class Item:
     @classmethod
     def of_json(cls, json: bytes, kind: str = "") -> Item:
         """An item from its JSON, which is decoded at the first access to `body`."""
-        item = cls(_UNREAD, kind)
-        item._json = json
+        item = cls.__new__(cls)
+        item._body, item._kind, item._json = _UNREAD, kind, json
+        return item
+
+    def _copy(self) -> Item:
+        """The same item: what a plugin does to it changes nothing here."""
+        item = Item.__new__(Item)
+        item._body, item._kind, item._json = _UNREAD, self._kind, self.json
         return item
 
     @property
@@ -426,12 +432,8 @@ class Request(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not isinstance(self.url, str):
             raise TypeError(f"Request.url is {type(self.url).__name__}: want text")
-        if len(self.url) > MAX_URL:
-            raise ValueError(f"Request.url has {len(self.url):,} characters: at most {MAX_URL:,} are sent")
-        if not (self.url.isascii() and self.url.isprintable()) or " " in self.url:
-            raise ValueError("Request.url holds a space, a control character or one outside ASCII: quote it")
-        if "#" in self.url:
-            raise ValueError("Request.url holds a #: quote it as %23")
+        if fault := (_known_url_fault if len(self.url) <= MAX_REMEMBERED else _fault_of_url)(self.url):
+            raise ValueError(fault)
         if not isinstance(self.method, str) or not _is_token(self.method) or self.method == "CONNECT":
             raise ValueError("Request.method is none")
         if not isinstance(self.body, bytes):
@@ -473,7 +475,20 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 
 MAX_REMEMBERED = 1024
-"""Characters of a header's value that is remembered as a good one."""
+"""Characters of a URL, and of a header's value, that is remembered as a good one."""
+
+
+def _fault_of_url(url: str) -> str:
+    if len(url) > MAX_URL:
+        return f"Request.url has {len(url):,} characters: at most {MAX_URL:,} are sent"
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        return "Request.url holds a space, a control character or one outside ASCII: quote it"
+    if "#" in url:
+        return "Request.url holds a #: quote it as %23"
+    return ""
+
+
+_known_url_fault = lru_cache(maxsize=256)(_fault_of_url)  # most requests of a destination go to the same few
 
 
 def _fault_of_header(name: str, value: str) -> str:
@@ -879,7 +894,7 @@ def oauth_token(answer: Answer) -> tuple[str, float | None]:
     token = told.get("access_token") if isinstance(told, dict) else None
     if not isinstance(outcome, Delivered) or not isinstance(token, str) or not token:
         raise Pause("credentials", f"no token: status {answer.status}: {excerpt(answer.body)}")
-    if len(token) > MAX_TOKEN or not _TOKEN.fullmatch(token):  # its characters are told to nobody
+    if len(token) > MAX_TOKEN or not _VISIBLE.fullmatch(token):  # its characters are told to nobody
         raise Pause(
             "credentials",
             f"a token that no header can hold: {len(token)} characters; it may have 1 to {MAX_TOKEN} of ASCII, without space",
@@ -887,7 +902,7 @@ def oauth_token(answer: Answer) -> tuple[str, float | None]:
     return token, as_number(told.get("expires_in"))
 
 
-_TOKEN = re.compile(r"[!-~]+")
+_VISIBLE = re.compile(r"[!-~]+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 

@@ -83,12 +83,14 @@ class _Source:
     def came(self, at: int) -> None:
         """Something was accepted."""
         self._requests += 1
-        day = at // DAY_MS
         if self._last_at:
-            self._longest[day] = max(self._longest.get(day, 0), at - self._last_at)
-            if len(self._longest) > DAYS:
-                del self._longest[min(self._longest)]
-        self._last_at = max(self._last_at, at)
+            day, gap = at // DAY_MS, at - self._last_at
+            if gap > self._longest.get(day, -1):
+                self._longest[day] = gap
+                if len(self._longest) > DAYS:
+                    del self._longest[min(self._longest)]
+        if at > self._last_at:
+            self._last_at = at
 
     def minute(self, now: int) -> Minute:
         """The counts of this minute."""

@@ -85,7 +85,7 @@ def decide_opened(
     settled = _decide_alone(event, destination)
     if settled is not None:
         return settled
-    requirements = gated_by(event.type, destination)
+    requirements = gated_by(event.type, destination) if event.type in destination.requires else None
     if requirements and not (standing is not None and standing.is_released):
         if standing is not None and standing.behind is not None:
             return Held(standing.behind)

@@ -35,10 +35,15 @@ class EventLines:
 
 def _fields(delivery: Delivery) -> bytes:
     """The ids of an event as a piece of JSON; made once for all destinations that keep up. Of a deletion it is not told whose."""
-    event, user_key = delivery.log_event, delivery.user_key
+    event = delivery.log_event
+    user_key = event.user_key if delivery.lane is None else delivery.lane.key
     if not isinstance(event, LogRow) or user_key != event.user_key:
-        user = show_user_key(user_key) if event.type != FORGET else ""
-        return event_fields(event.message_id, event.source, user, event.type)
+        made = delivery.line_ids
+        if made is None or made[0] != user_key:
+            user = show_user_key(user_key) if event.type != FORGET else ""
+            made = user_key, event_fields(event.message_id, event.source, user, event.type)
+            delivery.line_ids = made
+        return made[1]
     if event.fields is None:
         event.fields = event_fields(event.message_id, event.source, show_user_key(user_key), event.type)
     return event.fields

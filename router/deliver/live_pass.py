@@ -106,13 +106,12 @@ class LivePass:
     def _take(self, delivery: Delivery, turn: PreparedTurn, prepared: Prepared) -> tuple[str, str] | None:
         """The turn of a free user's event. Returns (outcome, reason) for its line of the log, WRITTEN where it has written
         its own; None: it needs a lane."""
-        decision = self._decide(delivery, turn, prepared)
-        if isinstance(decision, Settled):
-            if delivery.announcement is not None:
+        if turn.decision is not DELIVER:
+            decision = self._decide(delivery, turn, prepared)
+            if isinstance(decision, Settled):
+                return None if delivery.announcement is not None else (decision.state, decision.reason)
+            if not isinstance(decision, Deliver):
                 return None
-            return decision.state, decision.reason
-        if not isinstance(decision, Deliver):
-            return None
         mapping = self._mapper.map(delivery, prepared.known, None)
         if isinstance(mapping, Mapped):
             delivery.items = mapping.items
@@ -129,7 +128,7 @@ class LivePass:
 
     def _decide(self, delivery: Delivery, turn: PreparedTurn, prepared: Prepared) -> Decision | Held | Reject:
         decision = turn.decision
-        if decision is DELIVER or isinstance(decision, Settled | Reject):
+        if isinstance(decision, Settled | Reject):
             return decision
         assert delivery.event is not None
         gate = gate_view(prepared, self._readiness)

@@ -18,6 +18,9 @@ from router.event.notes import Notes
 from router.event.timestamps import correct_timestamps
 from router.plugin import JSON, Event
 
+_FORBIDDEN = frozenset({"writeKey", "_metadata", "version"})
+"""Keys of a call that no destination sees."""
+
 
 def normalize_event(
     source: str,
@@ -44,11 +47,12 @@ def normalize_event(
     line, _, raw = body.partition(b"\n")
     envelope = read_envelope(line)
     call: dict[str, Any] = decode_json(raw)
-    for forbidden in ("writeKey", "_metadata", "version"):
-        call.pop(forbidden, None)
+    if not _FORBIDDEN.isdisjoint(call):
+        for forbidden in _FORBIDDEN:
+            call.pop(forbidden, None)
     call["type"] = type
     call["messageId"] = message_id
-    own_user_id = _settle_id(call, "userId")
+    own_user_id = _settle_id(call, "userId") if "userId" in call else None
     if own_user_id is None and user_id is not None:
         call["userId"] = own_user_id = user_id
     context = call["context"] = _merged(envelope.context, call, "context", notes)
@@ -56,8 +60,8 @@ def normalize_event(
         context["ip"] = envelope.ip
     integrations = call["integrations"] = _merged(envelope.integrations, call, "integrations", notes)
     original, timestamp, received = correct_timestamps(call, envelope.sent_at, received_at_ms, notes)
-    group_id = _settle_id(call, "groupId")
-    previous_id = _settle_id(call, "previousId")
+    group_id = _settle_id(call, "groupId") if "groupId" in call else None
+    previous_id = _settle_id(call, "previousId") if "previousId" in call else None
     name, category = _settle_names(call, type)
     traits = _settle_traits(call, type, context) if type in HAS_TRAITS else {}
     properties = _settle_object(call, "properties") if type in HAS_PROPERTIES else {}
@@ -68,7 +72,7 @@ def normalize_event(
         message_id=message_id,
         source=source,
         user_id=own_user_id,
-        anonymous_id=_settle_id(call, "anonymousId"),
+        anonymous_id=_settle_id(call, "anonymousId") if "anonymousId" in call else None,
         group_id=coerce_id(context.get("groupId")) if group_id is None and type != "group" else group_id,
         previous_id=previous_id if type == "alias" else None,
         name=name,
@@ -94,9 +98,7 @@ def _merged(shared: JSON, call: Mapping[str, JSON], key: str, notes: Notes) -> d
 
 
 def _settle_id(call: dict[str, Any], key: str) -> str | None:
-    """Bring one id into its form in the payload too; an absent or unusable one leaves it."""
-    if key not in call:
-        return None
+    """Bring one id that is there into its form in the payload too; an unusable one leaves it."""
     value = coerce_id(call[key])
     if value is None:
         del call[key]

@@ -35,8 +35,10 @@ def correct_timestamps(
     """
     received, call["receivedAt"] = at = _received(received_at_ms)
     stamp = _read(call, "timestamp", notes)
-    original = _read(call, "originalTimestamp", notes)
-    sent = _read(call, "sentAt", notes) or (None if batch_sent_at is None else _read_shared(batch_sent_at, notes))
+    original = _read(call, "originalTimestamp", notes) if "originalTimestamp" in call else None
+    sent = _read(call, "sentAt", notes) if "sentAt" in call else None
+    if sent is None and batch_sent_at is not None:
+        sent = _read_shared(batch_sent_at, notes)
     if sent is not None:
         call["sentAt"] = sent[1]
     else:

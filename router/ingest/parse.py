@@ -388,9 +388,11 @@ def _user_key(type: str, item: _Item) -> str:
     """The user key of a call that has all its type needs. Raises InvalidCall with the code of what is missing."""
     group_id = item.group_id and item.group_id.strip()
     for id in (item.user_id, item.anonymous_id, item.group_id, item.previous_id):
-        if id and len(id) > MAX_ID:
+        if not id:
+            continue
+        if len(id) > MAX_ID:
             raise InvalidCall("id_too_long", f"an id of a user or a group is longer than {MAX_ID} characters")
-        if id and "\x00" in id:  # the JSON functions of SQLite end a text there: it would be somebody else's id
+        if "\x00" in id:  # the JSON functions of SQLite end a text there: it would be somebody else's id
             raise InvalidCall("invalid_id", "an id of a user or a group holds a NUL character")
     if type == "track":
         if not item.event:

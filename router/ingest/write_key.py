@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
-import secrets
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
@@ -120,12 +117,11 @@ NOTHING_TAKEN: Mapping[str, SourcePrivacy] = MappingProxyType({})
 
 
 class Sources:
-    """The configured sources, found by write key in constant time: the key is hashed with a secret of this process, so
-    the time of a look-up says nothing about the keys there are."""
+    """The configured sources, found by write key. The time of a look-up says nothing about the keys there are: Python hashes a text
+    with a secret of this process, and compares two only where their hashes are the same."""
 
     def __init__(self, sources: Iterable[Source] = (), privacy: Mapping[str, SourcePrivacy] = NOTHING_TAKEN) -> None:
         """See `replace`."""
-        self._secret = secrets.token_bytes(16)
         self._used: dict[str, int] = {}  #: ms: the last request, by key
         self.replace(sources, privacy)
 
@@ -136,10 +132,9 @@ class Sources:
             privacy: what sources take from their calls, by the name of the source.
         """
         self.privacy = privacy
-        self._by_hash = {self._hash(key): (key, source) for source in sources for key in source.write_keys if key}
-        keys = {key for key, _ in self._by_hash.values()}
-        self._used = {key: at for key, at in self._used.items() if key in keys}
-        self._kinds = frozenset(source.kind for _, source in self._by_hash.values())
+        self._by_key = {key: source for source in sources for key in source.write_keys if key}
+        self._used = {key: at for key, at in self._used.items() if key in self._by_key}
+        self._kinds = frozenset(source.kind for source in self._by_key.values())
 
     def source_of(self, key: str) -> Source:
         """The source with this write key.
@@ -155,8 +150,7 @@ class Sources:
 
     def find(self, key: str) -> Source | None:
         """The source with this write key, if there is one."""
-        found = self._by_hash.get(self._hash(key))
-        return found[1] if found and hmac.compare_digest(_bytes(found[0]), _bytes(key)) else None
+        return self._by_key.get(key)
 
     def note_use(self, key: str, now_ms: int) -> None:
         """A request with this key, which belongs to a source, was taken."""
@@ -170,18 +164,10 @@ class Sources:
                 "ending": ending_of(key),
                 "last_used_at": to_iso(at) if (at := self._used.get(key)) else None,
             }
-            for key, source in self._by_hash.values()
+            for key, source in self._by_key.items()
             if source.name == name
         ]
 
     def has_kind(self, kind: str) -> bool:
         """Whether there is a source of this kind."""
         return kind in self._kinds
-
-    def _hash(self, key: str) -> bytes:
-        return hashlib.blake2b(_bytes(key), key=self._secret, digest_size=16).digest()
-
-
-def _bytes(key: str) -> bytes:
-    """A header may hold any bytes, which aiohttp gives as half surrogate pairs."""
-    return key.encode(errors="surrogatepass")

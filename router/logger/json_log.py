@@ -73,15 +73,15 @@ class JsonLog(Log):
             super().event(name, event, outcome=outcome, reason=reason, **more)
         elif frame := self._frames.get((name, outcome, reason)) or self._frame(name, outcome, reason):
             priority, head, end = frame
-            self._stream.write(b"".join((priority, self._stamp(), head, event, end)))
+            self._stream.write(priority + self._stamp() + head + event + end)
 
     def event_lines(
         self, name: str, events: Sequence[bytes], *, outcome: str | None = None, reason: str | None = None
     ) -> None:
         if events and (frame := self._frame(name, outcome, reason)):
             priority, head, end = frame
-            begin = b"".join((priority, self._stamp(), head))
-            self._stream.write(b"".join((begin, (end + begin).join(events), end)))
+            begin = priority + self._stamp() + head
+            self._stream.write(begin + (end + begin).join(events) + end)
 
     def _frame(self, name: str, outcome: str | None, reason: str | None) -> tuple[bytes, bytes, bytes] | tuple[()]:
         """What stands before the time of a line, before its event and after it. Empty: the line is not written."""

@@ -71,6 +71,7 @@ class HookWatch:
         self.thread_id = threading.get_ident()  #: of its loop
         self._began = 0.0
         self._spent_s = 0.0
+        self.is_over = False  #: hooks have used up this slice
         self._recent: deque[float] = deque(maxlen=SLOW_CALLS)
         #: a hook was interrupted that returns next; True: it let no other thread run
         self._interrupt: bool | None = None
@@ -90,6 +91,7 @@ class HookWatch:
         ended = perf_counter()
         took = ended - self._began
         self._spent_s += took
+        self.is_over = self._spent_s >= SLICE_S
         running, self.running = self.running, None
         if took >= HOLD_S and running is not None:
             self.held(*running, took, self.stack)
@@ -142,12 +144,7 @@ class HookWatch:
 
     def start_slice(self) -> None:
         """Hooks may take SLICE_S again from here on."""
-        self._spent_s = 0.0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether hooks have used up this slice."""
-        return self._spent_s >= SLICE_S
+        self._spent_s, self.is_over = 0.0, False
 
 
 class PassSize:

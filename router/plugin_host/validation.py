@@ -236,6 +236,8 @@ def _in_order(function: Callable[..., Any], all_names: tuple[str, ...], names: t
     if tuple(names) == all_names:
         return function
     chosen = [all_names.index(name) for name in names]
+    if chosen == [0]:
+        return lambda first, *_: function(first)
     if chosen == list(range(len(chosen))):
         return lambda *values: function(*values[: len(chosen)])
     return lambda *values: function(*[values[index] for index in chosen])

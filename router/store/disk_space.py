@@ -44,8 +44,10 @@ class DiskSpace:
 
     def room(self) -> Room:
         """What there is room for."""
-        halves = 2 * self.free_bytes() // self.min_free_bytes if self.min_free_bytes else Room.ALL
-        return Room(min(halves, Room.ALL))
+        free, reserve = self.free_bytes(), self.min_free_bytes
+        if free >= reserve:
+            return Room.ALL
+        return Room.DELIVERIES if 2 * free >= reserve else Room.NOTHING_THAT_GROWS
 
     def left_bytes(self) -> int:
         """What the store may still grow by before events are refused."""

@@ -11,7 +11,7 @@ SPAN = 4_000
 """A receipt covers less than this many positions, so that a reader knows how far to look for one. A commit may settle events that are
 further apart: it leaves several."""
 CODE_BYTES = 2
-ONE = ord("1")
+ZERO = ord("0")
 STATUS_BITS, DURATION_BITS, AGO_BITS = 10, 32, 19
 """Of a packed attempt, behind the bit that says that there is one. `ago`: ms from its answer to the commit."""
 TRIED_HEAD = struct.Struct("<QH")
@@ -20,12 +20,14 @@ TRIED_HEAD = struct.Struct("<QH")
 
 def pack_ahead(pos: int, ahead: Iterable[int]) -> bytes:
     """Positions above `pos` as a bitmap: bit i of the whole is position pos + 1 + i."""
-    places = [position - pos - 1 for position in ahead]
-    if not places:
+    ahead = frozenset(ahead)
+    if not ahead:
         return b""
-    digits = bytearray(b"0") * (max(places) + 1)
-    for place in places:
-        digits[~place] = ONE
+    last = max(ahead)
+    # Most of them are: a digit for each position, the last one first, and a zero for those that are missing.
+    digits = bytearray(b"1") * (last - pos)
+    for position in ahead.symmetric_difference(range(pos + 1, last + 1)):
+        digits[last - position] = ZERO
     return int(digits, 2).to_bytes((len(digits) + 7) // 8, "little")
 
 

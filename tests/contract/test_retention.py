@@ -9,7 +9,7 @@ import pytest
 
 from router.store import AttemptRow, CommitBatch, DeadLetterFilter, ParkedOutcome, ReplayRow
 from router.store.postgres import trim_rows
-from router.store.sqlite import retention
+from router.store.sqlite import group_transaction, retention
 from router.vocabulary import FOREVER_MS
 from tests.contract.rig import Gated, Plain, Rig, open_rig
 
@@ -105,8 +105,37 @@ async def test_a_commit_trims_a_slice_and_no_more(tmp_path: Path, monkeypatch: p
         rig.clock.advance(8 * DAY)
         await rig.call("track", "new0", userId="u", event="E")
         assert rig.store.number("SELECT count(*) FROM log") == 56
+        rig.clock.advance(1)
         await rig.call("track", "new1", userId="u", event="E")
         assert rig.store.number("SELECT count(*) FROM log") == 52
+
+
+@only_sqlite
+async def test_of_the_commits_within_a_quarter_of_a_second_one_trims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LEAST_ROWS", 5)
+    async with open_rig(tmp_path) as rig:
+        await tell(rig, "old", 60)
+        rig.clock.advance(8 * DAY)
+        for n, left in enumerate((56, 57, 58)):
+            await rig.call("track", f"new{n}", userId="u", event="E")
+            assert rig.store.number("SELECT count(*) FROM log") == left
+        rig.clock.advance(0.25)
+        await rig.call("track", "new3", userId="u", event="E")
+        assert rig.store.number("SELECT count(*) FROM log") == 53, "twice the three that were stored since: six"
+
+
+@only_sqlite
+async def test_a_commit_of_many_events_trims_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "LEAST_ROWS", 5)
+    monkeypatch.setattr(group_transaction, "TRIM_ROWS", 10)
+    async with open_rig(tmp_path) as rig:
+        await tell(rig, "old", 60)
+        rig.clock.advance(8 * DAY)
+        await rig.call("track", "new", userId="u", event="E")
+        await tell(rig, "many", 10)
+        assert rig.store.number("SELECT count(*) FROM log") == 46, "60 and 11, less 5 and twice 10"
 
 
 @only_sqlite
@@ -173,6 +202,7 @@ async def test_no_more_attempts_are_kept_than_a_bound(tmp_path: Path, monkeypatc
         await rig.store.cursor("d", rig.clock.ms)
         for n in range(20):
             await store_step(rig, n, rows=25)
+            rig.clock.advance(1)
         assert await rows(rig, "attempt") <= 60 + 25
         assert await numbers(rig, "SELECT max(pos) FROM attempt") == [20 * 25], "the oldest ones went"
 

@@ -128,6 +128,19 @@ def test_router_time_never_runs_back(machine: Machine) -> None:
         last = now
 
 
+def test_within_half_a_millisecond_router_time_goes_on_without_the_wall_clock(machine: Machine) -> None:
+    clock = machine.clock()
+    machine.run(0.2)
+    assert since_start(clock) == pytest.approx(0.2, abs=0.001)
+    machine.wall_s += 3600
+    machine.run(0.0004)
+    clock.now_ms()
+    assert machine.told == []
+    machine.run(0.0004)
+    clock.now_ms()
+    assert machine.told == [pytest.approx(3600)]
+
+
 def test_router_time_does_not_start_before_its_mark_and_waits_for_the_wall_clock_by_running_slower(
     machine: Machine,
 ) -> None:

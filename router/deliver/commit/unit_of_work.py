@@ -7,7 +7,7 @@ wrong state after a crash in most simulated runs).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -291,18 +291,19 @@ class UnitOfWork:
         self._count_outcomes()
         batch, lanes = self._batch, list(self._changed_lanes)
         batch.pos, batch.at = self.pos, self._clock.now_ms()
-        batch.ahead = frozenset(self._settled_above(batch.pos))
+        batch.ahead = self._settled_above(batch.pos)
         for lane in lanes:
             lane.write_image(batch)
         self._storing, self._batch, self._changed_lanes = batch, CommitBatch(self._destination), set()
         self._bytes = self._records = 0
         return batch, lanes
 
-    def _settled_above(self, pos: int) -> Iterable[int]:
+    def _settled_above(self, pos: int) -> frozenset[int]:
+        above = frozenset(range(pos + 1, self.read_pos + 1)).difference(self.unsettled)
         if self.settled_before:
             self.settled_before = {one for one in self.settled_before if one > self.read_pos}
-            yield from self.settled_before
-        yield from set(range(pos + 1, self.read_pos + 1)).difference(self.unsettled)
+            above |= self.settled_before
+        return above
 
     def stored(self) -> None:
         """The batch that was closed last is durable."""

@@ -51,8 +51,8 @@ class Delivery:
     """An event on its way. `lane` is None while nothing else of its user waits here."""
 
     __slots__ = (
-        "announcement", "as_of", "body", "event", "items", "lane", "log_event", "max_batch", "pos", "row", "stopped", "waits",
-        "weight",
+        "announcement", "as_of", "body", "event", "items", "lane", "line_ids", "log_event", "max_batch", "pos", "row", "stopped",
+        "waits", "weight",
     )  # fmt: skip
 
     stopped: (
@@ -70,6 +70,9 @@ class Delivery:
         self.max_batch: int | None = None  #: at most this many items in its next request, after a batch failed
         self.row: RowFields | None = None
         self.as_of = self.pos  #: the position by which the directory is asked
+        self.line_ids: tuple[str, bytes] | None = (
+            None  #: of a parked event: its user key, and its ids as a part of a line of the log
+        )
         self.waits = 0  #: 429s that it has met
         self.weight: tuple[Line, int] = (
             NO_WEIGHT  #: the line it is sent in, and bytes of its items, once it waits for a request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from router.decide.decide import Blocked, Deliver, Settled, Standing, decide, gated_by
+from router.decide.decide import DELIVER, Blocked, Deliver, Settled, Standing, decide, gated_by
 from router.decide.gate import Closed
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.lanes.delivery import Delivery
@@ -177,7 +177,10 @@ class LaneRunner:
         if isinstance(turn.decision, Settled | Reject) or delivery.event is None:
             self._turns.decided(delivery, turn.decision)
             return True
-        standing, gate = self._standing(delivery, lane), gate_view(prepared, self._readiness)
+        must_park = not delivery.is_parked and (lane.must_park or lane.current is not None)
+        if turn.decision is DELIVER and not must_park:  # no gate is to be asked
+            return self._turns.mapped(delivery, self._mapper.map(delivery, prepared.known, turn.state_key))
+        standing, gate = self._standing(delivery, lane, must_park=must_park), gate_view(prepared, self._readiness)
         decision = decide(delivery.event, self._destination, standing, gate)
         if isinstance(decision, Deliver):
             return self._turns.mapped(delivery, self._mapper.map(delivery, prepared.known, turn.state_key))
@@ -191,14 +194,13 @@ class LaneRunner:
         decided = decide(delivery.event, self._destination, standing_of(delivery), gate_view(prepared, self._readiness))
         return isinstance(decided, Deliver | Blocked)
 
-    def _standing(self, delivery: Delivery, lane: Lane) -> Standing:
+    def _standing(self, delivery: Delivery, lane: Lane, *, must_park: bool) -> Standing:
         event = delivery.event
         assert event is not None
         behind = None
         if _is_behind_held(delivery, lane) and gated_by(event.type, self._destination):
             wait = lane.wait
             behind = Closed(wait.reason or "group_unknown", wait.keys, wait.group_id, wait.refused_pos)
-        must_park = not delivery.is_parked and (lane.must_park or lane.current is not None)
         return standing_of(delivery, behind=behind, must_park=must_park)
 
 

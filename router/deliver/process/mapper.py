@@ -87,27 +87,25 @@ class Mapper:
         """Call the mapping hook of an event, at its turn."""
         event = delivery.event
         assert event is not None
-        if not self.shared_events.is_sample(delivery.log_event, event):
+        if not self.shared_events.is_sample(event):
             return self._map(delivery, event, known, state_key)
         with self.shared_events.watched(delivery.log_event, event):
             return self._map(delivery, event, known, state_key)
 
     def _map(self, delivery: Delivery, event: Event, known: DirectorySnapshot, state_key: str | None) -> Mapping:
-        hooks = self._destination.hooks
         if event.type in self._destination.without_context and state_key is None:
-            mapping = self._call(event.type, lambda: hooks[event.type](event, None), delivery)
-            return self._counted(mapping)
+            mapping = self._call(event.type, event, None, delivery=delivery)
+            self.mapped += isinstance(mapping, Mapped)
+            return mapping
         # The state of now has taken this event in, if it was mapped before: what it would make of it a second time (an end of
         # the session before, say) was told already or is told later.
         was_mapped = delivery.row is not None and delivery.row.was_mapped
         state = None if was_mapped else self.plugin_state.get(state_key)
         context = self._context(delivery, event, known, state)
-        mapping = self._call(event.type, lambda: hooks[event.type](event, context), delivery)
+        mapping = self._call(event.type, event, context, delivery=delivery)
         if isinstance(mapping, NotMapped) and not isinstance(mapping.outcome, Skip):
             return mapping
-        return self._counted(self._with_state(mapping, delivery, state_key, context))
-
-    def _counted(self, mapping: Mapping) -> Mapping:
+        mapping = self._with_state(mapping, delivery, state_key, context)
         self.mapped += isinstance(mapping, Mapped)
         return mapping
 
@@ -120,7 +118,7 @@ class Mapper:
             state=self.plugin_state.get(key),
             warn=self._warn,
         )
-        mapping = self._call(WAKE, lambda: self._destination.hooks[WAKE](key, to_datetime(at_ms), context))
+        mapping = self._call(WAKE, key, to_datetime(at_ms), context)
         if isinstance(mapping, NotMapped) and isinstance(mapping.outcome, RetryLater | Pause):
             return mapping
         cleared = StateChanges(key, timers={key: None})
@@ -138,16 +136,16 @@ class Mapper:
     def forget(self, subject: Person | str) -> Mapping:
         """Call the hook that makes a deletion. `subject`: a person, or the id of a group."""
         hook = FORGET if isinstance(subject, Person) else FORGET_GROUP
-        return self._call(hook, lambda: self._destination.hooks[hook](subject))
+        return self._call(hook, subject)
 
     # ------------------------------------------------------------ the call
 
-    def _call(self, hook: str, call: Callable[[], Any], delivery: Delivery | None = None) -> Mapping:
-        """Run a mapping hook; what it raises is an outcome, or a fault of the plugin."""
+    def _call(self, hook: str, *given: Any, delivery: Delivery | None = None) -> Mapping:
+        """Run a mapping hook with these; what it raises is an outcome, or a fault of the plugin."""
         watch = self._destination.watch
         watch.begin(hook, delivery.log_event.message_id if delivery is not None else "")
         try:
-            items = self._read_all(call(), delivery)
+            items = self._read_all(self._destination.hooks[hook](*given), delivery)
         except ItemTooLarge as error:
             words = f"plugin {self._destination.plugin_name}, hook {hook}: {error}"
             return NotMapped(Reject(ITEM_TOO_LARGE, words))
@@ -179,9 +177,28 @@ class Mapper:
         """The item as every attempt will have it: read from its JSON. Raises for what is not as the contract says."""
         if not isinstance(item, Item):
             raise TypeError(f"a mapping hook returned {type(item).__name__}: want an Item or an iterable of Items")
-        if item.kind not in self._destination.kinds:
-            raise ValueError(f"an item's kind is {item.kind!r}: want one of the plugin's `kinds`")
-        return Item.of_json(_json_of(item, delivery, room), item.kind)
+        kind = item.kind
+        if kind not in self._destination.kinds:
+            raise ValueError(f"an item's kind is {kind!r}: want one of the plugin's `kinds`")
+        return Item.of_json(self._json_of(item, delivery, room), kind)
+
+    def _json_of(self, item: Item, delivery: Delivery | None, room: int) -> bytes:
+        """The JSON of an item. Where its body is a whole call, all destinations share it. Raises for what is no JSON, or too large."""
+        log_event = delivery.log_event if delivery is not None else None
+        opened = log_event.opened if isinstance(log_event, LogRow) else None  # another thread may drop it at any time
+        if isinstance(log_event, LogRow) and opened is not None and item._body is opened.payload:
+            if log_event.payload_json is None:
+                log_event.payload_json = item.json
+            json = log_event.payload_json
+            if len(json) > room:
+                raise ItemTooLarge
+            return json
+        json = encoded(item, room)
+        event = delivery.event if delivery is not None else None
+        is_call = event is not None and item._body is event.payload and self.shared_events.is_unchanged(event)
+        if not is_call and (fault := fault_of_json(item.body, json)):
+            raise TypeError(fault)
+        return json
 
     def _with_state(self, mapping: Mapping, delivery: Delivery, key: str | None, context: Context) -> Mapping:
         """What the hook did to its state and timer, to be stored with the first record of this event."""
@@ -252,23 +269,6 @@ class Mapper:
         group, mapping = known.companies.get(group_id), self._destination.mapping
         traits = group.traits if group is not None else {}
         return Profile(group_id, traits if mapping is None or mapping.group is None else mapping.group(traits))
-
-
-def _json_of(item: Item, delivery: Delivery | None, room: int) -> bytes:
-    """The JSON of an item. Where its body is a whole call, all destinations share it. Raises for what is no JSON, or too large."""
-    log_event = delivery.log_event if delivery is not None else None
-    opened = log_event.opened if isinstance(log_event, LogRow) else None  # another thread may drop it at any time
-    if isinstance(log_event, LogRow) and opened is not None and item._body is opened.payload:
-        if log_event.payload_json is None:
-            log_event.payload_json = item.json
-        json = log_event.payload_json
-        if len(json) > room:
-            raise ItemTooLarge
-        return json
-    json = encoded(item, room)
-    if fault := fault_of_json(item.body, json):
-        raise TypeError(fault)
-    return json
 
 
 def _iterable(returned: object) -> Iterable[object]:

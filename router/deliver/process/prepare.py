@@ -80,7 +80,7 @@ class Preparer:
         asks: dict[tuple[str, int], None] = {}
         groups: dict[str, None] = {}
         folded: list[Delivery] = []
-        watch = self._destination.watch
+        watch, without_context = self._destination.watch, self._destination.without_context
         watch.start_slice()
         for delivery in deliveries:
             turn = turns[id(delivery)] = self._prepare_alone(delivery)
@@ -94,7 +94,8 @@ class Preparer:
             is_folded = is_folded and self._is_gated  # without a gate nobody waits for what they tell
             if is_folded:
                 folded.append(delivery)
-            if is_folded or self._asks_directory(event, turn):
+            asks_directory = event.type not in without_context or isinstance(turn.decision, Undecided)
+            if is_folded or asks_directory:
                 asks.update(dict.fromkeys(_asks(delivery, event)))
                 if event.group_id is not None:
                     groups[event.group_id] = None
@@ -121,9 +122,6 @@ class Preparer:
         links = {key: sorted({*known.links.get(key, ()), *rows}) for key, rows in found.links.items()}
         merged = msgspec.structs.replace(known, links={**known.links, **links})
         return msgspec.structs.replace(prepared, known=merged)
-
-    def _asks_directory(self, event: Event, turn: PreparedTurn) -> bool:
-        return isinstance(turn.decision, Undecided) or event.type not in self._destination.without_context
 
     def _prepare_alone(self, delivery: Delivery) -> PreparedTurn:
         """What can be said from the event alone; its body is opened only if that matters."""
@@ -169,20 +167,21 @@ class Preparer:
             delivery.announcement = told_by(delivery, event)
         mapping = self._destination.mapping
         event = event if mapping is None else mapping.event(event)
-        delivery.event = msgspec.structs.replace(event, is_replay=True) if delivery.is_replay else event
-        return delivery.event
+        if delivery.row is not None and delivery.is_replay:
+            event = msgspec.structs.replace(event, is_replay=True)
+        delivery.event = event
+        return event
 
     def _opened(self, delivery: Delivery) -> Event:
         """The event before any mapping table. What the log keeps in memory is opened once for all destinations."""
-        log_event = delivery.log_event
-        shared = log_event.opened if isinstance(log_event, LogRow) else None
-        is_shared = shared is not None or (isinstance(log_event, LogRow) and log_event.is_shared)
-        if not is_shared or not self._shared_events.is_allowed:
+        log_event, shared = delivery.log_event, None
+        if isinstance(log_event, LogRow) and self._shared_events.is_allowed:
+            shared = log_event.opened
+            if shared is None and log_event.is_shared:
+                shared = log_event.opened = self._open(log_event, delivery.body, frozenset(), None)
+        if shared is None:
             linked = delivery.row.linked if delivery.row is not None else ""
             return self._open(log_event, delivery.body, self._destination.names, linked or None)
-        assert isinstance(log_event, LogRow)
-        if shared is None:
-            shared = log_event.opened = self._open(log_event, delivery.body, frozenset(), None)
         integrations = shared.payload.get("integrations")
         options = options_for(integrations, self._destination.names) if integrations else None
         return msgspec.structs.replace(shared, options=options) if options else shared

@@ -1,4 +1,7 @@
-"""All destinations that keep up share an opened event. A plugin that changes one is found by a sample, and gets copies."""
+"""All destinations that keep up share an opened event. A plugin that changes one is found by a sample, and gets copies.
+
+What a plugin that changes none puts into an item as it is, is JSON as it was read: it is not looked at again.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,16 @@ class SharedEvents:
         self._warn = warn
         self._seen: Counter[str] = Counter()
 
-    def is_sample(self, log_event: LogRow | ParkedRow, event: Event) -> bool:
+    def is_sample(self, event: Event) -> bool:
         """Whether this event is to be looked at."""
-        if not self.is_allowed or not isinstance(log_event, LogRow) or log_event.opened is None:
+        if not self.is_allowed:
             return False
         n = self._seen[event.type] = self._seen[event.type] + 1
         return n <= ALWAYS or n % THEN_EVERY == 0
+
+    def is_unchanged(self, event: Event) -> bool:
+        """Whether an event that was mapped is surely as it was read: as many of its type were looked at as it takes."""
+        return self.is_allowed and self._seen[event.type] > ALWAYS
 
     @contextmanager
     def watched(self, log_event: LogRow | ParkedRow, event: Event) -> Iterator[None]:
@@ -38,8 +45,8 @@ class SharedEvents:
             yield
         finally:
             if _json_of(event) != before:
-                assert isinstance(log_event, LogRow)
-                log_event.opened = log_event.payload_json = None
+                if isinstance(log_event, LogRow):
+                    log_event.opened = log_event.payload_json = None
                 self.is_allowed = False
                 self._warn("changes_events")
 

@@ -78,7 +78,7 @@ class RequestBatch(msgspec.Struct):
 
     def fresh_items(self) -> list[Item]:
         """Copies for a plugin: what it does to them, or to the list, changes nothing."""
-        return [Item.of_json(item.json, item.kind) for part in self.parts for item in part.items]
+        return [item._copy() for part in self.parts for item in part.items]
 
 
 class KindQueue:
@@ -96,13 +96,6 @@ class KindQueue:
 
     def __bool__(self) -> bool:
         return bool(self.waiting_lines())
-
-    def add(self, delivery: Delivery, line: Line, *, first: bool) -> None:
-        """`first`: before all others of its line."""
-        if first:
-            self.lines[line].appendleft(delivery)
-        else:
-            self.lines[line].append(delivery)
 
     def waiting_lines(self) -> list[Line]:
         """The lines that wait."""
@@ -147,13 +140,16 @@ class Batcher:
         self._on_response, self._wake = on_response, wake
         self._destination = context.destination
         delivery = self._destination.config.delivery
-        self._concurrency, self._timeout_s = delivery.concurrency, delivery.timeout_s
+        self._concurrency = delivery.concurrency
+        #: whether the destination is still ours when a request that begins now has ended, one way or another
+        self._may_send = partial(context.claim.may_send, delivery.timeout_s)
         self._rate = context.rate
         self._queues: dict[str, KindQueue] = {}
         self._in_flight: dict[int, tuple[RequestBatch, Cancellable | None]] = {}
         self._by_kind: dict[str, int] = {}
         self._item_bytes = dict.fromkeys(Line, 0)  #: JSON of what waits and is on its way
         self._all_item_bytes = 0  #: the same, of all lines
+        self._least_bound = min(ITEM_BYTES.values())  #: below it no line is full
         self._sent = 0  #: bytes of the bodies on their way
         self._releases = 0  #: requests on their way that began with a released event
         self._live_at = -LIVE_MS  #: when a live event came last (ms), as it was noticed
@@ -162,6 +158,7 @@ class Batcher:
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self._is_closed = False
+        self._is_silent = False  #: a request would have started by now, if one that begins now could end while the destination is ours
         self._most_ms = int(1000 * (CALL_TIMEOUTS * delivery.timeout_s + MARGIN_S))
         self.fault: BaseException | None = None  #: met while a response was booked: the worker has to begin anew
 
@@ -182,7 +179,7 @@ class Batcher:
         return self._item_bytes[line] >= ITEM_BYTES[line] or self._all_item_bytes >= MOST_ITEM_BYTES
 
     def _is_any_full(self) -> bool:
-        return self._all_item_bytes >= min(ITEM_BYTES.values()) and any(map(self.is_full, LINES))
+        return any(map(self.is_full, LINES))
 
     def room(self, line: Line) -> int:
         """Bytes of items of this line that may still be mapped."""
@@ -202,20 +199,24 @@ class Batcher:
 
     def add(self, delivery: Delivery, line: Line, *, first: bool = False) -> None:
         """Queue an event by the kind of its first item; `first`: before all others (it was there already)."""
-        assert delivery.items
-        kind = delivery.items[0].kind
+        items = delivery.items
+        assert items
+        kind = items[0].kind
         queue = self._queues.get(kind)
         if queue is None:
             queue = self._queues[kind] = KindQueue()
         self._has_live |= line is Line.LIVE
-        size = sum([len(item.json) for item in delivery.items])
+        size = len(items[0].json) if len(items) == 1 else sum([len(item.json) for item in items])
         delivery.weight = (line, size)
         self._item_bytes[line] += size
         self._all_item_bytes += size
         delivery.close()
         if self._lingers and not queue:
             queue.since = self._context.clock.now_ms()
-        queue.add(delivery, line, first=first)
+        if first:
+            queue.lines[line].appendleft(delivery)
+        else:
+            queue.lines[line].append(delivery)
 
     def queued(self, users: Container[str], *, anonymous: bool) -> list[Delivery]:
         """What waits for a request of these users, and, where that is said, of all who have only an anonymousId."""
@@ -244,28 +245,28 @@ class Batcher:
         look_again: int | None = None
         if self._is_closed:
             return None
+        self._is_silent = False
         watch = self._destination.watch
         for kind, queue in self._queues.items():
             limits = self._destination.kinds.get(kind) or Batch()
             while self._may_start(kind, limits) and (lines := self._waiting_lines(queue)):
                 if watch.is_over:  # making requests took long: everybody else has a turn before the next one
                     return self._context.clock.now_ms()
-                at = self._not_before(queue, limits)
+                at = self._not_before(queue, limits) if self._lingers or self._rate is not None else None
                 if at is not None:
                     look_again = at if look_again is None else min(at, look_again)
                     break
                 self._start(self._pack(kind, queue, queue.in_turn(lines), limits))
-        if not self._may_send() and self.waiting:
+        if self._is_silent and self.waiting:
             return self._context.clock.now_ms() + SILENT_MS
         return look_again
 
-    def _may_send(self) -> bool:
-        """Whether the destination is still ours when a request that begins now has ended, one way or another."""
-        return self._context.claim.may_send(self._timeout_s)
-
     def _may_start(self, kind: str, limits: Batch) -> bool:
         in_flight = len(self._in_flight)
-        if in_flight >= self._concurrency or self._sent >= SENT_BYTES or not self._may_send():
+        if in_flight >= self._concurrency or self._sent >= SENT_BYTES:
+            return False
+        if not self._may_send():
+            self._is_silent = True
             return False
         if limits.concurrency and self._by_kind.get(kind, 0) >= limits.concurrency:
             return False
@@ -406,7 +407,7 @@ class Batcher:
             return  # it was cut meanwhile
         if batch.span is not None:
             end_span(batch.span, attempt, outcomes)
-        was_full = self._is_any_full()
+        was_full = self._all_item_bytes >= self._least_bound and self._is_any_full()
         for part in batch.parts:
             self._lift(part.delivery)
         try:
@@ -514,7 +515,9 @@ def _fill(batch: RequestBatch, lines: list[deque[Delivery]], room_items: int, li
                 if packed >= delivery.max_batch:
                     return
                 room_items = min(room_items, delivery.max_batch - packed)
-            items, size = _first_run(delivery, batch.kind, room_items, limits)
+            items, size = delivery.items or [], delivery.weight[1]
+            if len(items) != 1:
+                items, size = _first_run(items, batch.kind, room_items, limits)
             if batch.parts and size > room_bytes:
                 return
             line.popleft()
@@ -526,14 +529,11 @@ def _fill(batch: RequestBatch, lines: list[deque[Delivery]], room_items: int, li
                 return
 
 
-def _first_run(delivery: Delivery, kind: str, room: int, limits: Batch) -> tuple[list[Item], int]:
+def _first_run(items: list[Item], kind: str, room: int, limits: Batch) -> tuple[list[Item], int]:
     """The leading items of one kind, as many as a batch takes (at least one), and their bytes."""
-    assert delivery.items
-    if len(delivery.items) == 1:
-        return delivery.items, len(delivery.items[0].json)
     run: list[Item] = []
     size = 0
-    for item in delivery.items:
+    for item in items:
         if item.kind != kind or len(run) >= max(1, room):
             break
         if run and size + len(item.json) > limits.max_bytes:

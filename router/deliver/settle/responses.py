@@ -90,8 +90,9 @@ class Responses:
         rest, done = [], []
         for part in parts:
             delivery = part.delivery
-            is_plain = part.items is delivery.items and not delivery.attempts and not delivery.origin
-            if is_plain and not self._is_forgotten(delivery):
+            row = delivery.row
+            is_plain = part.items is delivery.items and (row is None or not (row.attempts or row.origin))
+            if is_plain and not (self._forgotten and self._is_forgotten(delivery)):
                 done.append(delivery)
             else:
                 rest.append(part)

@@ -31,6 +31,9 @@ BATCH_FAULTS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataEr
 """Database errors that say something of the step, and nothing of the disk."""
 FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 """A full disk, met by a file or by the WAL's index in shared memory. It passes; nothing else that a disk says does."""
+TRIM_PAUSE_MS, TRIM_ROWS = 250, 2_000
+"""What is old is trimmed with one commit in so many milliseconds, or when so many rows were stored since: to look whether anything is
+old takes nine statements, as many as all else in a commit of a few events."""
 HEARD_EVERY = 300
 """Groups between two checkpoints whose faults are heard: SQLite keeps silent about those of its own."""
 
@@ -59,6 +62,8 @@ class GroupTransaction:
         self.head = Head(0, 0, 0)  #: as committed
         self.codes = OutcomeCodes()
         self._sources: set[str] = set()
+        self._untrimmed = Stored()  #: what was stored since something old was trimmed
+        self._trimmed_at = 0  #: ms
         self._unheard = 0  #: groups since a checkpoint could speak
 
     def load(self, db: sqlite3.Connection) -> None:
@@ -81,7 +86,7 @@ class GroupTransaction:
             outcomes, attempts = (sum(len(rows) for rows in many) for many in _written(commits))
             if appends or outcomes or attempts:
                 size = sum([append.size for append in appends])
-                self.retention.slice(db, Stored(appended, size, outcomes, attempts), now_ms)
+                self._trim(db, Stored(appended, size, outcomes, attempts), now_ms)
             steps = [self._step(db, commit) for commit in commits]
             db.execute(
                 "UPDATE head SET pos = ?, duplicates = ?, discarded = ?, clock = ? WHERE part = ?",
@@ -118,6 +123,13 @@ class GroupTransaction:
         self.codes.reload(db)
         self.dedupe.load(db)
         self._sources.clear()
+
+    def _trim(self, db: sqlite3.Connection, stored: Stored, now_ms: int) -> None:
+        self._untrimmed = Stored(*map(sum, zip(self._untrimmed, stored, strict=True)))
+        rows = self._untrimmed.events + self._untrimmed.outcomes + self._untrimmed.attempts
+        if rows >= TRIM_ROWS or now_ms - self._trimmed_at >= TRIM_PAUSE_MS:
+            self.retention.slice(db, self._untrimmed, now_ms)
+            self._untrimmed, self._trimmed_at = Stored(), now_ms
 
     def _hear_checkpoint(self, db: sqlite3.Connection) -> None:
         """A database file that cannot be written would go unnoticed while the WAL grows and grows."""

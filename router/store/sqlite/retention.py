@@ -1,7 +1,8 @@
 """Trims what is older than the retention: settled events, their receipts, late outcomes, attempts, indexed message ids, and
 memberships that no event left asks for.
 
-A slice goes with every commit that stores such rows, twice what it stores, so that the file stops growing and no commit is long. Nothing that a configured destination has still to read is ever dropped.
+A slice goes with a commit a few times a second, twice what was stored since the last one, so that the file stops growing and no commit is
+long. Nothing that a configured destination has still to read is ever dropped.
 """
 
 from __future__ import annotations

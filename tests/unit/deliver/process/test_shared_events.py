@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.process import mapper
 from router.deliver.process.mapper import Mapper
 from router.deliver.process.plugin_state import PluginState
 from router.deliver.process.prepare import EMPTY, Preparer
 from router.deliver.process.shared_events import ALWAYS, THEN_EVERY
 from router.input_warnings import InputWarnings
 from router.plugin import Context, Event, Item, hookimpl
-from router.store import LogRow
+from router.store import LogRow, ParkedRow
 from router.testing.clock import START_MS
 from tests.contract.rig import Plain
-from tests.unit.deliver.parts import Parts
+from tests.unit.deliver.parts import Parts, parked_row
 
 BODY = (
     b'{"receivedAt":"2026-01-01T00:00:00Z"}\n'
@@ -62,9 +63,9 @@ class Side(Parts):
         """The body of what it makes of an event of the log."""
         return self.item(shared).body
 
-    def item(self, shared: LogRow) -> Item:
-        """What it makes of an event of the log."""
-        delivery = Delivery(shared, self.lane())
+    def item(self, row: LogRow | ParkedRow) -> Item:
+        """What it makes of an event of the log, or of one that waited."""
+        delivery = Delivery(row, self.lane())
         self.preparer.open(delivery)
         mapping: Any = self.mapper.map(delivery, EMPTY, None)
         return mapping.items[0]  # type: ignore[no-any-return]
@@ -77,6 +78,18 @@ def careless(change: Change) -> Side:
 def row(pos: int = 1) -> LogRow:
     """An event of the log, as all destinations get it."""
     return LogRow(pos, START_MS, "web", "track", "u:u1", f"m{pos}", BODY, is_shared=True)
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Gets the JSON of each body that is held against the contract."""
+    looked: list[bytes] = []
+
+    def fault_of_json(body: object, json: bytes) -> str:
+        looked.append(json)
+        return ""
+
+    monkeypatch.setattr(mapper, "fault_of_json", fault_of_json)
+    return looked
 
 
 def put_plan(event: Event) -> None:
@@ -163,6 +176,31 @@ def test_a_change_that_a_destination_had_opened_before_reaches_it() -> None:
     first.map(shared)
     mapping: Any = second.mapper.map(delivery, EMPTY, None)
     assert mapping.items[0].body["properties"]["plan"] == "lead"
+
+
+def test_what_a_plugin_sends_as_it_was_is_not_looked_at_again_once_enough_of_its_events_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = looked_at(monkeypatch)
+    side = Side(Honest)
+    for pos in range(1, ALWAYS + 10):
+        side.item(parked_row(pos, body=BODY))
+    assert len(looked) == ALWAYS
+
+
+def test_what_a_plugin_sends_that_changes_its_events_is_looked_at_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = looked_at(monkeypatch)
+
+    class Marking(Honest):
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Item:
+            put_plan(event)
+            return Item(event.payload)
+
+    side = Side(Marking)
+    for pos in range(1, ALWAYS + 10):
+        side.item(parked_row(pos, body=BODY))
+    assert (len(looked), side.warnings) == (ALWAYS + 9, ["changes_events"])
 
 
 def test_what_was_mended_in_an_event_is_counted_once_whoever_reads_it() -> None:
