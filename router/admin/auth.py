@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -16,6 +17,10 @@ OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
 """These need no token. What they tell a stranger is less: see `is_stranger`."""
 
 STRANGER = web.RequestKey("stranger", bool)
+
+JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json")
+"""RFC 6839 names JSON with a vendor's ending, too: clients of Segment's Public API send application/vnd.segment.v1+json. A browser sends
+none of these from a foreign page without asking first, which a form's types would not need."""
 
 PAGE = "console."
 """The name of a route to a page of the console begins with this."""
@@ -34,7 +39,7 @@ def guard(token: str | None, listen_host: str, store: str = "") -> Middleware:
         request[STRANGER] = token is not None and not _has_token(request, token)
         if request[STRANGER] and request.path not in OPEN_PATHS:
             return refusal(401, "unauthorized", "send `Authorization: Bearer <admin.token of config.toml>`")
-        if request.method == "POST" and request.content_type != "application/json":
+        if request.method == "POST" and not JSON_TYPE.fullmatch(request.content_type):
             return refusal(415, "wrong_content_type", "send Content-Type: application/json (the body may be {})")
         answer = await handler(request)
         if request.path not in OPEN_PATHS and store.isascii() and store.isprintable():

@@ -51,7 +51,8 @@ def errors_as_json(log: Log) -> Middleware:
         except StoreLacks as error:
             return refusal(501, "not_in_this_store", str(error))
         except web.HTTPException as error:
-            code = (error.reason or "error").lower().replace(" ", "_")
+            named = (error.reason or "error").lower().replace(" ", "_")
+            code = "invalid_request" if error.status == 400 else named
             refused = refusal(error.status, code, error.text or error.reason)
             if "Allow" in error.headers:
                 refused.headers["Allow"] = error.headers["Allow"]

@@ -14,9 +14,24 @@ from router.cli.output import printable
 from router.explain import event_phrases, trial_phrases
 
 if TYPE_CHECKING:
+    from router import config as configuration
     from router import trial
 else:
+    configuration = lazy("router.config")
     trial = lazy("router.trial")
+
+TYPES = ("identify", "group", "track", "page", "screen", "alias")
+
+
+def events_of(file_or_type: str, option: str) -> list[bytes]:
+    """A sample of this call type, or the events in a file. Raises BadParameter; a word that is no file is most often a type that is
+    misspelt."""
+    if file_or_type in TYPES:
+        return [trial.sample(file_or_type)]
+    if file_or_type.isalpha() and not Path(file_or_type).exists():
+        words = configuration.unknown(file_or_type, TYPES, "call type")
+        raise typer.BadParameter(f"{words} (and there is no such file)", param_hint=option)
+    return read_events(file_or_type, option)
 
 
 def read_events(file: str, option: str) -> list[bytes]:
@@ -47,15 +62,16 @@ def read_answer(words: str) -> str:
 
 
 def event_lines(event: Mapping[str, Any]) -> list[str]:
-    """Which event, or why it would be discarded."""
+    """Which event and what its tracking plan says, or why it would be discarded."""
     if event["discarded"] is not None:
         return [f"would be discarded ({event['discarded']['code']}): {printable(event['discarded']['detail'])}"]
-    return [printable(f"{event['message_id']}: {event['type']} of {event['user']}")]
+    about = f"{event['message_id']}: {event['type']} of {event['user']}"
+    return [printable(line) for line in (about, *event_phrases.plan_lines(event.get("plan", {})))]
 
 
-def trial_lines(lead: str, type: str, told: Mapping[str, Any]) -> list[str]:
-    """What would become of an event at one destination, with the requests."""
-    sentence = trial_phrases.trial(type, told)
+def trial_lines(lead: str, event: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+    """What would become of an event at one destination, with the requests. `event`: as `trial_phrases.trial` takes it."""
+    sentence = trial_phrases.trial(event, told)
     lines = _exception_first(f"{lead}: {sentence}" if lead else sentence)
     if told.get("expression"):
         lines.append(f"    filter: {told['expression']}")

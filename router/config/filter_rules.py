@@ -18,7 +18,10 @@ def filter_problems(destination: DestinationConfig) -> list[str]:
     problems = list(_refused("filter", compile_condition, destination.filter)) if destination.filter else []
     for index, table in enumerate(destination.filters):
         where = f"filters[{index}] ({table.title})"
-        problems += _refused(f"{where}.if", compile_condition, table.condition)
+        if table.condition.strip():
+            problems += _refused(f"{where}.if", compile_condition, table.condition)
+        else:
+            problems.append(f"{where}.if: there is no condition; write e.g. \"event = 'Paid'\", or all for every event")
         for place, action in enumerate(table.actions):
             problems += [f"{where}.actions[{place}]{fault}" for fault in _action_faults(action)]
     return problems

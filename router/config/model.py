@@ -19,6 +19,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     WithJsonSchema,
+    field_validator,
 )
 
 from router.config.consent_need import ConsentNeed
@@ -493,6 +494,16 @@ class MappingConfig(Section):
         description="Renames track events, or drops them (`false`).",
         examples=[{"Signed Up": "Signup", "Heartbeat": False}],
     )
+
+    @field_validator("event_names", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        names = value.items() if isinstance(value, dict) else ()
+        faults = [f'"{name}": write the new name between quotes, or false to drop events of this name'
+                  for name, other in names if other is not False and not isinstance(other, str)]  # fmt: skip
+        if faults:
+            raise ValueError("\n".join(faults))
+        return value
 
 
 def _privacy_key(value: str) -> str:

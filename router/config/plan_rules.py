@@ -29,6 +29,7 @@ def check_plans(draft: Draft) -> None:
         else:
             draft.plans[source.name] = plan
             draft.warnings += [ConfigWarning(source.name, "plan", words) for words in plan.warnings]
+            draft.warnings += _forwarded_after_all(draft, source)
 
 
 def _read(paths: tuple[Path, ...]) -> Plan | PlanError:
@@ -36,6 +37,26 @@ def _read(paths: tuple[Path, ...]) -> Plan | PlanError:
         return load_plan(paths)
     except PlanError as error:
         return error
+
+
+FORWARDED = {
+    "violations": '"Violation Generated" of every violation, as events of a user "schema-violations"',
+    "blocked": "the events that the plan blocks after all",
+}
+
+
+def _forwarded_after_all(draft: Draft, source: SourceConfig) -> Iterator[ConfigWarning]:
+    """Destinations of the source that get what is forwarded, too. `sources` is all of them where it is left out, so this is easily missed."""
+    for key, what in FORWARDED.items():
+        target = getattr(source.forward, key)
+        both = [
+            table.name
+            for _, table in draft.destinations
+            if table.enabled and all("*" in table.sources or name in table.sources for name in (source.name, target))
+        ]
+        if target and both:
+            words = f'also at {", ".join(both)}, which gets {what}; name its `sources` there, without "{target}"'
+            yield ConfigWarning(source.name, f"forward.{key}", words)
 
 
 def _faults(source: SourceConfig, names: dict[str, SourceConfig]) -> Iterator[str]:

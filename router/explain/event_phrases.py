@@ -54,6 +54,8 @@ def advice(told: Mapping[str, Any]) -> str | None:
     reason = reason_of(told["state"], told["reason"])
     if told["state"] not in ("skipped", "filtered", "dead") or reason.actor is Actor.NOBODY:
         return None
+    if told.get("changed") and told.get("expression") == "":
+        return f"{reason.actor}: replay it"  # what the reason tells to change is changed
     return f"{reason.actor}: {reason.next_step}"
 
 

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 ERASED = {
-    "events": "stored events", "waiting": "events that waited", "dead": "dead letters", "directory": "rows of the directory",
-    "texts": "texts that named them",
+    "events": ("stored event", "stored events"), "waiting": ("event that waited", "events that waited"),
+    "dead": ("dead letter", "dead letters"), "directory": ("row of the directory", "rows of the directory"),
+    "texts": ("text that named them", "texts that named them"),
 }  # fmt: skip
-"""What a regulation counts, in words."""
+"""What a regulation counts, in words: of one, of several."""
 
 
 def regulation(told: Mapping[str, Any]) -> list[str]:
     """A regulation, in lines."""
     first = f"{told['id']}: {told['regulationType']}, {told['overallStatus']}"
-    erased = [f"    {n:,} {ERASED.get(name, name)}" for name, n in told["erased"].items()]
+    erased = [f"    {n:,} {ERASED.get(name, (name, name))[n != 1]}" for name, n in told["erased"].items()]
     lines = [first, *(["erased:", *erased] if erased else [])]
     if told["finishedAt"] and not erased and "DELETE" in told["regulationType"]:
         lines.append("nothing found")

@@ -10,9 +10,10 @@ from router.explain.figures import count, span
 from router.explain.reasons import DEAD, PAUSED, TABLES
 
 
-def trial(type: str, told: Mapping[str, Any]) -> str:
-    """What would become of a sample event of this type, as one sentence."""
+def trial(event: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """What would become of an event at one destination, as one sentence. `event`: its `type` and, where it has one, its `source`."""
     reason, detail = told["reason"], told["detail"]
+    event = {"type": event["type"], "source": event.get("source"), "detail": detail}
     match told["outcome"]:
         case "deliver" if told.get("answered") and not told["answered"]["answer"]:
             return "would not be sent: nothing can be sent to its vendor"
@@ -20,9 +21,9 @@ def trial(type: str, told: Mapping[str, Any]) -> str:
             n = len(told["requests"])
             return "would be sent" + (f", in {count(n, 'request')}" if n > 1 else "")
         case "skipped":
-            return f"would be skipped: {of_reason('skipped', reason, {'type': type})}"
+            return f"would be skipped: {of_reason('skipped', reason, event)}"
         case "filtered":
-            return f"would be filtered: {of_reason('filtered', reason, {'type': type})}"
+            return f"would be filtered: {of_reason('filtered', reason, event)}"
         case "held":
             return f"would be held until there is {waiting(reason, 'its user', None)}"
         case "dead":

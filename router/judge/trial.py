@@ -48,7 +48,8 @@ class Trial:
         event, container = opened(call), container_of(call.type)
         kinds = [(UNPLANNED, f"{container}.{one}") for one in unplanned_names(self._plan, call.type, event.payload)]
         verdict = SourcePlan(call.source, self._plan, self._policies.get(call.source, {})).verdict_on(call, event)
-        self.results[result_of(verdict)] += 1
+        result = result_of(verdict)
+        self.results["omitted" if verdict.omitted and result == "allowed" else result] += 1
         for kind in dict.fromkeys([*((one.type, one.field) for one in verdict.violations), *kinds]):
             self._count((name_of(event), *kind), call.message_id)
 

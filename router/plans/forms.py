@@ -51,7 +51,11 @@ def read_form(document: Any) -> RawPlan | None:
         return RawPlan("", "", list(_public(document, "$")))
     if not isinstance(document, Mapping):
         return None
-    id, name = _text(document.get("id")), _text(document.get("name") or document.get("display_name"))
+    id, name = _text(document.get("id")), _text(document.get("name"))
+    if shown := _text(
+        document.get("display_name")
+    ):  # the older API has its path in `name`: workspaces/acme/tracking-plans/rs_1
+        id, name = id or name, shown
     rules, events = document.get("rules"), document.get("events")
     if isinstance(rules, list):
         return RawPlan(id, name, list(_public(rules, "$.rules")))

@@ -120,6 +120,11 @@ def read_plan(files: Sequence[tuple[str, bytes]]) -> Plan:
             raise PlanError([f"{file}: {error}"]) from None
     if reading.problems:
         raise PlanError(reading.problems)
+    if not reading.rules:
+        names = ", ".join(file for file, _ in files)
+        reading.warnings.append(
+            f"{names}: it has no rules, so every track call is an unplanned event; export the rules"
+        )
     digest = hashlib.sha256(b"\n".join(data for _, data in files)).hexdigest()
     return Plan(id, name, digest, reading.rules, reading.warnings)
 

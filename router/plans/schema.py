@@ -30,6 +30,8 @@ _KNOWN_TO_LIBRARY = frozenset(
 )  # fmt: skip
 _NOT_IN_EVERY_DRAFT = ("date", "uuid")
 
+_JSON_TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
+
 _OLD_INTEGERS = re.compile(r"draft-0?[34]/")
 """Drafts in which 2.0 is no integer."""
 
@@ -127,11 +129,18 @@ def _told(library: Any, schema: Any, error: Any) -> SchemaError:
     """What is wrong with a schema, and where."""
     first = error.message.split("\n")[0]
     if isinstance(error.kind, library.ValidationErrorKind.Referencing):
+        if schema.get("$schema") and first.startswith("Unknown meta-schema"):
+            words = (
+                f"no draft of JSON Schema has this name: {schema['$schema']!r}; write e.g. {DRAFT_7!r}, or leave it out"
+            )
+            return SchemaError(".$schema", words)
         return SchemaError("", f"{first}; correct the reference")
     path = "".join(_step(step) for step in error.instance_path)
     if isinstance(error.kind, library.ValidationErrorKind.Format):
         words = f"{first}; look-around and references to groups are not accepted in a pattern, so write it without them"
         return SchemaError(path, words)
+    if error.instance_path and error.instance_path[-1] == "type":
+        return SchemaError(path, f"{error.instance!r} is no type; write {', '.join(_JSON_TYPES)}, or a list of them")
     return SchemaError(path, f"{first}; correct the schema")
 
 

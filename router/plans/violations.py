@@ -50,19 +50,24 @@ def violations_of(error: jsonschema_rs.ValidationError, call: Any) -> Iterator[F
         keyword, offending = names
         for name in offending:
             at = [*path, name]
-            yield Violation(_TYPES.get(keyword, "Rule"), _field(at), f"{keyword} is not met"), _taken(at)
+            yield Violation(_TYPES.get(keyword, "Rule"), _field(at), _words(keyword)), _taken(at)
         return
     type = _TYPES.get(keyword, "Rule")
     if type == "Required":
         field = _field([*path, error.kind.as_dict()["property"]])
         yield Violation(type, field, f"{field} is required"), None
         return
-    words = f"{keyword} is not met"
+    words = _words(keyword)
     if type == "Invalid Type":
         expected = error.kind.as_dict()["types"]
         wanted = expected[0] if len(expected) == 1 else f"[{','.join(expected)}]"
         words = f"Invalid type. Expected: {wanted}, given: {json_type(_at(call, path))}"
     yield Violation(type, _field(path), words), _taken(path)
+
+
+def _words(keyword: str) -> str:
+    """Which keyword of the schema a call does not meet. `falseSchema` is the library's word for the schema `false`."""
+    return "the plan permits nothing here" if keyword == "falseSchema" else f"{keyword} is not met"
 
 
 _OF_NAMES = ("additionalProperties", "unevaluatedProperties", "propertyNames")

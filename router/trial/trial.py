@@ -54,6 +54,7 @@ async def _tried(
     return {
         **told,
         "message_id": judged.message_id,
+        "source": judged.source,
         "type": judged.type,
         "user": show_user_key(judged.user_key),
         "discarded": None,

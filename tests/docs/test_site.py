@@ -27,6 +27,13 @@ def test_the_navigation_has_every_page_once() -> None:
     assert set(listed) == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
 
 
+def test_the_first_page_leads_to_every_page_beside_it() -> None:
+    first = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert [
+        page.name for page in sorted(DOCS.glob("*.md")) if page.name != "README.md" and f"]({page.name})" not in first
+    ] == []
+
+
 def test_nothing_is_loaded_from_the_web() -> None:
     """The plugin `offline` would load one script from there, and a fence for Mermaid another one."""
     assert SITE["theme"]["font"] is False

@@ -59,7 +59,7 @@ class InstalledDaemon(Daemon):
 
     def spawn(self) -> None:
         """See `Daemon.spawn`."""
-        command = [self.fresh.bin / "segment-router", "serve", "--config", self.config]
+        command = [str(self.fresh.bin / "segment-router"), "serve", "--config", str(self.config)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=self.fresh.environ

@@ -120,11 +120,11 @@ def _say(destination: Destination, checked: Checked, events: Tried) -> None:
     say(f"{table.name}: plugin {destination.plugin_name}, {about}", *trial_phrases.checked(*checked))
     if isinstance(events, dict):
         for type, told in events.items():
-            say("", *trial_lines(type, type, told))
+            say("", *trial_lines(type, {"type": type}, told))
         return
     for event in events:
         say(
             "",
             *event_lines(event),
-            *(line for told in event["destinations"].values() for line in trial_lines("", event["type"], told)),
+            *(line for told in event["destinations"].values() for line in trial_lines("", event, told)),
         )

@@ -55,7 +55,7 @@ def plan_test(
     results = told["results"]
     say(
         f"{count(told['events'], 'event')}: {results['allowed']:,} would go on as they are, from {results['omitted']:,} something would"
-        f" be omitted because of a violation, {results['blocked']:,} would be blocked"
+        f" be omitted, {results['blocked']:,} would be blocked"
     )
     if told["items"]:
         say("")

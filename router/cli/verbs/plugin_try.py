@@ -13,17 +13,15 @@ from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import printable, say, say_json
 from router.cli.plugin_settings import PluginName, Settings, plugins_dir, settings_of
-from router.cli.trial_output import event_lines, read_answer, read_events, trial_lines
-from router.cli.verbs.try_ import TYPES, GroupId, GroupName, UserKnown, known_of
+from router.cli.trial_output import event_lines, events_of, read_answer, trial_lines
+from router.cli.verbs.try_ import GroupId, GroupName, UserKnown, known_of
 from router.clock import SystemClock
 from router.errors import ConfigError
 
 if TYPE_CHECKING:
-    from router import config as configuration
     from router import trial
     from router.plugin_host import Destination
 else:
-    configuration = lazy("router.config")
     trial = lazy("router.trial")
 
 Event = Annotated[
@@ -69,7 +67,7 @@ def plugin_try(
     """
     given = read_answer(answer)
     known = known_of(user_known, group, group_name)
-    events = [trial.sample(event)] if event in TYPES else _events(event)
+    events = events_of(event, "TYPE|FILE")
     destination = _destination(name, plugins_dir(context, config), settings_of(settings))
     now_ms = SystemClock().now_ms()
     found = asyncio.run(trial.try_events(events, trial.Intake("website"), [destination], known, now_ms, given))
@@ -81,15 +79,6 @@ def plugin_try(
             say(*([""] if number else []), *event_lines(one), *_lines(one))
     if any(map(_is_at_fault, told)):
         raise typer.Exit(1)
-
-
-def _events(file: str) -> list[bytes]:
-    """The events in a file. Raises BadParameter; a word that is no file is most often a call type that is misspelt."""
-    if file.isalpha() and not Path(file).exists():
-        raise typer.BadParameter(
-            f"{configuration.unknown(file, TYPES, 'call type')} (and there is no such file)", param_hint="TYPE|FILE"
-        )
-    return read_events(file, "TYPE|FILE")
 
 
 def _destination(name: str, folder: Path | None, settings: dict[str, Any]) -> Destination:
@@ -119,7 +108,7 @@ def _lines(event: dict[str, Any]) -> list[str]:
     if "outcome" not in event:
         return []
     items = [f"item{_of_kind(item)}: {json.dumps(item['body'], ensure_ascii=False)}" for item in event["items"]]
-    first, *rest = trial_lines("", event["type"], event)
+    first, *rest = trial_lines("", event, event)
     return [first, *(f"    {printable(item)}" for item in items), *rest]
 
 

@@ -63,6 +63,9 @@ def privacy_scan(common: Common, source: SourceName = None, since: Since = None)
         say_json(found)
         return
     of = f" of {source}" if source else ""
+    if not found["events"]:
+        say(f"# No event{of} is stored{' since then' if since else ''}, so nothing was looked at.")
+        return
     if not found["found"]:
         say(f"# {count(found['events'], 'event')}{of}: nothing in them looks personal")
         return
@@ -72,7 +75,7 @@ def privacy_scan(common: Common, source: SourceName = None, since: Since = None)
     say("# Remove the lines that you do not want, and add each [source.privacy] to the [[source]] of that name.")
     suggested = privacy.suggest(found["found"])
     if any(each.hash for each in suggested.values()):
-        say('# A hash needs a key in config.toml, for example: [privacy] key = { file = "secrets/privacy_key" }')
+        say('# A hash needs a key in config.toml, under [privacy], for example: key = { file = "secrets/privacy_key" }')
     if found["left_out"]:
         say(
             f"# There was too much to count it all: {count(found['left_out'], 'more finding')}. Apply this, then scan again."

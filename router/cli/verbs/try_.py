@@ -14,9 +14,8 @@ from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import say, say_json, warn
 from router.cli.trial_intake import intake_of
-from router.cli.trial_output import event_lines, read_answer, read_events, trial_lines
+from router.cli.trial_output import event_lines, events_of, read_answer, trial_lines
 from router.clock import SystemClock
-from router.explain import event_phrases
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -28,8 +27,6 @@ else:
     configuration = lazy("router.config")
     plugin_host = lazy("router.plugin_host")
     trial = lazy("router.trial")
-
-TYPES = ("identify", "group", "track", "page", "screen", "alias")
 
 Event = Annotated[
     str,
@@ -85,7 +82,7 @@ def try_(
     """
     known = known_of(user_known, group, group_name)
     given = read_answer(answer) if answer is not None else ""
-    events = [trial.sample(event)] if event in TYPES else read_events(event, "--event")
+    events = events_of(event, "--event")
     loaded, destinations = plugin_host.read(config, *operator_of(config))
     warn(*(f"warning: {warning}" for warning in loaded.warnings if warning.event != "secret_missing"))  # it needs none
     chosen = _destinations(destinations, destination)
@@ -98,9 +95,9 @@ def try_(
         say_json({"source": name, "events": found})
         return
     for number, one in enumerate(found):
-        say(*([""] if number else []), *event_lines(one), *event_phrases.plan_lines(one.get("plan", {})))
+        say(*([""] if number else []), *event_lines(one))
         for place, told in one["destinations"].items():
-            say("", *trial_lines(place, one["type"], told))
+            say("", *trial_lines(place, one, told))
 
 
 def known_of(user_known: bool, group: str | None, group_name: str | None) -> Known:

@@ -36,7 +36,10 @@ def violations(common: Common, source: OfSource = None, event: OfEvent = None, s
         say_json(found)
         return
     if not found["items"]:
-        say("no violation was met")
+        say(
+            "no violation was met"
+            + (f" in calls of {source}; `sources` shows which sources have a plan" if source else "")
+        )
         return
     say_table(
         ["source", "event", "type", "field", "calls", "last (UTC)"],

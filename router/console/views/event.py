@@ -237,7 +237,7 @@ def _part(name: str, tried: Mapping[str, Any], told: Mapping[str, Any], shown: S
     requests = [shown.request(one) for one in recorded or tried["requests"]]
     return {
         "name": name,
-        "sentence": trial_phrases.trial(told["type"] or "", tried),
+        "sentence": trial_phrases.trial({"type": told["type"] or "", "source": told.get("source")}, tried),
         "event": shown.call(tried["event"]) if tried["event"] is not None else "",
         "made": [shown.made(item["body"]) for item in tried["items"]],
         "test": tried["test"] if shown.mask == "none" else None,

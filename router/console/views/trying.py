@@ -164,7 +164,7 @@ def _place_of(
     """One event at one destination: what the steps say, what the plugin made, and what the vendor's answer would come to."""
     state = STATE_OF.get(one["outcome"], one["outcome"])
     asked = asked_by(destination, event["type"], has_plan=console.daemon.plan_of(source) is not None)
-    first, _, rest = trial_phrases.trial(event["type"], one).partition("\n")
+    first, _, rest = trial_phrases.trial(event, one).partition("\n")
     ids = {**_ids(event["user"]), "type": event["type"], "source": source}
     return {
         "name": destination.name,

@@ -476,7 +476,7 @@ async def test_drop_makes_dead_letters(api: Api) -> None:
         ({"user": "u1", "group": {"id": "g", "name": {"first": "Acme"}}}, 400, "invalid_request"),
         ({"user": "nobody"}, 404, "not_held"),
         ({"user": "nobody", "drop": True}, 404, "not_held"),
-        ([], 400, "bad_request"),
+        ([], 400, "invalid_request"),
     ],
     ids=str,
 )
@@ -575,7 +575,7 @@ async def test_events_are_searched_by_the_words_of_the_query(api: Api) -> None:
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=501", "before=x", "state=odd", "usr=u1", "since=then"])
 async def test_a_search_that_cannot_be_understood_is_refused(api: Api, query: str) -> None:
-    assert (await api.get(f"/api/events?{query}", 400))["code"] in ("invalid_request", "bad_request")
+    assert (await api.get(f"/api/events?{query}", 400))["code"] == "invalid_request"
 
 
 async def test_what_looks_personal_is_counted_without_its_value(api: Api) -> None:
@@ -588,7 +588,7 @@ async def test_what_looks_personal_is_counted_without_its_value(api: Api) -> Non
 
 @pytest.mark.parametrize("query", ["since=then", "before=x", "user=u1"])
 async def test_a_scan_that_cannot_be_understood_is_refused(api: Api, query: str) -> None:
-    assert (await api.get(f"/api/privacy/scan?{query}", 400))["code"] in ("invalid_request", "bad_request")
+    assert (await api.get(f"/api/privacy/scan?{query}", 400))["code"] == "invalid_request"
 
 
 async def test_a_browser_finds_links_at_the_root(api: Api) -> None:

@@ -155,6 +155,10 @@ async def test_bytes_that_are_no_text_in_a_header_are_a_clients_fault(client: Ma
     [
         ("application/json", 200),
         ("application/json; charset=utf-8", 200),
+        ("application/vnd.segment.v1+json", 200),
+        ("application/vnd.segment.v1beta+json", 200),
+        ("text/json+plain", 415),
+        ("application/x-json", 415),
         ("text/plain", 415),
         ("application/x-www-form-urlencoded", 415),
         ("multipart/form-data; boundary=x", 415),

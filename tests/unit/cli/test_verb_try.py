@@ -90,6 +90,28 @@ def test_a_filter_that_keeps_it_back_is_shown_with_its_expression(run: Run) -> N
     assert 'filter: event = "Wanted"' in out
 
 
+def test_each_reason_names_what_config_toml_has(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(f"""{CONFIG}
+    consent = ["ads"]
+    [[destination.filters]]
+    title = "Never"
+    if = "userId = 'u2'"
+    actions = [{{ type = "DROP" }}]
+    """)
+    denied = {"context": {"consent": {"categoryPreferences": {"ads": False}}}}
+    call = {"type": "track", "userId": "u2", "event": "Wanted"}
+    assert (
+        main(["try", "--event", write(tmp_path, call, {**call, **denied}), "--source", "app", "--config", str(path)])
+        == 0
+    )
+    out = capsys.readouterr().out
+    assert "cs: would be filtered: source app is not connected to it" in out
+    assert 'hook: would be filtered: the filter "Never" drops it' in out
+    assert "needs: ads" in out
+
+
 def test_each_call_of_a_file_is_tried_and_a_discard_says_why(run: Run, tmp_path: Path) -> None:
     calls = write(tmp_path, {"type": "track", "userId": "u1", "event": "Wanted"}, {"type": "track", "userId": "u1"})
     _, out, _ = run("--event", calls)
@@ -108,7 +130,8 @@ def test_an_event_of_another_source_is_filtered(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["--event", "trak"], "trak: No such file"),
+        (["--event", "trak"], 'did you mean "track"?'),
+        (["--event", "trak.json"], "trak.json: No such file"),
         (["--event", "track", "--destination", "hok"], 'did you mean "hook"?'),
         (["--event", "track", "--source", "ap"], 'did you mean "app"?'),
         (["--event", "track", "--group-name", "Acme"], "needs --group"),
@@ -199,6 +222,16 @@ def test_own_calls_at_a_destination_pass_the_privacy_and_the_plan_of_its_source(
     assert "n" in told["destinations"]["hook"]["requests"][0]["body"]
     told = tried(path, tmp_path, capsys, *words, event="Unknown")
     assert (told["plan"]["blocked"], told["destinations"]["hook"]["reason"]) == (True, "plan")
+    main(
+        [
+            *words,
+            "--calls",
+            write(tmp_path, {"type": "track", "userId": "u1", "event": "Unknown"}),
+            "--config",
+            str(path),
+        ]
+    )
+    assert "plan: Unplanned Event: event: Unknown is not in the plan" in capsys.readouterr().out
 
 
 def test_a_plan_that_cannot_be_read_is_told_before_own_calls_are_tried(

@@ -51,6 +51,11 @@ def test_an_export_with_all_its_keys_can_be_pasted() -> None:
     assert filter_problems(table(filters=[exported])) == []
 
 
+def test_a_filter_without_a_condition_is_told_what_to_write() -> None:
+    (problem,) = filter_problems(table(filters=[{"title": "T", "if": " ", "actions": [DROP]}]))
+    assert problem.startswith("filters[0] (T).if: there is no condition; write e.g. ")
+
+
 @pytest.mark.parametrize(
     ("action", "words"),
     [

@@ -27,6 +27,20 @@ def problems(**table: Any) -> list[str]:
     return mapping_problems(MappingConfig.model_validate(table))
 
 
+@pytest.mark.parametrize("name", ["true", "5", "[]"])
+def test_a_new_name_that_is_no_text_is_refused_with_the_old_one(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[[destination]]\nname = "f"\nplugin = "file"\n[destination.mapping]\n'
+        f'event_names = {{ A = "B", "C D" = {name} }}\n'
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(path, {})
+    [problem] = [one for one in refused.value.problems if "event_names" in one]
+    words = '"C D": write the new name between quotes, or false to drop events of this name'
+    assert problem == f"destination[0] (f).mapping.event_names: {words}"
+
+
 def test_a_table_with_all_of_them_is_good() -> None:
     assert problems(**GOOD) == []
 

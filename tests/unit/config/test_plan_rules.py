@@ -100,6 +100,21 @@ def test_a_rule_that_no_event_can_meet_is_warned_of(tmp_path: Path) -> None:
     assert (warning.where, "white space" in warning.words) == ("website", True)
 
 
+def destination(name: str, keys: str) -> str:
+    return f'[[destination]]\nname = "{name}"\nplugin = "file"\n{keys}\nsettings = {{ path = "{name}.jsonl" }}\n'
+
+
+def test_a_destination_that_gets_what_is_forwarded_beside_the_source_itself_is_warned_of(tmp_path: Path) -> None:
+    source = 'plan = "plans/acme.json"\n[source.forward]\nblocked = "quality"\n'
+    both = destination("every", "") + destination("both", 'sources = ["website", "quality"]')
+    one = destination("one", 'sources = ["website"]') + destination("other", 'sources = ["quality"]')
+    off = destination("off", "enabled = false")
+    [warning] = loaded(tmp_path, source, more=QUALITY + both + one + off).warnings
+    assert (warning.where, warning.key) == ("website", "forward.blocked")
+    assert warning.words.startswith("also at every, both, which gets the events that the plan blocks after all")
+    assert not loaded(tmp_path, source, more=QUALITY + one + off).warnings
+
+
 def test_a_misspelt_reaction_is_told_with_its_key(tmp_path: Path) -> None:
     text = (
         'plan = "plans/acme.json"\n[source.on_violation]\ntrack = { violation = "block", common_violations = "drop" }\n'

@@ -12,6 +12,7 @@ from router.cli.endpoint import program
 from router.cli.output import printable, say_table
 from router.explain import code_phrases, destination_phrases, event_phrases
 from router.explain.figures import count, instant
+from router.explain.regulation_phrases import regulation
 
 AT = "2026-01-02T03:04:05.678Z"
 EVENT = {"type": "page", "source": "website", "user_id": "u1", "anonymous_id": None}
@@ -104,7 +105,17 @@ def test_a_filter_is_told_by_its_title_and_expression() -> None:
 def test_filters_that_were_changed_since_are_told() -> None:
     told = {**FILTERED, "detail": "", "expression": "", "changed": True}
     assert "today's let it through" in event_phrases.filter_lines(told)[0]
+    assert event_phrases.advice(told) == "whoever operates the router: replay it"
     assert "today's keep it back by: all" in event_phrases.filter_lines({**told, "expression": "all"})[0]
+    assert "replay it" not in str(event_phrases.advice({**told, "expression": "all"}))
+
+
+def test_what_a_regulation_has_erased_is_counted_in_words() -> None:
+    erased = {"directory": 2, "waiting": 1, "events": 3, "notes": 1}
+    told = {"id": "reg_1", "regulationType": "DELETE_INTERNAL", "overallStatus": "FINISHED", "erased": erased,
+            "finishedAt": AT, "streamStatus": [], "note": ""}  # fmt: skip
+    lines = ["erased:", "    2 rows of the directory", "    1 event that waited", "    3 stored events", "    1 notes"]
+    assert regulation(told)[1:] == lines
 
 
 def test_the_ids_that_lack_are_told_and_whether_the_need_is_another_by_now() -> None:

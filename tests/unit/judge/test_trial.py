@@ -27,7 +27,7 @@ def call(message_id: str, **properties: Any) -> Call:
     ("policy", "result"),
     [
         (Policy(), "allowed"),
-        (Policy(unplanned_properties="omit"), "allowed"),
+        (Policy(unplanned_properties="omit"), "omitted"),
         (Policy(violations="omit"), "omitted"),
         (Policy(violations="block"), "blocked"),
     ],

@@ -57,6 +57,11 @@ def test_each_kind_of_error_has_its_type(schema: Any, value: Any, type: str) -> 
     assert found({"properties": {"x": schema}}, {"x": value}) == [(type, "properties.x")]
 
 
+def test_no_word_of_the_library_is_noted() -> None:
+    [violation] = checked(plan_of(track({"properties": {"x": False}})), {"x": 1}).violations
+    assert violation.description == "the plan permits nothing here"
+
+
 @pytest.mark.parametrize("format", ["time", "iri", "regex", "credit-card"])
 def test_other_formats_mean_nothing(format: str) -> None:
     assert found({"properties": {"x": {"format": format}}}, {"x": "("}) == []

@@ -61,6 +61,16 @@ def test_a_plan_of_rudderstack_names_the_type_of_each_event() -> None:
     assert labels(read({"events": events})) == {'TRACK "E" version 1', "IDENTIFY version 1", 'PAGE "Home" version 1'}
 
 
+def test_the_older_form_has_its_name_in_display_name_and_its_id_in_name() -> None:
+    plan = read({"name": "workspaces/acme/tracking-plans/rs_1", "display_name": "Acme", "rules": {"events": []}})
+    assert (plan.id, plan.name) == ("workspaces/acme/tracking-plans/rs_1", "Acme")
+
+
+def test_a_plan_without_rules_is_warned_of() -> None:
+    assert [one.split(",")[0] for one in read({"rules": []}).warnings] == ["0.json: it has no rules"]
+    assert read({"rules": [rule()]}, {"rules": []}).warnings == []
+
+
 def test_a_plan_of_several_pages_is_one_plan_with_the_name_of_the_first() -> None:
     plan = read({"id": "tp_1", "name": "Acme", "rules": [rule()]}, [rule(key="F")])
     assert (plan.id, plan.name, len(plan.rules)) == ("tp_1", "Acme", 2)
@@ -125,8 +135,12 @@ def test_a_pattern_with_look_around_is_refused(pattern: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (rule({"properties": {"x": {"type": "text"}}}), "at $[0].jsonSchema.properties.x.type: "),
-        (rule({"$schema": "http://example.com/own"}), "correct the reference"),
+        (rule({"properties": {"x": {"type": "text"}}}), "at $[0].jsonSchema.properties.x.type: 'text' is no type"),
+        (rule({"properties": {"x": {"type": ["string", 5]}}}), "x.type"),
+        (
+            rule({"$schema": "http://example.com/own"}),
+            "at $[0].jsonSchema.$schema: no draft of JSON Schema has this name",
+        ),
         (rule({"$ref": "#/definitions/none"}), "correct the reference"),
         (rule("x"), "at $[0].jsonSchema: not a JSON Schema"),
         (rule(type="SALE"), "at $[0].type: not a kind of rule"),
