@@ -16,7 +16,15 @@ from router.config import problems_of
 from router.plugin import Settings
 from router.plugin_host.deprecated_settings import TIMEOUT
 from router.plugin_host.fault_place import fault_words
-from router.plugin_host.validation import bind, fact_faults, hooks_faults, model_faults, version_faults
+from router.plugin_host.interrupts import Interrupts
+from router.plugin_host.validation import (
+    bind,
+    cannot_be_looked_at,
+    fact_faults,
+    hooks_faults,
+    model_faults,
+    version_faults,
+)
 
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not_checked"
 
@@ -76,12 +84,14 @@ def _of_instance(plugin: type[Any], given: Mapping[str, Any], *, binds: bool) ->
         yield _check("instance", problems_of(error, model, "settings"))
         yield _not_made("facts", "there is no instance")
         return
+    interrupts = Interrupts()
     try:
-        instance = plugin(settings)
-        if binds:
-            bind(instance, "check")
+        with interrupts:
+            instance = plugin(settings)
+            if binds:
+                bind(instance, "check")
     except BaseException as error:  # a third party's code may raise anything, SystemExit too
-        if isinstance(error, KeyboardInterrupt):
+        if interrupts.came:
             raise
         yield _check("instance", [f"cannot be made with these settings: {fault_words(error, plugin.__module__)}"])
         yield _not_made("facts", "there is no instance")
@@ -108,10 +118,14 @@ def _all_model_faults(plugin: type[Any]) -> Iterator[str]:
 
 def _faults(check: Callable[[Any], Iterable[str]], subject: Any) -> list[str]:
     """What the check finds. A plugin whose own code fails while it is looked at has a fault."""
+    interrupts = Interrupts()
     try:
-        return list(check(subject))
-    except Exception as error:
-        return [f"cannot be looked at: {type(error).__name__}: {error}"]
+        with interrupts:
+            return list(check(subject))
+    except BaseException as error:
+        if interrupts.came:
+            raise
+        return [cannot_be_looked_at(error)]
 
 
 def _check(name: str, faults: Iterable[str] = ()) -> Check:

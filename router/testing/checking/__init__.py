@@ -20,7 +20,8 @@ building    the hook `request` with all items, and what is sent for some
 answering   deliveries with each of the answers
 leaving     what a life leaves behind
 together    deliveries that hang: cancelled, or two at once
-installed   an installed plugin with all checks, for `plugin check`
+vendor_place  the answers of a vendor, by the place where they are written
+installed   an installed plugin with all checks in a process of its own, for `plugin check`
 
 Nothing here needs pytest: `plugin check` uses it, too.
 """

@@ -1,19 +1,22 @@
-"""An installed plugin held against the contract: found, imported, and then every conformance check. For `plugin check`; no pytest."""
+"""An installed plugin held against the contract: found, imported, and then every conformance check, in a process of its own. For
+`plugin check`; no pytest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from router.errors import PluginError
 from router.plugin_host import FAILED, NOT_CHECKED, OK, find
+from router.plugin_host.apart import Died, apart
 from router.testing.checking.check import TIERS, Tier
 from router.testing.checking.report import BLOCKED, LACKING, Report, Result, Runner
 from router.testing.checking.subject import Subject
+from router.testing.checking.vendor_place import VendorError, answers_at
 from router.testing.checks import CHECKS
 
-__all__ = ["Examined", "Line", "Tier", "examine"]
+__all__ = ["Examined", "Line", "Tier", "VendorError", "examine"]
 
 
 class Line(NamedTuple):
@@ -43,11 +46,6 @@ class Examined(NamedTuple):
         """What failed."""
         return [line for line in self.lines if line.result == FAILED]
 
-    @property
-    def is_unsafe(self) -> bool:
-        """Whether a check of bronze failed."""
-        return any(line.tier == Tier.BRONZE for line in self.failed)
-
     def reaches(self, tier: Tier) -> bool:
         """Whether it has reached this tier."""
         return self.tier is not None and TIERS.index(self.tier) >= TIERS.index(tier)
@@ -55,26 +53,66 @@ class Examined(NamedTuple):
 
 IMPORT = "import"
 IMPORTS = "The plugin can be imported, and is a class."
+_BY_NAME = {check.name: check for check in CHECKS}
 
 
-def examine(name: str, plugins_dir: Path | None, settings: Mapping[str, Any]) -> Examined:
-    """Every check of it.
+def examine(name: str, plugins_dir: Path | None, settings: Mapping[str, Any], vendor: str = "") -> Examined:
+    """Every check of it, in a process of its own.
 
     Args:
         settings: for its instances. A secret that is required and not given is filled in.
+        vendor: where the answer of its vendor is; see `vendor_place`.
 
     Raises:
         PluginError: there is no plugin of this name, or more than one.
+        VendorError: there is no such answer.
     """
-    there = find(name, plugins_dir)
+    find(name, plugins_dir)
+    now, results = IMPORT, dict[str, Result]()
     try:
-        plugin = there.load()
-    except PluginError as error:
-        return _not_imported(str(error))
-    report: Report = Runner(Subject(plugin, settings), CHECKS).report()
+        for kind, *told in apart(_examine, name, plugins_dir, dict(settings), vendor):
+            match kind:
+                case "refused":
+                    raise VendorError(told[0])
+                case "not imported":
+                    return _not_imported(told[0])
+                case "begun":
+                    now = told[0]
+                case "result":
+                    check, result, words, cause = told
+                    results[check] = Result(_BY_NAME[check], result, tuple(words), cause)
+    except Died as death:
+        words = f'plugin "{name}": the process of the checks {death}, in the check {now}'
+        if now == IMPORT:
+            return _not_imported(words)
+        results[now] = Result(_BY_NAME[now], FAILED, (words,))
+    why = (f"check {now} ended the process",)
+    report = Report([results.get(check.name) or Result(check, BLOCKED, why, now) for check in CHECKS])
     lines = [Line(IMPORT, IMPORTS, OK, (), "form", Tier.BRONZE), *map(_line, report.results)]
     missing = dict.fromkeys(result.cause or result.check.name for result in report.missing)
     return Examined(lines, report.tier, report.next_tier, list(missing))
+
+
+def _examine(
+    say: Callable[[object], None], name: str, plugins_dir: Path | None, settings: dict[str, Any], vendor: str
+) -> None:
+    """What the process of the checks does. It says what it does as it does it, since it may end at any time."""
+    try:
+        answers = answers_at(vendor) if vendor else None
+    except VendorError as error:
+        say(["refused", str(error)])
+        return
+    try:
+        plugin = find(name, plugins_dir).load()
+    except PluginError as error:
+        say(["not imported", str(error)])
+        return
+    Runner(
+        Subject(plugin, settings, vendor=answers),
+        CHECKS,
+        on_begin=lambda check: say(["begun", check.name]),
+        on_result=lambda one: say(["result", one.check.name, one.result, one.words, one.cause]),
+    ).report()
 
 
 def _not_imported(words: str) -> Examined:

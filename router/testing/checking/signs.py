@@ -7,6 +7,7 @@ import asyncio
 import builtins
 import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -38,11 +39,14 @@ CALLS: Mapping[Any, tuple[str, str]] = {
     _signal.set_wakeup_fd: (PROCESS, "signal.set_wakeup_fd()"),
     _locale.setlocale: (PROCESS, "locale.setlocale()"),
     socket.setdefaulttimeout: (PROCESS, "socket.setdefaulttimeout()"),
-    os._exit: (PROCESS, "os._exit()"),
-    os.abort: (PROCESS, "os.abort()"),
 }
 """Functions of C, and what a call of them means."""
-DEADLY = {os._exit, os.abort}
+DEADLY: Mapping[Any, str] = {
+    os._exit: "os._exit()",
+    os.abort: "os.abort()",
+    signal.raise_signal: "signal.raise_signal()",
+}
+"""Functions that end the process; they are refused."""
 FUNCTIONS: Mapping[Any, tuple[str, str]] = {
     asyncio.BaseEventLoop.create_task.__code__: (START, "a task"),
     threading.Thread.start.__code__: (START, "a thread"),

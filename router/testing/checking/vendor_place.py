@@ -1,0 +1,54 @@
+"""What a vendor answers, by the place where its author has written it: `tests/test_destination.py:pulse`, or `acme.testing:answer`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from router.errors import RouterError
+from router.testing.replies import Answers, Reply
+
+__all__ = ["VendorError", "answers_at"]
+
+
+class VendorError(RouterError):
+    """There is no answer of a vendor at this place."""
+
+
+def answers_at(place: str) -> Answers:
+    """The Reply, or the function of a request, at `FILE.py:NAME` or `MODULE:NAME`. The code there is run.
+
+    Raises:
+        VendorError: there is none.
+    """
+    module, colon, name = place.rpartition(":")
+    if not colon or not module or not name:
+        raise VendorError(f"{place!r} is not FILE.py:NAME or MODULE:NAME")
+    try:
+        found: Any = getattr(_loaded(module), name)
+    except AttributeError:
+        raise VendorError(f"{module} has no {name}") from None
+    except Exception as error:  # the author's code runs
+        raise VendorError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Reply) and not callable(found):
+        raise VendorError(f"{place} is {type(found).__name__}: want a Reply, or a function of a request")
+    answers: Answers = found
+    return answers
+
+
+def _loaded(module: str) -> ModuleType:
+    if not module.endswith(".py"):
+        return importlib.import_module(module)
+    file = Path(module).resolve()
+    sys.path.insert(0, str(file.parent))  # it may import what is beside it
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
