@@ -11,6 +11,7 @@ from router.errors import PluginError
 from router.plugin_host import FAILED, NOT_CHECKED, OK, find
 from router.plugin_host.apart import Died, apart
 from router.testing.checking.check import TIERS, Tier
+from router.testing.checking.process_state import Changes
 from router.testing.checking.report import BLOCKED, LACKING, Report, Result, Runner
 from router.testing.checking.subject import Subject
 from router.testing.checking.vendor_place import VendorError, answers_at
@@ -103,12 +104,13 @@ def _examine(
         say(["refused", str(error)])
         return
     try:
-        plugin = find(name, plugins_dir).load()
+        with Changes() as changes:
+            plugin = find(name, plugins_dir).load()
     except PluginError as error:
         say(["not imported", str(error)])
         return
     Runner(
-        Subject(plugin, settings, vendor=answers),
+        Subject(plugin, settings, vendor=answers, import_changes=changes),
         CHECKS,
         on_begin=lambda check: say(["begun", check.name]),
         on_result=lambda one: say(["result", one.check.name, one.result, one.words, one.cause]),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from router.errors import RouterError
+from router.testing.checking.loading import run_file
 from router.testing.replies import Answers, Reply
 
 __all__ = ["VendorError", "answers_at"]
@@ -45,10 +45,4 @@ def _loaded(module: str) -> ModuleType:
         return importlib.import_module(module)
     file = Path(module).resolve()
     sys.path.insert(0, str(file.parent))  # it may import what is beside it
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
+    return run_file(file, file.stem)

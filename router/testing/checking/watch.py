@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import zoneinfo
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, FrameType, TracebackType
@@ -28,16 +29,18 @@ from router.testing.checking.signs import (
     DEADLY,
     FUNCTIONS,
     HARMLESS,
+    INFRASTRUCTURE,
     IO,
     IO_EVENTS,
     IO_FAMILIES,
     PROCESS,
     PROCESS_EVENTS,
+    RETURNS_AT_ONCE,
     SLEEP,
     WAIT,
 )
 
-__all__ = ["Use", "Watch"]
+__all__ = ["Use", "Watch", "is_of"]
 
 MAX_USES, MAX_FRAMES = 200, 40
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
@@ -159,9 +162,14 @@ class Watch:
     def _on_profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
             told = CALLS.get(arg)
-            if told is not None and not _is_own_business(arg, frame, self._package):
+            if told is not None and not _is_own_business(arg, frame, self._package) and not _is_import(frame):
                 self.note(*told, frame)
-        elif event == "call" and (told := FUNCTIONS.get(frame.f_code)):
+        elif (
+            event == "call"
+            and (told := FUNCTIONS.get(frame.f_code))
+            and not (told[0] == WAIT and _returns_at_once(frame))
+            and not _is_import(frame)
+        ):
             self.note(*told, frame.f_back)
 
     def on_audit(self, event: str, args: tuple[Any, ...]) -> None:
@@ -169,7 +177,7 @@ class Watch:
         if not self._all_threads and threading.get_ident() != self._thread:
             return
         what = _shown(event, args)
-        if _is_import(sys._getframe(2)) or (event == "open" and args[0] == os.devnull):
+        if _is_import(sys._getframe(2)) or (event == "open" and _is_harmless_to_open(args)):
             return
         if event in PROCESS_EVENTS:
             self.note(PROCESS, what, sys._getframe(2))
@@ -199,12 +207,40 @@ def _is_own_business(function: Any, frame: FrameType, package: str) -> bool:
     if module == signal.__name__ and frame.f_back is not None:
         return frame.f_back.f_globals.get("__name__") == interrupts.__name__
     if function is builtins.hash:
-        return frame.f_code.co_name == "__hash__" or not _is_of(module, package)
+        return frame.f_code.co_name == "__hash__" or not is_of(module, package)
     return module.partition(".")[0] in ("logging", "structlog")
 
 
-def _is_of(module: str, package: str) -> bool:
+def is_of(module: str, package: str) -> bool:
+    """Whether a module is in a package, or it itself."""
     return module == package or module.startswith(f"{package}.")
+
+
+def _returns_at_once(frame: FrameType) -> bool:
+    """Whether a function that may wait does not, or is called by what Python's own threads and queues are made of."""
+    caller = frame.f_back.f_globals.get("__name__", "") if frame.f_back is not None else ""
+    if caller.partition(".")[0] in INFRASTRUCTURE:
+        return True
+    returns = RETURNS_AT_ONCE.get(frame.f_code)
+    return returns is not None and returns(frame.f_locals)
+
+
+def _is_harmless_to_open(args: tuple[Any, ...]) -> bool:
+    """Whether it is nothing, or the file of a time zone, which a ZoneInfo reads once."""
+    path = args[0]
+    if path == os.devnull:
+        return True
+    is_zone = isinstance(path, str) and path.startswith((*(f"{place}/" for place in zoneinfo.TZPATH),))
+    return (is_zone or _is_within("zoneinfo", sys._getframe(3))) and not _writes(args)
+
+
+def _is_within(package: str, frame: FrameType | None) -> bool:
+    looked = 0
+    while frame is not None and looked < MAX_FRAMES:
+        if frame.f_globals.get("__name__", "").partition(".")[0] == package:
+            return True
+        frame, looked = frame.f_back, looked + 1
+    return False
 
 
 def _is_import(frame: FrameType | None) -> bool:
@@ -230,7 +266,7 @@ def _place(frame: FrameType | None, package: str) -> str:
     """Where the plugin did it; where that cannot be told, the next frame."""
     nearest, looked = frame, 0
     while frame is not None and looked < MAX_FRAMES:
-        if _is_of(frame.f_globals.get("__name__", ""), package):
+        if is_of(frame.f_globals.get("__name__", ""), package):
             nearest = frame
             break
         frame, looked = frame.f_back, looked + 1
@@ -239,7 +275,7 @@ def _place(frame: FrameType | None, package: str) -> str:
 
 def _places_in(package: str, functions: Mapping[Any, Any]) -> list[tuple[dict[str, Any], str, Any]]:
     """Every place in the plugin that holds one of these functions, and in the modules that they are of: its names, the name, the function."""
-    own = [vars(module) for name, module in list(sys.modules.items()) if _is_of(name, package)]
+    own = [vars(module) for name, module in list(sys.modules.items()) if is_of(name, package)]
     places = [*map(vars, (os, signal, time)), *own]
     return [
         (names, name, value)

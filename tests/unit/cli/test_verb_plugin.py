@@ -126,7 +126,10 @@ def test_the_list_says_where_each_plugin_comes_from(run: Run, write: Write) -> N
         ("import ctypes\nctypes.string_at(0)", "was ended by SIGSEGV, at broken.py:2 in <module>"),
         (METACLASS.replace("ERROR", "ValueError('no')"), "cannot be imported: ValueError: no"),
         (METACLASS.replace("ERROR", "KeyboardInterrupt"), "KeyboardInterrupt"),
-        (GOOD.replace("class Desk:", LATE_METACLASS + "class Desk(metaclass=Meta):"), "cannot be looked at: ValueError: late"),
+        (
+            GOOD.replace("class Desk:", LATE_METACLASS + "class Desk(metaclass=Meta):"),
+            "cannot be looked at: ValueError: late",
+        ),
         ("class Own(BaseException): pass\nraise Own('so')", "Own: so"),
         ("class Two:\n    settings_model = None\nclass Three:\n    settings_model = None", "exactly one public class"),
         (
