@@ -29,8 +29,8 @@ from router.plugin_host.validation import (
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not_checked"
 
 
-class Check(NamedTuple):
-    """One check. `router.testing.checks.form` says what each proves."""
+class FormResult(NamedTuple):
+    """What came of one check. `router.testing.checks.form` says what each proves."""
 
     name: str
     result: str  #: OK, FAILED or NOT_CHECKED
@@ -41,7 +41,7 @@ CHECKS = ("version", "settings_model", "hooks", "instance", "facts")
 """Their names, in order."""
 
 
-def check_form(plugin: type[Any], settings: Mapping[str, Any]) -> list[Check]:
+def check_form(plugin: type[Any], settings: Mapping[str, Any]) -> list[FormResult]:
     """The checks of a class that was imported.
 
     Args:
@@ -71,7 +71,7 @@ def with_stand_ins(model: type[Settings], settings: Mapping[str, Any]) -> dict[s
     return {**{key: f"missing-{key}" for key in secret}, **settings}
 
 
-def _of_instance(plugin: type[Any], given: Mapping[str, Any], *, binds: bool) -> Iterator[Check]:
+def _of_instance(plugin: type[Any], given: Mapping[str, Any], *, binds: bool) -> Iterator[FormResult]:
     model: type[Settings] = plugin.settings_model
     given = with_stand_ins(model, given)
     if absent := missing(model, given):
@@ -128,10 +128,10 @@ def _faults(check: Callable[[Any], Iterable[str]], subject: Any) -> list[str]:
         return [cannot_be_looked_at(error)]
 
 
-def _check(name: str, faults: Iterable[str] = ()) -> Check:
+def _check(name: str, faults: Iterable[str] = ()) -> FormResult:
     words = tuple(faults)
-    return Check(name, FAILED if words else OK, words)
+    return FormResult(name, FAILED if words else OK, words)
 
 
-def _not_made(name: str, why: str) -> Check:
-    return Check(name, NOT_CHECKED, (why,))
+def _not_made(name: str, why: str) -> FormResult:
+    return FormResult(name, NOT_CHECKED, (why,))

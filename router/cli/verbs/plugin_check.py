@@ -17,10 +17,10 @@ from router.cli.plugin_settings import PluginName, Settings, plugins_dir, settin
 from router.explain.figures import count
 
 if TYPE_CHECKING:
-    from router.testing.checking import installed
-    from router.testing.checking.installed import Examined
+    from router.testing.checking import examine
+    from router.testing.checking.examine import Examined
 else:
-    installed = lazy("router.testing.checking.installed")
+    examine = lazy("router.testing.checking.examine")
 
 SCOPE = "Nothing was sent: the vendor is made up, and what the tool does with the requests is not checked."
 WORDS = {"ok": "ok", "failed": "failed", "not_checked": "not checked", "not_applicable": "not applicable"}
@@ -65,10 +65,10 @@ def plugin_check(
         raise typer.BadParameter(f"{tier!r} is none of {', '.join(TIERS)}", param_hint="--tier")
     given = settings_of(settings)
     try:
-        found = installed.examine(name, plugins_dir(context, config), given, vendor)
-    except installed.VendorError as error:
+        found = examine.examine(name, plugins_dir(context, config), given, vendor)
+    except examine.VendorError as error:
         raise typer.BadParameter(str(error), param_hint="--vendor") from None
-    passed = found.reaches(installed.Tier(tier))
+    passed = found.reaches(examine.Tier(tier))
     if as_json:
         checks = [line._asdict() for line in found.lines]
         following = {"tier": found.next_tier, "missing": found.missing} if found.next_tier else None

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.plugin import JSON
-from router.testing.checking.answers import ANSWERS, GOOD
 from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, finished
+from router.testing.checking.standard_answers import ANSWERS, GOOD
 from router.testing.replies import Answers, Received
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import msgspec
 
 from router.plugin import Event
 from router.plugin_host import Destination
-from router.testing.checking.calls import is_called
-from router.testing.checking.mapped import key_of
+from router.testing.checking.hook_inputs import is_called
+from router.testing.checking.mapping_call import key_of
 from router.testing.checking.observing import EVERYTHING
 from router.testing.checking.story import Story, tell
 from router.testing.checking.watch import Watch, is_of

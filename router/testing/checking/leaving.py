@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from router.testing.checking.answers import ANSWERS
 from router.testing.checking.life import open_life
 from router.testing.checking.loops import KitLoop, rounds
+from router.testing.checking.standard_answers import ANSWERS
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject

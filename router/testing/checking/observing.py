@@ -9,12 +9,12 @@ from functools import partial
 
 from router.plugin import Event, Profile
 from router.plugin_host import Destination
-from router.testing.checking.calls import GROUPS, PEOPLE, contexts, is_called
+from router.testing.checking.hook_inputs import GROUPS, PEOPLE, contexts, is_called
 from router.testing.checking.loops import KitLoop, run
-from router.testing.checking.mapped import Ears, Key, Made, key_of, make
+from router.testing.checking.mapping_call import Ears, Key, Made, key_of, make
 from router.testing.checking.process_state import Changes
-from router.testing.checking.signs import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
 from router.testing.checking.watch import Use, Watch
+from router.testing.checking.watched_calls import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
 from router.testing.samples import SampleContext
 
 __all__ = ["EVERYTHING", "Observed", "observe"]

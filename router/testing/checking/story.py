@@ -12,9 +12,9 @@ import msgspec
 from router.deliver.process.plugin_state import encode_state, encode_timer
 from router.plugin import JSON, Event, Skip
 from router.plugin_host import Destination
-from router.testing.checking.calls import contexts, is_called
+from router.testing.checking.hook_inputs import contexts, is_called
 from router.testing.checking.loops import KitLoop, run
-from router.testing.checking.mapped import Ears, Made, key_of, make
+from router.testing.checking.mapping_call import Ears, Made, key_of, make
 from router.testing.checking.observing import EVERYTHING
 from router.testing.checking.process_state import Changes
 from router.testing.checking.watch import Watch

@@ -10,31 +10,30 @@ from itertools import chain
 from typing import Any
 
 from router.plugin import JSON, Event, Item, Settings
-from router.plugin_host import Check as FormCheck
-from router.plugin_host import Destination, check_form
+from router.plugin_host import Destination, FormResult, check_form
 from router.plugin_host.time_budgets import SLICE_S
 from router.testing.around import make_destination
 from router.testing.checking import growing
 from router.testing.checking.activity import Activity
 from router.testing.checking.answering import Answered, answered
-from router.testing.checking.answers import GOOD
 from router.testing.checking.building import Built, build
-from router.testing.checking.calls import KNOWN, events_for
 from router.testing.checking.check import CannotBeMade, DoesNotApply
 from router.testing.checking.check_calls import Checked, checked, checked_with
 from router.testing.checking.elsewhere import NotMapped, mapped_elsewhere
+from router.testing.checking.hook_inputs import KNOWN, events_for
 from router.testing.checking.leaving import left_by_a_life
 from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, run, threads
-from router.testing.checking.mapped import Ears, Made
+from router.testing.checking.mapping_call import Ears, Made
 from router.testing.checking.observing import Observed, observe
 from router.testing.checking.process_state import Changes
 from router.testing.checking.scene import Scene
-from router.testing.checking.signs import IO, PROCESS, START, WAIT
 from router.testing.checking.stand_ins import OTHER_MARK, marked, others
+from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.story import Story, tell
-from router.testing.checking.vendor import all_is_well
+from router.testing.checking.vendor_in_memory import all_is_well
 from router.testing.checking.watch import Use, Watch
+from router.testing.checking.watched_calls import IO, PROCESS, START, WAIT
 from router.testing.replies import Answers
 from router.testing.samples import CALLS
 
@@ -83,7 +82,7 @@ class Subject:
     # ------------------------------------------------------------ form and settings
 
     @cached_property
-    def form(self) -> dict[str, FormCheck]:
+    def form(self) -> dict[str, FormResult]:
         """The checks of its form, by name."""
         with self._early_changes, self._first_init:
             return {one.name: one for one in check_form(self.plugin, self.given)}

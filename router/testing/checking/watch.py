@@ -24,7 +24,7 @@ from types import BuiltinFunctionType, FrameType, TracebackType
 from typing import Any, NamedTuple, Self
 
 from router.plugin_host import interrupts
-from router.testing.checking.signs import (
+from router.testing.checking.watched_calls import (
     CALLS,
     DEADLY,
     FUNCTIONS,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 from router.testing.checking.answering import came
-from router.testing.checking.answers import WAIT_S, WEB_PAGE
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.standard_answers import WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject
 
 REFUSALS = ("400", "a 400 of odd types", "422")

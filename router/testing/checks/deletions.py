@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from router.plugin import Item, Person, Skip
 from router.testing.checking.building import Sent, sent_for
-from router.testing.checking.calls import GROUPS, PEOPLE
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.hook_inputs import GROUPS, PEOPLE
 from router.testing.checking.life import Life
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
 
 A_PERSON = {"forget": "a user", "forget_group": "a group"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from router.plugin import Item, Outcome
-from router.testing.checking.answers import GOOD
 from router.testing.checking.building import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Life
-from router.testing.checking.mapped import short
-from router.testing.checking.signs import WAIT
+from router.testing.checking.mapping_call import short
+from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.steady import steady_url
 from router.testing.checking.subject import Subject
 from router.testing.checking.together import both_at_once, cancelled, spared
+from router.testing.checking.watched_calls import WAIT
 from router.testing.replies import Received
 
 MAX_CANCELLED = 4

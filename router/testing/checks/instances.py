@@ -9,10 +9,10 @@ from router.plugin import Item
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop
-from router.testing.checking.mapped import short
-from router.testing.checking.signs import SLEEP
+from router.testing.checking.mapping_call import short
 from router.testing.checking.steady import steady_url
 from router.testing.checking.subject import Subject
+from router.testing.checking.watched_calls import SLEEP
 from router.testing.replies import Received
 
 A_SECOND_S = 1.1

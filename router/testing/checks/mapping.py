@@ -9,10 +9,10 @@ from router.plugin import JSON, Item, Pause, Reject, RetryLater, Skip
 from router.plugin_host import MAPPING_HOOKS
 from router.plugin_host.apart import Died
 from router.plugin_host.outcome_checks import fault_of
-from router.testing.checking.calls import REPLAYED
 from router.testing.checking.check import Findings, Tier, check, found
 from router.testing.checking.elsewhere import mark_of
-from router.testing.checking.mapped import short
+from router.testing.checking.hook_inputs import REPLAYED
+from router.testing.checking.mapping_call import short
 from router.testing.checking.observing import Observed
 from router.testing.checking.subject import Subject
 

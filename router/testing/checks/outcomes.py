@@ -10,7 +10,7 @@ from router.testing.checking.answering import came
 from router.testing.checking.check import SENDING, CannotBeMade, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import NOTHING, Delivery, open_life
 from router.testing.checking.loops import KitLoop
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
 from router.testing.checking.scene import Scene
 from router.testing.checking.subject import Subject
 

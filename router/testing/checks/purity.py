@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from router.plugin_host.time_budgets import SLICE_S
 from router.testing.checking.check import Findings, Tier, check, found
-from router.testing.checking.mapped import short
-from router.testing.checking.signs import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
+from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
+from router.testing.checking.watched_calls import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
 
 
 def _uses(subject: Subject, kinds: Collection[str], expected: str) -> Findings:

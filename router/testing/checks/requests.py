@@ -13,7 +13,7 @@ from router.testing.batching import batches
 from router.testing.checking.building import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Life
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
 from router.testing.checking.steady import steady_url
 from router.testing.checking.subject import Subject
 from router.testing.replies import Received
