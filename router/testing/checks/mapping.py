@@ -154,7 +154,7 @@ def deterministic(subject: Subject) -> Findings:
     proves="The same event makes the same bytes in another process: with another time zone, environment and order of sets.",
     why="After a crash or on another machine an event is mapped again. What differs would be sent twice, as two things.",
     fix="Use UTC or a time zone of the settings: no time.localtime, no astimezone() without one. Sort what comes out of a set.",
-    needs=("deterministic",),
+    needs=("deterministic", "state_key_stable"),
 )
 def same_elsewhere(subject: Subject) -> Findings:
     try:
