@@ -6,7 +6,6 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from router.plugin import JSON, Event, Item, Settings
@@ -169,9 +168,9 @@ class Subject:
     def changed(self) -> list[str]:
         """What its code changed of the process: while it was imported, made, called in order, and lived."""
         self.form  # noqa: B018  # makes an instance
-        return list(
-            dict.fromkeys(chain(self._early_changes.found, *(one.changed for one in (*self.stories, *self.lived))))
-        )
+        told = [name for story in self.stories for name in story.changed]
+        told += [name for activity in self.lived for name in activity.changed]
+        return list(dict.fromkeys([*self._early_changes.found, *told]))
 
     @cached_property
     def observed_again(self) -> list[Observed]:

@@ -74,7 +74,7 @@ def test_a_good_plugin_is_gold_and_nearly_every_check_has_looked_at_it() -> None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("plugin", plugins_of(also_good), ids=lambda plugin: plugin.__name__)
+@pytest.mark.parametrize("plugin", list(plugins_of(also_good)), ids=lambda plugin: plugin.__name__)
 def test_a_good_plugin_that_looks_odd_is_gold(plugin: type[Base]) -> None:
     report = report_of(plugin)
     assert report.tier is Tier.GOLD, told(report)
