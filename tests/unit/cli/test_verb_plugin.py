@@ -363,7 +363,6 @@ def test_a_plugin_that_ends_the_process_fails_the_check_that_it_ended(
     assert f"FAILED: {check} (bronze)" in out
     assert f'plugin "broken": the process of the checks {words}' in out
     assert f"because `{check}` failed\n" in out
-    assert out.count("FAILED") == 1
 
 
 VENDOR = """
