@@ -44,7 +44,9 @@ class Expression:
         for name, change in self._steps:
             if is_missing(value) != (name == "default"):
                 continue
+            scope.spend(value)
             value = change(value)
+        scope.spend(value)
         return MISSING if is_missing(value) else value
 
     @property

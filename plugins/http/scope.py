@@ -6,7 +6,7 @@ A path is a root and the keys that lead to a value, with dots between: `properti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from router.plugin import JSON, Context, Event, Reject, iso_instant
@@ -18,8 +18,17 @@ MISSING: Any = object()
 """In place of a value: there is none."""
 
 
-MAX_ENTRIES = 1_000
-"""Entries of lists that templates are filled in for, of one event. A list in a list in a list could hold up all other events."""
+MAX_ENTRIES, MAX_CHARACTERS = 1_000, 4_000_000
+"""Entries of lists that templates are filled in for, of one event, and the characters that go through these templates. A list in a list in a
+list, or a long text once more in each entry, could hold up all other events: `lower` takes 20 ns for a character."""
+
+
+@dataclass
+class _Spent:
+    """On the entries of the lists of one event."""
+
+    entries: int = 0
+    characters: int = 0
 
 
 class Scope:
@@ -30,21 +39,40 @@ class Scope:
         self.item: JSON = MISSING  #: the entry of a list that a template is filled in for
         self._values = values
         self._made: dict[str, JSON] = {}
-        self._entries = count(1)
+        self._spent = _Spent()
 
     def at(self, item: JSON) -> Scope:
         """The same event at an entry of a list. Raises Reject when there are too many."""
-        if next(self._entries) > MAX_ENTRIES:
+        self._spent.entries += 1
+        if self._spent.entries > MAX_ENTRIES:
             raise Reject("too_many_entries", f"the lists of this event have more than {MAX_ENTRIES:,} entries")
         inner = Scope(self.event, self.context, self._values)
-        inner.item, inner._made, inner._entries = item, self._made, self._entries
+        inner.item, inner._made, inner._spent = item, self._made, self._spent
         return inner
+
+    def spend(self, value: JSON) -> None:
+        """A value goes through a template. Raises Reject when the entries of lists have come to too much."""
+        if self.item is MISSING:
+            return
+        self._spent.characters += _size(value)
+        if self._spent.characters > MAX_CHARACTERS:
+            words = f"the templates for the entries of its lists go through more than {MAX_CHARACTERS:,} characters"
+            raise Reject("too_much_text", words)
 
     def value(self, name: str) -> JSON:
         """A named value of the settings, made once for the event."""
         if name not in self._made:
             self._made[name] = self._values[name](self)
         return self._made[name]
+
+
+def _size(value: JSON) -> int:
+    """About the characters of a value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(key) + _size(inner) for key, inner in value.items())
+    return sum(map(_size, value)) if isinstance(value, list) else 1
 
 
 ROOTS: Mapping[str, Callable[[Scope], JSON]] = {

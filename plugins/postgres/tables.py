@@ -7,6 +7,7 @@ again. Two routers of one database make tables one after the other, behind an ad
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from plugins.postgres.driver import asyncpg
@@ -117,35 +118,35 @@ class Tables:
                 if schema not in {row[0] for row in there}:
                     await connection.execute(f"CREATE SCHEMA {quoted(schema)}")
             await self._read(connection, wanted)
-            crowded = await self._too_many(connection, wanted)
+            crowded: set[Place] = set()
+            made = await self._counted(connection, wanted)
             for place, columns in sorted(wanted.items()):
-                if place in crowded:
-                    continue
-                if self.of(place) or await self._made(connection, place):
+                schema, table = place
+                is_own = table not in TAKEN and not self.of(place)
+                if is_own and made[schema] >= self._max_tables:
+                    self._warn_of(schema)
+                    crowded.add(place)
+                elif self.of(place) or await self._made(connection, place):
+                    made[schema] += is_own
                     await self._add(connection, place, columns)
                 else:
                     crowded.add(place)
         await self._read(connection, wanted)
         return crowded
 
-    async def _too_many(self, connection: asyncpg.Connection, wanted: Iterable[Place]) -> set[Place]:
-        """Those of the wanted tables of events that their schemas have no room for. Nobody makes a table meanwhile."""
-        new = sorted(place for place in wanted if place[1] not in TAKEN and not self.of(place))
-        if not new:
-            return set()
-        there = await connection.fetch(_COUNT, sorted({schema for schema, _ in new}), sorted(TAKEN), MADE_BY)
-        made: dict[str, int] = dict(there)
-        crowded = set()
-        for schema, table in new:
-            made[schema] = made.get(schema, 0) + 1
-            if made[schema] > self._max_tables:
-                crowded.add((schema, table))
-        for schema in sorted({schema for schema, _ in crowded} - self._crowded):
+    async def _counted(self, connection: asyncpg.Connection, wanted: Iterable[Place]) -> Counter[str]:
+        """How many tables of events we have made in the schemas in which a table is wanted. Nobody makes one meanwhile."""
+        schemas = sorted({schema for schema, table in wanted if table not in TAKEN})
+        there = await connection.fetch(_COUNT, schemas, sorted(TAKEN), MADE_BY) if schemas else []
+        return Counter(dict(map(tuple, there)))
+
+    def _warn_of(self, schema: str) -> None:
+        """It has no room for another table. Logged once."""
+        if schema not in self._crowded:
             self._crowded.add(schema)
             log.warning(
                 "schema %s has max_tables tables for events: events of new names are put into %s", schema, OTHERS
             )
-        return crowded
 
     async def _made(self, connection: asyncpg.Connection, place: Place) -> bool:
         """Make a table. False: a view, an index (`x_pkey` is the one of the key of `x`) or a type has the name that an event's table would have."""

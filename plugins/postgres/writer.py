@@ -102,16 +102,38 @@ async def _insert(
 
 
 def _update(columns: Sequence[str], known: Mapping[str, str], of_field: Mapping[str, Sequence[str]]) -> str:
-    """What a newer row changes: each field that it has, with a null where its older value had another type. Overflow gets its fields."""
+    """What a newer row changes: each field that it has, with a null where its older value had another type. Overflow gets its fields, and
+    loses those that have a column now."""
     changes = []
-    for column in sorted({name for filled in columns if filled != "id" for name in of_field[filled]}):
+    for column in sorted({name for filled in columns if filled != "id" for name in of_field[filled]} - {OVERFLOW}):
         q = quoted(column)
         given = ", ".join(f"excluded.{quoted(name)}" for name in of_field[column] if name in columns)
-        value = (
-            f"coalesce(t.{q}, '{{}}') || {given}" if (column, known[column]) == (OVERFLOW, JSONB) else f"excluded.{q}"
-        )
-        changes.append(f"{q} = CASE WHEN num_nonnulls({given}) > 0 THEN {value} ELSE t.{q} END")
+        changes.append(f"{q} = CASE WHEN num_nonnulls({given}) > 0 THEN excluded.{q} ELSE t.{q} END")
+    if known.get(OVERFLOW) == JSONB:
+        changes.append(f"{quoted(OVERFLOW)} = {_overflow(columns, of_field)}")
+    elif OVERFLOW in columns:
+        changes.append(f"{quoted(OVERFLOW)} = coalesce(excluded.{quoted(OVERFLOW)}, t.{quoted(OVERFLOW)})")
     return f"UPDATE SET {', '.join(changes)} WHERE t.received_at IS NULL OR excluded.received_at >= t.received_at"
+
+
+def _overflow(columns: Sequence[str], of_field: Mapping[str, Sequence[str]]) -> str:
+    """What is in overflow after an update."""
+    q = quoted(OVERFLOW)
+    filled = [
+        f"CASE WHEN excluded.{quoted(column)} IS NOT NULL THEN {_literal(name)} END"
+        for column in columns
+        if column not in ("id", "received_at", OVERFLOW)
+        for name in of_field[column]
+    ]
+    kept = f"coalesce(t.{q}, '{{}}')"
+    if filled:
+        kept = f"({kept} - array_remove(ARRAY[{', '.join(filled)}]::text[], NULL))"
+    whole = f"{kept} || coalesce(excluded.{q}, '{{}}')" if OVERFLOW in columns else kept
+    return f"NULLIF({whole}, '{{}}')"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def newest(rows: Sequence[Filled], of_field: Mapping[str, Sequence[str]]) -> list[Filled]:
@@ -123,10 +145,11 @@ def newest(rows: Sequence[Filled], of_field: Mapping[str, Sequence[str]]) -> lis
     users: dict[JSON, Filled] = {}
     for row in sorted(rows, key=lambda row: as_instant(row.get("received_at")).timestamp()):  # type: ignore[union-attr]
         user = users.setdefault(row["id"], {})
-        overflow = {**user.get(OVERFLOW, {}), **row.get(OVERFLOW, {})}
-        for column in row:
-            for name in of_field[column]:
-                user.pop(name, None)
+        replaced = {name for column in row for name in of_field[column]}
+        kept = {name: value for name, value in user.get(OVERFLOW, {}).items() if name not in replaced}
+        overflow = {**kept, **row.get(OVERFLOW, {})}
+        for name in replaced | {OVERFLOW}:
+            user.pop(name, None)
         user |= row
         if overflow:
             user[OVERFLOW] = overflow

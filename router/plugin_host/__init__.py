@@ -6,7 +6,7 @@
 A plugin's fault, or a setting it refuses, is a problem of the file. All problems are reported together.
 """
 
-from router.plugin_host.contract_check import FAILED, NOT_CHECKED, OK, Check, check_form, with_stand_ins
+from router.plugin_host.contract_check import FAILED, NOT_CHECKED, OK, FormResult, check_form, with_stand_ins
 from router.plugin_host.discovery import Found, available, find
 from router.plugin_host.event_filter import EventFilter, Stopped, compile_filter
 from router.plugin_host.exchange import shortened, shortened_answer, shown_answer, shown_request
@@ -31,10 +31,10 @@ __all__ = [
     "MAPPING_HOOKS",
     "NOT_CHECKED",
     "OK",
-    "Check",
     "Conditions",
     "Destination",
     "EventFilter",
+    "FormResult",
     "Found",
     "Installed",
     "Redactor",

@@ -16,13 +16,21 @@ from router.config import problems_of
 from router.plugin import Settings
 from router.plugin_host.deprecated_settings import TIMEOUT
 from router.plugin_host.fault_place import fault_words
-from router.plugin_host.validation import bind, fact_faults, hooks_faults, model_faults, version_faults
+from router.plugin_host.interrupts import Interrupts
+from router.plugin_host.validation import (
+    bind,
+    cannot_be_looked_at,
+    fact_faults,
+    hooks_faults,
+    model_faults,
+    version_faults,
+)
 
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not_checked"
 
 
-class Check(NamedTuple):
-    """One check. `router.testing.checks.form` says what each proves."""
+class FormResult(NamedTuple):
+    """What came of one check. `router.testing.checks.form` says what each proves."""
 
     name: str
     result: str  #: OK, FAILED or NOT_CHECKED
@@ -33,7 +41,7 @@ CHECKS = ("version", "settings_model", "hooks", "instance", "facts")
 """Their names, in order."""
 
 
-def check_form(plugin: type[Any], settings: Mapping[str, Any]) -> list[Check]:
+def check_form(plugin: type[Any], settings: Mapping[str, Any]) -> list[FormResult]:
     """The checks of a class that was imported.
 
     Args:
@@ -63,7 +71,7 @@ def with_stand_ins(model: type[Settings], settings: Mapping[str, Any]) -> dict[s
     return {**{key: f"missing-{key}" for key in secret}, **settings}
 
 
-def _of_instance(plugin: type[Any], given: Mapping[str, Any], *, binds: bool) -> Iterator[Check]:
+def _of_instance(plugin: type[Any], given: Mapping[str, Any], *, binds: bool) -> Iterator[FormResult]:
     model: type[Settings] = plugin.settings_model
     given = with_stand_ins(model, given)
     if absent := missing(model, given):
@@ -76,12 +84,14 @@ def _of_instance(plugin: type[Any], given: Mapping[str, Any], *, binds: bool) ->
         yield _check("instance", problems_of(error, model, "settings"))
         yield _not_made("facts", "there is no instance")
         return
+    interrupts = Interrupts()
     try:
-        instance = plugin(settings)
-        if binds:
-            bind(instance, "check")
+        with interrupts:
+            instance = plugin(settings)
+            if binds:
+                bind(instance, "check")
     except BaseException as error:  # a third party's code may raise anything, SystemExit too
-        if isinstance(error, KeyboardInterrupt):
+        if interrupts.came:
             raise
         yield _check("instance", [f"cannot be made with these settings: {fault_words(error, plugin.__module__)}"])
         yield _not_made("facts", "there is no instance")
@@ -108,16 +118,20 @@ def _all_model_faults(plugin: type[Any]) -> Iterator[str]:
 
 def _faults(check: Callable[[Any], Iterable[str]], subject: Any) -> list[str]:
     """What the check finds. A plugin whose own code fails while it is looked at has a fault."""
+    interrupts = Interrupts()
     try:
-        return list(check(subject))
-    except Exception as error:
-        return [f"cannot be looked at: {type(error).__name__}: {error}"]
+        with interrupts:
+            return list(check(subject))
+    except BaseException as error:
+        if interrupts.came:
+            raise
+        return [cannot_be_looked_at(error)]
 
 
-def _check(name: str, faults: Iterable[str] = ()) -> Check:
+def _check(name: str, faults: Iterable[str] = ()) -> FormResult:
     words = tuple(faults)
-    return Check(name, FAILED if words else OK, words)
+    return FormResult(name, FAILED if words else OK, words)
 
 
-def _not_made(name: str, why: str) -> Check:
-    return Check(name, NOT_CHECKED, (why,))
+def _not_made(name: str, why: str) -> FormResult:
+    return FormResult(name, NOT_CHECKED, (why,))

@@ -17,6 +17,7 @@ from typing import Any
 from router.config import unknown
 from router.errors import PluginError
 from router.plugin_host.fault_place import fault_words
+from router.plugin_host.interrupts import Interrupts
 
 GROUP = "segment_router.destinations"
 
@@ -51,13 +52,19 @@ class Found:
         Raises:
             PluginError: it cannot be imported, or it is not a class.
         """
+        interrupts = Interrupts()
         try:
-            loaded = self.source.load() if isinstance(self.source, EntryPoint) else _class_in(self.name, self.source)
-        except (PluginError, KeyboardInterrupt):
+            with interrupts:
+                loaded = (
+                    self.source.load() if isinstance(self.source, EntryPoint) else _class_in(self.name, self.source)
+                )
+        except PluginError:
             raise
         except (
             BaseException
         ) as error:  # a third party's code runs here, so anything may be raised, a `skip` of pytest too
+            if interrupts.came:
+                raise
             raise PluginError(
                 f'plugin "{self.name}" ({self.origin}) cannot be imported: {fault_words(error, self._module)}'
             ) from error

@@ -1,13 +1,15 @@
-"""Every plugin that is there, each imported by itself: a broken one hides no other."""
+"""Every plugin that is there, imported in a process of its own: a broken one hides no other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from router.errors import PluginError
 from router.plugin import API_VERSION
+from router.plugin_host.apart import Died, apart
 from router.plugin_host.discovery import Found, available, find
 from router.plugin_host.validation import check_class, version_of
 
@@ -32,7 +34,22 @@ class Installed(NamedTuple):
 
 def installed(plugins_dir: Path | None) -> list[Installed]:
     """All plugins by name, each with what is wrong with it."""
-    return [_examined(name, origin, plugins_dir) for name, origin in available(plugins_dir).items()]
+    left = available(plugins_dir)
+    told: list[Installed] = []
+    while left:
+        try:
+            for one in apart(_examine_all, left, plugins_dir):
+                told.append(Installed(**one))
+                del left[told[-1].name]
+        except Died as death:
+            name = next(iter(left))
+            told.append(_deadly(name, left.pop(name), plugins_dir, f"the process that imported it {death}"))
+    return told
+
+
+def _examine_all(say: Callable[[object], None], origins: dict[str, str], plugins_dir: Path | None) -> None:
+    for name, origin in origins.items():
+        say(_examined(name, origin, plugins_dir)._asdict())
 
 
 def _examined(name: str, origin: str, plugins_dir: Path | None) -> Installed:
@@ -50,8 +67,17 @@ def _examined(name: str, origin: str, plugins_dir: Path | None) -> Installed:
     return Installed(name, found.version, _api_version(plugin), _source(found), place(found), problem)
 
 
+def _deadly(name: str, origin: str, plugins_dir: Path | None, problem: str) -> Installed:
+    """One that ended whoever imported it."""
+    found = find(name, plugins_dir)
+    return Installed(name, found.version, "", _source(found), place(found), problem)
+
+
 def _api_version(plugin: Any) -> str:
-    told = None if plugin is None else version_of(getattr(plugin, "api_version", API_VERSION))
+    try:
+        told = None if plugin is None else version_of(getattr(plugin, "api_version", API_VERSION))
+    except BaseException:  # its metaclass may raise anything; `check_class` has said it
+        return ""
     return "" if told is None else f"{told[0]}.{told[1]}"
 
 

@@ -17,6 +17,7 @@ import pluggy
 from router.config import unknown
 from router.errors import PluginError
 from router.plugin import API_MINOR, API_VERSION, Batch, Group, Hooks, Settings, UserId, hookspec
+from router.plugin_host.interrupts import Interrupts
 
 MAPPING_HOOKS = ("identify", "group", "track", "page", "screen", "alias")
 _MAY_YIELD = (*MAPPING_HOOKS, "wake", "forget", "forget_group")
@@ -35,9 +36,21 @@ def check_class(plugin: type[Any]) -> None:
     Raises:
         PluginError: with every fault of it, one a line.
     """
-    faults = list(version_faults(plugin)) or [*model_faults(plugin), *hooks_faults(plugin)]
+    interrupts = Interrupts()
+    try:
+        with interrupts:
+            faults = list(version_faults(plugin)) or [*model_faults(plugin), *hooks_faults(plugin)]
+    except BaseException as error:  # its metaclass may raise anything
+        if interrupts.came:
+            raise
+        faults = [cannot_be_looked_at(error)]
     if faults:
         raise PluginError("\n".join(faults))
+
+
+def cannot_be_looked_at(error: BaseException) -> str:
+    """The fault of a plugin whose own code fails while its class is looked at."""
+    return f"cannot be looked at: {type(error).__name__}: {error}"
 
 
 def model_faults(plugin: type[Any]) -> Iterator[str]:

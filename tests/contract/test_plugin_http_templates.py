@@ -179,6 +179,22 @@ def test_an_event_whose_lists_are_too_long_is_a_dead_letter(n: int) -> None:
             made(template, call=call)
 
 
+@pytest.mark.parametrize("template", ["${properties.text | lower}", "${properties.text}", "${properties | text}"])
+def test_a_long_text_that_each_entry_has_once_more_is_a_dead_letter(template: str) -> None:
+    call = {**CALL, "properties": {"list": [1] * MAX_ENTRIES, "text": "Ä" * 400_000}}
+    with pytest.raises(Reject, match="too_much_text"):
+        made({"@each": "${properties.list}", "@make": {"note": template}}, call=call)
+
+
+def test_a_text_may_stand_in_each_entry_and_a_long_one_outside_of_them() -> None:
+    call = {**CALL, "properties": {"list": [1] * MAX_ENTRIES, "text": "Ä" * 1_000, "long": "Ä" * 400_000}}
+    template = {
+        "lines": {"@each": "${properties.list}", "@make": "${properties.text}"},
+        "long": "${properties.long | lower}",
+    }
+    assert made(template, call=call) == {"lines": ["Ä" * 1_000] * MAX_ENTRIES, "long": "ä" * 400_000}
+
+
 def test_lists_in_lists_are_counted_together() -> None:
     call = {**CALL, "properties": {"list": [1] * 40}}
     inner = {"@each": "${properties.list}", "@make": "${item}"}

@@ -170,6 +170,24 @@ async def test_the_overflow_of_a_user_gets_what_is_new_and_loses_nothing(databas
         assert (a, plan, json.loads(overflow)) == (3, "gold", {"a_b": 4, "c_d": 6, "e_f": 8})
 
 
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_a_trait_that_gets_a_column_is_no_longer_in_the_overflow_of_its_user(
+    database_server: Server, in_one_batch: bool
+) -> None:
+    first = [identify("m1", at="2024-03-01T10:00:00.000Z", **{f"p{n}": n for n in range(70)})]
+    then = [identify("m2", at="2024-03-02T10:00:00.000Z", p69="now")]
+    async with on(database_server, max_columns=50) as loader:
+        await loader.load(*first)
+        (overflow,) = await loader.rows("users", "overflow")
+        assert json.loads(overflow)["p69"] == 69
+        async with on(database_server, await current(loader), max_columns=100) as other:
+            if in_one_batch:
+                then.insert(0, identify("m3", at="2024-03-01T11:00:00.000Z", p69="soon"))
+            await other.load(*then)
+            ((p69, overflow),) = await other.rows("users", "p69", "overflow")
+            assert (p69, "p69" in json.loads(overflow), json.loads(overflow)["p68"]) == ("now", False, 68)
+
+
 async def test_each_source_has_a_schema_unless_one_is_set(database_server: Server) -> None:
     async with on(database_server) as loader:
         await loader.load(track("m1"))

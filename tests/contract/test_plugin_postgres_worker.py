@@ -275,6 +275,15 @@ async def test_an_event_whose_table_would_have_the_name_of_something_else_is_in_
     assert len([line for line in caplog.messages if line.startswith("no table website.foo_pkey for its event")]) == 1
 
 
+async def test_a_table_that_cannot_be_made_takes_no_place_of_another_one(database_server: Server) -> None:
+    async with on(database_server, max_tables=1) as warehouse:
+        await warehouse.run("CREATE SCHEMA website; CREATE VIEW website.daily AS SELECT 1")
+        calls = [{"type": "track", "userId": f"u{name}", "event": name} for name in ("Daily", "Foo")]
+        await warehouse.bench.post(calls)
+        await warehouse.bench.advance(seconds=1)
+        assert (await warehouse.count("foo"), await warehouse.count("other_events")) == (1, 1)
+
+
 async def test_a_view_in_the_place_of_a_table_of_calls_pauses_until_it_is_gone(warehouse: Warehouse) -> None:
     await warehouse.run("CREATE SCHEMA website; CREATE VIEW website.tracks AS SELECT 1")
     event = await warehouse.track()

@@ -17,18 +17,26 @@ from router.cli.plugin_settings import PluginName, Settings, plugins_dir, settin
 from router.explain.figures import count
 
 if TYPE_CHECKING:
-    from router.testing.checking import installed
-    from router.testing.checking.installed import Examined
+    from router.testing.checking import examine
+    from router.testing.checking.examine import Examined
 else:
-    installed = lazy("router.testing.checking.installed")
+    examine = lazy("router.testing.checking.examine")
 
 SCOPE = "Nothing was sent: the vendor is made up, and what the tool does with the requests is not checked."
 WORDS = {"ok": "ok", "failed": "failed", "not_checked": "not checked", "not_applicable": "not applicable"}
 TIERS = ("bronze", "silver", "gold")
 
 TierAsked = Annotated[
-    str | None,
+    str,
     typer.Option("--tier", metavar="TIER", help="The tier that it has to reach: bronze, silver or gold."),
+]
+Vendor = Annotated[
+    str,
+    typer.Option(
+        "--vendor",
+        metavar="FILE:NAME",
+        help="What the vendor answers, as conformance(vendor=...) has it: a Python file or module, and a name in it.",
+    ),
 ]
 
 
@@ -36,25 +44,31 @@ def plugin_check(
     context: typer.Context,
     name: PluginName,
     settings: Settings = None,
-    tier: TierAsked = None,
+    vendor: Vendor = "",
+    tier: TierAsked = "bronze",
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
     """Check a plugin against the contract, and show its tier.
 
     The checks look at its form, and at what its hooks make of events and answers. They need the settings that have no default. They call
-    the hooks with sample calls and made-up answers. Nothing is sent, and the plugin can open no connection and write no file meanwhile.
-    Looks for installed packages and the files of plugins_dir of config.toml. Needs no daemon. Exit code 1 if a check of bronze fails,
-    or, with --tier, if that tier is not reached.
+    the hooks with sample calls and made-up answers, in a process of its own. Nothing is sent, and the plugin can open no connection and
+    write no file meanwhile. The vendor answers every request with 200, unless --vendor says more. Looks for installed packages and the
+    files of plugins_dir of config.toml. Needs no daemon. Exit code 1 if the tier is not reached, which is bronze without --tier.
 
     Examples:
         plugin check braze --settings base_url=https://rest.fra-01.braze.eu
         plugin check webhook --settings url=https://hook.example.com/in --tier gold --json
+        plugin check acme-crm --vendor tests/test_destination.py:acme --tier gold
     """
-    if tier is not None and tier not in TIERS:
+    if tier not in TIERS:
         raise typer.BadParameter(f"{tier!r} is none of {', '.join(TIERS)}", param_hint="--tier")
-    found = installed.examine(name, plugins_dir(context, config), settings_of(settings))
-    passed = not found.is_unsafe if tier is None else found.reaches(installed.Tier(tier))
+    given = settings_of(settings)
+    try:
+        found = examine.examine(name, plugins_dir(context, config), given, vendor)
+    except examine.VendorError as error:
+        raise typer.BadParameter(str(error), param_hint="--vendor") from None
+    passed = found.reaches(examine.Tier(tier))
     if as_json:
         checks = [line._asdict() for line in found.lines]
         following = {"tier": found.next_tier, "missing": found.missing} if found.next_tier else None

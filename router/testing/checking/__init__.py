@@ -6,21 +6,26 @@ report      runs the checks; results, tiers, and words for people
 scene       the other end of a plugin that does not send by the Sender
 stand_ins   settings with secrets that can be found again
 watch       what code does while it runs: clocks, chance, files, sockets, threads
-signs       what events of Python mean, for `watch`
+watched_calls  what events of Python mean, for `watch`
 loops       an event loop that outlives what plugins do to it
-mapped      one call of a hook that makes items
-calls       the events, contexts, people and groups that hooks are called with
+mapping_call  one call of a hook that makes items
+hook_inputs  the events, contexts, people and groups that hooks are called with
+process_state  what belongs to the whole process, and what was changed of it
+loading     modules and classes by name, for another process
 observing   every mapping hook with all of them
+elsewhere   the same calls in another process, with another time zone, environment and order of sets
 story       the calls of one user in order, with state and timers
+steady      what two attempts at the same items have in common
 growing     many calls: what grows with each of them
-vendor      a vendor without a network
-answers     the standard set of its answers
+vendor_in_memory  a vendor without a network
+standard_answers  the standard set of its answers
 life        a plugin with its lifetime open, and what came of a delivery
 building    the hook `request` with all items, and what is sent for some
 answering   deliveries with each of the answers
-leaving     what a life leaves behind
+leaving     the tasks and timers that a life leaves behind
 together    deliveries that hang: cancelled, or two at once
-installed   an installed plugin with all checks, for `plugin check`
+vendor_place  the answers of a vendor, by the place where they are written
+examine     an installed plugin with all checks in a process of its own, for `plugin check`
 
 Nothing here needs pytest: `plugin check` uses it, too.
 """

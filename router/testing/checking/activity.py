@@ -20,3 +20,4 @@ class Activity:
     printed: str
     logged: list[str]
     stops: list[str]  #: where somebody tried to stop the loop
+    changed: list[str]  #: what of the process was another one afterwards

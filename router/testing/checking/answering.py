@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.plugin import Item
-from router.testing.checking.answers import ANSWERS, GOOD
 from router.testing.checking.life import Delivery, Life, open_life
 from router.testing.checking.loops import KitLoop
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
+from router.testing.checking.standard_answers import ANSWERS, GOOD
 from router.testing.replies import Answers, Received, Reply, answer_to
 
 if TYPE_CHECKING:

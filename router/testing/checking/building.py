@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from router.plugin import Item, Outcome, Request
 from router.testing.batching import batches
 from router.testing.checking.life import Life, change_of, copies
-from router.testing.checking.signs import IO, START, WAIT
 from router.testing.checking.watch import Use, Watch
+from router.testing.checking.watched_calls import IO, START, WAIT
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject

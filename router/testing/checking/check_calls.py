@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from router.testing.checking.answers import ANSWERS, GOOD
+from router.plugin import JSON
 from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, finished
+from router.testing.checking.standard_answers import ANSWERS, GOOD
 from router.testing.replies import Answers, Received
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["Checked", "checked"]
+__all__ = ["Checked", "checked", "checked_with"]
 
 TRIED = ("401", "500", "a reset")
 
@@ -35,8 +37,15 @@ async def checked(subject: Subject, loop: KitLoop) -> list[Checked]:
     return [await _called(subject, loop, name, answer) for name, answer in answers.items()]
 
 
-async def _called(subject: Subject, loop: KitLoop, name: str, answer: Answers) -> Checked:
-    async with open_life(subject, loop) as life:
+async def checked_with(subject: Subject, loop: KitLoop, settings: Mapping[str, JSON]) -> Checked:
+    """A call with a success, of an instance with these settings in place of others."""
+    return await _called(subject, loop, GOOD, subject.good, settings)
+
+
+async def _called(
+    subject: Subject, loop: KitLoop, name: str, answer: Answers, settings: Mapping[str, JSON] | None = None
+) -> Checked:
+    async with open_life(subject, loop, settings) as life:
         life.vendor.answer = answer
         task = await finished(_result(life))
         task.cancel()

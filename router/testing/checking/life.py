@@ -13,7 +13,7 @@ from router.plugin_host import Destination
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
 from router.testing.checking.check import CannotBeMade
 from router.testing.checking.loops import KitLoop, finished, rounds
-from router.testing.checking.vendor import Endless, MadeUpVendor
+from router.testing.checking.vendor_in_memory import Endless, MadeUpVendor
 from router.testing.clock import FakeClock
 from router.testing.replies import Answers, Received, Reply
 from router.testing.sender import PluginSender

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
+from weakref import WeakSet
 
 __all__ = ["PATIENCE_S", "KitLoop", "finished", "rounds", "run", "threads"]
 
@@ -34,6 +35,7 @@ class KitLoop(asyncio.SelectorEventLoop):
         self.stopped: list[str] = []  #: where somebody tried to stop it
         self.troubles: list[str] = []  #: exceptions of tasks that nobody asked for, and the like
         self._cuts = MAX_CUTS if cuts_sleep else 0
+        self._timers: WeakSet[asyncio.TimerHandle] = WeakSet()
         self.set_exception_handler(self._on_trouble)
 
     def time(self) -> float:
@@ -43,6 +45,13 @@ class KitLoop(asyncio.SelectorEventLoop):
     def pass_time(self, seconds: float) -> None:
         """Let time pass for its timers."""
         self.skew_s += seconds
+
+    @property
+    def timers(self) -> list[str]:
+        """What is to be called later: the names of the functions."""
+        handles = [handle for handle in self._timers if not handle.cancelled() and handle.when() > self.time()]
+        callbacks = [getattr(handle, "_callback", handle) for handle in handles]
+        return [getattr(callback, "__qualname__", repr(callback)) for callback in callbacks]
 
     def stop(self) -> None:
         """Stop, if the main task has ended."""
@@ -59,7 +68,9 @@ class KitLoop(asyncio.SelectorEventLoop):
         if callback is _WAKE and self._cuts > 0:
             self._cuts -= 1
             delay = 0
-        return super().call_later(delay, callback, *args, context=context)
+        handle = super().call_later(delay, callback, *args, context=context)
+        self._timers.add(handle)
+        return handle
 
     def _on_trouble(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.troubles.append(f"{context.get('message')}: {context.get('exception')!r}")

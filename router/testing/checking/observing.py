@@ -9,16 +9,17 @@ from functools import partial
 
 from router.plugin import Event, Profile
 from router.plugin_host import Destination
-from router.testing.checking.calls import GROUPS, PEOPLE, contexts, is_called
+from router.testing.checking.hook_inputs import GROUPS, PEOPLE, contexts, is_called
 from router.testing.checking.loops import KitLoop, run
-from router.testing.checking.mapped import Ears, Key, Made, key_of, make
-from router.testing.checking.signs import CHANCE, CLOCK, IO, PROCESS, START, WAIT
+from router.testing.checking.mapping_call import Ears, Key, Made, key_of, make
+from router.testing.checking.process_state import Changes
 from router.testing.checking.watch import Use, Watch
+from router.testing.checking.watched_calls import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
 from router.testing.samples import SampleContext
 
 __all__ = ["EVERYTHING", "Observed", "observe"]
 
-EVERYTHING = frozenset({IO, CLOCK, CHANCE, WAIT, START, PROCESS})
+EVERYTHING = frozenset({IO, CLOCK, CHANCE, WAIT, START, PROCESS, SURROUNDINGS})
 """What is noted of hooks that are pure."""
 
 
@@ -51,11 +52,12 @@ def observe(
     watch = Watch(package, EVERYTHING, profile=profile)
 
     async def all_of_it(loop: KitLoop) -> list[Observed]:
-        with Ears() as ears:
+        with Ears() as ears, Changes() as changes:
             seen = []
             for one in _calls(destination, events, watch):
                 one.made.printed, one.made.logged = ears.heard()
                 one.made.uses += [Use(PROCESS, "loop.stop()", where) for where in loop.stopped]
+                one.made.uses += [Use(PROCESS, f"a change of {name}", "some line") for name in changes.taken()]
                 loop.stopped.clear()
                 seen.append(one)
             return seen

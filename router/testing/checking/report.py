@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -27,14 +27,32 @@ class Result:
     cause: str = ""  #: of a BLOCKED one: the check that failed or could not be made
 
 
+def _ignore(told: object) -> None:
+    pass
+
+
 class Runner:
     """The results of one plugin, as far as they were asked for."""
 
-    def __init__(self, subject: Subject, checks: Sequence[Check]) -> None:
-        """Raises ValueError where there are no checks."""
+    def __init__(
+        self,
+        subject: Subject,
+        checks: Sequence[Check],
+        on_begin: Callable[[Check], object] = _ignore,
+        on_result: Callable[[Result], object] = _ignore,
+    ) -> None:
+        """
+        Args:
+            on_begin: called when a check is about to look at the plugin.
+            on_result: called with each result, once.
+
+        Raises:
+            ValueError: there are no checks.
+        """
         if not checks:
             raise ValueError("there are no conformance checks: the installation of segment-router is not whole")
         self.subject, self.checks = subject, checks
+        self._on_begin, self._on_result = on_begin, on_result
         self._by_name = {check.name: check for check in checks}
         self._form = tuple(check.name for check in checks if check.theme == "form")
         self._results: dict[str, Result] = {}
@@ -43,6 +61,7 @@ class Runner:
         """Run a check, unless it was run."""
         if check.name not in self._results:
             self._results[check.name] = self._run(check)
+            self._on_result(self._results[check.name])
         return self._results[check.name]
 
     def report(self) -> Report:
@@ -57,6 +76,7 @@ class Runner:
             if needed.result in (FAILED, LACKING):
                 what = "failed" if needed.result == FAILED else "could not be made"
                 return Result(check, BLOCKED, (f"check {name} {what}: {needed.words[0]}",), name)
+        self._on_begin(check)
         try:
             findings = list(islice(check.find(self.subject), MAX_LOOKED_AT))
         except DoesNotApply as reason:

@@ -12,10 +12,11 @@ import msgspec
 from router.deliver.process.plugin_state import encode_state, encode_timer
 from router.plugin import JSON, Event, Skip
 from router.plugin_host import Destination
-from router.testing.checking.calls import contexts, is_called
+from router.testing.checking.hook_inputs import contexts, is_called
 from router.testing.checking.loops import KitLoop, run
-from router.testing.checking.mapped import Made, key_of, make
+from router.testing.checking.mapping_call import Ears, Made, key_of, make
 from router.testing.checking.observing import EVERYTHING
+from router.testing.checking.process_state import Changes
 from router.testing.checking.watch import Watch
 from router.testing.samples import SampleContext
 
@@ -46,6 +47,9 @@ class Story:
     steps: list[Step] = field(default_factory=list)
     states: dict[str, bytes] = field(default_factory=dict)
     timers: dict[str, datetime] = field(default_factory=dict)
+    printed: str = ""
+    logged: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)  #: see `Changes`
 
 
 def tell(destination: Destination, events: Mapping[str, Event], package: str, *, profile: bool = False) -> Story:
@@ -54,6 +58,13 @@ def tell(destination: Destination, events: Mapping[str, Event], package: str, *,
 
     async def all_of_it(loop: KitLoop) -> Story:
         story = Story()
+        with Ears() as ears, Changes() as changes:
+            play(story)
+            story.printed, story.logged = ears.heard()
+        story.changed = changes.found
+        return story
+
+    def play(story: Story) -> None:
         for label, event in events.items():
             if is_called(destination, event):
                 story.steps.append(_mapped(destination, story, label, event, watch))
@@ -61,7 +72,6 @@ def tell(destination: Destination, events: Mapping[str, Event], package: str, *,
             for _ in range(MAX_WAKES):
                 if key in story.timers and "wake" in destination.hooks:
                     story.steps.append(_woken(destination, story, key, watch))
-        return story
 
     return run(all_of_it)
 

@@ -9,35 +9,37 @@ from functools import cached_property
 from typing import Any
 
 from router.plugin import JSON, Event, Item, Settings
-from router.plugin_host import Check as FormCheck
-from router.plugin_host import Destination, check_form
+from router.plugin_host import Destination, FormResult, check_form
+from router.plugin_host.time_budgets import SLICE_S
 from router.testing.around import make_destination
 from router.testing.checking import growing
 from router.testing.checking.activity import Activity
 from router.testing.checking.answering import Answered, answered
-from router.testing.checking.answers import GOOD
 from router.testing.checking.building import Built, build
-from router.testing.checking.calls import KNOWN, events_for
 from router.testing.checking.check import CannotBeMade, DoesNotApply
-from router.testing.checking.check_calls import checked
+from router.testing.checking.check_calls import Checked, checked, checked_with
+from router.testing.checking.elsewhere import NotMapped, mapped_elsewhere
+from router.testing.checking.hook_inputs import KNOWN, events_for
 from router.testing.checking.leaving import left_by_a_life
 from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, run, threads
-from router.testing.checking.mapped import Ears, Made
+from router.testing.checking.mapping_call import Ears, Made
 from router.testing.checking.observing import Observed, observe
+from router.testing.checking.process_state import Changes
 from router.testing.checking.scene import Scene
-from router.testing.checking.signs import IO, PROCESS, START, WAIT
-from router.testing.checking.stand_ins import marked, others
+from router.testing.checking.stand_ins import OTHER_MARK, marked, others
+from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.story import Story, tell
-from router.testing.checking.vendor import all_is_well
+from router.testing.checking.vendor_in_memory import all_is_well
 from router.testing.checking.watch import Use, Watch
+from router.testing.checking.watched_calls import IO, PROCESS, START, WAIT
 from router.testing.replies import Answers
 from router.testing.samples import CALLS
 
 __all__ = ["MANY", "Subject"]
 
-MANY = 600
-"""Calls, where something may grow with each of them."""
+MANY, MOST = 600, 16_200
+"""Calls, where something may grow with each of them; and where it does."""
 GRACE_S = 0.5
 LIVING = frozenset({IO, WAIT, PROCESS})
 """What is noted while a plugin sends: it may use clocks and chance, tasks and threads there."""
@@ -54,13 +56,15 @@ class Subject:
         vendor: Answers | None = None,
         calls: Iterable[Mapping[str, JSON] | bytes] = (),
         scene: Scene | None = None,
+        import_changes: Changes | None = None,
         **table: Any,
     ) -> None:
-        """See `conformance`."""
+        """See `conformance`. `import_changes`: of the process, by the import of the plugin."""
         self.plugin, self.given, self.table = plugin, dict(settings or {}), table
         self.good: Answers = vendor or all_is_well
         self.has_own_answer = vendor is not None
         self.calls, self.scene = list(calls), scene
+        self._early_changes = import_changes or Changes()
 
     @property
     def name(self) -> str:
@@ -77,9 +81,9 @@ class Subject:
     # ------------------------------------------------------------ form and settings
 
     @cached_property
-    def form(self) -> dict[str, FormCheck]:
+    def form(self) -> dict[str, FormResult]:
         """The checks of its form, by name."""
-        with self._first_init:
+        with self._early_changes, self._first_init:
             return {one.name: one for one in check_form(self.plugin, self.given)}
 
     @property
@@ -147,6 +151,27 @@ class Subject:
         """All calls of mapping hooks, watched."""
         return observe(self.instances[0], self.events(), self.package, profile=True)
 
+    @property
+    def observed_once(self) -> list[Observed]:
+        """The same calls, of a new instance, without the watch."""
+        return observe(self.make(), self.events(), self.package)
+
+    @cached_property
+    def mapped_elsewhere(self) -> list[tuple[str, str]]:
+        """What comes of the same calls in another process: its mark, and words. Raises DoesNotApply where that cannot be told."""
+        try:
+            return mapped_elsewhere(self)
+        except NotMapped as reason:
+            raise DoesNotApply(str(reason)) from None
+
+    @property
+    def changed(self) -> list[str]:
+        """What its code changed of the process: while it was imported, made, called in order, and lived."""
+        self.form  # noqa: B018  # makes an instance
+        told = [name for story in self.stories for name in story.changed]
+        told += [name for activity in self.lived for name in activity.changed]
+        return list(dict.fromkeys([*self._early_changes.found, *told]))
+
     @cached_property
     def observed_again(self) -> list[Observed]:
         """The same calls of the same instance."""
@@ -171,13 +196,38 @@ class Subject:
         return half, growing.of_one_user(self.make(), samples, package, MANY)
 
     @cached_property
-    def held(self) -> tuple[int, int]:
-        """How many values an instance holds after a third of many calls, each of another user, and after all of them."""
+    def grew(self) -> tuple[int, int]:
+        """How many values an instance, its class and its modules hold more after so many further calls, each of another user. While it
+        grows, more and more calls are made: a cache with a bound stops growing."""
         destination, samples, package = self.make(), self.sample_events(), self.package
-        growing.of_many_users(destination, samples, package, 0, MANY // 3)
-        before = growing.held_by(destination.instance)
-        growing.of_many_users(destination, samples, package, MANY // 3, MANY)
-        return before, growing.held_by(destination.instance)
+        begin, end = 0, MANY // 3
+        before = 0
+        while True:
+            self._many.append(growing.of_many_users(destination, samples, package, begin, end))
+            held = growing.held_by(destination.instance, package)
+            grown = held - before
+            if begin and (grown < (end - begin) // 2 or end >= MOST):
+                return grown, end - begin
+            begin, end, before = end, 3 * end, held
+
+    @cached_property
+    def _many(self) -> list[Story]:
+        return []
+
+    @property
+    def slow(self) -> list[tuple[Made, float]]:
+        """Calls that take longer than a slice, and the seconds of the quicker of two."""
+        both = zip(self.observed_again, self.observed_elsewhere, strict=True)
+        spent = [(one.made, min(one.made.spent_s, other.made.spent_s)) for one, other in both]
+        return [(made, spent_s) for made, spent_s in spent if spent_s > SLICE_S and not made.too_much]
+
+    @property
+    def stories(self) -> list[Story]:
+        """Calls in order: the samples once, and, of hooks that are quick, many calls of one user and of many."""
+        if self.slow:
+            return [self.story]
+        self.grew  # noqa: B018  # the calls are made for it
+        return [self.story, *self.grown, *self._many]
 
     def sample_events(self) -> dict[str, Event]:
         """One well-made event of each type."""
@@ -188,6 +238,11 @@ class Subject:
     def made(self) -> list[Made]:
         """Every call of a hook that makes items."""
         return [*(one.made for one in self.observed), *(step.made for step in self.story.steps)]
+
+    @property
+    def made_by_many(self) -> list[Made]:
+        """What hooks that are quick made of many calls."""
+        return [step.made for story in self.stories[1:] for step in story.steps]
 
     @cached_property
     def samples(self) -> dict[str, list[Item]]:
@@ -224,9 +279,9 @@ class Subject:
 
         async def with_watch(loop: KitLoop) -> Activity:
             watch = Watch(self.package, LIVING, refuse=self.scene is None, all_threads=True)
-            with Ears() as ears, watch:
+            with Ears() as ears, Changes() as changes, watch:
                 result = await main(loop)
-            return Activity(result, watch.uses, watch.refusals, *ears.heard(), loop.stopped)
+            return Activity(result, watch.uses, watch.refusals, *ears.heard(), loop.stopped, changes.found)
 
         self.samples  # noqa: B018  # what is sent is made before, in a loop of its own
         done: Activity = run(with_watch, cuts_sleep=self.scene is None)
@@ -251,6 +306,20 @@ class Subject:
     def checked(self) -> Activity:
         """Calls of the hook `check`, a list of Checked; none where the plugin has no such hook."""
         return self.watched(lambda loop: checked(self, loop))
+
+    @cached_property
+    def checked_with_other_secrets(self) -> Checked | None:
+        """A call of it while all is well, with other secrets; None where no secret can be another one."""
+        settings = marked(self.model, self.given, OTHER_MARK)
+        if settings == self.settings:
+            return None
+        called: Checked = self.watched(lambda loop: checked_with(self, loop, settings)).result
+        return called
+
+    def requests_for(self, kind: str) -> int:
+        """How many requests a new instance sends for an item of this kind while all is well."""
+        sent = [len(one.delivery.requests) for one in self.answered if one.answer == GOOD and one.kind == kind]
+        return sent[0] if sent else 0
 
     @property
     def answers(self) -> list[Answered]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from typing import Any
 
 from router.plugin import Item, Outcome
@@ -16,18 +17,21 @@ __all__ = ["both_at_once", "cancelled", "spared"]
 HANGING_ROUNDS = 200
 
 
-def hanging(good: Answers) -> Answers:
-    """Successes that come only when they are released."""
+def hanging(good: Answers, first: int = 0) -> Answers:
+    """Successes that come only when they are released, from this request on."""
+    asked = itertools.count()
 
     def answer(seen: Received) -> Reply:
         reply = answer_to(seen, good)
+        if next(asked) < first:
+            return reply
         return Hang(reply.status, reply.json, reply.body, reply.headers)
 
     return answer
 
 
-def _hang(life: Life) -> None:
-    life.vendor.hangs, life.vendor.answer = True, hanging(life.subject.good)
+def _hang(life: Life, first: int = 0) -> None:
+    life.vendor.hangs, life.vendor.answer = True, hanging(life.subject.good, first)
 
 
 async def _until_waiting(life: Life, *tasks: asyncio.Task[Any]) -> None:
@@ -39,9 +43,9 @@ async def _until_waiting(life: Life, *tasks: asyncio.Task[Any]) -> None:
     await rounds()
 
 
-async def cancelled(life: Life, items: list[Item]) -> str:
-    """Cancel a delivery in the middle. Returns what is wrong with what came."""
-    _hang(life)
+async def cancelled(life: Life, items: list[Item], at: int) -> str:
+    """Cancel a delivery while it waits for the answer to this request, counted from 0. Returns what is wrong with what came."""
+    _hang(life, at)
     task = asyncio.create_task(life.raw_deliver(items))
     await _until_waiting(life, task)
     if task.done():

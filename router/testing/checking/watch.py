@@ -17,25 +17,30 @@ import signal
 import sys
 import threading
 import time
+import zoneinfo
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import BuiltinFunctionType, FrameType, TracebackType
 from typing import Any, NamedTuple, Self
 
-from router.testing.checking.signs import (
+from router.plugin_host import interrupts
+from router.testing.checking.watched_calls import (
     CALLS,
     DEADLY,
     FUNCTIONS,
     HARMLESS,
+    INFRASTRUCTURE,
     IO,
     IO_EVENTS,
     IO_FAMILIES,
     PROCESS,
     PROCESS_EVENTS,
+    RETURNS_AT_ONCE,
     SLEEP,
     WAIT,
 )
 
-__all__ = ["Use", "Watch"]
+__all__ = ["Use", "Watch", "is_of"]
 
 MAX_USES, MAX_FRAMES = 200, 40
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
@@ -87,8 +92,12 @@ class Watch:
         self._profile_before: Any = None
         self._trace_before: Any = None
         self._handlers: dict[signal.Signals, Any] = {}
-        self._sleeps = _sleeps_in(package)
-        self._slept: list[tuple[dict[str, Any], str, Any]] = []
+        self._stand_ins: Mapping[Any, Any] = {
+            SLEEP: self._sleep,
+            **{function: self._refusing(function, words) for function, words in DEADLY.items()},
+        }
+        self._places = _places_in(package, self._stand_ins)
+        self._replaced: list[tuple[dict[str, Any], str, Any]] = []
 
     def __enter__(self) -> Self:
         if not _installed:
@@ -98,9 +107,9 @@ class Watch:
         self._collected = gc.isenabled()
         gc.disable()
         self._handlers = {number: signal.getsignal(number) for number in _HANDLED}
-        self._slept = [(place, name, place[name]) for place, name in self._sleeps]
-        for place, name in self._sleeps:
-            place[name] = self._sleep
+        self._replaced = [(place, name, place[name]) for place, name, _ in self._places]
+        for place, name, function in self._places:
+            place[name] = self._stand_ins[function]
         _watching.append(self)
         self._profile_before, self._trace_before = sys.getprofile(), sys.gettrace()
         sys.setprofile(self._on_profile if self._profiles else None)
@@ -117,7 +126,7 @@ class Watch:
         if self._collected:
             gc.enable()
         _watching.remove(self)
-        for place, name, before in self._slept:
+        for place, name, before in self._replaced:
             place[name] = before
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._handlers.items():
@@ -141,15 +150,26 @@ class Watch:
             return
         self.note(WAIT, f"time.sleep({seconds!r})", sys._getframe(1))
 
+    def _refusing(self, function: Any, words: str) -> Callable[..., None]:
+        """In place of a function that ends the process."""
+
+        def refuse(*given: object) -> None:
+            self.note(PROCESS, words, sys._getframe(1))
+            self._say_no(words, sys._getframe(1))
+
+        return refuse
+
     def _on_profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
             told = CALLS.get(arg)
-            if told is None or _is_own_business(arg, frame, self._package):
-                return
-            self.note(*told, frame)
-            if arg in DEADLY:
-                self._say_no(told[1])
-        elif event == "call" and (told := FUNCTIONS.get(frame.f_code)):
+            if told is not None and not _is_own_business(arg, frame, self._package) and not _is_import(frame):
+                self.note(*told, frame)
+        elif (
+            event == "call"
+            and (told := FUNCTIONS.get(frame.f_code))
+            and not (told[0] == WAIT and _returns_at_once(frame))
+            and not _is_import(frame)
+        ):
             self.note(*told, frame.f_back)
 
     def on_audit(self, event: str, args: tuple[Any, ...]) -> None:
@@ -157,20 +177,20 @@ class Watch:
         if not self._all_threads and threading.get_ident() != self._thread:
             return
         what = _shown(event, args)
-        if _is_import(sys._getframe(2)) or (event == "open" and args[0] == os.devnull):
+        if _is_import(sys._getframe(2)) or (event == "open" and _is_harmless_to_open(args)):
             return
         if event in PROCESS_EVENTS:
             self.note(PROCESS, what, sys._getframe(2))
             if event == "os.kill":
-                self._say_no(what)
+                self._say_no(what, sys._getframe(2))
             return
         self.note(IO, what, sys._getframe(2))
         if self._refuse and event not in HARMLESS and not (event == "open" and not _writes(args)):
-            self._say_no(what)
+            self._say_no(what, sys._getframe(2))
 
-    def _say_no(self, what: str) -> None:
+    def _say_no(self, what: str, frame: FrameType | None) -> None:
         if len(self.refusals) < MAX_USES:
-            self.refusals.append(Use(IO, what, _place(sys._getframe(3), self._package)))
+            self.refusals.append(Use(IO, what, _place(frame, self._package)))
         code = errno.ECONNREFUSED if what.startswith("socket.") else errno.EPERM
         raise OSError(code, f"refused by the conformance checks: {what}")
 
@@ -182,15 +202,45 @@ def _on_audit(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _is_own_business(function: Any, frame: FrameType, package: str) -> bool:
-    """Whether a call that looks odd is none: a time stamp of a log line, `hash` inside of a library or in `__hash__`."""
+    """Whether a call that looks odd is none: a time stamp of a log line, `hash` inside of a library or in `__hash__`, Ctrl-C."""
     module = frame.f_globals.get("__name__", "")
+    if module == signal.__name__ and frame.f_back is not None:
+        return frame.f_back.f_globals.get("__name__") == interrupts.__name__
     if function is builtins.hash:
-        return frame.f_code.co_name == "__hash__" or not _is_of(module, package)
+        return frame.f_code.co_name == "__hash__" or not is_of(module, package)
     return module.partition(".")[0] in ("logging", "structlog")
 
 
-def _is_of(module: str, package: str) -> bool:
+def is_of(module: str, package: str) -> bool:
+    """Whether a module is in a package, or it itself."""
     return module == package or module.startswith(f"{package}.")
+
+
+def _returns_at_once(frame: FrameType) -> bool:
+    """Whether a function that may wait does not, or is called by what Python's own threads and queues are made of."""
+    caller = frame.f_back.f_globals.get("__name__", "") if frame.f_back is not None else ""
+    if caller.partition(".")[0] in INFRASTRUCTURE:
+        return True
+    returns = RETURNS_AT_ONCE.get(frame.f_code)
+    return returns is not None and returns(frame.f_locals)
+
+
+def _is_harmless_to_open(args: tuple[Any, ...]) -> bool:
+    """Whether it is nothing, or the file of a time zone, which a ZoneInfo reads once."""
+    path = args[0]
+    if path == os.devnull:
+        return True
+    is_zone = isinstance(path, str) and path.startswith((*(f"{place}/" for place in zoneinfo.TZPATH),))
+    return (is_zone or _is_within("zoneinfo", sys._getframe(3))) and not _writes(args)
+
+
+def _is_within(package: str, frame: FrameType | None) -> bool:
+    looked = 0
+    while frame is not None and looked < MAX_FRAMES:
+        if frame.f_globals.get("__name__", "").partition(".")[0] == package:
+            return True
+        frame, looked = frame.f_back, looked + 1
+    return False
 
 
 def _is_import(frame: FrameType | None) -> bool:
@@ -216,15 +266,20 @@ def _place(frame: FrameType | None, package: str) -> str:
     """Where the plugin did it; where that cannot be told, the next frame."""
     nearest, looked = frame, 0
     while frame is not None and looked < MAX_FRAMES:
-        if _is_of(frame.f_globals.get("__name__", ""), package):
+        if is_of(frame.f_globals.get("__name__", ""), package):
             nearest = frame
             break
         frame, looked = frame.f_back, looked + 1
     return "another thread" if nearest is None else f"{Path(nearest.f_code.co_filename).name}:{nearest.f_lineno}"
 
 
-def _sleeps_in(package: str) -> list[tuple[dict[str, Any], str]]:
-    """Every place of the plugin that holds `time.sleep`, and the module itself."""
-    modules = [module for name, module in list(sys.modules.items()) if _is_of(name, package)]
-    held: list[tuple[dict[str, Any], str]] = [(vars(time), "sleep")]
-    return held + [(vars(module), name) for module in modules for name, value in vars(module).items() if value is SLEEP]
+def _places_in(package: str, functions: Mapping[Any, Any]) -> list[tuple[dict[str, Any], str, Any]]:
+    """Every place in the plugin that holds one of these functions, and in the modules that they are of: its names, the name, the function."""
+    own = [vars(module) for name, module in list(sys.modules.items()) if is_of(name, package)]
+    places = [*map(vars, (os, signal, time)), *own]
+    return [
+        (names, name, value)
+        for names in places
+        for name, value in list(names.items())
+        if isinstance(value, BuiltinFunctionType) and value in functions
+    ]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection
 
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 from router.testing.checking.answering import came
-from router.testing.checking.answers import WAIT_S, WEB_PAGE
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.standard_answers import WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject
 
 REFUSALS = ("400", "a 400 of odd types", "422")
-LATER = ("500", "502 with a web page", "503", "504", "500 with garbage", "half of a 500")
+LATER = ("408", "425", "500", "502 with a web page", "503", "504", "520", "529", "500 with garbage", "half of a 500")
 LOST = ("a reset", "no answer")
-BAD = (*REFUSALS, *LATER, *LOST, "401", "403", "404", "413", "429", "429 with Retry-After", "a redirect")
+BAD = (*REFUSALS, *LATER, *LOST, "401", "402", "403", "404", "413", "429", "429 with Retry-After", "a redirect")
 
 
 def _expect(
@@ -128,7 +128,7 @@ def retry_after(subject: Subject) -> Findings:
 
 @check(
     Tier.SILVER,
-    proves="5xx is retried later.",
+    proves="408, 425 and 5xx are retried later.",
     why="The vendor has trouble, and the event is good: a Reject loses it, a Pause stops everything until somebody acts.",
     fix="Return RetryLater, as by_status does, before you read the body.",
     needs=(*SENDING, "errors_not_delivered"),

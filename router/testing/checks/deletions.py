@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from router.plugin import Person, Skip
-from router.testing.checking.calls import GROUPS, PEOPLE
-from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
+from router.plugin import Item, Person, Skip
+from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.hook_inputs import GROUPS, PEOPLE
+from router.testing.checking.life import Life
+from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
+
+A_PERSON = {"forget": "a user", "forget_group": "a group"}
+ANOTHER = {"forget": "a user with an odd id", "forget_group": "a group with an odd id"}
 
 
 def _said(subject: Subject, hook: str, attribute: str) -> Findings:
@@ -52,6 +58,35 @@ def forget_names_them(subject: Subject) -> Findings:
             texts = [str(item.body) for item in made.items]
             if texts and not all(any(id in text for id in ids) for text in texts):
                 yield found(made.where, made.came, f"one of {', '.join(map(repr, ids))} in each item")
+
+
+@check(
+    Tier.GOLD,
+    proves="What is sent for a deletion differs with whom it deletes.",
+    why="An item that names a person deletes nobody if its request does not. The vendor answers 200, and the deletion counts as done.",
+    fix="Put the id of the item into the URL or the body of its request.",
+    needs=(*SENDING, "forget_names_them"),
+)
+def forget_sends_them(subject: Subject) -> Findings:
+    if not {"forget", "forget_group"} & subject.destination.hooks.keys():
+        raise DoesNotApply("it has no hook forget and no hook forget_group")
+    subject.need_sender()
+    for hook, labels in {"forget": PEOPLE, "forget_group": GROUPS}.items():
+        made = {one.label: one for one in subject.made if one.hook == hook and one.is_sound and one.items}
+        if not all(label in made for label in (A_PERSON[hook], ANOTHER[hook])):
+            continue
+        one, other = (made[label].items[:1] for label in (A_PERSON[hook], ANOTHER[hook]))
+
+        async def sent(life: Life, one: list[Item] = one, other: list[Item] = other) -> list[Sent]:
+            return await sent_for(life, one, other)
+
+        first, second = subject.in_a_life(sent)
+        if first and first == second and one[0].json != other[0].json:
+            yield found(
+                f"hook {hook}",
+                f"the same is sent for two of {len(labels)}: {short(first[-1])}",
+                "requests that name them",
+            )
 
 
 def _ids(person: Person) -> list[str]:

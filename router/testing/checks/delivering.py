@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from router.plugin import Item, Outcome
-from router.testing.checking.answers import GOOD
 from router.testing.checking.building import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Life
-from router.testing.checking.mapped import short
-from router.testing.checking.signs import WAIT
+from router.testing.checking.mapping_call import short
+from router.testing.checking.standard_answers import GOOD
+from router.testing.checking.steady import steady_url
 from router.testing.checking.subject import Subject
 from router.testing.checking.together import both_at_once, cancelled, spared
+from router.testing.checking.watched_calls import WAIT
 from router.testing.replies import Received
+
+MAX_CANCELLED = 4
+"""Requests of one delivery at which it is cancelled."""
 
 
 def _need_deliver(subject: Subject) -> None:
@@ -44,16 +48,17 @@ def items_unchanged(subject: Subject) -> Findings:
 def cancellable(subject: Subject) -> Findings:
     _need_deliver(subject)
     for kind, items in subject.samples.items():
+        for at in range(max(1, min(MAX_CANCELLED, subject.requests_for(kind)))):
 
-        async def use(life: Life, items: list[Item] = items[:1]) -> str:
-            return await cancelled(life, items)
+            async def use(life: Life, items: list[Item] = items[:1], at: int = at) -> str:
+                return await cancelled(life, items, at)
 
-        if fault := subject.in_a_life(use):
-            yield found(
-                f"hook deliver, an item of kind {kind!r}, cancelled while the vendor does not answer",
-                fault,
-                "CancelledError",
-            )
+            if fault := subject.in_a_life(use):
+                yield found(
+                    f"hook deliver, an item of kind {kind!r}, cancelled while the vendor does not answer request {at + 1}",
+                    fault,
+                    "CancelledError",
+                )
 
 
 @check(
@@ -106,12 +111,16 @@ def _at_once(subject: Subject, kind: str, first: list[Item], second: list[Item])
         elif isinstance(result, Sequence) and len(result) != len(items):
             yield found(where, f"{len(result)} outcomes for {len(items)} items", "one for each")
     for sent in expected:
-        if sent and sent[-1] not in together.sent:
+        if sent and _steady(sent[-1]) not in set(map(_steady, together.sent)):
             yield found(
                 where,
                 f"{sent[-1][0]} {short(sent[-1][1])} with {short(sent[-1][2].decode('utf-8', 'replace'))} was not sent",
                 "what is sent alone",
             )
+
+
+def _steady(sent: tuple[str, str, bytes]) -> tuple[str, str, bytes]:
+    return sent[0], steady_url(sent[1]), sent[2]
 
 
 def _pairs(subject: Subject) -> Iterator[tuple[str, list[Item], list[Item]]]:
@@ -157,7 +166,7 @@ def attempts_repeat(subject: Subject) -> Findings:
 
 
 def _last(requests: Sequence[Received]) -> tuple[str, bytes]:
-    return f"{requests[-1].method} {requests[-1].url}", requests[-1].body
+    return f"{requests[-1].method} {steady_url(requests[-1].url)}", requests[-1].body
 
 
 @check(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from router.explain.figures import count
 from router.plugin import Item
-from router.testing.checking.building import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop
-from router.testing.checking.mapped import short
-from router.testing.checking.subject import MANY, Subject
+from router.testing.checking.mapping_call import short
+from router.testing.checking.steady import steady_url
+from router.testing.checking.subject import Subject
+from router.testing.checking.watched_calls import SLEEP
+from router.testing.replies import Received
+
+A_SECOND_S = 1.1
 
 
 @check(
@@ -47,47 +54,89 @@ def instances_apart(subject: Subject) -> Findings:
     if subject.other_settings == subject.settings:
         raise DoesNotApply("its settings have no secret and no address that could differ")
 
-    async def main(loop: KitLoop) -> list[list[tuple[Sent, list[dict[str, str]]]]]:
-        async with subject.opened_scene() as settings:
-            life = Life(subject, subject.make(settings), loop, settings)
-            await life.open()
-            before = [await _sent(life, items[:1]) for items in subject.samples.values()]
-            other = Life(subject, subject.make({**subject.other_settings, **settings}), loop, settings)
-            await other.open()
-            for items in subject.samples.values():
-                await other.deliver(items[:1])
-            after = [await _sent(life, items[:1]) for items in subject.samples.values()]
-            await other.close()
-            await life.close()
-            return [before, after]
-
-    before, after = subject.run(main)
-    for (sent, headers), (sent_after, headers_after) in zip(before, after, strict=True):
-        if sent and (sent[-1] != sent_after[-1] or headers[-1] != headers_after[-1]):
+    before, after, first, others = subject.run(lambda loop: _disturbed(subject, loop))
+    for kind, alone, sent in zip(subject.samples, first, others, strict=True):
+        if kind == next(
+            iter(subject.samples)
+        ):  # what is asked for once, such as a token, is asked for with the first kind
+            alone = max(alone, subject.requests_for(kind))
+        if sent < alone:
+            yield found(
+                f"an item of kind {kind!r}, at a new instance with other settings",
+                f"it sends {count(sent, 'request')}, and the instance before it {alone}",
+                "as many: a token or what was sent is of one instance",
+            )
+    differ = [(one, other) for one, other in zip(before, after, strict=True) if _core(one) != _core(other)]
+    changing = _changing_headers(subject) if differ else set()
+    for one, other in differ:
+        if _core(one, changing) != _core(other, changing):
             yield found(
                 "an instance, after another one was made and has delivered",
-                f"it sends {short([sent_after[-1], headers_after[-1]])}",
-                f"as before: {short([sent[-1], headers[-1]])}",
+                f"it sends {short(_core(other, changing))}",
+                f"as before: {short(_core(one, changing))}",
             )
 
 
-async def _sent(life: Life, items: list[Item]) -> tuple[Sent, list[dict[str, str]]]:
-    (sent,) = await sent_for(life, items)
-    return sent, [dict(seen.headers) for seen in life.vendor.requests]
+async def _disturbed(
+    subject: Subject, loop: KitLoop
+) -> tuple[list[Received | None], list[Received | None], list[int], list[int]]:
+    """What an instance sends last for each kind, before and after another one; and how many requests each sends at first."""
+    async with subject.opened_scene() as settings:
+        life = Life(subject, subject.make(settings), loop, settings)
+        await life.open()
+        first = [len((await life.deliver(items[:1])).requests) for items in subject.samples.values()]
+        before = [await _last(life, items[:1]) for items in subject.samples.values()]
+        other = Life(subject, subject.make({**subject.other_settings, **settings}), loop, settings)
+        await other.open()
+        others = [len((await other.deliver(items[:1])).requests) for items in subject.samples.values()]
+        after = [await _last(life, items[:1]) for items in subject.samples.values()]
+        await other.close()
+        await life.close()
+        return before, after, first, others
+
+
+async def _last(life: Life, items: list[Item]) -> Received | None:
+    requests = (await life.deliver(items)).requests
+    return requests[-1] if requests else None
+
+
+def _core(seen: Received | None, but: Collection[str] = ()) -> tuple[object, ...]:
+    if seen is None:
+        return ()
+    headers = {name: value for name, value in seen.headers.items() if name not in but}
+    return seen.method, steady_url(seen.url), seen.body, headers
+
+
+def _changing_headers(subject: Subject) -> set[str]:
+    """Those that differ between two attempts a second apart of one instance alone: a date, and a signature over it."""
+
+    async def main(life: Life) -> set[str]:
+        changing: set[str] = set()
+        for items in subject.samples.values():
+            await life.deliver(items[:1])
+            one = await _last(life, items[:1])
+            SLEEP(A_SECOND_S)
+            other = await _last(life, items[:1])
+            if one is not None and other is not None:
+                changing |= {name for name, value in one.headers.items() if other.headers.get(name) != value}
+        return changing
+
+    found: set[str] = subject.in_a_life(main)
+    return found
 
 
 @check(
     Tier.GOLD,
-    proves="The memory of an instance does not grow with each event.",
+    proves="What an instance, its class and its modules hold does not grow with each event.",
     why="A daemon runs for months. What is kept of each user or event ends the process one day.",
     fix="Keep what belongs to a user in context.state. Bound every cache by a number, and drop the oldest.",
     needs=("exercised", "mapping_fast"),
 )
 def memory_bounded(subject: Subject) -> Findings:
-    before, after = subject.held
-    if after - before >= MANY // 3:
+    grown, calls = subject.grew
+    if grown >= calls // 2:
         yield found(
-            "the instance",
-            f"it holds {after - before:,} values more after {MANY - MANY // 3} further events, each of another user",
+            "the instance, its class and its modules",
+            f"they hold {grown:,} values more after {calls:,} further events, each of another user",
             "about as many as before",
         )

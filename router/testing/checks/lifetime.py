@@ -104,14 +104,14 @@ async def _delivers(life: Life) -> str:
 
 @check(
     Tier.SILVER,
-    proves="No task is left when a life has ended.",
+    proves="No task and no timer is left when a life has ended.",
     why="It goes on in the daemon's loop, reload after reload, and may send what the new instance sends.",
-    fix="Start tasks in an asyncio.TaskGroup in `lifetime`, or cancel and await them at its end.",
+    fix="Start tasks in an asyncio.TaskGroup in `lifetime`, or cancel and await them at its end. Cancel what call_later gave.",
     needs=("exercised", "lifetime_opens", "lifetime_closes"),
 )
 def no_task_left(subject: Subject) -> Findings:
     for name in subject.tasks_left:
-        yield found("after the end of a life", f"the task {name} is there", "none")
+        yield found("after the end of a life", f"{name} is there", "nothing")
 
 
 @check(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from router.plugin import Pause, Reject, RetryLater, Skip
+from router.plugin import JSON, Item, Pause, Reject, RetryLater, Skip
 from router.plugin_host import MAPPING_HOOKS
+from router.plugin_host.apart import Died
 from router.plugin_host.outcome_checks import fault_of
 from router.testing.checking.check import Findings, Tier, check, found
-from router.testing.checking.mapped import Made, short
+from router.testing.checking.elsewhere import mark_of
+from router.testing.checking.hook_inputs import REPLAYED
+from router.testing.checking.mapping_call import short
 from router.testing.checking.observing import Observed
 from router.testing.checking.subject import Subject
 
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}", re.ASCII)
+ID = re.compile(r"(?:^|[._\- ])(?:id|uuid|guid|dedupe\w*|idempot\w*)$|(?:Id|ID|Uuid|UUID)$")
+"""The end of the path of a value that names a thing."""
 OUTCOMES = "items, or one of Skip, Reject, RetryLater and Pause"
 
 
@@ -40,7 +45,7 @@ def any_call(subject: Subject) -> Findings:
     for one in subject.observed:
         if isinstance(one.key.error, Exception) and not one.key.refused:
             yield found(f"hook state_key, {one.made.label}", f"raised {one.key.error!r}", "a text or None")
-    for made in subject.made:
+    for made in (*subject.made, *subject.made_by_many):
         failed = made.fault or isinstance(made.error, Exception)
         if failed and not made.refused and not made.is_replay:
             yield found(made.where, made.came, OUTCOMES)
@@ -55,7 +60,7 @@ def any_call(subject: Subject) -> Findings:
 )
 def no_base_exception(subject: Subject) -> Findings:
     raised = [(f"hook state_key, {one.made.label}", one.key.error) for one in subject.observed]
-    raised += [(made.where, made.error) for made in subject.made]
+    raised += [(made.where, made.error) for made in (*subject.made, *subject.made_by_many)]
     raised += [(one.where, one.delivery.raised) for one in subject.answered if not one.delivery.is_endless]
     for where, error in raised:
         if error is not None and not isinstance(error, Exception):
@@ -144,6 +149,25 @@ def deterministic(subject: Subject) -> Findings:
     yield from _differences(subject.observed, subject.observed_elsewhere, "at another instance it")
 
 
+@check(
+    Tier.SILVER,
+    proves="The same event makes the same bytes in another process: with another time zone, environment and order of sets.",
+    why="After a crash or on another machine an event is mapped again. What differs would be sent twice, as two things.",
+    fix="Use UTC or a time zone of the settings: no time.localtime, no astimezone() without one. Sort what comes out of a set.",
+    needs=("deterministic", "state_key_stable"),
+)
+def same_elsewhere(subject: Subject) -> Findings:
+    try:
+        there = subject.mapped_elsewhere
+    except Died as death:
+        yield found("another process, in which events are mapped", f"it {death}", "the same items")
+        return
+    for one, (mark, came) in zip(subject.observed, there, strict=True):
+        if one.made.is_sound and mark != mark_of(one):
+            what = came if came != one.made.came else "another state, timer or key"
+            yield found(one.made.where, f"{one.made.came}, and in another process {what}", "the same")
+
+
 def _differences(first: list[Observed], second: list[Observed], when: str) -> Iterator[str]:
     for one, other in zip(first, second, strict=True):
         if one.made.is_sound and other.made.is_sound and _outcome_of(one) != _outcome_of(other):
@@ -182,15 +206,40 @@ def known_unchanged(subject: Subject) -> Findings:
 
 @check(
     Tier.SILVER,
-    proves="An event that an operator replays is mapped like any other.",
-    why="A replayed event comes without its state, perhaps for the first time. A hook that fails then makes dead letters of a whole replay.",
-    fix="Treat context.state as None where event.is_replay is true, and raise Skip for what must not be sent twice.",
+    proves="An event that an operator replays is mapped like any other, and its items have the same ids.",
+    why="A replayed event comes without its state, perhaps for the first time. A hook that fails then makes dead letters of a whole replay, and with another id the vendor has the event twice.",
+    fix="Treat context.state as None where event.is_replay is true, and raise Skip for what must not be sent twice. Leave ids as they are.",
 )
 def replay(subject: Subject) -> Findings:
-    for made in _replayed(subject):
-        if (made.error or made.fault) and not made.refused:
+    for made in subject.made:
+        if made.is_replay and (made.error or made.fault) and not made.refused:
             yield found(made.where, made.came, OUTCOMES)
+    first = {one.made.label: one.made for one in subject.observed}
+    for label, made in first.items():
+        if made.is_replay and made.is_sound:
+            original = first[label.replace(REPLAYED, "")]
+            for path, before, after in _other_ids(original.items, made.items):
+                came = f"its item has {short(repr(after))} at {path}, and without the replay {short(repr(before))}"
+                yield found(made.where, came, "the same")
 
 
-def _replayed(subject: Subject) -> Iterator[Made]:
-    return (made for made in subject.made if made.is_replay)
+def _other_ids(first: list[Item], second: list[Item]) -> Iterator[tuple[str, JSON, JSON]]:
+    """Where the items of one event have ids that differ: path, and both."""
+    if [item.kind for item in first] != [item.kind for item in second]:
+        return
+    for one, other in zip(first, second, strict=True):
+        ids = dict(_ids(one.body))
+        for path, after in _ids(other.body):
+            if path in ids and ids[path] != after:
+                yield path, ids[path], after
+
+
+def _ids(value: JSON, path: str = "") -> Iterator[tuple[str, JSON]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _ids(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _ids(inner, f"{path}[{at}]")
+    elif ID.search(path):
+        yield path, value

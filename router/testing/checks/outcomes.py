@@ -10,12 +10,14 @@ from router.testing.checking.answering import came
 from router.testing.checking.check import SENDING, CannotBeMade, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import NOTHING, Delivery, open_life
 from router.testing.checking.loops import KitLoop
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
 from router.testing.checking.scene import Scene
 from router.testing.checking.subject import Subject
 
 MORE_REQUESTS = 3
 """To one place, beyond one for each item: a token that was refused, and the like."""
+READING = ("GET", "HEAD")
+"""Requests that may be repeated: a plugin may ask again and again whether a job is done."""
 
 
 @check(
@@ -99,8 +101,8 @@ def _given(delivery: Delivery) -> list[object]:
 
 @check(
     Tier.SILVER,
-    proves="One delivery does not repeat its requests again and again.",
-    why="The router retries with backoff, a rate limit and a breaker. A loop of the plugin's own goes around all of them.",
+    proves="One delivery sends each request once, and once more at most after a 401 or 403.",
+    why="The router retries with backoff, a rate limit and a breaker. What a plugin repeats by itself goes around all of them, and arrives twice.",
     fix="Send once and return RetryLater. After a 401 once more with a new token, which Token.send does.",
     needs=SENDING,
 )
@@ -110,6 +112,14 @@ def own_retries(subject: Subject) -> Findings:
         most = max(map(places.count, places), default=0)
         if one.delivery.is_endless or most > one.n + MORE_REQUESTS:
             yield found(one.where, f"sent {most} requests to one place", f"at most {one.n + MORE_REQUESTS}")
+            continue
+        renews = any(reply.status in (401, 403) for reply in one.delivery.answered)
+        sent = [(seen.method, seen.url, seen.body) for seen in one.delivery.requests if seen.method not in READING]
+        again = max(sent, key=sent.count, default=None)
+        if again is not None and sent.count(again) > one.n * (2 if renews else 1):
+            yield found(
+                one.where, f"sent {again[0]} {short(again[1])} {sent.count(again)} times with the same body", "once"
+            )
 
 
 @check(

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from router.plugin_host.time_budgets import SLICE_S
 from router.testing.checking.check import Findings, Tier, check, found
-from router.testing.checking.mapped import short
-from router.testing.checking.signs import CHANCE, CLOCK, IO, PROCESS, START, WAIT
+from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
+from router.testing.checking.watched_calls import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
 
 
-def _uses(subject: Subject, kind: str, expected: str) -> Findings:
+def _uses(subject: Subject, kinds: Collection[str], expected: str) -> Findings:
     done = [(f"hook state_key, {one.made.label}", one.key.uses) for one in subject.observed]
-    done += [(made.where, made.uses) for made in subject.made]
+    done += [(made.where, made.uses) for made in (*subject.made, *subject.made_by_many)]
     for where, uses in done:
-        yield from (found(where, str(use), expected) for use in uses if use.kind == kind)
+        yield from (found(where, str(use), expected) for use in uses if use.kind in kinds)
 
 
 @check(
     Tier.SILVER,
-    proves="Mapping hooks touch no file, socket, database or other process.",
+    proves="Mapping hooks touch no file, socket, database, other process or environment variable.",
     why="They run in the event loop of all destinations, once more after a crash, and in `try`, which promises to do nothing.",
-    fix="Read files and make connections in `lifetime`, and send in `deliver`.",
+    fix="Read files and make connections in `lifetime`, and send in `deliver`. What an operator may change is a setting.",
 )
 def mapping_without_io(subject: Subject) -> Findings:
-    return _uses(subject, IO, "no I/O")
+    return _uses(subject, {IO, SURROUNDINGS}, "event, context and settings only")
 
 
 @check(
@@ -33,7 +35,7 @@ def mapping_without_io(subject: Subject) -> Findings:
     fix='Use event.received_at, which is "now" for every hook, or `at` in `wake`.',
 )
 def mapping_without_clock(subject: Subject) -> Findings:
-    return _uses(subject, CLOCK, "event.received_at instead")
+    return _uses(subject, {CLOCK}, "event.received_at instead")
 
 
 @check(
@@ -43,7 +45,7 @@ def mapping_without_clock(subject: Subject) -> Findings:
     fix="Derive ids from event.message_id, with hashlib or uuid.uuid5.",
 )
 def mapping_without_chance(subject: Subject) -> Findings:
-    return _uses(subject, CHANCE, "the same at each call")
+    return _uses(subject, {CHANCE}, "the same at each call")
 
 
 @check(
@@ -53,7 +55,7 @@ def mapping_without_chance(subject: Subject) -> Findings:
     fix="To be called later, set a timer with context.wake(at), or raise RetryLater.",
 )
 def mapping_never_waits(subject: Subject) -> Findings:
-    return _uses(subject, WAIT, "no wait")
+    return _uses(subject, {WAIT}, "no wait")
 
 
 @check(
@@ -63,22 +65,24 @@ def mapping_never_waits(subject: Subject) -> Findings:
     fix="Start what has to run beside the plugin in `lifetime`, which ends it.",
 )
 def mapping_starts_nothing(subject: Subject) -> Findings:
-    return _uses(subject, START, "nothing started")
+    return _uses(subject, {START}, "nothing started")
 
 
 @check(
     Tier.BRONZE,
-    proves="No hook changes the process: its loop, its signals, its environment, its folder.",
+    proves="No hook changes the process: its loop, signals, environment, folder, umask, locale, root logger, or its TLS checks.",
     why="They belong to the daemon. One that no longer hears SIGTERM cannot be stopped in good order.",
-    fix="Leave loop.stop, signal.signal, os.environ and os.chdir alone. Keep settings on the instance.",
+    fix="Leave loop.stop, signal.signal, os.environ, os.chdir, logging.basicConfig and ssl alone. Keep settings on the instance.",
     needs=("lifetime_opens",),
 )
 def process_unharmed(subject: Subject) -> Findings:
-    yield from _uses(subject, PROCESS, "the process left alone")
+    yield from _uses(subject, {PROCESS}, "the process left alone")
     lived = subject.lived
     for use in [*subject.init_uses, *(use for activity in lived for use in activity.uses)]:
         if use.kind == PROCESS:
             yield found("__init__, or a hook that sends", str(use), "the process left alone")
+    for name in subject.changed:
+        yield found("the plugin", f"it changed {name}", "the process left alone")
     for where in (where for activity in lived for where in activity.stops):
         yield found("a hook that sends", f"loop.stop() at {where}", "the loop left alone")
 
@@ -94,6 +98,9 @@ def nothing_printed(subject: Subject) -> Findings:
     for one in subject.observed:
         if one.made.printed:
             yield found(one.made.where, f"printed {short(one.made.printed)}", "nothing")
+    for story in subject.stories:
+        if story.printed:
+            yield found("a mapping hook, called many times", f"printed {short(story.printed)}", "nothing")
     for activity in subject.lived:
         if activity.printed:
             yield found("a hook that sends", f"printed {short(activity.printed)}", "nothing")
@@ -106,12 +113,8 @@ def nothing_printed(subject: Subject) -> Findings:
     fix="Compile patterns and read tables once, in __init__. Do not walk through the whole call for each field.",
 )
 def mapping_fast(subject: Subject) -> Findings:
-    for one, other in zip(subject.observed_again, subject.observed_elsewhere, strict=True):
-        spent_s = min(one.made.spent_s, other.made.spent_s)
-        if spent_s > SLICE_S and not one.made.too_much:
-            yield found(
-                one.made.where, f"took {spent_s * 1000:.0f} ms of the processor", f"less than {SLICE_S * 1000:.0f} ms"
-            )
+    for made, spent_s in subject.slow:
+        yield found(made.where, f"took {spent_s * 1000:.0f} ms of the processor", f"less than {SLICE_S * 1000:.0f} ms")
 
 
 @check(

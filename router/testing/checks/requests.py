@@ -9,13 +9,18 @@ from pydantic import ValidationError
 
 from router.plugin import Item, Request
 from router.plugin_host.time_budgets import HOLD_S
+from router.testing.batching import batches
 from router.testing.checking.building import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Life
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
+from router.testing.checking.steady import steady_url
 from router.testing.checking.subject import Subject
+from router.testing.replies import Received
 
 NOT_TO_SEND_TO = ("nonsense", "ftp://files.example.com/v1")
+MAX_ALIKE = 60
+"""Items of a batch that is looked at for lost ones."""
 TIMES, ROOM = 4, 64 * 1024
 """A body may have so many times the bytes of its items, for escapes, and so many around them."""
 
@@ -93,7 +98,7 @@ def _urls(subject: Subject) -> Iterator[tuple[str, str]]:
     Tier.SILVER,
     proves="`request` builds the same request for the same items.",
     why="Each attempt calls it. A vendor that knows what it has had by a key or the body would take a second attempt for something new.",
-    fix="Take ids and times from the items. Only a signature and its date may differ, in headers.",
+    fix="Take ids and times from the items. Only a signature and its time may differ, in headers or in the query.",
     needs=("request_builds",),
 )
 def request_repeats(subject: Subject) -> Findings:
@@ -107,7 +112,7 @@ def _core(request: Request) -> tuple[str, str, dict[str, str], bytes]:
     """What must not differ: of the headers, those that name what is sent."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     keys = {name: value for name, value in headers.items() if "idempot" in name or name == "content-type"}
-    return request.method, request.url, keys, request.body
+    return request.method, steady_url(request.url), keys, request.body
 
 
 @check(
@@ -143,19 +148,21 @@ def request_leaves_items(subject: Subject) -> Findings:
     needs=(*SENDING, "request_leaves_items"),
 )
 def batch_is_whole(subject: Subject) -> Findings:
-    for kind, first, second in _pairs(subject):
+    for kind, items in _batches(subject):
+        left_out = sorted({at for at in (0, 2, len(items) // 2, len(items) - 1) if at < len(items)})
+        shorter = [items[:at] + items[at + 1 :] for at in left_out]
 
-        async def sent(life: Life, first: Item = first, second: Item = second) -> list[Sent]:
-            return await sent_for(life, [first], [second], [first, second])
+        async def sent(life: Life, items: list[Item] = items, shorter: list[list[Item]] = shorter) -> list[Sent]:
+            return await sent_for(life, items, *shorter)
 
-        alone, other, both = subject.in_a_life(sent)
-        if both and both in (alone, other):
-            missing = second if both == alone else first
-            yield found(
-                f"a batch of 2 items of kind {kind!r}",
-                f"what is sent is that of one of them; {short(missing.json.decode())} is not in it",
-                "both",
-            )
+        whole, *others = subject.in_a_life(sent)
+        for at, other in zip(left_out, others, strict=True):
+            if whole and whole == other:
+                yield found(
+                    f"a batch of {len(items)} items of kind {kind!r}",
+                    f"the same is sent without item {at + 1}; {short(items[at].json.decode())} is not in it",
+                    "all of them",
+                )
 
 
 @check(
@@ -177,13 +184,47 @@ def batch_keeps_order(subject: Subject) -> Findings:
 
 
 def _pairs(subject: Subject) -> Iterator[tuple[str, Item, Item]]:
+    for kind, items in _batches(subject):
+        yield kind, items[0], items[1]
+
+
+def _batches(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
+    """As many items of each kind, no two of them alike, as one request carries."""
     subject.need_sender()
-    batched = {kind: items for kind, items in subject.samples.items() if subject.destination.kinds[kind].max_items > 1}
+    kinds = subject.destination.kinds
+    batched = {kind: items for kind, items in subject.samples.items() if kinds[kind].max_items > 1}
     if not batched:
         raise DoesNotApply("each of its requests carries one item")
     for kind, items in batched.items():
-        if len(items) > 1:
-            yield kind, items[0], items[1]
+        first = list(next(batches(items[:MAX_ALIKE], kinds)))
+        if len(first) > 1:
+            yield kind, first
+
+
+@check(
+    Tier.SILVER,
+    proves="Requests that carry other items have other idempotency keys.",
+    why="A vendor that has had the key takes the second request for a repetition, and drops it: its items are lost.",
+    fix="Make the key of all items of the request: sha256 over their ids. The id of the first item is not enough.",
+    needs=(*SENDING, "batch_is_whole"),
+)
+def idempotency_keys(subject: Subject) -> Findings:
+    keyed: dict[tuple[str, str], tuple[str, str, bytes]] = {}
+    sent: list[tuple[str, Request | Received | None]] = []
+    if "request" in subject.destination.hooks:
+        sent += [(one.where, one.request) for one in subject.built]
+    sent += [(one.where, seen) for one in subject.answered for seen in one.delivery.requests]
+    for where, request in sent:
+        if request is None:
+            continue
+        for name, key in request.headers.items():
+            if "idempot" not in name.lower():
+                continue
+            is_for = request.method, steady_url(request.url), request.body
+            if keyed.setdefault((name.lower(), key), is_for) != is_for:
+                yield found(where, f"{name}: {short(key)}, which another request has, too", "a key of its own")
+    if not keyed:
+        raise DoesNotApply("it sends no idempotency key")
 
 
 @check(

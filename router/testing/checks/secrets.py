@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
-from router.testing.checking.check import Findings, Tier, check, found
+from router.plugin_host.secret_forms import base64_forms_of, forms_of
+from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.subject import Subject
 
 
 def _in(secrets: Iterable[str], words: str) -> bool:
-    return any(secret in words for secret in secrets)
+    """Whether any of them is in the words: as it is, percent-encoded, in JSON, in HTML or in base64."""
+    return any(form in words for secret in secrets for form in _forms(secret))
+
+
+@cache
+def _forms(secret: str) -> frozenset[str]:
+    return forms_of(secret) | base64_forms_of(secret)
 
 
 @check(
@@ -63,3 +71,30 @@ def _words(subject: Subject) -> Iterator[tuple[str, str]]:
         yield answered.where, " ".join(answered.delivery.words)
     for activity in subject.lived:
         yield "a hook that sends", " ".join(activity.logged)
+    for story in subject.stories:
+        yield "a mapping hook, called many times", " ".join(story.logged)
+    for called in subject.checked.result:
+        told = called.result
+        yield (
+            f"hook check, answer {called.answer!r}",
+            f"{told} {getattr(told, 'reason', '')} {getattr(told, 'detail', '')}",
+        )
+
+
+@check(
+    Tier.GOLD,
+    proves="`check` sends something that differs with the secrets of the settings.",
+    why="An operator who has just entered a key relies on it. Without the key in it, a request says nothing of the key.",
+    fix="Ask for something that needs the key, with the key, in the way that `deliver` sends it.",
+    needs=("lifetime_opens", "check_reports", "instances_apart"),
+)
+def check_uses_secrets(subject: Subject) -> Findings:
+    if "check" not in subject.destination.hooks:
+        raise DoesNotApply("it has no hook check")
+    first, other = subject.checked.result[0], subject.checked_with_other_secrets
+    if other is None:
+        raise DoesNotApply("its settings have no secret that could differ")
+    if not first.requests:
+        raise DoesNotApply("its hook check sends nothing")
+    if first.requests == other.requests:
+        yield found("hook check", "it sends the same whatever the secrets are", "a request that needs them")

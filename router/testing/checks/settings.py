@@ -11,7 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from router.config import problems_of
 from router.testing.checking.check import Findings, Tier, check, found
-from router.testing.checking.mapped import short
+from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
 
 UNKNOWN = "no_such_setting"

@@ -7,7 +7,7 @@ from typing import Any
 from router.plugin import MAX_STATE_BYTES, MAX_STATE_KEY
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.growing import of_user
-from router.testing.checking.mapped import key_of, short
+from router.testing.checking.mapping_call import key_of, short
 from router.testing.checking.observing import EVERYTHING
 from router.testing.checking.story import tell
 from router.testing.checking.subject import MANY, Subject

@@ -75,6 +75,8 @@ def run_time_secrets(subject: Subject) -> Findings:
 
         async def use(life: Life, items: list[Item] = items[:1]) -> tuple[set[str], str]:
             good = await life.deliver(items)
+            if not good.requests:  # of a kind that the plugin keeps to itself
+                return set(), ""
             told = _tokens(good.answered[:-1], good.requests[1:])
             place = place_of(good.requests[-1])
             delivery = await life.deliver(

@@ -41,6 +41,21 @@ class Desk:
         headers = {"Authorization": self.settings.token.get_secret_value()}
         return json_request(f"{self.settings.base_url}/desk", items[0].body, headers=headers)
 """
+METACLASS = """
+class Meta(type):
+    def __getattr__(cls, name):
+        raise ERROR
+
+class Desk(metaclass=Meta):
+    pass
+"""
+LATE_METACLASS = """
+class Meta(type):
+    def __dir__(cls):
+        raise ValueError("late")
+
+
+"""
 FORM = [check.name for check in CHECKS if check.theme == "form"]
 BASE = ("--settings", "base_url=https://desk.example")
 
@@ -105,6 +120,16 @@ def test_the_list_says_where_each_plugin_comes_from(run: Run, write: Write) -> N
     [
         ("import nowhere_to_be_found", "No module named"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import os\nos._exit(0)", "the process that imported it ended by itself with exit code 0, as os._exit does"),
+        ("import signal\nsignal.raise_signal(signal.SIGKILL)", "was ended by SIGKILL"),
+        ("import ctypes\nctypes.string_at(0)", "was ended by SIGSEGV, at broken.py:2 in <module>"),
+        (METACLASS.replace("ERROR", "ValueError('no')"), "cannot be imported: ValueError: no"),
+        (METACLASS.replace("ERROR", "KeyboardInterrupt"), "KeyboardInterrupt"),
+        (
+            GOOD.replace("class Desk:", LATE_METACLASS + "class Desk(metaclass=Meta):"),
+            "cannot be looked at: ValueError: late",
+        ),
         ("class Own(BaseException): pass\nraise Own('so')", "Own: so"),
         ("class Two:\n    settings_model = None\nclass Three:\n    settings_model = None", "exactly one public class"),
         (
@@ -265,7 +290,7 @@ def test_what_could_not_be_checked_counts_as_neither(run: Run, write: Write) -> 
     assert found["instance"] == ("not_checked", ["give what is required: --settings base_url=VALUE"])
     assert found["facts"][1] == ["check instance could not be made: give what is required: --settings base_url=VALUE"]
     code, out, _ = run("check", "desk")
-    assert (code, "desk reaches no tier: 4 checks of " in out) == (0, True)
+    assert (code, "desk reaches no tier: 4 checks of " in out) == (1, True)
 
 
 def test_what_follows_from_one_cause_is_one_line_and_the_cause_is_last(run: Run, write: Write) -> None:
@@ -319,6 +344,79 @@ def test_a_plugin_that_cannot_be_imported_is_told_in_the_words_of_the_list(run: 
         "FAILED: import (bronze): The plugin can be imported, and is a class.",
         f"    {problem}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "check", "words"),
+    [
+        ("import os\nos._exit(0)", "import", "ended by itself with exit code 0, as os._exit does, in the check import"),
+        (GOOD.replace("return Item(", "ctypes.string_at(0); return Item(", 1).replace("\nfrom", "import ctypes\nfrom", 1),
+         "exercised", "was ended by SIGSEGV, at broken.py:19 in track, in the check exercised"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_ends_the_process_fails_the_check_that_it_ended(
+    run: Run, write: Write, text: str, check: str, words: str
+) -> None:
+    write("broken", text)
+    code, out, _ = run("check", "broken", *BASE)
+    assert code == 1
+    assert f"FAILED: {check} (bronze)" in out
+    assert f'plugin "broken": the process of the checks {words}' in out
+    assert f"because `{check}` failed\n" in out
+
+
+VENDOR = """
+import pytest
+
+from answers import RESULT
+from router.testing import Received, Reply
+
+
+@pytest.mark.parametrize("name", ["a"])
+def test_it(name):
+    pass
+
+
+def desk(seen: Received) -> Reply:
+    return Reply(207, json=RESULT)
+
+
+CONSTANT = Reply(207, json=RESULT)
+"""
+
+
+def test_the_answer_of_the_vendor_can_be_that_of_the_tests(run: Run, write: Write, tmp_path: Path) -> None:
+    verdict = """
+    @hookimpl
+    def verdict(self, items, answer):
+        if 200 <= answer.status < 300:
+            return Delivered() if answer.json() == {"taken": 1} else RetryLater("unreadable_answer")
+        return by_status(answer, len(items))
+"""
+    write("desk", GOOD.replace("import Context,", "import Context, Delivered, RetryLater, by_status,") + verdict)
+    (tmp_path / "answers.py").write_text('RESULT = {"taken": 1}')
+    (tmp_path / "test_desk.py").write_text(VENDOR)
+    assert "For silver: success." in run("check", "desk", *BASE)[1]
+    for name in ("desk", "CONSTANT"):
+        words = ("check", "desk", *BASE, "--vendor", f"{tmp_path}/test_desk.py:{name}", "--tier", "silver")
+        code, out, _ = run(*words)
+        assert (code, "desk reaches silver" in out) == (0, True), out
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("test_desk.py", "is not FILE.py:NAME or MODULE:NAME"),
+        ("none.py:desk", "none.py cannot be imported: FileNotFoundError"),
+        ("no.such.module:desk", "no.such.module cannot be imported: ModuleNotFoundError"),
+        ("math:nothing", "math has no nothing"),
+        ("math:pi", "math:pi is float: want a Reply, or a function of a request"),
+    ],
+)
+def test_an_answer_that_is_not_there_is_refused(run: Run, write: Write, place: str, words: str) -> None:
+    write("desk", GOOD)
+    code, _, err = run("check", "desk", *BASE, "--vendor", place)
+    assert (code, words in " ".join(err.replace("│", " ").split())) == (2, True), err
 
 
 def test_of_an_unknown_plugin_only_that_is_said(run: Run, write: Write) -> None:

@@ -7,7 +7,7 @@ import pytest
 from router.plugin import Answer, Pause, Reject, Request, RetryLater
 from router.testing import FakeVendor, Garbage, Hang, Reply, ShortBody, Slow
 from router.testing.around import make_destination
-from router.testing.checking.vendor import MadeUpVendor
+from router.testing.checking.vendor_in_memory import MadeUpVendor
 from router.testing.clock import FakeClock
 from router.testing.sender import PluginSender, open_sender
 from tests.unit.testing.bad_plugins.good import Good

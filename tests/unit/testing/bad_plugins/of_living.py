@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from router.plugin import (
@@ -16,6 +18,7 @@ from router.plugin import (
     Reject,
     Request,
     Sender,
+    Token,
     hookimpl,
     json_request,
     oauth_token,
@@ -74,6 +77,15 @@ class LeavesATask(Good):
         yield
 
 
+class LeavesATimer(Good):
+    caught_by = "no_task_left"
+
+    @hookimpl
+    async def lifetime(self) -> AsyncIterator[None]:
+        asyncio.get_running_loop().call_later(3600, self.token.forget if hasattr(self.token, "forget") else int)
+        yield
+
+
 class LeavesAThread(Good):
     caught_by = "no_thread_left"
     ended: ClassVar[threading.Event] = threading.Event()
@@ -117,6 +129,50 @@ class KeepsSettingsAtTheClass(Good):
         return Request(built.url, headers={**built.headers, "X-Account": self.secret}, body=built.body)
 
 
+class SharesItsToken(Good):
+    caught_by = "instances_apart"
+
+    def __init__(self, settings: GoodSettings) -> None:
+        super().__init__(settings)
+        if SharesItsToken.shared is None:
+            SharesItsToken.shared = self.token
+        self.token = SharesItsToken.shared
+
+    shared: ClassVar[Token | None] = None
+
+
+class RemembersEverybodyAtTheClass(Good):
+    caught_by = "memory_bounded"
+    seen: ClassVar[set[str]] = set()
+
+    def body(self, event: Event) -> dict[str, Any]:
+        self.seen.add(event.message_id)
+        return super().body(event)
+
+
+_seen: list[str] = []
+
+
+class RemembersEverybodyInItsModule(Good):
+    caught_by = "memory_bounded"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        _seen.append(event.message_id)
+        return super().body(event)
+
+
+@cache
+def _named(message_id: str) -> str:
+    return message_id
+
+
+class CachesWithoutABound(Good):
+    caught_by = "memory_bounded"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "id": _named(event.message_id)}
+
+
 class RemembersEverybody(Good):
     caught_by = "memory_bounded"
 
@@ -144,6 +200,23 @@ class StoresItsToken(Good):
 
     def body(self, event: Event) -> dict[str, Any]:
         return {**super().body(event), "token": self.settings.token.get_secret_value()}
+
+
+class StoresItsTokenInBase64(Good):
+    caught_by = "secrets_not_in_items"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        pair = f"user:{self.settings.token.get_secret_value()}"
+        return {**super().body(event), "authorization": base64.b64encode(pair.encode()).decode()}
+
+
+class NamesItsTokenInCheck(Good):
+    caught_by = "secrets_not_in_words"
+
+    @hookimpl
+    async def check(self, sender: Sender) -> str:
+        await super().check(sender)
+        return f"the API takes {self.settings.token.get_secret_value()}"
 
 
 class NamesItsToken(Good):
@@ -213,3 +286,11 @@ class DeletesEverything(Good):
     @hookimpl
     def forget(self, person: Person) -> Any:
         return Item({"delete": "all"}, DELETE)
+
+
+class DeletesNobody(Good):
+    caught_by = "forget_sends_them"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        return json_request(built.url, {"delete": 1}, headers=built.headers) if items[0].kind == DELETE else built

@@ -110,6 +110,14 @@ class FailsAtReplays(Good):
         return {**super().body(event), **({"again": 1 // 0} if event.is_replay else {})}
 
 
+class NamesReplaysAnew(Good):
+    caught_by = "replay"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        id = f"{event.message_id}-again" if event.is_replay else event.message_id
+        return {**super().body(event), "id": id}
+
+
 # ---------------------------------------------------------------- purity
 
 
@@ -167,6 +175,33 @@ class Prints(Good):
     def body(self, event: Event) -> dict[str, Any]:
         print("mapped", event.name)
         return super().body(event)
+
+
+class PrintsNowAndThen(Good):
+    caught_by = "nothing_printed"
+    number = 0
+
+    def body(self, event: Event) -> dict[str, Any]:
+        self.number += 1
+        if event.message_id == "m-500":
+            print("mapped", self.number)
+        return super().body(event)
+
+
+class LooksIntoAFolderNowAndThen(Good):
+    caught_by = "mapping_without_io"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        if event.message_id == "m-500":
+            os.listdir(os.curdir)
+        return super().body(event)
+
+
+class FailsNowAndThen(Good):
+    caught_by = "any_call"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "part": 1 / (event.message_id != "m-500")}
 
 
 class Computes(Good):

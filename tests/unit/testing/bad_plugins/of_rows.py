@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -62,6 +63,16 @@ class AwaitsACancelledTask(Delivers):
 class StopsTheLoopInDeliver(Delivers):
     async def disturb(self) -> None:
         asyncio.get_running_loop().stop()
+
+
+class EndsTheProcessInDeliver(Delivers):
+    async def disturb(self) -> None:
+        os._exit(0)
+
+
+class SignalsItselfInDeliver(Delivers):
+    async def disturb(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
 
 
 class HasATaskThatExits(Delivers):
@@ -174,6 +185,8 @@ ROWS: tuple[tuple[str, type[Base], tuple[str, ...]], ...] = (
     ("sys.exit in lifetime", ExitsInLifetime, ("lifetime_opens",)),
     ("sys.exit in __init__", ExitsWhenItIsMade, ("instance",)),
     ("loop.stop() in deliver", StopsTheLoopInDeliver, ("process_unharmed",)),
+    ("os._exit in deliver", EndsTheProcessInDeliver, ("process_unharmed",)),
+    ("SIGTERM to itself in deliver", SignalsItselfInDeliver, ("process_unharmed",)),
     ("a task that exits", HasATaskThatExits, ("process_unharmed",)),
     ("a task of the lifetime fails", LosesATaskOfItsLife, ("lifetime_opens", "lifetime_lasts")),
     ("deliver awaits a cancelled task", AwaitsACancelledTask, ENDS),

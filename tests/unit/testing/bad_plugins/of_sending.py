@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import socket
 import time
@@ -21,8 +22,10 @@ from router.plugin import (
     Request,
     RetryLater,
     Sender,
+    Token,
     hookimpl,
     json_request,
+    raise_for_status,
 )
 from router.testing import Received, Reply, Scene
 from tests.unit.testing.bad_plugins.good import Good, GoodSettings
@@ -78,6 +81,22 @@ class SendsTheFirst(Good):
 
     def build(self, items: list[Item], token: str) -> Request:
         return super().build(items[:1], token)
+
+
+class LosesAllAfterTheSecond(Good):
+    caught_by = "batch_is_whole"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        return super().build(items[:2], token)
+
+
+class KeysByTheFirstItem(Good):
+    caught_by = "idempotency_keys"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        key = hashlib.sha256(items[0].json).hexdigest()
+        return Request(built.url, headers={**built.headers, "Idempotency-Key": key}, body=built.body)
 
 
 class Sorts(Good):
@@ -204,6 +223,21 @@ class RejectsWhenTheNetworkFails(Good):
             return Reject("lost")
 
 
+class RejectsWhatCameTooEarly(Reads):
+    caught_by = "server_error"
+    statuses: ClassVar[Statuses] = dict.fromkeys((408, 425), lambda n: Reject("too_early"))
+
+
+class RejectsWhenAProxyHasTrouble(Reads):
+    caught_by = "server_error"
+    statuses: ClassVar[Statuses] = dict.fromkeys((520, 529), lambda n: Reject("overloaded"))
+
+
+class TakesAnUnpaidBillForASuccess(Reads):
+    caught_by = "errors_not_delivered"
+    statuses: ClassVar[Statuses] = {402: lambda n: Delivered()}
+
+
 class RejectsRedirects(Reads):
     caught_by = "redirect"
     statuses: ClassVar[Statuses] = {302: lambda n: Reject("moved")}
@@ -234,6 +268,22 @@ class TriesAgainAtOnce(Good):
                 break
             await asyncio.sleep(1)
         return told
+
+
+class SendsTwice(Good):
+    caught_by = "own_retries"
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        await super().send(items, sender)
+        return await super().send(items, sender)
+
+
+class TriesOnceMore(Good):
+    caught_by = "own_retries"
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        told = await super().send(items, sender)
+        return await super().send(items, sender) if isinstance(told, RetryLater) else told
 
 
 class FullDisk(Scene):
@@ -277,6 +327,21 @@ class SwallowsCancellation(Good):
             return await super().send(items, sender)
         except asyncio.CancelledError:
             return RetryLater("stopped")
+
+
+class SwallowsCancellationOfItsItems(Good):
+    caught_by = "cancellable"
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        token = await self.token.get(sender)
+        try:
+            answer = await sender.send(self.build(items, token))
+        except asyncio.CancelledError:
+            return RetryLater("stopped")
+        if answer.status == 401:
+            self.token = Token(self.ask)
+        told: Outcome | Sequence[Outcome] = self.read(items, answer)
+        return told
 
 
 class SharesATask(Good):
@@ -344,3 +409,12 @@ class IsEasilyPleased(Good):
     async def check(self, sender: Sender) -> str:
         await sender.send(Request(f"{self.settings.base_url}/me", method="GET"))
         return "all is well"
+
+
+class ChecksWithoutTheKey(Good):
+    caught_by = "check_uses_secrets"
+
+    @hookimpl
+    async def check(self, sender: Sender) -> str:
+        raise_for_status(await sender.send(Request(f"{self.settings.base_url}/health", method="GET")))
+        return "the API takes our key"

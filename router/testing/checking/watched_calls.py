@@ -5,18 +5,29 @@ from __future__ import annotations
 import _locale
 import asyncio
 import builtins
+import concurrent.futures
 import os
+import queue
 import random
+import signal
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from importlib import import_module
 from typing import Any
 
-IO, CLOCK, CHANCE, WAIT, START, PROCESS = "io", "clock", "chance", "wait", "start", "process"
+IO, CLOCK, CHANCE, WAIT, START, PROCESS, SURROUNDINGS = (
+    "io",
+    "clock",
+    "chance",
+    "wait",
+    "start",
+    "process",
+    "surroundings",
+)
 SLEEP = time.sleep
 _signal: Any = import_module("_signal")  # what `signal` calls
 
@@ -38,17 +49,37 @@ CALLS: Mapping[Any, tuple[str, str]] = {
     _signal.set_wakeup_fd: (PROCESS, "signal.set_wakeup_fd()"),
     _locale.setlocale: (PROCESS, "locale.setlocale()"),
     socket.setdefaulttimeout: (PROCESS, "socket.setdefaulttimeout()"),
-    os._exit: (PROCESS, "os._exit()"),
-    os.abort: (PROCESS, "os.abort()"),
 }
 """Functions of C, and what a call of them means."""
-DEADLY = {os._exit, os.abort}
+DEADLY: Mapping[Any, str] = {
+    os._exit: "os._exit()",
+    os.abort: "os.abort()",
+    signal.raise_signal: "signal.raise_signal()",
+}
+"""Functions that end the process; they are refused."""
 FUNCTIONS: Mapping[Any, tuple[str, str]] = {
     asyncio.BaseEventLoop.create_task.__code__: (START, "a task"),
     threading.Thread.start.__code__: (START, "a thread"),
     uuid.uuid1.__code__: (CHANCE, "uuid.uuid1()"),
+    type(os.environ).__getitem__.__code__: (SURROUNDINGS, "os.environ"),
+    threading.Event.wait.__code__: (WAIT, "threading.Event.wait()"),
+    threading.Condition.wait.__code__: (WAIT, "threading.Condition.wait()"),
+    threading.Thread.join.__code__: (WAIT, "threading.Thread.join()"),
+    queue.Queue.get.__code__: (WAIT, "queue.Queue.get()"),
+    concurrent.futures.Future.result.__code__: (WAIT, "concurrent.futures.Future.result()"),
+    concurrent.futures.Future.exception.__code__: (WAIT, "concurrent.futures.Future.exception()"),
 }
 """The code of functions of Python, and what a call of them means."""
+RETURNS_AT_ONCE: Mapping[Any, Callable[[Mapping[str, Any]], bool]] = {
+    threading.Event.wait.__code__: lambda given: given["self"].is_set(),
+    threading.Thread.join.__code__: lambda given: not given["self"].is_alive(),
+    queue.Queue.get.__code__: lambda given: not given["block"] or not given["self"].empty(),
+    concurrent.futures.Future.result.__code__: lambda given: given["self"].done(),
+    concurrent.futures.Future.exception.__code__: lambda given: given["self"].done(),
+}
+"""Of those that wait: whether a call with these arguments does not."""
+INFRASTRUCTURE = {"threading", "queue", "concurrent", "asyncio", "logging", "multiprocessing"}
+"""Packages of Python that wait for a moment by themselves, such as for a thread to begin."""
 
 IO_FAMILIES = (
     "socket", "subprocess", "shutil", "sqlite3", "urllib", "http", "ftplib", "smtplib", "imaplib", "glob", "tempfile", "fcntl",

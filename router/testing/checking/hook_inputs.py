@@ -12,9 +12,11 @@ from router.plugin_host import Destination
 from router.testing.oddities import event_of, every_call
 from router.testing.samples import CALLS, GROUP, USER, SampleContext
 
-__all__ = ["GROUPS", "KNOWN", "PEOPLE", "contexts", "events_for", "is_called"]
+__all__ = ["GROUPS", "KNOWN", "PEOPLE", "REPLAYED", "contexts", "events_for", "is_called"]
 
 KNOWN, LITTLE = "user and group known", "little known"
+REPLAYED = ", replayed"
+"""In the label of an event."""
 ODD_ID = "zoë@例え.jp a/b?c#d%e&f"
 PEOPLE: Mapping[str, Person] = {
     "a user": Person(USER.id),
@@ -41,7 +43,7 @@ def events_for(destination: Destination, calls: Iterable[Mapping[str, JSON] | by
     bodies |= {f"calls[{number}]": call for number, call in enumerate(calls)}
     events = {label: event_of(body, destination.names) for label, body in bodies.items()}
     replayed = {
-        f"call {type!r}, replayed": msgspec.structs.replace(events[f"call {type!r}"], is_replay=True) for type in CALLS
+        f"call {type!r}{REPLAYED}": msgspec.structs.replace(events[f"call {type!r}"], is_replay=True) for type in CALLS
     }
     return events | replayed
 

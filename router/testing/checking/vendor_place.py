@@ -1,0 +1,48 @@
+"""What a vendor answers, by the place where its author has written it: `tests/test_destination.py:pulse`, or `acme.testing:answer`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from router.errors import RouterError
+from router.testing.checking.loading import run_file
+from router.testing.replies import Answers, Reply
+
+__all__ = ["VendorError", "answers_at"]
+
+
+class VendorError(RouterError):
+    """There is no answer of a vendor at this place."""
+
+
+def answers_at(place: str) -> Answers:
+    """The Reply, or the function of a request, at `FILE.py:NAME` or `MODULE:NAME`. The code there is run.
+
+    Raises:
+        VendorError: there is none.
+    """
+    module, colon, name = place.rpartition(":")
+    if not colon or not module or not name:
+        raise VendorError(f"{place!r} is not FILE.py:NAME or MODULE:NAME")
+    try:
+        found: Any = getattr(_loaded(module), name)
+    except AttributeError:
+        raise VendorError(f"{module} has no {name}") from None
+    except Exception as error:  # the author's code runs
+        raise VendorError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Reply) and not callable(found):
+        raise VendorError(f"{place} is {type(found).__name__}: want a Reply, or a function of a request")
+    answers: Answers = found
+    return answers
+
+
+def _loaded(module: str) -> ModuleType:
+    if not module.endswith(".py"):
+        return importlib.import_module(module)
+    file = Path(module).resolve()
+    sys.path.insert(0, str(file.parent))  # it may import what is beside it
+    return run_file(file, file.stem)
