@@ -85,6 +85,14 @@ class CommandRefused(RouterError):
         self.code = code
 
 
+class CommandUnderWay(CommandRefused):
+    """What an operator asked of a destination was accepted, and is not done yet. `command`: its number."""
+
+    def __init__(self, command: int, message: str) -> None:
+        super().__init__("under_way", message)
+        self.command = command
+
+
 # ---- the machine must recover: 503 with Retry-After, nothing acknowledged
 
 

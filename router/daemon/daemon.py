@@ -28,6 +28,7 @@ from router.config import Config, Proposal, describe_intake
 from router.console.app import add_console
 from router.counts import Counted, Counts
 from router.daemon.clock_jumps import ClockJumps
+from router.daemon.commands import Commands
 from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_looks import DiskLooks
@@ -162,12 +163,15 @@ class Daemon:
             stack.enter_context(self._loops.watched())
             self._supervisor.judge_by(self._plans)
             self._supervisor.trace_by(self._tracing)
+            commands = self._commands()
             self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
             await stack.enter_async_context(self._counting.running())
             self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
             await self._forgetting.resume()
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
+            if commands is not None:
+                await stack.enter_async_context(commands.running())
             await stack.enter_async_context(self._forgetting.running())
             looks = DiskLooks(self.store.health, self._backups, self._clock, log)
             await stack.enter_async_context(looks.watched())
@@ -204,6 +208,14 @@ class Daemon:
     def _open_store(self) -> contextlib.AbstractAsyncContextManager[tuple[Store, Clock]]:
         config = self._reload.config
         return open_store(config.store, config.cluster, lambda mark: SystemClock(mark, self._clock_jumped))
+
+    def _commands(self) -> Commands | None:
+        """None: no other process uses the store."""
+        if self.store.commands is None:
+            return None
+        commands = Commands(self.store.commands, lambda: self.runners, self._clock, self._log)
+        self._supervisor.command_by(commands)
+        return commands
 
     def _clock_jumped(self, seconds: float) -> None:
         self._log.emit("clock_jumped", seconds=round(seconds, 3))

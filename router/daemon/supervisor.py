@@ -13,6 +13,8 @@ from random import Random
 from typing import Any
 
 from router.clock import Clock
+from router.daemon.commanded_runner import CommandedRunner
+from router.daemon.commands import Commands
 from router.daemon.held_marks import HeldMarks
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.thread_runner import ThreadRunner
@@ -60,6 +62,7 @@ class Supervisor:
         self._metrics = metrics
         self._plans = SourcePlans()
         self._tracing: Tracing | None = None
+        self._commands: Commands | None = None  #: None: no other process has destinations
         self._loops = loops or LoopWatch(lambda: (), log)
         self.isolated: dict[str, str] = {}  #: destinations whose hooks held the loop, and why each has a thread now
         self._marks = marks
@@ -74,6 +77,10 @@ class Supervisor:
     def trace_by(self, tracing: Tracing | None) -> None:
         """Requests to vendors are spans of this; None: they are not traced. To be called before `running`."""
         self._tracing = tracing
+
+    def command_by(self, commands: Commands) -> None:
+        """What operators ask of a destination is asked of the process that has it. To be called before `running`."""
+        self._commands = commands
 
     @asynccontextmanager
     async def running(self, destinations: Iterable[Destination], on_leave: Callable[[], None]) -> AsyncIterator[None]:
@@ -231,6 +238,12 @@ class Supervisor:
         )
 
     def _make_runner(self, destination: Destination) -> DestinationRunner:
+        runner = self._make_own_runner(destination)
+        if self._commands is None:
+            return runner
+        return CommandedRunner(runner, self._commands, partial(self.unmark, destination.name))
+
+    def _make_own_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)
         if destination.config.delivery.isolation == "thread" or name in self.isolated:
             store = StoreFromThread(self._store, asyncio.get_running_loop())

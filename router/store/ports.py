@@ -17,6 +17,8 @@ from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
 from router.store.regulation import Demand, Regulation, Tool
 from router.store.rows import (
+    AskedCommand,
+    CommandRow,
     CursorRow,
     DeadLetterFilter,
     DeadRow,
@@ -31,6 +33,7 @@ from router.store.rows import (
     Pending,
     ReplayRow,
     Slice,
+    Status,
     Unit,
     Waits,
     Written,
@@ -231,6 +234,11 @@ class Claim(Protocol):
         """Set once somebody else has it."""
         ...
 
+    @property
+    def epoch(self) -> int:
+        """Counts the owners of the unit, this one included."""
+        ...
+
     async def until_lost(self) -> None:
         """Return once somebody else has it."""
         ...
@@ -291,6 +299,10 @@ class Claims(Protocol):
 
     async def holder(self, unit: Unit) -> str:
         """Which node has it, as people call it; empty where nobody has."""
+        ...
+
+    def status(self, unit: Unit) -> Status | None:
+        """How it is at another node, as of some seconds ago; None where nobody else uses the store."""
         ...
 
     def keep_for(self, destinations: Iterable[str]) -> None:
@@ -493,6 +505,31 @@ class Notices(Protocol):
         ...
 
 
+class Commands(Protocol):
+    """What operators ask of destinations, for whichever process has the destination."""
+
+    async def ask(self, destination: str, text: bytes) -> int:
+        """Record a command. Durable on return."""
+        ...
+
+    async def take(self, busy: Collection[int]) -> list[AskedCommand]:
+        """Those of destinations that this process owns, but for these, which it carries out already. A command whose effect a commit has
+        stored with its answer (`CommitBatch.answers`) is not among them."""
+        ...
+
+    async def close(self, asked: AskedCommand, state: str, answer: bytes) -> None:
+        """It is `done` or `refused`, and this is the answer; unless a commit has said so, or another owner has taken it."""
+        ...
+
+    async def withdraw(self, command: int) -> bool:
+        """Let nobody take it any more. False: somebody has."""
+        ...
+
+    async def find(self, command: int) -> CommandRow | None:
+        """How far it is."""
+        ...
+
+
 class OutputReports(Protocol):
     """What operators ask of that which goes out: why events are dead or retrying, and what was decided lately."""
 
@@ -507,6 +544,10 @@ class OutputReports(Protocol):
 
     async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
         """The newest calls, each with its state and reason at a destination."""
+        ...
+
+    async def newest_replay(self, destination: str) -> ReplayRow | None:
+        """The newest replay, as of the last commit."""
         ...
 
 
@@ -562,6 +603,10 @@ class People(Protocol):
 
     async def find(self, regulation_id: str) -> Regulation | None:
         """The regulation of this id."""
+        ...
+
+    async def heed(self, regulation_id: str) -> Regulation:
+        """The regulation of this id. From here on this process reads no events of its people or groups."""
         ...
 
     async def newest(self, limit: int) -> list[Regulation]:
@@ -634,6 +679,11 @@ class Store(Protocol):
 
     @property
     def lookups(self) -> Lookups: ...
+
+    @property
+    def commands(self) -> Commands | None:
+        """None: no other process uses the store, so whoever is asked carries it out."""
+        ...
 
     @property
     def counters(self) -> Counters: ...

@@ -17,7 +17,7 @@ from router.store.postgres.housekeeping import Housekeeping
 from router.store.postgres.lease import since_boot
 from router.store.postgres.node import Node
 from router.store.postgres.outcome_codes import OutcomeCodes
-from router.store.rows import Opening, Unit
+from router.store.rows import Opening, Status, Unit
 
 T = TypeVar("T")
 
@@ -54,6 +54,10 @@ class PostgresClaims:
     async def holder(self, unit: Unit) -> str:
         """Which node has it, as of the last sign of life."""
         return self._node.holder(unit) if self._node is not None else ""
+
+    def status(self, unit: Unit) -> Status | None:
+        """How it is at another node, as of the last sign of life."""
+        return self._node.status(unit) if self._node is not None else None
 
     async def _take(self, unit: Unit, opening: Opening, *, is_waiting: bool) -> PostgresClaim | None:
         taking = asyncio.ensure_future(self._taken(unit, opening, is_waiting=is_waiting))

@@ -119,6 +119,7 @@ BEGIN
   SELECT coalesce(jsonb_agg(jsonb_build_object(
       'destination', destination, 'shard', shard, 'owner', owner, 'node', node, 'owner_name', owner_name, 'epoch', epoch,
       'is_free', expires < clock_timestamp(),
+      'status', jsonb_build_array(state, state_reason, state_since, state_until, state_detail, stopped_ms),
       'owned_s', coalesce(extract(epoch FROM clock_timestamp() - taken_at), 0)) ORDER BY destination, shard), '[]')
     INTO o_units FROM unit WHERE part = 0 AND state <> 'forgotten';
 END $$;

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from router.clock import Clock
 from router.errors import StoreAway, StoreBusy, StoreError
-from router.store.postgres import generations, kept_events, trim_log, trim_rows
+from router.store.postgres import commands, generations, kept_events, trim_log, trim_rows
 from router.store.postgres.database import CLOSE_S, Connection, Database, refusal
 from router.store.postgres.wanted import WANTED_MS, want
 
@@ -131,6 +131,7 @@ class Housekeeping:
             gone += await self._trim(connection, now_ms, before_ms)
         gone += await self._slice(connection, trim_rows.outcomes, before_ms)
         gone += await self._slice(connection, trim_rows.attempts, before_ms)
+        gone += await self._slice(connection, commands.trim)
         await self._turn_generations(connection, now_ms)
         return await self._sweep(connection, now_ms) or gone > 0
 

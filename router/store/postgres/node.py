@@ -19,7 +19,7 @@ from router.store.postgres.database import Connection, Database, closed
 from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
 from router.store.postgres.placement import Seen, moves
 from router.store.postgres.units import Lease
-from router.store.rows import PART, Unit
+from router.store.rows import PART, Status, Unit
 
 BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
@@ -99,6 +99,13 @@ class Node:
             if _unit_of(one) == unit and one["owner"] and not one["is_free"]:
                 return str(one["owner_name"])
         return ""
+
+    def status(self, unit: Unit) -> Status | None:
+        """How it is where it is, as of the last sign of life."""
+        for one in self.units:
+            if _unit_of(one) == unit:
+                return Status(*one["status"])
+        return None
 
     # ------------------------------------------------------------ signs of life
 

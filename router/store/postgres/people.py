@@ -82,6 +82,10 @@ class PostgresPeople:
         """The regulation of this id."""
         return await self._database.ask(regulation_rows.read_one, regulation_id)
 
+    async def heed(self, regulation_id: str) -> Regulation:
+        """The regulation of this id. From here on this process reads no events of its people or groups."""
+        return await self._database.ask(regulation_rows.there, regulation_id)
+
     async def newest(self, limit: int) -> list[Regulation]:
         """The newest regulations, newest first."""
         return await self._database.ask(regulation_rows.newest, limit)

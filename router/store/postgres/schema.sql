@@ -128,6 +128,17 @@ CREATE TABLE duty (
   name text PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, expires timestamptz NOT NULL DEFAULT '-infinity'
 );
 
+-- What operators asked of destinations, until a day later. answer: JSON; while it is taken what was done of it by now. text is gone at the end.
+CREATE TABLE command (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, part smallint NOT NULL, destination text COLLATE "C" NOT NULL,
+  asked_at timestamptz NOT NULL DEFAULT clock_timestamp(), text bytea NOT NULL,
+  state text NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'taken', 'done', 'refused', 'withdrawn')),
+  epoch bigint NOT NULL DEFAULT 0,             -- of the owner that took it; its effect is stored under this one or not at all
+  tries int NOT NULL DEFAULT 0, answer bytea NOT NULL DEFAULT ''
+);
+CREATE INDEX command_open ON command (part, destination) WHERE state IN ('asked', 'taken');
+CREATE INDEX command_by_age ON command (asked_at);
+
 -- Nodes that give signs of life. incarnation: the process that does so for this id.
 CREATE TABLE node (
   id uuid PRIMARY KEY, incarnation uuid NOT NULL, name text NOT NULL, version text NOT NULL,

@@ -16,6 +16,7 @@ from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim_reads import PostgresDirectory
 from router.store.postgres.claims import PostgresClaims
+from router.store.postgres.commands import PostgresCommands
 from router.store.postgres.counters import PostgresCounters
 from router.store.postgres.database import Connection, Database, Work, closed
 from router.store.postgres.erasure import PostgresErasure
@@ -60,6 +61,7 @@ class PostgresStore:
         self.input_reports = PostgresInputReports(database, blocks)
         self.output_reports = PostgresOutputReports(database, blocks)
         self.counters = PostgresCounters(database, blocks, queue.sources, now_ms)
+        self.commands = PostgresCommands(database, housekeeping.me)
         self.notices = PostgresNotices(database)
         self.sizes = PostgresSizes(database, queue)
         self.people = PostgresPeople(database, queue, blocks, suppressions, node)

@@ -64,6 +64,9 @@ class SqliteClaims:
         """This process, which is asked itself."""
         return ""
 
+    def status(self, unit: Unit) -> None:
+        """There is no other node."""
+
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
         self._writer.transaction.retention.destinations = frozenset(destinations)
@@ -85,7 +88,7 @@ class SqliteClaim:
     """Implements `ports.Claim`."""
 
     def __init__(self, cursor: CursorRow, fence: Fence, writer: Writer, reader: Reader, slow: Reader) -> None:
-        self.unit, self.cursor = fence.unit, cursor
+        self.unit, self.epoch, self.cursor = fence.unit, fence.epoch, cursor
         self.lost = asyncio.Event()
         name = fence.unit.destination
         self.directory = SqliteDirectory(reader)
