@@ -112,10 +112,6 @@ class StoreAway(StoreError):
     """The database of the store cannot be reached now, so no event is accepted until it is back."""
 
 
-class StoreLacks(StoreError):
-    """The store on PostgreSQL cannot do this yet."""
-
-
 class StoreClosed(StoreError):
     """The store is shut down."""
 
@@ -126,6 +122,10 @@ class StoreNewer(StoreError):
 
 class ClaimLost(StoreError):
     """Another owner has the destination now; nothing of the step was stored."""
+
+
+class RegulationLost(StoreError):
+    """Another process carries the regulation out now."""
 
 
 class CommitFailed(StoreError):

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from router.config.units import parse_given_instant
-from router.errors import CommandRefused, CommandUnderWay, InvalidCall, StoreAway, StoreBusy, StoreLacks
+from router.errors import CommandRefused, CommandUnderWay, InvalidCall, StoreAway, StoreBusy
 from router.ingest.body import read_body
 from router.ingest.limits import MAX_ADMIN_BYTES
 from router.logger import Log
@@ -50,8 +50,6 @@ def errors_as_json(log: Log) -> Middleware:
             return refusal(503, "busy", "too much is on its way; try again in 1 s")
         except StoreAway as error:
             return refusal(503, "store_away", str(error))
-        except StoreLacks as error:
-            return refusal(501, "not_in_this_store", str(error))
         except web.HTTPException as error:
             code = (error.reason or "error").lower().replace(" ", "_")
             refused = refusal(error.status, code, error.text or error.reason)

@@ -18,6 +18,7 @@ from router.daemon.commands import Commands
 from router.daemon.held_marks import HeldMarks
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.thread_runner import ThreadRunner
+from router.deliver.commands import Forget
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
 from router.deliver.runner_port import DestinationRunner
@@ -181,7 +182,7 @@ class Supervisor:
     async def _forget_at(self, name: str, regulation: Regulation, done: set[str]) -> None:
         runner = self.runners.get(name)
         if runner is None:
-            await self._store.erasure.erase_at(name, regulation.id)
+            await self._forget_where_nothing_runs(name, regulation)
         else:
             await runner.forget(regulation)
         done.add(name)
@@ -191,6 +192,15 @@ class Supervisor:
         self._marks.forget_messages()
         for runner in self.runners.values():
             runner.destination.watch.forget_messages()
+
+    async def _forget_where_nothing_runs(self, name: str, regulation: Regulation) -> None:
+        """Here; at another node it may run."""
+        try:
+            await self._store.erasure.erase_at(name, regulation.id)
+        except CommandRefused as error:
+            if self._commands is None or error.code != "elsewhere":
+                raise
+            await self._commands.ask(name, Forget(regulation.id))
 
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""

@@ -622,7 +622,15 @@ class Erasure(Protocol):
     """Carrying out regulations. Every step is stored with the progress of its regulation, and can be repeated."""
 
     async def resume(self) -> list[Regulation]:
-        """Those that are not done, oldest first. Nobody reads the events of their people from here on."""
+        """Those that this process is to carry out, oldest first. It reads the events of their people no more."""
+        ...
+
+    async def left_behind(self) -> list[Regulation]:
+        """Those whose process has ended, oldest first: this one carries them out from now on. None where no other process uses the store."""
+        ...
+
+    async def until_left_behind(self) -> None:
+        """Return when there may be some."""
         ...
 
     async def touches(self, destination: str, regulation: Regulation) -> bool:
@@ -630,7 +638,8 @@ class Erasure(Protocol):
         ...
 
     async def erase_at(self, destination: str, regulation_id: str) -> None:
-        """Erase the rows of these people at a destination, in slices. None of its workers may have anything of them in memory."""
+        """Erase the rows of these people at a destination, in slices. None of its workers may have anything of them in memory. Raises
+        CommandRefused `elsewhere` where another process has it."""
         ...
 
     async def erase_on(self, regulation_id: str) -> Regulation:

@@ -168,7 +168,7 @@ async def test_what_one_node_appends_the_other_one_reads(two: tuple[Among, Among
     first, second = two
     woken: list[int] = []
     second.watch(lambda: woken.append(second.head))
-    watch = HeadWatch(second.shared_claims._database, second.queue, second.queue.clock)
+    watch = HeadWatch(second.shared_claims._database, second.queue, second.shared_claims._people, second.queue.clock)
     for n in range(3):
         await accept(first, make(f"a{n}"))
         await watch.look()

@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from router.errors import CommandRefused
 from router.store.postgres import preference_rows, units
@@ -14,6 +13,7 @@ from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim import Grant, PostgresClaim
 from router.store.postgres.database import Database, Work
 from router.store.postgres.housekeeping import Housekeeping
+from router.store.postgres.known_people import KnownPeople
 from router.store.postgres.lease import since_boot
 from router.store.postgres.node import Node
 from router.store.postgres.outcome_codes import OutcomeCodes
@@ -23,12 +23,18 @@ T = TypeVar("T")
 
 
 class PostgresClaims:
-    """Implements `ports.Claims`. `me`: this process. `node`: None where nobody else uses the database: then who opens a unit takes it."""
+    """Implements `ports.Claims`. `node`: None where nobody else uses the database: then who opens a unit takes it."""
 
     def __init__(
-        self, database: Database, blocks: Blocks, housekeeping: Housekeeping, me: UUID, node: Node | None = None
+        self,
+        database: Database,
+        blocks: Blocks,
+        people: KnownPeople,
+        housekeeping: Housekeeping,
+        node: Node | None = None,
     ) -> None:
-        self._database, self._blocks, self._me, self._node = database, blocks, me, node
+        me = housekeeping.me
+        self._database, self._blocks, self._people, self._me, self._node = database, blocks, people, me, node
         self._housekeeping = housekeeping
         self._codes = OutcomeCodes()
         self._alone = units.Lease(me, None, socket.gethostname())
@@ -73,6 +79,7 @@ class PostgresClaims:
         found = await self._write(units.open_unit, unit, opening, lease)
         if found is None:
             return None
+        await self._people.look()  # before it reads the log
         held = None if node is None else node.held(opening.timeout_s, asked_at)
         claim = PostgresClaim(Grant(*found, held), self._me, self._database, self._blocks, self._codes)
         if node is not None:

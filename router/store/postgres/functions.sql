@@ -1,12 +1,13 @@
 -- Append the events of one group: message ids first, sorted, so that two appends never wait for each other in a circle; then the head
 -- row, under which the order is made and which is held until the commit can be seen. Under that lock there is one insert and one update.
 --
+-- p_people: how many demands to forget or to suppress this process knows of. If there are more it may append calls of people who are suppressed.
 -- p_hashes are sorted; p_index is the place of each in the block. p_repeats: events of the group that repeat another one of it.
 -- p_now, p_newest: router time, and the newest instant in the block: neither may push the time of all on. Returns where the block
 -- begins, its bitmap of duplicates, and between which instants its events were received.
 CREATE FUNCTION append_1(
   p_generation int, p_hashes bigint[], p_index int[], p_repeats int, p_now bigint, p_newest bigint, p_window bigint,
-  p_folded boolean, p_data bytea, p_discarded bigint,
+  p_folded boolean, p_data bytea, p_discarded bigint, p_people bigint,
   OUT o_first bigint, OUT o_dup bytea, OUT o_floor bigint, OUT o_at bigint, OUT o_pos bigint, OUT o_duplicates bigint,
   OUT o_discarded bigint
 ) LANGUAGE plpgsql AS $$
@@ -54,6 +55,9 @@ BEGIN
   SELECT * INTO STRICT v_head FROM head WHERE part = 0 FOR UPDATE;
   IF v_head.generation <> p_generation THEN
     RAISE EXCEPTION 'generation % is closed', p_generation USING ERRCODE = 'SR001';
+  END IF;
+  IF v_head.people <> p_people THEN
+    RAISE EXCEPTION 'there was a demand that this process does not know of' USING ERRCODE = 'SR003';
   END IF;
   o_floor := v_head.clock;
   o_at := greatest(v_head.clock, least(p_newest, v_latest));

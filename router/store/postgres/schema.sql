@@ -14,7 +14,8 @@ CREATE TABLE meta (key text PRIMARY KEY, value bytea NOT NULL);
 CREATE TABLE head (
   part smallint PRIMARY KEY, pos bigint NOT NULL, duplicates bigint NOT NULL, discarded bigint NOT NULL,
   clock bigint NOT NULL,                       -- newest received_at that was given out: it never runs back
-  generation int NOT NULL                      -- which table of message ids is filled
+  generation int NOT NULL,                     -- which table of message ids is filled
+  people bigint NOT NULL                       -- counts demands to forget or to suppress: who appends must know of all of them
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
 CREATE TABLE block (
@@ -237,10 +238,11 @@ CREATE INDEX counted_by_age ON counted (part, span, at);
 
 -- ---- people: who was forgotten or is suppressed, as keyed hashes
 
--- job: JSON of a Regulation. It has user keys while it is under way, and hashes at the end. members: of the groups that it erases, meanwhile.
+-- owner: the process that carries it out; when that gives no signs of life, another one does. job: JSON of a Regulation. It has user keys while it is under way, and hashes at the end. members: of the groups that it erases, meanwhile.
 CREATE TABLE regulation (
-  part smallint, id text, created_at bigint NOT NULL, is_done boolean NOT NULL, job bytea NOT NULL, PRIMARY KEY (part, id)
+  part smallint, id text, created_at bigint NOT NULL, is_done boolean NOT NULL, job bytea NOT NULL, owner uuid NOT NULL, PRIMARY KEY (part, id)
 );
+CREATE INDEX regulation_under_way ON regulation (created_at) WHERE NOT is_done;
 CREATE TABLE member (part smallint, regulation text, user_key text COLLATE "C", PRIMARY KEY (part, regulation, user_key));
 
 -- Calls of these user keys are not accepted. owner: the hash of a person to whom it belongs.
