@@ -494,14 +494,22 @@ class Counters(Protocol):
 
 
 class Notices(Protocol):
-    """What the notifier has told whoever listens, over a restart."""
+    """What the notifier has told whoever listens, over a restart. One process at a time tells."""
+
+    async def are_ours(self) -> bool:
+        """Whether this process tells. Asked before each look."""
+        ...
+
+    async def give_back(self) -> None:
+        """Another process may tell from now on."""
+        ...
 
     async def read(self) -> bytes | None:
         """What was written last; None before."""
         ...
 
     async def write(self, text: bytes) -> None:
-        """Durable on return."""
+        """Durable on return. Raises StoreError where another process tells by now."""
         ...
 
 

@@ -70,7 +70,7 @@ class PostgresStore:
         self.output_reports = PostgresOutputReports(database, blocks)
         self.counters = PostgresCounters(database, blocks, queue.sources, now_ms)
         self.commands = PostgresCommands(database, me)
-        self.notices = PostgresNotices(database)
+        self.notices = PostgresNotices(database, me)
         self.sizes = PostgresSizes(database, queue)
         self.people = PostgresPeople(database, queue, people, me)
         self.erasure = PostgresErasure(database, queue, blocks, me, is_alone=node is None)
