@@ -10,7 +10,8 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -207,7 +208,10 @@ class Daemon:
 
     def _open_store(self) -> contextlib.AbstractAsyncContextManager[tuple[Store, Clock]]:
         config = self._reload.config
-        return open_store(config.store, config.cluster, lambda mark: SystemClock(mark, self._clock_jumped))
+        return open_store(config.store, config.cluster, self._make_clock)
+
+    def _make_clock(self, mark: int, wall_ns: Callable[[], int] = time.time_ns) -> Clock:
+        return SystemClock(mark, self._clock_jumped, wall_ns=wall_ns)
 
     def _commands(self) -> Commands | None:
         """None: no other process uses the store."""

@@ -81,7 +81,7 @@ BEGIN
 END $$;
 
 -- A node's sign of life. Renews the units that it serves, also those whose lease has run out meanwhile, if nobody took them; tells what
--- was renewed, which nodes live, and who owns what. It fails where another process gives signs of life for this node.
+-- was renewed, which nodes live, who owns what, and what time it is. It fails where another process gives signs of life for this node.
 CREATE FUNCTION heartbeat_1(
   p_node uuid, p_incarnation uuid, p_name text, p_version text, p_started boolean, p_lease bigint,
   p_wanted text[], p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
@@ -126,4 +126,5 @@ BEGIN
       'status', jsonb_build_array(state, state_reason, state_since, state_until, state_detail, stopped_ms),
       'owned_s', coalesce(extract(epoch FROM clock_timestamp() - taken_at), 0)) ORDER BY destination, shard), '[]')
     INTO o_units FROM unit WHERE part = 0 AND state <> 'forgotten';
+  o_now := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 END $$;

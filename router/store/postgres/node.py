@@ -16,6 +16,7 @@ from router import __version__
 from router.clock import Clock
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.database import Connection, Database, closed
+from router.store.postgres.database_time import DatabaseTime, since_boot_ns
 from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
 from router.store.postgres.placement import Seen, moves
 from router.store.postgres.units import Lease
@@ -39,7 +40,7 @@ class NodeSettings(NamedTuple):
 class Node:
     """Owns one connection while `run` runs."""
 
-    def __init__(self, database: Database, clock: Clock, settings: NodeSettings) -> None:
+    def __init__(self, database: Database, clock: Clock, time: DatabaseTime, settings: NodeSettings) -> None:
         self.me = uuid4()  #: this process
         self.settings = settings
         self.destinations: frozenset[str] = frozenset()  #: that are configured here
@@ -48,7 +49,7 @@ class Node:
         self.failed = asyncio.Event()  #: set with `broken`
         self.nodes: list[Mapping[str, Any]] = []  #: all that the database knows, as of the last sign of life
         self.units: list[Mapping[str, Any]] = []
-        self._database, self._clock = database, clock
+        self._database, self._clock, self._time = database, clock, time
         self._connection: Connection | None = None
         self._claims: dict[Unit, PostgresClaim] = {}
         self._turns: dict[Unit, asyncio.Event] = {}  #: of those who wait for a unit
@@ -139,7 +140,7 @@ class Node:
 
     async def _beat(self, *, is_first: bool = False) -> None:
         connection = await self._connect()
-        asked_at = since_boot()
+        asked_at, asked_at_ns = since_boot(), since_boot_ns()
         asked = [one for one in self._claims.values() if one.is_served and one.lease and not one.lost.is_set()]
         work = asyncio.ensure_future(
             connection.fetchrow(
@@ -160,7 +161,9 @@ class Node:
                 self._leave_connection()
         if not work.done():
             raise TimeoutError
-        renewed, nodes, units = (json.loads(found) for found in work.result())
+        *told, now_us = work.result()
+        self._time.seen(asked_at_ns, now_us)
+        renewed, nodes, units = (json.loads(found) for found in told)
         self.is_away, self.nodes, self.units = False, nodes, units
         self._renew(asked, {(name, shard, epoch) for name, shard, epoch in renewed}, asked_at)
         self._move()

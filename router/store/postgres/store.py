@@ -18,7 +18,8 @@ from router.store.postgres.claim_reads import PostgresDirectory
 from router.store.postgres.claims import PostgresClaims
 from router.store.postgres.commands import PostgresCommands
 from router.store.postgres.counters import PostgresCounters
-from router.store.postgres.database import Connection, Database, Work, closed
+from router.store.postgres.database import Connection, Database, Work, closed, connect
+from router.store.postgres.database_time import DatabaseTime
 from router.store.postgres.erasure import PostgresErasure
 from router.store.postgres.event_log import PostgresEventLog
 from router.store.postgres.head_watch import HeadWatch
@@ -96,17 +97,19 @@ async def open_postgres(
     retention_s: float = 7 * 86_400.0,
     needs_fsync: bool = True,
     node: NodeSettings | None = None,
+    time: DatabaseTime | None = None,
 ) -> AsyncIterator[tuple[PostgresStore, Clock]]:
     """Open the database and make its tables where there are none; leaving appends what is pending. `node`: which one of those that use it
-    this process is; None: it is the only one.
+    this process is; None: it is the only one. `time`: is kept by the database's clock.
 
     `clock_from` makes the clock from the stored high-water mark, so that router time never runs back over a restart.
 
     Raises:
         StartError: the database cannot be reached or used, or is one of a newer version.
     """
+    time = time or DatabaseTime()
     try:
-        mark, hash_key, version, suppressions = await _prepare(dsn, clock_from(0), needs_fsync=needs_fsync)
+        mark, hash_key, version, suppressions = await _prepare(dsn, clock_from, time, needs_fsync=needs_fsync)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise StartError(f"the database of store.url cannot be used: {type(error).__name__}: {error}") from None
     clock = clock_from(mark)
@@ -118,7 +121,7 @@ async def open_postgres(
     await queue.connect()
     running = asyncio.create_task(queue.run(), name="store-appends")
     try:
-        async with _among_others(database, queue, people, node) as this:
+        async with _among_others(database, queue, people, time, node) as this:
             me = uuid4() if this is None else this.me
             housekeeping = Housekeeping(database, clock, me, int(retention_s * 1000), window_ms)
             async with housekeeping.running():
@@ -131,14 +134,14 @@ async def open_postgres(
 
 @asynccontextmanager
 async def _among_others(
-    database: Database, queue: AppendQueue, people: KnownPeople, settings: NodeSettings | None
+    database: Database, queue: AppendQueue, people: KnownPeople, time: DatabaseTime, settings: NodeSettings | None
 ) -> AsyncIterator[Node | None]:
     """Give signs of life, and see what others append."""
     if settings is None:
         yield None
         return
     clock = queue.clock
-    node = Node(database, clock, settings)
+    node = Node(database, clock, time, settings)
     await node.join()
     tasks = [
         asyncio.create_task(node.run(), name="store-signs-of-life"),
@@ -153,12 +156,15 @@ async def _among_others(
         await node.leave()
 
 
-async def _prepare(dsn: str, clock: Clock, *, needs_fsync: bool) -> tuple[int, bytes, int, Suppressions]:
+async def _prepare(
+    dsn: str, clock_from: Callable[[int], Clock], time: DatabaseTime, *, needs_fsync: bool
+) -> tuple[int, bytes, int, Suppressions]:
     """The clock's high-water mark, the key of the hashes, the number of demands, and who is suppressed, of a database that can be used."""
-    connection: Connection = await Database(dsn, clock).connect()
+    connection: Connection = await connect(dsn)
     try:
+        await time.look(connection)
         await check_settings(connection, needs_fsync=needs_fsync)
-        await install(connection, clock.now_ms())
+        await install(connection, clock_from(0).now_ms())
         mark, key, version = await connection.fetchrow(
             "SELECT greatest(clock, (SELECT max(clock) FROM unit)), (SELECT value FROM meta WHERE key = 'hash_key'), people"
             " FROM head WHERE part = 0"
