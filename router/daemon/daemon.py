@@ -35,6 +35,7 @@ from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_looks import DiskLooks
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
+from router.daemon.fingerprints import fingerprints
 from router.daemon.forgetting import Forgetting
 from router.daemon.gist import gist
 from router.daemon.greeting import greeting
@@ -54,6 +55,7 @@ from router.daemon.signals import OURS, handle_signals, signals_around_the_loop
 from router.daemon.supervisor import CUT_S, Supervisor
 from router.deliver.runner_port import DestinationRunner
 from router.event import Call
+from router.in_thread import in_thread
 from router.ingest import limits
 from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_runner
 from router.ingest.routes import make_app
@@ -171,6 +173,7 @@ class Daemon:
             await self._forgetting.resume()
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
+            await self._compare()
             if commands is not None:
                 await stack.enter_async_context(commands.running())
             await stack.enter_async_context(self._forgetting.running())
@@ -370,9 +373,16 @@ class Daemon:
     async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
         with self._service.reloading():
-            return await self._reload.run(
+            done = await self._reload.run(
                 self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via
             )
+            await self._compare()
+            return done
+
+    async def _compare(self) -> None:
+        """Other nodes learn what is configured here."""
+        running = [runner.destination for runner in self.runners.values()]
+        self.store.claims.compare(await in_thread(fingerprints, self.config, running))
 
     async def preview(self, proposal: Proposal | None = None) -> Preview:
         """What a reload now would do."""

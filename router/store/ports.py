@@ -309,6 +309,10 @@ class Claims(Protocol):
         """What these destinations have not read yet stays, however old it is."""
         ...
 
+    def compare(self, configuration: Mapping[str, str]) -> None:
+        """What is configured here, by subject as a hash: where another process has something else, `Health.problems` names it."""
+        ...
+
     async def forget_preferences(self) -> None:
         """Drop the preferences of all users: consent is not followed any more."""
         ...

@@ -9,6 +9,7 @@ import pytest
 
 from router.errors import ClaimLost, CommandRefused, StartError
 from router.store import PART, Unit
+from router.store.postgres import node
 from router.store.postgres.head_watch import HeadWatch
 from router.store.postgres.node_id import node_id
 from tests.contract.node_case import LEASE_S, OPENING, UNIT, Among, OpenNode, batch, granted, let_it_run_out, waits
@@ -162,6 +163,33 @@ async def test_a_destination_that_another_node_has_configured_is_not_dropped(two
     await second.beat()
     await first.beat()
     assert (await first.claims.forget("d"))["held"] == 0
+
+
+async def test_what_two_nodes_have_configured_differently_is_named_at_both(two: tuple[Among, Among]) -> None:
+    first, second = two
+    first.claims.compare({"source website": "1", "destination crm": "1", "destination hook": "1"})
+    await first.beat()
+    await second.beat()
+    assert second.health.problems() == [], "it does not know its own yet"
+    second.claims.compare({"source website": "1", "destination crm": "2"})
+    await second.beat()
+    await first.beat()
+    for one, other in ((first, "node-2"), (second, "node-1")):
+        [problem] = one.health.problems()
+        assert problem.code == "config_differs"
+        assert problem.words.startswith(
+            f"config.toml of node {other} says something else of destination crm, destination hook:"
+        )
+
+
+async def test_a_node_of_another_version_is_named(two: tuple[Among, Among], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = two
+    monkeypatch.setattr(node, "__version__", "0.0.1")
+    await first.beat()
+    monkeypatch.undo()
+    await second.beat()
+    [problem] = second.health.problems()
+    assert (problem.code, "node node-1 runs version 0.0.1" in problem.words) == ("versions_differ", True)
 
 
 async def test_what_one_node_appends_the_other_one_reads(two: tuple[Among, Among]) -> None:

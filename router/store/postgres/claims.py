@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from router.errors import CommandRefused
@@ -98,6 +98,11 @@ class PostgresClaims:
         self._housekeeping.keep_for(destinations)
         if self._node is not None:
             self._node.destinations = frozenset(destinations)
+
+    def compare(self, configuration: Mapping[str, str]) -> None:
+        """Other nodes learn it by the next sign of life."""
+        if self._node is not None:
+            self._node.configuration = configuration
 
     async def forget_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""

@@ -84,8 +84,8 @@ END $$;
 -- was renewed, which nodes live, who owns what, and what time it is. It fails where another process gives signs of life for this node.
 CREATE FUNCTION heartbeat_1(
   p_node uuid, p_incarnation uuid, p_name text, p_version text, p_started boolean, p_lease bigint,
-  p_wanted text[], p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
-  OUT o_renewed jsonb, OUT o_nodes jsonb, OUT o_units jsonb
+  p_wanted text[], p_configuration jsonb, p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
+  OUT o_renewed jsonb, OUT o_nodes jsonb, OUT o_units jsonb, OUT o_now bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
   v_ms CONSTANT interval := interval '1 millisecond';
@@ -95,11 +95,11 @@ BEGIN
     WHERE datname = current_database() AND usename = current_user AND application_name = 'segment-router' AND pid <> pg_backend_pid()
       AND state = 'active' AND wait_event = 'ClientRead' AND xact_start IS NOT NULL
       AND state_change < clock_timestamp() - interval '2 seconds';
-  INSERT INTO node AS n (id, incarnation, name, version, started, expires, destinations)
-    VALUES (p_node, p_incarnation, p_name, p_version, clock_timestamp(), clock_timestamp() + p_lease * v_ms, p_wanted)
+  INSERT INTO node AS n (id, incarnation, name, version, started, expires, destinations, configuration)
+    VALUES (p_node, p_incarnation, p_name, p_version, clock_timestamp(), clock_timestamp() + p_lease * v_ms, p_wanted, p_configuration)
     ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, name = excluded.name, version = excluded.version,
       started = CASE WHEN p_started THEN excluded.started ELSE n.started END,
-      expires = excluded.expires, destinations = excluded.destinations
+      expires = excluded.expires, destinations = excluded.destinations, configuration = excluded.configuration
     WHERE p_started OR n.incarnation = p_incarnation;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'node % is another process by now', p_name USING ERRCODE = 'SR002';
@@ -117,7 +117,7 @@ BEGIN
   )
   SELECT coalesce(jsonb_agg(jsonb_build_array(destination, shard, epoch)), '[]') INTO o_renewed FROM renewed;
   SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'id', id, 'name', name, 'version', version, 'destinations', destinations,
+      'id', id, 'name', name, 'version', version, 'destinations', destinations, 'configuration', configuration,
       'started', (extract(epoch FROM started) * 1000)::bigint, 'lives', expires > clock_timestamp()) ORDER BY name, id), '[]')
     INTO o_nodes FROM node;
   SELECT coalesce(jsonb_agg(jsonb_build_object(

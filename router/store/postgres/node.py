@@ -21,12 +21,13 @@ from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
 from router.store.postgres.placement import Seen, moves
 from router.store.postgres.units import Lease
 from router.store.rows import PART, Status, Unit
+from router.vocabulary import Problem
 
 BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
 LOCK_MS = "2000"
 ANOTHER_PROCESS = "SR002"
-HEARTBEAT = "SELECT * FROM heartbeat_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+HEARTBEAT = "SELECT * FROM heartbeat_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
 
 class NodeSettings(NamedTuple):
@@ -44,6 +45,7 @@ class Node:
         self.me = uuid4()  #: this process
         self.settings = settings
         self.destinations: frozenset[str] = frozenset()  #: that are configured here
+        self.configuration: Mapping[str, str] = {}  #: by subject the hash of what is configured here
         self.is_away = False  #: the last sign of life was not taken
         self.broken = ""  #: why this process may not go on
         self.failed = asyncio.Event()  #: set with `broken`
@@ -101,6 +103,20 @@ class Node:
                 return str(one["owner_name"])
         return ""
 
+    def problems(self) -> list[Problem]:
+        """Where another node is not as this one, as of the last sign of life."""
+        found = []
+        for node in self.others():
+            theirs, name = node["configuration"], node["name"]
+            differing = sorted({*theirs, *self.configuration} if theirs and self.configuration else ())
+            if named := [one for one in differing if theirs.get(one) != self.configuration.get(one)]:
+                words = f"config.toml of node {name} says something else of {', '.join(named)}: give all nodes the same file, then reload each"
+                found.append(Problem("config_differs", words))
+            if node["version"] != __version__:
+                words = f"node {name} runs version {node['version']}, this one {__version__}: bring all to one version"
+                found.append(Problem("versions_differ", words))
+        return found
+
     def status(self, unit: Unit) -> Status | None:
         """How it is where it is, as of the last sign of life."""
         for one in self.units:
@@ -146,7 +162,7 @@ class Node:
             connection.fetchrow(
                 HEARTBEAT,
                 self.settings.id, self.me, self.settings.name, __version__, is_first,
-                int(1000 * self.settings.lease_s), sorted(self.destinations),
+                int(1000 * self.settings.lease_s), sorted(self.destinations), json.dumps(dict(self.configuration)),
                 [one.unit.destination for one in asked], [one.unit.shard for one in asked], [one.epoch for one in asked],
                 [int(1000 * one.lease.seconds) for one in asked if one.lease],
             )

@@ -143,7 +143,8 @@ CREATE INDEX command_by_age ON command (asked_at);
 -- Nodes that give signs of life. incarnation: the process that does so for this id.
 CREATE TABLE node (
   id uuid PRIMARY KEY, incarnation uuid NOT NULL, name text NOT NULL, version text NOT NULL,
-  started timestamptz NOT NULL, expires timestamptz NOT NULL, destinations text[] NOT NULL
+  started timestamptz NOT NULL, expires timestamptz NOT NULL, destinations text[] NOT NULL,
+  configuration jsonb NOT NULL                 -- by subject the hash of what it has configured; empty before it knows
 );
 
 -- What the columns mean is said in the schema of the embedded store. slot: of the user key (router/store/shards.py).
