@@ -85,6 +85,14 @@ class CommandRefused(RouterError):
         self.code = code
 
 
+class CommandUnderWay(CommandRefused):
+    """What an operator asked of a destination was accepted, and is not done yet. `command`: its number."""
+
+    def __init__(self, command: int, message: str) -> None:
+        super().__init__("under_way", message)
+        self.command = command
+
+
 # ---- the machine must recover: 503 with Retry-After, nothing acknowledged
 
 
@@ -104,10 +112,6 @@ class StoreAway(StoreError):
     """The database of the store cannot be reached now, so no event is accepted until it is back."""
 
 
-class StoreLacks(StoreError):
-    """The store on PostgreSQL cannot do this yet."""
-
-
 class StoreClosed(StoreError):
     """The store is shut down."""
 
@@ -118,6 +122,10 @@ class StoreNewer(StoreError):
 
 class ClaimLost(StoreError):
     """Another owner has the destination now; nothing of the step was stored."""
+
+
+class RegulationLost(StoreError):
+    """Another process carries the regulation out now."""
 
 
 class CommitFailed(StoreError):

@@ -9,6 +9,7 @@ from router.admin import orders
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.demands import demand_of
+from router.deliver.commands import Changed
 from router.deliver.operations import Shown
 from router.errors import CommandRefused
 from router.event import Call, parse_user
@@ -40,17 +41,17 @@ class Actions:
         if len(said) > MAX_WORDS or not said.isprintable():
             raise CommandRefused("invalid_request", f"`reason` must be one line of at most {MAX_WORDS} characters")
         said = runner.destination.redact(said)
-        await runner.pause(said)
+        changed = await runner.pause(said)
         self._note(name, "pause", **({"detail": said} if said else {}))
-        return runner.status
+        return changed.now
 
-    async def resume(self, name: str) -> Status:
-        """End a pause of any reason."""
+    async def resume(self, name: str) -> Changed:
+        """End a pause of any reason. Returns the states before and after."""
         runner = self._answers.runner(name)
         self._daemon.unmark(name)
-        await runner.resume()
+        changed = await runner.resume()
         self._note(name, "resume")
-        return runner.status
+        return changed
 
     async def test(self, name: str) -> Checked:
         """Try the credentials as `destinations test` does, with an instance and a thread of its own. No event is sent."""
@@ -97,9 +98,9 @@ class Actions:
     async def stop_replay(self, name: str) -> dict[str, Any]:
         """Queue no more events. Those already queued are still sent."""
         runner = self._answers.runner(name)
-        await runner.stop_replay()
+        told = await runner.stop_replay()
         self._note(name, "stop_replay")
-        return await runner.describe_replay()
+        return told
 
     async def drop_dead(self, name: str, given: Mapping[str, Any]) -> int:
         """Drop dead letters for good (`orders.OF_LETTERS`). Their events stay dead. Returns how many."""

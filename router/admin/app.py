@@ -6,6 +6,7 @@ from aiohttp import web
 
 from router.admin.actions import Actions
 from router.admin.auth import guard
+from router.admin.commands import Commands
 from router.admin.configuration import Configuration
 from router.admin.daemon_port import DaemonPort
 from router.admin.destinations import Destinations
@@ -60,6 +61,7 @@ def make_admin_app(
     app.router.add_get("/api/suppressions", regulations.suppressions)
     app.router.add_get("/api/copies", regulations.copies)
     app.router.add_delete("/api/copies", regulations.drop_copies)
+    app.router.add_get("/api/commands/{id}", Commands(daemon).one)
     app.router.add_get("/api/sources", configuration.sources)
     app.router.add_get("/api/configuration", configuration.configuration)
     app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)

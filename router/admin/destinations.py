@@ -10,7 +10,6 @@ from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import json_body, reply
 from router.admin.plots import Plots
 from router.store import Status
-from router.vocabulary import DestinationState
 
 
 class Destinations:
@@ -67,10 +66,8 @@ class Destinations:
     async def resume(self, request: web.Request) -> web.Response:
         """End a pause of any reason, or close the breaker. `was`: the state before."""
         name = request.match_info["name"]
-        runner = self._answers.runner(name)
-        was = runner.status.state if runner.destination.config.enabled else DestinationState.DISABLED
-        status = await self._actions.resume(name)
-        return reply({"state": status.state, "state_reason": status.reason, "was": was})
+        was, status = await self._actions.resume(name)
+        return reply({"state": status.state, "state_reason": status.reason, "was": was.state})
 
     async def test(self, request: web.Request) -> web.Response:
         """Try the credentials. No event is sent."""

@@ -12,14 +12,14 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from router.config.units import parse_given_instant
-from router.errors import CommandRefused, InvalidCall, StoreAway, StoreBusy, StoreLacks
+from router.errors import CommandRefused, CommandUnderWay, InvalidCall, StoreAway, StoreBusy
 from router.ingest.body import read_body
 from router.ingest.limits import MAX_ADMIN_BYTES
 from router.logger import Log
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-STATUS_OF = {"not_found": 404, "not_held": 404, "unknown_destination": 404, "invalid_request": 400}
+STATUS_OF = {"not_found": 404, "not_held": 404, "unknown_destination": 404, "invalid_request": 400, "no_owner": 503}
 """The status of a command that was refused, by its code; 409 for all others."""
 
 
@@ -40,6 +40,8 @@ def errors_as_json(log: Log) -> Middleware:
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
+        except CommandUnderWay as error:
+            return reply({"error": str(error), "code": error.code, "command": error.command}, 202)
         except CommandRefused as error:
             return refusal(STATUS_OF.get(error.code, 409), error.code, str(error))
         except InvalidCall as error:
@@ -48,8 +50,6 @@ def errors_as_json(log: Log) -> Middleware:
             return refusal(503, "busy", "too much is on its way; try again in 1 s")
         except StoreAway as error:
             return refusal(503, "store_away", str(error))
-        except StoreLacks as error:
-            return refusal(501, "not_in_this_store", str(error))
         except web.HTTPException as error:
             named = (error.reason or "error").lower().replace(" ", "_")
             code = "invalid_request" if error.status == 400 else named

@@ -140,7 +140,7 @@ class Admin(Client):
             return answer.json
         if answer.json.get("code") == "unauthorized":
             raise Refused(answer.status, {**answer.json, "error": self._no_token()})
-        if answer.status >= 400:
+        if answer.status >= 400 or answer.status == 202:  # 202: accepted, and not done yet
             raise Refused(answer.status, answer.json)
         return answer.json
 

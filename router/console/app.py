@@ -38,7 +38,7 @@ from router.console.views.settings import settings
 from router.console.views.source import source
 from router.console.views.trying import trying
 from router.console.words import path
-from router.errors import CommandRefused, StoreAway, StoreError, StoreLacks
+from router.errors import CommandRefused, StoreAway, StoreError
 from router.logger import Log
 
 ONE = "/destinations/{name}"
@@ -155,8 +155,6 @@ async def _seen(console: Console, view: View, request: web.Request) -> Rendered 
         return refused(error.text or error.reason, _back(request), error.status)
     except StoreAway as error:
         return refused(str(error), _back(request), 503)
-    except StoreLacks as error:
-        return refused(str(error), _back(request), 501)
     except Exception:
         _log_fault(console, request)
         words = "this page met a fault of the router itself; its log has the traceback"

@@ -8,6 +8,9 @@ reload.py       what changed in config.toml, what needs a restart, and putting i
 signal_reloads.py  reloads that SIGHUP asked for
 supervisor.py   the destinations that run
 thread_runner.py  a destination in a thread of its own
+commands.py     what any node is asked of a destination, and the node that has it carries out
+commanded_runner.py  a destination whose commands go that way
+fingerprints.py what nodes compare of their configurations
 hook_alarm.py   ends a hook that never returns in the loop of all
 held_marks.py   destinations that ended the process so
 loop_watch.py   which plugin holds an event loop, and how late each loop is

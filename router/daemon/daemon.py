@@ -10,7 +10,8 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
@@ -28,11 +29,13 @@ from router.config import Config, Proposal, describe_intake
 from router.console.app import add_console
 from router.counts import Counted, Counts
 from router.daemon.clock_jumps import ClockJumps
+from router.daemon.commands import Commands
 from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_looks import DiskLooks
 from router.daemon.disk_watch import DiskWatch
 from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
+from router.daemon.fingerprints import fingerprints
 from router.daemon.forgetting import Forgetting
 from router.daemon.gist import gist
 from router.daemon.greeting import greeting
@@ -52,6 +55,7 @@ from router.daemon.signals import OURS, handle_signals, signals_around_the_loop
 from router.daemon.supervisor import CUT_S, Supervisor
 from router.deliver.runner_port import DestinationRunner
 from router.event import Call
+from router.in_thread import in_thread
 from router.ingest import limits
 from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_runner
 from router.ingest.routes import make_app
@@ -162,12 +166,16 @@ class Daemon:
             stack.enter_context(self._loops.watched())
             self._supervisor.judge_by(self._plans)
             self._supervisor.trace_by(self._tracing)
+            commands = self._commands()
             self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
             await stack.enter_async_context(self._counting.running())
             self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
             await self._forgetting.resume()
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
+            await self._compare()
+            if commands is not None:
+                await stack.enter_async_context(commands.running())
             await stack.enter_async_context(self._forgetting.running())
             looks = DiskLooks(self.store.health, self._backups, self._clock, log)
             await stack.enter_async_context(looks.watched())
@@ -203,7 +211,18 @@ class Daemon:
 
     def _open_store(self) -> contextlib.AbstractAsyncContextManager[tuple[Store, Clock]]:
         config = self._reload.config
-        return open_store(config.store, config.cluster, lambda mark: SystemClock(mark, self._clock_jumped))
+        return open_store(config.store, config.cluster, self._make_clock)
+
+    def _make_clock(self, mark: int, wall_ns: Callable[[], int] = time.time_ns) -> Clock:
+        return SystemClock(mark, self._clock_jumped, wall_ns=wall_ns)
+
+    def _commands(self) -> Commands | None:
+        """None: no other process uses the store."""
+        if self.store.commands is None:
+            return None
+        commands = Commands(self.store.commands, lambda: self.runners, self._clock, self._log)
+        self._supervisor.command_by(commands)
+        return commands
 
     def _clock_jumped(self, seconds: float) -> None:
         self._log.emit("clock_jumped", seconds=round(seconds, 3))
@@ -354,9 +373,16 @@ class Daemon:
     async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
         """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
         with self._service.reloading():
-            return await self._reload.run(
+            done = await self._reload.run(
                 self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via
             )
+            await self._compare()
+            return done
+
+    async def _compare(self) -> None:
+        """Other nodes learn what is configured here."""
+        running = [runner.destination for runner in self.runners.values()]
+        self.store.claims.compare(await in_thread(fingerprints, self.config, running))
 
     async def preview(self, proposal: Proposal | None = None) -> Preview:
         """What a reload now would do."""

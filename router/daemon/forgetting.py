@@ -15,7 +15,16 @@ from router.background import AFTER_FAULT_S, beside
 from router.clock import Clock
 from router.daemon.asked_tools import AskedTools
 from router.daemon.supervisor import Supervisor
-from router.errors import CommandRefused, StartError, StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.errors import (
+    CommandRefused,
+    RegulationLost,
+    StartError,
+    StoreAway,
+    StoreBusy,
+    StoreClosed,
+    StoreError,
+    StoreFull,
+)
 from router.logger import Log
 from router.store import Demand, Regulation, Step, Store
 
@@ -53,10 +62,17 @@ class Forgetting:
             self._log.emit("regulations_repeated", regulations=lost)
         for regulation in await self._store.erasure.resume():
             if regulation.step == Step.ROWS:
-                for name in await self._store.queries.destinations():
-                    await self._store.erasure.erase_at(name, regulation.id)
-                regulation = await self._store.erasure.erase_on(regulation.id)
+                regulation = await self._erase_rows(regulation)
             self._under_way[regulation.id] = regulation
+
+    async def _erase_rows(self, regulation: Regulation) -> Regulation:
+        """While nothing runs here. What another process has is asked of that one later."""
+        try:
+            for name in await self._store.queries.destinations():
+                await self._store.erasure.erase_at(name, regulation.id)
+        except CommandRefused:
+            return regulation
+        return await self._store.erasure.erase_on(regulation.id)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -90,19 +106,33 @@ class Forgetting:
 
     async def _run(self) -> None:
         while True:
-            moved = False
+            moved = await self._adopt()
             for regulation_id in list(self._under_way):
                 moved |= await self._move(regulation_id)
             if not moved:
                 await self._pause()
 
+    async def _adopt(self) -> bool:
+        """Go on with those whose process has ended."""
+        try:
+            found = await self._store.erasure.left_behind()
+        except StoreError:  # the next time
+            return False
+        self._under_way.update({regulation.id: regulation for regulation in found})
+        return bool(found)
+
     async def _pause(self) -> None:
         """Until there is another one, or until what did not go on is looked at again."""
         self._wake.clear()
+        ends = [self._wake.wait(), self._store.erasure.until_left_behind()]
         if self._under_way:
-            await self._clock.sleep(AGAIN_S)
-        else:
-            await self._wake.wait()
+            ends.append(self._clock.sleep(AGAIN_S))
+        waiting = [asyncio.ensure_future(end) for end in ends]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
 
     async def _move(self, regulation_id: str) -> bool:
         """Take the next step of a regulation. False: it cannot go on now."""
@@ -113,6 +143,9 @@ class Forgetting:
         try:
             after = await self._next_step(before)
         except (CommandRefused, StoreAway, StoreBusy, StoreFull, StoreClosed, OSError):
+            return False
+        except RegulationLost:  # another process carries it out
+            del self._under_way[regulation_id]
             return False
         except Exception:  # the people of a regulation must not stay because of one fault
             words = traceback.format_exc()

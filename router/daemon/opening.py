@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from router.clock import Clock
 from router.config import ClusterConfig, StoreConfig, without_passwords
@@ -14,9 +15,15 @@ from router.store import Store
 from router.store.sqlite.store import open_store as open_sqlite
 
 
+class ClockFrom(Protocol):
+    """Makes the clock of router time: it begins at a stored high-water mark, and follows a wall clock."""
+
+    def __call__(self, mark: int, wall_ns: Callable[[], int] = ...) -> Clock: ...
+
+
 @asynccontextmanager
 async def open_store(
-    store: StoreConfig, cluster: ClusterConfig, clock_from: Callable[[int], Clock]
+    store: StoreConfig, cluster: ClusterConfig, clock_from: ClockFrom
 ) -> AsyncIterator[tuple[Store, Clock]]:
     """The store and the clock of router time, which `clock_from` makes of the stored high-water mark. Raises StartError, which tells no
     secret."""
@@ -36,17 +43,24 @@ async def open_store(
 
 
 async def _open_database(
-    stack: AsyncExitStack, store: StoreConfig, cluster: ClusterConfig, clock_from: Callable[[int], Clock]
+    stack: AsyncExitStack, store: StoreConfig, cluster: ClusterConfig, clock_from: ClockFrom
 ) -> tuple[Store, Clock]:
-    from router.store.postgres.node import NodeSettings  # asyncpg is an extra
+    from router.store.postgres.database_time import DatabaseTime  # asyncpg is an extra
+    from router.store.postgres.node import NodeSettings
     from router.store.postgres.node_id import node_id
     from router.store.postgres.store import open_postgres
 
     store.path.parent.mkdir(parents=True, exist_ok=True)  # for what is this node's own
     id = stack.enter_context(node_id(Path(f"{store.path}.id")))
+    time = DatabaseTime()
     node = NodeSettings(id, cluster.node or socket.gethostname(), cluster.lease_s)
     opening = open_postgres(
-        store.url, clock_from, dedupe_window_s=store.dedupe_window_s, retention_s=store.retention_s, node=node
+        store.url,
+        lambda mark: clock_from(mark, time.now_ns),
+        dedupe_window_s=store.dedupe_window_s,
+        retention_s=store.retention_s,
+        node=node,
+        time=time,
     )
     try:
         return await stack.enter_async_context(opening)

@@ -13,9 +13,12 @@ from random import Random
 from typing import Any
 
 from router.clock import Clock
+from router.daemon.commanded_runner import CommandedRunner
+from router.daemon.commands import Commands
 from router.daemon.held_marks import HeldMarks
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.thread_runner import ThreadRunner
+from router.deliver.commands import Forget
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
 from router.deliver.runner_port import DestinationRunner
@@ -60,6 +63,7 @@ class Supervisor:
         self._metrics = metrics
         self._plans = SourcePlans()
         self._tracing: Tracing | None = None
+        self._commands: Commands | None = None  #: None: no other process has destinations
         self._loops = loops or LoopWatch(lambda: (), log)
         self.isolated: dict[str, str] = {}  #: destinations whose hooks held the loop, and why each has a thread now
         self._marks = marks
@@ -74,6 +78,10 @@ class Supervisor:
     def trace_by(self, tracing: Tracing | None) -> None:
         """Requests to vendors are spans of this; None: they are not traced. To be called before `running`."""
         self._tracing = tracing
+
+    def command_by(self, commands: Commands) -> None:
+        """What operators ask of a destination is asked of the process that has it. To be called before `running`."""
+        self._commands = commands
 
     @asynccontextmanager
     async def running(self, destinations: Iterable[Destination], on_leave: Callable[[], None]) -> AsyncIterator[None]:
@@ -174,7 +182,7 @@ class Supervisor:
     async def _forget_at(self, name: str, regulation: Regulation, done: set[str]) -> None:
         runner = self.runners.get(name)
         if runner is None:
-            await self._store.erasure.erase_at(name, regulation.id)
+            await self._forget_where_nothing_runs(name, regulation)
         else:
             await runner.forget(regulation)
         done.add(name)
@@ -184,6 +192,15 @@ class Supervisor:
         self._marks.forget_messages()
         for runner in self.runners.values():
             runner.destination.watch.forget_messages()
+
+    async def _forget_where_nothing_runs(self, name: str, regulation: Regulation) -> None:
+        """Here; at another node it may run."""
+        try:
+            await self._store.erasure.erase_at(name, regulation.id)
+        except CommandRefused as error:
+            if self._commands is None or error.code != "elsewhere":
+                raise
+            await self._commands.ask(name, Forget(regulation.id))
 
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""
@@ -231,6 +248,12 @@ class Supervisor:
         )
 
     def _make_runner(self, destination: Destination) -> DestinationRunner:
+        runner = self._make_own_runner(destination)
+        if self._commands is None:
+            return runner
+        return CommandedRunner(runner, self._commands, partial(self.unmark, destination.name))
+
+    def _make_own_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)
         if destination.config.delivery.isolation == "thread" or name in self.isolated:
             store = StoreFromThread(self._store, asyncio.get_running_loop())

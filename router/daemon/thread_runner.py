@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from router.daemon.event_loop import loop_factory, run_to_its_end
 from router.daemon.loop_watch import LoopWatch
+from router.deliver.commands import ENDS_WORKER, Changed, Command, Ticket
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.operations import Shown
 from router.deliver.runner import ReplayOrder, Runner
@@ -226,13 +227,18 @@ class ThreadRunner:
         """See `Runner`."""
         return await self._waiting.describe()  # the thread may be held
 
-    async def pause(self, words: str = "") -> None:
+    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any:
         """See `Runner`."""
-        await self._ask(partial(self._runner.pause, words))
+        within_s = self._patience_s + ASK_S if isinstance(command, ENDS_WORKER) else None
+        return await self._ask(partial(self._runner.carry_out, command, ticket), within_s)
 
-    async def resume(self) -> None:
+    async def pause(self, words: str = "") -> Changed:
         """See `Runner`."""
-        await self._ask(self._runner.resume)
+        return await self._ask(partial(self._runner.pause, words))
+
+    async def resume(self) -> Changed:
+        """See `Runner`."""
+        return await self._ask(self._runner.resume)
 
     async def release(self, key: str, group: Mapping[str, Any] | None) -> int:
         """See `Runner`."""
@@ -246,9 +252,9 @@ class ThreadRunner:
         """See `Runner`."""
         return await self._ask(partial(self._runner.replay, order))
 
-    async def stop_replay(self) -> None:
+    async def stop_replay(self) -> dict[str, Any]:
         """See `Runner`."""
-        await self._ask(self._runner.stop_replay)
+        return await self._ask(self._runner.stop_replay)
 
     async def describe_replay(self) -> dict[str, Any]:
         """See `Runner`."""

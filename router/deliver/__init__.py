@@ -22,6 +22,7 @@ worker.py         the loop, the window, the commits
 core.py           builds the parts of a worker, bottom-up
 context.py        what these parts share
 live_pass.py      the way of an event whose user has nothing waiting
+commands.py       what an operator may ask, as records
 operations.py     what an operator may ask: release, drop, replay
 deletion_answers.py  what became of the deletions that the vendor was asked for
 event_lines.py    lines of the log about events

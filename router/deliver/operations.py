@@ -61,8 +61,7 @@ class Shown(NamedTuple):
 
 
 async def drop(worker: Worker, key: str, shown: Shown | None, after: int) -> tuple[int, int | None]:
-    """Make a user's held events behind a place dead letters (`dropped`), with `shown` those, as many as one commit takes. Returns how many,
-    and where to go on. Raises CommandRefused `not_held`, `more_held`."""
+    """Make a slice of a user's held events behind a place dead letters (`dropped`), with `shown` those. Returns how many, and where to go on. Raises CommandRefused `not_held`, `more_held`."""
     async with worker.core.rows.lane(key) as lane:
         on_their_way = lane.deferred | (
             {lane.current.pos} if lane.current is not None else set()
@@ -81,9 +80,8 @@ async def drop(worker: Worker, key: str, shown: Shown | None, after: int) -> tup
                 if row.pos not in on_their_way:
                     worker.core.outcomes.bury(Delivery.of_row(row, lane), "dropped", "dropped by hand")
                     dropped += 1
-            if worker.state.work.is_full:
-                last = place
-                break
+            last = place
+            break  # while the next slice is read, a commit might store these without their count
         lane.rewind(Queue.HELD, 0)
         if not lane.rows:
             worker.state.lanes.free(lane)

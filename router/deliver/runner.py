@@ -13,13 +13,14 @@ from functools import partial
 from random import Random
 from typing import Any
 
-import msgspec
-
 from router.clock import Clock, to_iso
 from router.deliver import operations
+from router.deliver.commands import TICKET, Changed, Command, Ticket, reached
+from router.deliver.commands import ReplayOrder as ReplayOrder
 from router.deliver.context import DeliveryContext
 from router.deliver.jobs import deletions
 from router.deliver.jobs.held_report import Waiting
+from router.deliver.jobs.replay import describe_replay
 from router.deliver.send.circuit_breaker import HOOK_HELD
 from router.deliver.send.http_client import Client, open_client
 from router.deliver.send.rate_limit import RateLimit
@@ -49,14 +50,7 @@ CALM_S = 60.0
 """A worker that failed and failed again within this time pauses its destination."""
 
 
-class ReplayOrder(msgspec.Struct, frozen=True):
-    """What is to be sent again: the event at a position, dead letters, or what was accepted in a time."""
-
-    pos: int | None = None
-    letters: DeadLetterFilter | None = None
-    since_ms: int = 0
-    until_ms: int = FOREVER_MS
-    count_only: bool = False
+Answer = Callable[[Any], tuple[Any, bool]]
 
 
 class Runner:
@@ -387,10 +381,30 @@ class Runner:
             raise operations.CommandRefused("stopping", "the destination is stopping")
         return self._worker
 
-    async def _ask(self, worker: Worker, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Have a command carried out, and what it changed stored. Raises CommandRefused where the worker ends before."""
-        answer, _ = await self._ask_and_store(worker, command)
-        return answer
+    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any:
+        """What `command` says. `ticket`: its answer is stored with its effect."""
+        before = TICKET.set(ticket)
+        try:
+            return await command.of(self)
+        finally:
+            TICKET.reset(before)
+
+    async def regulation(self, regulation_id: str) -> Regulation:
+        """The regulation of this id. Nobody here reads the events of its people from here on."""
+        return await self._store.people.heed(regulation_id)
+
+    async def _ask(
+        self,
+        worker: Worker,
+        command: Callable[[], Awaitable[Any]],
+        answer: Answer | None = None,
+    ) -> Any:
+        """Have a command carried out, and what it changed stored. `answer`: what its answer is by now, and whether that is all of it;
+        None: it is a part of one that has no answer before its end. Raises CommandRefused where the worker ends before."""
+        if (ticket := TICKET.get()) is not None and answer is not None:
+            command = partial(_with_answer, worker, ticket, command, answer)
+        found, _ = await self._ask_and_store(worker, command)
+        return found
 
     async def _ask_and_store(self, worker: Worker, command: Callable[[], Awaitable[Any]]) -> tuple[Any, bool]:
         """The same, and whether all that the worker had booked by then is stored."""
@@ -406,91 +420,100 @@ class Runner:
                 raise
             raise operations.CommandRefused("stopping", "the destination ends or begins anew: ask once more") from None
 
-    async def pause(self, words: str = "") -> None:
+    async def pause(self, words: str = "") -> Changed:
         """Send nothing until `resume`. `words`: why; they are kept and shown."""
         worker = await self.worker()
 
-        async def command() -> None:
+        async def command() -> Changed:
+            was = self.status
             worker.core.status.record(worker.state.breaker.pause_by_hand(words))
+            return Changed(was, self.status)
 
-        await self._ask(worker, command)
+        changed: Changed = await self._ask(worker, command, _whole)
+        return changed
 
-    async def resume(self) -> None:
+    async def resume(self) -> Changed:
         """Run, whatever it was paused for. What waits for a retry is tried at once."""
         worker = await self.worker()
 
-        async def command() -> None:
+        async def command() -> Changed:
+            was = self.status
             worker.core.status.record(worker.state.breaker.resume())
             worker.core.releases.try_all_now()
+            return Changed(was, self.status)
 
-        await self._ask(worker, command)
+        changed: Changed = await self._ask(worker, command, _whole)
+        return changed
 
     async def release(self, key: str, group: Mapping[str, Any] | None) -> int:
         """See `operations.release`."""
         worker = await self.worker()
-        released: int = await self._ask(worker, lambda: operations.release(worker, key, group))
+        released: int = await self._ask(worker, lambda: operations.release(worker, key, group), _whole)
         return released
 
     async def drop(self, key: str, shown: operations.Shown | None = None) -> int:
         """See `operations.drop`."""
-        worker, dropped = await self.worker(), 0
-        after: int | None = operations.FIRST
+        worker = await self.worker()
+        dropped, after = reached() or (0, operations.FIRST)
         while after is not None:
-            n, after = await self._ask(worker, partial(operations.drop, worker, key, shown, after))
+            command = partial(operations.drop, worker, key, shown, after)
+            n, after = await self._ask(worker, command, _so_far(dropped))
             dropped += n
             await self._room(worker)
-        return dropped
+        return int(dropped)
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
         """See `operations.replay_letters`, `replay_span`, `replay_one`."""
         worker = await self.worker()
-        if order.pos is not None:
-            pos = order.pos
-            answer: dict[str, Any] = await self._ask(
-                worker, lambda: operations.replay_one(worker, pos, count_only=order.count_only)
-            )
-        elif order.letters is not None:
-            letters = order.letters
-            answer = await self._ask(
-                worker, lambda: operations.replay_letters(worker, letters, count_only=order.count_only)
-            )
-        else:
-            answer = await self._ask(
-                worker,
-                lambda: operations.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only),
-            )
-        return {**answer, **({} if order.count_only or order.pos is not None else worker.core.replay.describe())}
 
-    async def stop_replay(self) -> None:
-        """Feed nothing more."""
+        async def command() -> dict[str, Any]:
+            found = await self._replay(worker, order)
+            return found if order.count_only or order.pos is not None else {**found, **worker.core.replay.describe()}
+
+        answer: dict[str, Any] = await self._ask(worker, command, _whole)
+        return answer
+
+    @staticmethod
+    async def _replay(worker: Worker, order: ReplayOrder) -> dict[str, Any]:
+        if order.pos is not None:
+            return await operations.replay_one(worker, order.pos, count_only=order.count_only)
+        if order.letters is not None:
+            return await operations.replay_letters(worker, order.letters, count_only=order.count_only)
+        return await operations.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only)
+
+    async def stop_replay(self) -> dict[str, Any]:
+        """Feed nothing more. Returns what `describe_replay` does."""
         worker = await self.worker()
 
-        async def command() -> None:
+        async def command() -> dict[str, Any]:
             worker.core.replay.stop()
+            return worker.core.replay.describe()
 
-        await self._ask(worker, command)
+        told: dict[str, Any] = await self._ask(worker, command, _whole)
+        return told
 
     async def describe_replay(self) -> dict[str, Any]:
-        """The newest replay, and how far it is."""
+        """The newest replay, and how far it is; at another node as of its last commit."""
+        if self._is_elsewhere:
+            newest = await self._store.output_reports.newest_replay(self.destination.name)
+            return describe_replay(newest, self._clock.now_ms())
         return (await self.worker()).core.replay.describe()
 
     async def drop_letters(self, which: DeadLetterFilter, pos: int | None = None) -> int:
         """Drop dead letters of this kind, or the one at a position. Returns how many."""
         worker = await self.worker()
         if pos is not None:
-            dropped: int = await self._ask(worker, lambda: operations.drop_letter(worker, pos))
+            dropped = int(await self._ask(worker, lambda: operations.drop_letter(worker, pos), _whole))
         else:
-            dropped, after = 0, -FOREVER_MS
-            while True:
-                n, last = await self._ask(worker, partial(operations.drop_letters, worker, which, after))
+            dropped, after = reached() or (0, -FOREVER_MS)
+            while after is not None:
+                command = partial(operations.drop_letters, worker, which, after)
+                n, after = await self._ask(worker, command, _so_far(dropped))
                 dropped += n
-                if last is None:
-                    break
-                after = last
                 await self._room(worker)
         if dropped:
             self._log.emit("letters_dropped", letters=dropped, reason="by_hand")
-        return dropped
+        return int(dropped)
 
     async def _room(self, worker: Worker) -> None:
         """Return when the next commit has room. Raises CommandRefused where the worker ends before."""
@@ -524,16 +547,19 @@ class Runner:
         subjects = deletions.subjects_of(regulation)
         rows: list[int] = []
         words = ""
+
+        def so_far(found: tuple[list[int], str, int]) -> tuple[Tool, bool]:
+            asked, fault, n = found
+            return _asked(rows + asked, _fault_words(fault) or words), n == len(subjects)
+
         while subjects:
-            asked, fault, n = await self._ask(
-                worker, partial(deletions.ask, worker, regulation.id, subjects[:ASKED_AT_ONCE])
-            )
+            command = partial(deletions.ask, worker, regulation.id, subjects[:ASKED_AT_ONCE])
+            asked, fault, n = await self._ask(worker, command, so_far)
             subjects = subjects[n:]
             rows += asked
+            words = _fault_words(fault) or words
             await self._room(worker)
-            if fault:
-                words = f"its plugin could not make a deletion ({fault}): delete there by hand"
-        return Tool("RUNNING" if rows or not words else "FAILED", words, rows)
+        return _asked(rows, words)
 
     async def drop_deletions(self, positions: Sequence[int]) -> None:
         """Take back what the vendor was asked to delete."""
@@ -577,6 +603,8 @@ class Runner:
             return Status("disabled")
         if self._broken:
             return Status("paused", "internal", detail=self._broken)
+        if self._is_elsewhere and (status := self._store.claims.status(self._unit)) is not None:
+            return status
         return self._worker.state.breaker.status if self._worker is not None else Status()
 
     def held_by(self, hook: str, message_id: str, seconds: float) -> Status:
@@ -614,6 +642,45 @@ class Runner:
             "isolation": "thread" if self._is_alone else "loop",
             "slow_hooks": d.watch.describe(),
         }
+
+
+async def _with_answer(
+    worker: Worker,
+    ticket: Ticket,
+    command: Callable[[], Awaitable[Any]],
+    answer: Answer,
+) -> Any:
+    """In the worker's loop: the effect of a command and its answer are booked in one turn, so one commit has both."""
+    if worker.context.claim.epoch != ticket.epoch:
+        raise operations.CommandRefused("stopping", "it was taken by another owner, who may have carried it out")
+    found = await command()
+    worker.state.work.answer(ticket.id, *answer(found))
+    ticket.is_booked = True
+    return found
+
+
+def _asked(rows: list[int], words: str) -> Tool:
+    """How far a destination is that was asked for these deletions."""
+    return Tool("RUNNING" if rows or not words else "FAILED", words, rows)
+
+
+def _fault_words(fault: str) -> str:
+    return f"its plugin could not make a deletion ({fault}): delete there by hand" if fault else ""
+
+
+def _whole(found: Any) -> tuple[Any, bool]:
+    """The answer of a command that is done at once."""
+    return found, True
+
+
+def _so_far(before: int) -> Answer:
+    """The answer of a command that goes on behind a place: how many by now, and that place; in the end how many."""
+
+    def answer(found: tuple[int, int | None]) -> tuple[Any, bool]:
+        n, after = found
+        return (before + n, True) if after is None else ((before + n, after), False)
+
+    return answer
 
 
 def state_of(status: Status) -> dict[str, Any]:

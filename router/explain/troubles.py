@@ -40,6 +40,8 @@ CODES: Mapping[str, str] = {
     "disk_low": "Less than `store.min_free` is free.",
     "store_half_full": "The store uses half of its disk budget.",
     "store_not_trimmed": "Old events are not removed from the database of the store.",
+    "config_differs": "Two nodes that share a store have different files.",
+    "versions_differ": "Two nodes that share a store run different versions.",
     "backup_old": "The last backup is older than `store.backup_max_age`, or there is none.",
     "reload_refused": "config.toml was read again and refused.",
     "loop_lag": "The event loop was late by more than 5 seconds in the last minute.",
@@ -67,7 +69,7 @@ OF_SOURCES = frozenset({"source_silent", "discards"})
 OF_THE_ROUTER = frozenset(
     {
         "stopping", "store_broken", "store_away", "store_locked", "disk_full", "disk_low", "store_half_full",
-        "store_not_trimmed", "backup_old", "reload_refused", "loop_lag", "clock_jump",
+        "store_not_trimmed", "config_differs", "versions_differ", "backup_old", "reload_refused", "loop_lag", "clock_jump",
     }
 )  # fmt: skip
 """All others are about destinations."""
@@ -147,6 +149,10 @@ def _step(code: str) -> str:
         return "see whether the database runs, and whether this machine reaches it"
     if code == "store_not_trimmed":
         return "see what the database says, and whether its user may still change the tables"
+    if code == "config_differs":
+        return "see which file is right, copy it to all nodes, and reload each"
+    if code == "versions_differ":
+        return "update the nodes that have the older version, one after the other"
     if code == "backup_old":
         return "make a backup, and look why the timer made none"
     return "free room on the disk" if code.startswith(("disk", "store_half")) else "see the page about failures"

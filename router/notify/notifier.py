@@ -66,6 +66,7 @@ class Notifier:
         """Look and send until the end of it. What is on its way then is cut."""
         async with beside("notify", self._run, self._clock, self._log, writing=self._storing):
             yield
+        await self._notices.give_back()
 
     async def _run(self) -> None:
         async with open_client(DeliveryConfig.model_validate({"timeout": f"{TIMEOUT_S:g}s"})) as client:
@@ -73,8 +74,15 @@ class Notifier:
                 pause_s = LOOK_S
                 if self._daemon.config.notify.url and not self._daemon.is_stopping:
                     with contextlib.suppress(StoreError):  # told of by the store itself
-                        pause_s = await self._turn(client)
+                        pause_s = await self._turn_if_ours(client)
                 await self._clock.sleep(pause_s)
+
+    async def _turn_if_ours(self, client: Client) -> float:
+        """Take a turn, if no other process tells. What that one has told is read first."""
+        if await self._notices.are_ours():
+            return await self._turn(client)
+        self._ledger = self._message = None
+        return LOOK_S
 
     async def _turn(self, client: Client) -> float:
         """Look, unless there is a message to be sent; send it. Returns the seconds until the next turn."""

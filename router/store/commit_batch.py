@@ -50,6 +50,9 @@ class CommitBatch:
     counts: Counts = field(default_factory=Counts)  # what came to an end in it; for plots, the ledger is what adds up
     status: Status | None = None
     replay: ReplayRow | None = None
+    answers: dict[int, tuple[bytes, bool]] = field(
+        default_factory=dict
+    )  # command: its answer as JSON, and whether it is done
     at: int = 0
 
     def count(self, name: str, n: int = 1) -> None:

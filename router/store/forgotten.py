@@ -45,6 +45,12 @@ class Forgotten:
         self._regulations.pop(regulation_id, None)
         self._add_up()
 
+    def replace(self, regulations: Iterable[Regulation]) -> bool:
+        """These are under way, and no others. Returns whether one has ended: what was read before may have what it has erased."""
+        before, self._regulations = self._regulations, {one.id: one for one in regulations}
+        self._add_up()
+        return not before.keys() <= self._regulations.keys()
+
     def _add_up(self) -> None:
         self._bounds = {}
         for regulation in self._regulations.values():

@@ -13,6 +13,7 @@ from router.errors import StoreError
 from router.store.ports import (
     Claim,
     Claims,
+    Commands,
     Counters,
     Directory,
     Erasure,
@@ -138,6 +139,7 @@ class StoreFromThread:
         self.input_reports = cast(InputReports, FromThread(store.input_reports, home))
         self.lookups = cast(Lookups, FromThread(store.lookups, home))
         self.output_reports = cast(OutputReports, FromThread(store.output_reports, home))
+        self.commands = store.commands and cast(Commands, FromThread(store.commands, home))
         self.health: Health = store.health
         self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes

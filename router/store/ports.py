@@ -17,6 +17,8 @@ from router.event import Call, Discard
 from router.store.commit_batch import CommitBatch
 from router.store.regulation import Demand, Regulation, Tool
 from router.store.rows import (
+    AskedCommand,
+    CommandRow,
     CursorRow,
     DeadLetterFilter,
     DeadRow,
@@ -31,6 +33,7 @@ from router.store.rows import (
     Pending,
     ReplayRow,
     Slice,
+    Status,
     Unit,
     Waits,
     Written,
@@ -231,6 +234,11 @@ class Claim(Protocol):
         """Set once somebody else has it."""
         ...
 
+    @property
+    def epoch(self) -> int:
+        """Counts the owners of the unit, this one included."""
+        ...
+
     async def until_lost(self) -> None:
         """Return once somebody else has it."""
         ...
@@ -293,8 +301,16 @@ class Claims(Protocol):
         """Which node has it, as people call it; empty where nobody has."""
         ...
 
+    def status(self, unit: Unit) -> Status | None:
+        """How it is at another node, as of some seconds ago; None where nobody else uses the store."""
+        ...
+
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
+        ...
+
+    def compare(self, configuration: Mapping[str, str]) -> None:
+        """What is configured here, by subject as a hash: where another process has something else, `Health.problems` names it."""
         ...
 
     async def forget_preferences(self) -> None:
@@ -482,14 +498,47 @@ class Counters(Protocol):
 
 
 class Notices(Protocol):
-    """What the notifier has told whoever listens, over a restart."""
+    """What the notifier has told whoever listens, over a restart. One process at a time tells."""
+
+    async def are_ours(self) -> bool:
+        """Whether this process tells. Asked before each look."""
+        ...
+
+    async def give_back(self) -> None:
+        """Another process may tell from now on."""
+        ...
 
     async def read(self) -> bytes | None:
         """What was written last; None before."""
         ...
 
     async def write(self, text: bytes) -> None:
-        """Durable on return."""
+        """Durable on return. Raises StoreError where another process tells by now."""
+        ...
+
+
+class Commands(Protocol):
+    """What operators ask of destinations, for whichever process has the destination."""
+
+    async def ask(self, destination: str, text: bytes) -> int:
+        """Record a command. Durable on return."""
+        ...
+
+    async def take(self, busy: Collection[int]) -> list[AskedCommand]:
+        """Those of destinations that this process owns, but for these, which it carries out already. A command whose effect a commit has
+        stored with its answer (`CommitBatch.answers`) is not among them."""
+        ...
+
+    async def close(self, asked: AskedCommand, state: str, answer: bytes) -> None:
+        """It is `done` or `refused`, and this is the answer; unless a commit has said so, or another owner has taken it."""
+        ...
+
+    async def withdraw(self, command: int) -> bool:
+        """Let nobody take it any more. False: somebody has."""
+        ...
+
+    async def find(self, command: int) -> CommandRow | None:
+        """How far it is."""
         ...
 
 
@@ -507,6 +556,10 @@ class OutputReports(Protocol):
 
     async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
         """The newest calls, each with its state and reason at a destination."""
+        ...
+
+    async def newest_replay(self, destination: str) -> ReplayRow | None:
+        """The newest replay, as of the last commit."""
         ...
 
 
@@ -564,6 +617,10 @@ class People(Protocol):
         """The regulation of this id."""
         ...
 
+    async def heed(self, regulation_id: str) -> Regulation:
+        """The regulation of this id. From here on this process reads no events of its people or groups."""
+        ...
+
     async def newest(self, limit: int) -> list[Regulation]:
         """The newest regulations, newest first."""
         ...
@@ -577,7 +634,15 @@ class Erasure(Protocol):
     """Carrying out regulations. Every step is stored with the progress of its regulation, and can be repeated."""
 
     async def resume(self) -> list[Regulation]:
-        """Those that are not done, oldest first. Nobody reads the events of their people from here on."""
+        """Those that this process is to carry out, oldest first. It reads the events of their people no more."""
+        ...
+
+    async def left_behind(self) -> list[Regulation]:
+        """Those whose process has ended, oldest first: this one carries them out from now on. None where no other process uses the store."""
+        ...
+
+    async def until_left_behind(self) -> None:
+        """Return when there may be some."""
         ...
 
     async def touches(self, destination: str, regulation: Regulation) -> bool:
@@ -585,7 +650,8 @@ class Erasure(Protocol):
         ...
 
     async def erase_at(self, destination: str, regulation_id: str) -> None:
-        """Erase the rows of these people at a destination, in slices. None of its workers may have anything of them in memory."""
+        """Erase the rows of these people at a destination, in slices. None of its workers may have anything of them in memory. Raises
+        CommandRefused `elsewhere` where another process has it."""
         ...
 
     async def erase_on(self, regulation_id: str) -> Regulation:
@@ -634,6 +700,11 @@ class Store(Protocol):
 
     @property
     def lookups(self) -> Lookups: ...
+
+    @property
+    def commands(self) -> Commands | None:
+        """None: no other process uses the store, so whoever is asked carries it out."""
+        ...
 
     @property
     def counters(self) -> Counters: ...

@@ -184,6 +184,26 @@ class ReplayRow(msgspec.Struct):
     groups_pos: int = FOREVER_MS  #: how far the round of group calls is, which goes before the rest
 
 
+class CommandRow(NamedTuple):
+    """What was asked of a destination, and how far it is."""
+
+    id: int
+    destination: str
+    state: str  #: asked | taken | done | refused | withdrawn
+    answer: bytes  #: as JSON
+
+
+class AskedCommand(NamedTuple):
+    """A command that a process has taken to carry out."""
+
+    id: int
+    destination: str
+    text: bytes  #: what was asked, as JSON
+    epoch: int  #: of the owner
+    reached: bytes  #: what former owners have stored of it, as JSON; empty for nothing
+    tries: int  #: how often it was taken
+
+
 class LaneRow(msgspec.Struct):
     """The image of a blocked lane."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 HASH_BYTES = 32
 
@@ -49,6 +49,13 @@ class Suppressions:
             if owner not in (owners := self._owners.get(hashed, ())):
                 self._owners[hashed] = (*owners, owner)
                 self._hashes[owner] = (*self._hashes.get(owner, ()), hashed)
+
+    def replace(self, rows: Iterable[tuple[bytes, bytes]], but: Set[bytes]) -> None:
+        """These are suppressed, and no others but those in the name of one of `but`."""
+        kept = [(hashed, owner) for owner in but for hashed in self._hashes.get(owner, ())]
+        self._owners, self._hashes = {}, {}
+        self.add(kept)
+        self.add(rows)
 
     def remove(self, people: Iterable[bytes]) -> None:
         """These people are suppressed no longer, nor are their anonymousIds, unless one belongs to somebody else on the list."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from router.testing.clock import FakeClock
 from tests import postgres_server
 from tests.contract import store_case
-from tests.contract.postgres_case import OnServer
+from tests.contract.node_case import Among, OpenNode, nodes_on
+from tests.contract.postgres_case import OnServer, PostgresCase
 from tests.contract.rig import Rig, open_rig
+from tests.contract.test_store import WINDOW_S
 
 LONG = re.compile(
     r"test_(backup_killed|broken_builds|clock_jumps|disk_faults|faults_\w+|gate_model|migrations\w*|plugin_strict|plugin_\w+_worker"
-    r"|power_loss|(store|retention|forget)_postgres\w*|simulation\w*|worker_\w+)\.py"
+    r"|power_loss|(store|retention|forget)_(postgres|nodes)\w*|simulation\w*|worker_\w+)\.py"
 )
 """The names of those modules. `./test --fast` leaves them out, and the HTTP client, each of whose tests runs four times, and what asks a
 PostgreSQL server."""
@@ -61,6 +65,21 @@ def database_server() -> Iterator[postgres_server.Server]:
 def on_server(database_server: postgres_server.Server) -> OnServer:
     """Opens stores there."""
     return OnServer(database_server)
+
+
+@pytest.fixture
+async def node_on(on_server: OnServer, tmp_path: Path) -> AsyncIterator[OpenNode]:
+    """Opens nodes on one database."""
+    async with on_server.open(tmp_path / "db", lambda mark: FakeClock(), dedupe_window_s=WINDOW_S) as (store, _):
+        yield nodes_on(cast(PostgresCase, store).dsn)
+
+
+@pytest.fixture
+async def two(node_on: OpenNode) -> AsyncIterator[tuple[Among, Among]]:
+    """Two nodes, of which each has seen the other."""
+    async with node_on(1, "d") as first, node_on(2, "d") as second:
+        await first.beat()
+        yield first, second
 
 
 @pytest.fixture

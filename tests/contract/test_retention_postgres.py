@@ -107,7 +107,7 @@ async def test_one_process_at_a_time_trims_and_another_one_once_the_lease_is_ove
     await other.tidy()
     assert await first_left(node) == 0
     await node.housekeeping.round()
-    assert (node.housekeeping._epoch, node.number("SELECT epoch FROM duty")) == (None, 2)
+    assert node.number("SELECT epoch FROM duty WHERE name = 'housekeeping'") == 2
 
 
 async def test_who_has_lost_the_duty_removes_nothing_and_the_next_one_goes_on(
@@ -121,7 +121,7 @@ async def test_who_has_lost_the_duty_removes_nothing_and_the_next_one_goes_on(
         await waits(connection)
         monkeypatch.setattr(trim_log, "wait_for_commits", waits)
         await other.execute("UPDATE duty SET expires = '-infinity'")
-        await other.housekeeping._has(connection)
+        await other.housekeeping._duty.take(connection)
 
     monkeypatch.setattr(trim_log, "wait_for_commits", frozen)
     assert not await node.housekeeping.round()

@@ -3,107 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
-from uuid import UUID
 
 import pytest
 
 from router.errors import ClaimLost, CommandRefused, StartError
-from router.store import PART, CommitBatch, Opening, Unit
-from router.store.postgres.claim import PostgresClaim
-from router.store.postgres.claims import PostgresClaims
+from router.store import PART, Unit
+from router.store.postgres import node
 from router.store.postgres.head_watch import HeadWatch
-from router.store.postgres.node import Node, NodeSettings
 from router.store.postgres.node_id import node_id
-from router.store.postgres.store import open_postgres
-from router.testing.clock import START_MS, FakeClock
-from tests.contract.postgres_case import OnServer, PostgresCase
-from tests.contract.test_store import WINDOW_S, accept, make
-
-UNIT, OPENING = Unit(PART, "d"), Opening(START_MS, timeout_s=1.0)
-LEASE_S = 3600.0
-"""No test is so slow. What a lease does at its end is made by hand."""
-
-
-class Among(PostgresCase):
-    """A node. The fake clock stands still, so it gives signs of life when the test says so."""
-
-    node: Node
-
-    async def beat(self) -> None:
-        await self.node._beat()
-
-    @property
-    def shared_claims(self) -> PostgresClaims:
-        return cast(PostgresClaims, self.claims)
-
-    async def take(self) -> PostgresClaim | None:
-        """As if it were its turn."""
-        return await self.shared_claims._take(UNIT, OPENING, is_waiting=True)
-
-    async def owns(self, unit: Unit = UNIT) -> PostgresClaim:
-        claim = await self.claims.open_now(unit, OPENING)
-        assert claim is not None
-        return cast(PostgresClaim, claim)
-
-
-OpenNode = Callable[..., AbstractAsyncContextManager[Among]]
-
-
-@pytest.fixture
-async def node_on(on_server: OnServer, tmp_path: Path) -> AsyncIterator[OpenNode]:
-    """Opens nodes on one database."""
-    async with on_server.open(tmp_path / "db", lambda mark: FakeClock(), dedupe_window_s=WINDOW_S) as (store, _):
-        dsn = cast(PostgresCase, store).dsn
-
-        @asynccontextmanager
-        async def open_node(number: int, *destinations: str) -> AsyncIterator[Among]:
-            settings = NodeSettings(UUID(int=number), f"node-{number}", LEASE_S)
-            opening = open_postgres(
-                dsn, lambda mark: FakeClock(), dedupe_window_s=WINDOW_S, needs_fsync=False, node=settings
-            )
-            async with opening as (opened, _):
-                case = Among(opened, dsn)
-                case.claims.keep_for(destinations)
-                await case.beat()
-                yield case
-
-        yield open_node
-
-
-@pytest.fixture
-async def two(node_on: OpenNode) -> AsyncIterator[tuple[Among, Among]]:
-    """Two nodes, of which each has seen the other."""
-    async with node_on(1, "d") as first, node_on(2, "d") as second:
-        await first.beat()
-        yield first, second
-
-
-async def let_it_run_out(store: PostgresCase) -> None:
-    """What the database's clock would do in the end."""
-    await store.execute("UPDATE unit SET expires = clock_timestamp() - interval '1 ms'")
-
-
-def batch(value: str) -> CommitBatch:
-    return CommitBatch("d", state={"k": value.encode()}, at=START_MS)
-
-
-async def granted(waiting: asyncio.Task[Any], store: Among) -> PostgresClaim:
-    """What it waits for, once a sign of life says that it is its turn."""
-    while not waiting.done():
-        await store.beat()
-    claim: PostgresClaim = waiting.result()
-    return claim
-
-
-async def waits(task: asyncio.Task[Any], store: PostgresCase) -> bool:
-    """Whether it waits still, after as many answers of the database as it may have asked for."""
-    for _ in range(5):
-        await store.queries.destinations()
-    return not task.done()
+from tests.contract.node_case import LEASE_S, OPENING, UNIT, Among, OpenNode, batch, granted, let_it_run_out, waits
+from tests.contract.test_store import accept, make
 
 
 async def test_what_another_node_has_is_waited_for_and_its_place_is_there(two: tuple[Among, Among]) -> None:
@@ -255,11 +165,38 @@ async def test_a_destination_that_another_node_has_configured_is_not_dropped(two
     assert (await first.claims.forget("d"))["held"] == 0
 
 
+async def test_what_two_nodes_have_configured_differently_is_named_at_both(two: tuple[Among, Among]) -> None:
+    first, second = two
+    first.claims.compare({"source website": "1", "destination crm": "1", "destination hook": "1"})
+    await first.beat()
+    await second.beat()
+    assert second.health.problems() == [], "it does not know its own yet"
+    second.claims.compare({"source website": "1", "destination crm": "2"})
+    await second.beat()
+    await first.beat()
+    for one, other in ((first, "node-2"), (second, "node-1")):
+        [problem] = one.health.problems()
+        assert problem.code == "config_differs"
+        assert problem.words.startswith(
+            f"config.toml of node {other} says something else of destination crm, destination hook:"
+        )
+
+
+async def test_a_node_of_another_version_is_named(two: tuple[Among, Among], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = two
+    monkeypatch.setattr(node, "__version__", "0.0.1")
+    await first.beat()
+    monkeypatch.undo()
+    await second.beat()
+    [problem] = second.health.problems()
+    assert (problem.code, "node node-1 runs version 0.0.1" in problem.words) == ("versions_differ", True)
+
+
 async def test_what_one_node_appends_the_other_one_reads(two: tuple[Among, Among]) -> None:
     first, second = two
     woken: list[int] = []
     second.watch(lambda: woken.append(second.head))
-    watch = HeadWatch(second.shared_claims._database, second.queue, second.queue.clock)
+    watch = HeadWatch(second.shared_claims._database, second.queue, second.shared_claims._people, second.queue.clock)
     for n in range(3):
         await accept(first, make(f"a{n}"))
         await watch.look()

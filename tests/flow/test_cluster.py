@@ -7,8 +7,7 @@ import contextlib
 import os
 import random as chance
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import aiohttp
 import pytest
 
 from router.testing.vendor import FakeVendor, Reply
-from tests.flow.harness import AUTHORIZATION, Daemon, assert_ledger_adds_up, destination, eventually
+from tests.flow.cluster import owners, two_nodes
+from tests.flow.harness import AUTHORIZATION, Daemon, assert_ledger_adds_up, eventually
 from tests.postgres_server import Server, running
 
 ROUNDS = int(os.environ.get("CLUSTER_ROUNDS", "3"))
@@ -31,30 +31,6 @@ TWICE = 0.05
 def server() -> Iterator[Server]:
     with running(fsync=True) as server:
         yield server
-
-
-@asynccontextmanager
-async def two_nodes(
-    folder: Path, server: Server, vendor: FakeVendor, request_s: str = "1s"
-) -> AsyncIterator[tuple[Daemon, Daemon]]:
-    """Two daemons with the same destinations: one open, one gated."""
-    store = {"url": server.dsn(await server.database())}
-    delivery = {"timeout": request_s, "concurrency": 4}
-    tables = [
-        destination("open", "collector", {"base_url": f"{vendor.url}/open"}, delivery=delivery),
-        destination("gated", "collector", {"base_url": f"{vendor.url}/gated", "gated": True}, delivery=delivery),
-    ]
-    nodes = []
-    for name in ("a", "b"):
-        (folder / name).mkdir()
-        nodes.append(Daemon(folder / name, tables, store=store, cluster={"node": name, "lease": "3s"}))
-    async with nodes[0] as first, nodes[1] as second:
-        yield first, second
-
-
-def owners(node: Daemon) -> dict[str, str]:
-    """By destination the node that has it, while its lease lasts."""
-    return dict(node.rows("SELECT destination, owner_name FROM unit WHERE expires > clock_timestamp()"))
 
 
 class Client:
@@ -224,29 +200,3 @@ async def test_a_node_that_stops_gives_its_destinations_back_and_nothing_is_sent
         assert len(arrived) == 2 * len(client.sent), "each event once at each destination"
         assert violations(vendor, client.sent) == []
         assert other.log("destination_taken_over") == [], "in good order"
-
-
-async def test_what_another_node_delivers_is_refused_here_with_its_name(tmp_path: Path, server: Server) -> None:
-    async with FakeVendor() as vendor, two_nodes(tmp_path, server, vendor) as nodes:
-        name = owners(nodes[0])["open"]
-        other = nodes[name == "a"]
-        status, answer = await other.admin("POST", "/api/destinations/open/pause", {})
-        assert (status, answer["code"]) == (409, "elsewhere")
-        assert f"node {name} delivers to it" in answer["error"]
-
-
-async def test_a_demand_to_forget_is_refused_while_another_node_would_not_hear_of_it(
-    tmp_path: Path, server: Server
-) -> None:
-    demand = {"regulationType": "SUPPRESS_ONLY", "subjectType": "USER_ID", "subjectIds": ["u1"]}
-    async with FakeVendor() as vendor, two_nodes(tmp_path, server, vendor) as (first, second):
-        status, answer = await second.admin("POST", "/api/regulations", demand)
-        assert (status, answer["code"]) == (501, "not_in_this_store"), answer
-        assert "stop a, then ask again" in answer["error"]
-        await first.terminate()
-
-        async def is_taken() -> bool:
-            return (await second.admin("POST", "/api/regulations", demand))[0] == 200
-
-        await eventually(is_taken, what="the node that is left takes the demand")
-        await first.restart()

@@ -248,6 +248,11 @@ class UnitOfWork:
         self._batch.status = status
         self._changed()
 
+    def answer(self, command: int, answer: object, is_all: bool) -> None:
+        """What a command has come to whose effect is in this commit."""
+        self._batch.answers[command] = msgspec.json.encode(answer), is_all
+        self._changed()
+
     # ------------------------------------------------------------ the commit
 
     @property
@@ -262,7 +267,7 @@ class UnitOfWork:
         return bool(
             self.is_full or self._changed_lanes or self._awaiting or batch.opened or batch.state or batch.timers
             or batch.retries_due
-            or batch.dead or batch.undead or batch.replay or batch.status
+            or batch.dead or batch.undead or batch.replay or batch.status or batch.answers
         )  # fmt: skip
 
     @property

@@ -267,29 +267,32 @@ class Replay:
 
     def describe(self) -> dict[str, Any]:
         """For the admin API: the newest replay, and how far it is."""
-        job = self.job
-        if job is None:
-            return {"state": "none"}
-        now = self._clock.now_ms()
-        took = max(1, (job.ended_at or now) - job.started_at) / 1000
-        # Of a span: positions that are behind it for good. In its round of group calls that is none, and some are fed.
-        passed = job.fed if job.kind == "dead" else max(job.fed, job.pos - job.first)
-        left = 0 if job.state == "done" else max(0, job.total - passed)
-        which = job.letters
-        return {
-            "state": job.state,
-            "dead": job.kind == "dead",
-            "reason": which.reason,
-            "since": to_iso(which.since) if which.since else None,
-            "until": to_iso(which.until),
-            "total": job.total,
-            "fed": job.fed,
-            "left_out": max(0, job.total - job.fed - left),
-            "remaining": left,
-            "per_second": round(job.fed / took, 1),
-            "started_at": to_iso(job.started_at),
-            "ended_at": to_iso(job.ended_at) if job.ended_at else None,
-        }
+        return describe_replay(self.job, self._clock.now_ms())
+
+
+def describe_replay(job: ReplayRow | None, now_ms: int) -> dict[str, Any]:
+    """A replay, and how far it is, for the admin API."""
+    if job is None:
+        return {"state": "none"}
+    took = max(1, (job.ended_at or now_ms) - job.started_at) / 1000
+    # Of a span: positions that are behind it for good. In its round of group calls that is none, and some are fed.
+    passed = job.fed if job.kind == "dead" else max(job.fed, job.pos - job.first)
+    left = 0 if job.state == "done" else max(0, job.total - passed)
+    which = job.letters
+    return {
+        "state": job.state,
+        "dead": job.kind == "dead",
+        "reason": which.reason,
+        "since": to_iso(which.since) if which.since else None,
+        "until": to_iso(which.until),
+        "total": job.total,
+        "fed": job.fed,
+        "left_out": max(0, job.total - job.fed - left),
+        "remaining": left,
+        "per_second": round(job.fed / took, 1),
+        "started_at": to_iso(job.started_at),
+        "ended_at": to_iso(job.ended_at) if job.ended_at else None,
+    }
 
 
 def _has_nothing_to_send(row: LogRow | DeadRow) -> bool:

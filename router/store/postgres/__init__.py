@@ -4,12 +4,14 @@ Opening:
 
 store.py                opens the store and builds its parts
 database.py             connections, and what a fault of the database says
+database_time.py        its clock as that of a node
 install.py              the schema, and the settings without which a promise would not hold
 schema.sql              every table
 functions.sql           what the database does in one trip
 
 Writing:
 
+duty.py                 what one process at a time does for all: taken, held, given back
 housekeeping.py         what one process at a time does for all, slice by slice
 trim_log.py             removes blocks that are read by all and old
 trim_rows.py            the same for what is told of events beside the log
@@ -32,13 +34,16 @@ node.py                 this process among those that use the database
 node_id.py              who this node is
 placement.py            which destinations a node takes and gives back
 head_watch.py           sees what other nodes append
+commands.py             what operators ask of destinations: recorded, taken, answered
 claim.py                what an owner may do
 claim_reads.py          what is read through a claim
 kept_events.py          events that rows refer to after they left the log
 people.py               demands to forget people or groups, or to suppress people
+known_people.py         who is suppressed and who is being forgotten, as this process knows it
 regulation_rows.py      their records, and who is suppressed
 forget_begin.py         the first transaction of a demand
 erasure.py              carries them out, a step a transaction
+idle_unit.py            a destination that is taken while its rows are erased
 forget_rows.py          erases what a destination has of people
 forget_groups.py        what the directory knows of a group
 forget_group_rows.py    erases what a destination has of groups

@@ -19,7 +19,7 @@ from router.store.postgres.rows_written import words
 from router.store.rows import DirectoryUpdate
 
 KEPT_DISCARDS = 10_000
-APPEND = "SELECT * FROM append_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+APPEND = "SELECT * FROM append_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 
 
 class Head(NamedTuple):
@@ -28,6 +28,15 @@ class Head(NamedTuple):
     pos: int
     duplicates: int
     discarded: int
+
+
+class AsOf(NamedTuple):
+    """What a process knows when it appends."""
+
+    generation: int  #: of message ids, that is filled
+    people: int  #: demands to forget or to suppress
+    now_ms: int  #: router time
+    window_ms: int  #: so long a message id is remembered
 
 
 class Group:
@@ -49,16 +58,14 @@ class Group:
         self._data = pack(self._packed) if self._packed else b""
         self.floor = self.at = 0  #: between which instants its events were received, in router time
 
-    async def store(
-        self, connection: Connection, generation: int, now_ms: int, window_ms: int, known: set[str]
-    ) -> tuple[list[int], Head]:
+    async def store(self, connection: Connection, as_of: AsOf, known: set[str]) -> tuple[list[int], Head]:
         """Append it. Returns a position for each event, 0 for a duplicate. `known`: sources that the database knows."""
         sources = {call.source for call in self._packed} - known
         has_facts = any(facts is not None for facts in self._facts)
         if not (has_facts or sources or self._discards or self._is_judged):
-            return await self._append(connection, generation, now_ms, window_ms, has_facts=False)
+            return await self._append(connection, as_of, has_facts=False)
         async with connection.transaction():
-            found, head = await self._append(connection, generation, now_ms, window_ms, has_facts=has_facts)
+            found, head = await self._append(connection, as_of, has_facts=has_facts)
             if has_facts:
                 await self._tell(connection, found)
             if sources:
@@ -72,23 +79,22 @@ class Group:
         known |= sources
         return found, head
 
-    async def _append(
-        self, connection: Connection, generation: int, now_ms: int, window_ms: int, *, has_facts: bool
-    ) -> tuple[list[int], Head]:
+    async def _append(self, connection: Connection, as_of: AsOf, *, has_facts: bool) -> tuple[list[int], Head]:
         by_hash = sorted(self._place.items())
         newest = max((call.received_at for call in self._packed), default=0)
         first, refused, self.floor, self.at, *head = await connection.fetchrow(
             APPEND,
-            generation,
+            as_of.generation,
             [hashed for hashed, _ in by_hash],
             [place for _, place in by_hash],
             len(self._calls) - len(self._packed),
-            now_ms,
+            as_of.now_ms,
             newest,
-            window_ms,
+            as_of.window_ms,
             has_facts,
             self._data,
             sum(discard.n for discard in self._discards),
+            as_of.people,
         )
         packed = positions(len(self._packed), first, refused)
         seen: set[int] = set()

@@ -21,11 +21,12 @@ from router.store.keyed_hash import CallHasher
 from router.store.log_cache import OPENED_EVENTS, TAIL_BYTES, LogCache
 from router.store.pending import Append, settle
 from router.store.ports import OnStored
-from router.store.postgres.append_group import Group, Head, see_through
+from router.store.postgres.append_group import AsOf, Group, Head, see_through
 from router.store.postgres.database import (
     AWAY_PAUSE_S,
     GONE,
     STALE_GENERATION,
+    STALE_PEOPLE,
     Connection,
     Database,
     closed,
@@ -33,6 +34,7 @@ from router.store.postgres.database import (
     is_data,
     refusal,
 )
+from router.store.postgres.known_people import KnownPeople
 from router.store.rows import DirectoryUpdate, Pending, Written
 
 PENDING_ROWS, PENDING_BYTES = 20_000, 32_000_000
@@ -43,7 +45,7 @@ WHOLE_S = 5.0
 class AppendQueue:
     """Owns one connection while `run` runs."""
 
-    def __init__(self, database: Database, clock: Clock, hash_key: bytes, window_ms: int) -> None:
+    def __init__(self, database: Database, clock: Clock, hash_key: bytes, window_ms: int, people: KnownPeople) -> None:
         self.head = Head(0, 0, 0)  #: as known here: it may lag, and never leads
         self.tail = LogCache()
         self.written = Written()
@@ -51,7 +53,7 @@ class AppendQueue:
         self.watchers: list[Callable[[], None]] = []
         self.is_away = False  #: the last group did not reach the database
         self.writing_since: float | None = None
-        self._database, self.clock = database, clock
+        self._database, self.clock, self._people = database, clock, people
         self._hashes_of, self._window_ms = CallHasher(hash_key), window_ms
         self._connection: Connection | None = None
         self._generation = 0
@@ -178,6 +180,9 @@ class AppendQueue:
                 for append in appends:  # one of them cannot be written at all: the others can
                     await self._write([append])
                 return
+            if isinstance(error, asyncpg.PostgresError) and error.sqlstate == STALE_PEOPLE:
+                await self._write_of_others(appends)
+                return
             self.is_away = is_away(error) or isinstance(error, StoreAway)
             if self.is_away and self._connection is not None:
                 self._connection.terminate()  # it may be in the middle of something
@@ -190,6 +195,31 @@ class AppendQueue:
         self.written.seconds += self.clock.monotonic() - began
         self._answer(group, found, head)
 
+    async def _write_of_others(self, appends: list[Append]) -> None:
+        """Somebody else has taken a demand meanwhile. Who sent calls of people who are suppressed by now is told to come again: the calls are
+        looked at anew then."""
+        try:
+            async with asyncio.timeout(WHOLE_S):
+                await self._people.refresh()
+        except (TimeoutError, StoreError, asyncpg.PostgresError):
+            for append in appends:
+                append.answer(StoreAway())
+            return
+        left = [append for append in appends if not self._may_name_suppressed(append)]
+        for append in appends:
+            if append not in left:
+                append.answer(StoreBusy("people were suppressed a moment ago: send it again"))
+        if left:
+            await self._write(left)
+
+    def _may_name_suppressed(self, append: Append) -> bool:
+        suppressed = self._people.suppressions
+        if not suppressed:
+            return False
+        return any(call.user_key in suppressed for call in append.calls) or any(
+            discard.excerpt for discard in append.discards
+        )
+
     @staticmethod
     def _refusal(error: Exception) -> StoreError:
         if is_data(error):
@@ -200,9 +230,8 @@ class AppendQueue:
         """Raises what the database says."""
         while True:
             connection = await self.connect()
-            work = asyncio.ensure_future(
-                group.store(connection, self._generation, self.clock.now_ms(), self._window_ms, self._known)
-            )
+            as_of = AsOf(self._generation, self._people.version, self.clock.now_ms(), self._window_ms)
+            work = asyncio.ensure_future(group.store(connection, as_of, self._known))
             await see_through(connection, work, WHOLE_S)
             if not work.done():
                 raise StoreAway

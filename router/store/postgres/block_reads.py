@@ -26,8 +26,9 @@ BLOCK = "first, floor, at, dup, data"
 class Blocks:
     """Unpacked blocks, those that were asked for last. Nobody changes their rows."""
 
-    def __init__(self) -> None:
-        self.forgotten = Forgotten()  #: whose events nobody reads any more; single ones are found as they are
+    def __init__(self, forgotten: Forgotten) -> None:
+        """`forgotten`: whose events nobody reads any more; single ones are found as they are."""
+        self.forgotten = forgotten
         self._kept: OrderedDict[int, tuple[list[LogRow], int]] = OrderedDict()  #: first position: rows, bytes
         self._firsts: list[int] = []
         self._bytes = 0

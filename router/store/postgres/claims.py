@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
-from uuid import UUID
 
 from router.errors import CommandRefused
 from router.store.postgres import preference_rows, units
@@ -14,21 +13,28 @@ from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim import Grant, PostgresClaim
 from router.store.postgres.database import Database, Work
 from router.store.postgres.housekeeping import Housekeeping
+from router.store.postgres.known_people import KnownPeople
 from router.store.postgres.lease import since_boot
 from router.store.postgres.node import Node
 from router.store.postgres.outcome_codes import OutcomeCodes
-from router.store.rows import Opening, Unit
+from router.store.rows import Opening, Status, Unit
 
 T = TypeVar("T")
 
 
 class PostgresClaims:
-    """Implements `ports.Claims`. `me`: this process. `node`: None where nobody else uses the database: then who opens a unit takes it."""
+    """Implements `ports.Claims`. `node`: None where nobody else uses the database: then who opens a unit takes it."""
 
     def __init__(
-        self, database: Database, blocks: Blocks, housekeeping: Housekeeping, me: UUID, node: Node | None = None
+        self,
+        database: Database,
+        blocks: Blocks,
+        people: KnownPeople,
+        housekeeping: Housekeeping,
+        node: Node | None = None,
     ) -> None:
-        self._database, self._blocks, self._me, self._node = database, blocks, me, node
+        me = housekeeping.me
+        self._database, self._blocks, self._people, self._me, self._node = database, blocks, people, me, node
         self._housekeeping = housekeeping
         self._codes = OutcomeCodes()
         self._alone = units.Lease(me, None, socket.gethostname())
@@ -55,6 +61,10 @@ class PostgresClaims:
         """Which node has it, as of the last sign of life."""
         return self._node.holder(unit) if self._node is not None else ""
 
+    def status(self, unit: Unit) -> Status | None:
+        """How it is at another node, as of the last sign of life."""
+        return self._node.status(unit) if self._node is not None else None
+
     async def _take(self, unit: Unit, opening: Opening, *, is_waiting: bool) -> PostgresClaim | None:
         taking = asyncio.ensure_future(self._taken(unit, opening, is_waiting=is_waiting))
         try:
@@ -69,6 +79,7 @@ class PostgresClaims:
         found = await self._write(units.open_unit, unit, opening, lease)
         if found is None:
             return None
+        await self._people.look()  # before it reads the log
         held = None if node is None else node.held(opening.timeout_s, asked_at)
         claim = PostgresClaim(Grant(*found, held), self._me, self._database, self._blocks, self._codes)
         if node is not None:
@@ -87,6 +98,11 @@ class PostgresClaims:
         self._housekeeping.keep_for(destinations)
         if self._node is not None:
             self._node.destinations = frozenset(destinations)
+
+    def compare(self, configuration: Mapping[str, str]) -> None:
+        """Other nodes learn it by the next sign of life."""
+        if self._node is not None:
+            self._node.configuration = configuration
 
     async def forget_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""

@@ -12,7 +12,7 @@ from router.errors import ClaimLost, CommitFailed
 from router.store.commit_batch import CommitBatch
 from router.store.fence import Fence
 from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_codes, pack_tried, spans
-from router.store.postgres import kept_events
+from router.store.postgres import commands, kept_events
 from router.store.postgres.database import Connection
 from router.store.postgres.outcome_codes import Outcome
 from router.store.postgres.rows_written import Table, words
@@ -84,6 +84,8 @@ async def apply_commit(
             " job = excluded.job, state = excluded.state, kind = excluded.kind, pos = excluded.pos",
             *fence.unit[1:], msgspec.json.encode(job), job.state, job.kind, min(job.pos, job.groups_pos),
         )  # fmt: skip
+    if step.answers:
+        await commands.write_answers(connection, step.answers, fence.epoch)
     return [(need, last) for need, last in openings if last is not None]
 
 

@@ -45,7 +45,7 @@ GONE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InternalClientError,  # what a connection says that is cut between two messages
 )
-STALE_GENERATION = "SR001"
+STALE_GENERATION, STALE_PEOPLE = "SR001", "SR003"
 
 
 def is_away(error: BaseException) -> bool:

@@ -4,11 +4,14 @@ the next one. What is to be erased is found beside it. A step whose answer was l
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from uuid import UUID
 
 import asyncpg
 
+from router.errors import CommandRefused
 from router.store.postgres import (
     deletions,
     forget_group_rows,
@@ -16,6 +19,7 @@ from router.store.postgres import (
     forget_log,
     forget_rows,
     forget_texts,
+    idle_unit,
     regulation_rows,
     violation_rows,
 )
@@ -23,6 +27,7 @@ from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection, Database, Work, refusal, snapshot
 from router.store.postgres.forget_rows import BEFORE_ALL
+from router.store.postgres.idle_unit import IdleUnit
 from router.store.postgres.outcome_codes import OutcomeCodes
 from router.store.regulation import Regulation, Step, Tool
 from router.vocabulary import FORGOTTEN, EventState
@@ -31,39 +36,68 @@ T = TypeVar("T")
 
 ERASED_FROM = (
     "block", "kept", "violation", "consent", "parked", "dead", "woken", "attempt", "discard", "person", "company", "membership", "link", "lane", "supply",
-    "opening", "state", "timer", "unit", "regulation", "member",
+    "opening", "state", "timer", "unit", "regulation", "member", "command",
 )  # fmt: skip
 """Tables of which rows were erased or rewritten."""
+LEFT_BEHIND_S = 1.0
+"""Between two looks for regulations whose process has ended."""
 NOT_VACUUMED = "dead rows of the database may still hold erased text, as it could not be vacuumed: run VACUUM in it; see docs/forgetting.md"
 
 
 class PostgresErasure:
     """Implements `ports.Erasure`."""
 
-    def __init__(self, database: Database, queue: AppendQueue, blocks: Blocks) -> None:
-        self._database, self._queue, self._blocks = database, queue, blocks
+    def __init__(self, database: Database, queue: AppendQueue, blocks: Blocks, me: UUID, *, is_alone: bool) -> None:
+        """`me`: this process. `is_alone`: nobody else uses the database."""
+        self._database, self._queue, self._blocks, self._me, self._is_alone = database, queue, blocks, me, is_alone
         self._forgotten, self._now_ms = blocks.forgotten, queue.clock.now_ms
         self._codes = OutcomeCodes()
 
     async def resume(self) -> list[Regulation]:
-        """Those that are not done, oldest first. Their people are read by nobody from here on."""
-        left = await self._database.ask(regulation_rows.under_way)
-        for regulation in left:
+        """Those that this process is to carry out, oldest first. The people of all that are under way are read by nobody from here on."""
+        for regulation in await self._database.ask(regulation_rows.under_way):
             if regulation.step != Step.NOTE:
                 self._forgotten.begin(regulation)
-        return left
+        await self.left_behind()
+        return await self._database.ask(regulation_rows.under_way, self._me)
+
+    async def left_behind(self) -> list[Regulation]:
+        """Those whose process gives no signs of life any more, oldest first: this one carries them out from now on."""
+        return await self._write(regulation_rows.adopt, self._me)
+
+    async def until_left_behind(self) -> None:
+        """Return when there may be some."""
+        await self._queue.clock.sleep(LEFT_BEHIND_S)
 
     async def touches(self, destination: str, regulation: Regulation) -> bool:
         """Whether the destination has any row of these people."""
         return await self._read(forget_rows.touches, self._blocks, destination, regulation)
 
     async def erase_at(self, destination: str, regulation_id: str) -> None:
-        """Erase the rows of these people at a destination. To be called while none of its workers has anything of them."""
+        """Erase the rows of these people at a destination. To be called while none of its workers has anything of them. A destination that has
+        nothing of theirs is left as it is. Raises CommandRefused `elsewhere` where another process has it."""
+        await self._read(idle_unit.check, destination, self._me, is_alone=self._is_alone)
         found = await self._read(regulation_rows.there, regulation_id)
-        code = await self._code()
+        if found.is_under_way:
+            self._forgotten.begin(found)
         if found.groups:
             await self._forget_members(found)
-            await self._erase_groups_at(destination, found, code)
+        if await self._read(forget_rows.touches, self._blocks, destination, found) or found.groups:
+            async with self._taken(destination) as unit:
+                await self._erase_at(unit, found)
+
+    @asynccontextmanager
+    async def _taken(self, destination: str) -> AsyncIterator[IdleUnit]:
+        unit = await self._write(idle_unit.take, destination, self._me, is_alone=self._is_alone)
+        try:
+            yield unit
+        finally:
+            await self._write(unit.give_back)
+
+    async def _erase_at(self, unit: IdleUnit, found: Regulation) -> None:
+        destination, code = unit.destination, await self._code()
+        if found.groups:
+            await self._erase_groups_at(unit, found, code)
         for sql, name, erase in (
             (forget_rows.PARKED, "waiting", forget_rows.erase_parked),
             (forget_rows.DEAD, "dead", forget_rows.erase_letters),
@@ -72,21 +106,22 @@ class PostgresErasure:
             while after is not None:
                 rows, after = await self._read(forget_rows.find, self._blocks, destination, found, sql, after)
                 if rows:
-                    await self._go_on(regulation_id, _erase_rows, destination, name, erase, rows, code, self._now_ms())
+                    await self._go_on_at(unit, found.id, _erase_rows, name, erase, rows, code, self._now_ms())
         states = await self._read(forget_rows.state_keys, destination, found)
-        await self._go_on(regulation_id, _erase_rest, destination, states, self._now_ms())
+        await self._go_on_at(unit, found.id, _erase_rest, states, self._now_ms())
 
     async def _forget_members(self, regulation: Regulation) -> None:
         """Note who belonged to the groups, then end that. Until none is left: an alias may have made another one of one that was."""
         while (found := await self._read(forget_groups.find_members, regulation)).memberships:
-            await self._go_on(regulation.id, _note_members, found.keys)
+            await self._go_on_for(regulation.id, _note_members, found.keys)
             for first in range(0, len(found.memberships), forget_groups.SLICE):
-                await self._go_on(
+                await self._go_on_for(
                     regulation.id, _erase_memberships, found.memberships[first : first + forget_groups.SLICE]
                 )
 
-    async def _erase_groups_at(self, destination: str, regulation: Regulation, code: int) -> None:
+    async def _erase_groups_at(self, unit: IdleUnit, regulation: Regulation, code: int) -> None:
         """What is found by what it says, not by whose it is."""
+        destination = unit.destination
         for sql, erase in (
             (forget_group_rows.PARKED, forget_group_rows.erase_parked),
             (forget_group_rows.LETTERS, forget_group_rows.erase_letters),
@@ -96,7 +131,7 @@ class PostgresErasure:
                 found = await self._read(forget_group_rows.find, self._blocks, destination, regulation, sql, after)
                 after = found.after
                 if found.theirs or found.mapped:
-                    await self._go_on(regulation.id, _erase_group_rows, destination, erase, found, code, self._now_ms())
+                    await self._go_on_at(unit, regulation.id, _erase_group_rows, erase, found, code, self._now_ms())
 
     async def erase_on(self, regulation_id: str) -> Regulation:
         """Take the next step, or the next slice of one. Returns how far it is. `Step.ROWS` must be done everywhere."""
@@ -150,7 +185,8 @@ class PostgresErasure:
     async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
         """Take back deletions that wait or failed."""
         code = await self._code()
-        await self._write(forget_rows.erase_deletions, destination, positions, code, self._now_ms())
+        async with self._taken(destination) as unit:
+            await self._write(_erase_deletions, unit, positions, code, self._now_ms())
 
     async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
         """How far a destination is with what it was asked to delete."""
@@ -180,36 +216,57 @@ class PostgresErasure:
         codes = await self._database.see_through(self._database.read(_for_ever, self._codes.of, [outcome]))
         return codes[outcome]
 
-    async def _read(self, work: Work[T], *args: Any) -> T:
+    async def _read(self, work: Work[T], *args: Any, **more: Any) -> T:
         """Beside what is written, in one snapshot. Raises StoreError while the database is away."""
         try:
             async with self._database.worker() as connection, snapshot(connection):
-                return await work(connection, *args)
+                return await work(connection, *args, **more)
+        except CommandRefused:
+            raise
         except Exception as error:
             raise refusal(error) from error
 
     async def _go_on(self, regulation_id: str, work: Callable[..., Awaitable[None]], *args: Any) -> Regulation:
-        """One transaction: some work, and the progress of its regulation."""
+        """One transaction of the process that carries the regulation out: some work, and its progress. Raises RegulationLost."""
+        return await self._write(_step, regulation_id, self._me, work, *args)
 
-        async def step(connection: Connection) -> Regulation:
-            regulation = await regulation_rows.locked(connection, regulation_id)
-            await work(connection, regulation, *args)
-            await regulation_rows.write(connection, regulation)
-            return regulation
+    async def _go_on_for(self, regulation_id: str, work: Callable[..., Awaitable[None]], *args: Any) -> Regulation:
+        """The same for whichever process carries it out."""
+        return await self._write(_step, regulation_id, None, work, *args)
 
-        return await self._write(step)
+    async def _go_on_at(
+        self, unit: IdleUnit, regulation_id: str, work: Callable[..., Awaitable[None]], *args: Any
+    ) -> None:
+        """The same of the process that has a destination. Raises CommandRefused `elsewhere`."""
 
-    async def _write(self, work: Work[T], *args: Any) -> T:
+        async def at_unit(connection: Connection, regulation: Regulation) -> None:
+            await unit.hold(connection)
+            await work(connection, regulation, unit.destination, *args)
+
+        await self._go_on_for(regulation_id, at_unit)
+
+    async def _write(self, work: Work[T], *args: Any, **more: Any) -> T:
         """One transaction, which is never given up. Raises StoreError where it was not taken, or nobody knows: it can be taken again."""
 
         async def write() -> T:
             async with self._database.worker() as connection, connection.transaction():
-                return await work(connection, *args)
+                return await work(connection, *args, **more)
 
         try:
             return await self._database.see_through(write())
+        except CommandRefused:
+            raise
         except Exception as error:
             raise refusal(error) from error
+
+
+async def _step(
+    connection: Connection, regulation_id: str, owner: UUID | None, work: Callable[..., Awaitable[None]], *args: Any
+) -> Regulation:
+    regulation = await regulation_rows.locked(connection, regulation_id, owner)
+    await work(connection, regulation, *args)
+    await regulation_rows.write(connection, regulation)
+    return regulation
 
 
 def _for_ever() -> None:
@@ -229,14 +286,12 @@ async def _erase_rows(
     code: int,
     now_ms: int,
 ) -> None:
-    await forget_rows.hold(connection, destination)
     regulation.count(**{name: await erase(connection, destination, rows, code, now_ms)})
 
 
 async def _erase_rest(
     connection: Connection, regulation: Regulation, destination: str, states: Sequence[str], now_ms: int
 ) -> None:
-    await forget_rows.hold(connection, destination)
     await forget_rows.erase_rest(connection, destination, regulation, states, now_ms)
 
 
@@ -250,6 +305,13 @@ async def _erase_group_rows(
     now_ms: int,
 ) -> None:
     await erase(connection, destination, regulation, found, code, now_ms)
+
+
+async def _erase_deletions(
+    connection: Connection, unit: IdleUnit, positions: Sequence[int], code: int, now_ms: int
+) -> None:
+    await unit.hold(connection)
+    await forget_rows.erase_deletions(connection, unit.destination, positions, code, now_ms)
 
 
 async def _note_members(connection: Connection, regulation: Regulation, keys: list[str]) -> None:
@@ -319,4 +381,5 @@ async def _note_tool(connection: Connection, regulation: Regulation, destination
 
 
 async def _finish(connection: Connection, regulation: Regulation, now_ms: int, note: str) -> None:
+    await regulation_rows.tell_all(connection)  # what they have read of the log before is dropped
     regulation.step, regulation.finished_at, regulation.note = Step.DONE, now_ms, note

@@ -3,6 +3,8 @@ is held, so nobody appends meanwhile: what a later call tells of the person or g
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from router.store.postgres import forget_groups, regulation_rows
 from router.store.postgres.database import Connection
 from router.store.postgres.directory_reads import joined
@@ -15,7 +17,7 @@ DIRECTORY = (("person", "user_key"), ("membership", "user_key"), ("link", "anony
 
 
 async def begin(
-    connection: Connection, demand: Demand, suppressions: Suppressions, now_ms: int
+    connection: Connection, demand: Demand, suppressions: Suppressions, owner: UUID, now_ms: int
 ) -> tuple[Regulation, list[tuple[bytes, bytes]]]:
     """Record the demand, once: where its answer was lost it is asked again. Returns the regulation, and the hashes that it has suppressed."""
     async with connection.transaction():
@@ -24,13 +26,14 @@ async def begin(
         regulation, rows = begun(demand, known, suppressions, bound, now_ms)
         if stored := await regulation_rows.read_one(connection, demand.id):
             return stored, rows if demand.suppresses else []
+        await regulation_rows.tell_all(connection)
         if demand.suppresses:
             await regulation_rows.suppress(connection, rows, now_ms)
         if demand.unsuppresses:
             await regulation_rows.unsuppress(connection, [suppressions.hash_of(one) for one in demand.subjects])
         if demand.deletes:
             await _start_erasing(connection, regulation)
-        await regulation_rows.write(connection, regulation)
+        await regulation_rows.add(connection, regulation, owner)
     return regulation, rows if demand.suppresses else []
 
 

@@ -76,7 +76,6 @@ async def erase_parked(
     connection: Connection, destination: str, regulation: Regulation, found: Found, code: int, now_ms: int
 ) -> None:
     """Their events are dead; what was mapped for members is mapped again."""
-    await forget_rows.hold(connection, destination)
     regulation.count(waiting=await forget_rows.erase_parked(connection, destination, found.theirs, code, now_ms))
     sql = f"UPDATE parked SET items = NULL WHERE {HERE} AND pos = ANY($2::bigint[])"
     await connection.execute(sql, destination, [pos for pos, _ in found.mapped])
@@ -86,7 +85,6 @@ async def erase_letters(
     connection: Connection, destination: str, regulation: Regulation, found: Found, code: int, now_ms: int
 ) -> None:
     """The same of dead letters: those of members stay, and a replay maps them again."""
-    await forget_rows.hold(connection, destination)
     regulation.count(dead=await forget_rows.erase_letters(connection, destination, found.theirs, code, now_ms))
     rows = await connection.fetch(
         f"UPDATE dead d SET items = NULL, size = d.size - these.size FROM unnest($2::bigint[], $3::bigint[]) AS these (at, size)"

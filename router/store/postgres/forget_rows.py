@@ -1,5 +1,5 @@
 """Erase what a destination has of people: parked rows, dead letters, keyed state. `find_*` and `state_keys` read beside it; the others are
-one transaction each, which holds the unit, so that no commit is between them. None of the destination's workers may have anything of theirs
+one transaction each of whoever has taken the unit (`idle_unit.py`), so that no commit is between them. None of the destination's workers may have anything of theirs
 in memory.
 
 An event that was not settled is dead from here on (`forgotten`), so the ledger adds up as before.
@@ -80,12 +80,16 @@ async def touches(connection: Connection, blocks: Blocks, destination: str, regu
     """Whether the destination has any row of these people. Looks at each of its state keys."""
     small = (
         "supply WHERE {} AND user_key = ANY($2::text[])", "timer WHERE {} AND user_key = ANY($2::text[])",
-        "lane WHERE {} AND (need = ANY($2::text[]) OR also = ANY($2::text[]) OR user_key = ANY($2::text[]))",
+        "opening WHERE {} AND need = ANY($2::text[])", "lane WHERE {} AND (need = ANY($2::text[]) OR also = ANY($2::text[]) OR user_key = ANY($2::text[]))",
     )  # fmt: skip
     for where in small:
         sql = f"SELECT true FROM {where.format(HERE)} LIMIT 1"
         if await connection.fetchval(sql, destination, regulation.keys):
             return True
+    details = await connection.fetch(f"SELECT state_detail FROM unit WHERE {HERE}", destination)
+    names = Names(regulation.told_as)
+    if any(names.are_in(row[0]) for row in details):
+        return True
     for sql in (PARKED, DEAD):
         after: int | None = BEFORE_ALL
         while after is not None:
@@ -93,11 +97,6 @@ async def touches(connection: Connection, blocks: Blocks, destination: str, regu
             if rows:
                 return True
     return bool(await state_keys(connection, destination, regulation))
-
-
-async def hold(connection: Connection, destination: str) -> None:
-    """No commit of the destination is under way within this transaction."""
-    await connection.execute(f"SELECT 1 FROM unit WHERE {HERE} FOR UPDATE", destination)
 
 
 async def erase_parked(connection: Connection, destination: str, rows: Sequence[Row], code: int, now_ms: int) -> int:
@@ -135,7 +134,6 @@ async def erase_deletions(
     connection: Connection, destination: str, positions: Sequence[int], code: int, now_ms: int
 ) -> None:
     """Erase what the destination was asked to delete, whether it waits or failed."""
-    await hold(connection, destination)
     rows = [Row(pos, 0) for pos in positions]
     await erase_parked(connection, destination, rows, code, now_ms)
     await erase_letters(connection, destination, rows, code, now_ms)

@@ -1,12 +1,13 @@
 -- Append the events of one group: message ids first, sorted, so that two appends never wait for each other in a circle; then the head
 -- row, under which the order is made and which is held until the commit can be seen. Under that lock there is one insert and one update.
 --
+-- p_people: how many demands to forget or to suppress this process knows of. If there are more it may append calls of people who are suppressed.
 -- p_hashes are sorted; p_index is the place of each in the block. p_repeats: events of the group that repeat another one of it.
 -- p_now, p_newest: router time, and the newest instant in the block: neither may push the time of all on. Returns where the block
 -- begins, its bitmap of duplicates, and between which instants its events were received.
 CREATE FUNCTION append_1(
   p_generation int, p_hashes bigint[], p_index int[], p_repeats int, p_now bigint, p_newest bigint, p_window bigint,
-  p_folded boolean, p_data bytea, p_discarded bigint,
+  p_folded boolean, p_data bytea, p_discarded bigint, p_people bigint,
   OUT o_first bigint, OUT o_dup bytea, OUT o_floor bigint, OUT o_at bigint, OUT o_pos bigint, OUT o_duplicates bigint,
   OUT o_discarded bigint
 ) LANGUAGE plpgsql AS $$
@@ -55,6 +56,9 @@ BEGIN
   IF v_head.generation <> p_generation THEN
     RAISE EXCEPTION 'generation % is closed', p_generation USING ERRCODE = 'SR001';
   END IF;
+  IF v_head.people <> p_people THEN
+    RAISE EXCEPTION 'there was a demand that this process does not know of' USING ERRCODE = 'SR003';
+  END IF;
   o_floor := v_head.clock;
   o_at := greatest(v_head.clock, least(p_newest, v_latest));
   o_first := v_head.pos + 1;
@@ -77,11 +81,11 @@ BEGIN
 END $$;
 
 -- A node's sign of life. Renews the units that it serves, also those whose lease has run out meanwhile, if nobody took them; tells what
--- was renewed, which nodes live, and who owns what. It fails where another process gives signs of life for this node.
+-- was renewed, which nodes live, who owns what, and what time it is. It fails where another process gives signs of life for this node.
 CREATE FUNCTION heartbeat_1(
   p_node uuid, p_incarnation uuid, p_name text, p_version text, p_started boolean, p_lease bigint,
-  p_wanted text[], p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
-  OUT o_renewed jsonb, OUT o_nodes jsonb, OUT o_units jsonb
+  p_wanted text[], p_configuration jsonb, p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
+  OUT o_renewed jsonb, OUT o_nodes jsonb, OUT o_units jsonb, OUT o_now bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
   v_ms CONSTANT interval := interval '1 millisecond';
@@ -91,11 +95,11 @@ BEGIN
     WHERE datname = current_database() AND usename = current_user AND application_name = 'segment-router' AND pid <> pg_backend_pid()
       AND state = 'active' AND wait_event = 'ClientRead' AND xact_start IS NOT NULL
       AND state_change < clock_timestamp() - interval '2 seconds';
-  INSERT INTO node AS n (id, incarnation, name, version, started, expires, destinations)
-    VALUES (p_node, p_incarnation, p_name, p_version, clock_timestamp(), clock_timestamp() + p_lease * v_ms, p_wanted)
+  INSERT INTO node AS n (id, incarnation, name, version, started, expires, destinations, configuration)
+    VALUES (p_node, p_incarnation, p_name, p_version, clock_timestamp(), clock_timestamp() + p_lease * v_ms, p_wanted, p_configuration)
     ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, name = excluded.name, version = excluded.version,
       started = CASE WHEN p_started THEN excluded.started ELSE n.started END,
-      expires = excluded.expires, destinations = excluded.destinations
+      expires = excluded.expires, destinations = excluded.destinations, configuration = excluded.configuration
     WHERE p_started OR n.incarnation = p_incarnation;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'node % is another process by now', p_name USING ERRCODE = 'SR002';
@@ -113,12 +117,14 @@ BEGIN
   )
   SELECT coalesce(jsonb_agg(jsonb_build_array(destination, shard, epoch)), '[]') INTO o_renewed FROM renewed;
   SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'id', id, 'name', name, 'version', version, 'destinations', destinations,
+      'id', id, 'name', name, 'version', version, 'destinations', destinations, 'configuration', configuration,
       'started', (extract(epoch FROM started) * 1000)::bigint, 'lives', expires > clock_timestamp()) ORDER BY name, id), '[]')
     INTO o_nodes FROM node;
   SELECT coalesce(jsonb_agg(jsonb_build_object(
       'destination', destination, 'shard', shard, 'owner', owner, 'node', node, 'owner_name', owner_name, 'epoch', epoch,
       'is_free', expires < clock_timestamp(),
+      'status', jsonb_build_array(state, state_reason, state_since, state_until, state_detail, stopped_ms),
       'owned_s', coalesce(extract(epoch FROM clock_timestamp() - taken_at), 0)) ORDER BY destination, shard), '[]')
     INTO o_units FROM unit WHERE part = 0 AND state <> 'forgotten';
+  o_now := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 END $$;

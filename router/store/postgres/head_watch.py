@@ -9,6 +9,7 @@ from router.errors import StoreError
 from router.store.postgres.append_group import Head
 from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.database import Connection, Database
+from router.store.postgres.known_people import KnownPeople
 
 MOVING_S, RESTING_S = 0.02, 0.2
 """Between two looks: while the head has moved in the last second, and else."""
@@ -18,8 +19,8 @@ LATELY_S = 1.0
 class HeadWatch:
     """Its task is owned by the store."""
 
-    def __init__(self, database: Database, queue: AppendQueue, clock: Clock) -> None:
-        self._database, self._queue, self._clock = database, queue, clock
+    def __init__(self, database: Database, queue: AppendQueue, people: KnownPeople, clock: Clock) -> None:
+        self._database, self._queue, self._people, self._clock = database, queue, people, clock
         self._moved_at = clock.monotonic()
 
     async def run(self) -> None:
@@ -33,15 +34,19 @@ class HeadWatch:
                 continue
 
     async def look(self) -> None:
-        """Take over what others have appended. An append of this node that is on its way tells of it by itself."""
+        """Take over what others have appended, and whom others were told to forget or to suppress. An append of this node that is on its way
+        tells of it by itself."""
         queue, before = self._queue, self._queue.written.n
         if queue.writing_since is not None:
             return
-        head = await self._database.read(lambda: None, _head)
+        head, people = await self._database.read(lambda: None, _head)
+        if people != self._people.version:
+            await self._people.refresh()
         if queue.writing_since is None and queue.written.n == before and head.pos > queue.head.pos:
             self._moved_at = self._clock.monotonic()
             queue.follow(head)
 
 
-async def _head(connection: Connection) -> Head:
-    return Head(*await connection.fetchrow("SELECT pos, duplicates, discarded FROM head WHERE part = 0"))
+async def _head(connection: Connection) -> tuple[Head, int]:
+    *head, people = await connection.fetchrow("SELECT pos, duplicates, discarded, people FROM head WHERE part = 0")
+    return Head(*head), people

@@ -1,6 +1,5 @@
 """What one process at a time does for all: trims the log and what is told of it, turns the generations of message ids, sweeps out what
-was kept for nobody. A duty, with a lease and an epoch: each slice is a transaction whose first statement compares the epoch and holds
-the row of the duty, so that who was taken for dead can do nothing any more, and nobody takes it over within a slice."""
+was kept for nobody. A duty (`duty.py`): each slice is a transaction of whoever has it."""
 
 from __future__ import annotations
 
@@ -12,8 +11,9 @@ from uuid import UUID
 
 from router.clock import Clock
 from router.errors import StoreAway, StoreBusy, StoreError
-from router.store.postgres import generations, kept_events, trim_log, trim_rows
+from router.store.postgres import commands, generations, kept_events, trim_log, trim_rows
 from router.store.postgres.database import CLOSE_S, Connection, Database, refusal
+from router.store.postgres.duty import HOUSEKEEPING, Duty, DutyLost
 from router.store.postgres.wanted import WANTED_MS, want
 
 T = TypeVar("T")
@@ -24,21 +24,6 @@ SWEEP_MS = 600_000
 """Between two looks at all events that are kept since rows refer to them."""
 SWEPT = 1_000
 """Of these, looked at in one round."""
-LEASE = "30 seconds"
-
-TAKE = (
-    f"UPDATE duty SET owner = $1, epoch = epoch + 1, expires = clock_timestamp() + interval '{LEASE}'"
-    " WHERE name = 'housekeeping' AND expires < clock_timestamp() RETURNING epoch"
-)
-RENEW = (
-    f"UPDATE duty SET expires = clock_timestamp() + interval '{LEASE}'"
-    " WHERE name = 'housekeeping' AND owner = $1 AND epoch = $2 RETURNING true"
-)
-GIVE_BACK = "UPDATE duty SET expires = '-infinity' WHERE name = 'housekeeping' AND owner = $1 AND epoch = $2"
-
-
-class DutyLost(Exception):
-    """Another process has it."""
 
 
 class Housekeeping:
@@ -49,7 +34,7 @@ class Housekeeping:
         self._database, self._clock, self.me = database, clock, me
         self._retention_ms, self._ids_ms = retention_ms, max(retention_ms, window_ms)
         self.failed = ""  #: what the last round met that does not pass by itself
-        self._epoch: int | None = None
+        self._duty = Duty(HOUSEKEEPING, me)
         self._since_ms = clock.now_ms()
         self._one_at_a_time = asyncio.Lock()
         self._pruned = ""  #: how far the present look at the memberships is
@@ -91,11 +76,8 @@ class Housekeeping:
         return await self._database.see_through(self._round())
 
     async def _give_back(self) -> None:
-        async with self._one_at_a_time:
-            if self._epoch is not None:
-                async with self._database.worker() as connection:
-                    await connection.execute(GIVE_BACK, self.me, self._epoch)
-                self._epoch = None
+        async with self._one_at_a_time, self._database.worker() as connection:
+            await self._duty.give_back(connection)
 
     async def _round(self) -> bool:
         async with self._one_at_a_time:
@@ -103,24 +85,16 @@ class Housekeeping:
                 async with self._database.worker() as connection:
                     if self.destinations:
                         await want(connection, self.destinations, self._clock.now_ms())
-                    return await self._has(connection) and await self._slices(connection)
+                    return await self._duty.take(connection) and await self._slices(connection)
             except DutyLost:
-                self._epoch = None
                 return False
             except Exception as error:
                 raise refusal(error) from error
 
-    async def _has(self, connection: Connection) -> bool:
-        """Take the duty, or find that it is still ours."""
-        if self._epoch is None:
-            self._epoch = await connection.fetchval(TAKE, self.me)
-        return self._epoch is not None
-
     async def _slice(self, connection: Connection, work: Callable[..., Awaitable[T]], *args: Any) -> T:
         """One transaction of the duty's owner."""
         async with connection.transaction():
-            if not await connection.fetchval(RENEW, self.me, self._epoch):
-                raise DutyLost
+            await self._duty.hold(connection)
             return await work(connection, *args)
 
     async def _slices(self, connection: Connection) -> bool:
@@ -131,6 +105,7 @@ class Housekeeping:
             gone += await self._trim(connection, now_ms, before_ms)
         gone += await self._slice(connection, trim_rows.outcomes, before_ms)
         gone += await self._slice(connection, trim_rows.attempts, before_ms)
+        gone += await self._slice(connection, commands.trim)
         await self._turn_generations(connection, now_ms)
         return await self._sweep(connection, now_ms) or gone > 0
 

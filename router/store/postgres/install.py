@@ -9,6 +9,7 @@ import asyncpg
 
 from router.errors import StartError
 from router.store.postgres.database import Connection
+from router.store.postgres.duty import DUTIES
 
 SCHEMA = 1
 LOCK = 0x5E67_0001
@@ -47,10 +48,10 @@ async def _make(connection: Connection, now_ms: int) -> None:
     await connection.execute("INSERT INTO meta VALUES ('hash_key', $1)", secrets.token_bytes(KEY_BYTES))
     await connection.execute("INSERT INTO meta VALUES ('people_key', $1)", secrets.token_bytes(KEY_BYTES))
     await connection.execute("INSERT INTO meta VALUES ('made_at', $1)", str(now_ms).encode())
-    await connection.execute("INSERT INTO head VALUES (0, 0, 0, 0, 0, 0)")
+    await connection.execute("INSERT INTO head VALUES (0, 0, 0, 0, 0, 0, 0)")
     await connection.execute("INSERT INTO generation VALUES (0, $1, NULL)", now_ms)
     await connection.execute("INSERT INTO trim VALUES (0, 0)")
-    await connection.execute("INSERT INTO duty (name) VALUES ('housekeeping')")
+    await connection.execute("INSERT INTO duty (name) SELECT unnest($1::text[])", DUTIES)
 
 
 async def check_settings(connection: Connection, *, needs_fsync: bool) -> None:

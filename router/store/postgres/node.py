@@ -16,16 +16,18 @@ from router import __version__
 from router.clock import Clock
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.database import Connection, Database, closed
+from router.store.postgres.database_time import DatabaseTime, since_boot_ns
 from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
 from router.store.postgres.placement import Seen, moves
 from router.store.postgres.units import Lease
-from router.store.rows import PART, Unit
+from router.store.rows import PART, Status, Unit
+from router.vocabulary import Problem
 
 BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
 LOCK_MS = "2000"
 ANOTHER_PROCESS = "SR002"
-HEARTBEAT = "SELECT * FROM heartbeat_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+HEARTBEAT = "SELECT * FROM heartbeat_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
 
 class NodeSettings(NamedTuple):
@@ -39,16 +41,17 @@ class NodeSettings(NamedTuple):
 class Node:
     """Owns one connection while `run` runs."""
 
-    def __init__(self, database: Database, clock: Clock, settings: NodeSettings) -> None:
+    def __init__(self, database: Database, clock: Clock, time: DatabaseTime, settings: NodeSettings) -> None:
         self.me = uuid4()  #: this process
         self.settings = settings
         self.destinations: frozenset[str] = frozenset()  #: that are configured here
+        self.configuration: Mapping[str, str] = {}  #: by subject the hash of what is configured here
         self.is_away = False  #: the last sign of life was not taken
         self.broken = ""  #: why this process may not go on
         self.failed = asyncio.Event()  #: set with `broken`
         self.nodes: list[Mapping[str, Any]] = []  #: all that the database knows, as of the last sign of life
         self.units: list[Mapping[str, Any]] = []
-        self._database, self._clock = database, clock
+        self._database, self._clock, self._time = database, clock, time
         self._connection: Connection | None = None
         self._claims: dict[Unit, PostgresClaim] = {}
         self._turns: dict[Unit, asyncio.Event] = {}  #: of those who wait for a unit
@@ -100,6 +103,27 @@ class Node:
                 return str(one["owner_name"])
         return ""
 
+    def problems(self) -> list[Problem]:
+        """Where another node is not as this one, as of the last sign of life."""
+        found = []
+        for node in self.others():
+            theirs, name = node["configuration"], node["name"]
+            differing = sorted({*theirs, *self.configuration} if theirs and self.configuration else ())
+            if named := [one for one in differing if theirs.get(one) != self.configuration.get(one)]:
+                words = f"config.toml of node {name} says something else of {', '.join(named)}: give all nodes the same file, then reload each"
+                found.append(Problem("config_differs", words))
+            if node["version"] != __version__:
+                words = f"node {name} runs version {node['version']}, this one {__version__}: bring all to one version"
+                found.append(Problem("versions_differ", words))
+        return found
+
+    def status(self, unit: Unit) -> Status | None:
+        """How it is where it is, as of the last sign of life."""
+        for one in self.units:
+            if _unit_of(one) == unit:
+                return Status(*one["status"])
+        return None
+
     # ------------------------------------------------------------ signs of life
 
     async def join(self) -> None:
@@ -132,13 +156,13 @@ class Node:
 
     async def _beat(self, *, is_first: bool = False) -> None:
         connection = await self._connect()
-        asked_at = since_boot()
+        asked_at, asked_at_ns = since_boot(), since_boot_ns()
         asked = [one for one in self._claims.values() if one.is_served and one.lease and not one.lost.is_set()]
         work = asyncio.ensure_future(
             connection.fetchrow(
                 HEARTBEAT,
                 self.settings.id, self.me, self.settings.name, __version__, is_first,
-                int(1000 * self.settings.lease_s), sorted(self.destinations),
+                int(1000 * self.settings.lease_s), sorted(self.destinations), json.dumps(dict(self.configuration)),
                 [one.unit.destination for one in asked], [one.unit.shard for one in asked], [one.epoch for one in asked],
                 [int(1000 * one.lease.seconds) for one in asked if one.lease],
             )
@@ -153,7 +177,9 @@ class Node:
                 self._leave_connection()
         if not work.done():
             raise TimeoutError
-        renewed, nodes, units = (json.loads(found) for found in work.result())
+        *told, now_us = work.result()
+        self._time.seen(asked_at_ns, now_us)
+        renewed, nodes, units = (json.loads(found) for found in told)
         self.is_away, self.nodes, self.units = False, nodes, units
         self._renew(asked, {(name, shard, epoch) for name, shard, epoch in renewed}, asked_at)
         self._move()

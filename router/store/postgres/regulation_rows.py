@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import msgspec
 
+from router.errors import RegulationLost
 from router.store.postgres.database import Connection
 from router.store.regulation import Regulation
 
@@ -30,9 +32,29 @@ async def there(connection: Connection, regulation_id: str) -> Regulation:
     return regulation
 
 
-async def locked(connection: Connection, regulation_id: str) -> Regulation:
-    """The same, which nobody else changes before this transaction ends. It comes first in each transaction that erases."""
-    return _read(await connection.fetchval(f"SELECT job FROM regulation WHERE {WHERE} FOR UPDATE", regulation_id))
+async def locked(connection: Connection, regulation_id: str, owner: UUID | None = None) -> Regulation:
+    """The same, which nobody else changes before this transaction ends. It comes first in each transaction that erases. Raises RegulationLost
+    where it is another process's than this one's; None: whoever carries it out."""
+    sql = f"SELECT job FROM regulation WHERE {WHERE} AND owner = coalesce($2, owner) FOR UPDATE"
+    job = await connection.fetchval(sql, regulation_id, owner)
+    if job is None:
+        raise RegulationLost
+    return _read(job)
+
+
+async def adopt(connection: Connection, owner: UUID) -> list[Regulation]:
+    """Those whose process gives no signs of life any more: this one carries them out from now on. Oldest first."""
+    found = await connection.fetch(
+        "UPDATE regulation r SET owner = $1 WHERE part = 0 AND NOT is_done AND owner <> $1 AND NOT EXISTS"
+        " (SELECT 1 FROM node n WHERE n.incarnation = r.owner AND n.expires > clock_timestamp()) RETURNING job",
+        owner,
+    )
+    return sorted((_read(row[0]) for row in found), key=lambda one: (one.created_at, one.id))
+
+
+async def tell_all(connection: Connection) -> None:
+    """Whoever appends or takes a destination has to read anew who is suppressed, and who is being forgotten."""
+    await connection.execute("UPDATE head SET people = people + 1 WHERE part = 0")
 
 
 async def newest(connection: Connection, limit: int) -> list[Regulation]:
@@ -41,18 +63,24 @@ async def newest(connection: Connection, limit: int) -> list[Regulation]:
     return [_read(row[0]) for row in await connection.fetch(sql, limit)]
 
 
-async def under_way(connection: Connection) -> list[Regulation]:
-    """Those that are not done, oldest first."""
-    sql = "SELECT job FROM regulation WHERE part = 0 AND NOT is_done ORDER BY created_at, id"
-    return [_read(row[0]) for row in await connection.fetch(sql)]
+async def under_way(connection: Connection, owner: UUID | None = None) -> list[Regulation]:
+    """Those that are not done, oldest first. `owner`: that this process carries out; None: any one."""
+    sql = "SELECT job FROM regulation WHERE part = 0 AND NOT is_done AND owner = coalesce($1, owner) ORDER BY created_at, id"
+    return [_read(row[0]) for row in await connection.fetch(sql, owner)]
+
+
+async def add(connection: Connection, regulation: Regulation, owner: UUID) -> None:
+    """Record it."""
+    await connection.execute(
+        "INSERT INTO regulation (part, id, created_at, is_done, job, owner) VALUES (0, $1, $2, $3, $4, $5)",
+        regulation.id, regulation.created_at, not regulation.is_under_way, _encode(regulation), owner,
+    )  # fmt: skip
 
 
 async def write(connection: Connection, regulation: Regulation) -> None:
-    """Put it, or replace it."""
-    await connection.execute(
-        "INSERT INTO regulation VALUES (0, $1, $2, $3, $4) ON CONFLICT (part, id) DO UPDATE SET is_done = excluded.is_done, job = excluded.job",
-        regulation.id, regulation.created_at, not regulation.is_under_way, _encode(regulation),
-    )  # fmt: skip
+    """Replace it."""
+    sql = f"UPDATE regulation SET is_done = $2, job = $3 WHERE {WHERE}"
+    await connection.execute(sql, regulation.id, not regulation.is_under_way, _encode(regulation))
 
 
 # ---------------------------------------------------------------- who belonged to its groups

@@ -14,7 +14,8 @@ CREATE TABLE meta (key text PRIMARY KEY, value bytea NOT NULL);
 CREATE TABLE head (
   part smallint PRIMARY KEY, pos bigint NOT NULL, duplicates bigint NOT NULL, discarded bigint NOT NULL,
   clock bigint NOT NULL,                       -- newest received_at that was given out: it never runs back
-  generation int NOT NULL                      -- which table of message ids is filled
+  generation int NOT NULL,                     -- which table of message ids is filled
+  people bigint NOT NULL                       -- counts demands to forget or to suppress: who appends must know of all of them
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 
 CREATE TABLE block (
@@ -128,10 +129,22 @@ CREATE TABLE duty (
   name text PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, expires timestamptz NOT NULL DEFAULT '-infinity'
 );
 
+-- What operators asked of destinations, until a day later. answer: JSON; while it is taken what was done of it by now. text is gone at the end.
+CREATE TABLE command (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, part smallint NOT NULL, destination text COLLATE "C" NOT NULL,
+  asked_at timestamptz NOT NULL DEFAULT clock_timestamp(), text bytea NOT NULL,
+  state text NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'taken', 'done', 'refused', 'withdrawn')),
+  epoch bigint NOT NULL DEFAULT 0,             -- of the owner that took it; its effect is stored under this one or not at all
+  tries int NOT NULL DEFAULT 0, answer bytea NOT NULL DEFAULT ''
+);
+CREATE INDEX command_open ON command (part, destination) WHERE state IN ('asked', 'taken');
+CREATE INDEX command_by_age ON command (asked_at);
+
 -- Nodes that give signs of life. incarnation: the process that does so for this id.
 CREATE TABLE node (
   id uuid PRIMARY KEY, incarnation uuid NOT NULL, name text NOT NULL, version text NOT NULL,
-  started timestamptz NOT NULL, expires timestamptz NOT NULL, destinations text[] NOT NULL
+  started timestamptz NOT NULL, expires timestamptz NOT NULL, destinations text[] NOT NULL,
+  configuration jsonb NOT NULL                 -- by subject the hash of what it has configured; empty before it knows
 );
 
 -- What the columns mean is said in the schema of the embedded store. slot: of the user key (router/store/shards.py).
@@ -226,10 +239,11 @@ CREATE INDEX counted_by_age ON counted (part, span, at);
 
 -- ---- people: who was forgotten or is suppressed, as keyed hashes
 
--- job: JSON of a Regulation. It has user keys while it is under way, and hashes at the end. members: of the groups that it erases, meanwhile.
+-- owner: the process that carries it out; when that gives no signs of life, another one does. job: JSON of a Regulation. It has user keys while it is under way, and hashes at the end. members: of the groups that it erases, meanwhile.
 CREATE TABLE regulation (
-  part smallint, id text, created_at bigint NOT NULL, is_done boolean NOT NULL, job bytea NOT NULL, PRIMARY KEY (part, id)
+  part smallint, id text, created_at bigint NOT NULL, is_done boolean NOT NULL, job bytea NOT NULL, owner uuid NOT NULL, PRIMARY KEY (part, id)
 );
+CREATE INDEX regulation_under_way ON regulation (created_at) WHERE NOT is_done;
 CREATE TABLE member (part smallint, regulation text, user_key text COLLATE "C", PRIMARY KEY (part, regulation, user_key));
 
 -- Calls of these user keys are not accepted. owner: the hash of a person to whom it belongs.

@@ -16,14 +16,17 @@ from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim_reads import PostgresDirectory
 from router.store.postgres.claims import PostgresClaims
+from router.store.postgres.commands import PostgresCommands
 from router.store.postgres.counters import PostgresCounters
-from router.store.postgres.database import Connection, Database, Work, closed
+from router.store.postgres.database import Connection, Database, Work, closed, connect
+from router.store.postgres.database_time import DatabaseTime
 from router.store.postgres.erasure import PostgresErasure
 from router.store.postgres.event_log import PostgresEventLog
 from router.store.postgres.head_watch import HeadWatch
 from router.store.postgres.health import PostgresHealth, PostgresSizes
 from router.store.postgres.housekeeping import Housekeeping
 from router.store.postgres.install import check_settings, install
+from router.store.postgres.known_people import KnownPeople
 from router.store.postgres.node import Node, NodeSettings
 from router.store.postgres.notices import PostgresNotices
 from router.store.postgres.people import PostgresPeople
@@ -44,15 +47,22 @@ class PostgresStore:
         database: Database,
         queue: AppendQueue,
         housekeeping: Housekeeping,
-        suppressions: Suppressions,
+        people: KnownPeople,
         node: Node | None,
     ) -> None:
-        blocks = Blocks()
+        blocks = Blocks(people.forgotten)
+        me = housekeeping.me
+
+        def forget_what_was_read() -> None:
+            queue.tail.clear()
+            blocks.clear()
+
+        people.when_ended = forget_what_was_read
         self.queue, self.housekeeping = queue, housekeeping
         self.node = node  #: None: nobody else uses the database
         self.log = PostgresEventLog(database, queue, blocks)
-        self.claims = PostgresClaims(database, blocks, housekeeping, housekeeping.me, node)
-        self.directory = PostgresDirectory(People(database))
+        self.claims = PostgresClaims(database, blocks, people, housekeeping, node)
+        self.directory = PostgresDirectory(OfPeople(database))
         self.health = PostgresHealth(queue, housekeeping, node)
         now_ms = queue.clock.now_ms
         self.queries = PostgresQueries(database, blocks, now_ms)
@@ -60,13 +70,14 @@ class PostgresStore:
         self.input_reports = PostgresInputReports(database, blocks)
         self.output_reports = PostgresOutputReports(database, blocks)
         self.counters = PostgresCounters(database, blocks, queue.sources, now_ms)
-        self.notices = PostgresNotices(database)
+        self.commands = PostgresCommands(database, me)
+        self.notices = PostgresNotices(database, me)
         self.sizes = PostgresSizes(database, queue)
-        self.people = PostgresPeople(database, queue, blocks, suppressions, node)
-        self.erasure = PostgresErasure(database, queue, blocks)
+        self.people = PostgresPeople(database, queue, people, me)
+        self.erasure = PostgresErasure(database, queue, blocks, me, is_alone=node is None)
 
 
-class People:
+class OfPeople:
     """Reads in the way of people who ask: a slow question holds no delivery up, and is not repeated."""
 
     def __init__(self, database: Database) -> None:
@@ -86,32 +97,35 @@ async def open_postgres(
     retention_s: float = 7 * 86_400.0,
     needs_fsync: bool = True,
     node: NodeSettings | None = None,
+    time: DatabaseTime | None = None,
 ) -> AsyncIterator[tuple[PostgresStore, Clock]]:
     """Open the database and make its tables where there are none; leaving appends what is pending. `node`: which one of those that use it
-    this process is; None: it is the only one.
+    this process is; None: it is the only one. `time`: is kept by the database's clock.
 
     `clock_from` makes the clock from the stored high-water mark, so that router time never runs back over a restart.
 
     Raises:
         StartError: the database cannot be reached or used, or is one of a newer version.
     """
+    time = time or DatabaseTime()
     try:
-        mark, hash_key, suppressions = await _prepare(dsn, clock_from(0), needs_fsync=needs_fsync)
+        mark, hash_key, version, suppressions = await _prepare(dsn, clock_from, time, needs_fsync=needs_fsync)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise StartError(f"the database of store.url cannot be used: {type(error).__name__}: {error}") from None
     clock = clock_from(mark)
     database = Database(dsn, clock)
     await database.open()
     window_ms = int(dedupe_window_s * 1000)
-    queue = AppendQueue(database, clock, hash_key, window_ms)
+    people = KnownPeople(database, suppressions, version)
+    queue = AppendQueue(database, clock, hash_key, window_ms, people)
     await queue.connect()
     running = asyncio.create_task(queue.run(), name="store-appends")
     try:
-        async with _among_others(database, queue, clock, node) as this:
+        async with _among_others(database, queue, people, time, node) as this:
             me = uuid4() if this is None else this.me
             housekeeping = Housekeeping(database, clock, me, int(retention_s * 1000), window_ms)
             async with housekeeping.running():
-                yield PostgresStore(database, queue, housekeeping, suppressions, this), clock
+                yield PostgresStore(database, queue, housekeeping, people, this), clock
     finally:
         queue.close()
         await running
@@ -120,17 +134,18 @@ async def open_postgres(
 
 @asynccontextmanager
 async def _among_others(
-    database: Database, queue: AppendQueue, clock: Clock, settings: NodeSettings | None
+    database: Database, queue: AppendQueue, people: KnownPeople, time: DatabaseTime, settings: NodeSettings | None
 ) -> AsyncIterator[Node | None]:
     """Give signs of life, and see what others append."""
     if settings is None:
         yield None
         return
-    node = Node(database, clock, settings)
+    clock = queue.clock
+    node = Node(database, clock, time, settings)
     await node.join()
     tasks = [
         asyncio.create_task(node.run(), name="store-signs-of-life"),
-        asyncio.create_task(HeadWatch(database, queue, clock).run(), name="store-head"),
+        asyncio.create_task(HeadWatch(database, queue, people, clock).run(), name="store-head"),
     ]
     try:
         yield node
@@ -141,15 +156,19 @@ async def _among_others(
         await node.leave()
 
 
-async def _prepare(dsn: str, clock: Clock, *, needs_fsync: bool) -> tuple[int, bytes, Suppressions]:
-    """The clock's high-water mark, the key of the hashes, and who is suppressed, of a database that can be used."""
-    connection: Connection = await Database(dsn, clock).connect()
+async def _prepare(
+    dsn: str, clock_from: Callable[[int], Clock], time: DatabaseTime, *, needs_fsync: bool
+) -> tuple[int, bytes, int, Suppressions]:
+    """The clock's high-water mark, the key of the hashes, the number of demands, and who is suppressed, of a database that can be used."""
+    connection: Connection = await connect(dsn)
     try:
+        await time.look(connection)
         await check_settings(connection, needs_fsync=needs_fsync)
-        await install(connection, clock.now_ms())
-        mark, key = await connection.fetchrow(
-            "SELECT greatest(clock, (SELECT max(clock) FROM unit)), (SELECT value FROM meta WHERE key = 'hash_key') FROM head WHERE part = 0"
+        await install(connection, clock_from(0).now_ms())
+        mark, key, version = await connection.fetchrow(
+            "SELECT greatest(clock, (SELECT max(clock) FROM unit)), (SELECT value FROM meta WHERE key = 'hash_key'), people"
+            " FROM head WHERE part = 0"
         )
-        return mark, key, Suppressions(*await suppressed(connection))
+        return mark, key, version, Suppressions(*await suppressed(connection))
     finally:
         await closed(connection)

@@ -4,7 +4,7 @@ so that a worker that was replaced stores nothing any more. Another process cann
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
@@ -64,9 +64,15 @@ class SqliteClaims:
         """This process, which is asked itself."""
         return ""
 
+    def status(self, unit: Unit) -> None:
+        """There is no other node."""
+
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
         self._writer.transaction.retention.destinations = frozenset(destinations)
+
+    def compare(self, configuration: Mapping[str, str]) -> None:
+        """There is no other node."""
 
     async def forget_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""
@@ -85,7 +91,7 @@ class SqliteClaim:
     """Implements `ports.Claim`."""
 
     def __init__(self, cursor: CursorRow, fence: Fence, writer: Writer, reader: Reader, slow: Reader) -> None:
-        self.unit, self.cursor = fence.unit, cursor
+        self.unit, self.epoch, self.cursor = fence.unit, fence.epoch, cursor
         self.lost = asyncio.Event()
         name = fence.unit.destination
         self.directory = SqliteDirectory(reader)

@@ -3,6 +3,7 @@ the next one."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -71,6 +72,14 @@ class SqliteErasure:
         if erasing:
             await self._writer.run_alone(scrub.overwrite_from_now_on)
         return under_way
+
+    async def left_behind(self) -> list[Regulation]:
+        """No other process uses the file."""
+        return []
+
+    async def until_left_behind(self) -> None:
+        """There will be none."""
+        await asyncio.Event().wait()
 
     async def touches(self, destination: str, regulation: Regulation) -> bool:
         """Whether the destination has any row of these people."""

@@ -16,6 +16,13 @@ class SqliteNotices:
     def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer, self._reader = writer, reader
 
+    async def are_ours(self) -> bool:
+        """No other process uses the file."""
+        return True
+
+    async def give_back(self) -> None:
+        """There is nobody to have them."""
+
     async def read(self) -> bytes | None:
         """What was written last; None before."""
         return await self._reader.run(_read)

@@ -95,6 +95,12 @@ class SqlitePeople:
         """The regulation of this id."""
         return await self._reader.run(regulation_rows.read_one, regulation_id)
 
+    async def heed(self, regulation_id: str) -> Regulation:
+        """The regulation of this id. Its people are read by nobody since it began."""
+        regulation = await self.find(regulation_id)
+        assert regulation is not None, "a regulation is never deleted"
+        return regulation
+
     async def newest(self, limit: int) -> list[Regulation]:
         """The newest regulations, newest first."""
         return await self._reader.run(regulation_rows.read_newest, limit)

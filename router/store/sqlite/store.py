@@ -11,6 +11,7 @@ from pathlib import Path
 from router.clock import Clock
 from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
+from router.store.ports import Commands
 from router.store.rows import PART
 from router.store.sqlite import regulation_rows
 from router.store.sqlite.before_migration import refuse_newer
@@ -37,6 +38,8 @@ from router.store.suppressions import Suppressions
 
 class SqliteStore:
     """Implements `ports.Store`. Made by `open_store`, which owns its connections and its writer task."""
+
+    commands: Commands | None = None  #: nobody else uses the file
 
     def __init__(
         self,

@@ -24,6 +24,12 @@ from tests.unit.test_background import Lines, until
 class Memory:
     """What was told, not on a disk."""
 
+    async def are_ours(self) -> bool:
+        return True
+
+    async def give_back(self) -> None:
+        pass
+
     async def read(self) -> bytes | None:
         return None
 

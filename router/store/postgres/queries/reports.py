@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from router.event import Call
-from router.store.postgres import violation_rows
+from router.store.postgres import replay_reads, violation_rows
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Database
 from router.store.postgres.queries import failures, newest_calls, pages
 from router.store.postgres.queries.personal_data import Scan
+from router.store.rows import ReplayRow
 
 
 class PostgresInputReports:
@@ -56,3 +57,7 @@ class PostgresOutputReports:
     async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
         """The newest calls, each with its state and reason at a destination."""
         return await newest_calls.newest_calls(self._database, destination, most)
+
+    async def newest_replay(self, destination: str) -> ReplayRow | None:
+        """The newest replay of a destination."""
+        return await self._database.ask(replay_reads.newest, destination)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from router.counts import Counted, Counts
 from router.errors import StoreError, StoreNewer
 from router.event import Call
-from router.store.rows import DeadLetterFilter, EventQuery, Waits
-from router.store.sqlite import regulation_rows
+from router.store.rows import DeadLetterFilter, EventQuery, ReplayRow, Waits
+from router.store.sqlite import regulation_rows, replay_reads
 from router.store.sqlite.connection import Connection, open_reader
 from router.store.sqlite.counter_rows import counted
 from router.store.sqlite.held_counts import add_up, count_page
@@ -126,6 +126,10 @@ class Queries:
     async def dead_reasons(self, destination: str, most: int) -> list[dict[str, Any]]:
         """Dead letters by reason, of so many at most."""
         return await self._ask(dead_reasons, destination, most)
+
+    async def newest_replay(self, destination: str) -> ReplayRow | None:
+        """The newest replay of a destination."""
+        return await self._ask(replay_reads.newest, destination)
 
     async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
         """The newest calls, each with its state and reason at a destination."""
