@@ -174,7 +174,8 @@ async def test_the_overflow_of_a_user_gets_what_is_new_and_loses_nothing(databas
 async def test_a_trait_that_gets_a_column_is_no_longer_in_the_overflow_of_its_user(
     database_server: Server, in_one_batch: bool
 ) -> None:
-    first = [identify("m1", at="2024-03-01T10:00:00.000Z", **{f"p{n}": n for n in range(70)})]
+    traits: dict[str, Any] = {f"p{n}": n for n in range(70)}
+    first = [identify("m1", at="2024-03-01T10:00:00.000Z", **traits)]
     then = [identify("m2", at="2024-03-02T10:00:00.000Z", p69="now")]
     async with on(database_server, max_columns=50) as loader:
         await loader.load(*first)

@@ -69,7 +69,8 @@ async def test_a_command_of_any_node_has_its_effect_at_the_owner_and_its_answer_
         assert (await asked(other, "open/replay", {"since": "1h"}))["count"] == 3
 
         async def is_done() -> bool:
-            return (await asked(other, "open/replay", method="GET"))["state"] == "done"
+            found = await asked(other, "open/replay", method="GET")
+            return bool(found["state"] == "done")
 
         await eventually(is_done, what="the replay is done, as both nodes say")
         await other.settled()
