@@ -21,7 +21,9 @@ from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationRep
 from router.plans import read_plan
 from router.plugin import Context, Delivered, Event, Item, Outcome, Pause, Reject, RetryLater, hookimpl
 from router.store import CommitBatch, DeadLetterFilter, Demand, Regulation
+from router.store.regulation import Step
 from router.store.sqlite import forget_rows, forget_texts, scrub
+from router.store.sqlite.erasure import READ_ELSEWHERE
 from router.store.sqlite.regulation_file import path_of
 from tests.contract.rig import Gated, Plain, Rig, comes_true, line, open_rig
 from tests.contract.simulation.invariants import rows_and_counters
@@ -459,6 +461,30 @@ async def test_somebody_unknown_is_forgotten_without_a_word(rig: Rig) -> None:
     await rig.quiet()
     done = await forget(rig, "u:nobody")
     assert (done.counts, done.keys, done.near) == ({}, [], [])
+
+
+@only_sqlite
+async def test_who_reads_the_store_without_a_pause_keeps_it_from_its_end_which_it_says(rig: Rig) -> None:
+    async def goes_on(regulation: Regulation, steps: int) -> Regulation:
+        for _ in range(steps):
+            regulation = await rig.store.erasure.erase_on(regulation.id)
+        return regulation
+
+    rig.start()
+    begun = await rig.store.people.begin(demand("u:one"))
+    await rig.runner.forget(begun)
+    while begun.step != Step.CLEAN:
+        begun = await goes_on(begun, 1)
+    with closing(sqlite3.connect(rig.store.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM log").fetchone()
+        await rig.call("identify", "two", userId="user-two")
+        assert (await goes_on(begun, 1)).note == "", "a backup reads for a moment, too"
+        held_up = await goes_on(begun, 3)
+        assert (held_up.step, held_up.note) == (Step.CLEAN, READ_ELSEWHERE)
+        assert await rig.store.people.find("r1") == held_up
+    done = await finish(rig, held_up)
+    assert (done.step, done.note) == (Step.DONE, "")
 
 
 @only_sqlite

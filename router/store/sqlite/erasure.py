@@ -36,6 +36,10 @@ TOO_LARGE = (
 NO_ROOM = (
     "free pages of the store may still hold erased text: its disk has no room to rewrite it; see docs/forgetting.md"
 )
+READ_ELSEWHERE = (
+    "not finished: another process reads the store without a pause (Litestream, a sqlite3 shell?), so the WAL cannot be"
+    " emptied and may still hold erased text: end it"
+)
 
 REST = 5
 """For so many times as long as a rewriting took no other one begins, so that demands one after the other stop the writer for a sixth of the
@@ -62,6 +66,7 @@ class SqliteErasure:
         self._path, self._writer, self._reader, self._forgotten = path, writer, reader, writer.forgotten
         self._rewritten: dict[str, str] = {}  #: regulations for which the store was rewritten, and what is left to do
         self._not_before = 0.0  #: when it may be rewritten again
+        self._held_up: set[str] = set()  #: regulations that found the store read by somebody
 
     async def resume(self) -> list[Regulation]:
         """Those that are not done, oldest first. Their people are read by nobody from here on."""
@@ -204,16 +209,20 @@ class SqliteErasure:
     async def _clean(self, regulation: Regulation) -> Regulation:
         """The memory of the log, the WAL, the free pages. It is done when no file holds a word of the person. One rewriting does for all that
         are as far."""
-        if regulation.id not in self._rewritten and not await self._rewrite():
-            return regulation
+        if regulation.id not in self._rewritten:
+            if self._writer.clock.monotonic() < self._not_before:
+                return regulation
+            if not await self._rewrite():
+                return await self._hold_up(regulation)
         if not await self._writer.run_alone(scrub.empty_wal):
-            return regulation
+            return await self._hold_up(regulation)
         note = self._rewritten[regulation.id]
 
         def finish(db: sqlite3.Connection, one: Regulation) -> None:
             one.note = note
             self._finish(db, one)
 
+        self._held_up.discard(regulation.id)
         done = await self._go_on(regulation.id, finish)
         del self._rewritten[regulation.id]
         async with self._writer.set_up:  # a demand that begins would not be among the forgotten yet
@@ -223,10 +232,8 @@ class SqliteErasure:
         return done
 
     async def _rewrite(self) -> bool:
-        """Rewrite the store for all that wait for it. False: it is too early, or somebody reads an older snapshot."""
+        """Rewrite the store for all that wait for it. False: somebody reads an older snapshot."""
         clock = self._writer.clock
-        if clock.monotonic() < self._not_before:
-            return False
         waiting = [one.id for one in await self._reader.run(regulation_rows.read_under_way) if one.step == Step.CLEAN]
         self._writer.tail.clear()
         if not await self._writer.run_alone(scrub.empty_wal):
@@ -240,6 +247,17 @@ class SqliteErasure:
         self._not_before = clock.monotonic() + REST * (clock.monotonic() - began)
         self._rewritten |= dict.fromkeys(waiting, note)
         return True
+
+    async def _hold_up(self, regulation: Regulation) -> Regulation:
+        """Somebody reads an older snapshot. Most do so for a moment; one that still does the next time is told of."""
+
+        def tell(db: sqlite3.Connection, one: Regulation) -> None:
+            one.note = READ_ELSEWHERE
+
+        if regulation.id in self._held_up and regulation.note != READ_ELSEWHERE:
+            return await self._go_on(regulation.id, tell)
+        self._held_up.add(regulation.id)
+        return regulation
 
     def _finish(self, db: sqlite3.Connection, regulation: Regulation) -> None:
         regulation.step, regulation.finished_at = Step.DONE, self._writer.now_ms()
