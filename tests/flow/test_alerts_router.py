@@ -57,7 +57,8 @@ async def test_a_router_that_ends_again_and_again_fires(tmp_path: Path) -> None:
 
 
 async def test_answers_503_fire_until_events_can_be_stored(tmp_path: Path) -> None:
-    daemon = tuned(tmp_path, [HOOK], {"store.disk_space.ASKED_AGAIN_S": 0.02}, "store_full")
+    waits = {"store.disk_space.ASKED_AGAIN_S": 0.02, "daemon.disk_watch.CHECK_INTERVAL_S": 1e6}
+    daemon = tuned(tmp_path, [HOOK], waits, "store_full")
     on_small_disk(daemon)
     async with daemon:
         drill = Drill(daemon, "RequestsRefused")

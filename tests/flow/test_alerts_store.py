@@ -52,7 +52,7 @@ async def answered(daemon: Daemon, status: int) -> None:
 @pytest.mark.parametrize(("free", "words"), [(900_000, "deliveries go on"), (400_000, "only what frees room goes on")])
 async def test_a_disk_below_its_reserve_fires_until_there_is_room(tmp_path: Path, free: int, words: str) -> None:
     """Below min_free, and below half of it. It is ready again as soon as there is room."""
-    daemon = tuned(tmp_path, [HOOK], {})
+    daemon = tuned(tmp_path, [HOOK], {"daemon.disk_watch.CHECK_INTERVAL_S": 1e6})
     on_small_disk(daemon)
     async with daemon:
         drill = Drill(daemon, "DiskReserve")
