@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def test_a_plugin_that_raises_it_cannot_be_imported(tmp_path: Path) -> None:
         load(tmp_path, "raise KeyboardInterrupt")
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """As in a terminal: what a shell starts in the background ignores SIGINT, and so would this process."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_goes_on(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         load(tmp_path, "import signal\nsignal.raise_signal(signal.SIGINT)")
