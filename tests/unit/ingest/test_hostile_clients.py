@@ -190,6 +190,7 @@ async def test_a_body_that_finds_no_room_is_asked_to_come_again(
         answer = await reader.readuntil(b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in answer
+        assert b"\r\nConnection: close\r\n" in answer, "or the next request on it would be met by a reset"
         writer.close()
         assert (await client.post("/v1/track", json=TRACK)).status == 200
 
