@@ -20,7 +20,6 @@ from router.admin.replays import Replays
 from router.admin.trials import Trials
 from router.admin.violations import Violations
 from router.ingest.body import expect_later
-from router.ingest.in_flight import IN_FLIGHT, InFlight
 from router.logger import Log
 
 ONE = "/api/destinations/{name}"
@@ -37,7 +36,6 @@ def make_admin_app(
         has_console: the pages of the console are added, and the first of them is at `/`.
     """
     app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store)])
-    app[IN_FLIGHT] = InFlight()
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
     actions, privacy = Actions(daemon, log, "api"), Privacy(daemon)
     destinations, replays = Destinations(daemon, actions), Replays(daemon, actions)

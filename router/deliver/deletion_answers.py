@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from router.deliver.runner_port import DestinationRunner
-from router.store import DeadLetterFilter, Regulation, Store, Tool
+from router.store import DeadLetterFilter, Names, Regulation, Store, Tool
 from router.vocabulary import EventState
 
 DISABLED = "it was disabled before it was done: delete there by hand, or enable it and ask again"
+UNNAMED = "its plugin gave a reason that says whom it was about, so the reason is not kept: delete there by hand"
 ENDED = (EventState.DELIVERED, EventState.SKIPPED, EventState.FILTERED, EventState.DEAD)
 
 
@@ -36,4 +37,6 @@ async def noted(store: Store, regulation: Regulation, name: str, tool: Tool, now
     """Store how far a destination is."""
     if tool.status != "RUNNING":
         tool.finished_at, tool.rows = now_ms, []
+    if Names(regulation.told_as).are_in(tool.words):  # the record outlives whom it is about
+        tool.words = UNNAMED
     return await store.erasure.note_tool(regulation.id, name, tool)

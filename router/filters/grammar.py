@@ -31,6 +31,8 @@ from router.filters.syntax import (
 MAX_BYTES = 5 * 1024
 MAX_DEPTH = 32
 """Of parentheses, and of `!` in a row."""
+LONGEST_NUMBER = 300
+"""Characters: more are beyond a float, and above 4,300 Python reads no integer."""
 
 GRAMMAR = r"""
 start: boolean | MISTAKE
@@ -251,10 +253,16 @@ class _Reader:
             case "STRING":
                 return Literal(text[1:-1], at)
             case "NUMBER":
-                return Literal(number(text), at)
+                return Literal(self._number(text, at), at)
             case "PATH":
                 return Path(self._keys(text, at), at)
         return Literal(CONSTANTS[node.type], at)
+
+    def _number(self, text: str, at: int) -> int | float:
+        if len(text) > LONGEST_NUMBER:
+            words = f"a number of more than {LONGEST_NUMBER} characters: no event has one"
+            raise FilterError("syntax", words, self._text, at)
+        return float(text) if "." in text else int(text)
 
     def _keys(self, text: str, at: int) -> tuple[str, ...]:
         raw: list[str] = re.findall(r"(?:[^.\\]|\\[\s\S])+", text)
@@ -293,8 +301,3 @@ class _Reader:
 
 def _start(node: Node) -> int:
     return _at(node) if isinstance(node, Token) else node.meta.start_pos
-
-
-def number(text: str) -> int | float:
-    """A number as it is written in an expression."""
-    return float(text) if "." in text else int(text)

@@ -261,7 +261,8 @@ class Connection(web.RequestHandler):
             self._server.note_refused(resp.status, "http_error", "the request cannot be served")
         resp.headers.setdefault(hdrs.SERVER, SERVER)
         self._answered, self._body = self._answered + 1, request.content
-        if self.is_stopping and not self._messages and self._begun <= self._answered:
+        is_last = self.is_stopping and not self._messages and self._begun <= self._answered
+        if is_last or self._close:  # a client that is not told would send its next request into a reset
             resp.force_close()
         if resp.status < 400:
             self.served()

@@ -118,7 +118,7 @@ class IngestServer(web.Server):
     def __init__(self, *args: Any, listener: Listener, hot_path: HotPath | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hot_path = hot_path
-        self.received = ReceivedBytes(listener.limits.received_bytes)
+        self.received = ReceivedBytes(listener.limits.received_bytes, listener.limits.stranger_bytes)
         self.strangers: dict[Connection, None] = {}  #: those that have got no success yet, the oldest first
         self.is_stopping = False
         self._listener = listener

@@ -52,16 +52,22 @@ async def _read_slowly(request: web.Request, max_bytes: int) -> bytes:
     if length is not None and length > max_bytes:
         raise _too_large(max_bytes)
     await _continue(request)
-    in_flight = request.app[IN_FLIGHT]
+    in_flight = request.app.get(IN_FLIGHT)
+    if in_flight is None:  # the admin listener counts connections only: they are fewer
+        return await _read_in_time(request, max_bytes)
     in_flight.reading += 1
     try:
-        async with asyncio.timeout(limits.BODY_TIMEOUT_S):
-            body = await _read_chunks(request, max_bytes)
+        body = await _read_in_time(request, max_bytes)
     finally:
         in_flight.reading -= 1
     if len(in_flight) > limits.MAX_IN_FLIGHT:  # this one included
         raise StoreBusy
     return body
+
+
+async def _read_in_time(request: web.Request, max_bytes: int) -> bytes:
+    async with asyncio.timeout(limits.BODY_TIMEOUT_S):
+        return await _read_chunks(request, max_bytes)
 
 
 async def _read_chunks(request: web.Request, max_bytes: int) -> bytes:

@@ -85,18 +85,20 @@ class ListenerLimits(NamedTuple):
     connections: int
     spare_files: int  #: descriptors of the process that these connections leave alone
     received_bytes: int  #: of heads and bodies that are not here in full
+    stranger_bytes: int  #: so many of these may come from clients whose write key is not known
 
 
-INGEST = ListenerLimits(10_000, 256, 64 * 1024 * 1024)
-"""The spare descriptors are for the store, destinations and the admin listener. A stranger may fill half of the bytes."""
+INGEST = ListenerLimits(10_000, 256, 64 * 1024 * 1024, 32 * 1024 * 1024)
+"""The spare descriptors are for the store, destinations and the admin listener."""
 
 STREAMS = 400
 """Pages of the console that keep themselves fresh at a time."""
 STREAMS_BYTES = 32 * 1024 * 1024
 """What is on its way to all of them together, beside 64 KiB of each that its browser has not read yet."""
 
-ADMIN = ListenerLimits(64 + STREAMS, 64, 4 * 1024 * 1024)
-"""Each stream holds a connection for as long as its page is open: 64 are left for everything else."""
+ADMIN = ListenerLimits(64 + STREAMS, 64, 4 * 1024 * 1024, 4 * 1024 * 1024)
+"""Each stream holds a connection for as long as its page is open: 64 are left for everything else.
+Nobody sends a write key here."""
 
 
 def most_streams() -> int:

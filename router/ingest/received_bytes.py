@@ -1,6 +1,7 @@
 """What has been received and cannot be handled yet: bytes of unfinished heads and bodies, counted over all connections.
 
-Half of the room is kept for clients whose write key is known before their body is here: whoever has none cannot fill it.
+On the ingestion listener a part of the room is kept for clients whose write key is known before their body is here: whoever has none
+cannot fill it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from typing import Protocol
 
 
 class ReceivedBytes:
-    """The count of one listener. `most`: how many bytes there may be."""
+    """The count of one listener. `most`: how many bytes there may be; `for_strangers`: as long as a client without a known key may add
+    to them."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, for_strangers: int) -> None:
+        self.most, self.for_strangers = most, for_strangers
         self.held = 0
 
 
@@ -29,7 +31,7 @@ class Share:
     @property
     def is_over(self) -> bool:
         """Whether there is no room for what this connection holds."""
-        room = self._all.most if self.is_known else self._all.most // 2
+        room = self._all.most if self.is_known else self._all.for_strangers
         return self._held > 0 and self._all.held > room
 
     def hold(self, size: int) -> None:

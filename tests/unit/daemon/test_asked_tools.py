@@ -16,7 +16,7 @@ from router.daemon.supervisor import Supervisor
 from router.deliver import operations
 from router.errors import StoreFull
 from router.metrics import Metrics
-from router.plugin import Outcome, Reject, RetryLater
+from router.plugin import Item, Outcome, Person, Reject, RetryLater, hookimpl
 from router.store import Regulation, Tool
 from tests.contract.rig import Rig, comes_true, destination, open_rig
 from tests.contract.test_forget_group import demand_of_group
@@ -113,4 +113,22 @@ async def test_nothing_is_left_of_a_deletion_that_a_crash_kept_from_being_noted(
             regulation = await tools.look(regulation)
         assert regulation.tools["d"].status == "FAILED"
         await finish(rig, regulation)
+        assert files_with(rig, "user-one") == []
+
+
+class Naming(Asking):
+    """Gives reasons that are no constant words."""
+
+    @hookimpl
+    def forget(self, person: Person) -> Item:
+        raise Reject(f"no {person.user_id}")
+
+
+async def test_a_reason_that_names_the_person_is_not_kept_in_the_record(rig: Rig) -> None:
+    regulation = await rig.store.people.begin(demand("u:user-one", tools=("d",)))
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path))
+    async with supervisor.running([destination(Naming, rig.vendor)], lambda: None):
+        done = await AskedTools(rig.store, supervisor, rig.clock).look(regulation)
+        assert (done.tools["d"].status, "by hand" in done.tools["d"].words) == ("FAILED", True)
+        await finish(rig, done)
         assert files_with(rig, "user-one") == []

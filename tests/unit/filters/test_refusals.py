@@ -33,6 +33,8 @@ def refusal(text: str) -> FilterError:
         ("a like '%x%'", "syntax", "match"),
         ("a = 5.", "syntax", "digits after its point"),
         ("a = .5", "syntax", "digit before its point"),
+        ("a = " + "9" * 4301, "syntax", "a number of more than 300 characters"),
+        ("a = " + "9" * 400 + ".5", "syntax", "a number of more than 300 characters"),
         ("5and a", "syntax", "neither a number nor a name"),
         ("30_day = 4", "syntax", "begins with a digit"),
         ("a = b = c", "syntax", "a comparison has two sides"),

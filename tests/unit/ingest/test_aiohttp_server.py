@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -100,7 +101,8 @@ async def test_an_idle_connection_is_closed(
     async with TestClient(IngestTestServer(make_app(acceptor, sources, FakeClock()))) as client:
         reader, writer = await asyncio.open_connection(client.host, client.port)
         writer.write(sent)
-        assert await reader.read() == b""
+        with suppress(ConnectionResetError):  # on a busy machine it is closed before that is sent
+            assert await reader.read() == b""
         writer.close()
 
 

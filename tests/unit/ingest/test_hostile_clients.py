@@ -164,7 +164,7 @@ async def test_no_answer_tells_which_version_of_what_wrote_it(client: Client) ->
 
 
 def test_a_stranger_may_fill_half_of_the_room_and_one_with_a_key_all_of_it() -> None:
-    room = ReceivedBytes(100)
+    room = ReceivedBytes(100, 50)
     stranger, known = Share(room), Share(room)
     known.is_known = True
     stranger.hold(50)
@@ -177,11 +177,16 @@ def test_a_stranger_may_fill_half_of_the_room_and_one_with_a_key_all_of_it() -> 
     assert (room.held, known.is_over) == (51, False)
 
 
+def test_the_room_of_the_admin_listener_is_there_for_everybody_since_nobody_has_a_key_there() -> None:
+    assert limits.ADMIN.stranger_bytes == limits.ADMIN.received_bytes
+    assert limits.INGEST.stranger_bytes == limits.INGEST.received_bytes // 2
+
+
 @pytest.mark.parametrize("key", ["", "Authorization: Basic d2tfdGVzdF8xMjM6"], ids=["stranger", "known"])
 async def test_a_body_that_finds_no_room_is_asked_to_come_again(
     acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    monkeypatch.setattr(limits, "INGEST", limits.INGEST._replace(received_bytes=20_000))
+    monkeypatch.setattr(limits, "INGEST", limits.INGEST._replace(received_bytes=20_000, stranger_bytes=10_000))
     client: Client
     async with TestClient(IngestTestServer(make_app(acceptor, sources, FakeClock()))) as client:
         reader, writer = await asyncio.open_connection(client.host, client.port)
@@ -190,6 +195,7 @@ async def test_a_body_that_finds_no_room_is_asked_to_come_again(
         answer = await reader.readuntil(b"\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in answer
+        assert b"\r\nConnection: close\r\n" in answer, "or the next request on it would be met by a reset"
         writer.close()
         assert (await client.post("/v1/track", json=TRACK)).status == 200
 
