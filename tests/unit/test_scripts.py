@@ -57,6 +57,12 @@ def test_run_with_setup_only_starts_nothing(checkout: Path) -> None:
     assert called(checkout, "run", "--setup-only") == []
 
 
+def test_the_examples_of_help_are_lines_for_this_checkout(checkout: Path) -> None:
+    program = checkout / ".venv/bin/segment-router"
+    program.write_text(f'#!/bin/sh\necho "$SEGMENT_ROUTER_COMMAND" >>"{checkout}/called"\n')
+    assert called(checkout, "run", "--help") == [f"{checkout}/run"]
+
+
 def test_run_starts_the_daemon_with_the_config_beside_it(checkout: Path) -> None:
     assert called(checkout, "run") == [f"segment-router serve --config {checkout}/config.toml"]
 
