@@ -99,6 +99,11 @@ class DataSource(Protocol):
         ...
 
 
+def names(data: DataSource, destination: str | None) -> list[str]:
+    """The destination that was named, else all of them."""
+    return [destination] if destination else list(data.ledger()["destinations"])
+
+
 @contextmanager
 def open_data_source(common: Common) -> Iterator[DataSource]:
     """Whoever can answer: the daemon if it runs, else its store on this machine, which is said on standard error.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NamedTuple, ParamSpec
 
 import typer
+from typer.models import OptionInfo
 
 from router.cli.lazy import lazy
 from router.clock import SystemClock
@@ -44,6 +45,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, in the shape o
 Source = Annotated[str | None, typer.Option("--source", metavar="NAME", help="The source, by its name in config.toml.")]
 
 DestinationName = Annotated[str, typer.Argument(metavar="DESTINATION", help="Its name in config.toml.")]
+OneDestination = Annotated[str | None, typer.Argument(metavar="DESTINATION", help="All, unless one is named.")]
 
 User = Annotated[
     str | None,
@@ -97,6 +99,12 @@ def _options(config: ConfigFile = Path(DEFAULT), url: Url = None, token: Token =
     """The options of every verb that asks a daemon."""
 
 
+def _written(parameter: inspect.Parameter) -> str:
+    """An option or argument as it is written in help."""
+    told = parameter.annotation.__metadata__[0]
+    return str(told.default if isinstance(told, OptionInfo) else told.metavar)  # in Annotated its name is its `default`
+
+
 def asks(verb: Callable[Concatenate[Common, P], None]) -> Callable[..., None]:
     """For a verb that asks a daemon: its first parameter stands for --config, --url, --token and --json."""
     signature = inspect.signature(verb, eval_str=True)
@@ -105,6 +113,9 @@ def asks(verb: Callable[Concatenate[Common, P], None]) -> Callable[..., None]:
 
     @functools.wraps(verb)
     def run(**given: Any) -> None:
+        for parameter in own:
+            if given[parameter.name] == "":  # as of a shell variable that is not set: it must not choose everything
+                raise typer.BadParameter("is empty: give it a value, or leave it out", param_hint=_written(parameter))
         verb(Common(**{name: given.pop(name) for name in shared}), **given)  # type: ignore[call-arg]
 
     run.__signature__ = signature.replace(parameters=[*own, *shared.values()])  # type: ignore[attr-defined]

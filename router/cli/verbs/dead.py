@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
 from router.cli.client import running_daemon
-from router.cli.data_source import open_data_source
+from router.cli.data_source import names, open_data_source
 from router.cli.endpoint import program
-from router.cli.options import After, Common, DestinationName, Reason, Since, Until, asks, hint
+from router.cli.options import After, Common, OneDestination, Reason, Since, Until, asks, hint
 from router.cli.output import say, say_json, say_table
+from router.cli.style import BOLD
 from router.explain import event_phrases
 from router.explain.figures import count, short_instant
 
@@ -22,7 +24,7 @@ OneMessage = Annotated[str | None, typer.Option("--message-id", metavar="ID", he
 @asks
 def dead(
     common: Common,
-    destination: DestinationName,
+    destination: OneDestination = None,
     reason: Reason = None,
     since: Since = None,
     until: Until = None,
@@ -31,17 +33,20 @@ def dead(
     every: Every = False,
     message_id: OneMessage = None,
 ) -> None:
-    """Show the dead letters of a destination, or drop them.
+    """Show dead letters, or drop those of a destination.
 
     A dead letter is an event that was given up or refused. With --drop letters are deleted for good; their events stay dead.
 
     Examples:
+        dead --since 24h
         dead braze --since 24h
         dead braze --reason rejected --json
         dead braze --drop --reason hold_full
     """
     chosen = {"reason": reason, "since": since, "until": until, "message_id": message_id}
     if drop:
+        if not destination:
+            raise typer.BadParameter("name the DESTINATION", param_hint="--drop")
         if not every and not any(chosen.values()):
             raise typer.BadParameter(
                 "say which: --reason, --since, --until, --message-id, or --all", param_hint="--drop"
@@ -54,15 +59,31 @@ def dead(
         else:
             say(f"{destination}: dropped {count(answer['dropped'], 'dead letter')}")
         return
+    if after and not destination:
+        raise typer.BadParameter("name the DESTINATION whose next page it is", param_hint="--after")
     if message_id or every:
         raise typer.BadParameter("goes with --drop; `why` tells of one message", param_hint="--message-id, --all")
     with open_data_source(common) as data:
-        found = data.dead(destination, reason, since, until, after)
+        found = {name: data.dead(name, reason, since, until, after) for name in names(data, destination)}
     if common.as_json:
-        say_json(found)
+        say_json(found[destination] if destination else {"destinations": found})
         return
+    kind = " of this kind" if reason or since or until else ""
+    if not destination and not any(page["items"] for page in found.values()):
+        say(f"no dead letters{kind}")
+        return
+    shown = {name: page for name, page in found.items() if destination or page["items"]}
+    for number, (name, page) in enumerate(shown.items()):
+        if not destination:
+            say(*([""] if number else []))
+            say(f"{name}:", style=BOLD)
+        _say_letters(name, page, kind, common)
+
+
+def _say_letters(destination: str, found: Mapping[str, Any], kind: str, common: Common) -> None:
+    """The dead letters of one destination."""
     if not found["items"]:
-        say(f"no dead letters at {destination}" + (" of this kind" if reason or since or until else ""))
+        say(f"no dead letters at {destination}{kind}")
     else:
         say_table(
             ["dead since (UTC)", "type", "user", "reason", "why"],

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from router.cli.data_source import open_data_source
-from router.cli.options import Common, DestinationName, asks
+from router.cli.data_source import names, open_data_source
+from router.cli.options import Common, OneDestination, asks
 from router.cli.output import say, say_json, say_table, say_wrapped
+from router.cli.style import BOLD
 from router.explain.figures import count, short_instant
 
 
 @asks
-def errors(common: Common, destination: DestinationName) -> None:
+def errors(common: Common, destination: OneDestination = None) -> None:
     """Show why events at a destination are dead or retrying.
 
     Answers of the vendor with the same words are counted together, with who can act and how. It looks at the newest 1,000 events that
     are dead or retrying. Ids, numbers and addresses are cut out of the words.
 
     Examples:
+        errors
         errors braze
     """
     with open_data_source(common) as data:
-        found = data.errors(destination)
+        found = {name: data.errors(name) for name in names(data, destination)}
     if common.as_json:
-        say_json(found)
+        say_json(found[destination] if destination else {"destinations": found})
         return
-    if not found["items"]:
-        say(f"no event is dead or retrying at {destination}")
-        return
+    failing = {name: page for name, page in found.items() if page["items"]}
+    if not failing:
+        say("no event is dead or retrying" + (f" at {destination}" if destination else ""))
+    for number, (name, page) in enumerate(failing.items()):
+        if not destination:
+            say(*([""] if number else []))
+            say(f"{name}:", style=BOLD)
+        _say_errors(page)
+
+
+def _say_errors(found: Mapping[str, Any]) -> None:
+    """What fails at one destination, and who can mend it."""
     say_table(
         ["times", "state", "status", "last (UTC)", "words"],
         [

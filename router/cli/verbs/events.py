@@ -104,7 +104,8 @@ def events(
     if found["items"]:
         _show(found["items"])
     else:
-        say("no such event" if which else "no event is stored")
+        where = " among those looked at" if found["searched_to"] else ""
+        say(f"no such event{where}" if which else "no event is stored")
     _say_more(found, which, limit, common)
 
 

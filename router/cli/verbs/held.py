@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from router.cli.data_source import open_data_source
+from router.cli.data_source import names, open_data_source
 from router.cli.endpoint import program
-from router.cli.options import After, Common, User, asks, hint
+from router.cli.options import After, Common, OneDestination, User, asks, hint
 from router.cli.output import say, say_json, say_table, say_wrapped
 from router.cli.style import BOLD
 from router.explain import code_phrases, event_phrases
 from router.explain.figures import count, short_instant
-
-OneDestination = Annotated[str | None, typer.Argument(metavar="DESTINATION", help="All, unless one is named.")]
 
 
 @asks
@@ -33,8 +31,7 @@ def held(common: Common, destination: OneDestination = None, user: User = None, 
     if after and not destination:
         raise typer.BadParameter("name the DESTINATION whose next page it is", param_hint="--after")
     with open_data_source(common) as data:
-        names = [destination] if destination else list(data.ledger()["destinations"])
-        found = {name: data.held(name, user, after) for name in names}
+        found = {name: data.held(name, user, after) for name in names(data, destination)}
     if common.as_json:
         say_json(found[destination] if destination else {"destinations": found})
         return

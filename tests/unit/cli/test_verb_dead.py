@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.cli import main
-from tests.unit.cli.test_cli import AT, FakeDaemon, config, daemon
+from tests.unit.cli.test_cli import AT, FakeDaemon, config, counts, daemon, ledger
 
 __all__ = ["config", "daemon"]  # fixtures
 
@@ -100,3 +100,34 @@ def test_what_is_kept_of_a_removed_destination_is_dropped(
     daemon.answers["DELETE /api/destinations/old"] = (200, {"dropped": dropped})
     assert main(["destinations", "drop", "old"]) == 0
     assert capsys.readouterr().out == "old: dropped 3 held, 0 retrying, 12 queued, 1 dead\n"
+
+
+def test_without_a_destination_the_dead_letters_of_all_are_shown(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = {"dead": 1, "kept": 1, "kept_bytes": 50, "items": [LETTER], "next": None}
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(dead=1), mail=counts(delivered=1))
+    daemon.answers[f"GET {DEAD}?since=24h"] = (200, page)
+    daemon.answers["GET /api/destinations/mail/dead?since=24h"] = (200, {**page, "dead": 0, "kept": 0, "items": []})
+    assert main(["dead", "--since", "24h"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("crm:\n")
+    assert "status_422: no such field" in told
+    assert "mail" not in told
+
+
+def test_without_a_destination_and_without_letters_one_sentence_is_said(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(delivered=1))
+    daemon.answers[f"GET {DEAD}"] = (200, {"dead": 0, "kept": 0, "kept_bytes": 0, "items": [], "next": None})
+    assert main(["dead"]) == 0
+    assert capsys.readouterr().out == "no dead letters\n"
+
+
+@pytest.mark.parametrize("words", [["--drop", "--all"], ["--after", "17"]])
+def test_letters_are_dropped_and_paged_at_one_destination_only(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main(["dead", *words]) == 2
+    assert "name the DESTINATION" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.cli.main import main
-from tests.unit.cli.test_cli import FakeDaemon, config, daemon
+from tests.unit.cli.test_cli import FakeDaemon, config, counts, daemon, ledger
 
 __all__ = ["config", "daemon"]  # fixtures
 
@@ -36,3 +36,16 @@ def test_without_any_it_says_so(config: Path, daemon: FakeDaemon, capsys: pytest
     daemon.answers["GET /api/destinations/crm/errors"] = (200, {"items": [], "looked_at": 0, "is_all": True})
     assert main(["errors", "crm"]) == 0
     assert capsys.readouterr().out == "no event is dead or retrying at crm\n"
+
+
+def test_without_a_destination_each_that_fails_is_shown_under_its_name(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(dead=1), mail=counts(delivered=1))
+    daemon.answers["GET /api/destinations/crm/errors"] = (200, {"items": [ROW], "looked_at": 1, "is_all": True})
+    daemon.answers["GET /api/destinations/mail/errors"] = (200, {"items": [], "looked_at": 0, "is_all": True})
+    assert main(["errors"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("crm:\n")
+    assert "user … is not known" in told
+    assert "mail" not in told

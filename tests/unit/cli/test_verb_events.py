@@ -86,7 +86,7 @@ def test_a_search_that_gave_up_says_how_far_it_looked(
     daemon.answers["GET /api/events?user=u9&limit=20"] = page(next=500, searched_to=AT)
     assert main(["events", "--user", "u9"]) == 0
     told = capsys.readouterr()
-    assert told.out.startswith("no such event\n")
+    assert told.out.startswith("no such event among those looked at\n")
     assert "events --user u9 --before 500" in told.out
     assert "looked back to 2026-01-02 03:04:05 UTC only" in told.err
 
@@ -179,3 +179,14 @@ def test_the_examples_name_the_program_as_it_was_called(
 ) -> None:
     assert main(["events", "--help"]) == 0
     assert "\nExamples:\n  ./run events --user u1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [(["events", "--user", ""], "--user"), (["events", "--company", ""], "--company"), (["dead", ""], "DESTINATION")],
+)
+def test_an_empty_value_is_wrong_usage_and_does_not_choose_everything(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str], words: list[str], written: str
+) -> None:
+    assert main(words) == 2
+    assert f"{written}: is empty: give it a value, or leave it out" in capsys.readouterr().err
