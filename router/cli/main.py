@@ -221,6 +221,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; those of this process unless given.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer letters than an id has
             stream.reconfigure(errors="backslashreplace")
@@ -229,10 +230,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(words)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has left, e.g. `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered goes nowhere, silently
+    except OSError as error:
+        if not _loses_output():
+            raise
+        if not isinstance(error, BrokenPipeError):  # that is a reader who has left, e.g. `| head`
+            warn(f"standard output cannot be written: {error.strerror}")
         return 1
     return code
+
+
+def _replace_closed_streams() -> None:
+    """Open the null device in the place of each standard stream that the caller closed (`<&-`), so that no other file gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - it stays open
+
+
+def _loses_output() -> bool:
+    """Whether standard output takes nothing any more. What is buffered then goes nowhere, silently."""
+    try:
+        print(flush=True)  # an empty line: what failed before may be buffered no more
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 @cache

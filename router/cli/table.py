@@ -36,7 +36,7 @@ def layout(
 
     Args:
         right: places of the columns that stand at the right.
-        cut: headers of the columns that may be cut.
+        cut: headers of the columns that may be cut; they stay whole where the table does not fit with them cut.
         wrap: headers of the columns that may be wrapped; a column of neither kind is never made narrower.
         below: for each row a line that follows it, whatever its length; none where it is empty.
         paint: colours a cell whose width is settled; row -1 is the headers.
@@ -46,7 +46,10 @@ def layout(
         _least(header, column, cut, wrap)
         for header, column in zip(headers, zip(headers, *rows, strict=True), strict=True)
     ]
-    _narrow(widths, least, width - len(GAP) * (len(headers) - 1))
+    room = width - len(GAP) * (len(headers) - 1)
+    if sum(least) > room:  # it does not fit in any case: a name that is cut would be lost for nothing
+        least = [widths[place] if header in cut else least[place] for place, header in enumerate(headers)]
+    _narrow(widths, least, room)
     for number, row in enumerate([headers, *rows], start=-1):
         broken = [
             textwrap.wrap(text, widths[place], break_on_hyphens=False) or [""]

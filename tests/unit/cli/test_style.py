@@ -49,6 +49,14 @@ def test_a_table_is_as_wide_as_the_terminal_names_are_cut_and_sentences_wrapped(
     assert words == "a sentence with more words than there is room for beside it"
 
 
+def test_names_stay_whole_where_a_table_does_not_fit_with_them_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    say_table(["user", "id"], [["user:somebody", "an-id-that-stays-whole"]], cut=["user"])
+    assert "user:somebody  an-id-that-stays-whole" in capsys.readouterr().out
+
+
 def test_wide_letters_take_two_columns(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     say_table(["name", "n"], [["日本語日本語日本語日本語日本語日本語", 1], ["plain", 2]], cut=["name"])
@@ -284,6 +292,25 @@ def test_with_json_an_error_is_json_on_standard_output(
 def test_options_that_would_be_ignored_are_wrong_usage(words: str, config: Path, daemon: FakeDaemon) -> None:
     assert main(words.split()) == 2
     assert daemon.asked == []
+
+
+MAIN = "import sys; from router.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def test_output_that_cannot_be_written_is_a_sentence() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-c", MAIN, "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "standard output cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(("closed", "words"), [("<&-", "send -"), (">&-", "version"), ("2>&-", "nonsense")])
+def test_a_closed_stream_is_as_the_null_device(config: Path, closed: str, words: str) -> None:
+    line = f'"$0" -c "$1" {words} {closed}'
+    done = subprocess.run(["sh", "-c", line, sys.executable, MAIN], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == {"send -": 0, "version": 0, "nonsense": 2}[words]
 
 
 def test_changing_verbs_answer_in_json_too(
