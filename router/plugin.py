@@ -798,6 +798,7 @@ def raise_for_status(answer: Answer, n: int = 1) -> None:
     """Raise what `by_status` says, and nothing after a 2xx: for a request that has to succeed before the next one.
 
     A request that only prepares the next one must never count as the delivery of the items. So Delivered is never raised.
+    `n` is the number of items that wait for it: with 1, a 400 rejects all of them, good ones too.
     """
     outcome = by_status(answer, n)
     if isinstance(outcome, Exception):

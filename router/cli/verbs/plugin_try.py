@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,9 +70,10 @@ def plugin_try(
     given = read_answer(answer)
     known = known_of(user_known, group, group_name)
     events = events_of(event, "TYPE|FILE")
-    destination = _destination(name, plugins_dir(context, config), settings_of(settings))
-    now_ms = SystemClock().now_ms()
-    found = asyncio.run(trial.try_events(events, trial.Intake("website"), [destination], known, now_ms, given))
+    folder, now_ms = plugins_dir(context, config), SystemClock().now_ms()
+    with redirect_stdout(sys.stderr):  # what the plugin prints is no part of our output, which may be JSON
+        destination = _destination(name, folder, settings_of(settings))
+        found = asyncio.run(trial.try_events(events, trial.Intake("website"), [destination], known, now_ms, given))
     told = [{**{key: one[key] for key in one if key != "destinations"}, **_fate(one)} for one in found]
     if as_json:
         say_json({"plugin": name, "events": told})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from router.plugin import Item
 from router.testing.checking.life import Delivery, Life, open_life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.mapping_call import short
-from router.testing.checking.standard_answers import ANSWERS, GOOD
+from router.testing.checking.standard_answers import ANSWERS, GOOD, REFUSALS
 from router.testing.replies import Answers, Received, Reply, answer_to
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def place_of(request: Received) -> Place:
 async def answered(subject: Subject, loop: KitLoop) -> list[Answered]:
     """All of them. Where a plugin sends no request, only the successes."""
     found: list[Answered] = []
-    before: set[Place] = set()  # places where something is asked for before the items are sent, each looked at once
+    before: set[tuple[Place, bool]] = set()  # where something is asked for before one item, or a batch, is sent
     for kind, items in subject.samples.items():
         for n in dict.fromkeys((1, min(BATCH, subject.destination.kinds[kind].max_items, len(items)))):
             async with open_life(subject, loop) as life:
@@ -80,20 +81,23 @@ async def answered(subject: Subject, loop: KitLoop) -> list[Answered]:
                 found.append(Answered(GOOD, max(0, len(places) - 1), len(places), kind, good))
                 for name, make in ANSWERS.items() if places else ():
                     found.append(await _one(life, name, make(n), len(places) - 1, places, kind, items[:n]))
-            for at in [at for at, place in enumerate(places[:-1]) if place not in before]:
-                before.add(places[at])
-                found += await _of_place(subject, loop, at, places, kind, items[:n])
+            for at, place in enumerate(places[:-1]):
+                if (place, n > 1) not in before:
+                    # the rest of the answers was looked at with one item
+                    names = REFUSALS if (place, False) in before else ANSWERS
+                    before.add((place, n > 1))
+                    found += await _of_place(subject, loop, names, at, places, kind, items[:n])
     return found
 
 
 async def _of_place(
-    subject: Subject, loop: KitLoop, at: int, places: list[Place], kind: str, items: list[Item]
+    subject: Subject, loop: KitLoop, names: Iterable[str], at: int, places: list[Place], kind: str, items: list[Item]
 ) -> list[Answered]:
     """Each answer meets a new instance: what is got there may be kept."""
     found = []
-    for name, make in ANSWERS.items():
+    for name in names:
         async with open_life(subject, loop) as life:
-            found.append(await _one(life, name, make(len(items)), at, places, kind, items))
+            found.append(await _one(life, name, ANSWERS[name](len(items)), at, places, kind, items))
     return found
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from router.plugin import JSON, Settings
 from router.plugin_host import with_stand_ins
 
-__all__ = ["marked", "others"]
+__all__ = ["MARK", "marked", "others"]
 
 MARK, OTHER_MARK = "s3cret-{}-Zq7Xv4", "other-{}-Wn5Kp8"
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from router.plugin import JSON
 from router.testing.replies import Garbage, Hang, Redirect, Reply, Reset, ShortBody
 
-__all__ = ["ANSWERS", "GOOD", "WAIT_S", "WEB_PAGE"]
+__all__ = ["ANSWERS", "GOOD", "REFUSALS", "WAIT_S", "WEB_PAGE"]
 
 GOOD = "a success"
 """The answer that the author gives, or that nearly every vendor may give."""
 WEB_PAGE = "a web page with status 200"
 """What a proxy answers in place of the vendor."""
+REFUSALS = ("400", "a 400 of odd types", "422")
+"""Answers that say that what was sent is bad."""
 WAIT_S = 7
 """In the Retry-After of the answers that have one."""
 _LISTS = ("results", "responses", "items", "records", "data", "outcomes")

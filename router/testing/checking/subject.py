@@ -234,6 +234,10 @@ class Subject:
         events = self.events()
         return {type: events[f"call {type!r}"] for type in CALLS}
 
+    def mapped(self, events: Mapping[str, Event]) -> list[Made]:
+        """What a new instance makes of these events, in order."""
+        return [step.made for step in tell(self.make(), events, self.package).steps]
+
     @property
     def made(self) -> list[Made]:
         """Every call of a hook that makes items."""

@@ -7,10 +7,9 @@ from collections.abc import Callable, Collection
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 from router.testing.checking.answering import came
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
-from router.testing.checking.standard_answers import WAIT_S, WEB_PAGE
+from router.testing.checking.standard_answers import REFUSALS, WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject
 
-REFUSALS = ("400", "a 400 of odd types", "422")
 LATER = ("408", "425", "500", "502 with a web page", "503", "504", "520", "529", "500 with garbage", "half of a 500")
 LOST = ("a reset", "no answer")
 BAD = (*REFUSALS, *LATER, *LOST, "401", "402", "403", "404", "413", "429", "429 with Retry-After", "a redirect")
@@ -193,14 +192,14 @@ def refused(subject: Subject) -> Findings:
     Tier.GOLD,
     proves="When a vendor refuses a batch (400, 422), the good items in it are not rejected with the bad one.",
     why="One event with a bad field would make dead letters of up to a full batch of others.",
-    fix="Return Split where the vendor does not say which item it means, as by_status does.",
+    fix="Return Split where the vendor does not say which item it means, as by_status does. Give raise_for_status the number of items.",
     needs=(*SENDING, "refused"),
 )
 def batch_refused(subject: Subject) -> Findings:
     if not any(one.n > 1 for one in subject.answers):
         raise DoesNotApply("each of its requests carries one item")
     for one in subject.answers:
-        if one.answer not in REFUSALS or not one.is_last or one.n == 1 or not one.delivery.is_sound:
+        if one.answer not in REFUSALS or one.n == 1 or not one.delivery.is_sound:
             continue
         if all(isinstance(outcome, Reject) for outcome in one.delivery.outcomes):
             expected = "Split, or an outcome for each item that the vendor named"

@@ -150,7 +150,7 @@ def sending_never_blocks(subject: Subject) -> Findings:
     Tier.SILVER,
     proves="Each attempt sends the same for the same items.",
     why="A vendor that knows what it has had, by a key or the body, would take the second attempt for something new.",
-    fix="Take ids and times from the items, not from a clock or a counter.",
+    fix="Take ids and times from the items, not from a clock or a counter. Send a batch in one request, or set max_items=1.",
     needs=(*SENDING, "batch_is_whole", "request_repeats"),
 )
 def attempts_repeat(subject: Subject) -> Findings:

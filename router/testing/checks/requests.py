@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
+import msgspec
 from pydantic import ValidationError
 
-from router.plugin import Item, Request
+from router.plugin import Event, Item, Request
 from router.plugin_host.time_budgets import HOLD_S
 from router.testing.batching import batches
 from router.testing.checking.building import Sent, sent_for
@@ -205,26 +207,50 @@ def _batches(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
     Tier.SILVER,
     proves="Requests that carry other items have other idempotency keys.",
     why="A vendor that has had the key takes the second request for a repetition, and drops it: its items are lost.",
-    fix="Make the key of all items of the request: sha256 over their ids. The id of the first item is not enough.",
+    fix="Put event.message_id into each item, and make the key of all items of the request. The id of the first item is not enough.",
     needs=(*SENDING, "batch_is_whole"),
 )
 def idempotency_keys(subject: Subject) -> Findings:
     keyed: dict[tuple[str, str], tuple[str, str, bytes]] = {}
-    sent: list[tuple[str, Request | Received | None]] = []
+    kinds: set[str] = set()
+    sent: list[tuple[str, str, Request | Received | None]] = []
     if "request" in subject.destination.hooks:
-        sent += [(one.where, one.request) for one in subject.built]
-    sent += [(one.where, seen) for one in subject.answered for seen in one.delivery.requests]
-    for where, request in sent:
+        sent += [(one.where, one.items[0].kind, one.request) for one in subject.built]
+    sent += [(one.where, one.kind, seen) for one in subject.answered for seen in one.delivery.requests]
+    for where, kind, request in sent:
         if request is None:
             continue
         for name, key in request.headers.items():
             if "idempot" not in name.lower():
                 continue
+            kinds.add(kind)
             is_for = request.method, steady_url(request.url), request.body
             if keyed.setdefault((name.lower(), key), is_for) != is_for:
                 yield found(where, f"{name}: {short(key)}, which another request has, too", "a key of its own")
     if not keyed:
         raise DoesNotApply("it sends no idempotency key")
+    yield from _done_twice(subject, kinds)
+
+
+def _done_twice(subject: Subject, kinds: set[str]) -> Findings:
+    """Something that a user did again a second later makes an item of the same bytes. So any key of its request is the same."""
+    for event in subject.sample_events().values():
+        if event.type in ("track", "page", "screen"):
+            first, again = (
+                {item.json for step in subject.mapped({event.type: one}) for item in step.items if item.kind in kinds}
+                for one in (event, _a_second_later(event))
+            )
+            if first & again:
+                yield found(f"hook {event.type}", "the same item, and so the same key, for two events", "another item")
+
+
+def _a_second_later(event: Event) -> Event:
+    moved = {
+        name: getattr(event, name) + timedelta(seconds=1) for name in ("timestamp", "original_timestamp", "received_at")
+    }
+    return msgspec.structs.replace(
+        event, message_id="another", payload={**event.payload, "messageId": "another"}, **moved
+    )
 
 
 @check(

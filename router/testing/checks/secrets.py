@@ -7,12 +7,22 @@ from functools import cache
 
 from router.plugin_host.secret_forms import base64_forms_of, forms_of
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.stand_ins import MARK
 from router.testing.checking.subject import Subject
+
+BEGINNING, END = 8, 6
+"""Characters of a secret that are too many to show: a hint of four at either end is common."""
 
 
 def _in(secrets: Iterable[str], words: str) -> bool:
     """Whether any of them is in the words: as it is, percent-encoded, in JSON, in HTML or in base64."""
     return any(form in words for secret in secrets for form in _forms(secret))
+
+
+def _part_in(secrets: Iterable[str], words: str) -> bool:
+    """Whether a large part of any of them is in the words. Of a secret that had to keep its form it may be a common word: `https://`."""
+    made_up = [secret for secret in secrets if secret.startswith(MARK.partition("{")[0])]
+    return any(part in words for secret in made_up for part in (secret[:BEGINNING], secret[-END:]))
 
 
 @cache
@@ -51,8 +61,8 @@ def secrets_not_in_items(subject: Subject) -> Findings:
 
 @check(
     Tier.GOLD,
-    proves="No secret is in the words of outcomes, exceptions, warnings and log lines of the plugin.",
-    why="The router masks them, but a handler of its own that the plugin or a library adds to the log does not.",
+    proves="No secret, and no large part of one, is in the words of outcomes, exceptions, warnings and log lines of the plugin.",
+    why="The router masks whole secrets, but no parts, and nothing in a handler that the plugin or a library adds to the log.",
     fix="Name the setting, not its value. Do not put URLs with keys or whole requests into words.",
     needs=("lifetime_opens",),
 )
@@ -60,6 +70,8 @@ def secrets_not_in_words(subject: Subject) -> Findings:
     for where, words in _words(subject):
         if _in(subject.secrets, words):
             yield found(where, "its words hold a secret of the settings", "none")
+        elif _part_in(subject.secrets, words):
+            yield found(where, "its words hold a part of a secret of the settings", "none, or four characters at most")
 
 
 def _words(subject: Subject) -> Iterator[tuple[str, str]]:

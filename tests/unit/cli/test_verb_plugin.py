@@ -490,6 +490,13 @@ def test_calls_of_a_file_get_the_answer_that_was_asked_for(run: Run, write: Writ
     assert "would be discarded" in run(*words[:-1])[1]
 
 
+def test_what_a_plugin_prints_is_no_part_of_the_json_of_try(run: Run, write: Write) -> None:
+    write("desk", f"print('at its import')\n{GOOD}")
+    code, out, err = run("try", "desk", "track", *BASE, "--user-known", "--json")
+    assert (code, json.loads(out)["plugin"]) == (0, "desk")
+    assert "at its import" in err
+
+
 def test_a_plugin_that_violates_the_contract_is_named_with_its_faults(run: Run, write: Write) -> None:
     write("desk", GOOD.replace("def track(self, event: Event", "def track(self, evnt: Event"))
     code, _, err = run("try", "desk", "track", *BASE)

@@ -21,6 +21,11 @@ def counts(say: Say, upto: int) -> None:
         say({"number": number})
 
 
+def forks(say: Say) -> None:
+    os.fork()
+    say("done")
+
+
 def leaves_a_thread(say: Say) -> None:
     threading.Thread(target=threading.Event().wait).start()
     say("done")
@@ -49,6 +54,10 @@ def hangs(say: Say) -> None:
 
 def test_what_the_work_says_arrives_in_order() -> None:
     assert list(apart(counts, 3)) == [{"number": 0}, {"number": 1}, {"number": 2}]
+
+
+def test_of_a_process_that_forks_nothing_is_heard_twice() -> None:
+    assert list(apart(forks)) == ["done"]
 
 
 def test_a_thread_that_is_left_does_not_keep_it() -> None:

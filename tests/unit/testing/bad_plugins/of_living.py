@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import threading
 from collections.abc import AsyncIterator, Sequence
 from functools import cache
@@ -24,6 +25,8 @@ from router.plugin import (
     oauth_token,
 )
 from tests.unit.testing.bad_plugins.good import DELETE, Base, Good, GoodSettings
+
+_log = logging.getLogger(__name__)
 
 
 class DoesNotOpen(Good):
@@ -226,6 +229,14 @@ class NamesItsToken(Good):
         if answer.status == 422 and len(items) == 1:
             return Reject("rejected", f"with {self.settings.token.get_secret_value()}")
         return super().read(items, answer)
+
+
+class LogsTheBeginningOfItsToken(Good):
+    caught_by = "secrets_not_in_words"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        _log.info("posting with the token %s...", self.settings.token.get_secret_value()[:10])
+        return super().build(items, token)
 
 
 class KeepsATokenToItself(Good):

@@ -16,6 +16,7 @@ from router.plugin import (
     JSON,
     Answer,
     Delivered,
+    Event,
     Item,
     Outcome,
     Reject,
@@ -96,6 +97,20 @@ class KeysByTheFirstItem(Good):
     def build(self, items: list[Item], token: str) -> Request:
         built = super().build(items, token)
         key = hashlib.sha256(items[0].json).hexdigest()
+        return Request(built.url, headers={**built.headers, "Idempotency-Key": key}, body=built.body)
+
+
+class KeysByWhatWasDone(Good):
+    """Somebody who does the same thing twice has done it once."""
+
+    caught_by = "idempotency_keys"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {name: value for name, value in super().body(event).items() if name != "id"}
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        key = hashlib.sha256(built.body).hexdigest()
         return Request(built.url, headers={**built.headers, "Idempotency-Key": key}, body=built.body)
 
 
@@ -256,6 +271,26 @@ class RetriesWhatIsRefused(Reads):
 class RejectsWholeBatches(Reads):
     caught_by = "batch_refused"
     statuses: ClassVar[Statuses] = dict.fromkeys((400, 422), lambda n: Reject("refused"))
+
+
+def gives_tokens_at_one_place(seen: Received) -> Reply:
+    is_for_token = seen.url.endswith("/token")
+    return Reply(json={"access_token": "token-of-the-tests", "expires_in": 3600} if is_for_token else {})
+
+
+class AsksFirstForTheBatchAsForOne(Good):
+    """A 400 for what it looks up is taken for the fault of all items."""
+
+    caught_by = "batch_refused"
+    options: ClassVar[dict[str, Any]] = {"vendor": gives_tokens_at_one_place}
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        def company(token: str) -> Request:
+            headers = {"Authorization": f"Bearer {token}"}
+            return Request(f"{self.settings.base_url}/companies/acme", method="GET", headers=headers)
+
+        raise_for_status(await self.token.send(sender, company))
+        return await super().send(items, sender)
 
 
 class TriesAgainAtOnce(Good):
