@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from router.store.sqlite import group_transaction
 from router.testing.clock import FakeClock
 from tests import postgres_server
 from tests.contract import store_case
@@ -52,6 +53,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         is_neutral = metafunc.definition.get_closest_marker("only_sqlite") is None
         metafunc.parametrize("backend", ["sqlite", *(["postgres"] if is_neutral else [])], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _trims_with_every_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock stands still between the commits of a test, so that none would come late enough to trim what is old."""
+    monkeypatch.setattr(group_transaction, "TRIM_PAUSE_MS", 0)
 
 
 @pytest.fixture(scope="session")
