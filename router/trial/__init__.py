@@ -10,6 +10,7 @@ as_test.py        the same as pytest lines
 trial.py          every call at every destination, as the admin API and `try` show it
 credential_check.py   the credentials of a destination, by its `check` hook
 in_thread.py      the same in a thread of its own, with a time limit, for the daemon
+in_process.py     a plugin without a destination, in a process of its own, for `plugin try`
 """
 
 from router.trial.alone import alone
@@ -17,6 +18,7 @@ from router.trial.answer import ANSWERS, answer_of
 from router.trial.calls import MAX_EVENTS, sample, split
 from router.trial.credential_check import Checked
 from router.trial.destination import DestinationTrial
+from router.trial.in_process import Attempt, try_in_process
 from router.trial.in_thread import Trials
 from router.trial.intake import NOBODY, Intake
 from router.trial.known import NOTHING_KNOWN, SAMPLE_KNOWN, Known, asked_of, known_of
@@ -28,6 +30,7 @@ __all__ = [
     "NOBODY",
     "NOTHING_KNOWN",
     "SAMPLE_KNOWN",
+    "Attempt",
     "Checked",
     "DestinationTrial",
     "Intake",
@@ -40,4 +43,5 @@ __all__ = [
     "sample",
     "split",
     "try_events",
+    "try_in_process",
 ]

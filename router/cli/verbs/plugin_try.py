@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +19,6 @@ from router.errors import ConfigError
 
 if TYPE_CHECKING:
     from router import trial
-    from router.plugin_host import Destination
 else:
     trial = lazy("router.trial")
 
@@ -71,9 +67,7 @@ def plugin_try(
     known = known_of(user_known, group, group_name)
     events = events_of(event, "TYPE|FILE")
     folder, now_ms = plugins_dir(context, config), SystemClock().now_ms()
-    with redirect_stdout(sys.stderr):  # what the plugin prints is no part of our output, which may be JSON
-        destination = _destination(name, folder, settings_of(settings))
-        found = asyncio.run(trial.try_events(events, trial.Intake("website"), [destination], known, now_ms, given))
+    found = _tried(trial.Attempt(name, settings_of(settings), folder, Path.cwd(), events, known, now_ms, given))
     told = [{**{key: one[key] for key in one if key != "destinations"}, **_fate(one)} for one in found]
     if as_json:
         say_json({"plugin": name, "events": told})
@@ -84,10 +78,10 @@ def plugin_try(
         raise typer.Exit(1)
 
 
-def _destination(name: str, folder: Path | None, settings: dict[str, Any]) -> Destination:
-    """The plugin as a dry run has it. Raises PluginError, or ConfigError with what is wrong with the settings."""
+def _tried(attempt: trial.Attempt) -> list[dict[str, Any]]:
+    """What becomes of each event. Raises PluginError, or ConfigError with what is wrong with the settings."""
     try:
-        return trial.alone(name, settings, folder, Path.cwd())
+        return trial.try_in_process(attempt)
     except ConfigError as error:
         hint = "; see --settings"
         raise ConfigError([one + hint if one.startswith("settings.") else one for one in error.problems]) from None

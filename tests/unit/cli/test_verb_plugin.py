@@ -492,9 +492,20 @@ def test_calls_of_a_file_get_the_answer_that_was_asked_for(run: Run, write: Writ
 
 def test_what_a_plugin_prints_is_no_part_of_the_json_of_try(run: Run, write: Write) -> None:
     write("desk", f"print('at its import')\n{GOOD}")
-    code, out, err = run("try", "desk", "track", *BASE, "--user-known", "--json")
+    code, out, _ = run("try", "desk", "track", *BASE, "--user-known", "--json")
     assert (code, json.loads(out)["plugin"]) == (0, "desk")
-    assert "at its import" in err
+
+
+def test_a_plugin_that_ends_its_process_is_no_success_of_try(run: Run, write: Write) -> None:
+    write("desk", GOOD.replace("return Item(", "import os; os._exit(0); return Item("))
+    code, out, err = run("try", "desk", "track", *BASE, "--user-known")
+    assert (code, out) == (78, "")
+    assert 'plugin "desk": the process that tried it ended by itself with exit code 0' in " ".join(err.split())
+
+
+def test_a_thread_that_a_plugin_leaves_does_not_keep_try(run: Run, write: Write) -> None:
+    write("desk", f"import threading\nthreading.Thread(target=threading.Event().wait).start()\n{GOOD}")
+    assert run("try", "desk", "track", *BASE, "--user-known")[0] == 0
 
 
 def test_a_plugin_that_violates_the_contract_is_named_with_its_faults(run: Run, write: Write) -> None:
