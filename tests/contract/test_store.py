@@ -1076,6 +1076,7 @@ async def test_what_is_held_is_counted_page_after_page(store: StoreCase, monkeyp
 async def test_what_the_notifier_has_told_is_read_again_after_a_restart(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         assert await store.notices.read() is None
+        assert await store.notices.are_ours()
         for text in (b"first", b"\x00second"):
             await store.notices.write(text)
     async with opened(tmp_path) as store:
