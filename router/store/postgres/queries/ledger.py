@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from router.store.fate_words import state_told
+from router.store.ledger_words import LEDGER_COLUMNS, counts_told
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.queries.waits import released, timers_of
@@ -18,32 +18,13 @@ async def ledger(connection: Connection, blocks: Blocks, destinations: Sequence[
     )
     answer: dict[str, Any] = {"accepted": head, "duplicates": duplicates, "discarded": discarded, "destinations": {}}
     for name in destinations:
-        row = await connection.fetchrow(
-            "SELECT start, pos, delivered, skipped, filtered, held, retrying, dead, dry_run, replayed, state,"
-            " state_reason, state_since, state_until, state_detail FROM unit WHERE part = 0 AND destination = $1",
-            name,
-        )
+        row = await connection.fetchrow(f"SELECT {LEDGER_COLUMNS} FROM unit WHERE part = 0 AND destination = $1", name)
         if row is None:
             continue
-        start, pos, delivered, skipped, filtered, held, retrying, dead, dry_run, replayed, *state = row
-        held -= min(held, await released(connection, name)) if held else 0
-        queued = head - start - delivered - skipped - filtered - held - retrying - dead
-        answer["destinations"][name] = {
-            "delivered": delivered,
-            "skipped": skipped,
-            "filtered": filtered,
-            "held": held,
-            "retrying": retrying,
-            "queued": queued,
-            "dead": dead,
-            "dry_run": dry_run,
-            "replayed": replayed,
-            "cursor": pos,
-            "head": head,
-            "oldest_queued_s": await _oldest_s(connection, blocks, pos, max(clock, now_ms)) if queued else 0,
-            **state_told(*state),
-            **await timers_of(connection, name),
-        }
+        told = counts_told(tuple(row), head, await released(connection, name) if row["held"] else 0)
+        if told["queued"]:
+            told["oldest_queued_s"] = await _oldest_s(connection, blocks, told["cursor"], max(clock, now_ms))
+        answer["destinations"][name] = told | await timers_of(connection, name)
     return answer
 
 

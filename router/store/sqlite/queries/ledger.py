@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from router.store.fate_words import state_told
+from router.store.ledger_words import LEDGER_COLUMNS, counts_told
 from router.store.rows import PART
 from router.store.sqlite.queries.waits import released, timers_of
 
@@ -19,35 +19,18 @@ def ledger(db: sqlite3.Connection, destinations: Sequence[str], now_ms: int) -> 
     answer: dict[str, Any] = {"accepted": head, "duplicates": duplicates, "discarded": discarded, "destinations": {}}
     for name in destinations:
         row = db.execute(
-            "SELECT start, pos, delivered, skipped, filtered, held, retrying, dead, dry_run, replayed, state,"
-            " state_reason, state_since, state_until, state_detail FROM cursor WHERE part = ? AND destination = ?",
-            (PART, name),
+            f"SELECT {LEDGER_COLUMNS} FROM cursor WHERE part = ? AND destination = ?", (PART, name)
         ).fetchone()
         if row is None:
             continue
-        start, pos, delivered, skipped, filtered, held, retrying, dead, dry_run, replayed, *state = row
-        held -= min(held, released(db, name)) if held else 0
-        queued = head - start - delivered - skipped - filtered - held - retrying - dead
-        answer["destinations"][name] = {
-            "delivered": delivered,
-            "skipped": skipped,
-            "filtered": filtered,
-            "held": held,
-            "retrying": retrying,
-            "queued": queued,
-            "dead": dead,
-            "dry_run": dry_run,
-            "replayed": replayed,
-            "cursor": pos,
-            "head": head,
-            "oldest_queued_s": _oldest_queued_s(db, name, pos, max(clock, now_ms)) if queued else 0,
-            **state_told(*state),
-            **timers_of(db, name),
-        }
+        told = counts_told(row, head, released(db, name) if row[0] else 0)
+        if told["queued"]:
+            told["oldest_queued_s"] = _oldest_queued_s(db, told["cursor"], max(clock, now_ms))
+        answer["destinations"][name] = told | timers_of(db, name)
     return answer
 
 
-def _oldest_queued_s(db: sqlite3.Connection, destination: str, pos: int, now: int) -> float:
+def _oldest_queued_s(db: sqlite3.Connection, pos: int, now: int) -> float:
     """Age of the oldest event that is neither settled nor parked for a reason of its own."""
     first = db.execute("SELECT received_at FROM log WHERE pos > ? ORDER BY pos LIMIT 1", (pos,)).fetchone()
     return max(0.0, (now - first[0]) / 1000) if first else 0.0
