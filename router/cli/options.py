@@ -114,7 +114,7 @@ def asks(verb: Callable[Concatenate[Common, P], None]) -> Callable[..., None]:
     @functools.wraps(verb)
     def run(**given: Any) -> None:
         for parameter in own:
-            if given[parameter.name] == "" != parameter.default:  # a shell variable that is not set must not choose all
+            if given[parameter.name] == "":  # as of a shell variable that is not set: it must not choose everything
                 raise typer.BadParameter("is empty: give it a value, or leave it out", param_hint=_written(parameter))
         verb(Common(**{name: given.pop(name) for name in shared}), **given)  # type: ignore[call-arg]
 

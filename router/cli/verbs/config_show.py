@@ -19,11 +19,11 @@ else:
     key_values = lazy("router.editing.key_values")
     plugin_host = lazy("router.plugin_host")
 
-Key = Annotated[str, typer.Argument(metavar="[KEY]", help="Only this key, or those below it: destination.braze")]
+Key = Annotated[str | None, typer.Argument(metavar="[KEY]", help="Only this key, or those below it: destination.braze")]
 
 
 @asks
-def config_show(common: Common, context: typer.Context, key: Key = "") -> None:
+def config_show(common: Common, context: typer.Context, key: Key = None) -> None:
     """Show what is in force, and where each value comes from.
 
     That is what the running daemon has read; while none runs, what config.toml would give. A secret is shown as ***. A value comes from
@@ -35,7 +35,7 @@ def config_show(common: Common, context: typer.Context, key: Key = "") -> None:
         config show destination.braze
         config show store --json
     """
-    answer = _answer(common, key)
+    answer = _answer(common, key or "")
     if not answer["values"]:
         tables = sorted({".".join(one["key"].split(".")[:-1]) for one in _answer(common, "")["values"]} - {""})
         raise typer.BadParameter(f"no key {key!r}; there are those of {', '.join(tables)}", param_hint="KEY")
