@@ -141,6 +141,23 @@ async def test_appends_whose_connection_is_cut_are_refused_and_then_stored_once(
     assert known.people == {f"u:u{n}": {"n": n} for n in range(60)}
 
 
+async def test_a_question_whose_connection_is_cut_is_asked_again_on_another_one(node: PostgresCase) -> None:
+    asked = 0
+
+    async def question(connection: Any) -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            async with administrator(node) as other:
+                pid = connection.get_server_pid()
+                await other.execute("SELECT pg_terminate_backend($1)", pid)
+        return int(await connection.fetchval("SELECT 7"))
+
+    claims: Any = node.claims
+    assert await claims._database.ask(question) == 7
+    assert asked == 2
+
+
 async def test_an_event_whose_append_has_no_answer_is_read_though_nothing_more_is_appended(
     node: PostgresCase, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,12 +119,21 @@ class Database:
         return await connect(self._dsn, **settings)
 
     async def ask(self, question: Work[T], *args: Any) -> T:
-        """Call `question(connection, *args)` in one consistent snapshot. Raises StoreError where the database is away."""
+        """Call `question(connection, *args)` in one consistent snapshot. A connection that is cut is replaced once: the database may have
+        ended it while this process was frozen. Raises StoreError where the database is away."""
         try:
-            async with self._questions.acquire(timeout=CONNECT_S) as connection, snapshot(connection):
-                return await question(connection, *args)
+            try:
+                return await self._ask(question, *args)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+            return await self._ask(question, *args)
         except Exception as error:
             raise refusal(error) from error
+
+    async def _ask(self, question: Work[T], *args: Any) -> T:
+        async with self._questions.acquire(timeout=CONNECT_S) as connection, snapshot(connection):
+            return await question(connection, *args)
 
     async def write(self, work: Work[T], *args: Any) -> T:
         """Call `work(connection, *args)` in one transaction, which goes on where whoever waits is cancelled. Raises StoreError where the

@@ -42,6 +42,7 @@ DRAINING = "router.deliver.jobs.due_lanes.DRAINING"
 MERGE_AT = "router.store.sqlite.dedupe.MERGE_AT"
 OPEN_AFTER = "router.deliver.send.circuit_breaker.OPEN_AFTER"
 REPLAYED_LANES, REPLAYED_SLICE = "router.deliver.jobs.replay.ON_THEIR_WAY", "router.deliver.jobs.replay.SLICE"
+TRIM_PAUSE_MS = "router.store.sqlite.group_transaction.TRIM_PAUSE_MS"
 WINDOW_EVENTS = "router.deliver.worker.WINDOW_EVENTS"
 WINDOW_USER = "router.deliver.lanes.lane.MAX_WAITING"
 

@@ -325,6 +325,7 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
             patches.enter_context(inside.noting_deaths(died))
             patches.enter_context(inside.noting_filtered(filtered))
             patches.enter_context(inside.before_trimming(look))
+            patches.enter_context(patch(inside.TRIM_PAUSE_MS, Random(f"{seed} trims").choice((0, 250))))
             for name, size in tight_bounds(seed).items():
                 patches.enter_context(patch(name, size))
             telling = world.loop.create_task(story(world), name=STORY)
