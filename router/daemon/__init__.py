@@ -1,5 +1,6 @@
 """The daemon: one process with a store, two listeners and a runner per destination. `daemon.py` lists its lifetimes.
 
+answering.py    what the admin API asks of it
 opening.py      opens the store that config.toml names
 signals.py      every signal, before, during and after the loop
 signal_watch.py they stay the daemon's, whatever code of a plugin does

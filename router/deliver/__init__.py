@@ -17,7 +17,9 @@ Responses are booked as they come (`settle/`). A second task commits what was bo
 the unit of work, so there is no lock.
 
 runner_port.py    what the daemon asks of a destination that runs
-runner.py         keeps one destination running: its client, its plugin's lifetime, one worker after the other
+runner.py         a destination that runs, as operators and the daemon see it
+serving.py        keeps it running: its client, its plugin's lifetime, one worker after the other
+claiming.py       takes its place in the log
 worker.py         the loop, the window, the commits
 core.py           builds the parts of a worker, bottom-up
 context.py        what these parts share

@@ -5,7 +5,7 @@ commit_batch.py     everything that one destination commits at once
 fence.py            what a commit compares before it stores anything
 pending.py          what waits to be written
 shards.py           which events belong to which shard of a destination
-ports.py            what the router asks of a store, by who asks
+ports/              what the router asks of a store, by who asks
 folding.py          what a call changes in the directory
 append_counts.py    what the appends of each source came to
 blocks.py           a part of the log, packed

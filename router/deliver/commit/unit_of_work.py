@@ -12,19 +12,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from router.clock import Clock
+from router.deliver.commit.records import Bury, Outcome, Park, Record, Settle, letter_of, parked_row_of
 from router.deliver.commit.state_order import StateChanges, StateOrder
+from router.deliver.commit.window import Window
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
-from router.plugin import Item
 from router.store import (
     ORDER_KEY_STEP,
     AttemptRow,
     CommitBatch,
     CursorRow,
-    DeadRow,
     GroupCallRow,
     ParkedOutcome,
-    ParkedRow,
     ReplayRow,
     Status,
     Tried,
@@ -34,56 +33,19 @@ from router.vocabulary import EventState, Queue
 BATCH_EVENTS, BATCH_BYTES = 500, 1_000_000
 """As much as one commit may carry: records, and bytes of bodies, items, details, requests of dry runs and keyed state. What is answered while
 it is full comes on top, which is no more than was on its way."""
-MAX_DETAIL = 4000
-
-Outcome = tuple[str, str]
-"""(state, reason)"""
 
 
-class Settle(msgspec.Struct, frozen=True):
-    """Record: the event is delivered, skipped or filtered."""
-
-    state: str
-    reason: str
-    tried: Tried | None = None
-
-
-class Bury(msgspec.Struct, frozen=True):
-    """Record: the event is a dead letter."""
-
-    reason: str
-    detail: str
-
-
-class Park(msgspec.Struct, frozen=True):
-    """Record: the event has a row, or its row changes."""
-
-    state: EventState
-    reason: str
-    queue: Queue
-
-
-Record = Settle | Bury | Park
-
-
-class UnitOfWork:
+class UnitOfWork(Window):
     """Gathers one CommitBatch after the other."""
 
     def __init__(
         self, destination: str, mapped_by: str, cursor: CursorRow, clock: Clock, wake: Callable[[], None]
     ) -> None:
-        self.start = cursor.start  #: events at or below it were accepted before this destination began
-        self.read_pos = cursor.pos  #: how far the log was read
-        self.read_at = 0  #: when the event that was read last had been accepted (ms)
-        self.settled_before = cursor.ahead  #: positions above the cursor that an earlier worker has settled or parked
+        super().__init__(cursor)
         self.held = cursor.held  #: held events, written or about to be
         self.parked_bytes = cursor.parked_bytes  #: bodies of parked events, written or about to be
         self.letters, self.letter_bytes = cursor.letters, cursor.letter_bytes  #: dead letters that are kept
         self.last_order_key = 0  #: the highest one given out below
-        self.unsettled: dict[
-            int, Delivery
-        ] = {}  #: by position, ascending: read from the log, neither settled nor parked
-        self.unsettled_bytes = 0
         self._destination, self._mapped_by, self._clock, self._wake = destination, mapped_by, clock, wake
         self._batch = CommitBatch(destination)
         self._storing: CommitBatch | None = None
@@ -92,11 +54,6 @@ class UnitOfWork:
         self._order = StateOrder(self._apply)
         self._bytes = self._records = 0
         self._settled: dict[Outcome, int] = {}  #: events by what they came to, counted when the batch is closed
-
-    def read(self, delivery: Delivery) -> None:
-        """An event was read from the log."""
-        self.unsettled[delivery.pos] = delivery
-        self.unsettled_bytes += len(delivery.log_event.body)
 
     def next_order_key(self) -> int:
         """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds."""
@@ -280,35 +237,17 @@ class UnitOfWork:
         """Nothing to commit."""
         return self._records == 0
 
-    @property
-    def pos(self) -> int:
-        """The cursor: every event at or below it is settled or has a row."""
-        first = next(iter(self.unsettled), None)
-        return self.read_pos if first is None else first - 1
-
-    @property
-    def ahead(self) -> int:
-        """How many positions above the cursor are settled or have a row."""
-        return self.read_pos - self.pos - len(self.unsettled)
-
     def close_batch(self) -> tuple[CommitBatch, list[Lane]]:
         """The batch, with the lanes whose rows it carries; the next one begins."""
         self._count_outcomes()
         batch, lanes = self._batch, list(self._changed_lanes)
         batch.pos, batch.at = self.pos, self._clock.now_ms()
-        batch.ahead = self._settled_above(batch.pos)
+        batch.ahead = self.settled_above(batch.pos)
         for lane in lanes:
             lane.write_image(batch)
         self._storing, self._batch, self._changed_lanes = batch, CommitBatch(self._destination), set()
         self._bytes = self._records = 0
         return batch, lanes
-
-    def _settled_above(self, pos: int) -> frozenset[int]:
-        above = frozenset(range(pos + 1, self.read_pos + 1)).difference(self.unsettled)
-        if self.settled_before:
-            self.settled_before = {one for one in self.settled_before if one > self.read_pos}
-            above |= self.settled_before
-        return above
 
     def stored(self) -> None:
         """The batch that was closed last is durable."""
@@ -366,23 +305,7 @@ class UnitOfWork:
         self._finish(delivery, EventState.DEAD, reason)
         if delivery.origin:
             return
-        event, fields = delivery.log_event, delivery.fields
-        letter = DeadRow(
-            pos=delivery.pos,
-            at=self._clock.now_ms(),
-            user_key=delivery.user_key,
-            reason=reason,
-            detail=detail[:MAX_DETAIL],
-            received_at=event.received_at,
-            source=event.source,
-            type=event.type,
-            message_id=event.message_id,
-            linked=fields.linked,
-            body=event.body,
-            items=encode_items(delivery.items) if delivery.items else None,
-            made_by=self._maker(delivery),
-            attempts=fields.attempts,
-        )
+        letter = letter_of(delivery, reason, detail, self._clock.now_ms(), self._mapped_by)
         self._batch.dead.append(letter)
         self._bytes += letter.size
         self._count_letter(letter.size, +1)
@@ -409,7 +332,7 @@ class UnitOfWork:
             self._batch.settled[delivery.pos] = (state, reason)
             if tried is not None:
                 self._batch.tried.append((tried, (delivery.pos,)))
-            self._leave_window(delivery.pos)
+            self.leave(delivery.pos)
         self._changed()
 
     def _keep_outcome(self, delivery: Delivery, state: str, reason: str, tried: Tried | None) -> None:
@@ -420,34 +343,14 @@ class UnitOfWork:
         self._batch.late.append(ParkedOutcome(delivery.as_of, event.source, event.message_id, state, reason, tried))
 
     def _park(self, delivery: Delivery, state: EventState, reason: str, queue: Queue) -> None:
-        event, lane, row = delivery.log_event, delivery.lane, delivery.fields
+        lane, row = delivery.lane, delivery.fields
         assert lane is not None, "who parks stands in a lane"
         if row.is_parked:
             self._count_row(delivery, row.state, -1)
             lane.count_row(row.queue, -1)
         row.queue, row.state = queue, state
         now = self._clock.now_ms()
-        image = ParkedRow(
-            pos=delivery.pos,
-            user_key=lane.key,
-            queue=queue,
-            place=row.order_key,
-            state=state,
-            reason=reason,
-            parked_at=now,
-            received_at=event.received_at,
-            source=event.source,
-            type=event.type,
-            message_id=event.message_id,
-            linked=row.linked,
-            given=row.release_as,
-            body=event.body,
-            items=encode_items(delivery.items) if delivery.items is not None else None,
-            made_by=self._maker(delivery),
-            attempts=row.attempts,
-            first_at=row.first_at,
-            origin=row.origin,
-        )
+        image = parked_row_of(delivery, reason, now, self._mapped_by)
         self._bytes += len(image.items or b"")
         if row.is_parked:
             target = self._batch.park if delivery.pos in self._batch.park else self._batch.repark
@@ -455,22 +358,12 @@ class UnitOfWork:
         else:
             row.is_parked = True
             self._batch.park[delivery.pos] = image
-            self._bytes += len(event.body)
-            self._count_parked_bytes(len(event.body))
-            self._leave_window(delivery.pos)
+            self._bytes += len(image.body)
+            self._count_parked_bytes(len(image.body))
+            self.leave(delivery.pos)
         self._count_row(delivery, state, +1)
         lane.count_row(queue, +1, now)
         self.mark_dirty(lane)
-
-    def _maker(self, delivery: Delivery) -> str:
-        """What made the items of an event; "" where it was not mapped yet."""
-        maker = delivery.fields.mapped_by
-        return maker or (self._mapped_by if delivery.items is not None else "")
-
-    def _leave_window(self, pos: int) -> None:
-        delivery = self.unsettled.pop(pos, None)
-        if delivery is not None:
-            self.unsettled_bytes -= len(delivery.log_event.body)
 
     # ------------------------------------------------------------ counters
 
@@ -508,8 +401,3 @@ class UnitOfWork:
     def _changed(self, n: int = 1) -> None:
         self._records += n
         self._wake()
-
-
-def encode_items(items: list[Item]) -> bytes:
-    """Items as they are stored: a JSON list of {"body", "kind"}."""
-    return msgspec.json.encode([{"body": msgspec.Raw(item.json), "kind": item.kind} for item in items])

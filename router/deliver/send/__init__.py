@@ -1,6 +1,9 @@
 """From mapped items to requests, and from responses to outcomes.
 
-batcher.py            waiting events in three lines; forms requests and starts them
+batcher.py            forms requests of what waits, and starts them
+kind_queue.py         events that wait with items of one kind, in three lines with shares
+request_batch.py      what one request carries
+in_flight.py          requests on their way
 circuit_breaker.py    whether the destination may send: pauses, the breaker, probes
 backoff.py            how long until the next attempt
 rate_limit.py         the operator's rate of requests

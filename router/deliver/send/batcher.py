@@ -9,29 +9,24 @@ ones are done, no user is ever in two requests.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Container
 from functools import partial
 from itertools import chain
 from typing import Protocol
-
-import msgspec
 
 from router.deliver.context import DeliveryContext
 from router.deliver.lanes.delivery import NO_WEIGHT, Delivery
 from router.deliver.send.circuit_breaker import CircuitBreaker
 from router.deliver.send.delivery_span import CUT, begin_span, end_span
 from router.deliver.send.http_client import Client, Fault, Reply
+from router.deliver.send.in_flight import InFlight
+from router.deliver.send.kind_queue import LINES, KindQueue
+from router.deliver.send.request_batch import RequestBatch, fill
 from router.deliver.send.sender import Attempt, bad_call, call_deliver, per_item, read_result
-from router.plugin import Batch, Item, Outcome, Pause, Reject, RetryLater, Split
+from router.plugin import Batch, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.hook_watch import task_name
-from router.plugin_host.time_budgets import CALL_TIMEOUTS
-from router.tracing import Span
 from router.vocabulary import Line
 
-LINES = tuple(Line)
-SHARES = {Line.LIVE: 8, Line.RETRY: 4, Line.RELEASE: 2}
-"""Requests of each line, of 14 in a row, while all of them wait."""
 LIVE_MS = 1_000
 """A part of the requests is kept for live events while one came as shortly ago."""
 ITEM_BYTES = {Line.LIVE: 4_000_000, Line.RETRY: 2_000_000, Line.RELEASE: 2_000_000}
@@ -43,86 +38,12 @@ SENT_BYTES = 8_000_000
 STUCK = "it was on its way for longer than all its time-outs: the plugin does not let itself be ended"
 SILENT_MS = 200
 """A claim that may not send now is asked again after this."""
-MARGIN_S = 10.0
-"""A request that is on its way longer than all its time-outs and this is stuck: its plugin does not let itself be ended."""
-
-
-class BatchPart(msgspec.Struct):
-    """What one event has in a request."""
-
-    delivery: Delivery
-    items: list[Item]
-
-
-class Flight(msgspec.Struct):
-    """What a call of `deliver` knows of its request, also after its end: it must not keep the events in memory."""
-
-    sent: int = 0  #: bytes of bodies that are on their way
-    is_over: bool = False
-
-
-class RequestBatch(msgspec.Struct):
-    """One request's worth: parts of different users, one kind."""
-
-    kind: str
-    line: Line
-    parts: list[BatchPart]
-    began: float = 0.0  #: when it was started (s, on the monotonic clock)
-    flight: Flight = msgspec.field(default_factory=Flight)
-    span: Span | None = None  #: where it is traced
-
-    @property
-    def items(self) -> list[Item]:
-        """All items, in order."""
-        return [item for part in self.parts for item in part.items]
-
-    def fresh_items(self) -> list[Item]:
-        """Copies for a plugin: what it does to them, or to the list, changes nothing."""
-        return [item._copy() for part in self.parts for item in part.items]
-
-
-class KindQueue:
-    """The events that wait with items of one kind, in three lines."""
-
-    __slots__ = ("_credit", "lines", "since")
-
-    def __init__(self) -> None:
-        self.lines: dict[Line, deque[Delivery]] = {line: deque() for line in LINES}
-        self.since = 0  #: when the first of them began to wait (ms)
-        self._credit = dict.fromkeys(Line, 0)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.lines.values()))
-
-    def __bool__(self) -> bool:
-        return bool(self.waiting_lines())
-
-    def waiting_lines(self) -> list[Line]:
-        """The lines that wait."""
-        return [line for line, events in self.lines.items() if events]
-
-    def in_turn(self, waiting: list[Line]) -> list[Line]:
-        """These lines, the one whose turn it is first, which is counted (smooth weighted round robin)."""
-        if len(waiting) > 1:
-            for line in waiting:
-                self._credit[line] += SHARES[line]
-            first = max(waiting, key=lambda line: self._credit[line])
-            self._credit[first] -= sum(SHARES[line] for line in waiting)
-            waiting.remove(first)
-            waiting.insert(0, first)
-        return waiting
 
 
 class OnResponse(Protocol):
     """Books the outcomes of one request: one per item, in order. Returns the events that have something left to send now."""
 
     def __call__(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> list[Delivery]: ...
-
-
-class Cancellable(Protocol):
-    """A request on its way."""
-
-    def cancel(self) -> object: ...
 
 
 class Batcher:
@@ -145,21 +66,15 @@ class Batcher:
         self._may_send = partial(context.claim.may_send, delivery.timeout_s)
         self._rate = context.rate
         self._queues: dict[str, KindQueue] = {}
-        self._in_flight: dict[int, tuple[RequestBatch, Cancellable | None]] = {}
-        self._by_kind: dict[str, int] = {}
+        self._flying = InFlight(context.clock, delivery.timeout_s)
         self._item_bytes = dict.fromkeys(Line, 0)  #: JSON of what waits and is on its way
         self._all_item_bytes = 0  #: the same, of all lines
         self._least_bound = min(ITEM_BYTES.values())  #: below it no line is full
-        self._sent = 0  #: bytes of the bodies on their way
-        self._releases = 0  #: requests on their way that began with a released event
         self._live_at = -LIVE_MS  #: when a live event came last (ms), as it was noticed
         self._has_live = False  #: one came since then
         self._lingers = any(batch.linger_s for batch in self._destination.kinds.values())
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
         self._is_closed = False
         self._is_silent = False  #: a request would have started by now, if one that begins now could end while the destination is ours
-        self._most_ms = int(1000 * (CALL_TIMEOUTS * delivery.timeout_s + MARGIN_S))
         self.fault: BaseException | None = None  #: met while a response was booked: the worker has to begin anew
 
     # ------------------------------------------------------------ what waits
@@ -167,7 +82,7 @@ class Batcher:
     @property
     def in_flight(self) -> int:
         """Requests on their way."""
-        return len(self._in_flight)
+        return len(self._flying)
 
     @property
     def waiting(self) -> int:
@@ -194,7 +109,7 @@ class Batcher:
     def is_only(self, users: frozenset[str]) -> bool:
         """Whether nobody but these users has anything waiting or on its way."""
         waiting = (d for queue in self._queues.values() for line in queue.lines.values() for d in line)
-        flying = (part.delivery for batch, _ in self._in_flight.values() for part in batch.parts)
+        flying = (part.delivery for batch in self._flying for part in batch.parts)
         return all(d.user_key in users for d in chain(flying, waiting))
 
     def add(self, delivery: Delivery, line: Line, *, first: bool = False) -> None:
@@ -262,19 +177,19 @@ class Batcher:
         return look_again
 
     def _may_start(self, kind: str, limits: Batch) -> bool:
-        in_flight = len(self._in_flight)
-        if in_flight >= self._concurrency or self._sent >= SENT_BYTES:
+        in_flight = len(self._flying)
+        if in_flight >= self._concurrency or self._flying.sent >= SENT_BYTES:
             return False
         if not self._may_send():
             self._is_silent = True
             return False
-        if limits.concurrency and self._by_kind.get(kind, 0) >= limits.concurrency:
+        if limits.concurrency and self._flying.of_kind(kind) >= limits.concurrency:
             return False
         return self._breaker.may_send(in_flight) or self._may_probe_for_others()
 
     def _may_probe_for_others(self) -> bool:
         """A breaker that one or two users opened does not make the others wait."""
-        if not self._breaker.is_opened_by_few or self._in_flight:
+        if not self._breaker.is_opened_by_few or self._flying:
             return False
         return any(
             not self._breaker.failed_recently(d.user_key)
@@ -300,7 +215,7 @@ class Batcher:
             lines = self._probe_first(queue, lines)
             room_items = 1
         batch = RequestBatch(kind, lines[0], [])
-        _fill(batch, [queue.lines[line] for line in lines], room_items, limits)
+        fill(batch, [queue.lines[line] for line in lines], room_items, limits)
         if self._lingers and queue:
             queue.since = self._context.clock.now_ms()
         return batch
@@ -321,7 +236,7 @@ class Batcher:
             self._live_at, self._has_live = now, False
         if now - self._live_at >= LIVE_MS:
             return False
-        return self._releases >= self._concurrency - max(1, self._concurrency // 4)
+        return self._flying.releases >= self._concurrency - max(1, self._concurrency // 4)
 
     def _probe_first(self, queue: KindQueue, lines: list[Line]) -> list[Line]:
         """A probe should not be one of the events that may be the trouble: take a user that has not failed since, at best
@@ -346,11 +261,11 @@ class Batcher:
         if self._context.tracing is not None:
             deliveries = [part.delivery for part in batch.parts]
             batch.span = begin_span(self._context.tracing, self._destination.name, batch.line, deliveries)
-        self._enter(batch)
+        self._flying.enter(batch)
         if "deliver" in self._destination.hooks:
             work = self._deliver(batch, attempt)
             name = task_name("deliver", self._destination.name, batch.parts[0].delivery.log_event.message_id)
-            self._in_flight[id(batch)] = (batch, asyncio.create_task(work, name=name))
+            self._flying.started(batch, asyncio.create_task(work, name=name))
             return
         watch = self._destination.watch
         watch.begin("request", batch.parts[0].delivery.log_event.message_id)
@@ -363,20 +278,20 @@ class Batcher:
                 return
             attempt.note(request)
             batch.began = self._context.clock.monotonic()  # without the time of the hook
-            self._count_sent(batch.flight, attempt.body_bytes)
+            self._flying.count_sent(batch.flight, attempt.body_bytes)
             exchange = self._client.start(request, partial(self._received, batch, attempt))
         except (Reject, RetryLater, Pause, Split) as outcome:
             self._not_sent(batch, attempt, outcome)
         except BaseException as error:  # whatever a hook raises that runs in one go is its own
             self._not_sent(batch, attempt, bad_call(self._destination, "request", error, len(batch.items)))
         else:
-            self._in_flight[id(batch)] = (batch, exchange)
+            self._flying.started(batch, exchange)
         finally:
             watch.end()
 
     def _put_back(self, batch: RequestBatch) -> None:
         """It waits for a request again, at the head of its line."""
-        self._leave(batch)
+        self._flying.leave(batch)
         if batch.span is not None:
             batch.span.end(CUT)
         for part in reversed(batch.parts):
@@ -392,18 +307,18 @@ class Batcher:
         flight = batch.flight
         attempt.is_cut = lambda: flight.is_over
         attempt.may_send = self._may_send
-        attempt.on_sent = partial(self._count_sent, flight)
+        attempt.on_sent = partial(self._flying.count_sent, flight)
         outcomes = await call_deliver(self._destination, batch.fresh_items(), attempt)
         if attempt.request is None:  # it sends in a way of its own: to a file, say
-            attempt.duration_ms = self._lasted_ms(batch)
+            attempt.duration_ms = self._flying.lasted_ms(batch)
         self._finish(batch, attempt, outcomes)
 
     def _received(self, batch: RequestBatch, attempt: Attempt, result: Reply | Fault) -> None:
-        attempt.duration_ms = self._lasted_ms(batch)
+        attempt.duration_ms = self._flying.lasted_ms(batch)
         self._finish(batch, attempt, read_result(self._destination, batch.fresh_items(), attempt, result))
 
     def _finish(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> None:
-        if not self._leave(batch):
+        if not self._flying.leave(batch):
             return  # it was cut meanwhile
         if batch.span is not None:
             end_span(batch.span, attempt, outcomes)
@@ -422,47 +337,17 @@ class Batcher:
     @property
     def overdue_at(self) -> int | None:
         """When the request that has been on its way for the longest counts as stuck (ms)."""
-        for batch, _ in self._in_flight.values():
-            return self._context.clock.now_ms() + self._most_ms - self._lasted_ms(batch)
-        return None
+        return self._flying.overdue_at
 
     def end_stuck(self) -> list[RequestBatch]:
         """End what is stuck: its events are tried again. Returns these requests."""
-        stuck = [one for one in self._in_flight.values() if self._lasted_ms(one[0]) >= self._most_ms]
+        stuck = self._flying.stuck()
         for batch, exchange in stuck:
             attempt = Attempt(self._destination, self._client, self._context.clock, error=STUCK)
             self._finish(batch, attempt, [RetryLater("timeout", STUCK)] * len(batch.items))
             if exchange is not None:
                 exchange.cancel()
         return [batch for batch, _ in stuck]
-
-    def _lasted_ms(self, batch: RequestBatch) -> int:
-        return round(1000 * (self._context.clock.monotonic() - batch.began))
-
-    def _enter(self, batch: RequestBatch) -> None:
-        batch.began = self._context.clock.monotonic()
-        self._in_flight[id(batch)] = (batch, None)
-        self._by_kind[batch.kind] = self._by_kind.get(batch.kind, 0) + 1
-        self._releases += batch.line is Line.RELEASE
-        self._is_idle.clear()
-
-    def _leave(self, batch: RequestBatch) -> bool:
-        """A request is on its way no longer. False: it was not."""
-        if self._in_flight.pop(id(batch), None) is None:
-            return False
-        self._sent -= batch.flight.sent
-        batch.flight.is_over = True
-        self._by_kind[batch.kind] -= 1
-        self._releases -= batch.line is Line.RELEASE
-        if not self._in_flight:
-            self._is_idle.set()
-        return True
-
-    def _count_sent(self, flight: Flight, n: int) -> None:
-        """So many bytes more, or less, are on their way for it."""
-        if not flight.is_over:
-            flight.sent += n
-            self._sent += n
 
     def _lift(self, delivery: Delivery) -> None:
         """It waits no longer, and is on its way no longer."""
@@ -475,69 +360,19 @@ class Batcher:
 
     def abandon(self) -> None:
         """From another thread, for one whose loop a hook holds: nothing more is sent, and no answer is booked."""
-        flying = self._in_flight
-        self._is_closed, self._in_flight = True, {}
-        for batch, _ in flying.values():
-            batch.flight.is_over = True
-            _end_cut(batch)
+        self._is_closed = True
+        self._flying.abandon()
 
     def cut(self) -> None:
         """Cut everything that is in flight, and start nothing more. What is cut has no answer, and is repeated later."""
         self._is_closed = True
-        for batch, exchange in list(self._in_flight.values()):
-            if exchange is not None:
-                exchange.cancel()
-            self._leave(batch)
-            _end_cut(batch)
+        self._flying.cut()
 
     async def drain(self, deadline_s: float) -> None:
         """Start nothing more and wait for what is in flight; what has no answer by the deadline is cut."""
         self._is_closed = True
         try:
             async with asyncio.timeout(deadline_s):
-                await self._is_idle.wait()
+                await self._flying.until_idle()
         except TimeoutError:
             self.cut()
-
-
-def _end_cut(batch: RequestBatch) -> None:
-    if batch.span is not None:
-        batch.span.end(CUT)
-
-
-def _fill(batch: RequestBatch, lines: list[deque[Delivery]], room_items: int, limits: Batch) -> None:
-    """Take events out of these lines, the first one first, as many as there is room for and at least one."""
-    packed, room_bytes = 0, limits.max_bytes
-    for line in lines:
-        while line:
-            delivery = line[0]
-            if delivery.max_batch is not None:
-                if packed >= delivery.max_batch:
-                    return
-                room_items = min(room_items, delivery.max_batch - packed)
-            items, size = delivery.items or [], delivery.weight[1]
-            if len(items) != 1:
-                items, size = _first_run(items, batch.kind, room_items, limits)
-            if batch.parts and size > room_bytes:
-                return
-            line.popleft()
-            batch.parts.append(BatchPart(delivery, items))
-            packed += len(items)
-            room_items -= len(items)
-            room_bytes -= size
-            if room_items <= 0:
-                return
-
-
-def _first_run(items: list[Item], kind: str, room: int, limits: Batch) -> tuple[list[Item], int]:
-    """The leading items of one kind, as many as a batch takes (at least one), and their bytes."""
-    run: list[Item] = []
-    size = 0
-    for item in items:
-        if item.kind != kind or len(run) >= max(1, room):
-            break
-        if run and size + len(item.json) > limits.max_bytes:
-            break
-        run.append(item)
-        size += len(item.json)
-    return run, size

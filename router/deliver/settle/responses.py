@@ -9,7 +9,7 @@ from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.process.mapper import FORGET
-from router.deliver.send.batcher import BatchPart, RequestBatch
+from router.deliver.send.request_batch import BatchPart, RequestBatch
 from router.deliver.send.sender import DELIVERED, Attempt
 from router.deliver.settle.destination_verdict import Verdict, judge
 from router.deliver.settle.event_outcomes import EventOutcomes

@@ -13,13 +13,14 @@ from unittest.mock import patch
 
 import router.store.sqlite.connection
 from router.decide.group_readiness import GroupReadiness
-from router.deliver.commit.unit_of_work import Outcome, UnitOfWork
+from router.deliver.commit.records import Outcome
+from router.deliver.commit.unit_of_work import UnitOfWork
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.lane_table import LaneTable
 from router.deliver.runner import Runner
-from router.deliver.send.batcher import KindQueue
 from router.deliver.send.http_client import Client, Exchange, OnDone, Reply
+from router.deliver.send.kind_queue import KindQueue
 from router.deliver.worker import Worker
 from router.plugin import Answer, Request
 from router.store.fate_words import RELEASED

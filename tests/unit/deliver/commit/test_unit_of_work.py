@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from router.deliver.commit.unit_of_work import BATCH_BYTES, BATCH_EVENTS, MAX_DETAIL, UnitOfWork
+from router.deliver.commit.records import MAX_DETAIL
+from router.deliver.commit.unit_of_work import BATCH_BYTES, BATCH_EVENTS, UnitOfWork
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.plugin import Item

@@ -13,7 +13,9 @@ import pytest
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.send import batcher
-from router.deliver.send.batcher import LIVE_MS, SHARES, SILENT_MS, Batcher, RequestBatch
+from router.deliver.send.batcher import LIVE_MS, SILENT_MS, Batcher
+from router.deliver.send.kind_queue import SHARES
+from router.deliver.send.request_batch import RequestBatch
 from router.deliver.send.sender import Attempt
 from router.plugin import Batch, Delivered, Item, Outcome, Pause, Reject, Request, Sender, hookimpl, json_request
 from router.testing.clock import START_MS
