@@ -60,6 +60,7 @@ def make_admin_app(
     app.router.add_get("/api/copies", regulations.copies)
     app.router.add_delete("/api/copies", regulations.drop_copies)
     app.router.add_get("/api/commands/{id}", Commands(daemon).one)
+    app.router.add_get("/api/cluster", configuration.cluster)
     app.router.add_get("/api/sources", configuration.sources)
     app.router.add_get("/api/configuration", configuration.configuration)
     app.router.add_post("/api/try", Trials(daemon).run, expect_handler=expect_later)

@@ -30,6 +30,18 @@ class Reloaded(NamedTuple):
     warnings: list[str]
 
 
+class ReloadedAt(NamedTuple):
+    """What a reload came to at one node. `code`: why it was refused, as in ReloadRefused, or `busy`; `no_answer`: the node did not take it;
+    `under_way`: it has taken it, and is not done with `command`; empty where it is done."""
+
+    node: str
+    id: str  #: empty where the store is a file
+    done: Reloaded | None = None
+    code: str = ""
+    problems: Sequence[str] = ()
+    command: int = 0
+
+
 class ClockJump(NamedTuple):
     """The wall clock has jumped; below 0 for one that was set back."""
 
@@ -156,6 +168,11 @@ class DaemonPort(Protocol):
         Args:
             via: what asked for it; see InForce.
         """
+        ...
+
+    async def reload_everywhere(self, *, is_confirmed: bool, via: str) -> list[ReloadedAt]:
+        """The same at each node that shares the store and lives, with its own file. Raises StoreError where it is not known that all were
+        asked."""
         ...
 
     async def preview(self, proposal: Proposal | None = None) -> Preview:

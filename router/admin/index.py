@@ -11,6 +11,7 @@ LINKS = {
     "/api/events": "the newest events, and what became of them",
     "/api/destinations": "what is configured to receive, and how it is",
     "/api/sources": "who may send",
+    "/api/cluster": "the nodes that share the store, and who has what",
     "/api/discards": "calls that could not be used",
     "/api/violations": "what does not fit the tracking plans of the sources",
     "/metrics": "the counts for Prometheus",

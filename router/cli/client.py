@@ -120,12 +120,11 @@ class Admin(Client):
 
     def get(self, *path: str, **query: str | None) -> dict[str, Any]:
         """Ask. Path segments are quoted here. Raises Refused."""
-        asked = urlencode({key: value for key, value in query.items() if value})
-        return self._object("GET", _joined(path) + (f"?{asked}" if asked else ""))
+        return self._object("GET", _joined(path) + _query(query))
 
-    def post(self, *path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def post(self, *path: str, body: Mapping[str, Any] | None = None, **query: str | None) -> dict[str, Any]:
         """Change something. Raises Refused."""
-        return self._object("POST", _joined(path), json.dumps(body or {}).encode())
+        return self._object("POST", _joined(path) + _query(query), json.dumps(body or {}).encode())
 
     def delete(self, *path: str) -> dict[str, Any]:
         """Stop or drop something. Raises Refused."""
@@ -166,6 +165,11 @@ class Admin(Client):
 
 def _joined(path: tuple[str, ...]) -> str:
     return "/" + "/".join(quote(part, safe="") for part in path)
+
+
+def _query(query: Mapping[str, str | None]) -> str:
+    asked = urlencode({key: value for key, value in query.items() if value})
+    return f"?{asked}" if asked else ""
 
 
 @contextmanager

@@ -5,44 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
+from router.admin.daemon_port import ClockJump, InForce, Preview, ReloadRefused
 from router.backup import last_backup
 from router.clock import Clock
-from router.config import Config, Proposal, describe_intake
+from router.config import Proposal, describe_intake
 from router.counts import Counted, Counts
 from router.daemon.clock_jumps import ClockJumps
 from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_watch import DiskWatch
-from router.daemon.fingerprints import fingerprints
 from router.daemon.forgetting import Forgetting
 from router.daemon.loop_watch import LoopWatch
-from router.daemon.reload import Reload
-from router.daemon.service_manager import ServiceManager
-from router.daemon.shutdown import Shutdown
-from router.daemon.supervisor import Supervisor
+from router.daemon.reloading import ReloadingDaemon
 from router.deliver.runner_port import DestinationRunner
-from router.in_thread import in_thread
 from router.ingest.write_key import Sources
 from router.judge import SourcePlan, SourcePlans
 from router.metrics import Metrics
 from router.privacy import SourcePrivacy
 from router.source_activity import Active, SourceActivity
-from router.store import Demand, Regulation, Store
+from router.store import Demand, Regulation
 
 
-class AnsweringDaemon:
+class AnsweringDaemon(ReloadingDaemon):
     """The questions. Who is asked is what `Daemon` has opened."""
 
-    store: Store
     metrics: Metrics
     _clock: Clock
-    _reload: Reload
     _sources: Sources
     _plans: SourcePlans
-    _service: ServiceManager
-    _shutdown: Shutdown
-    _supervisor: Supervisor
     _forgetting: Forgetting
     _counting: Counting
     _activity: SourceActivity
@@ -53,19 +43,9 @@ class AnsweringDaemon:
     _backups: last_backup.Known
 
     @property
-    def config(self) -> Config:
-        """The configuration in force."""
-        return self._reload.config
-
-    @property
     def runners(self) -> Mapping[str, DestinationRunner]:
         """The destinations that run, by name."""
         return self._supervisor.runners
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was asked to stop."""
-        return self._shutdown.requested.is_set()
 
     @property
     def disk_problem(self) -> str:
@@ -108,20 +88,6 @@ class AnsweringDaemon:
     def now_ms(self) -> int:
         """Router time."""
         return self._clock.now_ms()
-
-    async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
-        with self._service.reloading():
-            done = await self._reload.run(
-                self._supervisor, lambda: self.is_stopping, is_confirmed=is_confirmed, via=via
-            )
-            await self._compare()
-            return done
-
-    async def _compare(self) -> None:
-        """Other nodes learn what is configured here."""
-        running = [runner.destination for runner in self.runners.values()]
-        self.store.claims.compare(await in_thread(fingerprints, self.config, running))
 
     async def preview(self, proposal: Proposal | None = None) -> Preview:
         """What a reload now would do."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,13 +34,28 @@ LEFT = frozenset({"stopping", "elsewhere"})
 """Refusals after which the next owner carries it out."""
 
 
+class ReloadOrder(msgspec.Struct, frozen=True):
+    """A command to a node: read config.toml again. See `Reload.run`."""
+
+    is_confirmed: bool
+    via: str
+
+
+Reloads = Callable[[ReloadOrder], Awaitable[Any]]
+
+
 class Commands:
-    """Owned by the daemon. `runners`: the destinations that run here, by name."""
+    """Owned by the daemon. `runners`: the destinations that run here, by name. `reload`: carries out a command to this node."""
 
     def __init__(
-        self, stored: StoredCommands, runners: Callable[[], Mapping[str, DestinationRunner]], clock: Clock, log: Log
+        self,
+        stored: StoredCommands,
+        runners: Callable[[], Mapping[str, DestinationRunner]],
+        reload: Reloads,
+        clock: Clock,
+        log: Log,
     ) -> None:
-        self._stored, self._runners, self._clock, self._log = stored, runners, clock, log
+        self._stored, self._runners, self._reload, self._clock, self._log = stored, runners, reload, clock, log
         self._under_way: dict[int, asyncio.Task[None]] = {}  #: those that this process carries out
         self._wake = asyncio.Event()
 
@@ -55,10 +70,7 @@ class Commands:
             StoreError: it was not recorded, or nobody knows.
         """
         id = await self._stored.ask(destination, msgspec.json.encode(command))
-        self._wake.set()
-        until = self._clock.monotonic() + ANSWER_S
-        while (row := await self._ended(id)) is None and self._clock.monotonic() < until:
-            await self._clock.sleep(ANSWER_LOOK_S)
+        row = (await self.wait_for([id], ANSWER_S)).get(id)
         try:
             if row is None and await self._stored.withdraw(id):
                 words = f"no node delivers to {destination} now; nothing was done: ask again in a moment"
@@ -70,6 +82,19 @@ class Commands:
             words = f"accepted as command {id}, and not done yet: GET /api/commands/{id} tells what it comes to; do not ask again"
             raise CommandUnderWay(id, words)
         return answer_of(row, command.ANSWER)
+
+    async def wait_for(self, asked: Collection[int], within_s: float) -> dict[int, CommandRow]:
+        """Those of these commands that come to an end in time."""
+        self._wake.set()
+        ended: dict[int, CommandRow] = {}
+        until = self._clock.monotonic() + within_s
+        while True:
+            for id in asked:
+                if id not in ended and (row := await self._ended(id)) is not None:
+                    ended[id] = row
+            if len(ended) == len(asked) or self._clock.monotonic() >= until:
+                return ended
+            await self._clock.sleep(ANSWER_LOOK_S)
 
     async def _ended(self, id: int) -> CommandRow | None:
         """The command, if it has come to an end. A database that is away is asked again."""
@@ -131,6 +156,8 @@ class Commands:
                 await self._close(asked, "done", answer)
 
     async def _answer(self, asked: AskedCommand, ticket: Ticket) -> Any:
+        if not asked.destination:
+            return await self._reload(msgspec.json.decode(asked.text, type=ReloadOrder))
         runner = self._runners().get(asked.destination)
         if runner is None:
             raise CommandRefused("not_found", f"{asked.destination} is configured no more")

@@ -27,6 +27,7 @@ from router.config import Config
 from router.console.app import add_console
 from router.daemon.answering import AnsweringDaemon
 from router.daemon.clock_jumps import ClockJumps
+from router.daemon.cluster_watch import ClusterWatch
 from router.daemon.commands import Commands
 from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
@@ -65,7 +66,7 @@ from router.plugin_host import Destination, read
 from router.plugin_host.plugin_threads import PluginThreads
 from router.privacy import privacy_of_sources
 from router.source_activity import SourceActivity
-from router.store import Store
+from router.store import Listening, Store
 from router.tracing.opening import open_tracing
 
 NEWEST = 10_000
@@ -159,16 +160,17 @@ class Daemon(AnsweringDaemon):
             stack.enter_context(self._loops.watched())
             self._supervisor.judge_by(self._plans)
             self._supervisor.trace_by(self._tracing)
-            commands = self._commands()
+            self._commands = self._made_commands()
             self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
             await stack.enter_async_context(self._counting.running())
             self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
             await self._forgetting.resume()
+            await self._bring(self.config, self._destinations, by_hand=False)
             running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
             await stack.enter_async_context(running)
-            await self._compare()
-            if commands is not None:
-                await stack.enter_async_context(commands.running())
+            if self._commands is not None:
+                await stack.enter_async_context(self._commands.running())
+                await stack.enter_async_context(ClusterWatch(self.store.health, self._clock, log).watched())
             await stack.enter_async_context(self._forgetting.running())
             looks = DiskLooks(self.store.health, self._backups, self._clock, log)
             await stack.enter_async_context(looks.watched())
@@ -186,6 +188,8 @@ class Daemon(AnsweringDaemon):
             admin_url = await stack.enter_async_context(listens)
             stack.enter_context(runtime_file.announced(config.store.path, ingest_url, admin_url))
             self.listens = ingest_url
+            if self.store.cluster is not None:
+                self.store.cluster.listen(Listening(ingest_url, admin_url))
             self._started.set()
             await stack.enter_async_context(self._signal_reloads.running())
             if not self.is_stopping:
@@ -209,11 +213,11 @@ class Daemon(AnsweringDaemon):
     def _make_clock(self, mark: int, wall_ns: Callable[[], int] = time.time_ns) -> Clock:
         return SystemClock(mark, self._clock_jumped, wall_ns=wall_ns)
 
-    def _commands(self) -> Commands | None:
+    def _made_commands(self) -> Commands | None:
         """None: no other process uses the store."""
         if self.store.commands is None:
             return None
-        commands = Commands(self.store.commands, lambda: self.runners, self._clock, self._log)
+        commands = Commands(self.store.commands, lambda: self.runners, self._reload_here, self._clock, self._log)
         self._supervisor.command_by(commands)
         return commands
 

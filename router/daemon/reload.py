@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
@@ -47,6 +47,9 @@ NEED_RESTART = {
 """Keys that are read once, and the attribute of Config for each: a reload that changes one is refused."""
 
 
+Brings = Callable[[Config, Collection[Destination]], Awaitable[None]]
+"""Tells other nodes what is configured here from now on."""
+
 Refusal = (ConfigError, RestartRequired, ConfirmationRequired)
 """What a reload is refused with."""
 
@@ -74,7 +77,7 @@ class Reload:
         self.in_force = InForce(now_ms(), "start")
 
     async def run(
-        self, supervisor: Supervisor, is_stopping: Callable[[], bool], *, is_confirmed: bool, via: str
+        self, supervisor: Supervisor, is_stopping: Callable[[], bool], bring: Brings, *, is_confirmed: bool, via: str
     ) -> Reloaded:
         """Read config.toml again and put it in force, all of it or nothing.
 
@@ -105,6 +108,7 @@ class Reload:
                 self._log.emit("config_reload_failed", detail=f"{self._path}: not read: {error}", via=via)
                 raise
             done = compare(self.config, config, there(supervisor), wanted)
+            await bring(config, wanted.values())  # before the destinations are opened with it
             await supervisor.exchange(wanted, done.changed, done.added, done.removed)
             self._sources.replace(config.sources, privacy_of_sources(config))
             self._plans.replace(config)

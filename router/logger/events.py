@@ -115,6 +115,11 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "A node that delivered to it gives no sign of life any more: this one goes on. Field: `node`, which one.",
     ),
+    "config_differs": LogEvent(
+        "warning",
+        "Nodes that share a store have different files, or this node's is not the active one somewhere. Written when what differs is another thing.",
+    ),
+    "versions_differ": LogEvent("warning", "Nodes that share a store run different versions."),
     "destination_added": LogEvent(
         "info", "A new destination gets events from now on. Earlier events are not sent to it."
     ),

@@ -1,6 +1,7 @@
 """What a store is: its records and what is asked of it. No SQL, connection or transaction crosses this line.
 
 rows.py             the records, one field a line
+cluster_rows.py     the nodes that share a store
 commit_batch.py     everything that one destination commits at once
 fence.py            what a commit compares before it stores anything
 pending.py          what waits to be written
@@ -33,12 +34,14 @@ postgres/           the shared store
 
 from __future__ import annotations
 
+from router.store.cluster_rows import ClusterRows, ConfiguredRow, Listening, NodeRow, UnitRow
 from router.store.commit_batch import CommitBatch
 from router.store.forgotten import facts_of
 from router.store.names_in_texts import Names
 from router.store.ports import (
     Claim,
     Claims,
+    Cluster,
     Commands,
     Counters,
     DeadLetters,
@@ -108,9 +111,12 @@ __all__ = [
     "AttemptRow",
     "Claim",
     "Claims",
+    "Cluster",
+    "ClusterRows",
     "CommandRow",
     "Commands",
     "CommitBatch",
+    "ConfiguredRow",
     "Counters",
     "CursorRow",
     "DeadLetterFilter",
@@ -130,10 +136,12 @@ __all__ = [
     "KeyedState",
     "LaneRow",
     "Lanes",
+    "Listening",
     "LogRow",
     "Lookups",
     "Membership",
     "Names",
+    "NodeRow",
     "Notices",
     "OnStored",
     "Opening",
@@ -155,6 +163,7 @@ __all__ = [
     "Tool",
     "Tried",
     "Unit",
+    "UnitRow",
     "Waits",
     "Written",
     "deletions_of",

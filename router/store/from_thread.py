@@ -13,6 +13,7 @@ from router.errors import StoreError
 from router.store.ports import (
     Claim,
     Claims,
+    Cluster,
     Commands,
     Counters,
     Directory,
@@ -140,6 +141,7 @@ class StoreFromThread:
         self.lookups = cast(Lookups, FromThread(store.lookups, home))
         self.output_reports = cast(OutputReports, FromThread(store.output_reports, home))
         self.commands = store.commands and cast(Commands, FromThread(store.commands, home))
+        self.cluster = store.cluster and cast(Cluster, FromThread(store.cluster, home))
         self.health: Health = store.health
         self.counters = cast(Counters, FromThread(store.counters, home))
         self.sizes = store.sizes

@@ -197,7 +197,7 @@ class AskedCommand(NamedTuple):
     """A command that a process has taken to carry out."""
 
     id: int
-    destination: str
+    destination: str  #: empty: it is to this node
     text: bytes  #: what was asked, as JSON
     epoch: int  #: of the owner
     reached: bytes  #: what former owners have stored of it, as JSON; empty for nothing

@@ -13,6 +13,7 @@ from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.claims import PostgresClaims
 from router.store.postgres.node import Node, NodeSettings
 from router.store.postgres.store import open_postgres
+from router.store.postgres.units import Takes
 from router.testing.clock import START_MS, FakeClock
 from tests.contract.postgres_case import PostgresCase
 from tests.contract.test_store import WINDOW_S
@@ -30,13 +31,24 @@ class Among(PostgresCase):
     async def beat(self) -> None:
         await self.node._beat()
 
+    async def configure(self, by_hand: bool = False, **hashes: str) -> None:
+        """This is configured here: of each destination a hash."""
+        assert self.cluster is not None
+        configuration = {f"destination {name}": hash for name, hash in hashes.items()}
+        await self.cluster.configure(configuration, by_hand=by_hand)
+
+    def pass_time(self, seconds: float) -> None:
+        """By its own clock. Shorter than the time between its signs of life."""
+        clock: Any = self.node._clock
+        clock.advance(seconds)
+
     @property
     def shared_claims(self) -> PostgresClaims:
         return cast(PostgresClaims, self.claims)
 
     async def take(self) -> PostgresClaim | None:
         """As if it were its turn."""
-        return await self.shared_claims._take(UNIT, OPENING, is_waiting=True)
+        return await self.shared_claims._take(UNIT, OPENING, Takes.ANY)
 
     async def owns(self, unit: Unit = UNIT) -> PostgresClaim:
         claim = await self.claims.open_now(unit, OPENING)

@@ -9,9 +9,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from router.admin.daemon_port import Reloaded, ReloadedAt
 from router.clock import Clock, SystemClock
 from router.daemon import commands as daemon_commands
-from router.daemon.commands import Commands
+from router.daemon.commands import Commands, ReloadOrder
+from router.daemon.reload_everywhere import reload_everywhere
 from router.deliver.commands import Pause
 from router.deliver.runner_port import DestinationRunner
 from router.errors import ClaimLost, CommandRefused, CommandUnderWay
@@ -124,7 +126,12 @@ def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asker(store: Among, runners: Runners | None = None, clock: Clock | None = None) -> Commands:
-    return Commands(commands_of(store), lambda: runners or {}, clock or SystemClock(), make_log(level="error"))
+    async def reload(order: ReloadOrder) -> dict[str, Any]:
+        if not order.is_confirmed:
+            raise CommandRefused("invalid_config", "one\ntwo")
+        return Reloaded(["crm"], [], [], [], [], [])._asdict()
+
+    return Commands(commands_of(store), lambda: runners or {}, reload, clock or SystemClock(), make_log(level="error"))
 
 
 @pytest.mark.usefixtures("in_no_time")
@@ -188,3 +195,54 @@ async def test_a_command_that_ends_every_worker_is_given_up(two: tuple[Among, Am
             await asyncio.sleep(0.05)
     with pytest.raises(CommandRefused, match="it was begun 5 times"):
         await asking
+
+
+# ---------------------------------------------------------------- a reload of all nodes
+
+
+async def reloaded_everywhere(store: Among, asking: Commands, *, is_confirmed: bool = True) -> list[ReloadedAt]:
+    assert store.cluster
+    order = ReloadOrder(is_confirmed, "api")
+    return await reload_everywhere(commands_of(store), asking, store.cluster, order)
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+async def test_each_node_carries_a_reload_out_and_answers_what_it_came_to(
+    two: tuple[Among, Among], is_confirmed: bool
+) -> None:
+    first, second = two
+    one, other = asker(first), asker(second)
+    async with one.running(), other.running():
+        found = await reloaded_everywhere(first, one, is_confirmed=is_confirmed)
+    assert [at.node for at in found] == ["node-1", "node-2"]
+    for at in found:
+        if is_confirmed:
+            assert (at.done, at.code) == (Reloaded(["crm"], [], [], [], [], []), "")
+        else:
+            assert (at.done, at.code, at.problems) == (None, "invalid_config", ["one", "two"])
+
+
+async def test_a_node_that_does_not_take_a_reload_or_is_not_done_with_it_is_told_as_such(
+    two: tuple[Among, Among],
+) -> None:
+    first, second = two
+    clock = FakeClock()
+    asking = asyncio.create_task(reloaded_everywhere(first, asker(first, clock=clock)))
+    taken: list[AskedCommand] = []
+    while not taken:
+        taken = await commands_of(second).take([])
+    while not asking.done():
+        clock.advance(1.0)
+        await asyncio.sleep(0)
+    idle, slow = await asking
+    assert (idle.code, idle.problems) == ("no_answer", ["it did not take the reload; nothing was changed there"])
+    assert (slow.code, slow.command) == ("under_way", taken[0].id)
+
+
+async def test_a_node_that_is_dead_is_not_asked(two: tuple[Among, Among]) -> None:
+    first, second = two
+    await first.execute("UPDATE node SET expires = clock_timestamp() - interval '1 ms' WHERE name = 'node-2'")
+    one = asker(first)
+    async with one.running():
+        assert [at.node for at in await reloaded_everywhere(first, one)] == ["node-1"]
+    assert await commands_of(second).take([]) == []

@@ -167,18 +167,21 @@ async def test_a_destination_that_another_node_has_configured_is_not_dropped(two
 
 async def test_what_two_nodes_have_configured_differently_is_named_at_both(two: tuple[Among, Among]) -> None:
     first, second = two
-    first.claims.compare({"source website": "1", "destination crm": "1", "destination hook": "1"})
+    assert first.cluster
+    assert second.cluster
+    website = {"source website": "1"}
+    await first.cluster.configure(website | {"destination crm": "1", "destination hook": "1"}, by_hand=False)
     await first.beat()
     await second.beat()
     assert second.health.problems() == [], "it does not know its own yet"
-    second.claims.compare({"source website": "1", "destination crm": "2"})
+    await second.cluster.configure(website | {"destination crm": "2"}, by_hand=False)
     await second.beat()
     await first.beat()
     for one, other in ((first, "node-2"), (second, "node-1")):
         [problem] = one.health.problems()
         assert problem.code == "config_differs"
         assert problem.words.startswith(
-            f"config.toml of node {other} says something else of destination crm, destination hook:"
+            f"config.toml of node {other} says something else of destination crm, destination hook"
         )
 
 

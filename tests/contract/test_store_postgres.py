@@ -308,7 +308,7 @@ async def test_a_newer_schema_is_refused(node: PostgresCase) -> None:
 
 async def test_a_schema_that_is_newer_and_still_usable_is_opened(node: PostgresCase) -> None:
     async with administrator(node) as connection:
-        await connection.execute("UPDATE version SET schema = 2")
+        await connection.execute("UPDATE version SET schema = 9")
     async with another(node) as other:
         assert await accept(other, make("m1")) == [1]
 

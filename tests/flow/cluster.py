@@ -13,19 +13,19 @@ from tests.postgres_server import Server
 
 @asynccontextmanager
 async def two_nodes(
-    folder: Path, server: Server, vendor: FakeVendor, request_s: str = "1s"
+    folder: Path, server: Server, vendor: FakeVendor, request_s: str = "1s", kind: type[Daemon] = Daemon
 ) -> AsyncIterator[tuple[Daemon, Daemon]]:
-    """Two daemons with the same destinations: one open, one gated."""
+    """Two daemons with the same destinations, each with tables of its own: one open, one gated."""
     store = {"url": server.dsn(await server.database())}
     delivery = {"timeout": request_s, "concurrency": 4}
-    tables = [
-        destination("open", "collector", {"base_url": f"{vendor.url}/open"}, delivery=delivery),
-        destination("gated", "collector", {"base_url": f"{vendor.url}/gated", "gated": True}, delivery=delivery),
-    ]
     nodes = []
     for name in ("a", "b"):
+        tables = [
+            destination("open", "collector", {"base_url": f"{vendor.url}/open"}, delivery=delivery),
+            destination("gated", "collector", {"base_url": f"{vendor.url}/gated", "gated": True}, delivery=delivery),
+        ]
         (folder / name).mkdir()
-        nodes.append(Daemon(folder / name, tables, store=store, cluster={"node": name, "lease": "3s"}))
+        nodes.append(kind(folder / name, tables, store=store, cluster={"node": name, "lease": "3s"}))
     async with nodes[0] as first, nodes[1] as second:
         yield first, second
 

@@ -16,18 +16,26 @@ from router.errors import ConfigError
 from router.explain.figures import count
 
 Yes = Annotated[bool, typer.Option("--yes", help="Also where privacy.key has changed.")]
+Everywhere = Annotated[
+    bool, typer.Option("--everywhere", help="At each node that shares the store, with that node's own file.")
+]
 
 
 @asks
-def reload(common: Common, yes: Yes = False) -> None:
+def reload(common: Common, yes: Yes = False, everywhere: Everywhere = False) -> None:
     """Read config.toml again and put it in force.
 
-    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes.
+    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes. With
+    --everywhere the exit code is 1 if a node has not reloaded.
 
     Examples:
         reload
         reload --yes
+        reload --everywhere
     """
+    if everywhere:
+        _reload_everywhere(common, yes)
+        return
     with running_daemon(common) as admin:
         try:
             answer = admin.post("api", "reload", body={"yes": yes})
@@ -56,6 +64,32 @@ def reload(common: Common, yes: Yes = False) -> None:
         say(f"{name}: what it holds and its dead letters are kept, in case it comes back; to delete them: {drop}")
     for name in answer.get("added", []):
         say(*_earlier_events(name, ledger, common))
+
+
+def _reload_everywhere(common: Common, yes: bool) -> None:
+    with running_daemon(common) as admin:
+        try:
+            answer = admin.post("api", "reload", body={"yes": yes}, everywhere="true")
+        except Refused as refused:
+            if refused.code != "not_everywhere":
+                raise
+            answer = dict(refused.answer)
+    if common.as_json:
+        say_json(answer)
+    else:
+        for node in answer["nodes"]:
+            _say_node(node)
+    if not answer.get("reloaded"):
+        raise typer.Exit(1)
+
+
+def _say_node(node: Mapping[str, Any]) -> None:
+    if not node["reloaded"]:
+        warn(*(f"{node['node']}: {problem}" for problem in node["errors"] or [node["code"]]))
+        return
+    told = [f"{what} {', '.join(names)}" for what in ("added", "changed", "removed") if (names := node.get(what))]
+    say(f"{node['node']}: config.toml is in force: {'; '.join(told) or 'no destination has changed'}")
+    warn(*(f"{node['node']}: warning: {warning}" for warning in node["warnings"]))
 
 
 def _earlier_events(name: str, ledger: Mapping[str, Any], common: Common) -> list[str]:

@@ -7,7 +7,7 @@ delivery.py    what the worker of a destination reads
 health.py      whether the store can do its work, and what it takes
 queries.py     what operators ask of events, people and groups
 reports.py     what operators ask of that which came in and went out, and what is counted
-nodes.py       what processes that share a store leave there for each other
+nodes.py       the nodes that share a store, and what they leave there for each other
 people.py      forgetting and suppressing people
 
 `append` and `commit` are the only writes of the flow. Both are durable when they return; everything in one CommitBatch is stored or
@@ -21,7 +21,7 @@ from router.store.ports.claims import Claim, Claims
 from router.store.ports.delivery import DeadLetters, Directory, KeyedState, Lanes, Replays
 from router.store.ports.event_log import EventLog, OnStored
 from router.store.ports.health import Health, Sizes
-from router.store.ports.nodes import Commands, Notices
+from router.store.ports.nodes import Cluster, Commands, Notices
 from router.store.ports.people import Erasure, People
 from router.store.ports.queries import Lookups, Queries
 from router.store.ports.reports import Counters, InputReports, OutputReports
@@ -30,6 +30,7 @@ from router.store.ports.store import Store
 __all__ = [
     "Claim",
     "Claims",
+    "Cluster",
     "Commands",
     "Counters",
     "DeadLetters",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 from router.store.commit_batch import CommitBatch
@@ -102,10 +102,6 @@ class Claims(Protocol):
 
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
-        ...
-
-    def compare(self, configuration: Mapping[str, str]) -> None:
-        """What is configured here, by subject as a hash: where another process has something else, `Health.problems` names it."""
         ...
 
     async def forget_preferences(self) -> None:

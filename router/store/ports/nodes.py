@@ -1,10 +1,11 @@
-"""What processes that share a store leave there for each other."""
+"""The nodes that share a store, and what they leave there for each other."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from router.store.cluster_rows import ClusterRows, Listening
 from router.store.rows import AskedCommand, CommandRow
 
 
@@ -15,9 +16,13 @@ class Commands(Protocol):
         """Record a command. Durable on return."""
         ...
 
+    async def ask_node(self, node: str, text: bytes) -> int:
+        """Record a command to the node of this id. Durable on return."""
+        ...
+
     async def take(self, busy: Collection[int]) -> list[AskedCommand]:
-        """Those of destinations that this process owns, but for these, which it carries out already. A command whose effect a commit has
-        stored with its answer (`CommitBatch.answers`) is not among them."""
+        """Those of destinations that this process owns, and those to this node, but for these, which it carries out already. A command whose
+        effect a commit has stored with its answer (`CommitBatch.answers`) is not among them."""
         ...
 
     async def close(self, asked: AskedCommand, state: str, answer: bytes) -> None:
@@ -30,6 +35,37 @@ class Commands(Protocol):
 
     async def find(self, command: int) -> CommandRow | None:
         """How far it is."""
+        ...
+
+
+class Cluster(Protocol):
+    """The nodes that share the store. Where the configuration of this one is not in force for a destination, it does not deliver there."""
+
+    @property
+    def this(self) -> str:
+        """The id of this node."""
+        ...
+
+    async def look(self) -> ClusterRows:
+        """All nodes, who has which destination, who does what for all."""
+        ...
+
+    async def configure(self, configuration: Mapping[str, str], *, by_hand: bool) -> None:
+        """What is configured here from now on, by subject (`destination crm`) as a hash. Other nodes compare it: `Health.problems` names what
+        differs. Of each destination it is in force from now on if it never was before, or `by_hand`: if somebody asked for it. To be called
+        before the destinations are opened with it."""
+        ...
+
+    def listen(self, listening: Listening) -> None:
+        """Where this node listens."""
+        ...
+
+    def count_live(self) -> int:
+        """Nodes that give signs of life, this one included."""
+        ...
+
+    def without_owner_s(self) -> Mapping[str, float]:
+        """By destination that is configured here and that no node has: for how long."""
         ...
 
 

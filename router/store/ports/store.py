@@ -8,7 +8,7 @@ from router.store.ports.claims import Claims
 from router.store.ports.delivery import Directory
 from router.store.ports.event_log import EventLog
 from router.store.ports.health import Health, Sizes
-from router.store.ports.nodes import Commands, Notices
+from router.store.ports.nodes import Cluster, Commands, Notices
 from router.store.ports.people import Erasure, People
 from router.store.ports.queries import Lookups, Queries
 from router.store.ports.reports import Counters, InputReports, OutputReports
@@ -43,6 +43,11 @@ class Store(Protocol):
     @property
     def commands(self) -> Commands | None:
         """None: no other process uses the store, so whoever is asked carries it out."""
+        ...
+
+    @property
+    def cluster(self) -> Cluster | None:
+        """None: no other process uses the store."""
         ...
 
     @property

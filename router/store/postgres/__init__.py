@@ -7,6 +7,7 @@ database.py             connections, and what a fault of the database says
 database_time.py        its clock as that of a node
 install.py              the schema, and the settings without which a promise would not hold
 schema.sql              every table
+upgrade_2.sql           what an older schema lacks
 functions.sql           what the database does in one trip
 
 Writing:
@@ -31,6 +32,10 @@ outcome_codes.py        numbers of outcomes
 claims.py               who owns a destination
 lease.py                how long a destination is owned after a sign of life
 node.py                 this process among those that use the database
+nodes_seen.py           what it knows of the others
+in_force.py             which configuration counts, and who may deliver
+configured.py           what nodes have configured, one after the other
+differences.py          where nodes are not alike
 node_id.py              who this node is
 placement.py            which destinations a node takes and gives back
 head_watch.py           sees what other nodes append
@@ -55,6 +60,7 @@ units.py                a destination's place in the log: taken, taken up again,
 Reading:
 
 health.py               whether it can do its work, and what it takes
+cluster.py              the nodes, and who has what
 event_log.py            the log, as the router sees it
 block_reads.py          events by position, and pages of the log
 log_backwards.py        the log from its newest events backwards, for searches

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from router.errors import CommandRefused
@@ -17,6 +17,7 @@ from router.store.postgres.known_people import KnownPeople
 from router.store.postgres.lease import since_boot
 from router.store.postgres.node import Node
 from router.store.postgres.outcome_codes import OutcomeCodes
+from router.store.postgres.units import Takes
 from router.store.rows import Opening, Status, Unit
 
 T = TypeVar("T")
@@ -48,34 +49,41 @@ class PostgresClaims:
                 while claim is None:
                     await turn.wait()
                     turn.clear()
-                    claim = await self._take(unit, opening, is_waiting=True)
+                    claim = await self._take(unit, opening, Takes.ANY)
         assert claim is not None
         return claim
 
     async def open_now(self, unit: Unit, opening: Opening) -> PostgresClaim | None:
         """The same, without waiting for anybody."""
-        is_alone = self._node is None or not self._node.others_with(unit.destination)
-        return await self._take(unit, opening, is_waiting=is_alone)
+        return await self._take(unit, opening, self._taken_now(unit.destination))
+
+    def _taken_now(self, destination: str) -> Takes:
+        if self._node is None:
+            return Takes.ANY
+        seen = self._node.seen
+        if not seen.may_serve(destination):
+            return Takes.NONE
+        return Takes.ITS_OWN if seen.has_rivals(destination) else Takes.ANY
 
     async def holder(self, unit: Unit) -> str:
         """Which node has it, as of the last sign of life."""
-        return self._node.holder(unit) if self._node is not None else ""
+        return self._node.seen.holder(unit) if self._node is not None else ""
 
     def status(self, unit: Unit) -> Status | None:
         """How it is at another node, as of the last sign of life."""
-        return self._node.status(unit) if self._node is not None else None
+        return self._node.seen.status(unit) if self._node is not None else None
 
-    async def _take(self, unit: Unit, opening: Opening, *, is_waiting: bool) -> PostgresClaim | None:
-        taking = asyncio.ensure_future(self._taken(unit, opening, is_waiting=is_waiting))
+    async def _take(self, unit: Unit, opening: Opening, takes: Takes) -> PostgresClaim | None:
+        taking = asyncio.ensure_future(self._taken(unit, opening, takes))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:  # nobody wants it any more
             taking.add_done_callback(self._give_back)
             raise
 
-    async def _taken(self, unit: Unit, opening: Opening, *, is_waiting: bool) -> PostgresClaim | None:
+    async def _taken(self, unit: Unit, opening: Opening, takes: Takes) -> PostgresClaim | None:
         node, asked_at = self._node, since_boot()
-        lease = self._alone if node is None else node.lease(opening.timeout_s, is_waiting=is_waiting)
+        lease = self._alone if node is None else node.lease(opening.timeout_s, takes)
         found = await self._write(units.open_unit, unit, opening, lease)
         if found is None:
             return None
@@ -97,12 +105,7 @@ class PostgresClaims:
         """What these have not read yet stays, however old it is. Other nodes learn what is configured here."""
         self._housekeeping.keep_for(destinations)
         if self._node is not None:
-            self._node.destinations = frozenset(destinations)
-
-    def compare(self, configuration: Mapping[str, str]) -> None:
-        """Other nodes learn it by the next sign of life."""
-        if self._node is not None:
-            self._node.configuration = configuration
+            self._node.seen.destinations = frozenset(destinations)
 
     async def forget_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""
@@ -111,7 +114,7 @@ class PostgresClaims:
 
     async def forget(self, destination: str) -> dict[str, int]:
         """Drop all that is kept of a destination, in slices; returns what that was. Raises CommandRefused where a node has it configured."""
-        if self._node is not None and (others := self._node.others_with(destination)):
+        if self._node is not None and (others := self._node.seen.others_with(destination)):
             words = (
                 f"{destination} is configured at {', '.join(others)}: take it out of config.toml there and reload first"
             )

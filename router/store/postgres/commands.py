@@ -17,30 +17,42 @@ FRESH = "interval '1 hour'"
 """Older commands are not begun any more: whoever asked has long gone."""
 KEPT = "interval '1 day'"
 
-TAKE = (
+OF_DESTINATIONS = (
     "UPDATE command c SET state = 'taken', epoch = u.epoch, tries = c.tries + 1 FROM unit u WHERE c.part = 0 AND c.state IN ('asked', 'taken')"
     f" AND c.asked_at > clock_timestamp() - {FRESH} AND u.part = 0 AND u.destination = c.destination AND u.owner = $1"
     " AND (c.state = 'asked' OR c.epoch < u.epoch) AND NOT c.id = ANY($2::bigint[])"
     " RETURNING c.id, c.destination, c.text, c.epoch, c.answer, c.tries"
 )
+OF_NODE = (
+    f"UPDATE command SET state = 'taken', tries = tries + 1 WHERE node = $3 AND state IN ('asked', 'taken') AND asked_at > clock_timestamp() - {FRESH}"
+    " AND NOT id = ANY($2::bigint[]) RETURNING id, destination, text, epoch, answer, tries"
+)
+"""A node has one process: what was taken and is not on the list of what that does, its former process took."""
+TAKE = f"WITH a AS ({OF_DESTINATIONS}), b AS ({OF_NODE}) TABLE a UNION ALL TABLE b"
 CLOSE = "UPDATE command SET state = $2, answer = $3, text = '' WHERE id = $1 AND state = 'taken' AND epoch = $4"
 WITHDRAW = "UPDATE command SET state = 'withdrawn', text = '' WHERE id = $1 AND state = 'asked' RETURNING true"
 
 
 class PostgresCommands:
-    """Implements `ports.Commands`. `me`: this process."""
+    """Implements `ports.Commands`. `me`: this process, `node`: that it is of."""
 
-    def __init__(self, database: Database, me: UUID) -> None:
-        self._database, self._me = database, me
+    def __init__(self, database: Database, me: UUID, node: UUID | None = None) -> None:
+        self._database, self._me, self._node = database, me, node
 
     async def ask(self, destination: str, text: bytes) -> int:
         """Record a command. Durable on return. Raises StoreError."""
         sql = "INSERT INTO command (part, destination, text) VALUES ($1, $2, $3) RETURNING id"
         return int(await self._database.write(_value, sql, PART, destination, text))
 
+    async def ask_node(self, node: str, text: bytes) -> int:
+        """Record a command to a node. Durable on return. Raises StoreError."""
+        sql = "INSERT INTO command (part, destination, text, node) VALUES ($1, '', $2, $3) RETURNING id"
+        return int(await self._database.write(_value, sql, PART, text, UUID(node)))
+
     async def take(self, busy: Collection[int]) -> list[AskedCommand]:
-        """Those of destinations that this process owns, but for these, which it carries out already. Raises StoreError."""
-        return await self._database.write(_take, self._me, list(busy))
+        """Those of destinations that this process owns, and those to its node, but for these, which it carries out already. Raises
+        StoreError."""
+        return await self._database.write(_take, self._me, list(busy), self._node)
 
     async def close(self, asked: AskedCommand, state: str, answer: bytes) -> None:
         """It is done or refused, and this is the answer; unless a commit has said so, or another owner has taken it. Raises StoreError."""
@@ -71,8 +83,8 @@ async def trim(connection: Connection) -> int:
     return int(told.rpartition(" ")[2])
 
 
-async def _take(connection: Connection, me: UUID, busy: list[int]) -> list[AskedCommand]:
-    return [AskedCommand(*row) for row in await connection.fetch(TAKE, me, busy)]
+async def _take(connection: Connection, me: UUID, busy: list[int], node: UUID | None) -> list[AskedCommand]:
+    return [AskedCommand(*row) for row in await connection.fetch(TAKE, me, busy, node)]
 
 
 async def _value(connection: Connection, sql: str, *args: object) -> Any:

@@ -5,7 +5,7 @@
 -- p_hashes are sorted; p_index is the place of each in the block. p_repeats: events of the group that repeat another one of it.
 -- p_now, p_newest: router time, and the newest instant in the block: neither may push the time of all on. Returns where the block
 -- begins, its bitmap of duplicates, and between which instants its events were received.
-CREATE FUNCTION append_1(
+CREATE OR REPLACE FUNCTION append_1(
   p_generation int, p_hashes bigint[], p_index int[], p_repeats int, p_now bigint, p_newest bigint, p_window bigint,
   p_folded boolean, p_data bytea, p_discarded bigint, p_people bigint,
   OUT o_first bigint, OUT o_dup bytea, OUT o_floor bigint, OUT o_at bigint, OUT o_pos bigint, OUT o_duplicates bigint,
@@ -74,17 +74,18 @@ END $$;
 
 -- Everything at or below this position is given up. For a commit whose rows may refer to such events: it keeps these itself. Whoever removes
 -- blocks announces it first, and then waits for all who hold this lock, as they may have read the older position.
-CREATE FUNCTION trimmed_1(p_lock bigint, OUT o_pos bigint) LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION trimmed_1(p_lock bigint, OUT o_pos bigint) LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(p_lock);
   SELECT pos INTO STRICT o_pos FROM trim WHERE part = 0;
 END $$;
 
 -- A node's sign of life. Renews the units that it serves, also those whose lease has run out meanwhile, if nobody took them; tells what
--- was renewed, which nodes live, who owns what, and what time it is. It fails where another process gives signs of life for this node.
-CREATE FUNCTION heartbeat_1(
+-- was renewed, which nodes live, who owns what, what is in force, and what time it is. It fails where another process gives signs of life for this node.
+CREATE OR REPLACE FUNCTION heartbeat_2(
   p_node uuid, p_incarnation uuid, p_name text, p_version text, p_started boolean, p_lease bigint,
-  p_wanted text[], p_configuration jsonb, p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
+  p_wanted text[], p_configuration jsonb, p_ingest text, p_admin text,
+  p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
   OUT o_renewed jsonb, OUT o_nodes jsonb, OUT o_units jsonb, OUT o_now bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -95,11 +96,13 @@ BEGIN
     WHERE datname = current_database() AND usename = current_user AND application_name = 'segment-router' AND pid <> pg_backend_pid()
       AND state = 'active' AND wait_event = 'ClientRead' AND xact_start IS NOT NULL
       AND state_change < clock_timestamp() - interval '2 seconds';
-  INSERT INTO node AS n (id, incarnation, name, version, started, expires, destinations, configuration)
-    VALUES (p_node, p_incarnation, p_name, p_version, clock_timestamp(), clock_timestamp() + p_lease * v_ms, p_wanted, p_configuration)
+  INSERT INTO node AS n (id, incarnation, name, version, started, expires, destinations, configuration, ingest, admin)
+    VALUES (p_node, p_incarnation, p_name, p_version, clock_timestamp(), clock_timestamp() + p_lease * v_ms, p_wanted, p_configuration,
+      p_ingest, p_admin)
     ON CONFLICT (id) DO UPDATE SET incarnation = excluded.incarnation, name = excluded.name, version = excluded.version,
       started = CASE WHEN p_started THEN excluded.started ELSE n.started END,
-      expires = excluded.expires, destinations = excluded.destinations, configuration = excluded.configuration
+      expires = excluded.expires, destinations = excluded.destinations, configuration = excluded.configuration,
+      ingest = excluded.ingest, admin = excluded.admin
     WHERE p_started OR n.incarnation = p_incarnation;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'node % is another process by now', p_name USING ERRCODE = 'SR002';
@@ -124,7 +127,9 @@ BEGIN
       'destination', destination, 'shard', shard, 'owner', owner, 'node', node, 'owner_name', owner_name, 'epoch', epoch,
       'is_free', expires < clock_timestamp(),
       'status', jsonb_build_array(state, state_reason, state_since, state_until, state_detail, stopped_ms),
-      'owned_s', coalesce(extract(epoch FROM clock_timestamp() - taken_at), 0)) ORDER BY destination, shard), '[]')
+      'owned_s', coalesce(extract(epoch FROM clock_timestamp() - taken_at), 0),
+      'in_force', (SELECT hash FROM configured c WHERE c.part = 0 AND c.destination = unit.destination ORDER BY number DESC LIMIT 1)
+      ) ORDER BY destination, shard), '[]')
     INTO o_units FROM unit WHERE part = 0 AND state <> 'forgotten';
   o_now := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 END $$;

@@ -1,4 +1,5 @@
-"""The schema: made where there is none, refused where it is newer. And the settings without which a promise would not hold."""
+"""The schema: made where there is none, brought up to date where it is older, refused where it is newer. And the settings without which a
+promise would not hold."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from router.errors import StartError
 from router.store.postgres.database import Connection
 from router.store.postgres.duty import DUTIES
 
-SCHEMA = 1
+SCHEMA = 2
 LOCK = 0x5E67_0001
 """Of the advisory lock under which one process at a time makes tables."""
 OLDEST = 140_000
@@ -33,17 +34,28 @@ async def install(connection: Connection, now_ms: int) -> None:
             raise StartError(
                 f"the database has schema {schema}, this segment-router knows up to {SCHEMA}: use the newer version"
             )
+        if schema < SCHEMA:
+            await _upgrade(connection, schema)
 
 
-async def _make(connection: Connection, now_ms: int) -> None:
-    folder = Path(__file__).parent
+async def _upgrade(connection: Connection, schema: int) -> None:
+    """A step for each schema. Each only adds, so that nodes of the version before go on; functions have a number, which a changed one raises."""
+    await _execute(connection, *(f"upgrade_{number}.sql" for number in range(schema + 1, SCHEMA + 1)), "functions.sql")
+    await connection.execute("UPDATE version SET schema = $1", SCHEMA)
+
+
+async def _execute(connection: Connection, *files: str) -> None:
     try:
-        for name in ("schema.sql", "functions.sql"):
-            await connection.execute((folder / name).read_text(encoding="utf-8"))
+        for name in files:
+            await connection.execute((Path(__file__).parent / name).read_text(encoding="utf-8"))
     except asyncpg.InsufficientPrivilegeError as error:
         raise StartError(
             f"the database user may not make tables ({error}): GRANT CREATE on the schema to it, or set its search_path"
         ) from None
+
+
+async def _make(connection: Connection, now_ms: int) -> None:
+    await _execute(connection, "schema.sql", "functions.sql")
     await connection.execute("INSERT INTO version (schema, usable_from, level) VALUES ($1, $1, $1)", SCHEMA)
     await connection.execute("INSERT INTO meta VALUES ('hash_key', $1)", secrets.token_bytes(KEY_BYTES))
     await connection.execute("INSERT INTO meta VALUES ('people_key', $1)", secrets.token_bytes(KEY_BYTES))

@@ -5,29 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from router import __version__
 from router.clock import Clock
+from router.store.cluster_rows import Listening
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.database import Connection, Database, closed
 from router.store.postgres.database_time import DatabaseTime, since_boot_ns
 from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
-from router.store.postgres.placement import Seen, moves
-from router.store.postgres.units import Lease
-from router.store.rows import PART, Status, Unit
-from router.vocabulary import Problem
+from router.store.postgres.nodes_seen import NodesSeen
+from router.store.postgres.units import Lease, Takes
+from router.store.rows import Unit
 
 BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
 LOCK_MS = "2000"
 ANOTHER_PROCESS = "SR002"
-HEARTBEAT = "SELECT * FROM heartbeat_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+HEARTBEAT = "SELECT * FROM heartbeat_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
 
 class NodeSettings(NamedTuple):
@@ -44,25 +44,22 @@ class Node:
     def __init__(self, database: Database, clock: Clock, time: DatabaseTime, settings: NodeSettings) -> None:
         self.me = uuid4()  #: this process
         self.settings = settings
-        self.destinations: frozenset[str] = frozenset()  #: that are configured here
-        self.configuration: Mapping[str, str] = {}  #: by subject the hash of what is configured here
+        self.seen = NodesSeen(settings.id, settings.name, clock)
+        self.listening = Listening()  #: other nodes and people who ask learn it by the next sign of life
         self.is_away = False  #: the last sign of life was not taken
         self.broken = ""  #: why this process may not go on
         self.failed = asyncio.Event()  #: set with `broken`
-        self.nodes: list[Mapping[str, Any]] = []  #: all that the database knows, as of the last sign of life
-        self.units: list[Mapping[str, Any]] = []
         self._database, self._clock, self._time = database, clock, time
         self._connection: Connection | None = None
         self._claims: dict[Unit, PostgresClaim] = {}
         self._turns: dict[Unit, asyncio.Event] = {}  #: of those who wait for a unit
-        self._times_free: dict[Unit, int] = {}
 
     # ------------------------------------------------------------ asked by claims
 
-    def lease(self, timeout_s: float, *, is_waiting: bool) -> Lease:
+    def lease(self, timeout_s: float, takes: Takes) -> Lease:
         """For whom a unit is taken whose requests take up to `timeout_s`."""
         ms = int(1000 * self.unit_lease_s(timeout_s))
-        return Lease(self.me, self.settings.id, self.settings.name, ms, is_waiting)
+        return Lease(self.me, self.settings.id, self.settings.name, ms, takes)
 
     def unit_lease_s(self, timeout_s: float) -> float:
         """How long such a unit is owned after a sign of life."""
@@ -87,42 +84,6 @@ class Node:
         finally:
             if self._turns.get(unit) is turn:
                 del self._turns[unit]
-
-    def others(self) -> list[Mapping[str, Any]]:
-        """The other nodes that live."""
-        return [node for node in self.nodes if node["lives"] and UUID(node["id"]) != self.settings.id]
-
-    def others_with(self, destination: str) -> list[str]:
-        """The names of those that have this destination configured."""
-        return [str(node["name"]) for node in self.others() if destination in node["destinations"]]
-
-    def holder(self, unit: Unit) -> str:
-        """Which node has it, as people call it; empty where nobody has."""
-        for one in self.units:
-            if _unit_of(one) == unit and one["owner"] and not one["is_free"]:
-                return str(one["owner_name"])
-        return ""
-
-    def problems(self) -> list[Problem]:
-        """Where another node is not as this one, as of the last sign of life."""
-        found = []
-        for node in self.others():
-            theirs, name = node["configuration"], node["name"]
-            differing = sorted({*theirs, *self.configuration} if theirs and self.configuration else ())
-            if named := [one for one in differing if theirs.get(one) != self.configuration.get(one)]:
-                words = f"config.toml of node {name} says something else of {', '.join(named)}: give all nodes the same file, then reload each"
-                found.append(Problem("config_differs", words))
-            if node["version"] != __version__:
-                words = f"node {name} runs version {node['version']}, this one {__version__}: bring all to one version"
-                found.append(Problem("versions_differ", words))
-        return found
-
-    def status(self, unit: Unit) -> Status | None:
-        """How it is where it is, as of the last sign of life."""
-        for one in self.units:
-            if _unit_of(one) == unit:
-                return Status(*one["status"])
-        return None
 
     # ------------------------------------------------------------ signs of life
 
@@ -156,13 +117,14 @@ class Node:
 
     async def _beat(self, *, is_first: bool = False) -> None:
         connection = await self._connect()
-        asked_at, asked_at_ns = since_boot(), since_boot_ns()
+        seen, asked_at, asked_at_ns = self.seen, since_boot(), since_boot_ns()
+        brought = seen.in_force.version
         asked = [one for one in self._claims.values() if one.is_served and one.lease and not one.lost.is_set()]
         work = asyncio.ensure_future(
             connection.fetchrow(
                 HEARTBEAT,
                 self.settings.id, self.me, self.settings.name, __version__, is_first,
-                int(1000 * self.settings.lease_s), sorted(self.destinations), json.dumps(dict(self.configuration)),
+                int(1000 * self.settings.lease_s), sorted(seen.destinations), json.dumps(dict(seen.configuration)), *self.listening,
                 [one.unit.destination for one in asked], [one.unit.shard for one in asked], [one.epoch for one in asked],
                 [int(1000 * one.lease.seconds) for one in asked if one.lease],
             )
@@ -180,7 +142,8 @@ class Node:
         *told, now_us = work.result()
         self._time.seen(asked_at_ns, now_us)
         renewed, nodes, units = (json.loads(found) for found in told)
-        self.is_away, self.nodes, self.units = False, nodes, units
+        self.is_away = False
+        seen.told(nodes, units, brought=brought)
         self._renew(asked, {(name, shard, epoch) for name, shard, epoch in renewed}, asked_at)
         self._move()
 
@@ -193,20 +156,13 @@ class Node:
         self._claims = {unit: one for unit, one in self._claims.items() if not one.lost.is_set()}
 
     def _move(self) -> None:
-        live = {UUID(one["id"]): frozenset(one["destinations"]) for one in self.nodes if one["lives"]}
-        live[self.settings.id] = self.destinations
-        seen = []
-        for one in self.units:
-            unit, is_free = _unit_of(one), one["is_free"] or not one["owner"]
-            self._times_free[unit] = self._times_free.get(unit, 0) + 1 if is_free else 0
-            node = None if is_free or not one["node"] else UUID(one["node"])
-            seen.append(Seen(unit, node, one["owned_s"], self._times_free[unit]))
-        found = moves(self.settings.id, live, seen)
+        found = self.seen.moves()
         for unit in found.take:
             if (turn := self._turns.get(unit)) is not None:
                 turn.set()
-        if found.give_back is not None and (claim := self._claims.get(found.give_back)) is not None:
-            claim.ask_back()
+        for unit in found.give_back:
+            if (claim := self._claims.get(unit)) is not None:
+                claim.ask_back()
 
     async def _connect(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -218,7 +174,3 @@ class Node:
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
-
-
-def _unit_of(row: Mapping[str, Any]) -> Unit:
-    return Unit(PART, str(row["destination"]), int(row["shard"]))

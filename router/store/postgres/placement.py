@@ -1,4 +1,4 @@
-"""Which units a node takes and gives back, so that each is with a node that has it configured, and all have about as many. Pure.
+"""Which units a node takes and gives back, so that each is with a node that may serve it, and all have about as many. Pure.
 
 Every node decides for itself, from what all of them see in the database. Two that want the same unit are told apart there.
 """
@@ -30,17 +30,19 @@ class Moves(NamedTuple):
     """What a node does next."""
 
     take: tuple[Unit, ...] = ()
-    give_back: Unit | None = None
+    give_back: tuple[Unit, ...] = ()
 
 
 def moves(me: UUID, live: Mapping[UUID, frozenset[str]], seen: Sequence[Seen]) -> Moves:
-    """What this node does at this sign of life: it takes what nobody else has configured, and one more; it gives one back.
+    """What this node does at this sign of life: it takes what nobody else may serve, and one more; it gives back what it may not serve, and
+    one more where another one has fewer.
 
     Args:
-        live: the nodes that give signs of life, and the destinations that each has configured.
+        live: the nodes that give signs of life, and the destinations that each may serve.
     """
     owned = {node: sum(1 for one in seen if one.node == node) for node in live}
-    return Moves(tuple(_taken(me, live, seen, owned)), _given(me, live, seen, owned))
+    take = tuple(_taken(me, live, seen, owned))
+    return Moves(take, (*_not_ours(me, live, seen), *_too_many(me, live, seen, owned)))
 
 
 def _taken(
@@ -60,12 +62,18 @@ def _taken(
         yield one.unit
 
 
-def _given(
-    me: UUID, live: Mapping[UUID, frozenset[str]], seen: Sequence[Seen], owned: Mapping[UUID, int]
-) -> Unit | None:
+def _not_ours(me: UUID, live: Mapping[UUID, frozenset[str]], seen: Sequence[Seen]) -> Iterator[Unit]:
     for one in seen:
-        if one.node == me and one.owned_s >= STAY_S:
+        if one.node == me and one.unit.destination not in live[me]:
+            yield one.unit
+
+
+def _too_many(
+    me: UUID, live: Mapping[UUID, frozenset[str]], seen: Sequence[Seen], owned: Mapping[UUID, int]
+) -> Sequence[Unit]:
+    for one in seen:
+        if one.node == me and one.owned_s >= STAY_S and one.unit.destination in live[me]:
             others = [owned[node] for node, names in live.items() if node != me and one.unit.destination in names]
             if others and owned[me] - min(others) > 1:
-                return one.unit
-    return None
+                return (one.unit,)
+    return ()

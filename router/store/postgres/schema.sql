@@ -1,4 +1,4 @@
--- Schema 1 of the shared store, for PostgreSQL 14 and newer. Names without a schema: they are made in the first one of the search path.
+-- Schema 2 of the shared store, for PostgreSQL 14 and newer. An older one becomes this one by upgrade_2.sql. Names without a schema: they are made in the first one of the search path.
 -- Instants are milliseconds since 1970, but for leases, which are on the database's own clock. `part` leads every key; it is 0.
 -- User keys and what is compared with them are ordered by their bytes (COLLATE "C"), as in the embedded store.
 
@@ -124,6 +124,12 @@ CREATE TABLE unit (
 -- Destinations that some process has configured: until then, in router time, what they have not read stays.
 CREATE TABLE wanted (part smallint, destination text COLLATE "C", until bigint NOT NULL, PRIMARY KEY (part, destination));
 
+-- What nodes have configured of a destination, one after the other, as hashes. The one with the highest number is in force.
+CREATE TABLE configured (
+  part smallint, destination text COLLATE "C", number bigint, hash text NOT NULL, node text NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (part, destination, number)
+);
+
 -- What one process at a time does. Whoever does it compares the epoch in the first statement of each transaction.
 CREATE TABLE duty (
   name text PRIMARY KEY, owner uuid, epoch bigint NOT NULL DEFAULT 0, expires timestamptz NOT NULL DEFAULT '-infinity'
@@ -135,16 +141,19 @@ CREATE TABLE command (
   asked_at timestamptz NOT NULL DEFAULT clock_timestamp(), text bytea NOT NULL,
   state text NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'taken', 'done', 'refused', 'withdrawn')),
   epoch bigint NOT NULL DEFAULT 0,             -- of the owner that took it; its effect is stored under this one or not at all
-  tries int NOT NULL DEFAULT 0, answer bytea NOT NULL DEFAULT ''
+  tries int NOT NULL DEFAULT 0, answer bytea NOT NULL DEFAULT '',
+  node uuid                                    -- whom it is for; then it is about no destination
 );
 CREATE INDEX command_open ON command (part, destination) WHERE state IN ('asked', 'taken');
 CREATE INDEX command_by_age ON command (asked_at);
+CREATE INDEX command_of_node ON command (node) WHERE node IS NOT NULL AND state IN ('asked', 'taken');
 
 -- Nodes that give signs of life. incarnation: the process that does so for this id.
 CREATE TABLE node (
   id uuid PRIMARY KEY, incarnation uuid NOT NULL, name text NOT NULL, version text NOT NULL,
   started timestamptz NOT NULL, expires timestamptz NOT NULL, destinations text[] NOT NULL,
-  configuration jsonb NOT NULL                 -- by subject the hash of what it has configured; empty before it knows
+  configuration jsonb NOT NULL,                -- by subject the hash of what it has configured; empty before it knows
+  ingest text NOT NULL DEFAULT '', admin text NOT NULL DEFAULT ''   -- where it listens
 );
 
 -- What the columns mean is said in the schema of the embedded store. slot: of the user key (router/store/shards.py).

@@ -16,6 +16,7 @@ from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim_reads import PostgresDirectory
 from router.store.postgres.claims import PostgresClaims
+from router.store.postgres.cluster import PostgresCluster
 from router.store.postgres.commands import PostgresCommands
 from router.store.postgres.counters import PostgresCounters
 from router.store.postgres.database import Connection, Database, Work, closed, connect
@@ -70,7 +71,8 @@ class PostgresStore:
         self.input_reports = PostgresInputReports(database, blocks)
         self.output_reports = PostgresOutputReports(database, blocks)
         self.counters = PostgresCounters(database, blocks, queue.sources, now_ms)
-        self.commands = PostgresCommands(database, me)
+        self.commands = PostgresCommands(database, me, None if node is None else node.settings.id)
+        self.cluster = None if node is None else PostgresCluster(database, node)
         self.notices = PostgresNotices(database, me)
         self.sizes = PostgresSizes(database, queue)
         self.people = PostgresPeople(database, queue, people, me)

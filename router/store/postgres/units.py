@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,7 +19,7 @@ KEPT_SPELLS = 100
 HERE = "part = 0 AND destination = $1"
 TABLES = (
     "lane", "parked", "dead", "supply", "opening", "receipt", "outcome", "attempt", "state", "timer", "replay", "disabled",
-    "woken", "wanted",
+    "woken", "wanted", "configured",
 )  # fmt: skip
 """Every table that has rows of a destination beside its unit."""
 FORGOTTEN = "forgotten"
@@ -32,6 +33,14 @@ PLACE = (
 )
 
 
+class Takes(Enum):
+    """Which unit without an owner a process takes."""
+
+    ANY = auto()  #: whichever node had it
+    ITS_OWN = auto()  #: what nobody else had, or should have
+    NONE = auto()  #: it is not to deliver there now
+
+
 class Lease(NamedTuple):
     """For whom a unit is taken, and how."""
 
@@ -39,7 +48,7 @@ class Lease(NamedTuple):
     node: UUID | None  #: None: nobody else uses the database, so it is taken from whoever had it
     name: str
     ms: int = 0  #: so long it is owned after each sign of life
-    is_waiting: bool = True  #: whichever node had it; else only what nobody else had, or should have
+    takes: Takes = Takes.ANY
 
 
 async def open_unit(
@@ -49,7 +58,7 @@ async def open_unit(
     another one has it, or should have it; it is created all the same."""
     destination = unit.destination
     async with connection.transaction():
-        added = await _add_unit(connection, unit, opening)
+        added = is_new = await _add_unit(connection, unit, opening)
         former = await connection.fetchrow(
             f"SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE {HERE} AND shard = $2 FOR UPDATE",
             destination, unit.shard,
@@ -58,7 +67,8 @@ async def open_unit(
             for table in (*TABLES, "unit"):  # who forgot it ended half-way
                 await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
             added = await _add_unit(connection, unit, opening)
-        elif not (added or _may_take(former, lease)):
+            is_new = True
+        if lease.takes is Takes.NONE or not (is_new or _may_take(former, lease)):
             return None
         await connection.execute(
             "UPDATE unit SET owner = $2, node = $3, owner_name = $4, epoch = epoch + 1, taken_at = clock_timestamp(),"
@@ -89,7 +99,7 @@ async def open_unit(
 def _may_take(former: Mapping[str, Any], lease: Lease) -> bool:
     if lease.node is None or former["owner"] == lease.owner:
         return True
-    return bool(former["is_free"]) and (lease.is_waiting or former["node"] == lease.node)
+    return bool(former["is_free"]) and (lease.takes is Takes.ANY or former["node"] == lease.node)
 
 
 async def give_back(connection: Connection, fence: Fence, owner: UUID, *, to_others: bool) -> None:

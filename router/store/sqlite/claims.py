@@ -4,7 +4,7 @@ so that a worker that was replaced stores nothing any more. Another process cann
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
@@ -70,9 +70,6 @@ class SqliteClaims:
     def keep_for(self, destinations: Iterable[str]) -> None:
         """What these destinations have not read yet stays, however old it is."""
         self._writer.transaction.retention.destinations = frozenset(destinations)
-
-    def compare(self, configuration: Mapping[str, str]) -> None:
-        """There is no other node."""
 
     async def forget_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""

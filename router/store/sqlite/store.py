@@ -11,7 +11,7 @@ from pathlib import Path
 from router.clock import Clock
 from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
-from router.store.ports import Commands
+from router.store.ports import Cluster, Commands
 from router.store.rows import PART
 from router.store.sqlite import regulation_rows
 from router.store.sqlite.before_migration import refuse_newer
@@ -52,6 +52,7 @@ class SqliteStore:
         reader, questions = connections
         slow = Reader(questions, writer.clock)
         self.path, self.disk, self.writer = path, disk, writer
+        self.cluster: Cluster | None = None  #: it has one node
         self.log = SqliteEventLog(writer, reader)
         self.claims = SqliteClaims(writer, reader, slow)
         self.directory = SqliteDirectory(slow)

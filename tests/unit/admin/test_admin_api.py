@@ -12,7 +12,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from router.admin.app import make_admin_app
-from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadRefused
+from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, ReloadedAt, ReloadRefused
 from router.config import Config, Proposal, SourceConfig, SourcePrivacyConfig
 from router.counts import Counted, Counts
 from router.deliver.runner import Runner
@@ -47,6 +47,7 @@ class FakeDaemon:
         self.last_backup_ms = 0
         self.isolated: dict[str, str] = {}
         self.unmarked: list[str] = []
+        self.elsewhere: list[ReloadedAt] = []  #: what a reload comes to at other nodes
         self.error: Exception | None = None
         self.is_stopping = False
         self.started_ms, self.listens = rig.clock.now_ms(), "http://127.0.0.1:8400"
@@ -72,6 +73,10 @@ class FakeDaemon:
         if self.error is not None:
             raise self.error
         return Reloaded(["e"], ["d"], [], ["website"], [], ["a warning"])
+
+    async def reload_everywhere(self, *, is_confirmed: bool, via: str) -> list[ReloadedAt]:
+        done = ReloadedAt("a", "1", await self.reload(is_confirmed=is_confirmed, via=via))
+        return [done, *self.elsewhere]
 
     async def forget(self, name: str) -> dict[str, int]:
         return await self.store.forget(name)
@@ -531,6 +536,33 @@ async def test_another_privacy_key_is_409_until_it_is_confirmed(api: Api) -> Non
         assert (refused["code"], refused["errors"]) == ("confirmation_required", ["privacy.key: changed"])
     assert (await api.post("/api/reload", {"yes": "yes"}, status=400))["code"] == "invalid_request"
     assert (await api.post("/api/reload", {"yes": True}))["reloaded"] is True
+
+
+async def test_a_reload_everywhere_tells_what_it_came_to_at_each_node(api: Api) -> None:
+    told = await api.post("/api/reload?everywhere=true")
+    assert (told["reloaded"], [one["node"] for one in told["nodes"]]) == (True, ["a"])
+    assert told["nodes"][0]["added"] == ["e"]
+    api.daemon.elsewhere = [
+        ReloadedAt("b", "2", None, "invalid_config", ["one", "two"]),
+        ReloadedAt("c", "3", None, "under_way", ["not done yet"], 17),
+    ]
+    told = await api.post("/api/reload?everywhere=true", status=409)
+    assert (told["code"], told["error"]) == ("not_everywhere", "not reloaded: b, c")
+    _, b, c = told["nodes"]
+    assert (b["code"], b["errors"], b["command"]) == ("invalid_config", ["one", "two"], None)
+    assert (c["reloaded"], c["command"]) == (False, 17)
+
+
+async def test_with_a_file_the_cluster_is_this_process(api: Api) -> None:
+    await api.rig.call("track", "m1", userId="u1", event="E")
+    await api.rig.quiet()
+    told = await api.get("/api/cluster")
+    [node], [unit] = told["nodes"], told["units"]
+    assert (told["shared"], told["differs"]) == (False, [])
+    assert (node["is_this"], node["is_alive"], node["alive_until"], node["units"]) == (True, True, None, 1)
+    assert (unit["destination"], unit["node"], unit["epoch"], unit["lag"]) == ("d", node["name"], None, 0)
+    assert (unit["state"], unit["without_owner_s"]) == ("running", 0.0)
+    assert told["duties"] == [{"duty": duty, "node": node["name"]} for duty in ("housekeeping", "notices")]
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,12 @@ async def test_a_reload_that_cannot_begin_leaves_no_trouble_with_the_file_and_is
     for _ in range(MOST):
         await hang(threads, "reload", held)
     supervisor: Any = SimpleNamespace(changing=asyncio.Lock())
+
+    async def bring(*args: Any) -> None:
+        pytest.fail("there is nothing that others could be told")
+
     with pytest.raises(CommandRefused, match="have not ended in time") as refused:
-        await reload.run(supervisor, lambda: False, is_confirmed=False, via="signal")
+        await reload.run(supervisor, lambda: False, bring, is_confirmed=False, via="signal")
     assert (refused.value.code, reload.last_refused) == ("busy", None)
     log.flush()
     line = json.loads(said.getvalue())

@@ -52,10 +52,15 @@ def test_a_unit_that_stays_without_an_owner_is_taken_by_whoever_sees_it() -> Non
 
 def test_a_node_that_has_two_more_gives_one_back_once_it_has_stayed() -> None:
     live = {A: ALL, B: ALL}
-    assert moves(A, live, [seen("w", A, STAY_S - 1), seen("x", A, STAY_S)]).give_back == unit("x")
-    assert moves(A, live, [seen("w", A, STAY_S - 1), seen("x", A, STAY_S - 1)]).give_back is None
-    assert moves(A, live, [seen("w", A, STAY_S)]).give_back is None, "one more is even enough"
-    assert moves(A, {A: ALL, B: frozenset()}, [seen("w", A, STAY_S), seen("x", A, STAY_S)]).give_back is None
+    assert moves(A, live, [seen("w", A, STAY_S - 1), seen("x", A, STAY_S)]).give_back == (unit("x"),)
+    assert moves(A, live, [seen("w", A, STAY_S - 1), seen("x", A, STAY_S - 1)]).give_back == ()
+    assert moves(A, live, [seen("w", A, STAY_S)]).give_back == (), "one more is even enough"
+    assert moves(A, {A: ALL, B: frozenset()}, [seen("w", A, STAY_S), seen("x", A, STAY_S)]).give_back == ()
+
+
+def test_what_a_node_may_not_serve_any_more_it_gives_back_at_once_all_of_it() -> None:
+    there = [seen("w", A), seen("x", A), seen("y", A), seen("z", B)]
+    assert moves(A, {A: frozenset("y"), B: ALL}, there).give_back == (unit("w"), unit("x"))
 
 
 def test_nodes_that_come_and_go_end_up_with_every_unit_owned_and_about_as_many_each() -> None:
@@ -76,8 +81,7 @@ def test_nodes_that_come_and_go_end_up_with_every_unit_owned_and_about_as_many_e
                 there = [seen(name, who, STAY_S) for name, who in owner.items()]
                 found = moves(node, live, there)
                 owner.update({one.destination: node for one in found.take})
-                if found.give_back is not None:
-                    owner[found.give_back.destination] = None
+                owner.update({one.destination: None for one in found.give_back})
         counts = [list(owner.values()).count(node) for node in live]
         assert None not in owner.values(), number
         assert max(counts) - min(counts) <= 1, (number, counts)
