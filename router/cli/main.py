@@ -21,6 +21,7 @@ from router.cli.output import say_json, warn
 from router.cli.verbs.backup import backup
 from router.cli.verbs.bench import bench
 from router.cli.verbs.check import check
+from router.cli.verbs.cluster import cluster
 from router.cli.verbs.completion import VARIABLE, completion
 from router.cli.verbs.config_diff import config_diff
 from router.cli.verbs.config_import import config_import_segment
@@ -97,7 +98,7 @@ app = typer.Typer(
 
 VERBS: Mapping[str, Sequence[Callable[..., None]]] = {
     "Start": (serve, demo, init, check, send, try_),
-    "See": (status, doctor, events, why, held, dead, errors, discards, violations, ledger, sources, report),
+    "See": (status, doctor, events, why, held, dead, errors, discards, violations, ledger, sources, cluster, report),
     "Change": (release, replay, pause, resume, reload),
     "People": (forget, forget_group, suppress, unsuppress, forgotten),
     "Keep": (backup, restore),
