@@ -14,6 +14,7 @@ from router.console.guard import needs_login, session_of, set_session
 from router.console.rendered import Rendered, refused
 from router.console.stream import Streams
 from router.console.views import dead, destination_actions, held, replays
+from router.console.views.cluster import cluster
 from router.console.views.destination import destination
 from router.console.views.destination_charts import destination_charts
 from router.console.views.destination_edit import destination_edit
@@ -69,6 +70,7 @@ PAGES: tuple[tuple[str, str, View], ...] = (
     ("errors", f"{ONE}/errors", errors),
     ("replay", f"{ONE}/replay", replays.replay_page),
     ("replays", "/replays", replays.replays),
+    ("cluster", "/cluster", cluster),
     ("source", "/sources/{name}", source),
     ("forget", "/users/{user}/forget", forget_page),
     ("forget_group", "/groups/{group}/forget", forget_group_page),

@@ -59,6 +59,7 @@ async def _values(console: Console, request: web.Request, rendered: Rendered) ->
         "instance": console.instance if is_known else "",  # of a machine's name and a version a stranger can make use
         "version": __version__ if is_known else "",
         "settings": console.settings,
+        "is_shared": console.daemon.store.cluster is not None,
         "now_ms": console.daemon.now_ms,
         "as_of": AS_OF,
         "form_token": TOKEN,

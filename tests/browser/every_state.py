@@ -194,6 +194,13 @@ STATES: Mapping[str, Mapping[str, str]] = {
         "a new destination": "new destination, its plugin",
         "a removal": "remove destination",
     },
+    "Cluster": {
+        "a store in a file": "cluster, a file",
+        "one node": "cluster, one node",
+        "several nodes": "cluster, several nodes",
+        "a dead node, and a destination that nobody delivers to": "cluster, a dead node",
+        "files differ": "cluster, files differ",
+    },
     "Login": {"asked": "login", "refused": "login, refused", "locked": "login, locked"},
 }
 """By screen and state."""
@@ -222,6 +229,7 @@ TROUBLES: Mapping[str, str] = {
     "by_hand": "paused by hand",
     "breaker_open": "overview",
     "retry_after": "two troubles",
+    "no_owner": f"{FLOW}/test_alerts_cluster.py::test_a_destination_that_no_node_may_deliver_to_fires_until_a_file_is_in_force",
     "cursor_stuck": "held up, overview",
     "plugin_error": "overview",
     "dead": "overview",

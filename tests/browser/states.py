@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from router.testing.vendor import FakeVendor, Reply
-from tests.browser import states_of_events, states_of_plugins, states_of_stores, states_of_trials, states_of_troubles
+from tests.browser import (
+    states_of_cluster,
+    states_of_events,
+    states_of_plugins,
+    states_of_stores,
+    states_of_trials,
+    states_of_troubles,
+)
 from tests.browser.state import CONSOLE, DRY, Seen, Shown
 from tests.flow.harness import AUTHORIZATION, Daemon, destination
 from tests.flow.odd_daemon import FullDaemon, OddDaemon, on_odd_machine
@@ -52,6 +59,7 @@ async def fresh(folder: Path) -> AsyncIterator[Shown]:
                 "empty, dead": Seen("/destinations/hook/dead", "No dead letters at hook"),
                 "empty, errors": Seen("/destinations/hook/errors", "No event is dead or retrying at hook"),
                 "empty, replays": Seen("/replays", "Never replayed"),
+                "cluster, a file": Seen("/cluster", "The store is a file"),
                 "edit switched off": Seen("/settings", "Changing destinations here is off"),
             },
         )
@@ -265,5 +273,9 @@ STATES: dict[str, Callable[[Path], AbstractAsyncContextManager[Shown]]] = {
     "low disk": states_of_stores.low_disk,
     "database away": states_of_stores.database_away,
     "held up": states_of_plugins.held_up,
+    "one node": states_of_cluster.one_node,
+    "several nodes": states_of_cluster.nodes,
+    "files differ": states_of_cluster.differing,
+    "a dead node": states_of_cluster.dead,
 }
 """By name."""

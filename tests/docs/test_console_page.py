@@ -30,7 +30,7 @@ def test_it_shows_each_state_with_its_shape() -> None:
 def test_it_has_every_link_of_the_header_as_a_screen() -> None:
     frame = (ROOT / "router/console/templates/frame.html").read_text()
     screens = re.findall(r'\("/\w*", "(\w+)"\)', frame)
-    assert len(screens) == 5
+    assert len(screens) == 6
     assert set(screens) <= SECTIONS.keys()
 
 
