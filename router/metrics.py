@@ -53,6 +53,7 @@ ATTEMPTS = "segment_router_delivery_attempts_total"
 SECONDS = "segment_router_delivery_attempt_duration_seconds"
 CHANGES = "segment_router_destination_state_changes_total"
 FILTERED = "segment_router_destination_filtered_events_total"
+CLAIMS_LOST = "segment_router_claims_lost_total"
 CONNECTIONS = "segment_router_connections"
 ENDED = "segment_router_connections_ended_total"
 UNFINISHED = "segment_router_unfinished_bytes"
@@ -69,6 +70,11 @@ COUNTED: Mapping[str, Family] = {
         "counter",
         ("destination", "reason"),
         "Events that were filtered since the start, by the reason that `why` shows.",
+    ),
+    CLAIMS_LOST: Family(
+        "counter",
+        ("destination",),
+        "Times since the start that another node had the destination by then: what this one would have stored was refused.",
     ),
     SECONDS: Family("histogram", ("destination",), "How long requests to the vendor took, waits for `rate` left out."),
     REQUESTS: Family(
@@ -169,13 +175,16 @@ class Metrics:
         attempts = CounterMetricFamily(ATTEMPTS, COUNTED[ATTEMPTS].meaning, labels=COUNTED[ATTEMPTS].labels)
         seconds = HistogramMetricFamily(SECONDS, COUNTED[SECONDS].meaning, labels=COUNTED[SECONDS].labels)
         filtered = CounterMetricFamily(FILTERED, COUNTED[FILTERED].meaning, labels=COUNTED[FILTERED].labels)
+        lost = CounterMetricFamily(CLAIMS_LOST, COUNTED[CLAIMS_LOST].meaning, labels=COUNTED[CLAIMS_LOST].labels)
         for destination, meter in self._meters.items():
             if destination in destinations:
                 meter.show(destination, attempts, seconds)
+                lost.add_metric([destination], meter.claims_lost)
                 for reason, n in meter.filtered.items():
                     filtered.add_metric([destination, reason], n)
         yield attempts
         yield filtered
+        yield lost
         yield seconds
 
 
@@ -192,6 +201,7 @@ class Meter:
         self._changes = cache(partial(metrics.changes.labels, destination))
         self._attempts = Count[tuple[int | None, str]]()
         self.filtered = Count[str]()  #: events that were filtered, by reason; the words are the router's own
+        self.claims_lost = 0  #: to another node
         self._took = Spread(ATTEMPT_BOUNDS_S)
         self.counts = Counts()  #: of commits that are stored, since the start of the process
 

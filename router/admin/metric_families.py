@@ -41,6 +41,7 @@ _GAUGES = {
     "trouble": (
         ("source", "destination", "reason"), "Always 1: a trouble of this moment. `reason` is its code in `status` and `[notify]`."
     ),
+    "nodes": (_NONE, "Nodes that share the store and give signs of life, this one included; 1 where the store is a file."),
     "start_timestamp_seconds": (_NONE, "When this process began to serve, in seconds since 1970."),
     "config_loaded_timestamp_seconds": (_NONE, "Since when the configuration is active, in seconds since 1970."),
     "loop_lag_seconds": (
@@ -56,6 +57,9 @@ _GAUGES = {
     "destination_cursor_lag_events": (_OF, "How many events of the log it has still to settle or to park."),
     "destination_cursor_standing_seconds": (
         _OF, "For how long its cursor has not moved, though there are events above it; looked at every 10 s."
+    ),
+    "destination_without_owner_seconds": (
+        _OF, "For how long no node has delivered to it; 0 while one does, and where the store is a file."
     ),
     "destination_requests_in_flight": (_OF, "Requests to the vendor that wait for an answer."),
     "destination_state": (

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from router import __version__
+from router.admin import standing
 from router.admin.daemon_port import DaemonPort
 from router.admin.metric_families import SEVEN, STORED
 from router.counts import LATENCY_BOUNDS_S, OTHER, Counts
@@ -47,6 +48,7 @@ def exposition(scrape: Scrape) -> bytes:
     page.add("events_duplicate_total", ledger["duplicates"])
     for trouble in scrape.troubles:
         page.add("trouble", 1, *about(trouble), trouble.code)
+    page.add("nodes", 1 if daemon.store.cluster is None else daemon.store.cluster.count_live())
     page.add("start_timestamp_seconds", daemon.started_ms / 1000)
     page.add("config_loaded_timestamp_seconds", daemon.in_force.since_ms / 1000)
     for name, seconds in daemon.loop_lags_s.items():
@@ -70,10 +72,12 @@ def _add_ledger(page: _Page, name: str, counts: Mapping[str, Any]) -> None:
 
 
 def _add_destinations(page: _Page, daemon: DaemonPort) -> None:
-    standing_s, counted = daemon.standing_s, daemon.metrics.counts()
+    standing_s, without_owner_s = daemon.standing_s, standing.without_owner_s(daemon)
+    counted = daemon.metrics.counts()
     for name, runner in daemon.runners.items():
         page.add("destination_state", 1, name, runner.status.state, bounded(runner.status.reason))
         page.add("destination_cursor_standing_seconds", standing_s.get(name, 0.0), name)
+        page.add("destination_without_owner_seconds", without_owner_s.get(name, 0.0), name)
         page.add("destination_requests_in_flight", runner.in_flight, name)
         counts = counted.get(name, Counts()).copy()
         for reason, n in _by_reason(counts, "dead", DEAD).items():

@@ -96,19 +96,25 @@ def notices_of(daemon: DaemonPort) -> RouterNotices:
 def open_troubles(daemon: DaemonPort) -> list[Trouble]:
     """What is wrong with the router and its destinations, gravest first. Those that only the store knows of (dead letters, what is held
     or late) are not among them; `status`, the console and `/metrics` have them."""
-    pauses, standing_s = _pauses(daemon), daemon.standing_s
+    pauses, standing_s, missing_s = _pauses(daemon), daemon.standing_s, without_owner_s(daemon)
     rows = [
         {
             "name": name,
             "enabled": runner.destination.config.enabled,
             "pause": {**pauses[name], "detail": ""} if name in pauses else None,
             "stands_s": standing_s.get(name, 0.0),
+            "without_owner_s": missing_s.get(name, 0.0),
             **dict.fromkeys(("queued", "retrying", "dead"), 0),
         }
         for name, runner in daemon.runners.items()
     ]
     notices = notices_of(daemon)._replace(errors=["its log says why (config_reload_failed)"])
     return troubles(coded_problems(daemon), rows, notices=notices)
+
+
+def without_owner_s(daemon: DaemonPort) -> Mapping[str, float]:
+    """By destination for how long no node has delivered to it; without those that have one."""
+    return {} if daemon.store.cluster is None else daemon.store.cluster.without_owner_s()
 
 
 def shown(found: Sequence[Trouble]) -> list[dict[str, Any]]:

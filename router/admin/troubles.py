@@ -8,7 +8,7 @@ from typing import Any
 from router.admin.answers import Answers
 from router.admin.daemon_port import DaemonPort
 from router.admin.lookups import Lookups
-from router.admin.standing import coded_problems, notices_of
+from router.admin.standing import coded_problems, notices_of, without_owner_s
 from router.explain.troubles import Trouble, troubles
 from router.personal_data.mask import words_masked
 
@@ -28,8 +28,15 @@ def troubles_in(
 ) -> list[Trouble]:
     """The same from answers that are there already: rows of `/api/destinations`, and what was done of late, by destination. Addresses
     in the words of vendors are masked as on the pages: messages go further than those."""
-    standing_s = daemon.standing_s
-    rows = [{**row, "stands_s": standing_s.get(row["name"], 0.0)} for row in destinations]
+    standing_s, missing_s = daemon.standing_s, without_owner_s(daemon)
+    rows = [
+        {
+            **row,
+            "stands_s": standing_s.get(row["name"], 0.0),
+            "without_owner_s": missing_s.get(row["name"], 0.0),
+        }
+        for row in destinations
+    ]
     found = troubles(coded_problems(daemon), rows, lookups.sources(), recent, notices_of(daemon))
     mask = daemon.config.console.mask
     return [one._replace(sentence=words_masked(one.sentence, mask)) for one in found]

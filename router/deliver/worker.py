@@ -71,6 +71,7 @@ class Worker:
             self._round_since = None
             if self._claim.lost.is_set():
                 self.context.log.emit("claim_lost")
+                self.context.meter.claims_lost += 1
             self._refuse_commands()
             for waiting in self._waiting_for_commit:
                 waiting.cancel()

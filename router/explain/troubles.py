@@ -19,6 +19,8 @@ LATE_S = 15 * 60
 """Events that wait for their turn or an answer for longer are a trouble."""
 STANDS_S = 5 * 60
 """A cursor with events above it that does not move for longer is one: whatever fails is parked, and the cursor goes on."""
+WITHOUT_OWNER_S = 30.0
+"""A destination that no node delivers to for longer is one: after the longest lease of a node that died, another one has it."""
 LOOP_LATE_S = 5.0
 """An event loop that was late by more in the last minute is one. A busy machine is late by some seconds now and then."""
 LONG_HOLD_S = 24 * 3600
@@ -55,6 +57,7 @@ CODES: Mapping[str, str] = {
     "by_hand": "A destination is paused by an operator.",
     "breaker_open": "A destination fails again and again.",
     "retry_after": "The vendor asked us to wait.",
+    "no_owner": "No node delivers to a destination for over 30 seconds.",
     "cursor_stuck": "A destination that runs has not moved its cursor for over 5 minutes.",
     "plugin_error": "A plugin raised exceptions in the last hour.",
     "dead": "Dead letters in the last hour.",
@@ -65,6 +68,7 @@ CODES: Mapping[str, str] = {
     "discards": "More than 1 % of the calls of a source could not be used in the last hour.",
 }
 """All of them, gravest first, and what each stands for."""
+OF_THE_CLUSTER = frozenset({"config_differs", "versions_differ"})
 OF_SOURCES = frozenset({"source_silent", "discards"})
 OF_THE_ROUTER = frozenset(
     {
@@ -112,15 +116,17 @@ def troubles(
 
     Args:
         problems: of the daemon and its store.
-        destinations: rows of `/api/destinations`; `stands_s`: for how long its cursor has not moved.
+        destinations: rows of `/api/destinations`; `stands_s`: for how long its cursor has not moved; `without_owner_s`: for how long no
+            node delivers to it.
         sources: by source how it is: `name`, `last_event_at`, `silent_s`, `longest_gap_s`, `accepted_last_hour`, `discarded_last_hour`.
         recent: by destination what happened lately: `dead_last_hour`, `last_held_at`, `last_let_go_at`, `group_calls_filtered`.
     """
-    found = [Trouble(one.code, "router", one.words, _step(one.code), Actor.OPERATOR) for one in problems]
+    found = [_of_problem(one) for one in problems]
     found += _of_the_router(notices or RouterNotices())
     for row in destinations:
         lately = (recent or {}).get(row["name"], {})
-        found += [*_stopped(row), *_dead(row, lately), *(_stuck(row) or _late(row)), *_gate(row, lately)]
+        slow = _without_owner(row) or _stuck(row) or _late(row)
+        found += [*_stopped(row), *_dead(row, lately), *slow, *_gate(row, lately)]
     for source in sources:
         found += _of_source(source)
     return sorted(found, key=lambda one: _ORDER[one.code])
@@ -140,6 +146,11 @@ def code_of_pause(state: str, reason: str) -> str:
     return reason if reason in PAUSED else "paused"
 
 
+def _of_problem(problem: Problem) -> Trouble:
+    page = "/cluster" if problem.code in OF_THE_CLUSTER else ""
+    return Trouble(problem.code, "router", problem.words, _step(problem.code), Actor.OPERATOR, page=page)
+
+
 def _step(code: str) -> str:
     if code == "stopping":
         return "nothing to do: start it again when you need it"
@@ -150,7 +161,7 @@ def _step(code: str) -> str:
     if code == "store_not_trimmed":
         return "see what the database says, and whether its user may still change the tables"
     if code == "config_differs":
-        return "see which file is right, copy it to all nodes, and reload each"
+        return "see which file is right, copy it to all nodes, then `reload --everywhere`"
     if code == "versions_differ":
         return "update the nodes that have the older version, one after the other"
     if code == "backup_old":
@@ -230,6 +241,16 @@ def _dead(row: Mapping[str, Any], lately: Mapping[str, Any]) -> Iterator[Trouble
             return
         words += f": {meaning.sentence}" + (f" ({by_reason[why]:,} of them)" if len(by_reason) > 1 else "")
         yield Trouble("dead", row["name"], words, meaning.next_step, meaning.actor, page=_page(row, "dead"))
+
+
+def _without_owner(row: Mapping[str, Any]) -> list[Trouble]:
+    """No node delivers to it: why its cursor stands, and its events are late, too."""
+    seconds = row.get("without_owner_s", 0)
+    if seconds <= WITHOUT_OWNER_S:
+        return []
+    words = f"no node has delivered to it for {span(seconds)}"
+    step = "see `cluster`: start the node that is gone, or reload one whose config.toml is right"
+    return [Trouble("no_owner", row["name"], words, step, Actor.OPERATOR, waiting=row["queued"], page="/cluster")]
 
 
 def _stuck(row: Mapping[str, Any]) -> list[Trouble]:

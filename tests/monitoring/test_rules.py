@@ -28,7 +28,6 @@ NOT_ALERTED = {
     "stopping": "somebody asked for it",
     "store_broken": "the daemon ends within moments: RouterGone and RouterRestarts",
     "store_away": "/metrics is a 503 while the database is away: RouterGone",
-    "config_differs": "it is so while a file is rolled out, and status, /healthz and the console name what differs",
     "versions_differ": "it is so during an upgrade, and status, /healthz and the console name the node",
     "store_not_trimmed": "what it costs is room on the disk of the database, which the alerts of the database are about",
 }

@@ -15,6 +15,7 @@ from router.explain.troubles import (
     OF_SOURCES,
     OF_THE_ROUTER,
     STANDS_S,
+    WITHOUT_OWNER_S,
     RouterNotices,
     Trouble,
     about,
@@ -98,6 +99,17 @@ def test_an_event_that_waits_for_more_than_fifteen_minutes_is_told(age_s: int, i
 @pytest.mark.parametrize(("stands_s", "codes"), [(STANDS_S, []), (STANDS_S + 1, ["cursor_stuck"])])
 def test_a_cursor_that_does_not_move_for_more_than_five_minutes_is_told(stands_s: int, codes: list[str]) -> None:
     assert [one.code for one in of(row(queued=7, stands_s=stands_s))] == codes
+
+
+@pytest.mark.parametrize(("seconds", "codes"), [(WITHOUT_OWNER_S, []), (WITHOUT_OWNER_S + 1, ["no_owner"])])
+def test_a_destination_that_no_node_delivers_to_for_thirty_seconds_is_told(seconds: int, codes: list[str]) -> None:
+    assert [one.code for one in of(row(queued=7, without_owner_s=seconds))] == codes
+
+
+def test_why_no_node_delivers_is_told_and_not_that_it_is_late() -> None:
+    [found] = of(row(queued=7, without_owner_s=45, stands_s=1200, oldest_queued_s=1200))
+    assert (found.code, found.waiting, found.page) == ("no_owner", 7, "/cluster")
+    assert found.sentence == "no node has delivered to it for 45 s"
 
 
 def test_what_is_late_behind_a_cursor_that_does_not_move_is_told_once() -> None:
