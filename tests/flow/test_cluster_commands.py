@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random as chance
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,4 +138,94 @@ async def test_commands_while_destinations_move_are_carried_out_once_or_refused(
         await eventually(has_come, what="each came once, and once more for each command that was carried out")
         done = sum(status == 200 for status in answers.values())
         print(f"{ROUNDS} moves, {len(answers)} commands, {done} carried out, {len(answers) - done} refused")
+        assert done
+
+
+GROUP = {"id": "acme", "name": "Acme"}
+SOON = (200, 202, 409, 503)
+"""What a command may be answered while the destination moves."""
+
+
+class Orders:
+    """Commands to the gated destination, each about a message of its own, and what each was answered."""
+
+    def __init__(self, node: Daemon, round: int) -> None:
+        self._node, self._round = node, round
+        self.answers: dict[str, int] = {}  #: by message id
+        self.pauses: list[tuple[str, int]] = []
+
+    def named(self, kind: str) -> list[str]:
+        """The message ids that a kind of command is about; each of a user of the same name."""
+        return [f"{kind}-{self._round}-{n}" for n in range(4)]
+
+    async def prepare(self) -> None:
+        """Of each user an event is held; of some it is a dead letter."""
+        for kind in ("release", "drop", "replay", "letter"):
+            for id in self.named(kind):
+                await self._node.post("track", userId=id, event="E", messageId=id)
+        await self._node.settled()
+        for id in (*self.named("replay"), *self.named("letter")):
+            assert await asked(self._node, "gated/release", {"user": id, "drop": True}) == {"dropped": 1}
+
+    async def ask(self, seed: int) -> None:
+        """All of them, in any order."""
+        orders: list[tuple[str, str, dict[str, Any]]] = [
+            *((id, "release", {"user": id, "group": GROUP}) for id in self.named("release")),
+            *((id, "release", {"user": id, "drop": True}) for id in self.named("drop")),
+            *((id, "replay", {"message_id": id}) for id in self.named("replay")),
+            *((id, "dead/drop", {"message_id": id}) for id in self.named("letter")),
+            *(("", verb, {}) for verb in ("pause", "resume") * 2),
+        ]
+        chance.Random(seed).shuffle(orders)
+        for id, verb, body in orders:
+            status, answer = await self._node.admin("POST", f"/api/destinations/gated/{verb}", body)
+            assert status in SOON, answer
+            if id:
+                self.answers[id] = status
+            else:
+                self.pauses.append((verb, status))
+
+    def done(self, kind: str) -> set[str]:
+        """The message ids of the commands of a kind that were carried out."""
+        return {id for id in self.named(kind) if self.answers[id] == 200}
+
+
+async def test_each_command_while_its_destination_moves_is_carried_out_once_or_not_at_all(
+    tmp_path: Path, server: Server
+) -> None:
+    """To let go sends an event, to drop makes a letter of it, to replay takes a letter back, to drop a letter deletes it: what each came to
+    can be counted afterwards."""
+    async with FakeVendor() as vendor, two_nodes(tmp_path, server, vendor, "30s") as nodes:
+        rounds = []
+        for number in range(ROUNDS):
+            owner, other = owner_of("gated", nodes)
+            orders = Orders(other, number)
+            await orders.prepare()
+            leaving = asyncio.create_task(owner.terminate())
+            await orders.ask(number)
+            assert await leaving == 0
+            changes = [verb for verb, status in orders.pauses if status == 200]
+            state = (await other.get("/api/destinations/gated"))["state"]
+            assert state == ("paused" if changes and changes[-1] == "pause" else "running"), orders.pauses
+            await owner.restart()
+            await asked(other, "gated/resume")
+            rounds.append(orders)
+        await nodes[0].settled()
+        assert [status for orders in rounds for status in orders.answers.values() if status == 202] == []
+        sent = arrived(vendor, "gated")
+        kept = {one["message_id"] for one in (await nodes[0].get("/api/destinations/gated/dead"))["items"]}
+        for orders in rounds:
+            assert sorted(id for id in sent if id in orders.named("release")) == sorted(orders.done("release"))
+            assert kept & {*orders.named("drop")} == orders.done("drop")
+            assert {*orders.named("letter")} - kept == orders.done("letter")
+            for id in orders.named("replay"):
+                expected = "held" if id in orders.done("replay") else "dead"
+                assert (await nodes[0].fate(id, "gated"))[0] == expected, id
+            for id in orders.answers:
+                assert await nodes[0].message(id) == await nodes[1].message(id), "both nodes tell the same of it"
+        rows = dict(nodes[0].rows("SELECT state, count(*) FROM command GROUP BY state"))
+        assert set(rows) <= {"done", "refused", "withdrawn"}
+        answers = [status for orders in rounds for status in orders.answers.values()]
+        done = answers.count(200)
+        print(f"{ROUNDS} moves, {len(answers)} commands, {done} carried out, {len(answers) - done} not at all; {rows}")
         assert done
