@@ -14,7 +14,6 @@ from router.config import Config
 from router.store import Cluster, ClusterRows, ConfiguredRow, NodeRow, UnitRow
 from router.store.cluster_rows import OF_DESTINATION
 
-DUTIES = ("housekeeping", "notices")
 VERSION = "version"
 
 
@@ -53,7 +52,8 @@ async def _alone(daemon: DaemonPort, answers: Answers) -> dict[str, Any]:
         }
         for destination, counts in ledger.items()
     ]  # fmt: skip
-    duties = [{"duty": duty, "node": name} for duty in DUTIES]
+    notices = {"duty": "notices", "node": name if daemon.config.notify.url else None}
+    duties = [{"duty": "housekeeping", "node": name}, notices]
     return {"shared": False, "nodes": [node], "units": units, "duties": duties, "differs": []}
 
 

@@ -6,11 +6,14 @@ signals.py      every signal, before, during and after the loop
 signal_watch.py they stay the daemon's, whatever code of a plugin does
 shutdown.py     what a stop does: drain, deadline, second signal
 reload.py       what changed in config.toml, what needs a restart, and putting it in force
+reloading.py    a reload here, or at all nodes
+reload_everywhere.py  the same at all nodes, by commands
 signal_reloads.py  reloads that SIGHUP asked for
 supervisor.py   the destinations that run
 thread_runner.py  a destination in a thread of its own
 commands.py     what any node is asked of a destination, and the node that has it carries out
 commanded_runner.py  a destination whose commands go that way
+cluster_watch.py  what the log says where nodes are not alike
 fingerprints.py what nodes compare of their configurations
 hook_alarm.py   ends a hook that never returns in the loop of all
 held_marks.py   destinations that ended the process so

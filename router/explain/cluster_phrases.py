@@ -7,15 +7,19 @@ from typing import Any
 
 from router.explain.figures import instant, span
 
-DUTIES = {"housekeeping": "trims the log", "notices": "sends the messages of [notify]"}
-"""What one node at a time does for all."""
+TRIMS = "housekeeping"
+DUTIES = {TRIMS: "trims the log", "notices": "sends the messages of [notify]"}
+"""What one node at a time does for all. The second only where `[notify]` has an address."""
 
 
 def duties(told: Mapping[str, Any]) -> Iterator[str]:
     """Who does what for all."""
     for one in told["duties"]:
         what = DUTIES.get(one["duty"], one["duty"])
-        yield f"{one['node']} {what}" if one["node"] else f"no node {what} now; one will within a minute"
+        if one["node"]:
+            yield f"{one['node']} {what}"
+        elif one["duty"] == TRIMS:
+            yield f"no node {what} now; one will within a minute"
 
 
 def without_owner(told: Mapping[str, Any]) -> Iterator[str]:

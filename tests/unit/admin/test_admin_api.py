@@ -562,7 +562,7 @@ async def test_with_a_file_the_cluster_is_this_process(api: Api) -> None:
     assert (node["is_this"], node["is_alive"], node["alive_until"], node["units"]) == (True, True, None, 1)
     assert (unit["destination"], unit["node"], unit["epoch"], unit["lag"]) == ("d", node["name"], None, 0)
     assert (unit["state"], unit["without_owner_s"]) == ("running", 0.0)
-    assert told["duties"] == [{"duty": duty, "node": node["name"]} for duty in ("housekeeping", "notices")]
+    assert told["duties"] == [{"duty": "housekeeping", "node": node["name"]}, {"duty": "notices", "node": None}]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,17 @@ def told(**more: Any) -> dict[str, Any]:
     return {"nodes": [], "units": [], "duties": [], "differs": [], **more}
 
 
-def test_who_does_what_for_all_is_said_and_what_nobody_does() -> None:
-    duties = [{"duty": "housekeeping", "node": "a"}, {"duty": "notices", "node": None}]
+def test_who_does_what_for_all_is_said_and_that_nobody_trims() -> None:
+    duties = [{"duty": "housekeeping", "node": None}, {"duty": "notices", "node": "a"}]
     assert list(cluster_phrases.duties(told(duties=duties))) == [
-        "a trims the log",
-        "no node sends the messages of [notify] now; one will within a minute",
+        "no node trims the log now; one will within a minute",
+        "a sends the messages of [notify]",
     ]
+
+
+def test_that_nobody_sends_messages_is_not_said_as_perhaps_nobody_wants_any() -> None:
+    duties = [{"duty": "housekeeping", "node": "a"}, {"duty": "notices", "node": None}]
+    assert list(cluster_phrases.duties(told(duties=duties))) == ["a trims the log"]
 
 
 def test_of_a_destination_that_differs_it_is_said_who_has_the_active_one() -> None:
