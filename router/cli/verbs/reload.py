@@ -22,7 +22,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Also where privacy.key has cha
 def reload(common: Common, yes: Yes = False) -> None:
     """Read config.toml again and put it in force.
 
-    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes.
+    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes
+    while anything is hashed.
 
     Examples:
         reload
