@@ -9,6 +9,10 @@ MASK = "***"
 """What is shown, logged and stored in place of a secret. (A form of the console has dots, see `router/editing/masking.py`.)"""
 
 
+DELETION = "forget:"
+"""What the message id of a deletion begins with, before the id of its regulation and a number."""
+
+
 class Problem(NamedTuple):
     """Something that is wrong with the daemon or its store."""
 

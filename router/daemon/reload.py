@@ -185,13 +185,20 @@ def refuse_restart(old: Config, new: Config) -> None:
 
 
 def ask_about_the_key(old: Config, new: Config) -> None:
-    """Raises ConfirmationRequired where values that were hashed so far get other hashes from now on."""
-    if old.privacy.key is not None and old.privacy.key != new.privacy.key:
+    """Raises ConfirmationRequired where values that were hashed so far get other hashes from now on, or none."""
+    if hashes(old) and old.privacy.key != new.privacy.key:
         words = (
             "privacy.key: changed, so every value gets another hash: a user whose id is hashed becomes somebody else, here and in"
             " the tools; nothing was changed. If you want that, run `reload --yes`"
         )
         raise ConfirmationRequired([words])
+
+
+def hashes(config: Config) -> bool:
+    """Whether anything is hashed with `privacy.key`, at a source or at a destination."""
+    return any(table.privacy.hash for table in config.sources) or any(
+        table.mapping.hash for table in config.destinations
+    )
 
 
 def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: Mapping[str, Destination]) -> Reloaded:
@@ -214,13 +221,13 @@ def compare_keys(
 ) -> list[KeyChange]:
     """The same, key by key, with what a reload alone cannot change."""
     found = key_changes(key_values(old, there.values()), key_values(new, wanted.values()))
-    return [one._replace(needs=_needs(one)) for one in found]
+    return [one._replace(needs=_needs(one, old)) for one in found]
 
 
-def _needs(change: KeyChange) -> Literal["", "restart", "confirmation"]:
+def _needs(change: KeyChange, old: Config) -> Literal["", "restart", "confirmation"]:
     if change.key in NEED_RESTART:
         return "restart"
-    return "confirmation" if change.key == "privacy.key" and change.old is not None else ""
+    return "confirmation" if change.key == "privacy.key" and hashes(old) else ""
 
 
 def _sources_of(config: Config) -> dict[str, tuple[SourceConfig, PrivacyConfig | None, Plan | None]]:

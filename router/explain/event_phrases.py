@@ -10,6 +10,15 @@ from typing import Any
 from router.explain.code_phrases import of_reason, trouble, user_of, waiting, words_of
 from router.explain.figures import instant
 from router.explain.reasons import DEAD, QUEUED, Actor, reason_of
+from router.vocabulary import DELETION
+
+
+def event(message_id: str, event: Mapping[str, Any]) -> str:
+    """Which event it is: of which type and whom, from where and when."""
+    at, of_user = instant(event["received_at"]), user_of(event)
+    if deletion := deletion_of(message_id):
+        return f"{deletion}, which asks to delete {of_user}, since {at}"
+    return f"{event['type'] or 'call'} of {of_user}, from {event['source']}, accepted {at}"
 
 
 def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, Any] | None = None) -> str:
@@ -39,10 +48,7 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
         case "retrying":
             return f"retrying since {at}: {trouble(reason)}; {_next_attempt(told)}"
         case "queued":
-            first = told.get("behind")
-            return f"queued: {words_of(QUEUED, reason) or 'its turn comes'}" + (
-                f": {_on_its_way(first)}" if first else ""
-            )
+            return f"queued: {_turn(reason, told.get('behind'))}"
         case "dead":
             why, detail = words_of(DEAD, reason), told.get("detail")
             return f"dead since {at}: {why}" + (f": {detail}" if detail and detail != why else "")
@@ -64,12 +70,33 @@ def _next_attempt(told: Mapping[str, Any]) -> str:
     return f"next attempt {instant(at)}" if at else "tried again with growing waits"
 
 
+def _turn(reason: str, first: Mapping[str, Any] | None) -> str:
+    """What a queued event waits for. first: what goes out before it."""
+    words = words_of(QUEUED, reason) or "its turn comes"
+    if first is None:
+        return words
+    deletion = deletion_of(first["message_id"])
+    return f"{deletion} comes first: it is {_standing(first)}" if deletion else f"{words}: {_on_its_way(first)}"
+
+
+def deletion_of(message_id: str | None) -> str | None:
+    """A deletion that a vendor is asked for, by its message id, which no sender knows; None for any other message."""
+    if not message_id or not message_id.startswith(DELETION):
+        return None
+    return f"the deletion of regulation {message_id.split(':')[1]}"
+
+
 def _on_its_way(told: Mapping[str, Any]) -> str:
     """An event that another one waits for."""
-    named = told["message_id"] or "it"
+    was_accepted = "" if told["state"] == "retrying" else "was accepted and "
+    return f"{told['message_id'] or 'it'} {was_accepted}is {_standing(told)}"
+
+
+def _standing(told: Mapping[str, Any]) -> str:
+    """The state of what is on its way."""
     if told["state"] == "retrying":
-        return f"{named} is retrying ({trouble(told['reason'])}; {_next_attempt(told)})"
-    return f"{named} was accepted and is {told['state']}"
+        return f"retrying ({trouble(told['reason'])}; {_next_attempt(told)})"
+    return str(told["state"])
 
 
 def filter_lines(told: Mapping[str, Any]) -> list[str]:

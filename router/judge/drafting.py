@@ -85,7 +85,7 @@ def _rule(kind: str, key: str, shape: Shape) -> dict[str, Any]:
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
-        "description": f"seen {shape.n} times",
+        "description": f"seen {shape.n} time{'s' * (shape.n != 1)}",
         "properties": {container: shape.schema()},
     }
     return {"type": kind, "key": key or None, "version": 1, "jsonSchema": schema}

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from router.vocabulary import DELETION
+
 
 class Step(StrEnum):
     """What a regulation does next. Each step can be repeated: what it has erased is not found again."""
@@ -36,7 +38,7 @@ class Demand(msgspec.Struct, frozen=True):
 
 def deletions_of(regulation_id: str) -> str:
     """What the message ids of its deletions begin with."""
-    return f"forget:{regulation_id}:"
+    return f"{DELETION}{regulation_id}:"
 
 
 class Tool(msgspec.Struct):

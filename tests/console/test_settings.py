@@ -124,7 +124,9 @@ async def test_a_key_that_needs_a_restart_is_named(tmp_path: Path) -> None:
 
 async def test_another_privacy_key_is_asked_about_before_it_counts(tmp_path: Path) -> None:
     async with (
-        Daemon(tmp_path, [HOOK], privacy={"key": "a-key-of-sixteen-1"}) as daemon,
+        Daemon(
+            tmp_path, [{**HOOK, "mapping": {"hash": ["user.email"]}}], privacy={"key": "a-key-of-sixteen-1"}
+        ) as daemon,
         Visitor(daemon.admin_url) as visitor,
     ):
         daemon.tables = {"privacy": {"key": "a-key-of-sixteen-2"}}

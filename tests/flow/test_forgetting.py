@@ -319,6 +319,11 @@ async def test_the_verbs_name_who_is_meant_and_tell_what_was_erased(daemon: Daem
     code, told = await verb(daemon, "forget", "nobody", "--yes", "--tools")
     assert (code, "PARTIAL_SUCCESS" in told, "crm: NOT_SUPPORTED, " in told) == (0, True, True)
     assert (await verb(daemon, "forgotten"))[1].startswith("suppressed people: 1\n")
+    listed = json.loads((await verb(daemon, "forgotten", "--json"))[1])
+    assert listed == {**await daemon.get("/api/regulations"), **await daemon.get("/api/suppressions")}
+    newest = listed["data"]["regulations"][0]
+    path = f"/api/regulations/{newest['id']}"
+    assert json.loads((await verb(daemon, "forgotten", newest["id"], "--json"))[1]) == await daemon.get(path)
     assert await verb(daemon, "unsuppress", "user-one") == (
         0,
         "user-one is suppressed no longer; suppressed in all: 0\n",

@@ -313,6 +313,10 @@ SIGNED = {**JSON, "x-api-key": "K", "x-signature": signature(CALL, "S") or ""}
         ({}, [CALL, {**CALL, "userId": 7}], 2, 400, "call 1: of nobody"),
         ({}, [CALL, {**CALL, "receivedAt": "today"}], 2, 400, "call 1: no receivedAt"),
         ({}, [CALL, {**CALL, "writeKey": "wk"}], 2, 400, "call 1: a write key"),
+        ({}, [CALL, {"type": "delete", "userId": "u1"}, {"type": "delete", "groupId": "g"}], 3, 200, ""),
+        ({}, [CALL, {"type": "delete"}], 2, 400, "call 1: no deletion of one id"),
+        ({}, [CALL, {"type": "delete", "userId": "u1", "anonymousId": "a"}], 2, 400, "call 1: no deletion of one id"),
+        ({}, [CALL, {**CALL, "type": "delete"}], 2, 400, "call 1: no deletion of one id"),
     ],
 )
 def test_a_receiver_of_webhooks(changed: Mapping[str, str], body: Any, batch: int, status: int, words: str) -> None:

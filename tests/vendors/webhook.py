@@ -11,6 +11,8 @@ from router.testing.vendor import Reply
 from tests.vendors.strict import Judged, Refused, Seen, Settings, StrictVendor, is_instant, is_text
 
 IDS = ("userId", "anonymousId", "groupId")
+DELETE = "delete"
+"""The type of a call that asks to delete a person or a group. It has an id and nothing else."""
 
 
 class WebhookReceiver(StrictVendor):
@@ -53,6 +55,9 @@ def signature(call: object, secret: str) -> str | None:
 
 def fault(call: object) -> str:
     """What is wrong with a call; "" if nothing is."""
+    if isinstance(call, dict) and call.get("type") == DELETE:
+        ids = [name for name in IDS if is_text(call.get(name))]
+        return "" if len(ids) == 1 and call.keys() == {"type", *ids} else "no deletion of one id, and nothing else"
     if not isinstance(call, dict) or call.get("type") not in TYPES:
         return "no call of a known type"
     if not is_text(call.get("messageId")):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from router.cli import key_changes
 from router.cli.client import running_daemon
 from router.cli.endpoint import Failed, program
 from router.cli.options import Common, asks, hint
-from router.cli.output import say, say_json, toml_value, warn
+from router.cli.output import say, say_json, warn
 from router.errors import ConfigError
 from router.explain.figures import count
 
@@ -18,8 +19,8 @@ NEEDS = {"": "", "restart": "  (needs a restart)", "confirmation": "  (needs rel
 def config_diff(common: Common) -> None:
     """Show what a reload would change.
 
-    It compares config.toml with what is in force in the running daemon. Key by key, the old value and the new one. Of a secret it says
-    only that it changes, also where its file or variable has another content. Nothing is changed. The exit code is 0 unless config.toml
+    It compares config.toml with what is in force in the running daemon. Key by key, the old value and the new one; of `filters` and of
+    tables only what differs. Of a secret it says only that it changes, also where its file or variable has another content. Nothing is changed. The exit code is 0 unless config.toml
     is faulty.
 
     Examples:
@@ -37,20 +38,16 @@ def config_diff(common: Common) -> None:
         say_json({"path": answer["path"], **plan})
         return
     warn(*(f"warning: {warning}" for warning in plan["changes"]["warnings"]))
-    say(*(_line(change) for change in plan["keys"]))
+    for change in plan["keys"]:
+        say(*_lines(change))
     for name in plan["changes"]["restart_required"]:
         say(f"{name}: another version of its plugin is installed than runs; only a restart takes it")
     say(_conclusion(plan, answer["path"], common))
 
 
-def _line(change: dict[str, Any]) -> str:
-    key, old, new = change["key"], toml_value(change["old"]), toml_value(change["new"])
-    if change["change"] == "added":
-        return f"+ {key} = {new}"
-    if change["change"] == "removed":
-        return f"- {key} = {old}"
-    what = "changed" if old == new else f"{old} -> {new}"
-    return f"  {key}: {what}{NEEDS[change['needs']]}"
+def _lines(change: dict[str, Any]) -> list[str]:
+    first, *more = key_changes.lines(change["key"], change["change"], change["old"], change["new"])
+    return [f"{first}{NEEDS[change['needs']]}", *more]
 
 
 def _conclusion(plan: dict[str, Any], path: str, common: Common) -> str:

@@ -51,7 +51,7 @@ def erase(
         removed = admin.delete("api", "copies")["removed"] if copies else []
         left = admin.get("api", "copies")["copies"]
     if common.as_json:
-        say_json({"regulation": told, "copies": left})
+        say_json({"data": {"regulation": told}, "copies": left})
         return
     for line in regulation_phrases.regulation(told):
         say(line)

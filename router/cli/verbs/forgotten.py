@@ -27,17 +27,17 @@ def forgotten(common: Common, id: RegulationId = None) -> None:
     """
     with running_daemon(common) as admin:
         if id is not None:
-            answer = admin.get("api", "regulations", id)["data"]
+            answer = admin.get("api", "regulations", id)
         else:
-            answer = {**admin.get("api", "regulations")["data"], **admin.get("api", "suppressions")}
+            answer = {**admin.get("api", "regulations"), **admin.get("api", "suppressions")}
     if common.as_json:
         say_json(answer)
     elif id is not None:
-        for line in regulation_phrases.regulation(answer["regulation"]):
+        for line in regulation_phrases.regulation(answer["data"]["regulation"]):
             say(line)
     else:
         say(f"suppressed people: {answer['suppressed']}")
-        if answer["regulations"]:
+        if found := answer["data"]["regulations"]:
             say_table(
                 ["asked (UTC)", "id", "kind", "subject", "number", "status"],
                 [
@@ -49,6 +49,6 @@ def forgotten(common: Common, id: RegulationId = None) -> None:
                         one["subjects"],
                         one["overallStatus"],
                     ]
-                    for one in answer["regulations"]
+                    for one in found
                 ],
             )

@@ -25,8 +25,8 @@ Everywhere = Annotated[
 def reload(common: Common, yes: Yes = False, everywhere: Everywhere = False) -> None:
     """Read config.toml again and put it in force.
 
-    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes. With
-    --everywhere the exit code is 1 if a node has not reloaded.
+    Either all of it takes effect, or nothing, and every problem is told. Another privacy.key changes every hash, so it needs --yes
+    while anything is hashed. With --everywhere the exit code is 1 if a node has not reloaded.
 
     Examples:
         reload

@@ -39,6 +39,6 @@ def _regulate(common: Common, user: str, kind: str, words: str) -> None:
         answer = admin.post("api", "regulations", body=body)
         people = admin.get("api", "suppressions")["suppressed"]
     if common.as_json:
-        say_json({**answer["data"], "suppressed": people})
+        say_json({**answer, "suppressed": people})
     else:
         say(f"{user} {words}; suppressed in all: {people}")

@@ -59,14 +59,13 @@ def why(
         if common.as_json:
             say_json(found)
             return
-        received = instant(found["received_at"])
-        of_user = code_phrases.user_of(found)
-        say(f"{message_id}: {found['type'] or 'call'} of {of_user}, from {found['source']}, accepted {received}")
+        say(f"{message_id}: {event_phrases.event(message_id, found)}")
         say(*(f"    {line}" for line in event_phrases.plan_lines(found.get("plan", {}))))
         if trace_id := found.get("trace_id"):
             say(f"    trace {trace_id}")
         names = data.ledger()["destinations"]
-        for name in {**found["destinations"], **names}:
+        asked = {} if event_phrases.deletion_of(message_id) else names  # of a deletion only those that are asked
+        for name in {**found["destinations"], **asked}:
             say("", *_fate_lines(name, found, names.get(name, {}), data))
 
 

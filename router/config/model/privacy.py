@@ -26,7 +26,7 @@ class PrivacyConfig(Section):
         default=None,
         repr=False,
         description="Key of every `hash`, 16 characters or more. Required if a source or a mapping hashes. With another key the"
-        " same value has another hash, so a reload with another key must be confirmed.",
+        " same value has another hash, so a reload with another key must be confirmed while anything is hashed.",
         examples=[{"file": "secrets/privacy_key"}],
     )
     normalize: StrictBool = Field(

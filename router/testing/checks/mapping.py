@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from router.plugin import JSON, Item, Pause, Reject, RetryLater, Skip
 from router.plugin_host import MAPPING_HOOKS
@@ -19,6 +19,9 @@ from router.testing.checking.subject import Subject
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}", re.ASCII)
 ID = re.compile(r"(?:^|[._\- ])(?:id|uuid|guid|dedupe\w*|idempot\w*)$|(?:Id|ID|Uuid|UUID)$")
 """The end of the path of a value that names a thing."""
+LEAST_ID = 4
+"""Characters. Fewer may be a part of any word."""
+RAISED = (Skip, Reject, RetryLater, Pause)
 OUTCOMES = "items, or one of Skip, Reject, RetryLater and Pause"
 
 
@@ -119,16 +122,13 @@ def raised_outcomes(subject: Subject) -> Findings:
 @check(
     Tier.GOLD,
     proves="Reasons of outcomes and warnings are words such as `no_user_id`, and the same for every event.",
-    why="Operators count, filter and search by them. A text with an id or a name in it makes one reason of each event.",
+    why="Operators count, filter and search by them. A text with an id or a name in it makes one reason of each event, and keeps the id"
+    " after its person was forgotten.",
     fix="Write a constant word of letters, digits and _, and put the rest into `detail`.",
     needs=("lifetime_opens",),
 )
 def reasons_are_words(subject: Subject) -> Findings:
-    told = [
-        (made.where, made.outcome.reason)
-        for made in subject.made
-        if isinstance(made.outcome, Skip | Reject | RetryLater | Pause)
-    ]
+    told = [(made.where, made.outcome.reason) for made in subject.made if isinstance(made.outcome, RAISED)]
     told += [(one.made.where, reason) for one in subject.observed if one.context for reason, _ in one.context.warned]
     told += [
         (one.where, getattr(outcome, "reason", "")) for one in subject.answered for outcome in one.delivery.outcomes
@@ -136,6 +136,29 @@ def reasons_are_words(subject: Subject) -> Findings:
     for where, reason in told:
         if isinstance(reason, str) and reason and not WORD.fullmatch(reason):
             yield found(where, f"the reason {short(repr(reason))}", "a word such as no_user_id")
+    for where, reason, id in _of_one_event(subject.observed):
+        if id.lower() not in subject.package.lower():  # a plugin for Acme may say so
+            yield found(where, f"the reason {short(repr(reason))}, with the id {id!r}", "the same for every event")
+
+
+def _of_one_event(observed: Sequence[Observed]) -> Iterator[tuple[str, str, str]]:
+    """(where, reason, id) of each reason that has an id of its event in it. One that another event has, too, is constant."""
+    told: dict[str, list[Observed]] = {}
+    for one in observed:
+        raised = [one.made.outcome.reason] if isinstance(one.made.outcome, RAISED) else []
+        for reason in (*raised, *(word for word, _ in (one.context.warned if one.context else ()))):
+            if isinstance(reason, str) and WORD.fullmatch(reason):
+                told.setdefault(reason, []).append(one)
+    for reason, ones in told.items():
+        common = set.intersection(*({id for id in _long_ids(one) if id in reason} for one in ones))
+        yield from ((ones[0].made.where, reason, id) for id in sorted(common))
+
+
+def _long_ids(one: Observed) -> list[str]:
+    """The ids of an event that are long enough to be seen in a word."""
+    event = one.event_before
+    ids = (event.user_id, event.anonymous_id, event.group_id, event.previous_id, event.message_id) if event else ()
+    return [id for id in ids if id and len(id) >= LEAST_ID]
 
 
 @check(

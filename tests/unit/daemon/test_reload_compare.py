@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.config import Config, load
-from router.daemon.reload import ask_about_the_key, compare, has_changed
+from router.daemon.reload import ask_about_the_key, compare, compare_keys, has_changed
 from router.errors import ConfirmationRequired
 from router.plugin_host import Destination, read
 
@@ -55,8 +55,16 @@ def test_another_key_changes_a_source_that_hashes_and_no_other(tmp_path: Path) -
     assert compare(loaded(tmp_path, key("OLD")), dropping, {}, {}).sources == []
 
 
-def test_a_key_in_place_of_another_has_to_be_confirmed_and_a_first_one_has_not(tmp_path: Path) -> None:
-    none, old, new = loaded(tmp_path, ""), loaded(tmp_path, key("OLD")), loaded(tmp_path, key("NEW"))
+HASHING = (
+    'privacy = { hash = ["userId"] }\n',
+    f'{TABLE}mapping = {{ hash = ["user.email"] }}\n',
+)
+"""A source that hashes, and a destination that does."""
+
+
+@pytest.mark.parametrize("table", HASHING)
+def test_a_key_in_place_of_another_has_to_be_confirmed_and_a_first_one_has_not(tmp_path: Path, table: str) -> None:
+    none, old, new = loaded(tmp_path, ""), loaded(tmp_path, key("OLD"), table), loaded(tmp_path, key("NEW"), table)
     for to in (new, none):
         with pytest.raises(ConfirmationRequired) as asked:
             ask_about_the_key(old, to)
@@ -64,3 +72,12 @@ def test_a_key_in_place_of_another_has_to_be_confirmed_and_a_first_one_has_not(t
         assert KEYS["NEW"] not in str(asked.value)
     ask_about_the_key(none, new)
     ask_about_the_key(old, old)
+
+
+def test_another_key_is_nothing_to_ask_about_while_nothing_is_hashed_with_it(tmp_path: Path) -> None:
+    unused, new = loaded(tmp_path, key("OLD"), TABLE), loaded(tmp_path, key("NEW"), HASHING[0])
+    ask_about_the_key(unused, new)
+    [change] = [one for one in compare_keys(unused, new, {}, {}) if one.key == "privacy.key"]
+    assert change.needs == ""
+    [change] = [one for one in compare_keys(new, unused, {}, {}) if one.key == "privacy.key"]
+    assert change.needs == "confirmation"

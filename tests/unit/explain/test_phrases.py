@@ -267,6 +267,16 @@ def test_what_was_a_dry_run_and_was_sent_by_a_replay_says_both() -> None:
     assert event_phrases.attempt(sent) == f"attempt {at}: status 200 after 3 ms; sent again by a replay"
 
 
+def test_a_deletion_is_named_as_one_and_any_other_event_by_its_type_and_source() -> None:
+    told = {**EVENT, "type": "forget", "source": "", "received_at": AT}
+    words = (
+        "the deletion of regulation reg_1f0a2b3c4d5e6f70, which asks to delete user:u1, since 2026-01-02 03:04:05 UTC"
+    )
+    assert event_phrases.event("forget:reg_1f0a2b3c4d5e6f70:7", told) == words
+    accepted = "page of user:u1, from website, accepted 2026-01-02 03:04:05 UTC"
+    assert event_phrases.event("m1", {**EVENT, "received_at": AT}) == accepted
+
+
 def test_what_an_event_waits_for_is_named() -> None:
     call = {"message_id": "g1", "state": "retrying", "reason": "status_503", "next_attempt_at": AT}
     at = "2026-01-02 03:04:05 UTC"
@@ -275,6 +285,10 @@ def test_what_an_event_waits_for_is_named() -> None:
     assert event_phrases.fate(held, EVENT) == f"held since {at}: waits for a group call for user:u1: {on_its_way}"
     behind = {"state": "queued", "reason": "behind_lane", "at": AT, "attempts": [], "behind": call}
     assert event_phrases.fate(behind, EVENT) == f"queued: an earlier event of the same user comes first: {on_its_way}"
+    deletion = {**behind, "behind": {**call, "message_id": "forget:reg_1f0a2b3c4d5e6f70:7"}}
+    comes_first = "the deletion of regulation reg_1f0a2b3c4d5e6f70 comes first"
+    why = f"it is retrying (the vendor answered with status 503; next attempt {at})"
+    assert event_phrases.fate(deletion, EVENT) == f"queued: {comes_first}: {why}"
     queued = {**held, "group_call": {**call, "state": "queued"}}
     assert event_phrases.fate(queued, EVENT).endswith(": g1 was accepted and is queued")
     retrying = {"state": "retrying", "reason": "timeout", "at": AT, "attempts": [], "next_attempt_at": AT}

@@ -77,6 +77,25 @@ class NamesPeopleInReasons(Good):
         return self.item(event, context)
 
 
+class PutsIdsIntoReasons(Good):
+    caught_by = "reasons_are_words"
+
+    @hookimpl
+    def group(self, event: Event, context: Context) -> Any:
+        raise Skip(f"unknown_{event.group_id}")
+
+
+class PutsIdsIntoWarnings(Good):
+    caught_by = "reasons_are_words"
+
+    @hookimpl
+    def identify(self, event: Event, context: Context) -> Any:
+        if not event.user_id:
+            context.warn(f"of_{event.anonymous_id}")
+            raise Skip("no_user_id")
+        return self.item(event, context)
+
+
 class Counts(Good):
     caught_by = "deterministic"
     number = 0
