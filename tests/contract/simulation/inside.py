@@ -184,9 +184,12 @@ def noting_filtered(note: Callable[[str, str], None]) -> Iterator[None]:
         yield
 
 
-def hook_time(reading: Callable[[], float]) -> Any:
-    """Hooks are timed by this instead of the machine's clock."""
-    return patch("router.plugin_host.hook_watch.perf_counter", reading)
+@contextmanager
+def hook_time(reading: Callable[[], float]) -> Iterator[None]:
+    """Hooks are timed by this instead of the machine's clock, and have a processor whenever they want one."""
+    watch = "router.plugin_host.hook_watch"
+    with patch(f"{watch}.perf_counter", reading), patch(f"{watch}.waited_s", lambda: 0.0):
+        yield
 
 
 @contextmanager
