@@ -139,6 +139,8 @@ class Runner:
             words = "starts at the head of the log; earlier events are not sent, unless you replay them"
             paste = to_paste(f"replay {self.destination.name} --since 7d")
             self._log.emit("destination_added", cursor=cursor.start, detail=words, paste=paste)
+        if cursor.beyond:
+            self._log.emit("cursor_repaired", events=cursor.beyond)
         if cursor.abandoned:
             words = "it was removed for longer than store.retention; what it had not read by then is lost to it"
             self._log.emit("events_abandoned", events=cursor.abandoned, detail=words)

@@ -28,6 +28,7 @@ from router.store.rows import (
     GroupCallRow,
     LaneRow,
     LogRow,
+    Miscounted,
     Opening,
     ParkedRow,
     Pending,
@@ -145,9 +146,9 @@ class Lanes(Protocol):
         """User keys, behind this one, of lanes that wait for nothing and are never due."""
         ...
 
-    async def without_lane(self, after: str, limit: int) -> tuple[dict[str, tuple[int, int, int]], str | None]:
-        """Of the next `limit` users with parked rows those without a lane: how many rows are held and how many are not, and
-        since when one is held; and the last user looked at, None for the last of all."""
+    async def miscounted(self, after: str, limit: int) -> tuple[dict[str, Miscounted], str | None]:
+        """Of the next users with a lane or with parked rows, at most `limit`, those whose lane is missing or does not say how many rows
+        there are; and the last user looked at, None for the last of all."""
         ...
 
     async def last_place(self) -> int:
@@ -267,6 +268,11 @@ class Claim(Protocol):
 
     async def group_calls(self) -> list[GroupCallRow]:
         """The group calls that do not count as settled here."""
+        ...
+
+    async def miscounts(self) -> dict[str, int]:
+        """By how much the counters of the ledger, by name, must change to agree with the rows; empty where they do. May take a second
+        for a million rows, and holds no delivery up."""
         ...
 
     @property
@@ -677,6 +683,11 @@ class Erasure(Protocol):
 
 class Store(Protocol):
     """One opened store."""
+
+    @property
+    def repaired(self) -> str:
+        """In what it contradicted itself when it was opened; empty: in nothing."""
+        ...
 
     @property
     def log(self) -> EventLog: ...

@@ -23,6 +23,7 @@ from router.deliver.send.http_client import Client, Exchange, OnDone, Reply
 from router.deliver.worker import Worker
 from router.plugin import Answer, Request
 from router.store.fate_words import RELEASED
+from router.store.sqlite import ledger_reads
 from router.store.sqlite.event_columns import DEAD, PARKED
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.queries.fates import fate_of
@@ -325,6 +326,11 @@ def shown_as_held(db: sqlite3.Connection, destination: str, positions: Iterable[
     fates = [fate_of(db, destination, pos) for pos in positions]
     told: int = ledger(db, [destination], 0)["destinations"][destination]["held"]
     return sum(fate is not None and fate["state"] == "held" for fate in fates), told
+
+
+def miscounts(db: sqlite3.Connection, destination: str) -> dict[str, int]:
+    """What the next start would correct of its counters."""
+    return ledger_reads.miscounts(db, destination)
 
 
 def forget_due_times(db: sqlite3.Connection) -> None:
