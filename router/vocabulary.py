@@ -72,6 +72,9 @@ class DestinationState(StrEnum):
     DISABLED = "disabled"
 
 
+HEAD_REPAIRED = "the log had events beyond its head: the head is the last of them now"
+"""In what a store contradicted itself when it was opened."""
+
 UNSETTLED = tuple(state.value for state in (EventState.HELD, EventState.RETRYING, EventState.QUEUED))
 """States of an event that something will still become of at a destination. A pause of the destination concerns these."""
 

@@ -142,6 +142,8 @@ class Daemon(AnsweringDaemon):
             await stack.enter_async_context(self._service.running())
             self._tracing = await stack.enter_async_context(open_tracing(self._reload.config, log, Random()))
             self.store, self._clock = await stack.enter_async_context(self._open_store())
+            if self.store.repaired:
+                log.emit("store_repaired", detail=self.store.repaired)
             signals = SignalWatch(OURS, self._clock, log)
             await stack.enter_async_context(signals.watched())
             self._reload.begin(self._clock.now_ms)

@@ -20,6 +20,7 @@ from router.daemon.held_marks import HeldMarks
 from router.logger import Log
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import HookWatch
+from router.plugin_host.processor_wait import waited_s
 from router.plugin_host.time_budgets import HELD_S
 
 STOPPING_S = 10.0
@@ -55,10 +56,17 @@ class HookAlarm:
 
     Args:
         exit: ends the process at once.
+        waited: for how long the main thread has waited for a processor in all.
     """
 
-    def __init__(self, marks: HeldMarks, log: Log, exit: Callable[[int], object] = os._exit) -> None:
-        self._marks, self._log, self._exit = marks, log, exit
+    def __init__(
+        self,
+        marks: HeldMarks,
+        log: Log,
+        exit: Callable[[int], object] = os._exit,
+        waited: Callable[[], float] = waited_s,
+    ) -> None:
+        self._marks, self._log, self._exit, self._waited = marks, log, exit, waited
         self._holder: Callable[[FrameType], Holder | None] = lambda frame: None
         self._looked_s: Callable[[], float] = lambda: 0.0
         self._wound_at = 0.0  #: of the same
@@ -66,6 +74,7 @@ class HookAlarm:
         self._limit_s = HELD_S
         self._is_armed = False
         self._seen: Holder | None = None  #: who held the loop at the last alarm, since it went round
+        self._waited_s, self._rings = 0.0, 0  #: when it went round, and alarms since
         self._tries = 0
         self._hurried_at = float("-inf")
 
@@ -91,6 +100,7 @@ class HookAlarm:
     def wind(self) -> None:
         """The loop has gone round."""
         self._seen, self._tries, self._wound_at = None, 0, self._looked_s()
+        self._waited_s, self._rings = self._waited(), 0
         if self._is_armed:
             signal.setitimer(signal.ITIMER_REAL, self._limit_s, AGAIN_S)
 
@@ -110,6 +120,9 @@ class HookAlarm:
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if frame is None or frame.f_code is HookWatch.end.__code__:  # it returns right now
+            return
+        self._rings += 1
+        if self._waited() - self._waited_s > self._rings * AGAIN_S:  # the machine had no processor for it
             return
         holder = self._holder(frame)
         before, self._seen = self._seen, holder

@@ -16,6 +16,7 @@ from router.daemon.hook_alarm import FRAMES, Holder, HookAlarm
 from router.logger import Log
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import hook_of
+from router.plugin_host.processor_wait import waited_s
 from router.plugin_host.time_budgets import HOLD_S, LONG_S
 
 LOOK_S = 0.05
@@ -30,10 +31,22 @@ UNTIMED = ("deliver", "lifetime", "")
 
 
 class WatchedLoop:
-    """One event loop, and the thread that runs it. `destination`: whose own loop it is; empty for the loop that all share."""
+    """One event loop, and the thread that runs it.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int, destination: str = "") -> None:
+    Args:
+        destination: whose own loop it is; empty for the loop that all share.
+        waited: for how long its thread has waited for a processor in all.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        thread_id: int,
+        destination: str = "",
+        waited: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self.loop, self.thread_id, self.destination = loop, thread_id, destination
+        self._waited, self._waited_s = waited, 0.0  #: when it was asked
         self._late: deque[tuple[int, float]] = deque(maxlen=SLOTS)  #: by slot of time how late it was at most
         self.asked_at: float | None = None  #: when it was asked to answer; None: it has answered
         self.holder: Holder | None = None  #: who holds it
@@ -41,6 +54,17 @@ class WatchedLoop:
         self.is_told = False
         self.held_before = 0  #: how many held loops were counted of the holder before this one
         self.looks = 0  #: while it is held: a process that was frozen is not held for as long as its clock says
+
+    def ask(self, now: float) -> None:
+        """It is asked to answer, now."""
+        self.asked_at, self.holder, self.stack, self.is_told = now, None, "", False
+        self.looks, self._waited_s = 0, self._waited()
+
+    def held_s(self, now: float) -> float:
+        """For how long code has held it since it was asked: without the time in which the machine had no processor for it."""
+        if self.asked_at is None:
+            return 0.0
+        return now - self.asked_at - (self._waited() - self._waited_s)
 
     def was_late(self, now: float, seconds: float) -> None:
         """It has answered, so many seconds after it was asked."""
@@ -86,7 +110,8 @@ class LoopWatch:
         return {watched.destination: watched.lag_s(now) for watched in self._loops.values()}
 
     def _add(self, loop: asyncio.AbstractEventLoop, destination: str = "") -> WatchedLoop:
-        watched = WatchedLoop(loop, threading.get_ident(), destination)
+        native_id = threading.get_native_id()
+        watched = WatchedLoop(loop, threading.get_ident(), destination, lambda: waited_s(native_id))
         with self._changing:
             self._loops = {**self._loops, loop: watched}
         return watched
@@ -94,9 +119,9 @@ class LoopWatch:
     def held(self, loop: asyncio.AbstractEventLoop) -> tuple[Holder, float] | None:
         """Who has held this loop for LONG_S or longer and holds it still, and for how many seconds."""
         watched = self._loops.get(loop)
-        if watched is None or (asked_at := watched.asked_at) is None or (holder := watched.holder) is None:
+        if watched is None or (holder := watched.holder) is None:
             return None
-        seconds = time.perf_counter() - asked_at
+        seconds = watched.held_s(time.perf_counter())
         return (holder, seconds) if seconds >= LONG_S else None
 
     def remove(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -140,18 +165,17 @@ class LoopWatch:
                     self._log.emit("internal_error", reason="loop_watch", exc_info=error)
 
     def _look(self, watched: WatchedLoop) -> None:
-        now, asked_at, holder = time.perf_counter(), watched.asked_at, watched.holder
+        now, holder = time.perf_counter(), watched.holder
         watched.looks += 1
-        if asked_at is None:
-            watched.asked_at, watched.holder, watched.stack, watched.is_told = now, None, "", False
-            watched.looks = 0
+        if watched.asked_at is None:
+            watched.ask(now)
             try:
                 watched.loop.call_soon_threadsafe(self._answer, watched)
             except RuntimeError:  # it is closed
                 self.remove(watched.loop)
-        elif now - asked_at >= HOLD_S and holder is None:
+        elif (held_s := watched.held_s(now)) >= HOLD_S and holder is None:
             self._find_holder(watched)
-        elif now - asked_at >= LONG_S and holder is not None and not watched.is_told:
+        elif held_s >= LONG_S and holder is not None and not watched.is_told:
             watched.is_told = True
             destination, hook, message_id = holder
             self._log.emit(
@@ -160,11 +184,12 @@ class LoopWatch:
                 plugin=destination.plugin_name,
                 hook=hook,
                 message_id=message_id,
-                seconds=round(now - asked_at, 3),
+                seconds=round(held_s, 3),
                 stack=watched.stack,
             )
         elif holder is not None and self._alarm is not None and watched is self._main:
-            self._alarm.look(holder, watched.looks * LOOK_S, sys._current_frames().get(watched.thread_id))
+            held_s = min(held_s, watched.looks * LOOK_S)
+            self._alarm.look(holder, held_s, sys._current_frames().get(watched.thread_id))
 
     def _find_holder(self, watched: WatchedLoop) -> None:
         frame = sys._current_frames().get(watched.thread_id)
@@ -203,9 +228,10 @@ class LoopWatch:
 
     def _answer(self, watched: WatchedLoop) -> None:
         """Called by the loop itself, once it goes round again."""
+        now = time.perf_counter()
+        held_s = watched.held_s(now) if watched.holder is not None else 0.0
         asked_at, watched.asked_at = watched.asked_at, None
         if asked_at is not None:
-            now = time.perf_counter()
             watched.was_late(now, now - asked_at)
         if watched is self._main and self._alarm is not None:
             self._alarm.wind()
@@ -214,7 +240,7 @@ class LoopWatch:
         destination, hook, message_id = watched.holder
         # Hooks that run in one go are timed one by one; many short ones can hold the loop together.
         if destination.watch.total == watched.held_before:
-            destination.watch.held(hook, message_id, time.perf_counter() - asked_at, watched.stack)
+            destination.watch.held(hook, message_id, held_s, watched.stack)
 
 
 def _modules(frame: FrameType | None) -> Iterator[str]:

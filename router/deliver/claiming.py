@@ -82,6 +82,8 @@ class Claiming:
             words = "starts at the head of the log; earlier events are not sent, unless you replay them"
             paste = to_paste(f"replay {self._destination.name} --since 7d")
             self._log.emit("destination_added", cursor=cursor.start, detail=words, paste=paste)
+        if cursor.beyond:
+            self._log.emit("cursor_repaired", events=cursor.beyond)
         if cursor.abandoned:
             words = "it was removed for longer than store.retention; what it had not read by then is lost to it"
             self._log.emit("events_abandoned", events=cursor.abandoned, detail=words)

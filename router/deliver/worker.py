@@ -92,7 +92,9 @@ class Worker:
             async with self._alarm, asyncio.TaskGroup() as group:
                 commits = group.create_task(self._commit_on(), name=f"commit-{self._name}")
                 losing = group.create_task(self._end_when_lost(), name=f"claim-{self._name}")
+                recounting = group.create_task(self.core.orphans.recount(), name=f"recount-{self._name}")
                 await self._loop()
+                recounting.cancel()
                 self._refuse_commands()  # they would wait for all that is in flight
                 timeout_s = self.context.destination.config.delivery.timeout_s
                 await self.core.batcher.drain(0.0 if self._is_cut else timeout_s + GRACE_S)

@@ -246,6 +246,12 @@ DEAD = {
         Actor.NOBODY,
         NONE,
     ),
+    "lost": Reason(
+        "the store has a row for it and not the event itself",
+        "the store was damaged, or changed by another program",
+        Actor.OPERATOR,
+        "look at the disk of the store; `doctor` checks it",
+    ),
     "invalid_id": Reason(
         "its id cannot be one at the vendor",
         "the vendor does not take such an id",

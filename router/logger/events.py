@@ -67,7 +67,24 @@ EVENTS: Mapping[str, LogEvent] = {
         "Waiting events had no lane, which is a fault of the router. They have one now and are sent. `user_key` names one of the users.",
     ),
     "lanes_repaired": LogEvent(
-        "error", "Users had parked events that nothing would send, which is a fault of the router. They are sent now."
+        "error",
+        "The lanes of users waited for nothing, or did not agree with their parked events, which is a fault of the router. They agree now,"
+        " and the events are sent.",
+    ),
+    "counters_repaired": LogEvent(
+        "error",
+        "The counts of a destination did not agree with its rows, which is a fault of the router. Fields: by how much each was changed.",
+    ),
+    "cursor_repaired": LogEvent(
+        "error",
+        "The cursor of a destination was beyond the head of the log, and is at the head now. Field: by how many events.",
+    ),
+    "store_repaired": LogEvent(
+        "error", "The store contradicted itself when it was opened, and was corrected. Field: in what."
+    ),
+    "event_lost": LogEvent(
+        "error",
+        "An event is dead because the store has its row and not the event itself. Fields: whose, and its position.",
     ),
     "event_dead": LogEvent(
         "warning", "An event was refused or given up. It is kept as a dead letter (GET /api/destinations/NAME/dead)."

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from router.plugin_host.processor_wait import waited_s
 from router.plugin_host.time_budgets import HOLD_S, SLICE_S
 
 SLOW_CALLS, SLOW_SPELL_S = 5, 60.0
@@ -17,6 +18,10 @@ SLOW_CALLS, SLOW_SPELL_S = 5, 60.0
 
 PAUSE_S = 60.0
 """Between two lines of the log about the same hook."""
+
+LOOK_S = 0.01
+"""How old the last look at the thread's wait for a processor may be when a hook begins: each look takes as long as a quick hook. So much
+of what the thread waited before the hook may be taken for a part of it."""
 
 LEAST_READ, MOST_EVENTS = 32, 500
 """Events that one pass takes: so many are read at a time even where a slice is enough for fewer, and at most so many."""
@@ -62,6 +67,7 @@ class HookWatch:
     """Of one destination. The thread of its loop writes it, but for `stack`, which the thread that watches loops writes."""
 
     def __init__(self) -> None:
+        self._waited_s, self._look_at = 0.0, float("-inf")  #: as of the last look, and when to look again
         self._emit: Callable[..., None] = _say_nothing
         self._on_slow: Callable[[Slow], None] = _do_nothing
         self.running: tuple[str, str] | None = None  #: hook and message id, while a hook that runs in one go does
@@ -84,17 +90,20 @@ class HookWatch:
     def begin(self, hook: str, message_id: str) -> None:
         """A hook that runs in one go begins."""
         self.running, self.stack = (hook, message_id), ""
-        self._began = perf_counter()
+        began = self._began = perf_counter()
+        if began >= self._look_at:
+            self._waited_s, self._look_at = waited_s(), began + LOOK_S
 
     def end(self) -> None:
         """It has ended."""
-        ended = perf_counter()
-        took = ended - self._began
+        took = perf_counter() - self._began
         self._spent_s += took
         self.is_over = self._spent_s >= SLICE_S
         running, self.running = self.running, None
         if took >= HOLD_S and running is not None:
-            self.held(*running, took, self.stack)
+            took -= waited_s() - self._waited_s  # the machine's fault, not the hook's
+            if took >= HOLD_S or self._interrupt is not None:
+                self.held(*running, took, self.stack)
 
     def interrupted(self, *, holds_all: bool) -> None:
         """The hook that runs is interrupted: it would not have returned."""

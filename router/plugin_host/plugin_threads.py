@@ -7,12 +7,11 @@ Python cannot end a thread. One that hangs goes on until the process ends.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from router.errors import CommandRefused
-from router.in_thread import begin
+from router.in_thread import Thread, begin
 from router.plugin_host.time_budgets import MAKE_S
 
 T = TypeVar("T")
@@ -26,10 +25,9 @@ MOST = 3
 
 
 class Running(NamedTuple):
-    """A thread at work, and what comes of it."""
+    """A thread at work."""
 
-    thread: threading.Thread
-    done: asyncio.Future[Any]
+    thread: Thread
     limit_at: float  #: it hangs if it has not ended by then, by the clock of the event loop
 
 
@@ -49,13 +47,16 @@ class PluginThreads:
         """
         while len(running := self._now_running(purpose)) >= MOST:
             await _room(purpose, running)
-        thread, done = begin(work, "plugin-code")
-        running.append(Running(thread, done, asyncio.get_running_loop().time() + limit_s))
+        thread = begin(work, "plugin-code")
+        running.append(Running(thread, asyncio.get_running_loop().time() + limit_s))
         async with asyncio.timeout(limit_s):
-            return await asyncio.shield(done)  # it tells when the thread ends, whoever waits for it
+            result: T = await asyncio.shield(thread.done)  # it tells when the thread ends, whoever waits for it
+            return result
 
     def _now_running(self, purpose: Purpose) -> list[Running]:
-        running = [one for one in self._running.get(purpose, ()) if one.thread.is_alive() and not one.done.done()]
+        running = [
+            one for one in self._running.get(purpose, ()) if one.thread.is_alive() and not one.thread.done.done()
+        ]
         self._running[purpose] = running
         return running
 
@@ -71,4 +72,4 @@ async def _room(purpose: Purpose, running: list[Running]) -> None:
         )
         raise CommandRefused("busy", words)
     until = min(one.limit_at for one in in_time)
-    await asyncio.wait([one.done for one in in_time], timeout=until - now, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([one.thread.done for one in in_time], timeout=until - now, return_when=asyncio.FIRST_COMPLETED)

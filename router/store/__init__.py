@@ -12,6 +12,7 @@ append_counts.py    what the appends of each source came to
 blocks.py           a part of the log, packed
 keyed_hash.py       the hash of a message id
 fate_words.py       what is said of an event at a destination
+ledger_check.py     whether the counts of a destination agree with its rows
 ledger_words.py     how the counts of a destination are told
 event_words.py      what a search reads of an event, and how it is told
 search_bounds.py    how far a search looks
@@ -85,6 +86,7 @@ from router.store.rows import (
     LaneRow,
     LogRow,
     Membership,
+    Miscounted,
     Opening,
     ParkedOutcome,
     ParkedRow,
@@ -140,6 +142,7 @@ __all__ = [
     "LogRow",
     "Lookups",
     "Membership",
+    "Miscounted",
     "Names",
     "NodeRow",
     "Notices",

@@ -144,7 +144,7 @@ class StoreFromThread:
         self.cluster = store.cluster and cast(Cluster, FromThread(store.cluster, home))
         self.health: Health = store.health
         self.counters = cast(Counters, FromThread(store.counters, home))
-        self.sizes = store.sizes
+        self.sizes, self.repaired = store.sizes, store.repaired
         self.notices = cast(Notices, FromThread(store.notices, home))
         self.people = cast(People, FromThread(store.people, home))
         self.erasure = cast(Erasure, FromThread(store.erasure, home))

@@ -222,6 +222,35 @@ class LaneRow(msgspec.Struct):
     refused_pos: int = 0  #: the group call that was refused here, where that is why it waits
 
 
+class Miscounted(NamedTuple):
+    """A user whose lane does not say how many parked rows there are."""
+
+    held: int  #: rows in the held queue beyond what the lane says; below 0: so many are missing
+    main: int  #: the same of the main queue
+    held_since: int  #: ms: when the first row of the held queue was parked; 0: there is none
+    has_lane: bool
+
+
+class LedgerCounts(NamedTuple):
+    """What a destination has counted, beside what its rows say, as of one instant."""
+
+    head: int
+    start: int
+    pos: int
+    ahead: bytes  #: packed
+    delivered: int
+    skipped: int
+    filtered: int
+    held: int
+    retrying: int
+    dead: int
+    letters: int
+    held_rows: int  #: without second sendings, like the two below
+    retrying_rows: int
+    queued_rows: int
+    letter_rows: int
+
+
 class Tried(NamedTuple):
     """The attempt that delivered an event, where it has no row of its own: it is packed into what tells of the outcome."""
 
@@ -279,6 +308,7 @@ class CursorRow(msgspec.Struct):
     letter_bytes: int = 0  #: what they take
     disabled: tuple[tuple[int, int], ...] = ()  #: times in which it was disabled (ms, from and to), ascending
     abandoned: int = 0  #: events that were trimmed before this destination, removed for a while, had settled them
+    beyond: int = 0  #: so many positions it stood beyond the head of the log, where it is now
     taken_from: str = ""  #: the node that had it and gave no sign of life any more
 
 

@@ -21,6 +21,7 @@ from router.store import (
     GroupCallRow,
     LaneRow,
     LogRow,
+    Miscounted,
     Opening,
     ParkedRow,
     ReplayRow,
@@ -160,10 +161,8 @@ class Shorter(Opened):
     async def has_lanes(self, destination: str) -> bool:
         return await self.claim(destination).lanes.has_any()
 
-    async def without_lane(
-        self, destination: str, after: str, limit: int
-    ) -> tuple[dict[str, tuple[int, int, int]], str | None]:
-        return await self.claim(destination).lanes.without_lane(after, limit)
+    async def miscounted(self, destination: str, after: str, limit: int) -> tuple[dict[str, Miscounted], str | None]:
+        return await self.claim(destination).lanes.miscounted(after, limit)
 
     async def openings(self, destination: str) -> list[tuple[str, str]]:
         return await self.claim(destination).lanes.openings()

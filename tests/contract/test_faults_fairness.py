@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from router.plugin import Context, Delivered, Event, Item, RetryLater, hookimpl
+from router.plugin_host import hook_watch
 from router.store.outcome_blocks import unpack_ahead
 from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true, commits_counted, spins
 from tests.contract.simulation import inside
@@ -39,6 +40,35 @@ class Slow:
         if bodies[0]["m"] not in self.at_once:
             await self.turn.acquire()
         return Delivered()
+
+
+async def test_mapping_that_takes_longer_than_a_slice_gives_everybody_else_a_turn_after_each_event(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 users with 50 ms each once held up all others for ten seconds."""
+    turns, now, mapped_at = 0, 0.0, list[int]()
+
+    class Long(Plain):
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Item:
+            nonlocal now
+            now += 0.05
+            mapped_at.append(turns)
+            return Item({"m": event.message_id})
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(hook_watch, "perf_counter", lambda: now)
+    await send(rig, *(f"u{n}:m{n}" for n in range(200)))
+    beside = asyncio.create_task(others())
+    rig.start(Long)
+    assert await comes_true(rig, lambda: len(rig.vendor.received) == 200)
+    beside.cancel()
+    assert len(set(mapped_at)) == 200
 
 
 # ------------------------------------------------------------ the window

@@ -18,9 +18,11 @@ from router.plugin import (
     Delivered,
     Event,
     Item,
+    Outcome,
     Pause,
     Reject,
     RetryLater,
+    Sender,
     Skip,
     Split,
     hookimpl,
@@ -124,6 +126,31 @@ async def test_a_verdict_that_returns_junk_makes_a_dead_letter(rig: Rig, junk: A
     ledger = await rig.quiet()
     assert await rig.fate("m") == ("dead", "plugin_error")
     assert (ledger["state"], ledger["delivered"], ledger["dead"]) == ("running", 2, 1)
+
+
+async def test_a_deliver_that_changes_its_items_sends_the_same_at_each_attempt(rig: Rig) -> None:
+    sent: list[Any] = []
+
+    class Changing(Plain):
+        @hookimpl
+        def track(self, event: Event, context: Context) -> Any:
+            return [Item({"m": event.message_id, "tags": []}), Item({"m": event.message_id, "tags": ["second"]})]
+
+        @hookimpl
+        async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+            sent.append([json.loads(item.json) for item in items])
+            for item in items:
+                item.body["tags"].append("changed")
+                item.body["m"] = "another"
+            items.clear()
+            return RetryLater("status_503") if len(sent) < 4 else Delivered()
+
+    rig.start(Changing)
+    await send(rig, "u1:m")
+    ledger = await rig.pass_time(900)
+    first = [{"m": "m", "tags": []}]
+    assert sent == [first] * 4 + [[{"m": "m", "tags": ["second"]}]]
+    assert (ledger["delivered"], ledger["retrying"]) == (1, 0)
 
 
 async def test_a_user_who_is_to_be_tried_again_and_nobody_knows_when_goes_on_after_a_start(rig: Rig) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router import plugin
+from router import in_thread, plugin
 from router.deliver import worker
 from router.deliver.commit import unit_of_work
 from router.deliver.lanes import parked_rows
@@ -100,6 +100,10 @@ def mb(n: int) -> str:
         (
             "The last request that went well and the last that did not, with their answers",
             f"{(exchange.MAX_BODY + redaction.MAX_TOLD_LENGTH) // KIB} KiB of each body",
+        ),
+        (
+            "Threads that do the same work for a page, a reload or the store, for example to read config.toml",
+            f"{in_thread.MOST}",
         ),
         ("Secrets of run time, of one destination", f"{redaction.MAX_TOLD}"),
         ("A secret of run time", f"{redaction.MAX_TOLD_LENGTH:,} characters"),

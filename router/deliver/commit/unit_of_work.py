@@ -7,7 +7,7 @@ wrong state after a crash in most simulated runs).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -208,6 +208,16 @@ class UnitOfWork(Window):
     def answer(self, command: int, answer: object, is_all: bool) -> None:
         """What a command has come to whose effect is in this commit."""
         self._batch.answers[command] = msgspec.json.encode(answer), is_all
+        self._changed()
+
+    def correct(self, changes: Mapping[str, int]) -> None:
+        """Counters of the ledger differ from the rows by so much."""
+        for name, n in changes.items():
+            self._count(name, n)
+        self.held += changes.get("held", 0)
+        self.parked_bytes += changes.get("parked_bytes", 0)
+        self.letters += changes.get("letters", 0)
+        self.letter_bytes += changes.get("letter_bytes", 0)
         self._changed()
 
     # ------------------------------------------------------------ the commit

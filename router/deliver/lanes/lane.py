@@ -298,8 +298,11 @@ class Lane:
         self.is_at_bound = False
 
     def adopt_rows(self, held: int, main: int, held_since: int) -> None:
-        """Rows were found that no lane counted."""
-        self.held.count, self.main.count, self.held_since = held, main, held_since
+        """So many more rows were found than it counts (below 0: fewer), of which the first was held then (ms)."""
+        for queue, more in ((self.held, held), (self.main, main)):
+            queue.count = max(0, queue.count + more)
+            queue.rewind(0)
+        self.held_since = held_since if self.held.count else 0
 
     def forget_oldest_held(self, held_since: int) -> None:
         """Held events have expired: the oldest one that is left was held then (ms; 0: none is)."""

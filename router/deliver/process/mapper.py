@@ -37,8 +37,10 @@ from router.store import NO_GROUP, DirectorySnapshot, LogRow
 from router.vocabulary import FOREVER_MS
 
 WAKE, FORGET, FORGET_GROUP = "wake", "forget", "forget_group"
-NO_EVENT = frozenset({WAKE, FORGET})
-"""Types of rows that are no event: a timer returned their items, or a deletion that the vendor is asked for."""
+GONE = ""
+"""The type of a row whose event is nowhere any more, which is a fault of the store."""
+NO_EVENT = frozenset({WAKE, FORGET, GONE})
+"""Types of rows without an event: a timer returned their items, it is a deletion that the vendor is asked for, or the event is gone."""
 ITEM_TOO_LARGE = "item_too_large"
 """Why an event is a dead letter whose items have no room in memory and in the store."""
 MAX_TRACEBACK = 16_000

@@ -22,7 +22,7 @@ from router.decide.decide import (
 from router.decide.group_readiness import GroupReadiness
 from router.deliver.lanes.delivery import Announcement, Delivery
 from router.deliver.lanes.lane import Lane
-from router.deliver.process.mapper import NO_EVENT, Mapper, plugin_error
+from router.deliver.process.mapper import GONE, NO_EVENT, Mapper, plugin_error
 from router.directory import FOLDED, linked_user
 from router.event import Notes, library_of, normalize_event, options_for
 from router.input_warnings import InputWarnings
@@ -30,8 +30,13 @@ from router.plugin import MAX_STATE_KEY, Event, Reject
 from router.plugin_host import Destination
 from router.store import ORDER_KEY_STEP, Directory, DirectorySnapshot, LogRow, ParkedRow
 from router.traits import is_known
+from router.vocabulary import EventState
 
 EMPTY = DirectorySnapshot({}, {}, {}, {})
+
+
+LOST = Settled(EventState.DEAD, "lost")
+"""What becomes of an event that is gone and was not mapped before. No letter is kept: there is nothing to send again."""
 
 
 class PreparedTurn(msgspec.Struct, frozen=True):
@@ -130,6 +135,8 @@ class Preparer:
             if log_event.type in FOLDED:
                 self.open(delivery)  # mapped before, so it is only sent; but what it tells may open gates
             return PreparedTurn(UNDECIDED)
+        if log_event.type == GONE:
+            return PreparedTurn(LOST)
         if log_event.type in NO_EVENT:  # an earlier version fed such letters to replays
             return PreparedTurn(Reject("plugin_error", "the hook of this timer failed: there is nothing to send"))
         settled = decide_unopened(log_event.source, delivery.body, destination)

@@ -11,9 +11,12 @@ from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.process.mapper import Mapped, Mapping, NotMapped, mapped_by
+from router.deliver.process.prepare import LOST
 from router.deliver.send.batcher import Batcher
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.status_changes import StatusChanges
+from router.event import show_user_key
+from router.logger import cut
 from router.plugin import Pause, Reject, RetryLater, Skip
 from router.plugin_host import KEEPING_BACK, preview
 from router.store import AttemptRow
@@ -44,6 +47,10 @@ class TurnHandler:
         match decision:
             case Settled(state=state, reason=reason):
                 self._lines.line("decision_made", delivery, outcome=state, reason=reason)
+                if decision == LOST:
+                    lane = delivery.lane
+                    user = cut(show_user_key(lane.key)) if lane is not None else ""
+                    self._context.log.emit("event_lost", user_key=user, position=delivery.as_of)
                 if state == EventState.FILTERED:
                     self._context.meter.filtered[reason] += 1
                 if state == EventState.FILTERED and reason in KEEPING_BACK:

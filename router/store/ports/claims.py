@@ -64,6 +64,11 @@ class Claim(Protocol):
         """The group calls that do not count as settled here."""
         ...
 
+    async def miscounts(self) -> dict[str, int]:
+        """By how much the counters of the ledger, by name, must change to agree with the rows; empty where they do. May take a second
+        for a million rows, and holds no delivery up."""
+        ...
+
     @property
     def directory(self) -> Directory: ...
 

@@ -12,6 +12,7 @@ from router.store.rows import (
     DirectoryUpdate,
     LaneRow,
     LogRow,
+    Miscounted,
     ParkedRow,
     ReplayRow,
     Slice,
@@ -76,9 +77,9 @@ class Lanes(Protocol):
         """User keys, behind this one, of lanes that wait for nothing and are never due."""
         ...
 
-    async def without_lane(self, after: str, limit: int) -> tuple[dict[str, tuple[int, int, int]], str | None]:
-        """Of the next `limit` users with parked rows those without a lane: how many rows are held and how many are not, and
-        since when one is held; and the last user looked at, None for the last of all."""
+    async def miscounted(self, after: str, limit: int) -> tuple[dict[str, Miscounted], str | None]:
+        """Of the next users with a lane or with parked rows, at most `limit`, those whose lane is missing or does not say how many rows
+        there are; and the last user looked at, None for the last of all."""
         ...
 
     async def last_place(self) -> int:

@@ -18,6 +18,11 @@ class Store(Protocol):
     """One opened store."""
 
     @property
+    def repaired(self) -> str:
+        """In what it contradicted itself when it was opened; empty: in nothing."""
+        ...
+
+    @property
     def log(self) -> EventLog: ...
 
     @property

@@ -67,6 +67,7 @@ log_backwards.py        the log from its newest events backwards, for searches
 directory_reads.py      what is told of users and groups
 preference_rows.py      consent, where it is followed
 lane_reads.py           lanes and their rows
+ledger_reads.py         the counts of a destination beside its rows
 row_reads.py            parked rows and dead letters, with their events
 state_reads.py          keyed state, timers, group calls
 replay_reads.py         replays, and the events that they feed

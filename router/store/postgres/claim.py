@@ -10,7 +10,7 @@ from uuid import UUID
 from router.errors import ClaimLost, CommitFailed, StoreError, StoreFull
 from router.store.commit_batch import CommitBatch
 from router.store.fence import Came, Fence
-from router.store.postgres import commit, state_reads, units
+from router.store.postgres import commit, ledger_reads, state_reads, units
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim_reads import (
     PostgresDeadLetters,
@@ -44,6 +44,7 @@ class PostgresClaim:
         self.lost, self._asked_back = asyncio.Event(), asyncio.Event()
         self.is_served = True  #: a worker has it, or will have it in a moment: only then its lease is renewed
         self._fence, self._owner, self._database, self._codes = fence, owner, database, codes
+        self._blocks = blocks
         self._one_at_a_time = asyncio.Lock()
         name = fence.unit.destination
         self.directory = PostgresDirectory(self)
@@ -109,6 +110,10 @@ class PostgresClaim:
     async def group_calls(self) -> list[GroupCallRow]:
         """The group calls that do not count as settled here."""
         return await self.read(state_reads.group_calls, self.unit.destination)
+
+    async def miscounts(self) -> dict[str, int]:
+        """By how much the counters of the ledger must change to agree with the rows."""
+        return await self.read(ledger_reads.miscounts, self._blocks, self.unit.destination)
 
     # ------------------------------------------------------------ commits
 

@@ -15,6 +15,7 @@ from router.store.rows import (
     DirectoryUpdate,
     LaneRow,
     LogRow,
+    Miscounted,
     ParkedRow,
     ReplayRow,
     Slice,
@@ -94,9 +95,9 @@ class PostgresLanes:
         """User keys, behind this one, of lanes that wait for nothing and are never due."""
         return await self._claim.read(lane_reads.stuck, self._name, after, limit)
 
-    async def without_lane(self, after: str, limit: int) -> tuple[dict[str, tuple[int, int, int]], str | None]:
-        """Of the next users with parked rows those without a lane."""
-        return await self._claim.read(lane_reads.without_lane, self._name, after, limit)
+    async def miscounted(self, after: str, limit: int) -> tuple[dict[str, Miscounted], str | None]:
+        """Of the next users those whose lane is missing or does not say how many parked rows there are."""
+        return await self._claim.read(lane_reads.miscounted, self._name, after, limit)
 
     async def last_place(self) -> int:
         """The highest place between two events that was given out."""

@@ -24,7 +24,7 @@ OPEN_SLICE = 500
 """Waiting lanes that one commit makes due at the most."""
 COUNTERS = (
     "delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed", "parked_bytes", "letters",
-    "letter_bytes",
+    "letter_bytes", "start",
 )  # fmt: skip
 DENSE = b"\x00"
 """The form of a receipt's codes: two bytes a position."""

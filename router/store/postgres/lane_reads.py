@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.store.postgres.database import Connection
-from router.store.rows import ORDER_KEY_STEP, LaneRow
+from router.store.rows import ORDER_KEY_STEP, LaneRow, Miscounted
 from router.vocabulary import Queue
 
 HERE = "part = 0 AND destination = $1"
@@ -53,29 +53,34 @@ async def stuck(connection: Connection, destination: str, after: str, limit: int
     return [row[0] for row in await connection.fetch(sql, destination, after, limit)]
 
 
-async def without_lane(
+async def miscounted(
     connection: Connection, destination: str, after: str, limit: int
-) -> tuple[dict[str, tuple[int, int, int]], str | None]:
-    """Of the next users with parked rows those who have no lane: held and main rows, and when the first one was held. And the
-    last user looked at; None: there are no more."""
+) -> tuple[dict[str, Miscounted], str | None]:
+    """Of the next users with a lane or with parked rows those whose lane is missing or does not say how many rows there are. And the last
+    user looked at; None: there are no more. One statement, so all of it is read as of one instant."""
     users = await connection.fetch(
         "WITH RECURSIVE u AS ((SELECT user_key FROM parked WHERE part = 0 AND destination = $1 AND user_key > $2 ORDER BY user_key LIMIT 1)"
         " UNION ALL SELECT (SELECT p.user_key FROM parked p WHERE p.part = 0 AND p.destination = $1 AND p.user_key > u.user_key"
-        "  ORDER BY p.user_key LIMIT 1) FROM u WHERE u.user_key IS NOT NULL)"
-        " SELECT u.user_key, EXISTS (SELECT 1 FROM lane l WHERE l.part = 0 AND l.destination = $1 AND l.user_key = u.user_key)"
-        " FROM u WHERE u.user_key IS NOT NULL LIMIT $3",
-        destination,
-        after,
-        limit,
-    )
-    lost = [key for key, has_lane in users if not has_lane]
-    rows = await connection.fetch(
-        "SELECT user_key, count(*) FILTER (WHERE queue = $3), count(*) FILTER (WHERE queue <> $3),"
-        f" coalesce(min(parked_at) FILTER (WHERE queue = $3), 0) FROM parked WHERE {HERE} AND user_key = ANY($2::text[]) GROUP BY user_key",
-        destination, lost, str(Queue.HELD),
+        "  ORDER BY p.user_key LIMIT 1) FROM u WHERE u.user_key IS NOT NULL),"
+        " users AS (SELECT user_key FROM ((SELECT user_key FROM u WHERE user_key IS NOT NULL LIMIT $3)"
+        f"  UNION (SELECT user_key FROM lane WHERE {HERE} AND user_key > $2 ORDER BY user_key LIMIT $3)) each ORDER BY user_key LIMIT $3)"
+        " SELECT users.user_key, n.held, n.main, n.since, l.held AS lane_held, l.main AS lane_main FROM users LEFT JOIN lane l ON l.part = 0"
+        "  AND l.destination = $1 AND l.user_key = users.user_key, LATERAL (SELECT count(*) FILTER (WHERE queue = $4) AS held,"
+        "  count(*) FILTER (WHERE queue <> $4) AS main, coalesce(min(parked_at) FILTER (WHERE queue = $4), 0) AS since"
+        "  FROM parked p WHERE p.part = 0 AND p.destination = $1 AND p.user_key = users.user_key) n ORDER BY users.user_key",
+        destination, after, limit, str(Queue.HELD),
     )  # fmt: skip
-    found = {key: (held, main, since) for key, held, main, since in rows}
-    return found, users[-1][0] if len(users) == limit else None
+    found = {
+        row["user_key"]: Miscounted(
+            row["held"] - (row["lane_held"] or 0),
+            row["main"] - (row["lane_main"] or 0),
+            row["since"],
+            row["lane_held"] is not None,
+        )
+        for row in users
+        if (row["held"], row["main"]) != (row["lane_held"], row["lane_main"]) or not row["held"] + row["main"]
+    }
+    return found, users[-1]["user_key"] if len(users) == limit else None
 
 
 async def openings(connection: Connection, destination: str) -> list[tuple[str, str]]:

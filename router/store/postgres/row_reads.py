@@ -37,6 +37,10 @@ class Facts(NamedTuple):
     body: bytes = b""
 
 
+NOTHING = Facts()
+"""Of an event that is gone."""
+
+
 async def events_of(
     connection: Connection, blocks: Blocks, destination: str, positions: Sequence[int]
 ) -> dict[int, Facts]:
@@ -92,7 +96,7 @@ async def _with_events(
         some = records[start : start + EVENTS_AT_ONCE]
         events = await events_of(connection, blocks, destination, [position(record) for record in some])
         for record in some:
-            facts = events.get(position(record), Facts())
+            facts = events.get(position(record), NOTHING)
             most_bytes -= len(facts.body) + len(record["items"] or b"")
             if rows and most_bytes < 0:
                 return rows

@@ -36,12 +36,15 @@ from router.store.postgres.queries.lookups import PostgresLookups
 from router.store.postgres.queries.reports import PostgresInputReports, PostgresOutputReports
 from router.store.postgres.regulation_rows import suppressed
 from router.store.suppressions import Suppressions
+from router.vocabulary import HEAD_REPAIRED
 
 T = TypeVar("T")
 
 
 class PostgresStore:
     """Implements `ports.Store`. Made by `open_postgres`, which owns its connections and its task."""
+
+    repaired = ""
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ async def open_postgres(
     """
     time = time or DatabaseTime()
     try:
-        mark, hash_key, version, suppressions = await _prepare(dsn, clock_from, time, needs_fsync=needs_fsync)
+        mark, hash_key, version, suppressions, repaired = await _prepare(dsn, clock_from, time, needs_fsync=needs_fsync)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise StartError(f"the database of store.url cannot be used: {type(error).__name__}: {error}") from None
     clock = clock_from(mark)
@@ -127,7 +130,9 @@ async def open_postgres(
             me = uuid4() if this is None else this.me
             housekeeping = Housekeeping(database, clock, me, int(retention_s * 1000), window_ms)
             async with housekeeping.running():
-                yield PostgresStore(database, queue, housekeeping, people, this), clock
+                store = PostgresStore(database, queue, housekeeping, people, this)
+                store.repaired = repaired
+                yield store, clock
     finally:
         queue.close()
         await running
@@ -160,17 +165,22 @@ async def _among_others(
 
 async def _prepare(
     dsn: str, clock_from: Callable[[int], Clock], time: DatabaseTime, *, needs_fsync: bool
-) -> tuple[int, bytes, int, Suppressions]:
-    """The clock's high-water mark, the key of the hashes, the number of demands, and who is suppressed, of a database that can be used."""
+) -> tuple[int, bytes, int, Suppressions, str]:
+    """The clock's high-water mark, the key of the hashes, the number of demands, who is suppressed, and in what it contradicted itself, of a
+    database that can be used."""
     connection: Connection = await connect(dsn)
     try:
         await time.look(connection)
         await check_settings(connection, needs_fsync=needs_fsync)
         await install(connection, clock_from(0).now_ms())
+        behind = await connection.fetchval(
+            "UPDATE head SET pos = last FROM (SELECT first + n - 1 AS last FROM block WHERE part = 0 ORDER BY first DESC LIMIT 1) newest"
+            " WHERE part = 0 AND pos < last RETURNING true"
+        )
         mark, key, version = await connection.fetchrow(
             "SELECT greatest(clock, (SELECT max(clock) FROM unit)), (SELECT value FROM meta WHERE key = 'hash_key'), people"
             " FROM head WHERE part = 0"
         )
-        return mark, key, version, Suppressions(*await suppressed(connection))
+        return mark, key, version, Suppressions(*await suppressed(connection)), HEAD_REPAIRED if behind else ""
     finally:
         await closed(connection)

@@ -11,7 +11,7 @@ from router.store.fence import Fence
 from router.store.outcome_blocks import unpack_ahead
 from router.store.postgres import counter_rows
 from router.store.postgres.database import Connection
-from router.store.postgres.wanted import skip_trimmed, want
+from router.store.postgres.wanted import come_back, skip_trimmed, want
 from router.store.rows import EVERY, CursorRow, Opening, Status, Unit
 
 KEPT_SPELLS = 100
@@ -79,6 +79,7 @@ async def open_unit(
         taken_from = former["owner_name"] if is_of_another and not added else ""
         await _go_live(connection, destination, opening.mode)
         await want(connection, [destination], opening.now_ms)
+        beyond = await come_back(connection, unit)
         abandoned = await skip_trimmed(connection, unit)
         disabled = await _note_enabled(connection, destination, opening)
         await _ask_again(connection, unit, opening.gate)
@@ -91,7 +92,7 @@ async def open_unit(
         held += await connection.fetchval(of_replays, destination)
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added, parked_bytes, letters, letter_bytes,
-        disabled, abandoned, taken_from,
+        disabled, abandoned, beyond, taken_from,
     )  # fmt: skip
     return cursor, Fence(unit, epoch, step)
 

@@ -22,6 +22,21 @@ async def want(connection: Connection, destinations: Iterable[str], now_ms: int)
     )  # fmt: skip
 
 
+async def come_back(connection: Connection, unit: Unit) -> int:
+    """A cursor beyond the head would pass events that are still to come. Inside the transaction that opens the unit. Returns how far beyond
+    it stood."""
+    here = "part = $1 AND destination = $2 AND shard = $3"
+    pos, bitmap = await connection.fetchrow(f"SELECT pos, ahead FROM unit WHERE {here}", *unit)
+    head = await connection.fetchval("SELECT pos FROM head WHERE part = 0")
+    ahead = unpack_ahead(pos, bitmap)
+    beyond = max([pos, *ahead]) - head
+    if beyond <= 0:
+        return 0
+    left = pack_ahead(min(pos, head), (position for position in ahead if position <= head))
+    await connection.execute(f"UPDATE unit SET pos = $4, ahead = $5 WHERE {here}", *unit, min(pos, head), left)
+    return int(beyond)
+
+
 async def skip_trimmed(connection: Connection, unit: Unit) -> int:
     """Go on where the log begins now. The events in between are dead, without a letter: there is nothing left of them. Inside the transaction
     that opens the unit, in which it is wanted already. Returns how many that were."""

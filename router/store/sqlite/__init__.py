@@ -51,6 +51,7 @@ reader.py               the connection that destinations read through
 log_reads.py            pages of the log
 directory_reads.py      what is told of users and groups
 lane_reads.py           lanes and their rows
+ledger_reads.py         the counts of a destination beside its rows
 keyed_state_reads.py    what plugins keep, and their timers
 dead_letter_reads.py    dead letters
 deletions.py            what became of the deletions a destination was asked for

@@ -25,7 +25,7 @@ ATTEMPT_BYTES = 100
 
 COUNTERS = (
     "delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed", "parked_bytes", "letters",
-    "letter_bytes",
+    "letter_bytes", "start",
 )  # fmt: skip
 
 Hash = Callable[[str, str], int]

@@ -18,6 +18,7 @@ from router.store.rows import (
     GroupCallRow,
     LaneRow,
     LogRow,
+    Miscounted,
     Opening,
     ParkedRow,
     ReplayRow,
@@ -32,6 +33,7 @@ from router.store.sqlite import (
     group_call_reads,
     keyed_state_reads,
     lane_reads,
+    ledger_reads,
     preference_rows,
     replay_reads,
 )
@@ -96,7 +98,7 @@ class SqliteClaim:
         self.keyed_state = SqliteKeyedState(name, reader)
         self.dead_letters = SqliteDeadLetters(name, reader, slow)
         self.replays = SqliteReplays(name, reader, writer)
-        self._fence, self._writer, self._reader = fence, writer, reader
+        self._fence, self._writer, self._reader, self._slow = fence, writer, reader, slow
         self._one_at_a_time = asyncio.Lock()
 
     async def until_lost(self) -> None:
@@ -129,6 +131,10 @@ class SqliteClaim:
     async def group_calls(self) -> list[GroupCallRow]:
         """The group calls that do not count as settled here."""
         return await self._reader.run(group_call_reads.group_calls, self.unit.destination)
+
+    async def miscounts(self) -> dict[str, int]:
+        """By how much the counters of the ledger must change to agree with the rows."""
+        return await self._slow.run(ledger_reads.miscounts, self.unit.destination)
 
 
 class SqliteDirectory:
@@ -190,9 +196,9 @@ class SqliteLanes:
         """User keys, behind this one, of lanes that wait for nothing and are never due."""
         return await self._reader.run(lane_reads.stuck, self._name, after, limit)
 
-    async def without_lane(self, after: str, limit: int) -> tuple[dict[str, tuple[int, int, int]], str | None]:
+    async def miscounted(self, after: str, limit: int) -> tuple[dict[str, Miscounted], str | None]:
         """Of the next users with parked rows those without a lane."""
-        return await self._reader.run(lane_reads.without_lane, self._name, after, limit)
+        return await self._reader.run(lane_reads.miscounted, self._name, after, limit)
 
     async def last_place(self) -> int:
         """The highest place between two events that was given out."""

@@ -40,6 +40,7 @@ def open_unit(db: sqlite3.Connection, unit: Unit, opening: Opening, has_rival: b
             db.execute(f"DELETE FROM cursor WHERE {HERE}", (PART, destination))
             added = _add_cursor(db, unit, opening)
         _go_live(db, destination, opening.mode)
+        beyond = _come_back(db, destination)
         abandoned = _skip_trimmed(db, destination)
         disabled = _note_enabled(db, destination, now_ms, opening.is_enabled)
         _ask_again(db, destination, opening.gate)
@@ -55,7 +56,7 @@ def open_unit(db: sqlite3.Connection, unit: Unit, opening: Opening, has_rival: b
         ).fetchone()[0]
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added == 1, parked_bytes, letters,
-        letter_bytes, disabled, abandoned,
+        letter_bytes, disabled, abandoned, beyond,
     )  # fmt: skip
     return cursor, Fence(unit, epoch, step)
 
@@ -101,6 +102,20 @@ def _go_live(db: sqlite3.Connection, destination: str, mode: str) -> None:
         for table in ("state", "timer"):
             db.execute(f"DELETE FROM {table} WHERE {HERE}", (PART, destination))
     db.execute(f"UPDATE cursor SET mode = ? WHERE {HERE}", (mode, PART, destination))
+
+
+def _come_back(db: sqlite3.Connection, destination: str) -> int:
+    """A cursor beyond the head would pass events that are still to come. Returns how far beyond it stood."""
+    head = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()[0]
+    pos, bitmap = db.execute(f"SELECT pos, ahead FROM cursor WHERE {HERE}", (PART, destination)).fetchone()
+    ahead = unpack_ahead(pos, bitmap)
+    beyond = max([pos, *ahead]) - head
+    if beyond <= 0:
+        return 0
+    left = pack_ahead(min(pos, head), (position for position in ahead if position <= head))
+    values = (min(pos, head), left, PART, destination)
+    db.execute(f"UPDATE cursor SET pos = ?, ahead = ? WHERE {HERE}", values)
+    return int(beyond)
 
 
 def _skip_trimmed(db: sqlite3.Connection, destination: str) -> int:

@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+
+def _of_event(name: str, nothing: str) -> str:
+    return f"coalesce(l.{name}, k.{name}, w.{name}, {nothing}) AS {name}"
+
+
 EVENT = ", ".join(
-    f"coalesce(l.{name}, k.{name}, w.{name}) AS {name}" for name in ("received_at", "source", "type", "message_id")
+    (_of_event("received_at", "0"), *(_of_event(name, "''") for name in ("source", "type", "message_id")))
 )
-BODY = "coalesce(l.body, k.body, w.body) AS body"
-"""Of the event that a row refers to: in the log, kept from there, or returned by a timer."""
+BODY = _of_event("body", "x''")
+"""Of the event that a row refers to: in the log, kept from there, or returned by a timer. An event that is gone has no type."""
 PARKED = (
     f"SELECT p.pos AS pos, p.user_key AS user_key, queue, place, state, reason, parked_at, {EVENT}, linked, given, {BODY}, items, made_by,"
     " attempts, first_at, origin FROM parked p LEFT JOIN log l ON l.pos = iif(p.origin = 0, p.pos, p.origin)"

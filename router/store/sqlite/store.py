@@ -34,12 +34,14 @@ from router.store.sqlite.reader import Reader
 from router.store.sqlite.retention import Retention
 from router.store.sqlite.sizes import SqliteSizes
 from router.store.suppressions import Suppressions
+from router.vocabulary import HEAD_REPAIRED
 
 
 class SqliteStore:
     """Implements `ports.Store`. Made by `open_store`, which owns its connections and its writer task."""
 
     commands: Commands | None = None  #: nobody else uses the file
+    repaired = ""
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ async def open_store(
             db = await open_writer(path)
             stack.push_async_callback(db.close)
             await db.run(migrate, path, clock_from(0).now_ms())
-            mark, key, suppressions = await db.run(_start)
+            mark, key, suppressions, repaired = await db.run(_start)
             clock = clock_from(mark)
             reader, questions = [await stack.enter_async_context(_reading(path)) for _ in range(2)]
             dedupe = Dedupe(key, int(dedupe_window_s * 1000))
@@ -109,7 +111,9 @@ async def open_store(
             raise StartError(str(error)) from None
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:
-            yield SqliteStore(path, disk, writer, (Reader(reader, clock), questions), suppressions), clock
+            store = SqliteStore(path, disk, writer, (Reader(reader, clock), questions), suppressions)
+            store.repaired = repaired
+            yield store, clock
         finally:
             writer.close()
             await running
@@ -127,13 +131,16 @@ def _why(path: Path, error: Exception) -> str:
     return f"store {path}: {error}: is it a store of segment-router, on a writable disk?"
 
 
-def _start(db: sqlite3.Connection) -> tuple[int, bytes, Suppressions]:
-    """The clock's high-water mark, the key of the hashes, and who is suppressed. Waits for who holds a lock on the file."""
+def _start(db: sqlite3.Connection) -> tuple[int, bytes, Suppressions, str]:
+    """The clock's high-water mark, the key of the hashes, who is suppressed, and in what the store contradicted itself. Waits for who holds a
+    lock on the file."""
     db.execute("BEGIN IMMEDIATE")
+    last = "(SELECT max(pos) FROM log)"  # of a position that was given out, none is given out again
+    behind = db.execute(f"UPDATE head SET pos = {last} WHERE part = ? AND pos < {last}", (PART,)).rowcount
     db.execute("COMMIT")
     mark = db.execute("SELECT clock FROM head WHERE part = ?", (PART,)).fetchone()[0]
     key = db.execute("SELECT value FROM meta WHERE key = 'hash_key'").fetchone()[0]
-    return mark, key, regulation_rows.suppressions(db)
+    return mark, key, regulation_rows.suppressions(db), HEAD_REPAIRED if behind else ""
 
 
 @asynccontextmanager

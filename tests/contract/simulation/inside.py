@@ -24,6 +24,7 @@ from router.deliver.send.kind_queue import KindQueue
 from router.deliver.worker import Worker
 from router.plugin import Answer, Request
 from router.store.fate_words import RELEASED
+from router.store.sqlite import ledger_reads
 from router.store.sqlite.event_columns import DEAD, PARKED
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.queries.fates import fate_of
@@ -185,9 +186,12 @@ def noting_filtered(note: Callable[[str, str], None]) -> Iterator[None]:
         yield
 
 
-def hook_time(reading: Callable[[], float]) -> Any:
-    """Hooks are timed by this instead of the machine's clock."""
-    return patch("router.plugin_host.hook_watch.perf_counter", reading)
+@contextmanager
+def hook_time(reading: Callable[[], float]) -> Iterator[None]:
+    """Hooks are timed by this instead of the machine's clock, and have a processor whenever they want one."""
+    watch = "router.plugin_host.hook_watch"
+    with patch(f"{watch}.perf_counter", reading), patch(f"{watch}.waited_s", lambda: 0.0):
+        yield
 
 
 @contextmanager
@@ -323,6 +327,11 @@ def shown_as_held(db: sqlite3.Connection, destination: str, positions: Iterable[
     fates = [fate_of(db, destination, pos) for pos in positions]
     told: int = ledger(db, [destination], 0)["destinations"][destination]["held"]
     return sum(fate is not None and fate["state"] == "held" for fate in fates), told
+
+
+def miscounts(db: sqlite3.Connection, destination: str) -> dict[str, int]:
+    """What the next start would correct of its counters."""
+    return ledger_reads.miscounts(db, destination)
 
 
 def forget_due_times(db: sqlite3.Connection) -> None:

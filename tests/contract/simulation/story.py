@@ -249,6 +249,7 @@ class Story:
         with self.world.reading() as db:
             for side in self.world.sides:
                 invariants.rows_and_counters(db, side.name)
+                hold("a recount finds nothing to correct", not inside.miscounts(db, side.name), side.name)
         for side in self.world.sides:
             if side.runner is not None and side.running is not None:
                 in_memory, most = inside.rows_in_memory(side.runner), inside.most_rows_in_memory(10)

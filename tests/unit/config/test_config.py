@@ -412,6 +412,11 @@ def test_a_secret_comes_from_the_environment_a_file_or_a_credential(tmp_path: Pa
     assert resolve_secret({"credential": "key"}, tmp_path, environ) == "from a credential"
 
 
+def test_a_byte_order_mark_of_an_editor_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbfs3cret\r\n")
+    assert resolve_secret({"file": "key"}, tmp_path, {}) == "s3cret"
+
+
 def test_only_one_newline_is_taken_from_a_secret_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(" a\n\n")
     assert resolve_secret({"file": "key"}, tmp_path, {}) == " a\n"

@@ -27,7 +27,10 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.lines, self.exits = io.StringIO(), list[int]()
         self.marks = HeldMarks(folder / "router.db")
-        self.alarm = HookAlarm(self.marks, make_log("error", "json", stream=self.lines), self._exit)
+        self.alarm = HookAlarm(
+            self.marks, make_log("error", "json", stream=self.lines), self._exit, lambda: self.waited
+        )
+        self.waited = 0.0
         self.made = destination(Plain, Vendor())
         self.holder: Holder | None = Holder(self.made, "track", "m1")
         self.looked_s = 0.0
@@ -63,6 +66,12 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 def test_the_first_alarm_only_notes_who_holds_the_loop_since_a_frozen_process_gets_it_late(bench: Bench) -> None:
     assert [bench.interrupts(), bench.interrupts()] == [0, 1]
+
+
+def test_a_hook_is_not_interrupted_for_the_time_in_which_its_machine_had_no_processor_for_it(bench: Bench) -> None:
+    bench.waited += 20.0
+    assert bench.interrupts(19) == 0
+    assert bench.interrupts(3) == 2, "20 s later it has had its time, and the first alarm only notes which hook runs"
 
 
 def test_a_loop_that_goes_round_between_two_alarms_is_not_held(bench: Bench) -> None:

@@ -34,6 +34,18 @@ def test_a_loop_that_is_held_is_late_since_it_was_asked(watched: WatchedLoop) ->
     assert watched.lag_s(107.5) == 7.5
 
 
+def test_a_loop_is_not_held_while_the_machine_has_no_processor_for_it_and_late_all_the_same() -> None:
+    waited = [40.0]
+    loop = asyncio.new_event_loop()
+    watched = WatchedLoop(loop, 0, waited=lambda: waited[0])
+    watched.ask(100.0)
+    waited[0] += 7.25
+    assert (watched.held_s(107.5), watched.lag_s(107.5)) == (0.25, 7.5)
+    watched.ask(200.0)
+    assert watched.held_s(207.5) == 7.5
+    loop.close()
+
+
 def test_no_more_is_kept_than_a_minute(watched: WatchedLoop) -> None:
     for at in range(10_000):
         watched.was_late(float(at), 1.0)

@@ -14,18 +14,25 @@ class Bench:
     """A watch whose time stands still unless it is told otherwise."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 1_000.0
+        self.now, self.waited = 1_000.0, 50.0
         self.lines: list[dict[str, Any]] = []
         self.told: list[Slow] = []
         monkeypatch.setattr(hook_watch, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(hook_watch, "waited_s", lambda: self.waited)
         self.watch = HookWatch()
         self.watch.attach(lambda event, **fields: self.lines.append({"event": event, **fields}), self.told.append)
 
-    def call(self, seconds: float, message_id: str = "m1") -> None:
-        """A mapping hook that takes so long."""
+    def call(self, seconds: float, message_id: str = "m1", *, without_processor: float = 0.0) -> None:
+        """A mapping hook that takes so long, of which its thread was ready to run for some time and got no processor."""
         self.watch.begin("track", message_id)
-        self.now += seconds
+        self.starve(without_processor)
+        self.now += seconds - without_processor
         self.watch.end()
+
+    def starve(self, seconds: float) -> None:
+        """The machine runs something else."""
+        self.now += seconds
+        self.waited += seconds
 
 
 @pytest.fixture
@@ -42,6 +49,25 @@ def test_a_slow_hook_is_named_with_its_event(bench: Bench) -> None:
     bench.call(0.25, "m7")
     assert bench.lines == [{"event": "plugin_slow", "hook": "track", "message_id": "m7", "seconds": 0.25, "count": 1}]
     assert bench.watch.describe() == {"track": {"count": 1, "longest_s": 0.25, "last_message_id": "m7"}}
+
+
+def test_a_hook_is_not_blamed_for_the_time_in_which_its_machine_had_no_processor_for_it(bench: Bench) -> None:
+    for _ in range(20):
+        bench.call(3.0, without_processor=2.95)
+    assert (bench.lines, bench.told, bench.watch.describe()) == ([], [], {})
+
+
+def test_a_hook_that_sleeps_is_blamed_on_a_busy_machine_too(bench: Bench) -> None:
+    """It uses no processor, and waits for none."""
+    bench.call(2.0, without_processor=0.5)
+    assert [(line["hook"], line["seconds"]) for line in bench.lines] == [("track", 1.5)]
+
+
+def test_what_the_thread_waited_before_a_hook_is_no_part_of_it(bench: Bench) -> None:
+    bench.call(0.001)
+    bench.starve(5.0)
+    bench.call(0.25)
+    assert [line["seconds"] for line in bench.lines] == [0.25]
 
 
 def test_it_is_told_of_once_a_minute_and_counted_each_time(bench: Bench) -> None:

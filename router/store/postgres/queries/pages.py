@@ -11,7 +11,7 @@ from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.queries.fates import attempts_of, fates_of, message_ids
 from router.store.postgres.queries.waits import released
-from router.store.postgres.row_reads import chosen, events_of
+from router.store.postgres.row_reads import NOTHING, chosen, events_of
 from router.store.rows import DeadLetterFilter, Waits
 
 HERE = "part = 0 AND destination = $1"
@@ -74,8 +74,8 @@ async def dead_letters(
     attempts = await attempts_of(connection, [(destination, row[0]) for row in rows[:PAGE]])
     items = [
         {
-            "message_id": events[pos].message_id if pos in events else None,
-            "type": events[pos].type if pos in events else None,
+            "message_id": events.get(pos, NOTHING).message_id,
+            "type": events.get(pos, NOTHING).type,
             "user": show_user_key(key),
             "at": to_iso(at),
             "reason": why,

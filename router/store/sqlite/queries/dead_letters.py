@@ -13,7 +13,7 @@ from router.store.sqlite.queries.fates import attempts_of
 
 PAGE = 100
 LETTERS = (
-    "SELECT d.pos, coalesce(l.message_id, k.message_id, w.message_id), coalesce(l.type, k.type, w.type), d.user_key, d.at,"
+    "SELECT d.pos, coalesce(l.message_id, k.message_id, w.message_id, ''), coalesce(l.type, k.type, w.type, ''), d.user_key, d.at,"
     " d.reason, d.detail FROM dead d LEFT JOIN log l ON l.pos = d.pos LEFT JOIN kept k ON k.pos = d.pos"
     " LEFT JOIN woken w ON w.part = d.part AND w.destination = d.destination AND w.pos = d.pos"
 )
