@@ -73,6 +73,21 @@ OF_THE_ROUTER = frozenset(
     }
 )  # fmt: skip
 """All others are about destinations."""
+FREE_ROOM = "free room on the disk"
+STEPS: Mapping[str, str] = {
+    "stopping": "nothing to do: start it again when you need it",
+    "store_broken": "see to the disk and to the store's file, then start the router again",
+    "store_away": "see whether the database runs, and whether this machine reaches it",
+    "store_locked": "end that process: `lsof` on the store's file names it",
+    "disk_full": FREE_ROOM,
+    "disk_low": FREE_ROOM,
+    "store_half_full": FREE_ROOM,
+    "store_not_trimmed": "see what the database says, and whether its user may still change the tables",
+    "config_differs": "see which file is right, copy it to all nodes, and reload each",
+    "versions_differ": "update the nodes that have the older version, one after the other",
+    "backup_old": "make a backup, and look why the timer made none",
+}
+"""What to do about a problem of the daemon or its store, by its code."""
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
 
@@ -116,7 +131,7 @@ def troubles(
         sources: by source how it is: `name`, `last_event_at`, `silent_s`, `longest_gap_s`, `accepted_last_hour`, `discarded_last_hour`.
         recent: by destination what happened lately: `dead_last_hour`, `last_held_at`, `last_let_go_at`, `group_calls_filtered`.
     """
-    found = [Trouble(one.code, "router", one.words, _step(one.code), Actor.OPERATOR) for one in problems]
+    found = [Trouble(one.code, "router", one.words, STEPS[one.code], Actor.OPERATOR) for one in problems]
     found += _of_the_router(notices or RouterNotices())
     for row in destinations:
         lately = (recent or {}).get(row["name"], {})
@@ -138,24 +153,6 @@ def code_of_pause(state: str, reason: str) -> str:
     if state == "breaker_open":
         return "breaker_open"
     return reason if reason in PAUSED else "paused"
-
-
-def _step(code: str) -> str:
-    if code == "stopping":
-        return "nothing to do: start it again when you need it"
-    if code == "store_locked":
-        return "end that process: `lsof` on the store's file names it"
-    if code == "store_away":
-        return "see whether the database runs, and whether this machine reaches it"
-    if code == "store_not_trimmed":
-        return "see what the database says, and whether its user may still change the tables"
-    if code == "config_differs":
-        return "see which file is right, copy it to all nodes, and reload each"
-    if code == "versions_differ":
-        return "update the nodes that have the older version, one after the other"
-    if code == "backup_old":
-        return "make a backup, and look why the timer made none"
-    return "free room on the disk" if code.startswith(("disk", "store_half")) else "see the page about failures"
 
 
 def _of_the_router(notices: RouterNotices) -> Iterator[Trouble]:

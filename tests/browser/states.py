@@ -263,7 +263,9 @@ STATES: dict[str, Callable[[Path], AbstractAsyncContextManager[Shown]]] = {
     "trials": states_of_trials.trials,
     "held store": states_of_stores.held_store,
     "low disk": states_of_stores.low_disk,
+    "broken store": states_of_stores.broken_store,
     "database away": states_of_stores.database_away,
+    "database not trimmed": states_of_stores.not_trimmed,
     "held up": states_of_plugins.held_up,
 }
 """By name."""
