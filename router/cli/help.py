@@ -75,7 +75,7 @@ class Verb(_Plain, TyperCommand):
             for text in given if isinstance(given, list | tuple) else (given,):
                 if isinstance(text, str) and NO_TEXT.search(text) and not os.path.lexists(text):
                     raise typer.BadParameter(
-                        f"{ascii(text)} is no text in the encoding of this terminal, {sys.getfilesystemencoding()}",
+                        f"{text!a} is no text in the encoding of this terminal, {sys.getfilesystemencoding()}",
                         ctx,
                         param,
                     )
