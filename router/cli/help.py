@@ -6,15 +6,20 @@ The docstring of a verb is its help. What stands behind `Examples:` in it are li
 from __future__ import annotations
 
 import inspect
+import os
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from router.cli.endpoint import program
 
 MARK = "Examples:"
+NO_TEXT = re.compile("[\ud800-\udfff]")
+"""What stands in an argument for bytes that the encoding of the terminal does not know."""
 
 
 def parts(help: str | None) -> tuple[str, list[str]]:
@@ -62,7 +67,19 @@ class _Plain:
 
 
 class Verb(_Plain, TyperCommand):
-    """A verb."""
+    """A verb. What is given to it is text, but for the names of files."""
+
+    def invoke(self, ctx: Any) -> Any:
+        for param in self.get_params(ctx):
+            given = ctx.params.get(param.name)
+            for text in given if isinstance(given, list | tuple) else (given,):
+                if isinstance(text, str) and NO_TEXT.search(text) and not os.path.lexists(text):
+                    raise typer.BadParameter(
+                        f"{text!a} is no text in the encoding of this terminal, {sys.getfilesystemencoding()}",
+                        ctx,
+                        param,
+                    )
+        return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Arguments as their help names them, then the options."""

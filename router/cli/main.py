@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from router import __version__
+from router.cli import letters
 from router.cli.client import NobodyThere, Refused
 from router.cli.help import Verb, Verbs
 from router.cli.lazy import lazy
@@ -225,7 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer letters than an id has
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=letters.ERRORS)
     if os.environ.get(VARIABLE):
         shells.completion_init()
     try:

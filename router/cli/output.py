@@ -1,6 +1,7 @@
 """What goes to the terminal: sentences, tables and JSON on standard output, everything else on standard error.
 
-Ids and vendors' words come from outside, so nothing unprintable of them reaches the terminal.
+Ids and vendors' words come from outside, so nothing unprintable of them reaches the terminal. What its encoding does not know is written
+out before anything is measured.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from router.cli.letters import known_to
 from router.cli.style import BOLD, DIM, Styled, paint
-from router.cli.table import layout, natural_width
+from router.cli.table import MORE, layout, natural_width
 from router.vocabulary import MASK
 
 
 def printable(text: object) -> str:
-    """The text with every control character written out, so that it cannot steer a terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+    """The text with every control character written out, so that it cannot steer a terminal, in letters that standard output knows."""
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text))
+    return known_to(sys.stdout.encoding or "utf-8", shown)
 
 
 def say(*lines: str, style: str = "") -> None:
@@ -91,7 +94,10 @@ def say_table(
         cell = Styled("", BOLD) if row < 0 else rows[row][column] if column < len(rows[row]) else None
         return paint(text, cell.style) if isinstance(cell, Styled) else text
 
-    for line in layout(headers, texts, width(), right=numeric, cut=cut, wrap=wrap, below=below, paint=coloured):
+    lines = layout(
+        headers, texts, width(), right=numeric, cut=cut, wrap=wrap, mark=printable(MORE), below=below, paint=coloured
+    )
+    for line in lines:
         print(line)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     cells = lazy("rich.cells")
 
-GAP = "  "
+GAP, MORE = "  ", "…"
 NARROWEST = 6
 WRAPPED = 12
 """Columns are made narrower down to these: of cut ones, and of wrapped ones."""
@@ -29,6 +29,7 @@ def layout(
     right: Collection[int] = (),
     cut: Collection[str] = (),
     wrap: Collection[str] = (),
+    mark: str = MORE,
     below: Sequence[str] = (),
     paint: Callable[[int, int, str], str] = lambda row, column, text: text,
 ) -> Iterator[str]:
@@ -38,6 +39,7 @@ def layout(
         right: places of the columns that stand at the right.
         cut: headers of the columns that may be cut; they stay whole where the table does not fit with them cut.
         wrap: headers of the columns that may be wrapped; a column of neither kind is never made narrower.
+        mark: the end of a text that is cut.
         below: for each row a line that follows it, whatever its length; none where it is empty.
         paint: colours a cell whose width is settled; row -1 is the headers.
     """
@@ -54,7 +56,7 @@ def layout(
         broken = [
             textwrap.wrap(text, widths[place], break_on_hyphens=False) or [""]
             if headers[place] in wrap
-            else [_cut(text, widths[place])]
+            else [_cut(text, widths[place], mark)]
             for place, text in enumerate(row)
         ]
         for line in range(max(map(len, broken))):
@@ -91,8 +93,8 @@ def _narrow(widths: list[int], least: Sequence[int], room: int) -> None:
         widths[max(movable, key=lambda place: widths[place])] -= 1
 
 
-def _cut(text: str, width: int) -> str:
-    return text if cells.cell_len(text) <= width else cells.set_cell_size(text, width - 1) + "…"
+def _cut(text: str, width: int, mark: str) -> str:
+    return text if cells.cell_len(text) <= width else cells.set_cell_size(text, width - len(mark)) + mark
 
 
 def _aligned(text: str, width: int, right: bool) -> str:

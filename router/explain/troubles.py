@@ -77,6 +77,21 @@ OF_THE_ROUTER = frozenset(
     }
 )  # fmt: skip
 """All others are about destinations."""
+FREE_ROOM = "free room on the disk"
+STEPS: Mapping[str, str] = {
+    "stopping": "nothing to do: start it again when you need it",
+    "store_broken": "see to the disk and to the store's file, then start the router again",
+    "store_away": "see whether the database runs, and whether this machine reaches it",
+    "store_locked": "end that process: `lsof` on the store's file names it",
+    "disk_full": FREE_ROOM,
+    "disk_low": FREE_ROOM,
+    "store_half_full": FREE_ROOM,
+    "store_not_trimmed": "see what the database says, and whether its user may still change the tables",
+    "config_differs": "see which file is right, copy it to all nodes, then `reload --everywhere`",
+    "versions_differ": "update the nodes that have the older version, one after the other",
+    "backup_old": "make a backup, and look why the timer made none",
+}
+"""What to do about a problem of the daemon or its store, by its code."""
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
 
@@ -148,25 +163,7 @@ def code_of_pause(state: str, reason: str) -> str:
 
 def _of_problem(problem: Problem) -> Trouble:
     page = "/cluster" if problem.code in OF_THE_CLUSTER else ""
-    return Trouble(problem.code, "router", problem.words, _step(problem.code), Actor.OPERATOR, page=page)
-
-
-def _step(code: str) -> str:
-    if code == "stopping":
-        return "nothing to do: start it again when you need it"
-    if code == "store_locked":
-        return "end that process: `lsof` on the store's file names it"
-    if code == "store_away":
-        return "see whether the database runs, and whether this machine reaches it"
-    if code == "store_not_trimmed":
-        return "see what the database says, and whether its user may still change the tables"
-    if code == "config_differs":
-        return "see which file is right, copy it to all nodes, then `reload --everywhere`"
-    if code == "versions_differ":
-        return "update the nodes that have the older version, one after the other"
-    if code == "backup_old":
-        return "make a backup, and look why the timer made none"
-    return "free room on the disk" if code.startswith(("disk", "store_half")) else "see the page about failures"
+    return Trouble(problem.code, "router", problem.words, STEPS[problem.code], Actor.OPERATOR, page=page)
 
 
 def _of_the_router(notices: RouterNotices) -> Iterator[Trouble]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import ImageDraw
 
 WIDTH, PANEL, LEFT, RIGHT, TITLE, LINE = 1000, 150, 70, 30, 60, 22
-SCALE = 2
+SCALE, DOT = 2, 2.5
 INK, DIM, GRID = "#1b1d21", "#62666e", "#e4e4e1"
 BLUE, GREEN, AMBER, RED = "#3f4bc4", "#0f6e42", "#8a5200", "#b3261e"
 
@@ -92,10 +92,10 @@ class _Pen:
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1.0) -> None:
         """A line through these points; a single one is a dot."""
-        if len(points) == 1:
-            ((x, y),) = points
-            points = [(x - 1.5, y), (x + 1.5, y)]
         scaled = [(x * SCALE, y * SCALE) for x, y in points]
+        if len(scaled) == 1:
+            self._drawing.circle(scaled[0], DOT * SCALE, fill=colour)
+            return
         self._drawing.line(scaled, fill=colour, width=round(width * SCALE), joint="curve")
 
 
@@ -108,10 +108,10 @@ def _panel(pen: _Pen, panel: Panel, series: Mapping[str, Any], top: float) -> No
     for one in reversed(panel.measures):
         pen.text(place, top, one.label, one.colour, anchor="ra")
         place -= 12 + 8 * len(one.label)
-    for share in (0, 0.5, 1):
-        y = bottom - share * (PANEL - 10)
+    for value in ticks(most, panel.unit):
+        y = bottom - (value / most if most else 0) * (PANEL - 10)
         pen.line([(LEFT, y), (right, y)], GRID)
-        pen.text(LEFT - 8, y, _written(share * most, panel.unit), DIM, anchor="rm")
+        pen.text(LEFT - 8, y, _written(value, panel.unit), DIM, anchor="rm")
     step = (right - LEFT) / max(1, len(times) - 1)
     for at in range(0, len(times), max(1, len(times) // 7)):
         pen.text(
@@ -120,6 +120,11 @@ def _panel(pen: _Pen, panel: Panel, series: Mapping[str, Any], top: float) -> No
     for one, column in zip(panel.measures, columns, strict=True):
         for points in _pieces(column, step, bottom, most):
             pen.line(points, one.colour, 1.5)
+
+
+def ticks(most: float, unit: str) -> list[float]:
+    """What stands at an axis up to this value: different numbers, and whole ones where things are counted."""
+    return sorted({0, most / 2 if unit else most // 2, most})
 
 
 def _pieces(column: Sequence[float | None], step: float, bottom: float, most: float) -> list[list[tuple[float, float]]]:

@@ -63,7 +63,7 @@ REPLAYS = (
     {"state": "none"}, {"refused": "the store cannot be read", "state": "none"}, REPLAY, {**REPLAY, "state": "stopped", "left_out": 3},
     {**REPLAY, "state": "running", "fed": 10, "remaining": 30, "dead": False, "since": SINCE},
 )  # fmt: skip
-EVENT: dict[str, Any] = {"received_at": SINCE, "source": "website", "type": "track", "name": "Report Opened", "message_id": "hello-1",
+EVENT: dict[str, Any] = {"position": 2, "received_at": SINCE, "source": "website", "type": "track", "name": "Report Opened", "message_id": "hello-1",
     "user": "user:ann", "group_id": "acme"}  # fmt: skip
 FATES = {"crm": {"state": "held", "reason": "group_unknown"}, "mail": {"state": "delivered", "reason": "dry_run"}}
 DISCARD = {
@@ -84,7 +84,7 @@ def page() -> web.Response:
     modes = {"crm": "live", "mail": "dry-run"}
     rows = [
         environment.get_template("live_row.html").render(event={**EVENT, "destinations": FATES}, modes=modes),
-        environment.get_template("live_row.html").render(event={**EVENT, "message_id": "", "user": "", "destinations": {}}, modes=modes),
+        environment.get_template("live_row.html").render(event={**EVENT, "position": 1, "message_id": "", "user": "", "destinations": {}}, modes=modes),
         environment.get_template("live_discard.html").render(discard=DISCARD, columns=2),
     ]  # fmt: skip
     html = environment.get_template("frame.html").render(

@@ -1,4 +1,5 @@
-"""Troubles of the store: its disk has too little room, another process holds it, nobody made a backup, its database is away."""
+"""Troubles of the store: its disk has too little room or refuses a write, another process holds it, nobody made a backup, its database is
+away or cannot be trimmed."""
 
 from __future__ import annotations
 
@@ -6,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
+
 from router.testing.vendor import FakeVendor
 from tests.browser.state import CONSOLE, DRY, Seen, Shown
 from tests.flow.drill import free_space, on_small_disk, tuned
 from tests.flow.harness import Daemon, destination, eventually
+from tests.flow.odd_daemon import OddDaemon, on_odd_machine
 from tests.flow.test_alerts_store import BIG, another_process, answered
 from tests.postgres_server import running
 
@@ -61,9 +65,56 @@ async def low_disk(folder: Path) -> AsyncIterator[Shown]:
         await eventually(daemon.is_ready, what="events are stored again")
 
 
+BREAKS = """
+import router.daemon.shutdown as module
+wait = module.Shutdown.wait
+
+async def wait_for_the_picture(self, *events):
+    words = await wait(self, *events)
+    await self.requested.wait()
+    return words
+
+module.Shutdown.wait = wait_for_the_picture
+"""
+"""A router whose store is broken ends at once; this one ends when it is told to."""
+
+
+@asynccontextmanager
+async def broken_store(folder: Path) -> AsyncIterator[Shown]:
+    """The disk refuses a sync, so nothing can be written any more."""
+    with on_odd_machine(folder):
+        daemon = OddDaemon(folder, [DRY], "store_failed", console=CONSOLE)
+        daemon.tune(BREAKS)
+        async with daemon:
+            await daemon.post("track", userId="u1", event="E", messageId="m1")
+            await daemon.settled()
+            daemon.disk("sync wal IOERR_FSYNC")
+            await answered(daemon, 503)
+            yield Shown(
+                daemon.admin_url, {"broken store": Seen("/", "the store cannot write", also=["see to the disk"])}
+            )
+            assert await daemon.terminate() == 1
+
+
+@asynccontextmanager
+async def not_trimmed(folder: Path) -> AsyncIterator[Shown]:
+    """Somebody changed a table of the shared database."""
+    with running(fsync=True) as server:
+        dsn = server.dsn(await server.database())
+        often = {"store.postgres.housekeeping.IDLE_S": 0.1}
+        async with tuned(folder, [DRY], often, store={"url": dsn}, console=CONSOLE) as daemon:
+            database = await asyncpg.connect(dsn)
+            await database.execute("ALTER TABLE duty RENAME TO hidden")
+            await is_told(daemon, "store_not_trimmed")
+            pages = {"database not trimmed": Seen("/", "nothing is trimmed, so the database grows")}
+            yield Shown(daemon.admin_url, pages)
+            await database.execute("ALTER TABLE hidden RENAME TO duty")
+            await database.close()
+
+
 @asynccontextmanager
 async def database_away(folder: Path) -> AsyncIterator[Shown]:
-    """A table of the shared database cannot be trimmed, then the database is gone while its pages are open."""
+    """The shared database is gone while its pages are open."""
     with running(fsync=True) as server:
         name = await server.database()
         async with Daemon(folder, [DRY], store={"url": server.dsn(name)}, console=CONSOLE) as daemon:

@@ -42,6 +42,28 @@ async def test_a_tab_that_nobody_sees_has_no_stream_and_is_fresh_when_it_is_seen
         await page.close()
 
 
+async def test_what_a_reader_opened_or_chose_stays_so_when_the_page_refreshes(browser: Browser, tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [DRY]) as daemon:
+        page = await browser.new_page()
+        page.set_default_timeout(HANG_S * 1000)
+        await daemon.post("track", userId="u1", event="First", messageId="m1")
+        await daemon.settled()
+        await page.goto(f"{daemon.admin_url}/events/m1")
+        await page.locator("#dot[data-state=live]").wait_for()
+        await page.get_by_text("steps passed").click()
+        await daemon.post("track", userId="u1", event="First", messageId="m1")
+        await page.get_by_text("came again").wait_for()
+        assert await page.locator("details[open]").count() == 1
+
+        await page.goto(f"{daemon.admin_url}/events")
+        await page.locator("#dot[data-state=live]").wait_for()
+        await page.keyboard.press("j")
+        await daemon.post("track", userId="u1", event="Second", messageId="m2")
+        await page.get_by_text("Second").wait_for()
+        assert "First" in await page.locator("tr[aria-selected=true]").inner_text()
+        await page.close()
+
+
 async def test_a_session_that_ends_before_the_stream_begins_leaves_the_page_as_it_is(
     browser: Browser, tmp_path: Path
 ) -> None:

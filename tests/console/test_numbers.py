@@ -35,7 +35,7 @@ async def _of_the_page(visitor: Visitor, names: Counts) -> dict[str, tuple[int, 
     found = {}
     for row in rows:
         [name] = [name for name in names if f'href="/destinations/{name}"' in row]
-        cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall('<td class="num">(.*?)</td>', row, re.DOTALL)]
+        cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall('<td class="num[^>]*>(.*?)</td>', row, re.DOTALL)]
         found[name] = tuple(int(cell.strip().replace(",", "")) for cell in cells)
     return found
 

@@ -16,6 +16,7 @@ from router.store.postgres.queries.event_match import spread
 from tests.contract.rig import Gated, Rig, open_rig
 
 pytestmark = pytest.mark.usefixtures("backend")
+BOUNDS = ("LOOK_BACK", "SLICE", "LOOK_BACK_WITH_STATES", "SLICE_WITH_STATES")
 
 
 @pytest.fixture
@@ -174,13 +175,50 @@ async def test_dead_letters_and_held_events_are_found_however_many_are_newer(
     await rig.call("track", "m6", userId="u4", event="Held")
     await rig.quiet()
     await rig.runner.drop("u:u2")
-    for name in ("LOOK_BACK", "SLICE", "LOOK_BACK_WITH_STATES", "SLICE_WITH_STATES"):
+    for name in BOUNDS:
         monkeypatch.setattr(search_bounds, name, 1)
     await rig.call("track", "m7", userId="u1", event="Later")
     await rig.call("track", "m8", userId="u1", event="Later")
     await rig.quiet()
     assert ids(await ask(rig, state="dead@d")) == ["m3"]
     assert ids(await ask(rig, state="held")) == ["m6"]
+
+
+async def test_held_events_of_a_person_are_found_however_many_of_others_are_newer(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        await rig.call("track", f"other{n}", userId=f"other{n}", event="E")
+    await rig.call("track", "second", userId="u2", event="E")
+    await rig.quiet()
+    for name in BOUNDS:
+        monkeypatch.setattr(search_bounds, name, 1)
+    first = await ask(rig, user="u2", state="held@d")
+    assert ids(first) == ["second"]
+    assert first["next"] is not None
+    second = await ask(rig, before=first["next"], user="u2", state="held@d")
+    assert (ids(second), second["next"]) == (["m3"], None)
+
+
+async def test_what_a_browser_sent_is_found_for_each_of_its_users_whoever_holds_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.call("track", "by-browser", anonymousId="a9", event="E")
+    await rig.quiet()
+    await rig.call("identify", "i8", userId="u8", anonymousId="a9")
+    await rig.quiet()
+    await rig.call("track", "by-u8", userId="u8", event="E")
+    await rig.call("identify", "i9", userId="u9", anonymousId="a9")
+    await rig.quiet()
+    lanes = await rig.store.lookups.lanes(["a:a9", "u:u8", "u:u9"], ["d"])
+    assert [lane["user"] for lane in lanes["d"]] == ["user:u8"]
+    assert ids(await ask(rig, user="u9", state="held")) == ["by-browser"]
+    assert ids(await ask(rig, user="anonymous:a9", state="held")) == ["by-browser"]
+    assert ids(await ask(rig, user="u8", state="held")) == ["by-u8", "by-browser"]
+    for name in BOUNDS:
+        monkeypatch.setattr(search_bounds, name, 1)
+    found = await rig.store.lookups.events_of(["u:u9", "a:a9"], ["d"], None, 20)
+    assert ids(found) == ["i9", "by-browser"], "that waits, however much is newer"
 
 
 @pytest.mark.parametrize(

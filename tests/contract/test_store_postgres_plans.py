@@ -146,6 +146,7 @@ QUESTIONS: dict[str, Question] = {
     "events of a person": lambda s: s.queries.events(EventQuery(user_key="u:u7"), PLACES, None, 50),
     "events of a company": lambda s: s.queries.events(EventQuery(group_id="g1"), PLACES, None, 50),
     "held events": lambda s: s.queries.events(EventQuery(state="held"), PLACES, None, 50),
+    "held events of a person": lambda s: s.queries.events(EventQuery(user_key="u:u7", state="held"), PLACES, None, 50),
     "dead events": lambda s: s.queries.events(EventQuery(state="dead", destination="d"), PLACES, None, 50),
     "delivered events": lambda s: s.queries.events(EventQuery(state="delivered"), PLACES, 10_000, 50),
     "why": lambda s: s.queries.message("m1", "website", PLACES),
@@ -177,6 +178,32 @@ async def test_a_question_goes_by_indexes(node: PostgresCase, monkeypatch: pytes
         for sql, values in asked.statements[:]:
             [told] = await connection.fetchrow(f"EXPLAIN (FORMAT JSON) {sql}", *values)
             assert scanned(json.loads(told)[0]["Plan"]) <= SMALL, sql
+
+
+def rows_read(plan: dict[str, Any], table: str) -> int:
+    """How many rows of a table were read, also those that were of no use. `plan`: analyzed."""
+    found = sum(rows_read(one, table) for one in plan.get("Plans", ()))
+    if plan.get("Relation Name") == table:
+        found += (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
+    return int(found)
+
+
+@pytest.mark.parametrize("name", ["held events of a person", "events_of"])
+async def test_what_waits_for_others_is_not_read(
+    node: PostgresCase, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with noted(node, monkeypatch) as (asked, connection):
+        await QUESTIONS[name](node)
+        plans = [
+            (
+                sql,
+                json.loads((await connection.fetchrow(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", *values))[0])[0]["Plan"],
+            )
+            for sql, values in asked.statements[:]
+        ]
+    assert any("FROM parked" in sql for sql, _ in plans)
+    for sql, plan in plans:
+        assert rows_read(plan, "parked") < 100, sql
 
 
 # Few are three: of each kind of row one.

@@ -15,6 +15,7 @@ import pytest
 from router.cli import main
 from router.clock import SystemClock
 from router.counts import STORE, Counted, Counts
+from router.report.pictures import ticks
 from router.report.tables import as_csv
 from tests.contract.store_case import open_case
 
@@ -128,3 +129,13 @@ def test_a_folder_that_cannot_be_written_is_named(config: Path, capsys: pytest.C
 
 def test_no_word_of_a_plugin_is_a_formula_for_a_spreadsheet() -> None:
     assert as_csv([["=1+1", "@x", "-5", -5, 1.5, None]]) == "'=1+1,'@x,'-5,-5,1.5,\n"
+
+
+@pytest.mark.parametrize(
+    ("most", "unit", "expected"),
+    [(0, "", [0]), (0, "s", [0]), (1, "", [0, 1]), (25, "", [0, 12, 25]), (3.0, "s", [0, 1.5, 3.0])],
+)
+def test_an_axis_has_different_numbers_and_whole_ones_of_what_is_counted(
+    most: float, unit: str, expected: list[float]
+) -> None:
+    assert ticks(most, unit) == expected

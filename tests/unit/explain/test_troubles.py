@@ -15,6 +15,7 @@ from router.explain.troubles import (
     OF_SOURCES,
     OF_THE_ROUTER,
     STANDS_S,
+    STEPS,
     WITHOUT_OWNER_S,
     RouterNotices,
     Trouble,
@@ -222,6 +223,7 @@ def test_every_code_that_the_store_may_tell_has_a_meaning() -> None:
         code for file in router.rglob("*.py") for code in re.findall(r'Problem\(\s*"(\w+)"', file.read_text("utf-8"))
     }
     assert {"store_broken", "store_away", "store_not_trimmed"} <= told <= CODES.keys()
+    assert told == STEPS.keys()
 
 
 def test_the_page_about_monitoring_lists_every_code() -> None:

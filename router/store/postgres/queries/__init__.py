@@ -4,6 +4,7 @@ ledger.py           counts, which add up
 message.py          what became of a message
 fates.py            states, reasons and attempts of events at destinations
 waits.py            what events wait for
+waiting_of.py       the events of a person that wait
 pages.py            held users, dead letters, discards, former destinations
 events.py           the search for events
 event_match.py      whether an event is of the kind that a search asks for

@@ -20,6 +20,7 @@ from router.store.postgres.log_backwards import Part, look_back
 from router.store.postgres.queries.event_match import Match
 from router.store.postgres.queries.fates import Fate, fates_of
 from router.store.postgres.queries.groups_then import ever_in, groups_then
+from router.store.postgres.queries.waiting_of import waiting_of
 from router.store.postgres.row_reads import accepted_at
 from router.store.rows import EventQuery, LogRow
 
@@ -52,6 +53,9 @@ class Search:
         self._which, self._destinations, self._before, self._limit = which, destinations, before, limit
         self._table = ROWS_OF.get(which.state or "")
         self._match = Match(which, ())
+        self._waiting: list[int] | None = (
+            None  #: where the rows of a person are asked for: their positions, newest first
+        )
         self._slice, self._look_back = search_bounds.SLICE, search_bounds.LOOK_BACK
         if which.asks_states:
             self._slice, self._look_back = search_bounds.SLICE_WITH_STATES, search_bounds.LOOK_BACK_WITH_STATES
@@ -80,8 +84,10 @@ class Search:
     async def _begin(self, connection: Connection) -> None:
         """Where it starts, and where the log or the time asked for ends; and under which keys a person has sent."""
         which = self._which
+        keys: tuple[str, ...] = ()
         if which.user_key is not None:
-            self._match = Match(which, (which.user_key, *(await joined(connection, [which.user_key]))[which.user_key]))
+            keys = (which.user_key, *(await joined(connection, [which.user_key]))[which.user_key])
+            self._match = Match(which, keys)
         self._head, first = await connection.fetchrow(
             "SELECT pos, coalesce((SELECT min(first) FROM block WHERE part = 0), 1) FROM head WHERE part = 0"
         )
@@ -89,6 +95,9 @@ class Search:
         self._low = max(which.after, 0 if self._table else first - 1)
         if which.since and not self._table:
             self._low = max(self._low, await last_before(connection, self._blocks, which.since))
+        if keys and self._table == "parked" and not which.at:
+            most = self._look_back + 1
+            self._waiting = await waiting_of(connection, keys, self._places(), self._low, self._at, most)
 
     async def _look_on(self) -> None:
         """Look at the next slice."""
@@ -121,19 +130,28 @@ class Search:
     async def _by_position(self, connection: Connection) -> Part:
         """The events of the next rows, or at the positions that are asked for."""
         low, positions = self._low, set(self._which.at)
-        if self._table:
-            most = ANY_LIMIT if self._which.at else min(self._slice, ROWS_AT_ONCE)
-            sql = ROWS.format(table=self._table)
-            rows = await connection.fetch(sql, self._places(), self._low, self._at, most + 1)
-            of_place: dict[str, list[int]] = {}
-            for place, pos in rows:
-                of_place.setdefault(place, []).append(pos)
-            low = max([low, *(found[most] for found in of_place.values() if len(found) > most)])
-            there = {pos for found in of_place.values() for pos in found}
+        if self._waiting is not None:
+            left = [pos for pos in self._waiting if pos < self._at]
+            most = min(self._slice, ROWS_AT_ONCE)
+            low = left[most] if len(left) > most else low
+            positions = set(left[:most])
+        elif self._table:
+            low, there = await self._of_table(connection)
             positions = there & positions if self._which.at else there
         events = await accepted_at(connection, self._blocks, [pos for pos in positions if low < pos < self._at])
         kind = [events[pos] for pos in sorted(events, reverse=True) if self._match.may_be(events[pos])]
         return Part([row for row in kind if row.received_at >= self._which.since], low)
+
+    async def _of_table(self, connection: Connection) -> tuple[int, set[int]]:
+        """Where the slice ends, and the positions of the rows in it."""
+        most = ANY_LIMIT if self._which.at else min(self._slice, ROWS_AT_ONCE)
+        sql = ROWS.format(table=self._table)
+        rows = await connection.fetch(sql, self._places(), self._low, self._at, most + 1)
+        of_place: dict[str, list[int]] = {}
+        for place, pos in rows:
+            of_place.setdefault(place, []).append(pos)
+        low = max([self._low, *(found[most] for found in of_place.values() if len(found) > most)])
+        return low, {pos for found in of_place.values() for pos in found}
 
     async def _judged(self, connection: Connection, rows: list[LogRow], room: int) -> list[dict[str, Any]]:
         """These events as they are shown, but for those that are not of the kind after all; so many at most."""

@@ -17,13 +17,9 @@ from router.store.postgres.database import Connection, Database
 from router.store.postgres.log_backwards import look_back
 from router.store.postgres.queries.fates import fates_of
 from router.store.postgres.queries.groups_then import groups_then
+from router.store.postgres.queries.waiting_of import waiting_of
 from router.store.postgres.row_reads import accepted_at
 from router.store.rows import LogRow
-
-PARKED = (
-    "SELECT p.pos FROM unnest($1::text[]) AS d (name) CROSS JOIN unnest($2::text[]) AS k (key) CROSS JOIN LATERAL (SELECT pos FROM parked"
-    " WHERE part = 0 AND destination = d.name AND user_key = k.key AND pos > 0 AND pos < $3 ORDER BY pos DESC LIMIT $4) p"
-)
 
 
 class EventsOf:
@@ -73,10 +69,7 @@ class EventsOf:
         )
         self._at = head + 1 if self._before is None else min(self._before, head + 1)
         self._low = first - 1
-        rows = await connection.fetch(
-            PARKED, list(self._destinations), list(self._keys), self._at, self._limit
-        )  # fmt: skip
-        self._waiting = sorted({row[0] for row in rows}, reverse=True)
+        self._waiting = await waiting_of(connection, list(self._keys), self._destinations, 0, self._at, self._limit)
 
     async def _look_on(self) -> None:
         """Look at the next slice."""
@@ -90,9 +83,11 @@ class EventsOf:
 
     async def _told(self, connection: Connection) -> list[dict[str, Any]]:
         """With what waits and is older than what was looked at, and the state of each."""
-        room = max(0, self._limit - len(self._rows))
-        older = [pos for pos in self._waiting if pos not in self._rows][:room]
-        self._rows |= await accepted_at(connection, self._blocks, older)
+        older = [pos for pos in self._waiting if pos not in self._rows]
+        while older and (room := self._limit - len(self._rows)) > 0:
+            waiting = await accepted_at(connection, self._blocks, older[:room])
+            self._rows |= {pos: row for pos, row in waiting.items() if row.user_key in self._keys}
+            older = older[room:]
         rows = [self._rows[pos] for pos in sorted(self._rows, reverse=True)]
         fates = await fates_of(connection, [(place, row.pos) for place in self._destinations for row in rows])
         words = {row.pos: read_words(row.body or NOTHING_LEFT) for row in rows}

@@ -20,6 +20,7 @@ from router.store.sqlite.event_columns import key_list
 from router.store.sqlite.forget_begin import joined
 from router.store.sqlite.log_reads import last_before
 from router.store.sqlite.queries.fates import fate_of
+from router.store.sqlite.queries.waiting_of import waiting_of
 
 ROWS_OF = {"held": "parked", "retrying": "parked", "dead": "dead"}
 """States of which every event has a row at its destination, and the table."""
@@ -33,11 +34,13 @@ SPREAD = "((((e.pos & 0xffffff) * 2654435761) & 0xffffffff) >> 16)"
 that a sender always makes together."""
 ROWS = (
     "SELECT pos, received_at, source, type, user_key, message_id, body FROM (SELECT x.pos AS pos, {columns} FROM"
-    " (SELECT pos FROM {table} WHERE part = :part AND destination = :place AND pos > :low AND pos < :at) x"
+    " ({rows}) x"
     " LEFT JOIN log l ON l.pos = x.pos LEFT JOIN kept k ON k.pos = x.pos) e WHERE e.type IS NOT NULL"
     " AND e.received_at >= :since {where}"
     " ORDER BY e.pos DESC"
 )
+AT_PLACE = "SELECT pos FROM {table} WHERE part = :part AND destination = :place AND pos > :low AND pos < :at"
+WAITING = "SELECT value AS pos FROM json_each(:waiting)"
 COALESCED = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in COLUMNS)
 GROUP_THEN = (
     "SELECT m.group_id FROM membership m WHERE m.part = :part AND m.user_key = {user} AND m.pos <= {pos}"
@@ -57,6 +60,9 @@ class Search:
         if which.asks_states:
             self._slice, self._look_back = search_bounds.SLICE_WITH_STATES, search_bounds.LOOK_BACK_WITH_STATES
         self._user_keys: list[str] = []  #: of the person, if there is one
+        self._waiting: list[int] | None = (
+            None  #: where the rows of a person are asked for: their positions, newest first
+        )
         self._count = self._head = 0
         self._found: list[dict[str, Any]] = []
         self._at = self._low = self._looked_at = 0
@@ -72,6 +78,9 @@ class Search:
         self._low = max(self._which.after, 0 if self._table else first - 1)
         if self._which.since and not self._table:
             self._low = max(self._low, last_before(db, self._which.since))
+        if self._user_keys and self._table == "parked" and not self._which.at:
+            most = self._look_back + 1
+            self._waiting = waiting_of(db, self._user_keys, self._places(), self._low, self._at, most)
         self.is_over = self._at <= self._low + 1
 
     def look_on(self, db: sqlite3.Connection) -> None:
@@ -113,6 +122,9 @@ class Search:
             return self._low
         if not self._table:
             return max(self._low, self._at - 1 - self._slice)
+        if self._waiting is not None:
+            left = [pos for pos in self._waiting if pos < self._at]
+            return left[self._slice] if len(left) > self._slice else self._low
         sql = (
             f"SELECT pos FROM {self._table} WHERE part = ? AND destination = ? AND pos > ? AND pos < ?"
             " ORDER BY pos DESC LIMIT 1 OFFSET ?"
@@ -131,7 +143,12 @@ class Search:
         if not self._table:
             yield from db.execute(LOG.format(where=where), values)
             return
-        sql = ROWS.format(columns=COALESCED, table=self._table, where=where)
+        if self._waiting is not None:
+            values["waiting"] = key_list([pos for pos in self._waiting if low < pos < self._at])
+            yield from db.execute(ROWS.format(columns=COALESCED, rows=WAITING, where=where), values)
+            return
+        rows_at_place = AT_PLACE.format(table=self._table)
+        sql = ROWS.format(columns=COALESCED, rows=rows_at_place, where=where)
         rows = {row[0]: row for place in self._places() for row in db.execute(sql, {**values, "place": place})}
         yield from (rows[pos] for pos in sorted(rows, reverse=True))
 

@@ -17,16 +17,13 @@ from router.store.rows import PART, LogRow
 from router.store.sqlite.event_columns import key_list
 from router.store.sqlite.queries.events import COLUMNS
 from router.store.sqlite.queries.fates import fate_of
+from router.store.sqlite.queries.waiting_of import waiting_of
 
 OF_KEYS = (
     "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > ? AND pos < ?"
     " AND user_key IN (SELECT value FROM json_each(?)) ORDER BY pos DESC LIMIT ?"
 )
 GROUP_THEN = "SELECT group_id FROM membership WHERE part = ? AND user_key = ? AND pos <= ? ORDER BY pos DESC LIMIT 1"
-PARKED = (
-    "SELECT pos FROM parked WHERE part = ? AND destination = ? AND user_key = ? AND pos > 0 AND pos < ?"
-    " ORDER BY pos DESC LIMIT ?"
-)
 ONE = f"SELECT pos, {', '.join(COLUMNS)} FROM (SELECT pos, {', '.join(COLUMNS)} FROM log UNION ALL SELECT pos, {', '.join(COLUMNS)} FROM kept) WHERE pos = ?"
 
 
@@ -48,7 +45,7 @@ class EventsOf:
         head = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()[0]
         self._at = head + 1 if self._before is None else min(self._before, head + 1)
         self._low = db.execute("SELECT coalesce(min(pos), 1) FROM log").fetchone()[0] - 1
-        self._waiting = sorted(self._parked(db), reverse=True)
+        self._waiting = waiting_of(db, self._keys, self._destinations, 0, self._at, self._limit)
         self.is_over = self._at <= self._low + 1
 
     def look_on(self, db: sqlite3.Connection) -> None:
@@ -70,7 +67,8 @@ class EventsOf:
         for pos in self._waiting:
             if len(self._rows) >= self._limit:
                 break
-            if pos not in self._rows and (row := db.execute(ONE, (pos,)).fetchone()):
+            row = db.execute(ONE, (pos,)).fetchone() if pos not in self._rows else None
+            if row is not None and row[4] in self._keys:
                 self._rows[pos] = row
         self._items = [self._told(db, self._rows[pos]) for pos in sorted(self._rows, reverse=True)]
 
@@ -83,14 +81,6 @@ class EventsOf:
             "next": self._at if more else None,
             "searched_to": to_iso(self._searched_to) if self._searched_to is not None else None,
             "gave_up": more and len(self._items) < self._limit,
-        }
-
-    def _parked(self, db: sqlite3.Connection) -> set[int]:
-        return {
-            pos
-            for place in self._destinations
-            for key in self._keys
-            for (pos,) in db.execute(PARKED, (PART, place, key, self._at, self._limit))
         }
 
     def _told(self, db: sqlite3.Connection, values: tuple[Any, ...]) -> dict[str, Any]:
