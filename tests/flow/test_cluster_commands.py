@@ -152,7 +152,7 @@ class Orders:
     def __init__(self, node: Daemon, round: int) -> None:
         self._node, self._round = node, round
         self.answers: dict[str, int] = {}  #: by message id
-        self.pauses: list[tuple[str, int]] = []
+        self.others: list[tuple[str, int]] = []  #: of those that are about no message
 
     def named(self, kind: str) -> list[str]:
         """The message ids that a kind of command is about; each of a user of the same name."""
@@ -175,15 +175,19 @@ class Orders:
             *((id, "replay", {"message_id": id}) for id in self.named("replay")),
             *((id, "dead/drop", {"message_id": id}) for id in self.named("letter")),
             *(("", verb, {}) for verb in ("pause", "resume") * 2),
+            ("", "replay", {"dead": True, "reason": "rejected"}),
+            ("", "dead/drop", {"reason": "rejected"}),
+            ("", "stop", {}),
         ]
         chance.Random(seed).shuffle(orders)
         for id, verb, body in orders:
-            status, answer = await self._node.admin("POST", f"/api/destinations/gated/{verb}", body)
+            method, path = ("DELETE", "replay") if verb == "stop" else ("POST", verb)
+            status, answer = await self._node.admin(method, f"/api/destinations/gated/{path}", body)
             assert status in SOON, answer
             if id:
                 self.answers[id] = status
             else:
-                self.pauses.append((verb, status))
+                self.others.append((verb, status))
 
     def done(self, kind: str) -> set[str]:
         """The message ids of the commands of a kind that were carried out."""
@@ -204,9 +208,9 @@ async def test_each_command_while_its_destination_moves_is_carried_out_once_or_n
             leaving = asyncio.create_task(owner.terminate())
             await orders.ask(number)
             assert await leaving == 0
-            changes = [verb for verb, status in orders.pauses if status == 200]
+            changes = [verb for verb, status in orders.others if status == 200 and verb in ("pause", "resume")]
             state = (await other.get("/api/destinations/gated"))["state"]
-            assert state == ("paused" if changes and changes[-1] == "pause" else "running"), orders.pauses
+            assert state == ("paused" if changes and changes[-1] == "pause" else "running"), orders.others
             await owner.restart()
             await asked(other, "gated/resume")
             rounds.append(orders)
@@ -223,9 +227,11 @@ async def test_each_command_while_its_destination_moves_is_carried_out_once_or_n
                 assert (await nodes[0].fate(id, "gated"))[0] == expected, id
             for id in orders.answers:
                 assert await nodes[0].message(id) == await nodes[1].message(id), "both nodes tell the same of it"
+        answers = [status for orders in rounds for _, status in (*orders.answers.items(), *orders.others)]
+        done = answers.count(200)
+        before_and_after = ROUNDS * (len(rounds[0].named("replay")) + len(rounds[0].named("letter")) + 1)
         rows = dict(nodes[0].rows("SELECT state, count(*) FROM command GROUP BY state"))
         assert set(rows) <= {"done", "refused", "withdrawn"}
-        answers = [status for orders in rounds for status in orders.answers.values()]
-        done = answers.count(200)
+        assert rows["done"] == done + before_and_after, "each that was answered 200, and no other"
         print(f"{ROUNDS} moves, {len(answers)} commands, {done} carried out, {len(answers) - done} not at all; {rows}")
         assert done
