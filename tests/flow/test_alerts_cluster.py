@@ -55,7 +55,8 @@ async def test_a_destination_that_no_node_may_deliver_to_fires_until_a_file_is_i
         other.kill()
         await drill.fires()
         said = await drill.look()
-        assert "no node has delivered to hook" in said
+        assert "no node has delivered to hook" in said, "cluster"
+        assert "hook: no node has delivered to it for" in said, "status"
         assert "no node that lives has the active one" in said
         await drill.ends()
         assert owners(daemon) == {"hook": "a"}

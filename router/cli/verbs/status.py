@@ -28,7 +28,7 @@ SHOWN = ("delivered", "held", "retrying", "queued", "dead")
 
 IN_TROUBLE = ("paused", "breaker_open")
 NOT_COUNTED = (
-    "reload_refused", "loop_lag", "clock_jump", "cursor_stuck", "plugin_error", "undelivered", "group_filtered", "hold_growing",
+    "reload_refused", "loop_lag", "clock_jump", "no_owner", "cursor_stuck", "plugin_error", "undelivered", "group_filtered", "hold_growing",
     "source_silent", "discards",
 )  # fmt: skip
 """Codes of troubles that neither the problems of the store nor the counts of a destination show."""
