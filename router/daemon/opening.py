@@ -1,4 +1,4 @@
-"""Opens the store that config.toml names. The only place that knows both kinds."""
+"""Opens the store that config.toml names. Of the daemon the only place that knows both kinds."""
 
 from __future__ import annotations
 
