@@ -59,6 +59,7 @@ async def _open_database(
         lambda mark: clock_from(mark, time.now_ns),
         dedupe_window_s=store.dedupe_window_s,
         retention_s=store.retention_s,
+        wants_standby=not store.is_replicated,
         node=node,
         time=time,
     )
