@@ -27,16 +27,18 @@ from router.testing.clock import FakeClock
 from router.testing.vendor import FakeVendor, Received, Reply
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, eventually
 from tests.flow.verbs import Command
+from tests.patience import HANG_S
 from tests.postgres_server import PASSWORD, Server, running
 
 EVENTS = 100_000 if os.environ.get("CLUSTER") == "long" else 3_000
-USERS, BATCH = 40, 100
+USERS, BATCH = max(40, EVENTS // 500), 100
+PATIENCE_S = HANG_S * max(1, EVENTS // 10_000)
 ASKED = 1_000
 """Messages of which `why` is compared."""
 NAMES = ("open", "gated", "picky", "busy", "visits")
 NOW_MS = 1_900_000_000_000
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(0 if EVENTS > 10_000 else 600)]
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +145,13 @@ async def copied(folder: Path, source: str, target: str) -> str:
 async def filled(daemon: Daemon) -> None:
     """Events of every kind, and a replay under way: its destination is paused behind it."""
     await send(daemon, range(EVENTS))
-    await daemon.settled("open", "picky", "visits")
+    await daemon.settled("open", "picky", "visits", within_s=PATIENCE_S)
 
     async def waits() -> bool:
         ledger = (await daemon.ledger())["destinations"]
         return bool(ledger["busy"]["retrying"] and ledger["gated"]["held"] == EVENTS)
 
-    await eventually(waits, what="events are held and retried")
+    await eventually(waits, PATIENCE_S, "events are held and retried")
     assert (await daemon.admin("POST", "/api/destinations/open/pause", {"reason": "a copy"}))[0] == 200
     status, started = await daemon.admin("POST", "/api/destinations/open/replay", {"since": "1h"})
     assert (status, started["state"]) == (200, "running"), started
@@ -211,14 +213,14 @@ async def goes_on(daemon: Daemon, vendor: FakeVendor, before: dict[str, Any]) ->
         ]
     )
     await daemon.admin("POST", "/api/destinations/busy/resume")
-    ledger = await daemon.emptied("open", "gated", "picky", "busy")
+    ledger = await daemon.emptied("open", "gated", "picky", "busy", within_s=PATIENCE_S)
     assert_ledger_adds_up(ledger)
     assert ledger["destinations"]["picky"]["dead"] >= before["picky"]["dead"]
 
     async def is_done() -> bool:
         return bool((await daemon.admin("GET", "/api/destinations/open/replay"))[1]["state"] == "done")
 
-    await eventually(is_done, what="the replay ends")
+    await eventually(is_done, PATIENCE_S, "the replay ends")
     for name in ("open", "gated", "busy"):
         arrived = first_arrivals(vendor, name)
         assert {user: numbers for user, numbers in arrived.items() if numbers != sorted(numbers)} == {}, (
@@ -231,7 +233,7 @@ async def ends(daemon: Daemon, vendor: FakeVendor) -> None:
     """In the file again: more events come and go out, and what is known stays known."""
     duplicates = (await daemon.ledger())["duplicates"]
     await send(daemon, range(EVENTS, EVENTS + 60))
-    ledger = await daemon.settled("open", "gated", "busy")
+    ledger = await daemon.settled("open", "gated", "busy", within_s=PATIENCE_S)
     assert (ledger["duplicates"], ledger["accepted"]) == (duplicates + 50, EVENTS + 60 + USERS)
     assert_ledger_adds_up(ledger)
     for name in ("open", "gated", "busy"):

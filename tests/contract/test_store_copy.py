@@ -28,7 +28,9 @@ from router.store.copy.tables import (
 )
 from router.store.postgres.install import SCHEMA as NEWEST
 from router.store.postgres.store import open_postgres
+from router.store.postgres.trait_hashes import trait_hash
 from router.store.rows import LogRow
+from router.store.shards import slot_of
 from router.store.sqlite.apply_commit import OutcomeCodes
 from router.store.sqlite.locks import StoreFiles
 from router.store.sqlite.migrations import schema_statements
@@ -40,6 +42,7 @@ from tests.contract.node_case import nodes_on
 from tests.contract.postgres_case import OnServer, connected
 from tests.postgres_server import KEYLESS, Server
 
+DISCARDED = "(at, source, code, message, message_id, type, excerpt) VALUES (1, 's', 'c', '', '', '', '')"
 NewDatabase = Callable[[], Awaitable[str]]
 
 
@@ -162,6 +165,36 @@ async def test_each_message_id_of_the_log_is_known_in_the_copy_also_of_erased_ev
     async with connected(dsn) as connection:
         assert await connection.fetchval("SELECT count(*) FROM seen_0") == len(copied)
         assert await connection.fetchval("SELECT count(*) FROM erased") == 1
+
+
+async def test_what_only_a_database_has_follows_from_what_was_copied(tmp_path: Path, dsn: str) -> None:
+    await into_database(filled(tmp_path), dsn)
+    async with connected(dsn) as connection:
+        for table in ("lane", "parked", "dead", "supply", "timer"):
+            slots = await connection.fetch(f"SELECT user_key, slot FROM {table}")
+            assert slots, table
+            assert [row for row in slots if row["slot"] != slot_of(row["user_key"])] == [], table
+        assert await connection.fetchval("SELECT email FROM person") == trait_hash("ada@EXAMPLE.com")
+        assert await connection.fetchval("SELECT name FROM company WHERE group_id = 'acme'") == trait_hash("acme")
+        first = await connection.fetchval("SELECT min(first) FROM block")
+        assert first > 1, "older events were trimmed"
+        assert await connection.fetchval("SELECT pos FROM trim") == first - 1
+        done = dict(await connection.fetch("SELECT id, is_done FROM regulation"))
+        assert done == {"reg-1": True, "reg-2": False}
+        for table, new in (("code", "(state, reason) VALUES ('dead', 'new')"), ("discard", DISCARDED)):
+            key = {"code": "code", "discard": "id"}[table]
+            newest = await connection.fetchval(f"SELECT max({key}) FROM {table}")
+            assert await connection.fetchval(f"INSERT INTO {table} {new} RETURNING {key}") == newest + 1
+        assert await connection.fetchval("SELECT nextval('block_id') > max(id) FROM block")
+
+
+async def test_a_file_that_came_from_a_database_reads_no_message_ids_again_when_it_starts(
+    tmp_path: Path, dsn: str
+) -> None:
+    await into_database(filled(tmp_path), dsn)
+    await into_file(dsn, tmp_path / "new.db")
+    with closing(sqlite3.connect(tmp_path / "new.db")) as db:
+        assert db.execute("SELECT merged = pos FROM head").fetchone() == (1,)
 
 
 def test_blocks_of_the_log_end_where_a_demand_to_forget_ends() -> None:
