@@ -68,12 +68,12 @@ def is_refused(message_id: str) -> bool:
 
 
 def tables(vendor: FakeVendor) -> list[Table]:
-    retries = {"delivery": {"timeout": "5s", "concurrency": 4}}
+    retries = {"delivery": {"timeout": "60s", "concurrency": 4}}
     found = [
         destination(name, "collector", {"base_url": f"{vendor.url}/{name}", "gated": name == "gated"}, **retries)
         for name in NAMES[:-1]
     ]
-    return [*found, destination("visits", "sessions", {"base_url": f"{vendor.url}/visits", "silence_s": 600.0})]
+    return [*found, destination("visits", "sessions", {"base_url": f"{vendor.url}/visits", "silence_s": 86_400.0})]
 
 
 def call(n: int) -> dict[str, Any]:
