@@ -61,6 +61,10 @@ class BackupError(RouterError):
     """A backup cannot be made, or cannot be restored. Exit code 1."""
 
 
+class CopyError(RouterError):
+    """A store cannot be copied into another one. Exit code 1."""
+
+
 class RestartRequired(RouterError):
     """A reload would change keys that only a restart can change. `problems`: one line for each key."""
 

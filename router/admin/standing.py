@@ -18,7 +18,14 @@ from router.vocabulary import Problem
 
 UNREADY = frozenset({"stopping", "store_broken", "store_away", "store_locked", "disk_full", "disk_low"})
 """Codes while which no event can be stored. Nothing else makes `/readyz` a 503: ingestion goes on whatever a destination does."""
-PROBLEMS = UNREADY | {"store_half_full", "store_not_trimmed", "config_differs", "versions_differ", "backup_old"}
+PROBLEMS = UNREADY | {
+    "store_half_full",
+    "store_not_trimmed",
+    "store_not_replicated",
+    "config_differs",
+    "versions_differ",
+    "backup_old",
+}
 """Codes of what is wrong with the daemon and its store."""
 ROUTER, DESTINATION = "router", "destination"
 """What a trouble is about, for strangers."""

@@ -63,6 +63,7 @@ from router.cli.verbs.send import send
 from router.cli.verbs.serve import serve
 from router.cli.verbs.sources import sources
 from router.cli.verbs.status import status
+from router.cli.verbs.store_copy import store_copy
 from router.cli.verbs.suppress import suppress, unsuppress
 from router.cli.verbs.try_ import try_
 from router.cli.verbs.version import version
@@ -197,6 +198,21 @@ about_import = typer.Typer(
 about_import.command("segment", cls=Verb)(config_import_segment)
 about_config.add_typer(about_import)
 app.add_typer(about_config, rich_help_panel="Start")
+
+about_stores = typer.Typer(
+    cls=Verbs,
+    name="store",
+    help="""Move a store to another place.
+
+    Examples:
+        store copy sqlite:var/router.db postgresql://router@db/router
+    """,
+    no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
+    rich_markup_mode=None,
+)
+about_stores.command("copy", cls=Verb)(store_copy)
+app.add_typer(about_stores, rich_help_panel="Keep")
 
 # `bench` reads its own options, --help too
 own_options = {"allow_extra_args": True, "ignore_unknown_options": True}

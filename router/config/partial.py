@@ -80,6 +80,7 @@ class Draft:
         self.privacy = PrivacyConfig()
         self.consent = ConsentConfig()
         self.privacy_missing = ""  #: why its key is not there, where it was looked up
+        self.is_replicated = False  #: `store.replicated`
         self.database = ""  #: the address of the store's database, with its password: nobody is shown it
         self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems
@@ -166,6 +167,7 @@ class Draft:
             self.inline.append("store.url")
         store = self.section(StoreConfig, raw, "store")
         self.database = store.url if store and store.is_database else ""
+        self.is_replicated = store is not None and store.is_replicated
         return store
 
     def notify(self, raw: Any) -> NotifyConfig | None:

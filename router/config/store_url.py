@@ -37,12 +37,7 @@ def is_asyncpg_installed() -> bool:
 def read_store_url(value: str, info: ValidationInfo) -> str:
     """The text of the key, with an absolute path in it. What it says is in no error: it may be a password."""
     if is_database(value):
-        if not re.fullmatch(DATABASE, value):
-            raise ValueError(
-                'not a database; write e.g. "postgresql://router@db.example.com/router", and each sign of the password that is'
-                " no letter or digit as % and two hex digits"
-            )
-        return value
+        return check_database(value)
     place = value.removeprefix("sqlite:")
     if place == value or not place or place == ":memory:" or place.startswith("//"):
         raise ValueError(
@@ -51,6 +46,16 @@ def read_store_url(value: str, info: ValidationInfo) -> str:
         )
     state_dir = info.context["state_dir"] if info.context else Path()
     return f"sqlite:{state_dir / place}"
+
+
+def check_database(url: str) -> str:
+    """The same address. Raises ValueError, which does not have it, where it is none of a database."""
+    if not re.fullmatch(DATABASE, url):
+        raise ValueError(
+            'not a database; write e.g. "postgresql://router@db.example.com/router", and each sign of the password that is'
+            " no letter or digit as % and two hex digits"
+        )
+    return url
 
 
 def passwords_in(url: str) -> list[str]:

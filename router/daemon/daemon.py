@@ -144,6 +144,8 @@ class Daemon(AnsweringDaemon):
             self.store, self._clock = await stack.enter_async_context(self._open_store())
             if self.store.repaired:
                 log.emit("store_repaired", detail=self.store.repaired)
+            for problem in self.store.health.problems():
+                log.emit("store_warned", code=problem.code, detail=problem.words)
             signals = SignalWatch(OURS, self._clock, log)
             await stack.enter_async_context(signals.watched())
             self._reload.begin(self._clock.now_ms)

@@ -1,4 +1,4 @@
-"""Opens the store that config.toml names. The only place that knows both kinds."""
+"""Opens the store that config.toml names. Of the daemon the only place that knows both kinds."""
 
 from __future__ import annotations
 
@@ -59,6 +59,7 @@ async def _open_database(
         lambda mark: clock_from(mark, time.now_ns),
         dedupe_window_s=store.dedupe_window_s,
         retention_s=store.retention_s,
+        wants_standby=not store.is_replicated,
         node=node,
         time=time,
     )

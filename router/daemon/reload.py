@@ -33,6 +33,7 @@ NEED_RESTART = {
     "store.retention": "store.retention_s",
     "store.dedupe_window": "store.dedupe_window_s",
     "store.min_free": "store.min_free_bytes",
+    "store.replicated": "store.is_replicated",
     "cluster.node": "cluster.node",
     "cluster.lease": "cluster.lease_s",
     "consent.follow": "consent.follow",

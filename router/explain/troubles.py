@@ -42,6 +42,7 @@ CODES: Mapping[str, str] = {
     "disk_low": "Less than `store.min_free` is free.",
     "store_half_full": "The store uses half of its disk budget.",
     "store_not_trimmed": "Old events are not removed from the database of the store.",
+    "store_not_replicated": "The database of the store names no synchronous standby.",
     "config_differs": "Two nodes that share a store have different files.",
     "versions_differ": "Two nodes that share a store run different versions.",
     "backup_old": "The last backup is older than `store.backup_max_age`, or there is none.",
@@ -73,7 +74,7 @@ OF_SOURCES = frozenset({"source_silent", "discards"})
 OF_THE_ROUTER = frozenset(
     {
         "stopping", "store_broken", "store_away", "store_locked", "disk_full", "disk_low", "store_half_full",
-        "store_not_trimmed", "config_differs", "versions_differ", "backup_old", "reload_refused", "loop_lag", "clock_jump",
+        "store_not_trimmed", "store_not_replicated", "config_differs", "versions_differ", "backup_old", "reload_refused", "loop_lag", "clock_jump",
     }
 )  # fmt: skip
 """All others are about destinations."""
@@ -87,6 +88,7 @@ STEPS: Mapping[str, str] = {
     "disk_low": FREE_ROOM,
     "store_half_full": FREE_ROOM,
     "store_not_trimmed": "see what the database says, and whether its user may still change the tables",
+    "store_not_replicated": "give the database a standby, or say that its disks are replicated",
     "config_differs": "see which file is right, copy it to all nodes, then `reload --everywhere`",
     "versions_differ": "update the nodes that have the older version, one after the other",
     "backup_old": "make a backup, and look why the timer made none",

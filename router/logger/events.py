@@ -177,6 +177,9 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "Half of the disk space for the store is used. `behind` names the destinations that keep events in the log.",
     ),
+    "store_warned": LogEvent(
+        "warning", "Something of the store is worth a look as the daemon starts. It stops nothing. Field: its `code`."
+    ),
     "store_failed": LogEvent(
         "error", "The disk refused a write or a sync. Nothing more is accepted, and the process ends with exit code 1."
     ),

@@ -31,6 +31,7 @@ from_thread.py      the same for an event loop of another thread
 disk_space.py       what the disk has room for
 sqlite/             the embedded store
 postgres/           the shared store
+copy/               copies a store into a new one, between the two
 """
 
 from __future__ import annotations

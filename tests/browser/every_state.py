@@ -216,6 +216,7 @@ TROUBLES: Mapping[str, str] = {
     "disk_low": "low disk",
     "store_half_full": "held store",
     "store_not_trimmed": "database not trimmed",
+    "store_not_replicated": f"{FLOW}/test_shared_store.py::test_a_database_without_a_standby_is_warned_of_unless_its_disks_are_replicated",
     "config_differs": f"{FLOW}/test_cluster_configuration.py::test_a_node_with_another_file_is_named_at_both",
     "versions_differ": f"{STORE}/test_store_nodes.py::test_a_node_of_another_version_is_named",
     "backup_old": "held store",

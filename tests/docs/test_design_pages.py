@@ -17,7 +17,7 @@ ARCHITECTURE, SEMANTICS = DOCS / "architecture.md", DOCS / "semantics.md"
 DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
 NAMING_FILES = [ARCHITECTURE, SEMANTICS, DOCS / "delivery.md", ROOT / "CONTRIBUTING.md", *DECISIONS]
 MAPPED = ["deliver", *(f"deliver/{name}" for name in ("lanes", "process", "send", "settle", "commit", "jobs"))]
-MAPPED += ["decide", "store", "store/sqlite", "store/postgres", "store/postgres/queries"]
+MAPPED += ["decide", "store", "store/copy", "store/sqlite", "store/postgres", "store/postgres/queries"]
 
 _FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sql|md|toml)|(?:router|plugins|tests|docs)/[\w/]*)`")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")

@@ -28,9 +28,9 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
-import asyncpg
 import pytest
 
+from router.store.postgres.database import connect
 from router.testing.ports import HeldPort
 from tests.flow import prepared
 from tests.patience import HANG_S
@@ -417,7 +417,7 @@ class Daemon:
 
 
 async def _rows_of(dsn: str, sql: str) -> list[Any]:
-    connection = await asyncpg.connect(dsn)
+    connection = await connect(dsn)
     try:
         return [tuple(row) for row in await connection.fetch(sql)]
     finally:

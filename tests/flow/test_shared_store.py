@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from router.store.postgres.standby import Standby
 from router.testing.vendor import FakeVendor
+from tests.contract.postgres_case import connected
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, eventually
 from tests.flow.oracle.story import Plan, run
 from tests.flow.verbs import Command, verb
@@ -189,6 +191,44 @@ async def test_doctor_examines_the_database(tmp_path: Path, server: Server, stor
         server.start()
         await server.ready()
         await daemon.ready()
+
+
+async def test_a_database_without_a_standby_is_warned_of_unless_its_disks_are_replicated(
+    tmp_path: Path, store: Table
+) -> None:
+    async with Daemon(tmp_path, [], store=store) as daemon:
+        [warned] = daemon.log("store_warned")
+        assert (warned["level"], warned["code"]) == ("warning", "store_not_replicated")
+        [told] = [one["code"] for one in (await daemon.get("/healthz"))["troubles"]]
+        assert told == "store_not_replicated"
+        assert (await daemon.admin("GET", "/readyz"))[0] == 200, "it takes events all the same"
+        code, out, _ = await verb(daemon, "status")
+        assert (code, "names no synchronous standby" in " ".join(out.split())) == (1, True), out
+        daemon.tables["store"] = {**store, "replicated": True}
+        daemon.write_config()
+        assert await daemon.terminate() == 0
+        await daemon.restart()
+        assert (await daemon.get("/healthz"))["troubles"] == []
+        assert len(daemon.log("store_warned")) == 1
+        _, out, _ = await Command(tmp_path, "doctor", "--config", str(daemon.config), "--json").end()
+        assert "synchronous standby" not in out
+
+
+async def test_a_standby_that_is_named_ends_the_warning(tmp_path: Path, server: Server, store: Table) -> None:
+    name = "synchronous_standby_names"
+    async with Daemon(tmp_path, [], store=store) as daemon:
+        assert len((await daemon.get("/healthz"))["troubles"]) == 1
+    # It does not exist, so nothing is committed while it is named: a start only reads.
+    await server.run(f"ALTER SYSTEM SET {name} = 'b'")
+    await server.run("SELECT pg_reload_conf()")
+    try:
+        async with connected(store["url"]) as connection:
+            standby = Standby(is_wanted=True)
+            await standby.look(connection)
+            assert standby.problems() == []
+    finally:
+        await server.run(f"ALTER SYSTEM RESET {name}")
+        await server.run("SELECT pg_reload_conf()")
 
 
 async def test_a_daemon_refuses_a_database_that_may_lose_what_it_has_acknowledged(

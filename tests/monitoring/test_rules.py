@@ -29,6 +29,7 @@ NOT_ALERTED = {
     "store_broken": "the daemon ends within moments: RouterGone and RouterRestarts",
     "store_away": "/metrics is a 503 while the database is away: RouterGone",
     "versions_differ": "it is so during an upgrade, and status, /healthz and the console name the node",
+    "store_not_replicated": "it is so from the start on, and the log of the start, status, /healthz and the console say so",
     "store_not_trimmed": "what it costs is room on the disk of the database, which the alerts of the database are about",
 }
 

@@ -27,6 +27,12 @@ def test_no_pinned_package_needs_a_newer_python_than_the_project(root: Path, fil
         assert SpecifierSet(needs).contains(OLDEST), f"{name} needs Python {needs}"
 
 
+def test_the_image_has_the_asyncpg_that_is_tested(root: Path) -> None:
+    pinned = (root / "requirements/postgres.txt").read_text(encoding="utf-8")
+    assert pinned.startswith("asyncpg==")
+    assert pinned in (root / "requirements/test.txt").read_text(encoding="utf-8")
+
+
 def test_the_oldest_python_is_the_one_that_pyproject_names(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert SpecifierSet(project["requires-python"]).contains(OLDEST)

@@ -22,7 +22,7 @@ class StoreConfig(Section):
         validate_default=True,
         repr=False,
         description="A file of SQLite: `sqlite:` and a path. Or a database of PostgreSQL, text or a secret, which needs the extra"
-        " `postgres`. See [cluster](cluster.md).",
+        " `postgres`. See [cluster](cluster/README.md).",
         examples=["sqlite:/data/router.db", {"file": "secrets/store_url"}],
     )
     retention_s: Annotated[Seconds, Field(gt=0)] = Field(
@@ -48,6 +48,14 @@ class StoreConfig(Section):
         alias="backup_max_age",
         description="Without a backup that is this young, `status` and `/healthz` report a problem. Empty: never.",
         examples=["26h"],
+    )
+
+    is_replicated: bool = Field(
+        default=False,
+        alias="replicated",
+        description="Of a database: another machine has what it acknowledges, though it names no synchronous standby, since its disks are"
+        " replicated. Then nothing warns of that.",
+        examples=[True],
     )
 
     def model_post_init(self, context: Any) -> None:

@@ -6,6 +6,7 @@ store.py                opens the store and builds its parts
 database.py             connections, and what a fault of the database says
 database_time.py        its clock as that of a node
 install.py              the schema, and the settings without which a promise would not hold
+standby.py              whether another machine has what is acknowledged
 schema.sql              every table
 upgrade_2.sql           what an older schema lacks
 functions.sql           what the database does in one trip

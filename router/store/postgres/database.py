@@ -30,6 +30,8 @@ SETTINGS = {
 """Of every connection. The first one is a must: who froze with the head row in hand would stop every other node's appends for ever."""
 WORKERS, QUESTIONS = (2, 6), (0, 2)
 """Connections of destinations, and of people who ask: at least, at most."""
+POOLED = "pgbouncer=true"
+"""In the query of an address: a PgBouncer in transaction mode is in between."""
 AWAY_PAUSE_S = 0.2
 CLOSE_S = 5.0
 CONNECT_S = 5.0
@@ -95,9 +97,7 @@ class Database:
     async def open(self) -> None:
         """Raises OSError, asyncpg.PostgresError."""
         self._workers, self._questions = [
-            await asyncpg.create_pool(
-                self._dsn, min_size=least, max_size=most, server_settings=SETTINGS, reset=_as_it_is, timeout=CONNECT_S
-            )
+            await asyncpg.create_pool(**reached(self._dsn), min_size=least, max_size=most, reset=_as_it_is)
             for least, most in (WORKERS, QUESTIONS)
         ]
 
@@ -197,7 +197,20 @@ class Database:
 
 async def connect(dsn: str, **settings: str) -> Connection:
     """A connection with the settings of all, and these. Raises OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError."""
-    return await asyncpg.connect(dsn, server_settings={**SETTINGS, **settings}, timeout=CONNECT_S)
+    return await asyncpg.connect(**reached(dsn, **settings))
+
+
+def reached(dsn: str, **settings: str) -> dict[str, Any]:
+    """How asyncpg is told to connect. With `pgbouncer=true` in the address the next transaction may meet another connection of the server: so no
+    statement is prepared for it, and the settings are those of the database's user, since PgBouncer refuses to take any."""
+    place, _, query = dsn.partition("?")
+    pairs = query.split("&")
+    how: dict[str, Any] = {"dsn": dsn, "timeout": CONNECT_S, "server_settings": {**SETTINGS, **settings}}
+    if POOLED in pairs:
+        left = "&".join(pair for pair in pairs if pair != POOLED)
+        how |= {"dsn": f"{place}?{left}" if left else place, "statement_cache_size": 0}
+        how["server_settings"] = {"application_name": how["server_settings"]["application_name"]}
+    return how
 
 
 @asynccontextmanager

@@ -52,6 +52,7 @@ class PostgresHealth:
         if self._housekeeping.failed:
             words = f"nothing is trimmed, so the database grows: {self._housekeeping.failed}"
             found.append(Problem("store_not_trimmed", words))
+        found += self._housekeeping.standby.problems()
         return found + (self._node.seen.problems() if self._node is not None else [])
 
 

@@ -14,6 +14,7 @@ from router.errors import StoreAway, StoreBusy, StoreError
 from router.store.postgres import commands, generations, kept_events, trim_log, trim_rows
 from router.store.postgres.database import CLOSE_S, Connection, Database, refusal
 from router.store.postgres.duty import HOUSEKEEPING, Duty, DutyLost
+from router.store.postgres.standby import Standby
 from router.store.postgres.wanted import WANTED_MS, want
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Housekeeping:
         self.destinations: frozenset[str] | None = None  #: those that are configured here; None: nobody has said so yet
         self._database, self._clock, self.me = database, clock, me
         self._retention_ms, self._ids_ms = retention_ms, max(retention_ms, window_ms)
+        self.standby = Standby(is_wanted=False)
         self.failed = ""  #: what the last round met that does not pass by itself
         self._duty = Duty(HOUSEKEEPING, me)
         self._since_ms = clock.now_ms()
@@ -83,6 +85,7 @@ class Housekeeping:
         async with self._one_at_a_time:
             try:
                 async with self._database.worker() as connection:
+                    await self.standby.look(connection)
                     if self.destinations:
                         await want(connection, self.destinations, self._clock.now_ms())
                     return await self._duty.take(connection) and await self._slices(connection)

@@ -20,6 +20,8 @@ OLDEST = 140_000
 MOST_IDLE_MS = 2_000
 SAFE = ("on", "remote_apply")
 KEY_BYTES = 32
+COPYING = "copying"
+"""Key in `meta` while `store copy` fills the database."""
 
 
 async def install(connection: Connection, now_ms: int) -> None:
@@ -27,15 +29,25 @@ async def install(connection: Connection, now_ms: int) -> None:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         if await connection.fetchval("SELECT to_regclass('version')") is None:
-            await _make(connection, now_ms)
+            await make_tables(connection)
+            await first_rows(connection, now_ms)
             return
         schema, usable_from = await connection.fetchrow("SELECT schema, usable_from FROM version")
         if usable_from > SCHEMA:
             raise StartError(
                 f"the database has schema {schema}, this segment-router knows up to {SCHEMA}: use the newer version"
             )
+        if await connection.fetchval("SELECT true FROM meta WHERE key = $1", COPYING):
+            raise StartError(
+                "a copy into the database was interrupted, or is under way: run `store copy SOURCE TARGET` again, or wait until it is done"
+            )
         if schema < SCHEMA:
             await _upgrade(connection, schema)
+
+
+async def make_tables(connection: Connection) -> None:
+    """Tables without rows. Inside a transaction. Raises StartError."""
+    await _execute(connection, "schema.sql", "functions.sql")
 
 
 async def _upgrade(connection: Connection, schema: int) -> None:
@@ -54,8 +66,8 @@ async def _execute(connection: Connection, *files: str) -> None:
         ) from None
 
 
-async def _make(connection: Connection, now_ms: int) -> None:
-    await _execute(connection, "schema.sql", "functions.sql")
+async def first_rows(connection: Connection, now_ms: int) -> None:
+    """What a new store has."""
     await connection.execute("INSERT INTO version (schema, usable_from, level) VALUES ($1, $1, $1)", SCHEMA)
     await connection.execute("INSERT INTO meta VALUES ('hash_key', $1)", secrets.token_bytes(KEY_BYTES))
     await connection.execute("INSERT INTO meta VALUES ('people_key', $1)", secrets.token_bytes(KEY_BYTES))

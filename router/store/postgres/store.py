@@ -35,6 +35,7 @@ from router.store.postgres.queries import PostgresQueries
 from router.store.postgres.queries.lookups import PostgresLookups
 from router.store.postgres.queries.reports import PostgresInputReports, PostgresOutputReports
 from router.store.postgres.regulation_rows import suppressed
+from router.store.postgres.standby import Standby
 from router.store.suppressions import Suppressions
 from router.vocabulary import HEAD_REPAIRED
 
@@ -101,20 +102,23 @@ async def open_postgres(
     dedupe_window_s: float,
     retention_s: float = 7 * 86_400.0,
     needs_fsync: bool = True,
+    wants_standby: bool = False,
     node: NodeSettings | None = None,
     time: DatabaseTime | None = None,
 ) -> AsyncIterator[tuple[PostgresStore, Clock]]:
     """Open the database and make its tables where there are none; leaving appends what is pending. `node`: which one of those that use it
-    this process is; None: it is the only one. `time`: is kept by the database's clock.
+    this process is; None: it is the only one. `time`: is kept by the database's clock. `wants_standby`: a database that names none is a problem.
 
     `clock_from` makes the clock from the stored high-water mark, so that router time never runs back over a restart.
 
     Raises:
         StartError: the database cannot be reached or used, or is one of a newer version.
     """
-    time = time or DatabaseTime()
+    time, standby = time or DatabaseTime(), Standby(is_wanted=wants_standby)
     try:
-        mark, hash_key, version, suppressions, repaired = await _prepare(dsn, clock_from, time, needs_fsync=needs_fsync)
+        mark, hash_key, version, suppressions, repaired = await _prepare(
+            dsn, clock_from, time, standby, needs_fsync=needs_fsync
+        )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise StartError(f"the database of store.url cannot be used: {type(error).__name__}: {error}") from None
     clock = clock_from(mark)
@@ -129,6 +133,7 @@ async def open_postgres(
         async with _among_others(database, queue, people, time, node) as this:
             me = uuid4() if this is None else this.me
             housekeeping = Housekeeping(database, clock, me, int(retention_s * 1000), window_ms)
+            housekeeping.standby = standby
             async with housekeeping.running():
                 store = PostgresStore(database, queue, housekeeping, people, this)
                 store.repaired = repaired
@@ -164,13 +169,14 @@ async def _among_others(
 
 
 async def _prepare(
-    dsn: str, clock_from: Callable[[int], Clock], time: DatabaseTime, *, needs_fsync: bool
+    dsn: str, clock_from: Callable[[int], Clock], time: DatabaseTime, standby: Standby, *, needs_fsync: bool
 ) -> tuple[int, bytes, int, Suppressions, str]:
     """The clock's high-water mark, the key of the hashes, the number of demands, who is suppressed, and in what it contradicted itself, of a
     database that can be used."""
     connection: Connection = await connect(dsn)
     try:
         await time.look(connection)
+        await standby.look(connection)
         await check_settings(connection, needs_fsync=needs_fsync)
         await install(connection, clock_from(0).now_ms())
         behind = await connection.fetchval(

@@ -49,7 +49,8 @@ class OutcomeCodes:
         if code is None:
             if len(self._codes) >= 65_000 and reason != "other":
                 return self.code(db, state, "other")
-            code = self._codes[state, reason] = len(self._codes) + 1
+            # of a store that came from a database some numbers may be missing
+            code = self._codes[state, reason] = max(self._codes.values(), default=0) + 1
             db.execute("INSERT INTO code VALUES (?, ?, ?)", (code, state, reason))
         return code
 

@@ -42,6 +42,20 @@ def refuse_half_restored(store: Path) -> None:
         raise StartError(f"store {store}: a restore was interrupted: run `restore FILE --replace` again")
 
 
+def half_copied(store: Path) -> Path:
+    """What a store is called while `store copy` fills it."""
+    return Path(f"{store}.copying")
+
+
+def refuse_half_copied(store: Path) -> None:
+    """Raises StartError where a copy must be made again: a daemon would begin with an empty store."""
+    copying = half_copied(store)
+    if copying.exists() and not store.exists():
+        raise StartError(
+            f"store {store}: a copy into it was interrupted: run `store copy SOURCE sqlite:{store}` again, or delete {copying}"
+        )
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another process holds a lock on the file. It passes."""
     code = getattr(error, "sqlite_errorcode", None)

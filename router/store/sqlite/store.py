@@ -24,7 +24,7 @@ from router.store.sqlite.event_log import SqliteEventLog
 from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.group_transaction import GroupTransaction
 from router.store.sqlite.health import StoreHealth
-from router.store.sqlite.locks import StoreFiles, is_busy, refuse_half_restored
+from router.store.sqlite.locks import StoreFiles, is_busy, refuse_half_copied, refuse_half_restored
 from router.store.sqlite.migrations import SCHEMA, migrate
 from router.store.sqlite.notices import SqliteNotices
 from router.store.sqlite.people import SqlitePeople
@@ -89,6 +89,7 @@ async def open_store(
         stack.callback(files.close)
         path = files.path
         refuse_half_restored(path)
+        refuse_half_copied(path)
         try:
             refuse_newer(path, SCHEMA, START_WAIT_S)
             db = await open_writer(path)
