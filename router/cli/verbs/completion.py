@@ -18,6 +18,10 @@ VARIABLE = "_SEGMENT_ROUTER_COMPLETE"
 """The shells' scripts set it when they ask this program for completions."""
 NAME = "segment-router"
 
+ZSH_FIRST = f"""
+if [[ $funcstack[1] == _{NAME} ]]; then _segment_router_completion; fi"""
+"""zsh reads the file at the first completion, which would complete nothing."""
+
 
 class Shell(StrEnum):
     """The shells that are supported."""
@@ -39,7 +43,11 @@ def completion(shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", h
     """
     script = shells.get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell.value)
     called = program()
-    typer.echo(_of_path(script, shell, called) if "/" in called else script)
+    if "/" in called:
+        script = _of_path(script, shell, called)
+    elif shell is Shell.ZSH:
+        script += ZSH_FIRST
+    typer.echo(script)
 
 
 def _of_path(script: str, shell: Shell, called: str) -> str:

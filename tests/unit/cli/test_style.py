@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from router.cli import app, main
 from router.cli.output import say_table, say_wrapped
 from router.cli.style import Styled, shows_colours
 from router.cli.verbs import status as status_verb
+from tests.flow.harness import environment
 from tests.unit.cli.test_cli import AT, FakeDaemon, config, counts, daemon, ledger
 
 __all__ = ["config", "daemon"]  # fixtures
@@ -241,6 +243,25 @@ def test_a_script_for_the_shell_is_made_and_its_questions_are_answered(
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert "discards" in done.stdout
     assert done.returncode == 0
+
+
+def test_zsh_completes_at_the_first_question_when_it_has_just_read_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if (zsh := shutil.which("zsh")) is None:
+        pytest.skip("zsh is not installed")
+    assert main(["completion", "zsh"]) == 0
+    (tmp_path / "_segment-router").write_text(capsys.readouterr().out)
+    program = tmp_path / "segment-router"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m router "$@"\n')
+    program.chmod(0o700)
+    asked = (
+        f'fpath=({tmp_path}); compdef() {{ }}; _arguments() {{ print -r -- "$@" }}; words=(segment-router sta) CURRENT=2;'
+        " autoload -Uz _segment-router; _segment-router"
+    )
+    environ = {**environment(), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([zsh, "-f", "-c", asked], env=environ, capture_output=True, text=True, check=False)
+    assert '"status":' in done.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
