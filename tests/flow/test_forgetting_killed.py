@@ -127,7 +127,7 @@ async def nothing_is_left_of(people: list[str], daemon: Mortal, vendor: FakeVend
     """In files and answers, and of what a replay of the week sends. A call of theirs that came meanwhile is new, or discarded."""
     for id in people:
         assert await daemon.fate(f"t0-{id}", "gated") == ("dead", "forgotten")
-        assert (await daemon.message(f"i0-{id}"))["forgotten"]
+        assert (await daemon.message(f"i0-{id}")).get("forgotten"), id
         status, _ = await daemon.admin("GET", f"/api/messages/meanwhile-{id}")
         assert status == (404 if is_suppressed else 200)
     told = ("{}@mail.test", "gift-of-{}", "i0-{}", "t0-{}", "bad-{}", *(["{}"] if is_suppressed else []))
