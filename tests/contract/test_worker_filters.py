@@ -168,6 +168,17 @@ async def test_what_is_tried_again_is_asked_by_a_new_filter(rig: Rig) -> None:
     assert (ledger["filtered"], ledger["delivered"], ledger["retrying"], ledger["queued"]) == (1, 1, 0, 0)
 
 
+async def test_what_is_tried_again_is_asked_by_a_new_filter_also_if_its_source_is_connected_no_longer(rig: Rig) -> None:
+    rig.start(Plain)
+    rig.vendor.answer = lambda bodies: RetryLater("status_503")
+    await rig.call("track", "t1", userId="u", event="Test")
+    await rig.quiet()
+    sent = len(rig.vendor.calls)
+    await restart(rig, filter=NO_TEST, sources=["other"])
+    await rig.pass_time(600)
+    assert (await rig.fate("t1"), len(rig.vendor.calls)) == (("filtered", "filter"), sent)
+
+
 async def test_what_is_held_is_asked_by_a_new_filter_before_it_goes(rig: Rig) -> None:
     rig.start()
     await rig.call("track", "t1", userId="u", event="Test")

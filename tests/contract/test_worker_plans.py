@@ -15,7 +15,7 @@ from router.directory import facts
 from router.event import Call, verdict_of
 from router.judge import Forwarder, Judge, SourcePlan, SourcePlans, ViolationReport
 from router.plans import Policy, read_plan
-from router.plugin import Delivered, Outcome, Reject
+from router.plugin import Delivered, Outcome, Reject, RetryLater
 from router.store import PART, DeadLetterFilter, Opening, Unit, violation_kinds
 from tests.contract.rig import Gated, Plain, Rig, open_rig
 from tests.contract.test_people import forget
@@ -273,6 +273,29 @@ async def test_a_replay_that_is_cut_asks_today_s_plan_when_it_goes_on(planned: P
     await rig.runner.resume()
     await rig.quiet()
     assert await rig.fate("m") == ("delivered", "")
+
+
+@pytest.mark.parametrize(
+    ("tables", "reason"),
+    [({"filter": "event != 'E'"}, "filter"), ({"consent": ["ads"], "consent_missing": "block"}, "consent_missing")],
+)
+async def test_what_a_replay_brought_past_a_mended_plan_is_asked_by_a_new_filter_while_it_is_retried(
+    planned: Planned, tables: dict[str, Any], reason: str
+) -> None:
+    rig = planned.rig
+    planned.start()
+    await rig.call("track", "m", userId="u", event="E", properties={})
+    await rig.quiet()
+    assert await rig.fate("m") == ("filtered", "plan")
+    planned.plan(MENDED)
+    rig.vendor.answer = lambda bodies: RetryLater("status_503")
+    await planned.replay("m")
+    assert await rig.fate("m") == ("retrying", "status_503")
+    sent = len(rig.vendor.calls)
+    await planned.restart(**tables)
+    await rig.pass_time(600)
+    assert await rig.fate("m") == ("filtered", reason)
+    assert len(rig.vendor.calls) == sent
 
 
 async def test_a_replay_of_a_source_whose_plan_was_taken_away_lets_all_through(planned: Planned) -> None:

@@ -116,7 +116,7 @@ class ParkedRows:
                 fields.was_mapped = True  # another plugin version made the items: map it again, its state stands
         elif row.made_by:
             fields.was_mapped = True  # a second sending of what was mapped before: the same
-        if delivery.items is None and row.type not in NO_EVENT and row.place % ORDER_KEY_STEP:
+        if row.type not in NO_EVENT and row.place % ORDER_KEY_STEP:
             delivery.body = self._plans.judged_again(call_of(row))  # only a replay feeds what stands between two events
         return delivery
 

@@ -50,9 +50,12 @@ class FilteringPreparer(Preparer):
 
     def _kept_back(self, delivery: Delivery) -> PreparedTurn | None:
         """The turn of an event that is kept back. What comes before that in the order of reasons is asked first: the event's own
-        `integrations` come behind consent and before the filters."""
+        `integrations` come behind consent and before the filters. Of what was mapped before nothing else is asked: a stored call
+        may still say that the plan blocks it, though a replay has let it through."""
         destination, log_event = self._destination, delivery.log_event
-        if log_event.type in NO_EVENT or decide_unopened(log_event.source, delivery.body, destination) is not None:
+        if log_event.type in NO_EVENT:
+            return None
+        if delivery.items is None and decide_unopened(log_event.source, delivery.body, destination) is not None:
             return None
         event = self.open(delivery)
         stopped = delivery.stopped = delivery.stopped or self._withdrawn(delivery)
