@@ -150,7 +150,7 @@ async def test_a_collector_that_is_not_there_costs_its_spans_and_one_warning(
 
             await eventually(seen, what="spans come")
             (told,) = await daemon.logged("tracing_recovered")
-            assert told["lost"] >= 2
+            assert told["lost"] >= 1, "those of one export; what is tried again may arrive"
         assert await daemon.terminate() == 0
         events = [line["event"] for line in daemon.log()]
         assert events.count("tracing_failed") <= 2, "once an outage"

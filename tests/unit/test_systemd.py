@@ -133,6 +133,11 @@ def test_a_crash_leaves_no_core_with_events_and_secrets(service: configparser.Se
     assert service["LimitCORE"] == "0"
 
 
+def test_memory_that_is_free_is_shared_by_the_threads(service: configparser.SectionProxy, root: Path) -> None:
+    assert service["Environment"] == "MALLOC_ARENA_MAX=2"
+    assert "    MALLOC_ARENA_MAX=2 \\\n" in (root / "Containerfile").read_text()
+
+
 def test_the_guide_has_the_units_and_the_times_that_there_are(
     root: Path, unit: Path, service: configparser.SectionProxy
 ) -> None:
