@@ -12,6 +12,7 @@ import asyncpg
 
 from router.clock import Clock
 from router.errors import StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.store.postgres.sockets import end_when_silent
 
 T = TypeVar("T")
 Connection = Any
@@ -96,7 +97,13 @@ class Database:
         """Raises OSError, asyncpg.PostgresError."""
         self._workers, self._questions = [
             await asyncpg.create_pool(
-                self._dsn, min_size=least, max_size=most, server_settings=SETTINGS, reset=_as_it_is, timeout=CONNECT_S
+                self._dsn,
+                min_size=least,
+                max_size=most,
+                server_settings=SETTINGS,
+                init=_begin,
+                reset=_as_it_is,
+                timeout=CONNECT_S,
             )
             for least, most in (WORKERS, QUESTIONS)
         ]
@@ -197,7 +204,9 @@ class Database:
 
 async def connect(dsn: str, **settings: str) -> Connection:
     """A connection with the settings of all, and these. Raises OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError."""
-    return await asyncpg.connect(dsn, server_settings={**SETTINGS, **settings}, timeout=CONNECT_S)
+    connection = await asyncpg.connect(dsn, server_settings={**SETTINGS, **settings}, timeout=CONNECT_S)
+    end_when_silent(connection)
+    return connection
 
 
 @asynccontextmanager
@@ -205,6 +214,11 @@ async def snapshot(connection: Connection) -> AsyncIterator[None]:
     """What is read in it is of one instant."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         yield
+
+
+async def _begin(connection: Connection) -> None:
+    """One of a pool is new."""
+    end_when_silent(connection)
 
 
 async def _as_it_is(connection: Connection) -> None:
