@@ -85,6 +85,7 @@ class Database:
     """The connections of one process. Opened and closed by its owner."""
 
     begun = ended = 0  #: calls of `worker`
+    when_new: Callable[[], None] = staticmethod(lambda: None)  #: called when a pool has a new connection
 
     def __init__(self, dsn: str, clock: Clock) -> None:
         self._dsn, self._clock = dsn, clock
@@ -101,12 +102,16 @@ class Database:
                 min_size=least,
                 max_size=most,
                 server_settings=SETTINGS,
-                init=_begin,
+                init=self._begin,
                 reset=_as_it_is,
                 timeout=CONNECT_S,
             )
             for least, most in (WORKERS, QUESTIONS)
         ]
+
+    async def _begin(self, connection: Connection) -> None:
+        end_when_silent(connection)
+        self.when_new()
 
     async def close(self) -> None:
         """Wait a moment for what is under way."""
@@ -214,11 +219,6 @@ async def snapshot(connection: Connection) -> AsyncIterator[None]:
     """What is read in it is of one instant."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         yield
-
-
-async def _begin(connection: Connection) -> None:
-    """One of a pool is new."""
-    end_when_silent(connection)
 
 
 async def _as_it_is(connection: Connection) -> None:

@@ -36,13 +36,13 @@ class HeadWatch:
     async def look(self) -> None:
         """Take over what others have appended, and whom others were told to forget or to suppress. An append of this node that is on its way
         tells of it by itself."""
-        queue, before = self._queue, self._queue.written.n
+        queue, before, known = self._queue, self._queue.written.n, self._queue.head
         if queue.writing_since is not None:
             return
         head, people = await self._database.read(lambda: None, _head)
         if people != self._people.version:
             await self._people.refresh()
-        if queue.writing_since is None and queue.written.n == before and head.pos > queue.head.pos:
+        if queue.writing_since is None and queue.written.n == before and queue.head is known and head.pos != known.pos:
             self._moved_at = self._clock.monotonic()
             queue.follow(head)
 

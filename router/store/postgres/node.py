@@ -27,7 +27,7 @@ BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
 LOCK_MS = "2000"
 ANOTHER_PROCESS = "SR002"
-HEARTBEAT = "SELECT * FROM heartbeat_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+HEARTBEAT = "SELECT * FROM heartbeat_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 
 
 class NodeSettings(NamedTuple):
@@ -74,6 +74,11 @@ class Node:
         former, self._claims[claim.unit] = self._claims.get(claim.unit), claim
         if former is not None:
             former.lost.set()
+
+    def lose_all(self) -> None:
+        """The database has gone back in time: what this process remembers of its destinations is not there."""
+        for claim in self._claims.values():
+            claim.lost.set()
 
     @contextmanager
     def waiting(self, unit: Unit) -> Iterator[asyncio.Event]:
@@ -126,7 +131,7 @@ class Node:
                 self.settings.id, self.me, self.settings.name, __version__, is_first,
                 int(1000 * self.settings.lease_s), sorted(seen.destinations), json.dumps(dict(seen.configuration)), *self.listening,
                 [one.unit.destination for one in asked], [one.unit.shard for one in asked], [one.epoch for one in asked],
-                [int(1000 * one.lease.seconds) for one in asked if one.lease],
+                [one.step for one in asked], [int(1000 * one.lease.seconds) for one in asked if one.lease],
             )
         )  # fmt: skip
         work.add_done_callback(

@@ -61,7 +61,17 @@ class PostgresStore:
             queue.tail.clear()
             blocks.clear()
 
+        def read_anew() -> None:
+            blocks.clear()
+            self.claims.codes.clear()
+
+        def went_back() -> None:
+            read_anew()
+            if node is not None:
+                node.lose_all()
+
         people.when_ended = forget_what_was_read
+        database.when_new, queue.when_back = read_anew, went_back  # a new connection may lead to a former standby
         self.queue, self.housekeeping = queue, housekeeping
         self.node = node  #: None: nobody else uses the database
         self.log = PostgresEventLog(database, queue, blocks)
