@@ -160,9 +160,11 @@ async def _among_others(
     clock = queue.clock
     node = Node(database, clock, time, settings)
     await node.join()
+    watch = HeadWatch(database, queue, people, clock)
+    watch.when_given_back = node.beat_soon
     tasks = [
         asyncio.create_task(node.run(), name="store-signs-of-life"),
-        asyncio.create_task(HeadWatch(database, queue, people, clock).run(), name="store-head"),
+        asyncio.create_task(watch.run(), name="store-head"),
     ]
     try:
         yield node
