@@ -5,6 +5,7 @@ PostgreSQL does not run as root: there, it runs as the user `postgres`, or `nobo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -61,7 +62,24 @@ class Server:
         command += ["--pwfile", str(word), "-E", "UTF8", "--locale=C", "--no-sync"]
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, env=_bare(), **self._as)
         rules = self.folder / "data/pg_hba.conf"
-        rules.write_text(f"host all {KEYLESS} 127.0.0.1/32 trust\n{rules.read_text()}")
+        rules.write_text(f"host all,replication {KEYLESS} 127.0.0.1/32 trust\n{rules.read_text()}")
+
+    def copy(self, port: int, name: str) -> None:
+        """In place of `make`: become a standby, of this name, of the server at this port, which lets the user without a password in."""
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        source = f"postgresql://{KEYLESS}@127.0.0.1:{port}/postgres?application_name={name}"
+        command = [
+            str(program("pg_basebackup")),
+            "-D",
+            str(self.folder / "data"),
+            "-d",
+            source,
+            "-R",
+            "-c",
+            "fast",
+            "--no-sync",
+        ]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, env=_bare(), **self._as)
 
     def start(self) -> None:
         """Start it; `ready` waits for it."""
@@ -105,8 +123,9 @@ class Server:
         return name
 
     async def let_in(self, user: str) -> None:
-        """Make a user that may do everything."""
-        await self._run(f"CREATE ROLE {user} SUPERUSER LOGIN")
+        """Make a user that may do everything, if there is none."""
+        with contextlib.suppress(asyncpg.DuplicateObjectError):
+            await self._run(f"CREATE ROLE {user} SUPERUSER LOGIN")
 
     async def _run(self, sql: str) -> None:
         await self.ready()
@@ -132,15 +151,21 @@ class Server:
 
 @contextmanager
 def running(*, fsync: bool = False) -> Iterator[Server]:
-    """A server while the context is open; skips the test, with the reason, where PostgreSQL is not installed. `fsync`: as a daemon asks
-    of its store."""
+    """A server while the context is open. `fsync`: as a daemon asks of its store."""
+    with installed(fsync=fsync) as server:
+        server.make()
+        server.start()
+        yield server
+
+
+@contextmanager
+def installed(*, fsync: bool = False) -> Iterator[Server]:
+    """One that is neither made nor started; skips the test, with the reason, where PostgreSQL is not installed."""
     if program("initdb") is None or program("postgres") is None:
         pytest.skip("PostgreSQL's initdb and postgres are not on this machine: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="segment-router-postgres-"))
     server = Server(folder, fsync=fsync)
     try:
-        server.make()
-        server.start()
         yield server
     finally:
         server.close()

@@ -49,7 +49,7 @@ class PostgresCase(Shorter):
 
     def of_nobody(self, fence: Fence) -> Any:
         c: Any = self.claims
-        return PostgresClaim(Grant(NO_CURSOR, fence), c._me, c._database, c._blocks, c._codes)
+        return PostgresClaim(Grant(NO_CURSOR, fence), c._me, c._database, c._blocks, c.codes)
 
     def _connection(self) -> AbstractAsyncContextManager[Any]:
         claims: Any = self.claims

@@ -16,6 +16,11 @@ from tests.contract.node_case import LEASE_S, OPENING, UNIT, Among, OpenNode, ba
 from tests.contract.test_store import accept, make
 
 
+def watch_of(node: Among) -> HeadWatch:
+    """Looks when the test says so."""
+    return HeadWatch(node.shared_claims._database, node.queue, node.shared_claims._people, node.queue.clock)
+
+
 async def test_what_another_node_has_is_waited_for_and_its_place_is_there(two: tuple[Among, Among]) -> None:
     first, second = two
     await first.owns()
@@ -82,6 +87,48 @@ async def test_what_is_given_back_is_had_at_once_by_who_waits(two: tuple[Among, 
     owner = await granted(waiting, second)
     assert owner.cursor.taken_from == "", "in good order"
     assert await owner.keyed_state.load(["k"]) == {"k": b"1"}
+
+
+async def test_what_is_given_back_is_had_before_the_next_sign_of_life_would_come(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claim = await first.owns()
+    waiting = asyncio.create_task(second.claims.open(UNIT, OPENING))
+    assert await waits(waiting, second)
+    watch = watch_of(second)
+    watch.when_given_back = second.node.beat_soon
+    await watch.look()
+    assert await waits(waiting, second)
+    await claim.give_back(to_others=False)
+    await watch.look()
+    assert (await waiting).epoch == claim.epoch + 1
+
+
+async def test_an_owner_whose_commits_the_database_has_lost_begins_anew(two: tuple[Among, Among]) -> None:
+    """A standby that had fallen behind has taken its place."""
+    first, second = two
+    claim = await first.owns()
+    await claim.commit(batch("1"))
+    await claim.commit(batch("2"))
+    await first.beat()
+    assert not claim.lost.is_set()
+    await second.execute("UPDATE unit SET step = step - 1")
+    await first.beat()
+    assert claim.lost.is_set()
+
+
+async def test_an_owner_that_has_read_further_than_the_log_goes_begins_anew(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claim = await first.owns()
+    await accept(first, make("m1"))
+    await accept(first, make("lost"))
+    assert [row.message_id for row in await first.read(0, 9, 1 << 20)] == ["m1", "lost"]
+    await second.execute("DELETE FROM block WHERE first = 2")
+    await second.execute("UPDATE head SET pos = 1")
+    await watch_of(first).look()
+    assert (claim.lost.is_set(), first.head) == (True, 1)
+    await accept(second, make("m2"))
+    await watch_of(first).look()
+    assert [row.message_id for row in await first.read(0, 9, 1 << 20)] == ["m1", "m2"]
 
 
 async def test_a_worker_that_begins_anew_has_its_destination_at_once(two: tuple[Among, Among]) -> None:
@@ -199,7 +246,7 @@ async def test_what_one_node_appends_the_other_one_reads(two: tuple[Among, Among
     first, second = two
     woken: list[int] = []
     second.watch(lambda: woken.append(second.head))
-    watch = HeadWatch(second.shared_claims._database, second.queue, second.shared_claims._people, second.queue.clock)
+    watch = watch_of(second)
     for n in range(3):
         await accept(first, make(f"a{n}"))
         await watch.look()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -327,3 +329,19 @@ async def test_fsync_off_is_refused(node: PostgresCase) -> None:
     with pytest.raises(StartError, match="fsync = off"):
         async with open_postgres(node.dsn, lambda mark: clock, dedupe_window_s=60):
             pass
+
+
+async def test_a_connection_whose_other_end_is_gone_ends_within_seconds(node: PostgresCase) -> None:
+    """Else who waits for an answer of a machine without power waits for ever: nothing comes, and nothing is sent."""
+    claims: Any = node.claims
+    database = claims._database
+    own = await database.connect()
+    async with database.worker() as worker, database._questions.acquire() as question:
+        for connection in (own, worker, question):
+            given = connection._transport.get_extra_info("socket")
+            with socket.socket(fileno=os.dup(given.fileno())) as same:
+                asks = same.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+                times = [same.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
+            assert (asks, times) == (1, [5, 1, 3, 8000])
+    await own.close()

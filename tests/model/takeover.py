@@ -1,7 +1,8 @@
 """Who owns a unit: leases, take-overs, commits whose answer is lost, processes that freeze, are cut from the database, or die.
 
 Two processes, two events. A process asks its claim before it sends, and writes the request a moment later: it may freeze between the
-two. The lease goes from fresh to guarded (nothing new is sent) to expired (somebody else may take the unit).
+two. The lease goes from fresh to guarded (nothing new is sent) to expired (somebody else may take the unit). A standby that has fallen
+behind may take the database's place: what was stored since then is gone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Owner(NamedTuple):
     sent: str = ""  #: of the next event: "asked", or "got" by the vendor
     commit: str = ""  #: "sent", or "unknown"
     is_again: bool = False  #: the commit on its way is a second one
-    slept: bool = False  #: it was frozen between the question and the request
+    slept: bool = False  #: it was frozen, or the database changed, between the question and the request
 
 
 class Message(NamedTuple):
@@ -40,6 +41,16 @@ class Process(NamedTuple):
     wire: tuple[Message, ...] = ()
 
 
+class Stored(NamedTuple):
+    """What the standby has."""
+
+    owned_by: int
+    epoch: int
+    step: int
+    pos: int
+    delivered: int
+
+
 class State(NamedTuple):
     processes: tuple[Process, Process] = (Process(), Process())
     owned_by: int = -1
@@ -53,6 +64,8 @@ class State(NamedTuple):
     acts: int = 1  #: freezes, cuts, deaths that are still to come
     losses: int = 1  #: answers that will be lost
     faults: int = 1  #: workers that will fail
+    standby: Stored | None = None  #: one that has fallen behind
+    failovers: int = 0  #: that are still to come
 
 
 class Takeover:
@@ -72,6 +85,7 @@ class Takeover:
                 yield from self._asks_the_database(s, p, process)
             yield from self._database(s, p, process)
         yield from self._time(s)
+        yield from self._fails_over(s)
 
     # ------------------------------------------------------------ what happens to a process
 
@@ -102,9 +116,33 @@ class Takeover:
             return  # its request ends before the lease does
         yield "time passes", s._replace(lease=GUARDED if s.lease == FRESH else EXPIRED)
 
+    def _fails_over(self, s: State) -> Iterator[tuple[str, State]]:
+        if s.failovers and s.standby is None:
+            behind = Stored(s.owned_by, s.epoch, s.step, s.pos, s.delivered)
+            yield "the standby falls behind", s._replace(standby=behind)
+        if s.failovers and s.standby is not None:
+            a, b = (self._cut_off(process) for process in s.processes)
+            back = s._replace(processes=(a, b), standby=None, failovers=s.failovers - 1)
+            lease = EXPIRED if s.standby.owned_by < 0 else s.lease
+            yield "the standby takes over", back._replace(**s.standby._asdict(), lease=lease)
+
     @staticmethod
-    def _serves(s: State, process: Process) -> bool:
-        return process.owner is not None and process.owner.epoch == s.epoch
+    def _cut_off(process: Process) -> Process:
+        """What was on its way to the database is lost with it."""
+        owner = process.owner
+        if owner is not None:
+            commit = "unknown" if owner.commit == "sent" else owner.commit
+            owner = owner._replace(commit=commit, slept=owner.slept or owner.sent == "asked")
+        return process._replace(owner=owner, wire=())
+
+    def _serves(self, s: State, process: Process) -> bool:
+        """Whether its lease is renewed."""
+        owner = process.owner
+        return owner is not None and owner.epoch == s.epoch and (self._is_there(s, owner) or owner.commit != "")
+
+    def _is_there(self, s: State, owner: Owner) -> bool:
+        """Whether all is stored that it knows to be stored."""
+        return s.step >= owner.step or self.broken == "renews though its commits are gone"
 
     # ------------------------------------------------------------ what it does
 
@@ -126,9 +164,9 @@ class Takeover:
             yield f"{p} takes it", self._with(to, p, process._replace(owner=Owner(to.epoch, step, s.pos)))
         if owner is None:
             return
-        if s.owned_by == p and owner.epoch == s.epoch and s.lease != FRESH:
+        if s.owned_by == p and self._serves(s, process) and s.lease != FRESH:
             yield f"{p} renews", s._replace(lease=FRESH)
-        if owner.epoch != s.epoch and not owner.commit:
+        if not (self._serves(s, process) or owner.commit):
             yield f"{p} hears that it lost it", self._with(s, p, process._replace(owner=None))
         if owner.sent == "got" and not owner.commit:
             yield f"{p} commits", self._send(s, p, process, owner._replace(commit="sent"))

@@ -22,6 +22,10 @@ ACTS = int(os.environ.get("MODEL_ACTS", "1"))
 """Freezes, cuts and deaths of processes in one story."""
 
 
+BEHIND: dict[str, Any] = {"acts": 0, "losses": 0, "faults": 0, "failovers": 1}
+"""Nothing else happens in these stories."""
+
+
 def run(model: Any, first: Any) -> int:
     return explore(first, model.steps, model.wrong, model.goal)
 
@@ -30,6 +34,7 @@ PROTOCOLS: dict[str, tuple[Callable[[], tuple[Any, Any]], int]] = {
     "append": (lambda: (Append(), append.State()), 50),
     "append of one message by two nodes": (lambda: (Append(same=True), append.State()), 20),
     "take-over": (lambda: (Takeover(), takeover.State(acts=ACTS)), 5_000),
+    "take-over by a standby that had fallen behind": (lambda: (Takeover(), takeover.State(**BEHIND)), 200),
     "gate, the call first": (lambda: (Gate(), Gate().first), 300),
     "gate, the track first": (lambda: (Gate(call_first=False), Gate(call_first=False).first), 300),
     "stand-in": (lambda: (StandIn(), standin.State()), 50),
@@ -77,6 +82,11 @@ def test_an_append_needs(broken: str, words: str) -> None:
 )
 def test_an_owner_must_not(broken: str, words: str) -> None:
     assert finds(Takeover(broken), takeover.State()) == words
+
+
+def test_an_owner_is_not_renewed_whose_commits_are_gone() -> None:
+    broken = Takeover("renews though its commits are gone")
+    assert finds(broken, takeover.State(**BEHIND)) == "stuck"
 
 
 @pytest.mark.parametrize("broken", gate.RULES)

@@ -4,6 +4,7 @@ Opening:
 
 store.py                opens the store and builds its parts
 database.py             connections, and what a fault of the database says
+sockets.py              a connection whose other end is gone ends
 database_time.py        its clock as that of a node
 install.py              the schema, and the settings without which a promise would not hold
 standby.py              whether another machine has what is acknowledged

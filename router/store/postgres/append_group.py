@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from router.errors import StoreAway
 from router.event import Call, Discard
 from router.store.blocks import pack, positions
 from router.store.folding import fold
@@ -59,7 +60,24 @@ class Group:
         self.floor = self.at = 0  #: between which instants its events were received, in router time
 
     async def store(self, connection: Connection, as_of: AsOf, known: set[str]) -> tuple[list[int], Head]:
-        """Append it. Returns a position for each event, 0 for a duplicate. `known`: sources that the database knows."""
+        """Append it. Returns a position for each event, 0 for a duplicate. `known`: sources that the database knows. Raises StoreAway where
+        somebody has ended its wait for the standby: the database only warns of that, and one machine has it."""
+        warnings: list[Any] = []
+
+        def hear(_: Connection, message: Any) -> None:
+            if message.severity_en == "WARNING":
+                warnings.append(message)
+
+        connection.add_log_listener(hear)
+        try:
+            stored = await self._store(connection, as_of, known)
+        finally:
+            connection.remove_log_listener(hear)
+        if warnings:
+            raise StoreAway
+        return stored
+
+    async def _store(self, connection: Connection, as_of: AsOf, known: set[str]) -> tuple[list[int], Head]:
         sources = {call.source for call in self._packed} - known
         has_facts = any(facts is not None for facts in self._facts)
         if not (has_facts or sources or self._discards or self._is_judged):

@@ -51,6 +51,7 @@ class AppendQueue:
         self.written = Written()
         self.sources = AppendCounts()
         self.watchers: list[Callable[[], None]] = []
+        self.when_back: Callable[[], None] = lambda: None  #: the database has gone back in time
         self.is_away = False  #: the last group did not reach the database
         self.writing_since: float | None = None
         self._database, self.clock, self._people = database, clock, people
@@ -145,14 +146,18 @@ class AppendQueue:
                 "SELECT pos, duplicates, discarded, generation FROM head WHERE part = 0"
             )
             self._connection = connection
+            self._known.clear()
             if head[0] != self.head.pos:
                 self.follow(Head(*head))
         return self._connection
 
     def follow(self, head: Head) -> None:
-        """Others have appended: what is in memory ends before that."""
+        """Others have appended: what is in memory ends before that. Or the database has lost the newest events: its standby, which did not
+        have them, took its place."""
         self.tail.clear()
-        self.head = head
+        is_back, self.head = head.pos < self.head.pos, head
+        if is_back:
+            self.when_back()
         self._wake_watchers()
 
     def _take(self) -> list[Append]:

@@ -60,6 +60,11 @@ class PostgresClaim:
         """How often the unit was taken over, this time included."""
         return self._fence.epoch
 
+    @property
+    def step(self) -> int:
+        """How many commits the unit has had, as far as it is known here."""
+        return self._fence.step
+
     def may_send(self, for_s: float) -> bool:
         """Whether the lease lasts until a request has ended that begins now."""
         return not self.lost.is_set() and (self.lease is None or self.lease.lasts(for_s))

@@ -37,7 +37,7 @@ class PostgresClaims:
         me = housekeeping.me
         self._database, self._blocks, self._people, self._me, self._node = database, blocks, people, me, node
         self._housekeeping = housekeeping
-        self._codes = OutcomeCodes()
+        self.codes = OutcomeCodes()
         self._alone = units.Lease(me, None, socket.gethostname())
         self._given_back: set[asyncio.Task[None]] = set()
 
@@ -89,7 +89,7 @@ class PostgresClaims:
             return None
         await self._people.look()  # before it reads the log
         held = None if node is None else node.held(opening.timeout_s, asked_at)
-        claim = PostgresClaim(Grant(*found, held), self._me, self._database, self._blocks, self._codes)
+        claim = PostgresClaim(Grant(*found, held), self._me, self._database, self._blocks, self.codes)
         if node is not None:
             node.add(claim)
         return claim

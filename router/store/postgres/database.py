@@ -12,6 +12,7 @@ import asyncpg
 
 from router.clock import Clock
 from router.errors import StoreAway, StoreBusy, StoreClosed, StoreError, StoreFull
+from router.store.postgres.sockets import end_when_silent
 
 T = TypeVar("T")
 Connection = Any
@@ -86,6 +87,7 @@ class Database:
     """The connections of one process. Opened and closed by its owner."""
 
     begun = ended = 0  #: calls of `worker`
+    when_new: Callable[[], None] = staticmethod(lambda: None)  #: called when a pool has a new connection
 
     def __init__(self, dsn: str, clock: Clock) -> None:
         self._dsn, self._clock = dsn, clock
@@ -97,9 +99,15 @@ class Database:
     async def open(self) -> None:
         """Raises OSError, asyncpg.PostgresError."""
         self._workers, self._questions = [
-            await asyncpg.create_pool(**reached(self._dsn), min_size=least, max_size=most, reset=_as_it_is)
+            await asyncpg.create_pool(
+                **reached(self._dsn), min_size=least, max_size=most, init=self._begin, reset=_as_it_is
+            )
             for least, most in (WORKERS, QUESTIONS)
         ]
+
+    async def _begin(self, connection: Connection) -> None:
+        end_when_silent(connection)
+        self.when_new()
 
     async def close(self) -> None:
         """Wait a moment for what is under way."""
@@ -197,7 +205,9 @@ class Database:
 
 async def connect(dsn: str, **settings: str) -> Connection:
     """A connection with the settings of all, and these. Raises OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError."""
-    return await asyncpg.connect(**reached(dsn, **settings))
+    connection = await asyncpg.connect(**reached(dsn, **settings))
+    end_when_silent(connection)
+    return connection
 
 
 def reached(dsn: str, **settings: str) -> dict[str, Any]:

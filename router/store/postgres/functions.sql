@@ -85,7 +85,7 @@ END $$;
 CREATE OR REPLACE FUNCTION heartbeat_2(
   p_node uuid, p_incarnation uuid, p_name text, p_version text, p_started boolean, p_lease bigint,
   p_wanted text[], p_configuration jsonb, p_ingest text, p_admin text,
-  p_destinations text[], p_shards smallint[], p_epochs bigint[], p_leases bigint[],
+  p_destinations text[], p_shards smallint[], p_epochs bigint[], p_steps bigint[], p_leases bigint[],
   OUT o_renewed jsonb, OUT o_nodes jsonb, OUT o_units jsonb, OUT o_now bigint
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -113,9 +113,9 @@ BEGIN
   END IF;
   WITH renewed AS (
     UPDATE unit u SET expires = clock_timestamp() + asked.lease * v_ms
-      FROM unnest(p_destinations, p_shards, p_epochs, p_leases) AS asked (destination, shard, epoch, lease)
+      FROM unnest(p_destinations, p_shards, p_epochs, p_steps, p_leases) AS asked (destination, shard, epoch, step, lease)
       WHERE u.part = 0 AND u.destination = asked.destination AND u.shard = asked.shard AND u.owner = p_incarnation
-        AND u.epoch = asked.epoch
+        AND u.epoch = asked.epoch AND u.step >= asked.step  -- else the database went back in time, and what was stored is not there
       RETURNING u.destination, u.shard, u.epoch
   )
   SELECT coalesce(jsonb_agg(jsonb_build_array(destination, shard, epoch)), '[]') INTO o_renewed FROM renewed;

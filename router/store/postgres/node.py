@@ -27,7 +27,7 @@ BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
 LOCK_MS = "2000"
 ANOTHER_PROCESS = "SR002"
-HEARTBEAT = "SELECT * FROM heartbeat_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+HEARTBEAT = "SELECT * FROM heartbeat_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 
 
 class NodeSettings(NamedTuple):
@@ -53,6 +53,9 @@ class Node:
         self._connection: Connection | None = None
         self._claims: dict[Unit, PostgresClaim] = {}
         self._turns: dict[Unit, asyncio.Event] = {}  #: of those who wait for a unit
+        self._soon = asyncio.Event()
+        self._free = 0  #: units without an owner, as of the last sign of life
+        self._one_at_a_time = asyncio.Lock()
 
     # ------------------------------------------------------------ asked by claims
 
@@ -75,6 +78,11 @@ class Node:
         if former is not None:
             former.lost.set()
 
+    def lose_all(self) -> None:
+        """The database has gone back in time: what this process remembers of its destinations is not there."""
+        for claim in self._claims.values():
+            claim.lost.set()
+
     @contextmanager
     def waiting(self, unit: Unit) -> Iterator[asyncio.Event]:
         """An event that is set whenever it is this node's turn to take the unit."""
@@ -94,7 +102,7 @@ class Node:
     async def run(self) -> None:
         """Give signs of life until cancelled, or until another process does so for this node."""
         while not self.broken:
-            await self._clock.sleep(beat_s(self.settings.lease_s))
+            await self._pause()
             try:
                 await self._beat()
             except Exception as error:  # whatever it is: the units fall silent where it goes on
@@ -103,6 +111,21 @@ class Node:
                     self.failed.set()
                 self.is_away = True
                 self._leave_connection()
+
+    def beat_soon(self) -> None:
+        """A destination may be taken: do not wait for the next sign of life."""
+        self._soon.set()
+
+    async def _pause(self) -> None:
+        ends = [
+            asyncio.ensure_future(one) for one in (self._soon.wait(), self._clock.sleep(beat_s(self.settings.lease_s)))
+        ]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in ends:
+                one.cancel()
+        self._soon.clear()
 
     async def leave(self) -> None:
         """This node is no more: what it has given back by now is taken at once."""
@@ -116,6 +139,10 @@ class Node:
             await closed(self._connection)
 
     async def _beat(self, *, is_first: bool = False) -> None:
+        async with self._one_at_a_time:
+            await self._beat_alone(is_first=is_first)
+
+    async def _beat_alone(self, *, is_first: bool) -> None:
         connection = await self._connect()
         seen, asked_at, asked_at_ns = self.seen, since_boot(), since_boot_ns()
         brought = seen.in_force.version
@@ -126,7 +153,7 @@ class Node:
                 self.settings.id, self.me, self.settings.name, __version__, is_first,
                 int(1000 * self.settings.lease_s), sorted(seen.destinations), json.dumps(dict(seen.configuration)), *self.listening,
                 [one.unit.destination for one in asked], [one.unit.shard for one in asked], [one.epoch for one in asked],
-                [int(1000 * one.lease.seconds) for one in asked if one.lease],
+                [one.step for one in asked], [int(1000 * one.lease.seconds) for one in asked if one.lease],
             )
         )  # fmt: skip
         work.add_done_callback(
@@ -157,6 +184,9 @@ class Node:
 
     def _move(self) -> None:
         found = self.seen.moves()
+        before, self._free = self._free, self.seen.free
+        if found.take and self._free not in (before, len(found.take)):
+            self.beat_soon()  # one at a time, so that others have theirs; the next one now
         for unit in found.take:
             if (turn := self._turns.get(unit)) is not None:
                 turn.set()

@@ -81,6 +81,11 @@ class NodesSeen:
         free = {unit.destination: now - since for unit, since in self._free_since.items()}
         return {name: seconds for name, seconds in free.items() if name in self.destinations}
 
+    @property
+    def free(self) -> int:
+        """How many units no node has."""
+        return len(self._free_since)
+
     def may_serve(self, destination: str) -> bool:
         """Whether this node may deliver to it, as its configuration is."""
         return bool(self._served([destination], self.configuration))
@@ -96,8 +101,9 @@ class NodesSeen:
         seen = []
         for one in self._units:
             unit = unit_of(one)
-            node = UUID(one["node"]) if _has_owner(one) and one["node"] else None
-            seen.append(Seen(unit, node, one["owned_s"], self._times_free.get(unit, 0)))
+            had = UUID(one["node"]) if one["node"] else None
+            node, given_by = (had, None) if _has_owner(one) else (None, None if one["owner"] else had)
+            seen.append(Seen(unit, node, one["owned_s"], self._times_free.get(unit, 0), given_by))
         return moves(self._me, live, seen)
 
     def _served(self, destinations: Iterable[str], configuration: Mapping[str, str]) -> frozenset[str]:

@@ -19,25 +19,33 @@ class OutcomeCodes:
     def __init__(self) -> None:
         self._codes: dict[Outcome, int] = {}
 
+    def clear(self) -> None:
+        """Read them anew."""
+        self._codes.clear()
+
     async def of(self, connection: Connection, outcomes: Iterable[Outcome]) -> dict[Outcome, int]:
         """The number of each of these."""
         wanted = set(outcomes)
-        new = {outcome: (outcome[0], words(outcome[1])) for outcome in wanted - self._codes.keys()}
-        if new:
-            await self._give_out(connection, new)
-        return {outcome: self._codes[outcome] for outcome in wanted}
+        found = {outcome: self._codes[outcome] for outcome in wanted & self._codes.keys()}
+        if new := {outcome: (outcome[0], words(outcome[1])) for outcome in wanted - found.keys()}:
+            given = await self._give_out(connection, new)
+            self._codes |= given
+            found |= given
+        return found
 
-    async def _give_out(self, connection: Connection, new: dict[Outcome, Outcome]) -> None:
+    async def _give_out(self, connection: Connection, new: dict[Outcome, Outcome]) -> dict[Outcome, int]:
         known = {
             (state, reason): code
             for state, reason, code in await connection.fetch("SELECT state, reason, code FROM code")
         }
+        given = {}
         for outcome, stored in new.items():
             if stored not in known and len(known) >= MOST:
                 stored = (stored[0], "other")
             if stored not in known:
                 known[stored] = await self._number(connection, stored)
-            self._codes[outcome] = known[stored]
+            given[outcome] = known[stored]
+        return given
 
     @staticmethod
     async def _number(connection: Connection, outcome: Outcome) -> int:

@@ -24,6 +24,7 @@ class Seen(NamedTuple):
     node: UUID | None  #: whose it is; None: nobody's
     owned_s: float = 0.0
     times_free: int = 0  #: how often in a row it was seen without an owner
+    given_by: UUID | None = None  #: the node that has given it back: it stops
 
 
 class Moves(NamedTuple):
@@ -50,7 +51,7 @@ def _taken(
 ) -> Iterator[Unit]:
     has_taken = False
     for one in seen:
-        eligible = [node for node, names in live.items() if one.unit.destination in names]
+        eligible = [node for node, names in live.items() if one.unit.destination in names and node != one.given_by]
         if one.node is not None or me not in eligible:
             continue
         if len(eligible) > 1:

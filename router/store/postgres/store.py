@@ -62,7 +62,17 @@ class PostgresStore:
             queue.tail.clear()
             blocks.clear()
 
+        def read_anew() -> None:
+            blocks.clear()
+            self.claims.codes.clear()
+
+        def went_back() -> None:
+            read_anew()
+            if node is not None:
+                node.lose_all()
+
         people.when_ended = forget_what_was_read
+        database.when_new, queue.when_back = read_anew, went_back  # a new connection may lead to a former standby
         self.queue, self.housekeeping = queue, housekeeping
         self.node = node  #: None: nobody else uses the database
         self.log = PostgresEventLog(database, queue, blocks)
@@ -155,9 +165,11 @@ async def _among_others(
     clock = queue.clock
     node = Node(database, clock, time, settings)
     await node.join()
+    watch = HeadWatch(database, queue, people, clock)
+    watch.when_given_back = node.beat_soon
     tasks = [
         asyncio.create_task(node.run(), name="store-signs-of-life"),
-        asyncio.create_task(HeadWatch(database, queue, people, clock).run(), name="store-head"),
+        asyncio.create_task(watch.run(), name="store-head"),
     ]
     try:
         yield node
