@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from router.clock import Alarm
@@ -277,13 +277,27 @@ class Worker:
         )
         fresh: list[Delivery] = []
         settled_before: list[Delivery] = []
-        for row in rows:
-            self._enter(row, fresh, settled_before)
+        if work.settled_before or "" in [row.user_key for row in rows]:
+            for row in rows:
+                self._enter(row, fresh, settled_before)
+        elif rows:
+            fresh = self._enter_all(rows)
         if settled_before:
             await self._announce(settled_before)
         if fresh:
             await self.core.live_pass.run(fresh)
         return bool(rows)
+
+    def _enter_all(self, rows: Sequence[LogRow]) -> list[Delivery]:
+        """The usual case: nobody has settled any of these, and nobody was forgotten."""
+        readiness = self.state.readiness
+        fresh = [Delivery(row) for row in rows]
+        self.state.work.read_all(fresh)
+        for row in rows:
+            if row.type == "group":
+                readiness.read(row.pos, row.type)
+        readiness.read_pos = rows[-1].pos
+        return fresh
 
     def _enter(self, row: LogRow, fresh: list[Delivery], settled_before: list[Delivery]) -> None:
         work, readiness = self.state.work, self.state.readiness
