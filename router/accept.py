@@ -3,7 +3,7 @@ when they are durable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from router.directory import facts, facts_with_consent
@@ -13,6 +13,13 @@ from router.judge import Judge
 from router.logger import EventIds, Log, fields_of_events
 from router.store import EventLog, Suppressions
 from router.suppressing import without_suppressed
+
+Note = Callable[[str, int, int, Sequence[Call]], None]
+"""Told of a request that is stored: its source, how many of its calls were accepted and discarded, and its duplicates."""
+
+
+def _note_nothing(source: str, accepted: int, discarded: int, repeated: Sequence[Call]) -> None:
+    pass
 
 
 class Acceptor:
@@ -26,14 +33,13 @@ class Acceptor:
         judge: Judge | None = None,
         *,
         follow: Callable[[], Collection[str]] | None = None,
-        note: Callable[[str, int, int], None] = lambda source, accepted, discarded: None,
-        repeated: Callable[[Call], None] = lambda call: None,
+        note: Note = _note_nothing,
     ) -> None:
-        """`follow`: the preferences that calls carry are told to the directory; it returns the categories that destinations need. `note`: told of each request that is stored, with its
-        source, and how many of its calls were accepted and discarded. `repeated`: told of each duplicate."""
+        """`follow`: the preferences that calls carry are told to the directory; it returns the categories that destinations need. `note`: told
+        of each request that is stored."""
         self._event_log, self._suppressions, self._log, self._judge = event_log, suppressions, log, judge
         self._facts = facts if follow is None else partial(facts_with_consent, needed=follow)
-        self._note, self._repeated, self._full = note, repeated, False
+        self._note, self._full = note, False
 
     def accept_soon(
         self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
@@ -71,20 +77,14 @@ class Acceptor:
         duplicates = result.count(0)
         if calls or discards:
             source = (calls or discards)[0].source  # one request has one
-            self._note(source, len(result) - duplicates, sum(discard.n for discard in discards) if discards else 0)
+            repeated = _without_position(calls, result) if duplicates else []
+            self._note(source, len(result) - duplicates, sum([discard.n for discard in discards]), repeated)
         try:
-            if duplicates:
-                self._note_duplicates(calls, result)
             self._tell(calls, result, discards)
             if report is not None:
                 report(calls, result)
         finally:
             on_done(duplicates)
-
-    def _note_duplicates(self, calls: list[Call], positions: list[int]) -> None:
-        for call, pos in zip(calls, positions, strict=True):
-            if not pos:
-                self._repeated(call)
 
     def _note_failure(self, error: StoreError) -> None:
         if isinstance(error, StoreFull) and not self._full:
@@ -97,7 +97,7 @@ class Acceptor:
             new = [call for call, pos in zip(calls, positions, strict=True) if pos] if has_duplicates else calls
             self._tell_of("event_accepted", new)
         if has_duplicates and self._log.writes("event_duplicate"):
-            self._tell_of("event_duplicate", [call for call, pos in zip(calls, positions, strict=True) if not pos])
+            self._tell_of("event_duplicate", _without_position(calls, positions))
         for discard in discards:
             self._log.emit(
                 "event_discarded",
@@ -114,3 +114,8 @@ class Acceptor:
         for call, one in zip(calls, fields, strict=True):
             call.fields = one  # for what destinations write about it
         self._log.event_lines(line, fields)
+
+
+def _without_position(calls: Sequence[Call], positions: Sequence[int]) -> list[Call]:
+    """The duplicates among these."""
+    return [call for call, pos in zip(calls, positions, strict=True) if not pos]

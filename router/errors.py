@@ -89,6 +89,13 @@ class CommandRefused(RouterError):
         self.code = code
 
 
+class CommandNotBegun(CommandRefused):
+    """What an operator asked of a destination was not begun, since its worker ends. Whatever takes its place may be asked."""
+
+    def __init__(self, message: str = "the destination is stopping") -> None:
+        super().__init__("stopping", message)
+
+
 class CommandUnderWay(CommandRefused):
     """What an operator asked of a destination was accepted, and is not done yet. `command`: its number."""
 

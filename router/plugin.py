@@ -290,11 +290,13 @@ class Item:
         item._body, item._kind, item._json = _UNREAD, kind, json
         return item
 
-    def _copy(self) -> Item:
-        """The same item: what a plugin does to it changes nothing here."""
-        item = Item.__new__(Item)
-        item._body, item._kind, item._json = _UNREAD, self._kind, self.json
-        return item
+    @staticmethod
+    def _copies(items: list[Item]) -> list[Item]:
+        """The same items: what a plugin does to them changes nothing here."""
+        copies = [Item.__new__(Item) for _ in items]
+        for copy, item in zip(copies, items, strict=True):
+            copy._body, copy._kind, copy._json = _UNREAD, item._kind, item._json or item.json
+        return copies
 
     @property
     def body(self) -> JSON:

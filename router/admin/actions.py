@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from router.admin import orders
 from router.admin.answers import Answers
+from router.admin.asking import ask
 from router.admin.daemon_port import DaemonPort
 from router.admin.demands import demand_of
 from router.deliver.commands import Changed
 from router.deliver.operations import Shown
+from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
 from router.event import Call, parse_user
 from router.logger import Log
 from router.store import Regulation, Status
 from router.trial import SAMPLE_KNOWN, Checked, Trials
+
+T = TypeVar("T")
 
 MAX_WORDS = 200
 """Characters of the reason of a pause."""
@@ -34,22 +38,22 @@ class Actions:
 
     async def pause(self, name: str, words: Any = None) -> Status:
         """Send nothing until resumed. `words`: why."""
-        runner = self._answers.runner(name)
+        destination = self._answers.runner(name).destination
         if words is not None and not isinstance(words, str):
             raise CommandRefused("invalid_request", "`reason` must be text")
         said = " ".join((words or "").split())
         if len(said) > MAX_WORDS or not said.isprintable():
             raise CommandRefused("invalid_request", f"`reason` must be one line of at most {MAX_WORDS} characters")
-        said = runner.destination.redact(said)
-        changed = await runner.pause(said)
+        said = destination.redact(said)
+        changed = await self._ask(name, lambda runner: runner.pause(said))
         self._note(name, "pause", **({"detail": said} if said else {}))
         return changed.now
 
     async def resume(self, name: str) -> Changed:
         """End a pause of any reason. Returns the states before and after."""
-        runner = self._answers.runner(name)
+        self._answers.runner(name)
         self._daemon.unmark(name)
-        changed = await runner.resume()
+        changed = await self._ask(name, lambda runner: runner.resume())
         self._note(name, "resume")
         return changed
 
@@ -72,48 +76,48 @@ class Actions:
 
     async def release(self, name: str, user: Any, group: Any = None) -> int:
         """Let a user's held events go: if they may by now, or on behalf of `group` ({"id", "name", ...}). Returns how many."""
-        runner, key = self._answers.runner(name), _user_key(user)
+        _, key = self._answers.runner(name), _user_key(user)
         if group is not None and not _is_group(group):
             raise CommandRefused("invalid_request", 'a group is {"id": "...", "name": "..."}')
-        released = await runner.release(key, group)
+        released = await self._ask(name, lambda runner: runner.release(key, group))
         self._note(name, "release", events=released)
         return released
 
     async def drop_held(self, name: str, user: Any, shown: Shown | None = None) -> int:
         """Make a user's held events dead letters, with `shown` those only. Returns how many."""
-        runner, key = self._answers.runner(name), _user_key(user)
-        dropped = await runner.drop(key, shown)
+        _, key = self._answers.runner(name), _user_key(user)
+        dropped = await self._ask(name, lambda runner: runner.drop(key, shown))
         self._note(name, "drop_held", events=dropped)
         return dropped
 
     async def replay(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Send again what these words say (`orders.KEYS`), or tell how many events that would be. The answer has `count`."""
-        runner = self._answers.runner(name)
+        self._answers.runner(name)
         order = await orders.order_of(self._daemon, given)
-        answer = await runner.replay(order)
+        answer = await self._ask(name, lambda runner: runner.replay(order))
         if not order.count_only:
             self._note(name, "replay", events=answer["count"])
         return answer
 
     async def stop_replay(self, name: str) -> dict[str, Any]:
         """Queue no more events. Those already queued are still sent."""
-        runner = self._answers.runner(name)
-        told = await runner.stop_replay()
+        told = await self._ask(name, lambda runner: runner.stop_replay())
         self._note(name, "stop_replay")
         return told
 
     async def drop_dead(self, name: str, given: Mapping[str, Any]) -> int:
         """Drop dead letters for good (`orders.OF_LETTERS`). Their events stay dead. Returns how many."""
-        runner = self._answers.runner(name)
+        self._answers.runner(name)
         orders.check_words(given, orders.OF_LETTERS)
         pos = await orders.position_of(self._daemon, given)
-        dropped = await runner.drop_letters(orders.letters_of(given, self._daemon.now_ms), pos)
+        which = orders.letters_of(given, self._daemon.now_ms)
+        dropped = await self._ask(name, lambda runner: runner.drop_letters(which, pos))
         self._note(name, "drop_dead", events=dropped)
         return dropped
 
     async def drop_destination(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination that is not configured. Raises CommandRefused `configured`, `unknown`."""
-        dropped = await self._daemon.forget(name)
+        dropped = await self._daemon.drop(name)
         self._note(name, "drop_destination", events=sum(dropped.values()))
         return dropped
 
@@ -123,6 +127,9 @@ class Actions:
         regulation = await self._daemon.regulate(demand_of(body, tuple(self._daemon.runners)))
         self._log.emit("operator_acted", action="forget", via=self._via, regulation=regulation.id)
         return regulation
+
+    async def _ask(self, name: str, what: Callable[[DestinationRunner], Awaitable[T]]) -> T:
+        return await ask(self._daemon, name, what)
 
     def _note(self, name: str, action: str, **more: Any) -> None:
         self._log.emit("operator_acted", destination=name, action=action, via=self._via, **more)

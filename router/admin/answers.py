@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from router.admin.asking import ask, runner_of
 from router.admin.daemon_port import DaemonPort
 from router.admin.pauses import pause_of
 from router.clock import to_iso
@@ -13,7 +14,6 @@ from router.deliver.runner import state_of
 from router.deliver.runner_port import DestinationRunner
 from router.editing.key_values import below, key_values, shown
 from router.editing.masking import without_secrets
-from router.errors import CommandRefused
 from router.event import Call, parse_user
 from router.event_search import parse_filter
 from router.explain import failures
@@ -152,11 +152,11 @@ class Answers:
 
     def runner(self, name: str) -> DestinationRunner:
         """A destination that is configured."""
-        runner = self._daemon.runners.get(name)
-        if runner is None:
-            known = ", ".join(sorted(self._daemon.runners)) or "none"
-            raise CommandRefused("not_found", f"no destination {name!r}; configured: {known}")
-        return runner
+        return runner_of(self._daemon, name)
+
+    async def replay(self, name: str) -> dict[str, Any]:
+        """The newest replay of a destination, and how far it is."""
+        return await ask(self._daemon, name, lambda runner: runner.describe_replay())
 
 
 async def _described(name: str, runner: DestinationRunner, counts: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,10 @@ class DaemonPort(Protocol):
         """When the last backup was made; 0 where none is known."""
         ...
 
+    async def is_exchanged(self, name: str, former: DestinationRunner) -> bool:
+        """Wait until another runner has taken the place of this one. False: none does in time, or the daemon ends."""
+        ...
+
     @property
     def is_stopping(self) -> bool:
         """Whether it was asked to stop."""
@@ -189,7 +193,7 @@ class DaemonPort(Protocol):
         """The last reload, where it was refused."""
         ...
 
-    async def forget(self, name: str) -> dict[str, int]:
+    async def drop(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused `configured`, `unknown`."""
         ...
 

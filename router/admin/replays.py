@@ -29,7 +29,7 @@ class Replays:
 
     async def progress(self, request: web.Request) -> web.Response:
         """The newest replay, and how far it is."""
-        return reply(await self._answers.runner(request.match_info["name"]).describe_replay())
+        return reply(await self._answers.replay(request.match_info["name"]))
 
     async def stop(self, request: web.Request) -> web.Response:
         """Queue no more events. Those already queued are still sent."""

@@ -11,12 +11,14 @@ reload_everywhere.py  the same at all nodes, by commands
 signal_reloads.py  reloads that SIGHUP asked for
 supervisor.py   the destinations that run
 thread_runner.py  a destination in a thread of its own
+runner_around.py  what this one and the next have in common
 commands.py     what any node is asked of a destination, and the node that has it carries out
 commanded_runner.py  a destination whose commands go that way
 cluster_watch.py  what the log says where nodes are not alike
 fingerprints.py what nodes compare of their configurations
 hook_alarm.py   ends a hook that never returns in the loop of all
 held_marks.py   destinations that ended the process so
+isolation.py    destinations that have a thread of their own for that
 loop_watch.py   which plugin holds an event loop, and how late each loop is
 cursor_watch.py which cursors do not move
 counting.py     writes what was counted, once a minute

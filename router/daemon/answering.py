@@ -47,6 +47,10 @@ class AnsweringDaemon(ReloadingDaemon):
         """The destinations that run, by name."""
         return self._supervisor.runners
 
+    async def is_exchanged(self, name: str, former: DestinationRunner) -> bool:
+        """Wait until another runner has taken the place of this one. False: none does in time, or the daemon ends."""
+        return await self._supervisor.is_exchanged(name, former)
+
     @property
     def disk_problem(self) -> str:
         """The warning that the store uses half of its disk budget; empty while it does not."""
@@ -103,9 +107,9 @@ class AnsweringDaemon(ReloadingDaemon):
         """The last reload, where it was refused."""
         return self._reload.last_refused
 
-    async def forget(self, name: str) -> dict[str, int]:
+    async def drop(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination which is not configured. Raises CommandRefused."""
-        return await self._supervisor.forget(name)
+        return await self._supervisor.drop(name)
 
     @property
     def isolated(self) -> Mapping[str, str]:

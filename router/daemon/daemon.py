@@ -39,6 +39,7 @@ from router.daemon.gist import gist
 from router.daemon.greeting import greeting
 from router.daemon.held_marks import HeldMarks
 from router.daemon.hook_alarm import HookAlarm
+from router.daemon.isolation import Isolation
 from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.opening import open_store
@@ -152,15 +153,14 @@ class Daemon(AnsweringDaemon):
             if not self._reload.config.store.is_database:
                 remove_interrupted(self._reload.config.store.path)
             if not self._reload.config.consent.follow:
-                await self.store.claims.forget_preferences()
+                await self.store.claims.drop_preferences()
             self.started_ms = self._clock.now_ms()
             self._activity = SourceActivity(self._clock.now_ms)
             self._activity.seed(await self.store.lookups.newest_of_sources(NEWEST))
             self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
             self._loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
-            self._supervisor = Supervisor(
-                self.store, self._clock, log, self.metrics, marks, self._loops, self.plugin_threads
-            )
+            isolation = Isolation(marks, self.plugin_threads, log)
+            self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, isolation, self._loops)
             stack.enter_context(self._loops.watched())
             self._supervisor.judge_by(self._plans)
             self._supervisor.trace_by(self._tracing)
@@ -238,8 +238,7 @@ class Daemon(AnsweringDaemon):
                 self._log,
                 self._judge(),
                 follow=self._needed_categories if self._reload.config.consent.follow else None,
-                note=self._activity.note,
-                repeated=self._note_duplicate,
+                note=self._note_request,
             ),
             self._sources,
             self._clock,
@@ -250,8 +249,10 @@ class Daemon(AnsweringDaemon):
         )
         return make_runner(app)
 
-    def _note_duplicate(self, call: Call) -> None:
-        self.metrics.duplicates.add(call.source, call.message_id, call.type, call.received_at)
+    def _note_request(self, source: str, accepted: int, discarded: int, repeated: Sequence[Call]) -> None:
+        self._activity.note(source, accepted, discarded)
+        for call in repeated:
+            self.metrics.duplicates.add(call.source, call.message_id, call.type, call.received_at)
 
     def _needed_categories(self) -> frozenset[str]:
         return self._reload.config.consent_categories

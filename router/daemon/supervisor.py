@@ -15,7 +15,7 @@ from typing import Any
 from router.clock import Clock
 from router.daemon.commanded_runner import CommandedRunner
 from router.daemon.commands import Commands
-from router.daemon.held_marks import HeldMarks
+from router.daemon.isolation import Isolation
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.thread_runner import ThreadRunner
 from router.deliver.commands import Forget
@@ -26,13 +26,14 @@ from router.errors import CommandRefused
 from router.judge import SourcePlans
 from router.logger import Log, to_paste
 from router.metrics import Metrics
-from router.plugin_host import Destination, with_new_instance
+from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
-from router.plugin_host.plugin_threads import PluginThreads
 from router.store import Regulation, Store
 from router.store.from_thread import StoreFromThread
 from router.tracing import Tracing
 
+EXCHANGE_S = 10.0
+"""So long what an operator asks waits for a destination that is being exchanged. Its last requests may take longer."""
 CUT_S = 3.0
 """How long requests that were cut may take to end, with the last commit. A plugin that takes longer is cancelled."""
 
@@ -46,9 +47,8 @@ class Supervisor:
         clock: Clock,
         log: Log,
         metrics: Metrics,
-        marks: HeldMarks,
+        isolation: Isolation,
         loops: LoopWatch | None = None,
-        threads: PluginThreads | None = None,
     ) -> None:
         #: This mapping is replaced and never changed, so a reader may await between two looks at it.
         self.runners: Mapping[str, DestinationRunner] = {}
@@ -65,11 +65,10 @@ class Supervisor:
         self._tracing: Tracing | None = None
         self._commands: Commands | None = None  #: None: no other process has destinations
         self._loops = loops or LoopWatch(lambda: (), log)
-        self.isolated: dict[str, str] = {}  #: destinations whose hooks held the loop, and why each has a thread now
-        self._marks = marks
-        self._threads = threads or PluginThreads()
+        self._isolation = isolation
         self._moves: dict[str, asyncio.Task[None]] = {}  #: by destination: there is one at a time
         self._is_ending = False
+        self._listed = asyncio.Event()  #: of the next change of `runners`
 
     def judge_by(self, plans: SourcePlans) -> None:
         """Replays ask these tracking plans. To be called before `running`."""
@@ -93,7 +92,7 @@ class Supervisor:
                 [destination.name for destination in wanted]
             )  # from before their places are read
             for destination in wanted:
-                self._heed_mark(destination)
+                self._isolation.heed_mark(destination)
                 await self._start(destination)
             await self._report_removed()
             yield
@@ -123,9 +122,7 @@ class Supervisor:
             CommandRefused: all of them have been told to end meanwhile.
         """
         self._store.claims.keep_for({*self.runners, *wanted})  # from before their places are read
-        for name in (*changed, *removed):  # the new settings or the new plugin may be better
-            self.isolated.pop(name, None)
-        self._marks.drop((*changed, *removed))
+        self._isolation.end((*changed, *removed))
         exchanges = [self._replace(name, wanted.get(name)) for name in (*changed, *added, *removed)]
         results = await asyncio.gather(*exchanges, return_exceptions=True)
         for error in results:
@@ -144,10 +141,16 @@ class Supervisor:
     async def end_all(self, end: Callable[[DestinationRunner], None]) -> None:
         """End every destination in this way, also those that are being exchanged."""
         self._is_ending = True
+        self._listed.set()
         self._end_those_there(end)
         async with self.changing:
             self._end_those_there(end)  # also what the exchange has started
         await ended(self._tasks.values())
+
+    @property
+    def isolated(self) -> Mapping[str, str]:
+        """Destinations whose hooks held the loop, and why each has a thread now."""
+        return self._isolation.why
 
     def in_flight(self) -> dict[str, int]:
         """Requests on their way, of each destination that has any."""
@@ -155,16 +158,16 @@ class Supervisor:
 
     def unmark(self, name: str) -> None:
         """At the next start its hooks run in the loop of all again."""
-        self._marks.drop([name])
+        self._isolation.unmark([name])
 
-    async def forget(self, name: str) -> dict[str, int]:
+    async def drop(self, name: str) -> dict[str, int]:
         """Drop all that is kept of a destination that is not configured. Raises CommandRefused."""
         async with self.changing:
             if name in self.runners:
                 raise CommandRefused("configured", f"{name} is configured: take it out of config.toml and reload first")
             if name not in await self._store.queries.left_over(list(self.runners)):
                 raise CommandRefused("unknown_destination", f"nothing is kept of a destination {name!r}")
-            return await self._store.claims.forget(name)
+            return await self._store.claims.drop(name)
 
     async def forget_people(self, regulation: Regulation, done: set[str]) -> None:
         """Erase these people at every destination of which the store has a place, whether it runs or not. No destination is exchanged
@@ -189,7 +192,7 @@ class Supervisor:
 
     def forget_messages(self) -> None:
         """Name none of the messages any more whose hooks were slow or held the loop. Raises OSError."""
-        self._marks.forget_messages()
+        self._isolation.forget_messages()
         for runner in self.runners.values():
             runner.destination.watch.forget_messages()
 
@@ -227,26 +230,6 @@ class Supervisor:
         self._tasks[runner].add_done_callback(lambda task: self._on_end(runner, task))
         self._list({**self.runners, name: runner})
 
-    def _heed_mark(self, destination: Destination) -> None:
-        """Give a destination that ended the process before a thread of its own."""
-        name, mark = destination.name, self._marks.of(destination)
-        if mark is None:
-            self._marks.drop([name])
-            return
-        words = f"plugin {mark.plugin}: hook {mark.hook} held the event loop until the process ended"
-        self._isolated_for(destination, mark.hook, mark.message_id, words)
-
-    def _isolated_for(self, destination: Destination, hook: str, message_id: str, words: str) -> None:
-        self.isolated[destination.name] = words
-        self._log.emit(
-            "destination_isolated",
-            destination=destination.name,
-            plugin=destination.plugin_name,
-            hook=hook,
-            message_id=message_id,
-            detail=f"{words}: the destination runs in its own thread now",
-        )
-
     def _make_runner(self, destination: Destination) -> DestinationRunner:
         runner = self._make_own_runner(destination)
         if self._commands is None:
@@ -255,7 +238,7 @@ class Supervisor:
 
     def _make_own_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)
-        if destination.config.delivery.isolation == "thread" or name in self.isolated:
+        if destination.config.delivery.isolation == "thread" or name in self._isolation.why:
             store = StoreFromThread(self._store, asyncio.get_running_loop())
             waiting = Waiting(destination, self._store.queries, self._clock, self._log)
             alone = Runner(destination, store, self._clock, self._log, Random(), meter)
@@ -283,24 +266,27 @@ class Supervisor:
         """Give a destination whose hooks hold the loop a thread of its own, until a reload changes it."""
         async with self.changing:
             runner = self.runners.get(name)
-            if runner is None or name in self.isolated or self._is_ending:
+            if runner is None or name in self._isolation.why or self._is_ending:
                 return
-            try:
-                destination = await self._threads.run("move", partial(with_new_instance, runner.destination))
-            except Exception as error:
-                words = f"it holds up all others, and cannot be moved to a thread of its own: {error!r}"
-                plugin = runner.destination.plugin_name
-                self._log.emit("plugin_failed", destination=name, plugin=plugin, hook="__init__", detail=words)
+            destination = await self._isolation.of_slow(runner.destination, slow)
+            if destination is None:
                 return
-            last = destination.watch.slow.get(slow.hook)
-            words = f"plugin {destination.plugin_name}: {slow.words}"
-            self._isolated_for(destination, slow.hook, last.last_message_id if last else "", words)
             await self._replace(name, destination)
             gc.collect()  # as after an exchange
 
     def _list(self, runners: Mapping[str, DestinationRunner]) -> None:
         """These are the destinations from now on."""
         self.runners = runners
+        self._listed.set()
+        self._listed = asyncio.Event()
+
+    async def is_exchanged(self, name: str, former: DestinationRunner) -> bool:
+        """Wait until another runner has taken the place of this one. False: none does in time, or the daemon ends."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXCHANGE_S):
+                while self.runners.get(name) is former and not self._is_ending:
+                    await self._listed.wait()
+        return self.runners.get(name) not in (None, former)
 
     async def _end(self, runner: DestinationRunner) -> None:
         """Let what is in flight end with its settings. A store that fails meanwhile ends the daemon; that is watched elsewhere."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
 from router.daemon.event_loop import loop_factory, run_to_its_end
 from router.daemon.loop_watch import LoopWatch
-from router.deliver.commands import ENDS_WORKER, Changed, Command, Ticket
+from router.daemon.runner_around import RunnerAround
+from router.deliver.commands import ENDS_WORKER, Command, Ticket
 from router.deliver.jobs.held_report import Waiting
-from router.deliver.operations import Shown
-from router.deliver.runner import ReplayOrder, Runner
-from router.deliver.send.rate_limit import RateLimit
-from router.errors import CommandRefused
+from router.deliver.runner import Runner
+from router.errors import CommandNotBegun, CommandRefused
 from router.logger import Log
 from router.plugin_host.time_budgets import CLOSE_S
-from router.store import DeadLetterFilter, Regulation, Status, Tool
+from router.store import Regulation, Status, Tool
 from router.store.from_thread import StoreFromThread
 
 T = TypeVar("T")
@@ -39,7 +38,7 @@ async def _nothing() -> None:
     """What a thread that goes round does at once."""
 
 
-class ThreadRunner:
+class ThreadRunner(RunnerAround[Runner]):
     """A `Runner` whose loop is another thread's. Each method hands on to the one of the same name there.
 
     Args:
@@ -48,8 +47,9 @@ class ThreadRunner:
     """
 
     def __init__(self, runner: Runner, store: StoreFromThread, waiting: Waiting, log: Log, watch: LoopWatch) -> None:
-        destination = self.destination = runner.destination
-        self._runner, self._store, self._waiting, self._watch = runner, store, waiting, watch
+        super().__init__(runner)
+        destination = self.destination
+        self._store, self._waiting, self._watch = store, waiting, watch
         self._log = log.bind(destination=destination.name)
         runner.live_alone()
         self._loop: asyncio.AbstractEventLoop = (loop_factory() or asyncio.new_event_loop)()
@@ -88,13 +88,17 @@ class ThreadRunner:
             return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
         except RuntimeError:
             coroutine.close()
-            raise CommandRefused("stopping", "the destination is stopping") from None
+            raise CommandNotBegun from None
 
     async def _ask(self, work: Callable[[], Coroutine[Any, Any, T]], within_s: float | None = None) -> T:
         """Carry this out in the thread. Raises CommandRefused where it has ended, or is held by a hook before it begins; with
         `within_s` also where it is not done in that time."""
         has_turn = self._submit(_nothing)
-        if not await self._has_come(has_turn, ASK_S):
+        try:
+            has_come = await self._has_come(has_turn, ASK_S)
+        except CommandRefused:
+            raise CommandNotBegun from None
+        if not has_come:
             has_turn.cancel()
             raise CommandRefused("busy", f"its thread has not answered for {ASK_S:g} s: a hook of its plugin holds it")
         answer = self._submit(work)
@@ -113,28 +117,6 @@ class ThreadRunner:
         return answer.done()
 
     # ------------------------------------------------------------ life
-
-    @property
-    def needs_restart(self) -> bool:
-        """See `Runner`."""
-        return self._runner.needs_restart
-
-    @needs_restart.setter
-    def needs_restart(self, is_needed: bool) -> None:
-        self._runner.needs_restart = is_needed
-
-    @property
-    def rate(self) -> RateLimit | None:
-        """See `Runner`."""
-        return self._runner.rate
-
-    def keep_rate(self, former: RateLimit | None) -> None:
-        """See `Runner`. To be called before `run`."""
-        self._runner.keep_rate(former)
-
-    def probe_at_once(self) -> None:
-        """See `Runner`. To be called before `run`."""
-        self._runner.probe_at_once()
 
     async def open(self) -> None:
         """See `Runner`."""
@@ -197,11 +179,6 @@ class ThreadRunner:
     # ------------------------------------------------------------ what operators ask
 
     @property
-    def in_flight(self) -> int:
-        """Requests on their way."""
-        return self._runner.in_flight
-
-    @property
     def round_s(self) -> float:
         """Nobody waits for this thread: a hook that holds it is told of by `status`."""
         return 0.0
@@ -214,51 +191,22 @@ class ThreadRunner:
         (_, hook, message_id), seconds = held
         return self._runner.held_by(hook, message_id, seconds)
 
-    def describe(self) -> dict[str, Any]:
-        """See `Runner`."""
-        return self._runner.describe()
-
-    @property
-    def last_exchanges(self) -> dict[str, Any]:
-        """See `Runner`."""
-        return self._runner.last_exchanges
-
     async def describe_waiting(self) -> dict[str, dict[str, float]]:
         """See `Runner`."""
         return await self._waiting.describe()  # the thread may be held
 
-    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any:
-        """See `Runner`."""
-        within_s = self._patience_s + ASK_S if isinstance(command, ENDS_WORKER) else None
-        return await self._ask(partial(self._runner.carry_out, command, ticket), within_s)
-
-    async def pause(self, words: str = "") -> Changed:
-        """See `Runner`."""
-        return await self._ask(partial(self._runner.pause, words))
-
-    async def resume(self) -> Changed:
-        """See `Runner`."""
-        return await self._ask(self._runner.resume)
-
-    async def release(self, key: str, group: Mapping[str, Any] | None) -> int:
-        """See `Runner`."""
-        return await self._ask(partial(self._runner.release, key, group))
-
-    async def drop(self, key: str, shown: Shown | None = None) -> int:
-        """See `Runner`."""
-        return await self._ask(partial(self._runner.drop, key, shown))
-
-    async def replay(self, order: ReplayOrder) -> dict[str, Any]:
-        """See `Runner`."""
-        return await self._ask(partial(self._runner.replay, order))
-
-    async def stop_replay(self) -> dict[str, Any]:
-        """See `Runner`."""
-        return await self._ask(self._runner.stop_replay)
-
     async def describe_replay(self) -> dict[str, Any]:
         """See `Runner`."""
         return await self._ask(self._runner.describe_replay)
+
+    async def ask(self, command: Command) -> Any:
+        """See `Runner.carry_out`."""
+        return await self.carry_out(command)
+
+    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any:
+        """See `Runner`. What waits for the worker to end has an end itself: a reload may wait for it."""
+        within_s = self._patience_s + ASK_S if isinstance(command, ENDS_WORKER) else None
+        return await self._ask(partial(self._runner.carry_out, command, ticket), within_s)
 
     async def forget(self, regulation: Regulation) -> None:
         """See `Runner`. A reload waits for this, so it has an end: what is in flight may take its time-out."""
@@ -268,14 +216,6 @@ class ThreadRunner:
         """See `Runner`."""
         await self._ask(partial(self._runner.forget_answers, regulation), self._patience_s + ASK_S)
 
-    async def drop_deletions(self, positions: Sequence[int]) -> None:
-        """See `Runner`."""
-        await self._ask(partial(self._runner.drop_deletions, positions), self._patience_s + ASK_S)
-
     async def ask_to_delete(self, regulation: Regulation) -> Tool:
         """See `Runner`."""
         return await self._ask(partial(self._runner.ask_to_delete, regulation))
-
-    async def drop_letters(self, which: DeadLetterFilter, pos: int | None = None) -> int:
-        """See `Runner`."""
-        return await self._ask(partial(self._runner.drop_letters, which, pos))

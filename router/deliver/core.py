@@ -64,9 +64,7 @@ class Core:
         self.rows = ParkedRows(context, state, self.releases)
         merge = IdentityMerge(context, state, self.outcomes, self.releases)
         runner = LaneRunner(context, state, self.outcomes, self.turns, self.mapper, merge)
-        self.scheduler = Scheduler(
-            state, self.rows, self.preparer, runner, merge, destination.watch, self.batcher.is_full
-        )
+        self.scheduler = Scheduler(state, self.rows, self.preparer, runner, destination.watch, self.batcher.is_full)
         self.live_pass = LivePass(context, state, self.preparer, self.mapper, self.turns, self.batcher)
         # beside the live flow
         self.due_lanes = DueLanes(context, state, self.rows)

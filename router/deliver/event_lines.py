@@ -30,7 +30,8 @@ class EventLines:
     ) -> None:
         """The same line about each of these events."""
         if self._log.writes(name, outcome):
-            self._log.event_lines(name, [_fields(delivery) for delivery in deliveries], outcome=outcome, reason=reason)
+            fields = [(d.lane is None and d.log_event.fields) or _fields(d) for d in deliveries]
+            self._log.event_lines(name, fields, outcome=outcome, reason=reason)
 
 
 def _fields(delivery: Delivery) -> bytes:

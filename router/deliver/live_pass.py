@@ -7,18 +7,19 @@ and the event goes the way of all lanes. Nothing else connects the two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from router.decide.decide import DELIVER, Decision, Deliver, Held, Settled, decide
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
 from router.deliver.lanes.delivery import Delivery
-from router.deliver.process.mapper import Mapped, Mapper
-from router.deliver.process.prepare import Prepared, PreparedTurn, Preparer, gate_view, standing_of
+from router.deliver.process.mapper import Mapped, Mapper, Mapping, NotMapped
+from router.deliver.process.prepare import READY, Prepared, PreparedTurn, Preparer, gate_view, standing_of
 from router.deliver.send.batcher import Batcher
+from router.deliver.send.request_batch import json_bytes
 from router.deliver.settle.turns import DRY_RUN, TurnHandler
 from router.directory import FOLDED
-from router.plugin import Reject, Skip
+from router.plugin import Event, Reject, Skip
 from router.plugin_host.hook_watch import PassSize
 from router.vocabulary import EventState, Line
 
@@ -58,43 +59,76 @@ class LivePass:
 
     async def _run_slice(self, deliveries: Sequence[Delivery]) -> int:
         """Enter as many as hooks leave time for. Returns how many."""
-        quick = self._quick(deliveries)
-        stored = await self._stored_lanes(quick)
-        prepared = await self._preparer.prepare(quick)
-        decided: dict[tuple[str, str], list[Delivery]] = {}
-        dry_runs: list[Delivery] = []
-        watch, done = self._destination.watch, 0
+        shared = self._shared(deliveries)
+        turns, prepared, stored = await self._prepare(deliveries, shared)
+        decided: dict[tuple[str, str], list[Delivery]] = {SENT: []}
+        watch, mapper, sent, done = self._destination.watch, self._mapper, decided[SENT], 0
+        in_flight, in_memory, room = self._lanes.in_flight, self._lanes.in_memory, self._batcher.room(Line.LIVE)
         watch.start_slice()
-        for delivery in deliveries:
+        for delivery, turn, event in zip(deliveries, turns, shared, strict=True):
             if watch.is_over:
                 break
             done += 1
             key = delivery.log_event.user_key
-            turn = prepared.turns.get(id(delivery))
-            if self._batcher.is_full(Line.LIVE):  # opened again at its turn: it takes six times its body
-                delivery.event = turn = None
-            is_quick = turn is not None and key not in stored and self._lanes.is_free(key)
-            outcome = self._take(delivery, turn, prepared) if is_quick and turn is not None else None
+            outcome = None
+            if turn is not None and room > 0 and not (key in in_flight or key in in_memory or key in stored):
+                outcome = SENT if turn is READY else self._decided(delivery, turn, prepared)
             if outcome is None:
-                self._enter_lane(delivery)
-            elif outcome != WRITTEN:
+                self._enter_lane(delivery, keeps_event=room > 0)
+                continue
+            if outcome is SENT:
+                if event is not None:
+                    delivery.event = event
+                mapping = mapper.map(delivery, prepared.known, None)
+                if type(mapping) is Mapped:
+                    delivery.items = mapping.items
+                    if not self._is_dry_run:
+                        in_flight[key] = delivery
+                        size = json_bytes(mapping.items)
+                        delivery.weight = (Line.LIVE, size)
+                        room -= size
+                    sent.append(delivery)
+                    continue
+                outcome = self._not_mapped(delivery, mapping)
+            if outcome is not WRITTEN:
                 decided.setdefault(outcome, []).append(delivery)
-            if outcome == SENT and self._is_dry_run:
-                dry_runs.append(delivery)
-        self._finish(decided, dry_runs)
+        self._finish(decided)
         self.size.ended(done, is_over=watch.is_over)
         return done
+
+    async def _prepare(
+        self, deliveries: Sequence[Delivery], shared: Sequence[Event | None]
+    ) -> tuple[list[PreparedTurn | None], Prepared, Collection[str]]:
+        """The turn of each that may go on at once, what was looked up for them, and users who have a lane in the store."""
+        both = list(zip(deliveries, shared, strict=True))
+        quick = self._quick([one for one, event in both if event is None])
+        stored = await self._stored_lanes([one for one, event in both if event is not None] + quick)
+        prepared = await self._preparer.prepare(quick)
+        found = prepared.turns
+        return [READY if event is not None else found.get(id(one)) for one, event in both], prepared, stored
+
+    def _shared(self, deliveries: Sequence[Delivery]) -> list[Event | None]:
+        """Of each that nothing keeps from here the event, as another destination has opened it. This costs no call for an event."""
+        types, sources = self._preparer.usual_types, self._preparer.sources
+        if not self._mapper.shared_events.is_allowed:
+            types = frozenset()
+        rows = [one.log_event for one in deliveries]
+        return [
+            row.opened if row.is_for_all and row.type in types and (sources is None or row.source in sources) else None
+            for row in rows
+        ]
 
     def _quick(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those that may go on at once. Group calls and links open gates and move what is held: where there is a gate they take
         the way of lanes."""
         if self._has_state:
             return []
-        is_free = self._lanes.is_free
-        free = [one for one in deliveries if is_free(one.log_event.user_key)]
+        in_flight, in_memory = self._lanes.in_flight, self._lanes.in_memory
+        keyed = [(one, one.log_event.user_key) for one in deliveries]
+        free = [one for one, key in keyed if key not in in_flight and key not in in_memory]
         return [one for one in free if one.log_event.type not in FOLDED] if self._is_gated else free
 
-    async def _stored_lanes(self, deliveries: Sequence[Delivery]) -> Iterable[str]:
+    async def _stored_lanes(self, deliveries: Sequence[Delivery]) -> Collection[str]:
         """Which of their users have a lane in the store, or may have."""
         if not self._lanes.may_have_rows or not deliveries:
             return ()
@@ -103,22 +137,18 @@ class LivePass:
         self._lanes.unwatch_let_go()
         return loaded.keys() | let_go
 
-    def _take(self, delivery: Delivery, turn: PreparedTurn, prepared: Prepared) -> tuple[str, str] | None:
-        """The turn of a free user's event. Returns (outcome, reason) for its line of the log, WRITTEN where it has written
-        its own; None: it needs a lane."""
-        if turn.decision is not DELIVER:
-            decision = self._decide(delivery, turn, prepared)
-            if isinstance(decision, Settled):
-                return None if delivery.announcement is not None else (decision.state, decision.reason)
-            if not isinstance(decision, Deliver):
-                return None
-        mapping = self._mapper.map(delivery, prepared.known, None)
-        if isinstance(mapping, Mapped):
-            delivery.items = mapping.items
-            if not self._is_dry_run:
-                self._lanes.in_flight[delivery.log_event.user_key] = delivery
-                self._batcher.add(delivery, Line.LIVE)
+    def _decided(self, delivery: Delivery, turn: PreparedTurn, prepared: Prepared) -> tuple[str, str] | None:
+        """What becomes of a free user's event: SENT, or (outcome, reason) of what is not sent; None: it needs a lane."""
+        if turn.decision is DELIVER:
             return SENT
+        decision = self._decide(delivery, turn, prepared)
+        if isinstance(decision, Settled):
+            return None if delivery.announcement is not None else (decision.state, decision.reason)
+        return SENT if isinstance(decision, Deliver) else None
+
+    def _not_mapped(self, delivery: Delivery, mapping: Mapping) -> tuple[str, str]:
+        """(outcome, reason) for its line of the log; WRITTEN where it has written its own."""
+        assert isinstance(mapping, NotMapped)
         if isinstance(mapping.outcome, Skip) and delivery.announcement is None:
             return EventState.SKIPPED, mapping.outcome.reason
         delivery.lane = self._lanes.take(delivery.log_event.user_key, is_new=True)
@@ -134,21 +164,26 @@ class LivePass:
         gate = gate_view(prepared, self._readiness)
         return decide(delivery.event, self._destination, standing_of(delivery), gate)
 
-    def _enter_lane(self, delivery: Delivery) -> None:
+    def _enter_lane(self, delivery: Delivery, *, keeps_event: bool) -> None:
+        if not keeps_event:
+            delivery.event = None  # opened again at its turn: it takes six times its body
         lane = delivery.lane = self._lanes.take(delivery.log_event.user_key)
         lane.add_waiting(delivery)
         self._state.run_queue.add(lane)
 
-    def _finish(self, decided: dict[tuple[str, str], list[Delivery]], dry_runs: Sequence[Delivery]) -> None:
-        """Write the lines, and settle what was decided against sending."""
+    def _finish(self, decided: dict[tuple[str, str], list[Delivery]]) -> None:
+        """Hand over what is to be sent, write the lines, and settle what was decided against sending."""
+        sent = decided[SENT]
+        if not self._is_dry_run:
+            self._batcher.add_mapped(sent)
         for (outcome, reason), deliveries in decided.items():
             self._lines.lines("decision_made", deliveries, outcome=outcome, reason=reason)
             if outcome == EventState.FILTERED:
                 self._context.meter.filtered[reason] += len(deliveries)
             if outcome != "deliver":
                 self._work.settle_live([delivery.pos for delivery in deliveries], (outcome, reason))
-        for delivery in dry_runs:
-            self._turns.record_dry_run(delivery)
-        if dry_runs:
-            self._lines.lines("event_delivered", dry_runs, reason=DRY_RUN[1])
-            self._work.settle_live([delivery.pos for delivery in dry_runs], DRY_RUN)
+        if self._is_dry_run and sent:
+            for delivery in sent:
+                self._turns.record_dry_run(delivery)
+            self._lines.lines("event_delivered", sent, reason=DRY_RUN[1])
+            self._work.settle_live([delivery.pos for delivery in sent], DRY_RUN)

@@ -17,7 +17,7 @@ from router.deliver.jobs.held_report import Waiting
 from router.deliver.send.http_client import Client, open_client
 from router.deliver.send.rate_limit import RateLimit
 from router.deliver.worker import FULL_PAUSE_S, Worker
-from router.errors import ClaimLost, CommandRefused, CommitFailed, StoreError, StoreFull
+from router.errors import ClaimLost, CommandNotBegun, CommandRefused, CommitFailed, StoreError, StoreFull
 from router.judge import SourcePlans
 from router.logger import Log
 from router.metrics import Meter
@@ -307,7 +307,7 @@ class Serving:
             raise CommandRefused("elsewhere", f"node {holder} delivers to it: ask that one")
         await self._opened.wait()
         if self._worker is None or self._stopping:
-            raise CommandRefused("stopping", "the destination is stopping")
+            raise CommandNotBegun
         return self._worker
 
     async def _between_workers(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from router.clock import Alarm
@@ -19,7 +19,7 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.send.batcher import STUCK
 from router.deliver.send.http_client import Client
 from router.deliver.settle.forgotten import settle_blank
-from router.errors import ClaimLost, StoreFull
+from router.errors import ClaimLost, CommandNotBegun, StoreFull
 from router.plugin_host.hook_watch import LEAST_READ
 from router.store import LogRow
 from router.vocabulary import Line
@@ -135,7 +135,8 @@ class Worker:
     def _refuse_commands(self) -> None:
         self._has_ended = True
         for _, done in self._commands:
-            done.cancel()
+            if not done.done():
+                done.set_exception(CommandNotBegun())
         self._commands.clear()
 
     async def booked_is_stored(self) -> None:
@@ -150,12 +151,12 @@ class Worker:
         await waiting
 
     async def ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Run an operator's command between two rounds of the loop. Raises CancelledError where the worker ends before."""
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        """Run an operator's command between two rounds of the loop. Raises CommandNotBegun where the worker ends before, CancelledError where
+        it ends meanwhile."""
         if self._has_ended:
-            done.cancel()
-        else:
-            self._commands.append((command, done))
+            raise CommandNotBegun
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._commands.append((command, done))
         self._wake.set()
         return await done
 
@@ -276,13 +277,27 @@ class Worker:
         )
         fresh: list[Delivery] = []
         settled_before: list[Delivery] = []
-        for row in rows:
-            self._enter(row, fresh, settled_before)
+        if work.settled_before or "" in [row.user_key for row in rows]:
+            for row in rows:
+                self._enter(row, fresh, settled_before)
+        elif rows:
+            fresh = self._enter_all(rows)
         if settled_before:
             await self._announce(settled_before)
         if fresh:
             await self.core.live_pass.run(fresh)
         return bool(rows)
+
+    def _enter_all(self, rows: Sequence[LogRow]) -> list[Delivery]:
+        """The usual case: nobody has settled any of these, and nobody was forgotten."""
+        readiness = self.state.readiness
+        fresh = [Delivery(row) for row in rows]
+        self.state.work.read_all(fresh)
+        for row in rows:
+            if row.type == "group":
+                readiness.read(row.pos, row.type)
+        readiness.read_pos = rows[-1].pos
+        return fresh
 
     def _enter(self, row: LogRow, fresh: list[Delivery], settled_before: list[Delivery]) -> None:
         work, readiness = self.state.work, self.state.readiness

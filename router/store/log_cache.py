@@ -49,7 +49,7 @@ class Appended:
             call.opened = call.fields = None
         for row in self._rows or ():
             row.is_shared = False
-            row.opened = row.payload_json = row.fields = None
+            row.opened = row.payload_item = row.fields = None
 
 
 class LogCache:
@@ -101,7 +101,12 @@ class LogCache:
         index = bisect_right(self._appends, after + 1, key=lambda appended: appended.first) - 1
         found: list[LogRow] = []
         for appended in itertools.islice(self._appends, index, None):
-            for row in appended.rows[max(0, after + 1 - appended.first) :]:
+            begin = max(0, after + 1 - appended.first)
+            if not begin and appended.events < limit - len(found) and appended.size < max_bytes:
+                found += appended.rows
+                max_bytes -= appended.size
+                continue
+            for row in appended.rows[begin:]:
                 found.append(row)
                 max_bytes -= len(row.body)
                 if len(found) >= limit or max_bytes <= 0:

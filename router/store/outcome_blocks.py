@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from router.store.rows import Tried
@@ -52,11 +54,12 @@ def spans(codes: dict[int, int]) -> Iterator[dict[int, int]]:
 def pack_codes(codes: dict[int, int]) -> tuple[int, int, bytes]:
     """(first position, last position, two bytes a position) of a non-empty {position: code}; 0 where there is none."""
     first, last = min(codes), max(codes)
-    packed = bytearray(CODE_BYTES * (last - first + 1))
+    numbers = array("H", bytes(CODE_BYTES * (last - first + 1)))
     for position, code in codes.items():
-        at = CODE_BYTES * (position - first)
-        packed[at : at + CODE_BYTES] = code.to_bytes(CODE_BYTES, "little")
-    return first, last, bytes(packed)
+        numbers[position - first] = code
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return first, last, numbers.tobytes()
 
 
 def code_at(first: int, packed: bytes, pos: int) -> int:

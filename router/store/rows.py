@@ -4,11 +4,11 @@ milliseconds, instants since 1970. A user key is "u:<userId>", "a:<anonymousId>"
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from router.plugin import Event
+from router.plugin import Event, Item
 from router.spread import Spread
 from router.vocabulary import FOREVER_MS
 
@@ -77,9 +77,12 @@ class LogRow(msgspec.Struct):
     message_id: str
     body: bytes  #: a header line and the call as JSON
     opened: Event | None = None  #: the event as any destination sees it; nobody changes it
-    payload_json: bytes | None = None  #: its payload as JSON
+    payload_item: Item | None = None  #: its payload as an item; nobody changes it
     fields: bytes | None = None  #: its ids as a part of a line of the log
     is_shared: bool = False  #: it is one of the newest: what is made of its body is kept here for all destinations
+    is_for_all: bool | None = (
+        None  #: neither its plan nor its `integrations` keep it from any destination; None: not known yet
+    )
 
 
 class ParkedRow(msgspec.Struct):
@@ -104,6 +107,12 @@ class ParkedRow(msgspec.Struct):
     attempts: int  #: failed ones
     first_at: int  #: ms of running time: the first attempt
     origin: int = 0  #: the settled event this is a second sending of (`pos` is below 0 then); 0: it is itself
+    fields: ClassVar[None] = (
+        None  #: what is made of it is not shared as that of a LogRow: it may belong to another user by now
+    )
+    opened: ClassVar[None] = None
+    payload_item: ClassVar[None] = None
+    is_for_all: ClassVar[None] = None
 
 
 class Slice(NamedTuple):

@@ -125,8 +125,8 @@ class Shorter(Opened):
         """Router time."""
         raise NotImplementedError
 
-    async def forget(self, destination: str) -> dict[str, int]:
-        return await self.claims.forget(destination)
+    async def drop(self, destination: str) -> dict[str, int]:
+        return await self.claims.drop(destination)
 
     def keep_for(self, destinations: Collection[str]) -> None:
         self.claims.keep_for(destinations)

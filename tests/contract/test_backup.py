@@ -207,7 +207,7 @@ async def test_a_damaged_store_makes_no_backup_and_the_former_one_stays(stopped:
 
 async def test_a_destination_that_is_being_dropped_is_no_damage(rig: Rig, tmp_path: Path) -> None:
     await rig.crash()
-    original, slices = cursors.forget_slice, 0
+    original, slices = cursors.drop_slice, 0
 
     def one_slice(db: sqlite3.Connection, destination: str) -> bool:
         nonlocal slices
@@ -219,8 +219,8 @@ async def test_a_destination_that_is_being_dropped_is_no_damage(rig: Rig, tmp_pa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cursors, "SLICE", 2)
-        patch.setattr(cursors, "forget_slice", one_slice)
-        await rig.store.forget("d")
+        patch.setattr(cursors, "drop_slice", one_slice)
+        await rig.store.drop("d")
     assert slices > 1
 
 

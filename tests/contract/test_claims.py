@@ -166,7 +166,7 @@ async def test_the_fence_is_the_first_statement_of_a_step(store: StoreCase) -> N
 
 async def test_a_forgotten_destination_has_no_owner(store: StoreCase) -> None:
     claim = await claimed(store)
-    await store.claims.forget("d")
+    await store.claims.drop("d")
     with pytest.raises(ClaimLost):
         await claim.commit(batch("1"))
 

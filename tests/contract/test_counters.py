@@ -271,7 +271,7 @@ async def test_a_destination_that_is_dropped_leaves_no_counts(rig: Rig) -> None:
     await rig.store.cursor("d", START_MS)
     both = {D: Counts({"delivered": 1}), WEBSITE: Counts({"accepted": 1})}
     await rig.store.counters.add(START_MS, both)
-    await rig.store.claims.forget("d")
+    await rig.store.claims.drop("d")
     assert [whom for _, whom, _ in await rig.store.counters.buckets(MINUTE_S, 0)] == [WEBSITE]
 
 

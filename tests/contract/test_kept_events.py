@@ -255,14 +255,14 @@ async def test_a_slice_copies_no_more_than_its_bytes_and_the_next_one_goes_on(
 
 
 @only_sqlite
-async def test_what_only_a_forgotten_destination_held_goes_in_slices(
+async def test_what_only_a_dropped_destination_held_goes_in_slices(
     store: StoreCase, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "LOOKED_AT", 2)
     await hold(store, 1, 2, 3, 4, 5)
     await hold(store, 2, destination="e")
     await trim(store, clock)
-    await store.forget("d")
+    await store.drop("d")
     assert await kept(store) == [1, 2, 3, 4, 5]
     for _ in range(4):
         await store.append([], [], [])

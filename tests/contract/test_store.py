@@ -31,10 +31,11 @@ from router.store import (
     Status,
     Tried,
     Waits,
+    append_intake,
 )
 from router.store.outcome_blocks import SPAN
-from router.store.postgres import append_group, append_queue
-from router.store.sqlite import apply_commit, dedupe, group_commit, group_transaction, held_counts
+from router.store.postgres import append_group
+from router.store.sqlite import apply_commit, dedupe, group_transaction, held_counts
 from router.store.sqlite.queries import open_queries
 from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import LaneMode, Queue
@@ -129,8 +130,7 @@ def keep_discards(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
 
 def bound_pending(monkeypatch: pytest.MonkeyPatch, name: str, most: int) -> None:
     """What may wait to be written."""
-    for module in (group_commit, append_queue):
-        monkeypatch.setattr(module, name, most)
+    monkeypatch.setattr(append_intake, name, most)
 
 
 # ------------------------------------------------------------ append and duplicates

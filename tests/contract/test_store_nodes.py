@@ -205,11 +205,11 @@ async def test_a_destination_that_another_node_has_configured_is_not_dropped(two
     first.claims.keep_for([])
     await first.owns()
     with pytest.raises(CommandRefused, match="d is configured at node-2: take it out of config"):
-        await first.claims.forget("d")
+        await first.claims.drop("d")
     second.claims.keep_for([])
     await second.beat()
     await first.beat()
-    assert (await first.claims.forget("d"))["held"] == 0
+    assert (await first.claims.drop("d"))["held"] == 0
 
 
 async def test_what_two_nodes_have_configured_differently_is_named_at_both(two: tuple[Among, Among]) -> None:

@@ -226,7 +226,7 @@ async def test_a_destination_that_is_dropped_leaves_nothing_of_its_files(two: tu
         node.claims.keep_for([])
         await node.beat()
     await first.beat()
-    await first.claims.forget("d")
+    await first.claims.drop("d")
     assert [row async for row in numbers(second)] == []
 
 

@@ -552,7 +552,7 @@ async def test_a_forgotten_destination_starts_anew(rig: Rig) -> None:
     rig.start(Gated)
     await tracks(rig, "u1:m1")
     await rig.stop()
-    assert await rig.store.forget("d") == {"held": 1, "retrying": 0, "queued": 0, "dead": 0}
+    assert await rig.store.drop("d") == {"held": 1, "retrying": 0, "queued": 0, "dead": 0}
     rig.start(Gated)
     assert adds_up(await rig.quiet()) == 0
 

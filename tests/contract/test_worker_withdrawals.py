@@ -415,5 +415,5 @@ async def test_what_was_stored_goes_when_it_is_followed_no_more(rig: Rig) -> Non
     await withdraw(rig)
     directory = rig.store.claim("d").directory
     assert await directory.withdrawals(0, 99, 9) == [(1, "u:u")]
-    await rig.store.claims.forget_preferences()
+    await rig.store.claims.drop_preferences()
     assert await directory.withdrawals(0, 99, 9) == []

@@ -78,9 +78,13 @@ def test_each_call_is_told_as_accepted_or_duplicate() -> None:
 
 def test_each_duplicate_is_told_to_who_remembers_them() -> None:
     seen: list[str] = []
+
+    def note(source: str, accepted: int, discarded: int, repeated: Sequence[Call]) -> None:
+        seen.extend(call.message_id for call in repeated)
+
     log = make_log("error", "json", clock=FakeClock(), environ={})
     store: Any = FakeStore()
-    accept = Acceptor(store, Suppressions(b"key", ()), log, repeated=lambda call: seen.append(call.message_id))
+    accept = Acceptor(store, Suppressions(b"key", ()), log, note=note)
     accepted(accept, CALLS, [])
     assert seen == ["m2"]
 

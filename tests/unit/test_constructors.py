@@ -13,13 +13,6 @@ MOST = 6
 RECORDS = {"Struct", "NamedTuple", "BaseModel", "Protocol"}
 """Bases of classes whose constructor is a list of fields."""
 
-EXCEPTIONS: dict[str, int] = {
-    "router/accept.py: Acceptor": 7,
-    "router/daemon/supervisor.py: Supervisor": 7,
-    "router/deliver/lanes/scheduler.py: Scheduler": 7,
-}
-"""Those there are, with their number of parameters. To be shrunk, never to grow."""
-
 
 def name_of(node: ast.expr) -> str:
     """The last part of a dotted name; of a call or a subscript that of what is called."""
@@ -57,14 +50,8 @@ def found(root: Path) -> dict[str, int]:
 
 
 def test_no_constructor_has_more_than_six_collaborators(root: Path) -> None:
-    too_many = {where: n for where, n in found(root).items() if n > EXCEPTIONS.get(where, MOST)}
+    too_many = {where: n for where, n in found(root).items() if n > MOST}
     assert not too_many
-
-
-def test_an_exception_that_is_none_any_more_leaves_the_list(root: Path) -> None:
-    now = found(root)
-    assert {where: now.get(where) for where in EXCEPTIONS} == EXCEPTIONS
-    assert all(n > MOST for n in EXCEPTIONS.values())
 
 
 @pytest.mark.parametrize(

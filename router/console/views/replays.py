@@ -45,7 +45,7 @@ async def replay_page(console: Console, request: web.Request) -> Rendered:
 
 async def _job(console: Console, name: str) -> dict[str, Any]:
     try:
-        return await console.answers.runner(name).describe_replay()
+        return await console.answers.replay(name)
     except CommandRefused as error:  # its plugin could not open, or holds its thread
         return {**NONE, "refused": str(error)}
 

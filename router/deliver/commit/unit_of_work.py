@@ -64,13 +64,13 @@ class UnitOfWork(Window):
 
     def settle_live(self, positions: Sequence[int], outcome: Outcome, tried: Tried | None = None) -> None:
         """Events without a row and without keyed state have come to this. The quick way of `settle`."""
-        settled, unsettled, n, size = self._batch.settled, self.unsettled, 0, 0
+        settled, unsettled, n, size = self._batch.settled, self.unsettled, len(positions), 0
         if tried is not None and positions:  # all of them by the one that was accepted first: once for a request
             self._batch.counts.took(tried.at - unsettled[positions[0]].log_event.received_at, len(positions))
         for pos in positions:
             settled[pos] = outcome
-            size += len(unsettled.pop(pos).log_event.body)
-            n += 1
+            size += len(unsettled[pos].log_event.body)
+            del unsettled[pos]
         self.unsettled_bytes -= size
         if tried is not None:
             self._batch.tried.append((tried, positions))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from router.deliver.lanes.delivery import Delivery
 from router.store import CursorRow
 
@@ -22,6 +24,15 @@ class Window:
         """An event was read from the log."""
         self.unsettled[delivery.pos] = delivery
         self.unsettled_bytes += len(delivery.log_event.body)
+
+    def read_all(self, deliveries: Sequence[Delivery]) -> None:
+        """The same of many, at least one."""
+        unsettled = self.unsettled
+        for delivery in deliveries:
+            unsettled[delivery.pos] = delivery
+        self.unsettled_bytes += sum([len(delivery.body) for delivery in deliveries])
+        last = deliveries[-1].log_event
+        self.read_pos, self.read_at = last.pos, last.received_at
 
     def leave(self, pos: int) -> None:
         """It is settled or parked now."""

@@ -37,7 +37,7 @@ class LaneRunner:
         self._destination = context.destination
         self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
         self._readiness = state.readiness
-        self._outcomes, self._turns, self._mapper, self._merge = outcomes, turns, mapper, merge
+        self._outcomes, self._turns, self._mapper, self.merge = outcomes, turns, mapper, merge
         self.after_commit: dict[Lane, None] = {}  #: lanes that want a turn when the present batch is stored
         self.unread: dict[Lane, int] = {}  #: draining lanes whose next event stands further on than the log was read
 
@@ -161,13 +161,13 @@ class LaneRunner:
         """Give an event its turn. False: it was put back."""
         lane, known = delivery.lane, prepared.known
         assert lane is not None
-        if self._merge.must_wait(delivery, known):
+        if self.merge.must_wait(delivery, known):
             return False
-        if self._merge.belongs_to_another(delivery, known):
+        if self.merge.belongs_to_another(delivery, known):
             if lane.must_park and not delivery.is_parked:
                 self._outcomes.park_behind(delivery)
                 return True
-            if self._merge.hand_over(delivery, known):
+            if self.merge.hand_over(delivery, known):
                 self.await_commit(lane)
             return False
         return self._decide(delivery, lane, prepared)

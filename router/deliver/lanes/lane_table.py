@@ -15,7 +15,7 @@ class LaneTable:
     """Finds lanes by user key and by what they wait for. Transitions that change what a lane waits for go through it."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, Lane] = {}
+        self.in_memory: dict[str, Lane] = {}  #: by user key
         self._by_key: dict[str, set[Lane]] = {}
         self.draining: Counter[Line] = Counter()  #: lanes that drain, by line
         self.drained: Counter[Line] = Counter()  #: lanes that drain no longer, ever, by line
@@ -24,28 +24,28 @@ class LaneTable:
         self.may_have_rows = True  #: False: it is certain that no lane has a row
 
     def __iter__(self) -> Iterator[Lane]:
-        return iter(list(self._lanes.values()))
+        return iter(list(self.in_memory.values()))
 
     def __len__(self) -> int:
-        return len(self._lanes)
+        return len(self.in_memory)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._lanes
+        return key in self.in_memory
 
     def get(self, key: str) -> Lane | None:
         """The lane in memory, if it is there."""
-        return self._lanes.get(key)
+        return self.in_memory.get(key)
 
     def take(self, key: str, *, is_new: bool = False) -> Lane:
         """The lane of this key; made where there is none. `is_new`: it is certain that it has no row.
 
         A user who was free gets a lane with the event in flight as its current one: nothing overtakes it.
         """
-        lane = self._lanes.get(key)
+        lane = self.in_memory.get(key)
         if lane is None:
             in_flight = self.in_flight.pop(key, None)
             is_loaded = is_new or in_flight is not None or not self.may_have_rows
-            lane = self._lanes[key] = Lane(key, is_loaded=is_loaded)
+            lane = self.in_memory[key] = Lane(key, is_loaded=is_loaded)
             if in_flight is not None:
                 in_flight.lane = lane
                 lane.start(in_flight)
@@ -53,7 +53,7 @@ class LaneTable:
 
     def is_free(self, key: str) -> bool:
         """Whether nothing of this user waits or is in flight here, as far as memory knows."""
-        return key not in self._lanes and key not in self.in_flight
+        return key not in self.in_memory and key not in self.in_flight
 
     def watch_let_go(self) -> set[str]:
         """Begin to note the lanes that are forgotten with a row: a snapshot that is being read may not show it."""
@@ -151,8 +151,8 @@ class LaneTable:
 
     def let_go(self, lane: Lane) -> None:
         """Forget a lane that is idle; its row, if any, remains."""
-        if lane.is_idle and self._lanes.get(lane.key) is lane:
+        if lane.is_idle and self.in_memory.get(lane.key) is lane:
             self._forget_wait(lane)
-            del self._lanes[lane.key]
+            del self.in_memory[lane.key]
             if lane.is_stored and self._let_go is not None:
                 self._let_go.add(lane.key)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from router.deliver.context import DeliveryState
 from router.deliver.lanes.delivery import Delivery
-from router.deliver.lanes.identity_merge import IdentityMerge
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.lane_runner import LaneRunner
 from router.deliver.lanes.parked_rows import ParkedRows
@@ -32,7 +31,6 @@ class Scheduler:
         rows: ParkedRows,
         preparer: Preparer,
         runner: LaneRunner,
-        merge: IdentityMerge,
         watch: HookWatch,
         is_full: Callable[[Line], bool],
     ) -> None:
@@ -40,7 +38,7 @@ class Scheduler:
         self._is_full = is_full  #: whether there is no room for the items of a line
         self.awaits_room = False  #: live lanes want a turn and have none for want of room
         self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
-        self._rows, self._preparer, self._runner, self._merge = rows, preparer, runner, merge
+        self._rows, self._preparer, self._runner, self._merge = rows, preparer, runner, runner.merge
 
     async def take_turns(self) -> bool:
         """Give turns to the lanes that want one. False: none does."""

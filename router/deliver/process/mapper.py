@@ -89,16 +89,19 @@ class Mapper:
         """Call the mapping hook of an event, at its turn."""
         event = delivery.event
         assert event is not None
-        if not self.shared_events.is_sample(event):
-            return self._map(delivery, event, known, state_key)
-        with self.shared_events.watched(delivery.log_event, event):
-            return self._map(delivery, event, known, state_key)
+        if self.shared_events.is_sample(event):
+            with self.shared_events.watched(delivery.log_event, event):
+                mapping = self._map(delivery, event, known, state_key)
+        elif state_key is None and event.type in self._destination.without_context:
+            mapping = self._call(event.type, event, None, delivery=delivery)
+        else:
+            mapping = self._map(delivery, event, known, state_key)
+        self.mapped += type(mapping) is Mapped
+        return mapping
 
     def _map(self, delivery: Delivery, event: Event, known: DirectorySnapshot, state_key: str | None) -> Mapping:
         if event.type in self._destination.without_context and state_key is None:
-            mapping = self._call(event.type, event, None, delivery=delivery)
-            self.mapped += isinstance(mapping, Mapped)
-            return mapping
+            return self._call(event.type, event, None, delivery=delivery)
         # The state of now has taken this event in, if it was mapped before: what it would make of it a second time (an end of
         # the session before, say) was told already or is told later.
         was_mapped = delivery.row is not None and delivery.row.was_mapped
@@ -107,9 +110,7 @@ class Mapper:
         mapping = self._call(event.type, event, context, delivery=delivery)
         if isinstance(mapping, NotMapped) and not isinstance(mapping.outcome, Skip):
             return mapping
-        mapping = self._with_state(mapping, delivery, state_key, context)
-        self.mapped += isinstance(mapping, Mapped)
-        return mapping
+        return self._with_state(mapping, delivery, state_key, context)
 
     def wake(self, key: str, at_ms: int, user_key: str, known: DirectorySnapshot) -> Mapping:
         """Call the timer hook. Its timer is cleared, unless the hook sets it again."""
@@ -163,6 +164,14 @@ class Mapper:
 
     def _read_all(self, returned: object, delivery: Delivery | None) -> list[Item]:
         """The items, each checked before the next is asked for: a generator makes no more than there is room for."""
+        if type(returned) is Item:
+            log_event = delivery.log_event if delivery is not None else None
+            shared = log_event.payload_item if log_event is not None else None
+            if log_event is not None and shared is not None:
+                opened = log_event.opened  # another thread may drop it at any time
+                is_whole = opened is not None and returned._body is opened.payload
+                if is_whole and returned._kind == shared._kind and shared._kind in self._destination.kinds:
+                    return [shared]
         if isinstance(returned, Item):
             return [self._read(returned, delivery, MAX_ITEMS_BYTES)]
         items: list[Item] = []
@@ -182,19 +191,25 @@ class Mapper:
         kind = item.kind
         if kind not in self._destination.kinds:
             raise ValueError(f"an item's kind is {kind!r}: want one of the plugin's `kinds`")
-        return Item.of_json(self._json_of(item, delivery, room), kind)
-
-    def _json_of(self, item: Item, delivery: Delivery | None, room: int) -> bytes:
-        """The JSON of an item. Where its body is a whole call, all destinations share it. Raises for what is no JSON, or too large."""
         log_event = delivery.log_event if delivery is not None else None
         opened = log_event.opened if isinstance(log_event, LogRow) else None  # another thread may drop it at any time
         if isinstance(log_event, LogRow) and opened is not None and item._body is opened.payload:
-            if log_event.payload_json is None:
-                log_event.payload_json = item.json
-            json = log_event.payload_json
-            if len(json) > room:
-                raise ItemTooLarge
-            return json
+            return self._whole(item, log_event, room)
+        return Item.of_json(self._json_of(item, delivery, room), kind)
+
+    @staticmethod
+    def _whole(item: Item, log_event: LogRow, room: int) -> Item:
+        """An item whose body is a whole call: all destinations share it. Raises ItemTooLarge."""
+        shared = log_event.payload_item
+        json = item.json if shared is None else shared.json
+        if len(json) > room:
+            raise ItemTooLarge
+        if shared is None or shared.kind != item.kind:
+            shared = log_event.payload_item = Item.of_json(json, item.kind)
+        return shared
+
+    def _json_of(self, item: Item, delivery: Delivery | None, room: int) -> bytes:
+        """The JSON of an item. Raises for what is no JSON, or too large."""
         json = encoded(item, room)
         event = delivery.event if delivery is not None else None
         is_call = event is not None and item._body is event.payload and self.shared_events.is_unchanged(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from router.deliver.lanes.delivery import Announcement, Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.process.mapper import GONE, NO_EVENT, Mapper, plugin_error
 from router.directory import FOLDED, linked_user
-from router.event import Notes, library_of, normalize_event, options_for
+from router.event import TYPES, Notes, is_blocked, library_of, normalize_event, options_for
 from router.input_warnings import InputWarnings
 from router.plugin import MAX_STATE_KEY, Event, Reject
 from router.plugin_host import Destination
@@ -37,6 +37,17 @@ EMPTY = DirectorySnapshot({}, {}, {}, {})
 
 LOST = Settled(EventState.DEAD, "lost")
 """What becomes of an event that is gone and was not mapped before. No letter is kept: there is nothing to send again."""
+
+
+def usual_types(destination: Destination) -> frozenset[str]:
+    """The types of calls for which this destination asks nothing: neither a gate, consent or a filter, nor the directory or keyed state."""
+    d = destination
+    if not d.config.enabled or d.mapping or d.consent or d.filter or "state_key" in d.hooks:
+        return frozenset()
+    types = frozenset(
+        type for type in TYPES if type in d.hooks and type in d.without_context and not d.requires.get(type)
+    )
+    return types - (FOLDED if d.is_gated else {"group"})
 
 
 class PreparedTurn(msgspec.Struct, frozen=True):
@@ -78,6 +89,9 @@ class Preparer:
         self._notes: Notes = []  #: on the event that is being opened
         self._state_key = destination.hooks.get("state_key")
         self._is_gated = destination.is_gated
+        self.usual_types = usual_types(destination)
+        sources = destination.config.sources
+        self.sources = None if "*" in sources else frozenset(sources)  #: those that it gets events of; None: all
 
     async def prepare(self, deliveries: Iterable[Delivery]) -> Prepared:
         """Open these events and look up what they may need, in at most two trips to the store."""
@@ -131,6 +145,8 @@ class Preparer:
     def _prepare_alone(self, delivery: Delivery) -> PreparedTurn:
         """What can be said from the event alone; its body is opened only if that matters."""
         log_event, destination = delivery.log_event, self._destination
+        if log_event.type in self.usual_types and self._is_usual(delivery):
+            return READY
         if delivery.items is not None:
             if log_event.type in FOLDED:
                 self.open(delivery)  # mapped before, so it is only sent; but what it tells may open gates
@@ -149,9 +165,14 @@ class Preparer:
         assert isinstance(decision, Settled | Deliver | Undecided)
         if isinstance(decision, Settled) or self._state_key is None:
             return PreparedTurn(decision)
-        destination.watch.begin("state_key", log_event.message_id)
+        return self._with_state_key(self._state_key, log_event.message_id, event, decision)
+
+    def _with_state_key(
+        self, hook: Callable[[Event], Any], message_id: str, event: Event, decision: Deliver | Undecided
+    ) -> PreparedTurn:
+        self._destination.watch.begin("state_key", message_id)
         try:
-            key = self._state_key(event)
+            key = hook(event)
             text = None if key is None else str(key)
             if text is not None and "\x00" in text:
                 raise ValueError("a state key holds a NUL character")
@@ -160,10 +181,21 @@ class Preparer:
             if text is not None and not text.isascii():
                 text.encode()  # the store holds no half of a surrogate pair
         except BaseException as error:  # whatever it raises is its own: see `Mapper`
-            return PreparedTurn(plugin_error(destination, "state_key", error))
+            return PreparedTurn(plugin_error(self._destination, "state_key", error))
         finally:
-            destination.watch.end()
+            self._destination.watch.end()
         return PreparedTurn(decision, text)
+
+    def _is_usual(self, delivery: Delivery) -> bool:
+        """Whether nothing keeps it from here, and nothing else is to be asked. It is opened then."""
+        row = delivery.log_event
+        if type(row) is not LogRow or delivery.row is not None or delivery.items is not None:
+            return False
+        if self.sources is not None and row.source not in self.sources:
+            return False
+        if delivery.event is None:
+            delivery.event = self._opened(delivery)
+        return row.is_for_all is True
 
     def open(self, delivery: Delivery) -> Event:
         """The event, as this destination's plugin sees it."""
@@ -188,7 +220,10 @@ class Preparer:
                 shared = log_event.opened = self._open(log_event, delivery.body, frozenset(), None)
         if shared is None:
             linked = delivery.row.linked if delivery.row is not None else ""
-            return self._open(log_event, delivery.body, self._destination.names, linked or None)
+            event = self._open(log_event, delivery.body, self._destination.names, linked or None)
+            _note_whom_for(log_event, event)
+            return event
+        _note_whom_for(log_event, shared)
         integrations = shared.payload.get("integrations")
         options = options_for(integrations, self._destination.names) if integrations else None
         return msgspec.structs.replace(shared, options=options) if options else shared
@@ -229,6 +264,12 @@ class Preparer:
             concerned=() if tells_nobody else tuple(sorted(callers | concerned)),
             traits=delivery.announcement.traits if delivery.announcement is not None else (),
         )
+
+
+def _note_whom_for(log_event: LogRow | ParkedRow, event: Event) -> None:
+    """Remember whether nothing in it keeps it from any destination."""
+    if isinstance(log_event, LogRow) and log_event.is_for_all is None:
+        log_event.is_for_all = not (is_blocked(log_event.body) or event.payload.get("integrations"))
 
 
 def told_by(delivery: Delivery, event: Event) -> Announcement:

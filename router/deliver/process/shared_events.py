@@ -46,7 +46,7 @@ class SharedEvents:
         finally:
             if _json_of(event) != before:
                 if isinstance(log_event, LogRow):
-                    log_event.opened = log_event.payload_json = None
+                    log_event.opened = log_event.payload_item = None
                 self.is_allowed = False
                 self._warn("changes_events")
 

@@ -9,7 +9,7 @@ ones are done, no user is ever in two requests.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -21,7 +21,7 @@ from router.deliver.send.delivery_span import CUT, begin_span, end_span
 from router.deliver.send.http_client import Client, Fault, Reply
 from router.deliver.send.in_flight import InFlight
 from router.deliver.send.kind_queue import LINES, KindQueue
-from router.deliver.send.request_batch import RequestBatch, fill
+from router.deliver.send.request_batch import RequestBatch, fill, json_bytes
 from router.deliver.send.sender import Attempt, bad_call, call_deliver, per_item, read_result
 from router.plugin import Batch, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.hook_watch import task_name
@@ -82,7 +82,7 @@ class Batcher:
     @property
     def in_flight(self) -> int:
         """Requests on their way."""
-        return len(self._flying)
+        return len(self._flying.batches)
 
     @property
     def waiting(self) -> int:
@@ -97,8 +97,8 @@ class Batcher:
         return any(map(self.is_full, LINES))
 
     def room(self, line: Line) -> int:
-        """Bytes of items of this line that may still be mapped."""
-        return 0 if self.is_full(line) else ITEM_BYTES[line] - self._item_bytes[line]
+        """Bytes of items of this line that may still be mapped; 0 where it is full."""
+        return max(0, min(ITEM_BYTES[line] - self._item_bytes[line], MOST_ITEM_BYTES - self._all_item_bytes))
 
     @property
     def has_fresh(self) -> bool:
@@ -109,7 +109,7 @@ class Batcher:
     def is_only(self, users: frozenset[str]) -> bool:
         """Whether nobody but these users has anything waiting or on its way."""
         waiting = (d for queue in self._queues.values() for line in queue.lines.values() for d in line)
-        flying = (part.delivery for batch in self._flying for part in batch.parts)
+        flying = (part.delivery for batch, _ in self._flying.batches.values() for part in batch.parts)
         return all(d.user_key in users for d in chain(flying, waiting))
 
     def add(self, delivery: Delivery, line: Line, *, first: bool = False) -> None:
@@ -121,7 +121,7 @@ class Batcher:
         if queue is None:
             queue = self._queues[kind] = KindQueue()
         self._has_live |= line is Line.LIVE
-        size = len(items[0].json) if len(items) == 1 else sum([len(item.json) for item in items])
+        size = json_bytes(items)
         delivery.weight = (line, size)
         self._item_bytes[line] += size
         self._all_item_bytes += size
@@ -132,6 +132,26 @@ class Batcher:
             queue.lines[line].appendleft(delivery)
         else:
             queue.lines[line].append(delivery)
+
+    def add_mapped(self, deliveries: Sequence[Delivery]) -> None:
+        """Queue live events that were mapped, in their order. Each has its weight."""
+        if not deliveries:
+            return
+        if self._lingers or len(self._destination.kinds) > 1:
+            for delivery in deliveries:
+                self.add(delivery, Line.LIVE)
+            return
+        kind, size = next(iter(self._destination.kinds)), 0
+        for delivery in deliveries:
+            size += delivery.weight[1]
+            if delivery.announcement is None:  # as `Delivery.close` does
+                delivery.event = None
+        self._has_live = True
+        self._item_bytes[Line.LIVE] += size
+        self._all_item_bytes += size
+        if kind not in self._queues:
+            self._queues[kind] = KindQueue()
+        self._queues[kind].lines[Line.LIVE].extend(deliveries)
 
     def queued(self, users: Container[str], *, anonymous: bool) -> list[Delivery]:
         """What waits for a request of these users, and, where that is said, of all who have only an anonymousId."""
@@ -177,19 +197,19 @@ class Batcher:
         return look_again
 
     def _may_start(self, kind: str, limits: Batch) -> bool:
-        in_flight = len(self._flying)
+        in_flight = len(self._flying.batches)
         if in_flight >= self._concurrency or self._flying.sent >= SENT_BYTES:
             return False
         if not self._may_send():
             self._is_silent = True
             return False
-        if limits.concurrency and self._flying.of_kind(kind) >= limits.concurrency:
+        if limits.concurrency and self._flying.by_kind.get(kind, 0) >= limits.concurrency:
             return False
         return self._breaker.may_send(in_flight) or self._may_probe_for_others()
 
     def _may_probe_for_others(self) -> bool:
         """A breaker that one or two users opened does not make the others wait."""
-        if not self._breaker.is_opened_by_few or self._flying:
+        if not self._breaker.is_opened_by_few or self._flying.batches:
             return False
         return any(
             not self._breaker.failed_recently(d.user_key)
@@ -323,8 +343,12 @@ class Batcher:
         if batch.span is not None:
             end_span(batch.span, attempt, outcomes)
         was_full = self._all_item_bytes >= self._least_bound and self._is_any_full()
-        for part in batch.parts:
-            self._lift(part.delivery)
+        for part in batch.parts:  # as `_lift` does
+            delivery = part.delivery
+            line, size = delivery.weight
+            self._item_bytes[line] -= size
+            self._all_item_bytes -= size
+            delivery.weight = NO_WEIGHT
         try:
             for delivery in reversed(self._on_response(batch, attempt, outcomes)):
                 self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line

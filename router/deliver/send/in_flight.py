@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Protocol
 
 from router.clock import Clock
@@ -28,44 +27,36 @@ class InFlight:
     def __init__(self, clock: Clock, timeout_s: float) -> None:
         self._clock = clock
         self._most_ms = int(1000 * (CALL_TIMEOUTS * timeout_s + MARGIN_S))
-        self._batches: dict[int, tuple[RequestBatch, Cancellable | None]] = {}
-        self._by_kind: dict[str, int] = {}
+        self.batches: dict[
+            int, tuple[RequestBatch, Cancellable | None]
+        ] = {}  #: by id, with what ends each; oldest first
+        self.by_kind: dict[str, int] = {}  #: how many carry items of this kind
         self.sent = 0  #: bytes of their bodies
         self.releases = 0  #: those that began with a released event
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __iter__(self) -> Iterator[RequestBatch]:
-        return (batch for batch, _ in self._batches.values())
-
-    def of_kind(self, kind: str) -> int:
-        """How many carry items of this kind."""
-        return self._by_kind.get(kind, 0)
-
     def enter(self, batch: RequestBatch) -> None:
         """A request begins."""
         batch.began = self._clock.monotonic()
-        self._batches[id(batch)] = (batch, None)
-        self._by_kind[batch.kind] = self._by_kind.get(batch.kind, 0) + 1
+        self.batches[id(batch)] = (batch, None)
+        self.by_kind[batch.kind] = self.by_kind.get(batch.kind, 0) + 1
         self.releases += batch.line is Line.RELEASE
         self._is_idle.clear()
 
     def started(self, batch: RequestBatch, exchange: Cancellable) -> None:
         """This ends it."""
-        self._batches[id(batch)] = (batch, exchange)
+        self.batches[id(batch)] = (batch, exchange)
 
     def leave(self, batch: RequestBatch) -> bool:
         """A request is on its way no longer. False: it was not."""
-        if self._batches.pop(id(batch), None) is None:
+        if self.batches.pop(id(batch), None) is None:
             return False
         self.sent -= batch.flight.sent
         batch.flight.is_over = True
-        self._by_kind[batch.kind] -= 1
+        self.by_kind[batch.kind] -= 1
         self.releases -= batch.line is Line.RELEASE
-        if not self._batches:
+        if not self.batches:
             self._is_idle.set()
         return True
 
@@ -82,26 +73,26 @@ class InFlight:
     @property
     def overdue_at(self) -> int | None:
         """When the request that has been on its way for the longest counts as stuck (ms)."""
-        for batch in self:
+        for batch, _ in self.batches.values():
             return self._clock.now_ms() + self._most_ms - self.lasted_ms(batch)
         return None
 
     def stuck(self) -> list[tuple[RequestBatch, Cancellable | None]]:
         """Those that count as stuck, and what ends each."""
-        return [one for one in self._batches.values() if self.lasted_ms(one[0]) >= self._most_ms]
+        return [one for one in self.batches.values() if self.lasted_ms(one[0]) >= self._most_ms]
 
     # ------------------------------------------------------------ the end
 
     def abandon(self) -> None:
         """From another thread, for one whose loop a hook holds: no answer finds its request any more."""
-        flying, self._batches = self._batches, {}
+        flying, self.batches = self.batches, {}
         for batch, _ in flying.values():
             batch.flight.is_over = True
             _end_span(batch)
 
     def cut(self) -> None:
         """End all of them now: what is cut has no answer."""
-        for batch, exchange in list(self._batches.values()):
+        for batch, exchange in list(self.batches.values()):
             if exchange is not None:
                 exchange.cancel()
             self.leave(batch)

@@ -43,7 +43,12 @@ class RequestBatch(msgspec.Struct):
 
     def fresh_items(self) -> list[Item]:
         """Copies for a plugin: what it does to them, or to the list, changes nothing."""
-        return [item._copy() for part in self.parts for item in part.items]
+        return Item._copies(self.items)
+
+
+def json_bytes(items: list[Item]) -> int:
+    """Bytes of JSON of what an event has to send."""
+    return len(items[0].json) if len(items) == 1 else sum([len(item.json) for item in items])
 
 
 def fill(batch: RequestBatch, lines: list[deque[Delivery]], room_items: int, limits: Batch) -> None:
@@ -57,14 +62,16 @@ def fill(batch: RequestBatch, lines: list[deque[Delivery]], room_items: int, lim
                     return
                 room_items = min(room_items, delivery.max_batch - packed)
             items, size = delivery.items or [], delivery.weight[1]
-            if len(items) != 1:
+            n = len(items)
+            if n != 1:
                 items, size = _first_run(items, batch.kind, room_items, limits)
-            if batch.parts and size > room_bytes:
+                n = len(items)
+            if packed and size > room_bytes:
                 return
             line.popleft()
             batch.parts.append(BatchPart(delivery, items))
-            packed += len(items)
-            room_items -= len(items)
+            packed += n
+            room_items -= n
             room_bytes -= size
             if room_items <= 0:
                 return

@@ -87,22 +87,26 @@ class Responses:
     def _settle_whole(self, parts: Sequence[BatchPart], attempt: Attempt) -> list[BatchPart]:
         """Settle the events that this request carried whole, and that nothing is told of but that they were taken. Returns the
         other parts."""
-        rest, done = [], []
-        for part in parts:
-            delivery = part.delivery
-            row = delivery.row
-            is_plain = part.items is delivery.items and (row is None or not (row.attempts or row.origin))
-            if is_plain and not (self._forgotten and self._is_forgotten(delivery)):
-                done.append(delivery)
-            else:
-                rest.append(part)
+        rest: list[BatchPart] = []
+        done = [
+            part.delivery
+            for part in parts
+            if part.items is part.delivery.items
+            and ((row := part.delivery.row) is None or not (row.attempts or row.origin))
+        ]
+        if self._forgotten:
+            done = [delivery for delivery in done if not self._is_forgotten(delivery)]
+        if len(done) < len(parts):
+            whole = set(map(id, done))
+            rest = [part for part in parts if id(part.delivery) not in whole]
         if done:
             for delivery in done if self._context.log.writes("delivery_attempted") else ():
                 self._tell_attempt(delivery, "", attempt)
             self._lines.lines("event_delivered", done, reason="")
             tried = _tried(attempt)
-            self._settle_free([delivery for delivery in done if delivery.lane is None], tried)
-            for delivery in done:
+            free = [delivery for delivery in done if delivery.lane is None]
+            self._settle_free(free, tried)
+            for delivery in done if len(free) < len(done) else ():
                 if delivery.lane is not None:
                     self._settle_in_lane(delivery, delivery.lane, tried)
         return rest

@@ -109,10 +109,10 @@ class Claims(Protocol):
         """What these destinations have not read yet stays, however old it is."""
         ...
 
-    async def forget_preferences(self) -> None:
+    async def drop_preferences(self) -> None:
         """Drop the preferences of all users: consent is not followed any more."""
         ...
 
-    async def forget(self, destination: str) -> dict[str, int]:
+    async def drop(self, destination: str) -> dict[str, int]:
         """Drop all that is kept of a destination that is configured no more; returns what that was: held, retrying, queued, dead."""
         ...

@@ -5,22 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 
 from router.clock import Clock
-from router.errors import StoreAway, StoreBusy, StoreClosed, StoreError
-from router.event import Call, Discard
+from router.errors import StoreAway, StoreBusy, StoreError
 from router.store.append_counts import AppendCounts
+from router.store.append_intake import AppendIntake
 from router.store.blocks import MOST_BYTES, MOST_EVENTS, within
 from router.store.keyed_hash import CallHasher
-from router.store.log_cache import OPENED_EVENTS, TAIL_BYTES, LogCache
-from router.store.pending import Append, settle
-from router.store.ports import OnStored
+from router.store.pending import Append
 from router.store.postgres.append_group import AsOf, Group, Head, see_through
 from router.store.postgres.database import (
     AWAY_PAUSE_S,
@@ -35,22 +31,20 @@ from router.store.postgres.database import (
     refusal,
 )
 from router.store.postgres.known_people import KnownPeople
-from router.store.rows import DirectoryUpdate, Pending, Written
+from router.store.rows import Written
 
-PENDING_ROWS, PENDING_BYTES = 20_000, 32_000_000
 WHOLE_S = 5.0
 """So long a group may take; then its clients are told to come again."""
 
 
-class AppendQueue:
+class AppendQueue(AppendIntake):
     """Owns one connection while `run` runs."""
 
     def __init__(self, database: Database, clock: Clock, hash_key: bytes, window_ms: int, people: KnownPeople) -> None:
-        self.head = Head(0, 0, 0)  #: as known here: it may lag, and never leads
-        self.tail = LogCache()
+        super().__init__()
+        self.head: Head = Head(0, 0, 0)  #: as known here: it may lag, and never leads
         self.written = Written()
         self.sources = AppendCounts()
-        self.watchers: list[Callable[[], None]] = []
         self.when_back: Callable[[], None] = lambda: None  #: the database has gone back in time
         self.is_away = False  #: the last group did not reach the database
         self.writing_since: float | None = None
@@ -59,54 +53,6 @@ class AppendQueue:
         self._connection: Connection | None = None
         self._generation = 0
         self._known: set[str] = set()  #: sources that the database knows
-        self._appends: deque[Append] = deque()
-        self._rows = self._bytes = 0
-        self._wake = asyncio.Event()
-        self._closing = False
-
-    # ------------------------------------------------------------ asked from the event loop
-
-    async def append(
-        self, calls: Sequence[Call], facts: Sequence[DirectoryUpdate | None], discards: Sequence[Discard]
-    ) -> list[int]:
-        """Store events; positions in the same order, 0 for a duplicate. Durable on return."""
-        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self.append_soon(calls, facts, discards, partial(settle, done))
-        return await done
-
-    def append_soon(
-        self,
-        calls: Sequence[Call],
-        facts: Sequence[DirectoryUpdate | None],
-        discards: Sequence[Discard],
-        on_done: OnStored,
-    ) -> None:
-        """Store events, and call `on_done` in the event loop once that is durable or has failed; never from within this call.
-
-        Raises: StoreError when nothing is taken now; `on_done` is not called then.
-        """
-        size = sum([len(call.body) for call in calls])
-        if self._closing:
-            raise StoreClosed
-        if self._rows + len(calls) + len(discards) > PENDING_ROWS or self._bytes + size > PENDING_BYTES:
-            raise StoreBusy
-        if self._rows > OPENED_EVENTS or self._bytes > TAIL_BYTES:
-            for call in calls:
-                call.opened = None  # it takes six times its body, and the bound above is one of bodies
-        self._appends.append(Append(calls, facts, discards, size, on_done))
-        self._rows += len(calls) + len(discards)
-        self._bytes += size
-        self._wake.set()
-
-    @property
-    def pending(self) -> Pending:
-        """What waits to be written."""
-        return Pending(self._rows, self._bytes)
-
-    def close(self) -> None:
-        """Take nothing more; `run` ends once what is pending is stored."""
-        self._closing = True
-        self._wake.set()
 
     # ------------------------------------------------------------ the loop
 

@@ -107,20 +107,20 @@ class PostgresClaims:
         if self._node is not None:
             self._node.seen.destinations = frozenset(destinations)
 
-    async def forget_preferences(self) -> None:
+    async def drop_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""
-        while await self._write(preference_rows.forget_slice):
+        while await self._write(preference_rows.drop_slice):
             pass
 
-    async def forget(self, destination: str) -> dict[str, int]:
+    async def drop(self, destination: str) -> dict[str, int]:
         """Drop all that is kept of a destination, in slices; returns what that was. Raises CommandRefused where a node has it configured."""
         if self._node is not None and (others := self._node.seen.others_with(destination)):
             words = (
                 f"{destination} is configured at {', '.join(others)}: take it out of config.toml there and reload first"
             )
             raise CommandRefused("configured", words)
-        kept = await self._write(units.begin_to_forget, destination)
-        while await self._write(units.forget_slice, destination):
+        kept = await self._write(units.begin_to_drop, destination)
+        while await self._write(units.drop_slice, destination):
             pass
         return kept
 

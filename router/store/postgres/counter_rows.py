@@ -56,7 +56,7 @@ async def buckets(
     return [(at, Counted(kind, name), _decode(text)) for at, kind, name, text in rows]
 
 
-async def forget(connection: Connection, destination: str) -> None:
+async def drop(connection: Connection, destination: str) -> None:
     """Drop what was counted of a destination."""
     await connection.execute(
         "DELETE FROM counted WHERE part = 0 AND span = ANY($1::int[]) AND kind = 'destination' AND name = $2",

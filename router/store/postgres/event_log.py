@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from router.event import Call, Discard
-from router.store.ports import OnStored
+from router.store.append_intake import QueuedLog
 from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.block_reads import Blocks, last_before
 from router.store.postgres.database import Connection, Database
-from router.store.rows import DirectoryUpdate, LogRow
+from router.store.rows import LogRow
 
 
-class PostgresEventLog:
+class PostgresEventLog(QueuedLog):
     """Implements `ports.EventLog`. `refuse_if_closed` raises once the store is closed."""
 
     def __init__(self, database: Database, queue: AppendQueue, blocks: Blocks) -> None:
+        super().__init__(queue)
         self._database, self._queue, self._blocks = database, queue, blocks
-
-    @property
-    def head(self) -> int:
-        """Position of the newest readable event."""
-        return self._queue.head.pos
-
-    def watch(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever the head has moved."""
-        self._queue.watchers.append(wake)
-
-    def unwatch(self, wake: Callable[[], None]) -> None:
-        """Stop calling `wake`."""
-        self._queue.watchers.remove(wake)
-
-    async def append(
-        self, calls: Sequence[Call], facts: Sequence[DirectoryUpdate | None], discards: Sequence[Discard]
-    ) -> list[int]:
-        """Store events. Returns their positions in the same order, 0 for a duplicate."""
-        return await self._queue.append(calls, facts, discards)
-
-    def append_soon(
-        self,
-        calls: Sequence[Call],
-        facts: Sequence[DirectoryUpdate | None],
-        discards: Sequence[Discard],
-        on_done: OnStored,
-    ) -> None:
-        """Store events, and call `on_done` in the event loop once that is durable or has failed."""
-        self._queue.append_soon(calls, facts, discards, on_done)
 
     async def read(self, after: int, limit: int, max_bytes: int) -> list[LogRow]:
         """Events above a position, ascending."""

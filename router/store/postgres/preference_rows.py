@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from router.store import preferences
 from router.store.postgres.database import Connection
 
-FORGOTTEN = 5_000
+SLICE = 5_000
 """Rows that go in one transaction where consent is followed no more."""
 
 NEWEST = "SELECT max(denied_at) FROM consent WHERE part = 0 AND denied_at > 0"
@@ -47,8 +47,8 @@ async def withdrawals(connection: Connection, after: int, upto: int, limit: int)
     return [(row[0], row[1]) for row in rows]
 
 
-async def forget_slice(connection: Connection) -> bool:
+async def drop_slice(connection: Connection) -> bool:
     """Drop some rows. False: there are none left."""
     some = "SELECT ctid FROM consent WHERE part = 0 LIMIT $1"
-    told = await connection.execute(f"DELETE FROM consent WHERE ctid = ANY(ARRAY({some}))", FORGOTTEN)
-    return int(told.rpartition(" ")[2]) == FORGOTTEN
+    told = await connection.execute(f"DELETE FROM consent WHERE ctid = ANY(ARRAY({some}))", SLICE)
+    return int(told.rpartition(" ")[2]) == SLICE

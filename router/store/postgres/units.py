@@ -22,7 +22,7 @@ TABLES = (
     "woken", "wanted", "configured",
 )  # fmt: skip
 """Every table that has rows of a destination beside its unit."""
-FORGOTTEN = "forgotten"
+DROPPED = "forgotten"
 """State of a unit whose other rows are being dropped."""
 SLICE = 5_000
 """Rows that are dropped in one transaction."""
@@ -63,8 +63,8 @@ async def open_unit(
             f"SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE {HERE} AND shard = $2 FOR UPDATE",
             destination, unit.shard,
         )  # fmt: skip
-        if former["state"] == FORGOTTEN:
-            for table in (*TABLES, "unit"):  # who forgot it ended half-way
+        if former["state"] == DROPPED:
+            for table in (*TABLES, "unit"):  # who dropped it ended half-way
                 await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
             added = await _add_unit(connection, unit, opening)
             is_new = True
@@ -166,7 +166,7 @@ async def _ask_again(connection: Connection, unit: Unit, gate: str) -> None:
         )  # fmt: skip
 
 
-async def begin_to_forget(connection: Connection, destination: str) -> dict[str, int]:
+async def begin_to_drop(connection: Connection, destination: str) -> dict[str, int]:
     """From here on the destination's rows count for nothing, and nobody owns it. Returns what it had: held, retrying, queued, kept
     dead letters."""
     async with connection.transaction():
@@ -175,11 +175,11 @@ async def begin_to_forget(connection: Connection, destination: str) -> dict[str,
             " FROM unit u JOIN head h USING (part) WHERE u.part = 0 AND u.destination = $1",
             destination,
         )
-        await connection.execute(f"UPDATE unit SET state = '{FORGOTTEN}', epoch = epoch + 1 WHERE {HERE}", destination)
+        await connection.execute(f"UPDATE unit SET state = '{DROPPED}', epoch = epoch + 1 WHERE {HERE}", destination)
     return dict(zip(("held", "retrying", "queued", "dead"), row or (0, 0, 0, 0), strict=True))
 
 
-async def forget_slice(connection: Connection, destination: str) -> bool:
+async def drop_slice(connection: Connection, destination: str) -> bool:
     """Drop some of its rows, its unit at last. False: nothing is left."""
     async with connection.transaction():
         left = SLICE
@@ -189,6 +189,6 @@ async def forget_slice(connection: Connection, destination: str) -> bool:
             left -= int(told.rpartition(" ")[2])
             if left <= 0:
                 return True
-        await counter_rows.forget(connection, destination)
+        await counter_rows.drop(connection, destination)
         await connection.execute(f"DELETE FROM unit WHERE {HERE}", destination)
     return False

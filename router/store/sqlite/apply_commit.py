@@ -87,7 +87,8 @@ def apply_commit(
 
 def _write_outcomes(db: sqlite3.Connection, step: CommitBatch, codes: OutcomeCodes) -> None:
     if step.settled:
-        for settled in spans({pos: codes.code(db, *outcome) for pos, outcome in step.settled.items()}):
+        code_of = {outcome: codes.code(db, *outcome) for outcome in dict.fromkeys(step.settled.values())}
+        for settled in spans({pos: code_of[outcome] for pos, outcome in step.settled.items()}):
             first, last, blob = pack_codes(settled)
             tried = pack_all_tried(first, _of_these(settled, step), step.at)
             values = (PART, step.destination, last, first, step.at, blob, tried)

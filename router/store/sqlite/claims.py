@@ -73,15 +73,15 @@ class SqliteClaims:
         """What these destinations have not read yet stays, however old it is."""
         self._writer.transaction.retention.destinations = frozenset(destinations)
 
-    async def forget_preferences(self) -> None:
+    async def drop_preferences(self) -> None:
         """Drop the preferences of all users, in slices."""
-        while await self._writer.run_alone(preference_rows.forget_slice):
+        while await self._writer.run_alone(preference_rows.drop_slice):
             pass
 
-    async def forget(self, destination: str) -> dict[str, int]:
+    async def drop(self, destination: str) -> dict[str, int]:
         """Drop all that is kept of a destination, in slices; returns what that was."""
-        kept = await self._writer.run_alone(cursors.begin_to_forget, destination)
-        while await self._writer.run_alone(cursors.forget_slice, destination):
+        kept = await self._writer.run_alone(cursors.begin_to_drop, destination)
+        while await self._writer.run_alone(cursors.drop_slice, destination):
             pass
         return kept
 

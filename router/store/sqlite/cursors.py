@@ -21,8 +21,8 @@ TABLES = {
 }  # fmt: skip
 """Every table that has rows of a destination beside its cursor, and what tells these apart."""
 SWEEP = "sweep_kept"
-"""Key in `meta`: how far kept events were looked through since a destination was forgotten."""
-FORGOTTEN = "forgotten"
+"""Key in `meta`: how far kept events were looked through since a destination was dropped."""
+DROPPED = "forgotten"
 """State of a cursor whose other rows are being dropped."""
 SLICE = 500
 """Rows that are dropped in one transaction."""
@@ -34,7 +34,7 @@ def open_unit(db: sqlite3.Connection, unit: Unit, opening: Opening, has_rival: b
     destination, now_ms = unit.destination, opening.now_ms
     with _transaction(db):
         added = _add_cursor(db, unit, opening)
-        if _is_forgotten(db, destination):  # the process that forgot it ended half-way
+        if _is_dropped(db, destination):  # the process that dropped it ended half-way
             for table in TABLES:
                 db.execute(f"DELETE FROM {table} WHERE {HERE}", (PART, destination))
             db.execute(f"DELETE FROM cursor WHERE {HERE}", (PART, destination))
@@ -143,7 +143,7 @@ def _ask_again(db: sqlite3.Connection, destination: str, gate: str) -> None:
         db.execute("INSERT OR REPLACE INTO opening VALUES (?, ?, ?, '')", (PART, destination, EVERY))
 
 
-def begin_to_forget(db: sqlite3.Connection, destination: str) -> dict[str, int]:
+def begin_to_drop(db: sqlite3.Connection, destination: str) -> dict[str, int]:
     """From here on the destination's rows count for nothing. Returns what it had: held, retrying, queued, kept dead letters."""
     with _transaction(db):
         row = db.execute(
@@ -151,12 +151,12 @@ def begin_to_forget(db: sqlite3.Connection, destination: str) -> dict[str, int]:
             " FROM cursor c JOIN head h USING (part) WHERE c.part = ? AND c.destination = ?",
             (PART, destination),
         ).fetchone()
-        db.execute(f"UPDATE cursor SET state = '{FORGOTTEN}', epoch = epoch + 1 WHERE {HERE}", (PART, destination))
+        db.execute(f"UPDATE cursor SET state = '{DROPPED}', epoch = epoch + 1 WHERE {HERE}", (PART, destination))
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, 0)", (SWEEP,))
     return dict(zip(("held", "retrying", "queued", "dead"), row or (0, 0, 0, 0), strict=True))
 
 
-def forget_slice(db: sqlite3.Connection, destination: str) -> bool:
+def drop_slice(db: sqlite3.Connection, destination: str) -> bool:
     """Drop some of its rows, its cursor at last. False: nothing is left."""
     with _transaction(db):
         left = SLICE
@@ -172,9 +172,9 @@ def forget_slice(db: sqlite3.Connection, destination: str) -> bool:
     return False
 
 
-def _is_forgotten(db: sqlite3.Connection, destination: str) -> bool:
+def _is_dropped(db: sqlite3.Connection, destination: str) -> bool:
     state = db.execute(f"SELECT state FROM cursor WHERE {HERE}", (PART, destination)).fetchone()[0]
-    return bool(state == FORGOTTEN)
+    return bool(state == DROPPED)
 
 
 @contextmanager

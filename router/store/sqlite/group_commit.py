@@ -9,21 +9,18 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 from router.clock import Clock
 from router.errors import ClaimLost, CommitFailed, StoreBusy, StoreClosed, StoreError, StoreFull
-from router.event import Call, Discard
 from router.store.append_counts import AppendCounts
+from router.store.append_intake import AppendIntake
 from router.store.commit_batch import CommitBatch
 from router.store.disk_space import DiskSpace, Room
 from router.store.fence import Fence
 from router.store.forgotten import Forgotten
-from router.store.log_cache import OPENED_EVENTS, TAIL_BYTES, LogCache
-from router.store.pending import Append, Commit, settle
-from router.store.ports import OnStored
-from router.store.rows import DirectoryUpdate, Pending, Written
+from router.store.pending import Append, Commit
+from router.store.rows import Written
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.group_transaction import BATCH_FAULTS, FULL, GroupTransaction, Head
 from router.store.sqlite.locks import BUSY_PAUSE_S, StoreGone, is_busy
@@ -31,27 +28,21 @@ from router.store.sqlite.locks import BUSY_PAUSE_S, StoreGone, is_busy
 T = TypeVar("T")
 
 GROUP_ROWS, GROUP_BYTES = 4000, 4_000_000
-PENDING_ROWS, PENDING_BYTES = 20_000, 32_000_000
 
 
-class Writer:
+class Writer(AppendIntake):
     """Owns the writing connection while `run` runs."""
 
     def __init__(self, db: Connection, clock: Clock, transaction: GroupTransaction, disk: DiskSpace) -> None:
-        self.head = transaction.head  #: as committed
-        self.tail = LogCache()
+        super().__init__()
+        self.head: Head = transaction.head  #: as committed
         self.forgotten = Forgotten()  #: whose events nobody reads any more
         self.written = Written()
         self.sources = AppendCounts()
-        self.watchers: list[Callable[[], None]] = []
         self.transaction = transaction
         self._db, self.clock, self.now_ms = db, clock, clock.now_ms
         self._disk = disk
-        self._appends: deque[Append] = deque()
         self._commits: deque[Commit] = deque()
-        self._rows = self._bytes = 0
-        self._wake = asyncio.Event()
-        self._closing = False
         self.broken = ""  #: why nothing can be written any more
         self.locked = False  #: another process holds a lock on the file
         self.writing_since: float | None = None  #: when the group began that is being written
@@ -60,39 +51,6 @@ class Writer:
         """Who needs temporary tables or `secure_delete` of the writing connection, or changes it so that they go, holds this."""
 
     # ------------------------------------------------------------ asked from the event loop
-
-    async def append(
-        self, calls: Sequence[Call], facts: Sequence[DirectoryUpdate | None], discards: Sequence[Discard]
-    ) -> list[int]:
-        """Store events; positions in the same order, 0 for a duplicate. Durable on return."""
-        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self.append_soon(calls, facts, discards, partial(settle, done))
-        return await done
-
-    def append_soon(
-        self,
-        calls: Sequence[Call],
-        facts: Sequence[DirectoryUpdate | None],
-        discards: Sequence[Discard],
-        on_done: OnStored,
-    ) -> None:
-        """Store events, and call `on_done` in the event loop once that is durable or has failed; never from within this call.
-
-        Raises: StoreError when nothing is taken now; `on_done` is not called then.
-        """
-        size = sum([len(call.body) for call in calls])
-        self._refuse_if_closed()
-        if self._rows + len(calls) + len(discards) > PENDING_ROWS or self._bytes + size > PENDING_BYTES:
-            raise StoreBusy
-        if self._disk.room() < Room.ALL:
-            raise StoreFull
-        if self._rows > OPENED_EVENTS or self._bytes > TAIL_BYTES:
-            for call in calls:
-                call.opened = None  # it takes six times its body, and the bound above is one of bodies
-        self._appends.append(Append(calls, facts, discards, size, on_done))
-        self._rows += len(calls) + len(discards)
-        self._bytes += size
-        self._wake.set()
 
     async def commit(self, step: CommitBatch, fence: Fence) -> list[tuple[str, str]]:
         """Store one step of a unit, all or nothing, if the fence still holds. Durable on return."""
@@ -121,19 +79,12 @@ class Writer:
         """The same for one transaction, which is neither an append nor a step of a destination."""
         return await self.run_alone(self.transaction.beside, work)
 
-    @property
-    def pending(self) -> Pending:
-        """What waits to be written."""
-        return Pending(self._rows, self._bytes)
-
-    def close(self) -> None:
-        """Take nothing more; `run` ends once what is pending is stored."""
-        self._closing = True
-        self._wake.set()
-
     def _refuse_if_closed(self) -> None:
         if self._closing or self.broken:
             raise StoreClosed(f"the store cannot write: {self.broken}" if self.broken else None)
+
+    def _no_room(self) -> StoreError | None:
+        return StoreFull() if self._disk.room() < Room.ALL else None
 
     # ------------------------------------------------------------ the loop
 

@@ -9,7 +9,7 @@ from router.store import preferences
 from router.store.preferences import Preferences
 from router.store.rows import PART
 
-FORGOTTEN = 5_000
+SLICE = 5_000
 """Rows that go in one transaction where consent is followed no more."""
 
 READ = "SELECT categories FROM consent WHERE part = ? AND user_key = ?"
@@ -43,11 +43,11 @@ def _write(db: sqlite3.Connection, user_key: str, row: Preferences) -> None:
     db.execute("INSERT OR REPLACE INTO consent VALUES (?, ?, ?, ?)", values)
 
 
-def forget_slice(db: sqlite3.Connection) -> bool:
+def drop_slice(db: sqlite3.Connection) -> bool:
     """Drop some rows. False: there are none left."""
     keys = "SELECT user_key FROM consent WHERE part = ? LIMIT ?"
-    gone = db.execute(f"DELETE FROM consent WHERE part = ? AND user_key IN ({keys})", (PART, PART, FORGOTTEN))
-    return gone.rowcount == FORGOTTEN
+    gone = db.execute(f"DELETE FROM consent WHERE part = ? AND user_key IN ({keys})", (PART, PART, SLICE))
+    return gone.rowcount == SLICE
 
 
 # ---------------------------------------------------------------- asked by destinations

@@ -19,7 +19,7 @@ import msgspec
 from router.errors import BackupError, StoreNewer
 from router.store.rows import PART
 from router.store.sqlite import pages, regulations_again
-from router.store.sqlite.cursors import FORGOTTEN
+from router.store.sqlite.cursors import DROPPED
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.regulation_file import Line
 from router.store.suppressions import Suppressions
@@ -124,7 +124,7 @@ def _facts(db: sqlite3.Connection) -> Facts:
     columns = ", ".join(STORED_STATES)
     is_kept = "part = ? AND state <> ?"  # of one that is being dropped some rows are gone already
     rows = db.execute(
-        f"SELECT destination, start, pos, {columns} FROM cursor WHERE {is_kept}", (PART, FORGOTTEN)
+        f"SELECT destination, start, pos, {columns} FROM cursor WHERE {is_kept}", (PART, DROPPED)
     ).fetchall()
     ledger = {}
     for name, start, pos, *counts in rows:

@@ -16,6 +16,7 @@ from router.admin.daemon_port import ClockJump, InForce, Preview, Reloaded, Relo
 from router.config import Config, Proposal, SourceConfig, SourcePrivacyConfig
 from router.counts import Counted, Counts
 from router.deliver.runner import Runner
+from router.deliver.runner_port import DestinationRunner
 from router.errors import ConfigError, ConfirmationRequired, RestartRequired
 from router.event import Discard
 from router.judge import SourcePlan
@@ -64,6 +65,9 @@ class FakeDaemon:
     def activity_of(self, source: str) -> Active:
         return Active(0, 0.0, 0, 0, 0, 0)
 
+    async def is_exchanged(self, name: str, former: DestinationRunner) -> bool:
+        return self.runners[name] is not former
+
     async def preview(self, proposal: Proposal | None = None) -> Preview:
         return Preview("restart_required", ["log.level: changed"], await self.reload(is_confirmed=False, via="api"))
 
@@ -78,8 +82,8 @@ class FakeDaemon:
         done = ReloadedAt("a", "1", await self.reload(is_confirmed=is_confirmed, via=via))
         return [done, *self.elsewhere]
 
-    async def forget(self, name: str) -> dict[str, int]:
-        return await self.store.forget(name)
+    async def drop(self, name: str) -> dict[str, int]:
+        return await self.store.drop(name)
 
     def unwritten_counts(self) -> tuple[int, dict[Counted, Counts]]:
         return self._clock.now_ms(), {}

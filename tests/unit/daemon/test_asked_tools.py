@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from router.daemon.asked_tools import AskedTools
-from router.daemon.held_marks import HeldMarks
 from router.daemon.supervisor import Supervisor
 from router.deliver import operations
 from router.errors import StoreFull
@@ -23,7 +22,7 @@ from tests.contract.test_forget_group import demand_of_group
 from tests.contract.test_people import demand, files_with, finish
 from tests.contract.test_people_deletions import Asking
 from tests.patience import HANG_S
-from tests.unit.daemon.test_supervisor import supervised
+from tests.unit.daemon.test_supervisor import isolation, supervised
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 @asynccontextmanager
 async def asking(rig: Rig) -> AsyncIterator[tuple[Supervisor, AskedTools]]:
     """A destination that can ask its vendor to delete somebody, as a start of the daemon runs it."""
-    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path))
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), isolation(rig))
     async with supervisor.running([destination(Asking, rig.vendor)], lambda: None):
         yield supervisor, AskedTools(rig.store, supervisor, rig.clock)
 
@@ -126,7 +125,7 @@ class Naming(Asking):
 
 async def test_a_reason_that_names_the_person_is_not_kept_in_the_record(rig: Rig) -> None:
     regulation = await rig.store.people.begin(demand("u:user-one", tools=("d",)))
-    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path))
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), isolation(rig))
     async with supervisor.running([destination(Naming, rig.vendor)], lambda: None):
         done = await AskedTools(rig.store, supervisor, rig.clock).look(regulation)
         assert (done.tools["d"].status, "by hand" in done.tools["d"].words) == ("FAILED", True)

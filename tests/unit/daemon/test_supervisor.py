@@ -14,18 +14,21 @@ from pathlib import Path
 
 import pytest
 
+from router.admin.asking import ask
 from router.daemon.held_marks import HeldMarks
+from router.daemon.isolation import Isolation
 from router.daemon.supervisor import Supervisor
 from router.deliver.runner import Runner
-from router.errors import StoreBusy, StoreError
+from router.errors import CommandRefused, StoreBusy, StoreError
 from router.logger import make_log
 from router.metrics import Metrics
+from router.plugin import Delivered
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.plugin_threads import MOST, PluginThreads
 from router.store import Opening, Unit
 from router.store.sqlite.claims import SqliteClaim
-from tests.contract.rig import Gated, Rig, destination, open_rig
+from tests.contract.rig import Gated, Rig, comes_true, destination, open_rig
 from tests.patience import HANG_S
 
 
@@ -43,10 +46,15 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         yield made
 
 
+def isolation(rig: Rig, threads: PluginThreads | None = None) -> Isolation:
+    """What gives slow destinations threads."""
+    return Isolation(HeldMarks(rig.store.path), threads or PluginThreads(), rig.log)
+
+
 @asynccontextmanager
 async def supervised(rig: Rig, *names: str) -> AsyncIterator[Supervisor]:
     """A supervisor with these destinations running."""
-    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path))
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), isolation(rig))
     async with supervisor.running([destination(Gated, rig.vendor, name) for name in names], lambda: None):
         yield supervisor
 
@@ -161,6 +169,49 @@ async def test_a_destination_that_cannot_start_with_its_new_settings_is_a_fault_
         assert supervisor.fault.startswith("destination bad ended: ")
 
 
+async def test_what_an_operator_asks_of_a_destination_that_is_exchanged_is_done_by_the_one_that_takes_its_place(
+    rig: Rig,
+) -> None:
+    async with supervised(rig, "d") as supervisor, in_exchange(rig, supervisor) as answer:
+        asked = asyncio.create_task(ask(supervisor, "d", lambda runner: runner.pause("now")))
+        await asyncio.sleep(0)
+        answer.set()
+        assert (await asyncio.wait_for(asked, HANG_S)).now.state == "paused"
+        assert supervisor.runners["d"].status.detail == "now"
+
+
+async def test_what_an_operator_asks_is_refused_where_nobody_takes_the_place(rig: Rig) -> None:
+    async with supervised(rig, "d") as supervisor, in_exchange(rig, supervisor):
+        asked = asyncio.create_task(ask(supervisor, "d", lambda runner: runner.pause()))
+        await asyncio.sleep(0)
+        ending = asyncio.create_task(supervisor.end_all(lambda runner: runner.cut()))
+        with pytest.raises(CommandRefused, match="stopping"):
+            await asyncio.wait_for(asked, HANG_S)
+        await ending
+
+
+@asynccontextmanager
+async def in_exchange(rig: Rig, supervisor: Supervisor) -> AsyncIterator[asyncio.Event]:
+    """The destination is being exchanged, and waits for the answer to its last request, which this lets come."""
+    answer, former = asyncio.Event(), supervisor.runners["d"]
+
+    async def later() -> Delivered:
+        await answer.wait()
+        return Delivered()
+
+    rig.vendor.answer = lambda bodies: later()
+    await rig.call("identify", "m1", userId="u1")
+    assert await comes_true(rig, lambda: former.in_flight == 1)
+    wanted = {"d": destination(Gated, rig.vendor, "d")}
+    exchanging = asyncio.create_task(exchange(supervisor, wanted, changed=["d"]))
+    assert await comes_true(rig, lambda: former._stopping)  # type: ignore[attr-defined]
+    try:
+        yield answer
+    finally:
+        answer.set()
+        await asyncio.gather(exchanging, return_exceptions=True)
+
+
 async def test_a_plugin_that_cannot_be_made_anew_holds_few_threads_however_often_its_hooks_are_slow(rig: Rig) -> None:
     """It stays where it is, which the log says, and there is one attempt at a time."""
     threads, let_go, stream = PluginThreads(), threading.Event(), io.StringIO()
@@ -169,7 +220,7 @@ async def test_a_plugin_that_cannot_be_made_anew_holds_few_threads_however_often
         with pytest.raises(TimeoutError):
             await threads.run("move", let_go.wait, 0.001)
     before = threading.active_count()
-    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), HeldMarks(rig.store.path), threads=threads)
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), isolation(rig, threads))
     async with supervisor.running([destination(Gated, rig.vendor, "d")], lambda: None):
         runner = supervisor.runners["d"]
         assert isinstance(runner, Runner)

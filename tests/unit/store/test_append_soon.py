@@ -13,7 +13,7 @@ import pytest
 from router.clock import SystemClock
 from router.errors import StoreClosed, StoreError
 from router.event import Call, normalize_event
-from router.store.sqlite import group_commit
+from router.store import append_intake
 from tests.contract.store_case import StoreCase, open_case
 
 
@@ -86,7 +86,7 @@ async def test_what_was_opened_of_calls_is_kept_while_few_wait_for_the_disk(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An opened event takes several times its body, and what may wait is bounded by bodies."""
-    monkeypatch.setattr(group_commit, "OPENED_EVENTS", 1)
+    monkeypatch.setattr(append_intake, "OPENED_EVENTS", 1)
     calls = [make(f"m{n}") for n in range(3)]
     told = Told()
     for call in calls:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from router.event import Call
+from router.plugin import Item
 from router.store import log_cache
 from router.store.log_cache import LogCache
 
@@ -49,11 +50,11 @@ def test_only_the_newest_keep_what_was_made_of_their_bodies(monkeypatch: pytest.
     made.add(calls("a", "b"), [1, 2], 2)
     rows = made.read(0, 10, 1000) or []
     for row in rows:
-        row.payload_json, row.fields = b"{}", b"x"
+        row.payload_item, row.fields = Item({}), b"x"
     assert [row.is_shared for row in rows] == [True, True]
     made.add(calls("c"), [3], 1)
     assert [row.is_shared for row in made.read(0, 10, 1000) or []] == [False, False, True]
-    assert {(row.opened, row.payload_json, row.fields) for row in rows} == {(None, None, None)}
+    assert {(row.opened, row.payload_item, row.fields) for row in rows} == {(None, None, None)}
 
 
 def test_what_ingestion_made_of_a_call_is_there_for_whoever_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:

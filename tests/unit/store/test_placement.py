@@ -89,7 +89,7 @@ def test_nodes_that_come_and_go_end_up_with_every_unit_owned_and_about_as_many_e
 
 def test_who_gave_a_unit_back_since_it_stops_is_not_waited_for() -> None:
     """It is alive for a moment, and has fewer than any other."""
-    live = {node: ALL for node in (A, B, C)}
+    live = dict.fromkeys((A, B, C), ALL)
     others = [seen("w", A), seen("x", B)]
     assert moves(A, live, [*others, seen("y")._replace(given_by=C)]).take == (unit("y"),)
     assert moves(A, live, [*others, seen("y")]).take == ()

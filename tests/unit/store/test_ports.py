@@ -12,7 +12,7 @@ from router.store import ports
 PORTS = [
     port
     for _, port in inspect.getmembers(ports, inspect.isclass)
-    if port.__module__ == ports.__name__ and Protocol in port.__bases__
+    if port.__module__.startswith(f"{ports.__name__}.") and Protocol in port.__bases__
 ]
 
 

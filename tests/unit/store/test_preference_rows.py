@@ -111,10 +111,10 @@ def test_so_many_categories_are_kept_of_a_user_those_told_last(db: sqlite3.Conne
     assert (len(row), "c4" in row, "c5" in row) == (most, False, True)
 
 
-def test_all_of_them_are_forgotten_in_slices(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preference_rows, "FORGOTTEN", 2)
+def test_all_of_them_are_dropped_in_slices(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preference_rows, "SLICE", 2)
     tell(db, *(says(f"u:{n}", ads=True) for n in range(3)))
-    assert [preference_rows.forget_slice(db), preference_rows.forget_slice(db)] == [True, False]
+    assert [preference_rows.drop_slice(db), preference_rows.drop_slice(db)] == [True, False]
     assert db.execute("SELECT count(*) FROM consent").fetchone() == (0,)
 
 

@@ -27,7 +27,7 @@ OTHERS = {
     ("responses.py", "delivery.fields", "attempts"): "of a RowFields",
     ("replay.py", "job", "state"): "of a ReplayRow",
     ("worker.py", "self", "state"): "the DeliveryState of the worker",
-    ("runner.py", "self", "waiting"): "the report of what held events wait for",
+    ("serving.py", "self", "waiting"): "the report of what held events wait for",
 }
 """Fields of the same name that are not a lane's: file, owner, field."""
 

@@ -571,5 +571,6 @@ def test_a_whole_call_is_encoded_once_for_all_destinations() -> None:
         mapping = mapper.map(delivery, KNOWN, None)
         assert isinstance(mapping, Mapped)
         bodies.append(mapping.items[0].json)
-    assert bodies[0] is bodies[1] is shared.payload_json
+    assert shared.payload_item is not None
+    assert bodies[0] is bodies[1] is shared.payload_item.json
     assert msgspec.json.decode(bodies[0]) == {"event": "E"}

@@ -1,4 +1,4 @@
-"""Forgetting a destination: slice by slice, and wholly, also where the process ends half-way."""
+"""Dropping a destination: slice by slice, and wholly, also where the process ends half-way."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def left(store: StoreCase, destination: str) -> int:
     return sum(count(store, f"SELECT count(*) FROM {table} WHERE destination = ?", destination) for table in TABLES)
 
 
-async def test_nothing_is_left_of_a_forgotten_destination_and_others_keep_all(store: StoreCase) -> None:
+async def test_nothing_is_left_of_a_dropped_destination_and_others_keep_all(store: StoreCase) -> None:
     others = left(store, "e")
-    assert await store.forget("d") == {"held": 10, "retrying": 0, "queued": 1, "dead": 0}
+    assert await store.drop("d") == {"held": 10, "retrying": 0, "queued": 1, "dead": 0}
     assert (left(store, "d"), left(store, "e")) == (0, others)
 
 
 async def test_each_transaction_drops_a_slice(store: StoreCase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursors, "SLICE", 4)
     dropped: list[int] = []
-    slice_of = cursors.forget_slice
+    slice_of = cursors.drop_slice
 
     def counted(db: sqlite3.Connection, destination: str) -> bool:
         before = db.total_changes
@@ -56,20 +56,20 @@ async def test_each_transaction_drops_a_slice(store: StoreCase, monkeypatch: pyt
         dropped.append(db.total_changes - before)
         return more
 
-    monkeypatch.setattr(cursors, "forget_slice", counted)
-    await store.forget("d")
+    monkeypatch.setattr(cursors, "drop_slice", counted)
+    await store.drop("d")
     assert len(dropped) > 5
     assert max(dropped) <= 4
     assert left(store, "d") == 0
 
 
-async def test_a_destination_that_was_forgotten_half_way_begins_anew(
+async def test_a_destination_that_was_dropped_half_way_begins_anew(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cursors, "SLICE", 4)
-    await store.writer.run_alone(cursors.begin_to_forget, "d")
-    await store.writer.run_alone(cursors.forget_slice, "d")
-    assert list(await store.queries.left_over([])) == ["d", "e"], "it can be forgotten once more"
+    await store.writer.run_alone(cursors.begin_to_drop, "d")
+    await store.writer.run_alone(cursors.drop_slice, "d")
+    assert list(await store.queries.left_over([])) == ["d", "e"], "it can be dropped once more"
     cursor = await store.cursor("d", START_MS)
     assert (cursor.added, cursor.pos, cursor.start, cursor.held, cursor.status.state) == (True, 11, 11, 0, "running")
     assert left(store, "d") == 1
