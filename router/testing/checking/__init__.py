@@ -15,8 +15,12 @@ loading     modules and classes by name, for another process
 observing   every mapping hook with all of them
 elsewhere   the same calls in another process, with another time zone, environment and order of sets
 story       the calls of one user in order, with state and timers
-steady      what two attempts at the same items have in common
-growing     many calls: what grows with each of them
+same_request  what two attempts at the same items have in common
+event_variants  events that differ from a sample in one thing
+like_items  batches of items that differ only in their ids
+item_results  the results of single items in an answer, of which one is changed
+many_calls  many calls, of one user or of many
+growth      whether memory grows with each event that is mapped or sent
 vendor_in_memory  a vendor without a network
 standard_answers  the standard set of its answers
 life        a plugin with its lifetime open, and what came of a delivery
