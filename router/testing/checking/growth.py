@@ -18,7 +18,7 @@ from router.testing.checking.life import open_life
 from router.testing.checking.loops import KitLoop, rounds, run
 from router.testing.checking.many_calls import calls_of_many_users
 from router.testing.checking.mapping_call import Ears, Made, key_of, make
-from router.testing.checking.observing import EVERYTHING
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.watch import Watch
 
 if TYPE_CHECKING:

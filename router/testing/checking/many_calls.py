@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from router.plugin import Event
 from router.plugin_host import Destination
+from router.testing.checking.calls_in_order import Story, tell
 from router.testing.checking.event_variants import numbered, of_user
 from router.testing.checking.hook_inputs import is_called
 from router.testing.checking.mapping_call import key_of
-from router.testing.checking.observing import EVERYTHING
-from router.testing.checking.story import Story, tell
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.watch import Watch
 
 __all__ = ["calls_of_many_users", "of_many_users", "of_one_user"]

@@ -14,22 +14,22 @@ from router.plugin_host.time_budgets import SLICE_S
 from router.testing.around import make_destination
 from router.testing.checking import many_calls
 from router.testing.checking.activity import Activity
-from router.testing.checking.answering import Answered, answered
-from router.testing.checking.building import Built, build
+from router.testing.checking.answered_deliveries import Answered, answered
+from router.testing.checking.built_requests import Built, build
+from router.testing.checking.calls_in_order import Story, tell
 from router.testing.checking.check import CannotBeMade, DoesNotApply
-from router.testing.checking.check_calls import Checked, checked, checked_with
-from router.testing.checking.elsewhere import NotMapped, mapped_elsewhere
+from router.testing.checking.check_hook import Checked, checked, checked_with
 from router.testing.checking.hook_inputs import KNOWN, OWN, events_for
-from router.testing.checking.leaving import left_by_a_life
+from router.testing.checking.leftovers import left_by_a_life
 from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, run, threads
 from router.testing.checking.mapping_call import Ears, Made
-from router.testing.checking.observing import Observed, observe
+from router.testing.checking.mapping_runs import Observed, observe
+from router.testing.checking.marked_settings import OTHER_MARK, marked, others
+from router.testing.checking.other_process import NotMapped, mapped_elsewhere
 from router.testing.checking.process_state import Changes
 from router.testing.checking.scene import Scene
-from router.testing.checking.stand_ins import OTHER_MARK, marked, others
 from router.testing.checking.standard_answers import GOOD
-from router.testing.checking.story import Story, tell
 from router.testing.checking.vendor_in_memory import all_is_well
 from router.testing.checking.watch import Use, Watch
 from router.testing.checking.watched_calls import CLOCK, HASH, IO, PROCESS, START, WAIT

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from router.config.model import DeliveryConfig
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
-from router.testing.checking.answering import came
+from router.testing.checking.answered_deliveries import came
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.standard_answers import REFUSALS, WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject

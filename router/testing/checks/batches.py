@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from router.plugin import Delivered, Item, Reject
 from router.testing.batching import batches
-from router.testing.checking.answering import READING, Place, place_of
-from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.answered_deliveries import READING, Place, place_of
+from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.item_results import Change, ItemResults, made_bad, without
 from router.testing.checking.life import Delivery, Life

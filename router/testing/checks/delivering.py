@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from router.plugin import Item, Outcome
-from router.testing.checking.answering import place_of
-from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.answered_deliveries import place_of
+from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.concurrent_deliveries import both_at_once, cancelled, most_at_once, spared
 from router.testing.checking.life import Life
 from router.testing.checking.mapping_call import short
 from router.testing.checking.same_request import same_part, steady_url
 from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.subject import Subject
-from router.testing.checking.together import both_at_once, cancelled, most_at_once, spared
 from router.testing.checking.watched_calls import A_SECOND_S, CLOCK, HASH, IO, SLEEP, WAIT
 from router.testing.replies import Received
 

@@ -10,10 +10,10 @@ from router.plugin_host import MAPPING_HOOKS
 from router.plugin_host.apart import Died
 from router.plugin_host.outcome_checks import fault_of
 from router.testing.checking.check import Findings, Tier, check, found
-from router.testing.checking.elsewhere import mark_of
 from router.testing.checking.hook_inputs import REPLAYED
 from router.testing.checking.mapping_call import short
-from router.testing.checking.observing import Observed
+from router.testing.checking.mapping_runs import Observed
+from router.testing.checking.other_process import mark_of
 from router.testing.checking.subject import Subject
 
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}", re.ASCII)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from router.plugin import Delivered, Outcome, Skip
 from router.plugin_host.outcome_checks import fault_of
-from router.testing.checking.answering import READING, came
+from router.testing.checking.answered_deliveries import READING, came
 from router.testing.checking.check import BY_VENDOR, SENDING, CannotBeMade, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import NOTHING, Delivery, open_life
 from router.testing.checking.loops import KitLoop

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from router.plugin import Request
 from router.plugin_host.time_budgets import HOLD_S
-from router.testing.checking.building import IMPURE
+from router.testing.checking.built_requests import IMPURE
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.event_variants import later
 from router.testing.checking.mapping_call import short

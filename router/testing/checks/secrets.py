@@ -7,7 +7,7 @@ from functools import cache
 
 from router.plugin_host.secret_forms import base64_forms_of, forms_of
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
-from router.testing.checking.stand_ins import MARK
+from router.testing.checking.marked_settings import MARK
 from router.testing.checking.subject import Subject
 
 BEGINNING, END = 8, 6

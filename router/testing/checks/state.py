@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from router.plugin import MAX_STATE_BYTES, MAX_STATE_KEY
+from router.testing.checking.calls_in_order import tell
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.event_variants import of_user
 from router.testing.checking.mapping_call import key_of, short
-from router.testing.checking.observing import EVERYTHING
-from router.testing.checking.story import tell
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.subject import MANY, Subject
 from router.testing.checking.watch import Watch
 from router.testing.samples import USER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.plugin import JSON, Item
-from router.testing.checking.answering import Place, place_of
+from router.testing.checking.answered_deliveries import Place, place_of
 from router.testing.checking.check import BY_VENDOR, SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Delivery, Life
 from router.testing.checking.subject import Subject

@@ -19,7 +19,7 @@ import pytest
 
 from router.testing.checking import loops
 from router.testing.checking.loops import KitLoop, finished, run
-from router.testing.checking.observing import EVERYTHING
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.watch import Use, Watch
 
 

@@ -16,7 +16,7 @@ from router.plugin_host import Destination
 from router.testing.checking.hook_inputs import contexts, is_called
 from router.testing.checking.loops import KitLoop, run
 from router.testing.checking.mapping_call import Ears, Made, key_of, make
-from router.testing.checking.observing import EVERYTHING
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.process_state import Changes
 from router.testing.checking.watch import Watch
 from router.testing.samples import SampleContext
@@ -80,7 +80,7 @@ def tell(destination: Destination, events: Mapping[str, Event], package: str, *,
 
 def _mapped(destination: Destination, story: Story, label: str, event: Event, watch: Watch) -> Step:
     hooks = destination.hooks
-    given = key_of(destination, event, watch)  # `observing` looks at what it did
+    given = key_of(destination, event, watch)  # `mapping_runs` looks at what it did
     key = given.text
     state = None if event.is_replay else _state(story, key)
     _, context = next(contexts(destination, event.type, copy.deepcopy(state)))

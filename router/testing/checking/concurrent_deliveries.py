@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from router.plugin import Item, Outcome
-from router.testing.checking.answering import READING
+from router.testing.checking.answered_deliveries import READING
 from router.testing.checking.life import Life
 from router.testing.checking.loops import finished, rounds
 from router.testing.replies import Answers, Hang, Received, Reply, answer_to
