@@ -77,7 +77,7 @@ def _only_new_garbage() -> Iterator[None]:
 
 def mapped_growth(subject: Subject) -> Growth:
     """What mapping hooks keep of events, each of another user."""
-    mapper = _Mapper(subject)
+    mapper = _Mapper(subject, 1_000_000)
 
     async def call(first: int, end: int) -> None:
         for _ in mapper.made(first, end):
@@ -92,7 +92,7 @@ def mapped_growth(subject: Subject) -> Growth:
 
 def sent_growth(subject: Subject) -> Growth:
     """What hooks that send keep of items, each of an event of another user."""
-    mapper = _Mapper(subject)
+    mapper = _Mapper(subject, 2_000_000)
 
     async def main(loop: KitLoop) -> Growth:
         async with open_life(subject, loop) as life:
@@ -115,14 +115,20 @@ def sent_growth(subject: Subject) -> Growth:
 class _Mapper:
     """Maps events, and keeps nothing of them."""
 
-    def __init__(self, subject: Subject) -> None:
-        self.ears = Ears()
+    def __init__(self, subject: Subject, before: int) -> None:
+        """
+        Args:
+            before: the number that is added to that of each user and call. What a class keeps of the calls of others is not met again.
+        """
+        self.ears, self._before = Ears(), before
         self._destination, self._samples = subject.make(), subject.sample_events()
         self._watch = Watch(subject.package, EVERYTHING, profile=False)
 
     def made(self, first: int, end: int) -> Iterator[Made]:
         """What becomes of the events of these users, one after the other."""
-        for label, event in calls_of_many_users(self._destination, self._samples, first, end):
+        for label, event in calls_of_many_users(
+            self._destination, self._samples, self._before + first, self._before + end
+        ):
             key_of(self._destination, event, self._watch)
             _, context = next(contexts(self._destination, event.type))
             yield make(event.type, label, partial(self._destination.hooks[event.type], event, context), self._watch)
