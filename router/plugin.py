@@ -135,36 +135,6 @@ MAX_URL, MAX_HEADERS_BYTES = 32 * 1024, 64 * 1024
 """Characters of a request's URL, and bytes of all its headers. Servers take 8 to 16 KiB of each."""
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of a request's body: eight times what the items of one event, or of a batch as it is by default, may take."""
-_FIRST_ROOMS = (1024, 16 * 1024)
-"""Bytes that are tried first. Nearly all values fit, and such a buffer costs each of them 0.1 us."""
-_encode_into = msgspec.json.Encoder().encode_into
-
-
-class JsonTooLarge(ValueError):
-    """A value has more JSON than there is room for."""
-
-
-def json_within(value: JSON, room: int) -> bytes:
-    """A value as JSON. No more than `room` bytes are ever encoded, whatever the value.
-
-    Raises:
-        JsonTooLarge: it takes more.
-        TypeError, ValueError, RecursionError: it is no JSON.
-    """
-    for size in (*_FIRST_ROOMS, room):
-        buffer = bytearray(max(0, min(size, room)))
-        watched = memoryview(buffer)  # a bytearray that somebody looks at cannot grow: the encoder stops at its end
-        try:
-            _encode_into(value, buffer)
-            return bytes(buffer)
-        except BufferError:
-            if size >= room:
-                break
-        finally:
-            watched.release()
-    raise JsonTooLarge
-
-
 # ---------------------------------------------------------------- what a plugin is given
 
 
@@ -247,8 +217,8 @@ class Context:
 
     @property
     def state(self) -> JSON:
-        """The JSON value of `state_key(event)`, None if absent. Assign a value to change it (at most 8 KiB), or None to
-        remove it. It is stored in the same commit as the returned items, or not at all."""
+        """The JSON value of `state_key(event)`, None if absent. Assign a value to change it (at most 8 KiB), or None to remove it; a
+        change in place alone is lost. It is stored in the same commit as the returned items, or not at all."""
         return self._state
 
     @state.setter
@@ -445,69 +415,6 @@ class Request(msgspec.Struct, frozen=True):
         check_headers(self.headers)
 
 
-TOO_LARGE = f"at most {MAX_BODY:,} are sent; lower max_bytes or max_items in `kinds`, or make less of each item"
-OUR_HEADERS = frozenset(
-    {"host", "connection", "content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive"}
-)
-"""They say how the connection is used: a plugin that sets one breaks the framing of its own request."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
-
-@lru_cache(maxsize=256)
-def _is_token(word: str) -> bool:
-    return _TOKEN.fullmatch(word) is not None
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises TypeError or ValueError for headers that would break a request apart. Its words hold no value."""
-    if type(headers) is not dict and not isinstance(headers, Mapping):
-        raise TypeError(f"Request.headers is {type(headers).__name__}: want a mapping")
-    room = MAX_HEADERS_BYTES
-    for name, value in headers.items():
-        if not isinstance(name, str):
-            raise TypeError(f"a header's name is {type(name).__name__}: want text")
-        if not isinstance(value, str):
-            raise TypeError(f"header {name[:100]}: its value is {type(value).__name__}, want text")
-        room -= len(name) + len(value) + len(": \r\n")
-        if room < 0:
-            raise ValueError(f"Request.headers takes more than {MAX_HEADERS_BYTES:,} bytes: no more are sent")
-        if fault := (_known_fault if len(value) <= MAX_REMEMBERED else _fault_of_header)(name, value):
-            raise ValueError(fault)
-
-
-MAX_REMEMBERED = 1024
-"""Characters of a URL, and of a header's value, that is remembered as a good one."""
-
-
-def _fault_of_url(url: str) -> str:
-    if len(url) > MAX_URL:
-        return f"Request.url has {len(url):,} characters: at most {MAX_URL:,} are sent"
-    if not (url.isascii() and url.isprintable()) or " " in url:
-        return "Request.url holds a space, a control character or one outside ASCII: quote it"
-    if "#" in url:
-        return "Request.url holds a #: quote it as %23"
-    return ""
-
-
-_known_url_fault = lru_cache(maxsize=256)(_fault_of_url)  # most requests of a destination go to the same few
-
-
-def _fault_of_header(name: str, value: str) -> str:
-    if not _is_token(name):
-        return "a header's name is empty or holds a character that no name may have"
-    if name.lower() in OUR_HEADERS:
-        return f"header {name}: the router sets it itself"
-    if _CONTROL.search(value):
-        return f"header {name}: its value holds a line break or another control character"
-    if not value.isascii() and max(value) > "\xff":
-        return f"header {name}: its value holds a character outside latin-1"
-    return ""
-
-
-_known_fault = lru_cache(maxsize=256)(_fault_of_header)  # most requests of a destination have the same ones
-
-
 # ---------------------------------------------------------------- what came of it
 
 
@@ -549,8 +456,8 @@ class RetryLater(Outcome, Exception):
 
 @dataclass(unsafe_hash=True)
 class Pause(Outcome, Exception):
-    """The whole destination waits, and no attempt is counted: a wrong key or configuration. With `sure=False` only if three users
-    get it and none succeeds; until then it is a retry, and a dead letter after three attempts."""
+    """The whole destination waits, and no attempt is counted: a wrong key or configuration. With `sure=False` it waits only when three
+    users have got this and nobody else succeeds. Until then the item is retried, and a dead letter after three attempts."""
 
     reason: str  #: `credentials`, `set_up`, or a word of your own, which is shown as it is: `quota_used_up`
     detail: str = ""  #: what the vendor said
@@ -1015,3 +922,98 @@ def excerpt(body: bytes, limit: int = 500) -> str:
     if len(text) <= limit and len(body) <= 4 * limit:
         return text
     return text[: limit - 1].rstrip("\ufffd ") + "…"
+
+
+# ---------------------------------------------------------------- how sizes and requests are checked: no plugin needs this
+
+_FIRST_ROOMS = (1024, 16 * 1024)
+"""Bytes that are tried first. Nearly all values fit, and such a buffer costs each of them 0.1 us."""
+_encode_into = msgspec.json.Encoder().encode_into
+
+
+class JsonTooLarge(ValueError):
+    """A value has more JSON than there is room for."""
+
+
+def json_within(value: JSON, room: int) -> bytes:
+    """A value as JSON. No more than `room` bytes are ever encoded, whatever the value.
+
+    Raises:
+        JsonTooLarge: it takes more.
+        TypeError, ValueError, RecursionError: it is no JSON.
+    """
+    for size in (*_FIRST_ROOMS, room):
+        buffer = bytearray(max(0, min(size, room)))
+        watched = memoryview(buffer)  # a bytearray that somebody looks at cannot grow: the encoder stops at its end
+        try:
+            _encode_into(value, buffer)
+            return bytes(buffer)
+        except BufferError:
+            if size >= room:
+                break
+        finally:
+            watched.release()
+    raise JsonTooLarge
+
+
+TOO_LARGE = f"at most {MAX_BODY:,} are sent; lower max_bytes or max_items in `kinds`, or make less of each item"
+OUR_HEADERS = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "expect", "te", "trailer", "upgrade", "keep-alive"}
+)
+"""They say how the connection is used: a plugin that sets one breaks the framing of its own request."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+@lru_cache(maxsize=256)
+def _is_token(word: str) -> bool:
+    return _TOKEN.fullmatch(word) is not None
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raises TypeError or ValueError for headers that would break a request apart. Its words hold no value."""
+    if type(headers) is not dict and not isinstance(headers, Mapping):
+        raise TypeError(f"Request.headers is {type(headers).__name__}: want a mapping")
+    room = MAX_HEADERS_BYTES
+    for name, value in headers.items():
+        if not isinstance(name, str):
+            raise TypeError(f"a header's name is {type(name).__name__}: want text")
+        if not isinstance(value, str):
+            raise TypeError(f"header {name[:100]}: its value is {type(value).__name__}, want text")
+        room -= len(name) + len(value) + len(": \r\n")
+        if room < 0:
+            raise ValueError(f"Request.headers takes more than {MAX_HEADERS_BYTES:,} bytes: no more are sent")
+        if fault := (_known_fault if len(value) <= MAX_REMEMBERED else _fault_of_header)(name, value):
+            raise ValueError(fault)
+
+
+MAX_REMEMBERED = 1024
+"""Characters of a URL, and of a header's value, that is remembered as a good one."""
+
+
+def _fault_of_url(url: str) -> str:
+    if len(url) > MAX_URL:
+        return f"Request.url has {len(url):,} characters: at most {MAX_URL:,} are sent"
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        return "Request.url holds a space, a control character or one outside ASCII: quote it"
+    if "#" in url:
+        return "Request.url holds a #: quote it as %23"
+    return ""
+
+
+_known_url_fault = lru_cache(maxsize=256)(_fault_of_url)  # most requests of a destination go to the same few
+
+
+def _fault_of_header(name: str, value: str) -> str:
+    if not _is_token(name):
+        return "a header's name is empty or holds a character that no name may have"
+    if name.lower() in OUR_HEADERS:
+        return f"header {name}: the router sets it itself"
+    if _CONTROL.search(value):
+        return f"header {name}: its value holds a line break or another control character"
+    if not value.isascii() and max(value) > "\xff":
+        return f"header {name}: its value holds a character outside latin-1"
+    return ""
+
+
+_known_fault = lru_cache(maxsize=256)(_fault_of_header)  # most requests of a destination have the same ones

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -98,6 +99,17 @@ class Redirect(Reply):
 
     status: int = 302
     headers: Mapping[str, str] = field(default_factory=lambda: {"Location": "https://elsewhere.example.com/"})
+
+
+def unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
+    """The body as a server hands it on: without its gzip or deflate, where the header says so and it is true."""
+    coding = headers.get("content-encoding", "").lower()
+    try:
+        if coding in ("gzip", "deflate"):
+            return zlib.decompress(body, zlib.MAX_WBITS | 32 if coding == "gzip" else zlib.MAX_WBITS)
+    except zlib.error:
+        pass
+    return body
 
 
 def answer_to(seen: Received, answers: Answers) -> Reply:

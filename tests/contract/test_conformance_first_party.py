@@ -15,7 +15,7 @@ from plugins.http import Http
 from plugins.postgres import Postgres
 from plugins.segment import Segment
 from plugins.webhook import Webhook
-from router.testing import Reply
+from router.testing import Received, Reply
 from router.testing.checking.check import Tier
 from router.testing.checking.report import FAILED, LACKING, Report, Runner, words_of
 from router.testing.checking.subject import Subject
@@ -45,6 +45,16 @@ BATCH = {
         "body": {"id": "${messageId}", "name": "${event}", "plan": "${properties.plan | lower}"},
     },
 }
+RESULTS = {**BATCH, "answers": {"items": {"list": "results", "status": "status", "reason": "error"}}}
+
+
+def takes_each(seen: Received) -> Reply:
+    """Of a vendor that says so of each event."""
+    if seen.url.endswith("/token"):
+        return Reply(json={"access_token": "token-of-a-vendor", "expires_in": 3600})
+    return Reply(json={"results": [{"status": 200} for _ in seen.json()]})
+
+
 PLUGINS: dict[str, tuple[type[Any], dict[str, Any], dict[str, Any]]] = {
     "braze": (Braze, {"api_key": "the-api-key"}, {"calls": [ORDER]}),
     "braze with every option": (
@@ -62,6 +72,7 @@ PLUGINS: dict[str, tuple[type[Any], dict[str, Any], dict[str, Any]]] = {
     "http, ClientSuccess": (Http, http_examples.clientsuccess("https://usage.example.com"), {}),
     "http, Braze": (Http, http_examples.braze("https://rest.example.com"), {}),
     "http with a token and batches": (Http, BATCH, {}),
+    "http with a result for each event": (Http, RESULTS, {"vendor": takes_each}),
     "segment": (Segment, {"write_key": "the-write-key"}, {}),
     "webhook": (Webhook, {"url": "https://example.com/hook", "shared_secret": "the-secret"}, {}),
     "webhook in batches": (Webhook, {"url": "https://example.com/hook", "batch": 20, "final_statuses": [410, 501]}, {}),

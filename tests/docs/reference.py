@@ -30,6 +30,7 @@ from router.testing.checking.check import MEANING
 from router.testing.checks import CHECKS, THEMES
 from tests.docs import plugin_reference
 from tests.docs.pages import ROOT
+from tests.unit.testing.bad_plugins.of_rows import ROWS
 
 PAGES = (
     ROOT / "docs/configuration.md",
@@ -220,6 +221,17 @@ def check_lines() -> Iterator[str]:
         yield ""
 
 
+def misbehaviour_lines() -> Iterator[str]:
+    """A table of what plugins do, and of the checks that catch it, in the order of the checks."""
+    names = [check.name for check in CHECKS]
+    done: dict[tuple[str, ...], list[str]] = {}
+    for words, _, checks in sorted(ROWS, key=lambda row: names.index(row[2][0])):
+        done.setdefault(checks, []).append(words)
+    yield from ("| A plugin does | Caught by |", "|---|---|")
+    for checks, all_words in done.items():
+        yield f"| {'; '.join(all_words)} | {', '.join(f'`{name}`' for name in checks)} |"
+
+
 # ---------------------------------------------------------------- the pages
 
 
@@ -231,6 +243,8 @@ def part(name: str) -> Iterator[str]:
         return check_lines()
     if name == "tiers":
         return tier_lines()
+    if name == "misbehaviour":
+        return misbehaviour_lines()
     if name.startswith("contract "):
         return plugin_reference.part(name)
     if name == "top":

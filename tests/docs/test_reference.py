@@ -30,7 +30,7 @@ def test_every_table_every_bundled_plugin_every_command_every_check_and_the_cont
     assert sorted(contract) == sorted(f"contract {name}" for name in tables)
     assert configuration == ["top", *reference.TABLES, *(f"plugin {name}" for name in reference.PLUGINS)]
     assert commands == ["commands"]
-    assert checks == ["tiers", "checks"]
+    assert checks == ["tiers", "misbehaviour", "checks"]
 
 
 @pytest.mark.parametrize("name", ["attributes", "hooks", "outcomes", "names", *plugin_reference.CLASSES])

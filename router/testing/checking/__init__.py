@@ -4,7 +4,7 @@ check       a check as data; the two ways in which one is not made
 subject     a plugin with its settings, and what several checks look at, made once
 report      runs the checks; results, tiers, and words for people
 scene       the other end of a plugin that does not send by the Sender
-stand_ins   settings with secrets that can be found again
+marked_settings  settings with secrets that can be found again
 watch       what code does while it runs: clocks, chance, files, sockets, threads
 watched_calls  what events of Python mean, for `watch`
 loops       an event loop that outlives what plugins do to it
@@ -12,18 +12,22 @@ mapping_call  one call of a hook that makes items
 hook_inputs  the events, contexts, people and groups that hooks are called with
 process_state  what belongs to the whole process, and what was changed of it
 loading     modules and classes by name, for another process
-observing   every mapping hook with all of them
-elsewhere   the same calls in another process, with another time zone, environment and order of sets
-story       the calls of one user in order, with state and timers
-steady      what two attempts at the same items have in common
-growing     many calls: what grows with each of them
+mapping_runs  every mapping hook with all of them
+other_process  the same calls in another process, with another time zone, environment and order of sets
+calls_in_order  the calls of one user in order, with state and timers
+same_request  what two attempts at the same items have in common
+event_variants  events that differ from a sample in one thing
+like_items  batches of items that differ only in their ids
+item_results  the results of single items in an answer, of which one is changed
+many_calls  many calls, of one user or of many
+growth      whether memory grows with each event that is mapped or sent
 vendor_in_memory  a vendor without a network
 standard_answers  the standard set of its answers
 life        a plugin with its lifetime open, and what came of a delivery
-building    the hook `request` with all items, and what is sent for some
-answering   deliveries with each of the answers
-leaving     the tasks and timers that a life leaves behind
-together    deliveries that hang: cancelled, or two at once
+built_requests  the hook `request` with all items, and what is sent for some
+answered_deliveries  deliveries with each of the answers
+leftovers  the tasks and timers that a life leaves behind
+concurrent_deliveries  deliveries that hang: cancelled, or two at once
 vendor_place  the answers of a vendor, by the place where they are written
 examine     an installed plugin with all checks in a process of its own, for `plugin check`
 

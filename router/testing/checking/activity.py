@@ -19,5 +19,5 @@ class Activity:
     refusals: list[Use]  #: what it tried to reach
     printed: str
     logged: list[str]
-    stops: list[str]  #: where somebody tried to stop the loop
+    touched: list[str]  #: what it called to stop or change the loop, and where
     changed: list[str]  #: what of the process was another one afterwards

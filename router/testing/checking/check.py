@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["MEANING", "SENDING", "TIERS", "CannotBeMade", "Check", "DoesNotApply", "Findings", "Tier", "check", "found"]
+__all__ = [
+    "BY_VENDOR",
+    "MEANING",
+    "SENDING",
+    "TIERS",
+    "CannotBeMade",
+    "Check",
+    "DoesNotApply",
+    "Findings",
+    "Tier",
+    "check",
+    "found",
+]
 
 
 class Tier(StrEnum):
@@ -35,6 +47,10 @@ Findings = Iterator[str]
 
 SENDING = ("exercised", "lifetime_opens", "lifetime_closes")
 """The checks that must have passed before a delivery shows anything."""
+
+
+BY_VENDOR = "conformance(vendor=...), or plugin check with --vendor FILE:NAME"
+"""How an author says what the vendor answers."""
 
 
 class DoesNotApply(Exception):

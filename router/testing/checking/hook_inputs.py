@@ -12,11 +12,11 @@ from router.plugin_host import Destination
 from router.testing.oddities import event_of, every_call
 from router.testing.samples import CALLS, GROUP, USER, SampleContext
 
-__all__ = ["GROUPS", "KNOWN", "PEOPLE", "REPLAYED", "contexts", "events_for", "is_called"]
+__all__ = ["GROUPS", "KNOWN", "OWN", "PEOPLE", "REPLAYED", "contexts", "events_for", "is_called"]
 
 KNOWN, LITTLE = "user and group known", "little known"
-REPLAYED = ", replayed"
-"""In the label of an event."""
+REPLAYED, OWN = ", replayed", "calls["
+"""In the label of an event; what the label of a call of the author's begins with."""
 ODD_ID = "zoë@例え.jp a/b?c#d%e&f"
 PEOPLE: Mapping[str, Person] = {
     "a user": Person(USER.id),
@@ -40,7 +40,7 @@ def events_for(destination: Destination, calls: Iterable[Mapping[str, JSON] | by
     bodies: dict[str, Mapping[str, JSON] | bytes] = {f"call {name!r}": body for name, body in every_call().items()}
     for type, call in CALLS.items():
         bodies[f"call {type!r} with odd options"] = {**call, "integrations": {destination.name: ODD_OPTIONS}}
-    bodies |= {f"calls[{number}]": call for number, call in enumerate(calls)}
+    bodies |= {f"{OWN}{number}]": call for number, call in enumerate(calls)}
     events = {label: event_of(body, destination.names) for label, body in bodies.items()}
     replayed = {
         f"call {type!r}{REPLAYED}": msgspec.structs.replace(events[f"call {type!r}"], is_replay=True) for type in CALLS

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from router.deliver.send.sender import Attempt
 from router.plugin import JSON, Item, Outcome
 from router.plugin_host import Destination
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "Life", "change_of", "copies", "open_life"]
 
 NOTHING: object = object()
+WORDS = ("reason", "detail", "warning")
+"""Fields of outcomes that are shown."""
 _now: ContextVar[Delivery] = ContextVar("delivery")
 
 
@@ -43,6 +46,7 @@ class Delivery:
     changed: str = ""  #: what a hook did to the items that it was given
     is_stuck: bool = False
     is_endless: bool = False
+    is_by_other: bool = False  #: its requests went out by the Sender of an earlier call
 
     @property
     def is_sound(self) -> bool:
@@ -62,6 +66,16 @@ class _LoopClock(FakeClock):
         return self._loop.time()
 
 
+class _OwnSender(PluginSender):
+    """Knows whether the Sender of the latest delivery was used."""
+
+    latest: Attempt | None = None
+
+    def _attempt(self) -> Attempt:
+        self.latest = super()._attempt()
+        return self.latest
+
+
 class Life:
     """What a check does with it."""
 
@@ -69,7 +83,7 @@ class Life:
         self.subject, self.loop, self.settings = subject, loop, settings
         self.destination = dataclasses.replace(destination, hooks=_tapped(destination.hooks))
         self.vendor = MadeUpVendor(subject.good)
-        self.sender = PluginSender(self.destination, self.vendor, _LoopClock(loop))
+        self.sender = _OwnSender(self.destination, self.vendor, _LoopClock(loop))
         self._lifetime = Lifetime(self.destination)
 
     @property
@@ -107,6 +121,8 @@ class Life:
             await rounds()
         elif not task.cancelled():
             task.exception()
+        own = self.sender.latest
+        delivery.is_by_other = bool(delivery.requests) and (own is None or own.request is None)
         return delivery
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -204,7 +220,7 @@ def _note(delivery: Delivery, hook: str, returned: object = NOTHING, raised: Bas
     delivery.hook, delivery.returned, delivery.raised = hook, returned, raised
     told = raised if raised is not None else returned
     outcomes = list(told) if isinstance(told, list | tuple) else [told]
-    delivery.words = [f"{getattr(one, 'reason', '')} {getattr(one, 'detail', '')}" for one in outcomes]
+    delivery.words = [" ".join(str(getattr(one, field, "")) for field in WORDS) for one in outcomes]
     if raised is not None and not isinstance(raised, Outcome):
         delivery.words.append(str(raised))
 

@@ -32,11 +32,11 @@ class KitLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, cuts_sleep: bool) -> None:
         super().__init__()
         self.main: asyncio.Task[Any] | None = None
-        self.stopped: list[str] = []  #: where somebody tried to stop it
+        self.touched: list[str] = []  #: where somebody tried to stop or to change it
         self.troubles: list[str] = []  #: exceptions of tasks that nobody asked for, and the like
         self._cuts = MAX_CUTS if cuts_sleep else 0
         self._timers: WeakSet[asyncio.TimerHandle] = WeakSet()
-        self.set_exception_handler(self._on_trouble)
+        super().set_exception_handler(self._on_trouble)
 
     def time(self) -> float:
         """The time of its timers."""
@@ -58,8 +58,26 @@ class KitLoop(asyncio.SelectorEventLoop):
         if self.main is None or self.main.done():
             super().stop()
             return
-        frame = sys._getframe(1)
-        self.stopped.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}")
+        self._note("stop")
+
+    def _note(self, name: str) -> None:
+        """Somebody has called this, and it has no effect."""
+        frame = sys._getframe(2)
+        place = f"loop.{name}() at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        if place not in self.touched:
+            self.touched.append(place)
+
+    def set_default_executor(self, executor: Any) -> None:
+        """See `asyncio.AbstractEventLoop`. The daemon's is for everybody."""
+        self._note("set_default_executor")
+
+    def set_task_factory(self, factory: Any) -> None:
+        """See `asyncio.AbstractEventLoop`. The daemon's is for everybody."""
+        self._note("set_task_factory")
+
+    def set_exception_handler(self, handler: Any) -> None:
+        """See `asyncio.AbstractEventLoop`. The daemon's is for everybody."""
+        self._note("set_exception_handler")
 
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -94,7 +112,7 @@ def _run_on(loop: KitLoop, main: asyncio.Task[Any]) -> None:
         loop.run_until_complete(main)
     except SystemExit:
         if not main.done():
-            loop.stopped.append("a task that raised SystemExit")
+            loop.touched.append("a task that raised SystemExit")
     except Exception:
         if not main.done():
             raise

@@ -19,6 +19,8 @@ from router.testing.checking.watch import Use, Watch
 __all__ = ["Ears", "Key", "Made", "key_of", "make", "short"]
 
 MAX_SHOWN = 160
+_TEXT = logging.Formatter()
+"""Message and traceback: as most handlers write them."""
 
 
 @dataclass
@@ -168,7 +170,7 @@ class Ears(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line of the log."""
         if not record.name.startswith("asyncio"):
-            self._logged.append(record.getMessage())
+            self._logged.append(_TEXT.format(record))
 
     def heard(self) -> tuple[str, list[str]]:
         """What was printed and what was logged since the last time."""

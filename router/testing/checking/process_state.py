@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 import contextlib
+import json
 import locale
 import logging
 import os
+import random
 import signal
 import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 __all__ = ["Changes"]
 
+_MODULES = (asyncio, builtins, json, logging, os, random, socket, ssl, threading, time)
+"""Modules of Python that everything uses. Libraries replace their functions to make what blocks wait in another way."""
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
@@ -36,6 +43,15 @@ def _set_signals(handlers: Mapping[int, Any]) -> None:
             if handler is not None and signal.getsignal(number) is not handler:
                 with contextlib.suppress(OSError, ValueError):
                     signal.signal(number, handler)
+
+
+def _functions() -> dict[tuple[ModuleType, str], Any]:
+    return {(module, name): value for module in _MODULES for name, value in vars(module).items() if callable(value)}
+
+
+def _set_functions(functions: Mapping[tuple[ModuleType, str], Any]) -> None:
+    for (module, name), value in functions.items():
+        setattr(module, name, value)
 
 
 def _set_environment(environ: Mapping[str, str]) -> None:
@@ -58,10 +74,18 @@ _PARTS: Mapping[str, tuple[Callable[[], Any], Callable[[Any], object]]] = {
     "the time-out of sockets": (socket.getdefaulttimeout, socket.setdefaulttimeout),
     "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
     "sys.excepthook": (lambda: sys.excepthook, lambda value: setattr(sys, "excepthook", value)),
+    "functions of Python's own modules": (_functions, _set_functions),
     "the environment": (lambda: dict(os.environ), _set_environment),
     "the folder": (os.getcwd, os.chdir),
 }
 """What it is called, how it is read, and how it is put back."""
+
+
+def _differs(before: Any, now: Any) -> bool:
+    """Whether something is another one. What is there beside it is not: an import may add a name to a module."""
+    if isinstance(before, dict) and before.keys() <= now.keys() and all(isinstance(key, tuple) for key in before):
+        return any(now[key] is not value for key, value in before.items())
+    return bool(now != before)
 
 
 class Changes:
@@ -84,7 +108,7 @@ class Changes:
     def taken(self) -> list[str]:
         """What was changed since the last time."""
         before = self._before[-1]
-        changed = [name for name, (read, _) in _PARTS.items() if read() != before[name]]
+        changed = [name for name, (read, _) in _PARTS.items() if _differs(before[name], read())]
         for name in changed:
             _PARTS[name][1](before[name])
         self.found += [name for name in changed if name not in self.found]

@@ -52,6 +52,7 @@ ANSWERS: Mapping[str, Callable[[int], Reply]] = {
     "a 200 that is null": lambda n: Reply(200, body=b"null"),
     "a 200 that is a list": lambda n: Reply(200, body=b"[]"),
     "a 200 of odd types": lambda n: Reply(200, json=_ODD),
+    "a 200 of numbers": lambda n: Reply(200, json=dict.fromkeys([*_ODD, *_LISTS], 7)),
     "a 207 with one result too few": _results(-1),
     "a 207 with one result too many": _results(1),
     "400": _error(400),
@@ -68,6 +69,7 @@ ANSWERS: Mapping[str, Callable[[int], Reply]] = {
     "429": _error(429),
     "429 with Retry-After": _error(429, {"Retry-After": str(WAIT_S)}),
     "500": _error(500),
+    "503 with a date in Retry-After": _error(503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
     "502 with a web page": lambda n: Reply(
         502, body=b"<html>Bad Gateway</html>", headers={"Content-Type": "text/html"}
     ),

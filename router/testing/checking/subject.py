@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any
@@ -12,37 +12,37 @@ from router.plugin import JSON, Event, Item, Settings
 from router.plugin_host import Destination, FormResult, check_form
 from router.plugin_host.time_budgets import SLICE_S
 from router.testing.around import make_destination
-from router.testing.checking import growing
+from router.testing.checking import many_calls
 from router.testing.checking.activity import Activity
-from router.testing.checking.answering import Answered, answered
-from router.testing.checking.building import Built, build
+from router.testing.checking.answered_deliveries import Answered, answered
+from router.testing.checking.built_requests import Built, build
+from router.testing.checking.calls_in_order import Story, tell
 from router.testing.checking.check import CannotBeMade, DoesNotApply
-from router.testing.checking.check_calls import Checked, checked, checked_with
-from router.testing.checking.elsewhere import NotMapped, mapped_elsewhere
-from router.testing.checking.hook_inputs import KNOWN, events_for
-from router.testing.checking.leaving import left_by_a_life
+from router.testing.checking.check_hook import Checked, checked, checked_with
+from router.testing.checking.hook_inputs import KNOWN, OWN, events_for
+from router.testing.checking.leftovers import left_by_a_life
 from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, run, threads
 from router.testing.checking.mapping_call import Ears, Made
-from router.testing.checking.observing import Observed, observe
+from router.testing.checking.mapping_runs import Observed, observe
+from router.testing.checking.marked_settings import OTHER_MARK, marked, others
+from router.testing.checking.other_process import NotMapped, mapped_elsewhere
 from router.testing.checking.process_state import Changes
 from router.testing.checking.scene import Scene
-from router.testing.checking.stand_ins import OTHER_MARK, marked, others
 from router.testing.checking.standard_answers import GOOD
-from router.testing.checking.story import Story, tell
 from router.testing.checking.vendor_in_memory import all_is_well
 from router.testing.checking.watch import Use, Watch
-from router.testing.checking.watched_calls import IO, PROCESS, START, WAIT
+from router.testing.checking.watched_calls import CLOCK, HASH, IO, PROCESS, START, WAIT
 from router.testing.replies import Answers
 from router.testing.samples import CALLS
 
 __all__ = ["MANY", "Subject"]
 
-MANY, MOST = 600, 16_200
-"""Calls, where something may grow with each of them; and where it does."""
+MANY, EARLIER = 600, 12
+"""Calls that show what few of them do not; those that came earlier at another instance."""
 GRACE_S = 0.5
-LIVING = frozenset({IO, WAIT, PROCESS})
-"""What is noted while a plugin sends: it may use clocks and chance, tasks and threads there."""
+LIVING = frozenset({IO, WAIT, PROCESS, CLOCK, HASH})
+"""What is noted while a plugin sends. It may use clocks and chance, tasks and threads there: where it used a clock, more is asked."""
 
 
 class Subject:
@@ -180,7 +180,9 @@ class Subject:
 
     @cached_property
     def observed_elsewhere(self) -> list[Observed]:
-        """The same calls of another instance."""
+        """The same calls of another instance, after calls of other users."""
+        earlier = many_calls.calls_of_many_users(self.instances[1], self.sample_events(), 0, EARLIER)
+        observe(self.instances[1], dict(earlier), self.package)
         return observe(self.instances[1], self.events(), self.package)
 
     @cached_property
@@ -192,27 +194,13 @@ class Subject:
     def grown(self) -> tuple[Story, Story]:
         """Many calls of one user, half and whole."""
         samples, package = self.sample_events(), self.package
-        half = growing.of_one_user(self.make(), samples, package, MANY // 2)
-        return half, growing.of_one_user(self.make(), samples, package, MANY)
+        half = many_calls.of_one_user(self.make(), samples, package, MANY // 2)
+        return half, many_calls.of_one_user(self.make(), samples, package, MANY)
 
     @cached_property
-    def grew(self) -> tuple[int, int]:
-        """How many values an instance, its class and its modules hold more after so many further calls, each of another user. While it
-        grows, more and more calls are made: a cache with a bound stops growing."""
-        destination, samples, package = self.make(), self.sample_events(), self.package
-        begin, end = 0, MANY // 3
-        before = 0
-        while True:
-            self._many.append(growing.of_many_users(destination, samples, package, begin, end))
-            held = growing.held_by(destination.instance, package)
-            grown = held - before
-            if begin and (grown < (end - begin) // 2 or end >= MOST):
-                return grown, end - begin
-            begin, end, before = end, 3 * end, held
-
-    @cached_property
-    def _many(self) -> list[Story]:
-        return []
+    def _many(self) -> Story:
+        """Many calls, each of another user."""
+        return many_calls.of_many_users(self.make(), self.sample_events(), self.package, MANY)
 
     @property
     def slow(self) -> list[tuple[Made, float]]:
@@ -226,13 +214,17 @@ class Subject:
         """Calls in order: the samples once, and, of hooks that are quick, many calls of one user and of many."""
         if self.slow:
             return [self.story]
-        self.grew  # noqa: B018  # the calls are made for it
-        return [self.story, *self.grown, *self._many]
+        return [self.story, *self.grown, self._many]
 
     def sample_events(self) -> dict[str, Event]:
         """One well-made event of each type."""
         events = self.events()
         return {type: events[f"call {type!r}"] for type in CALLS}
+
+    def single_events(self) -> Iterator[Event]:
+        """The well-made ones, then the author's own."""
+        yield from self.sample_events().values()
+        yield from (event for label, event in self.events().items() if label.startswith(OWN))
 
     def mapped(self, events: Mapping[str, Event]) -> list[Made]:
         """What a new instance makes of these events, in order."""
@@ -285,7 +277,7 @@ class Subject:
             watch = Watch(self.package, LIVING, refuse=self.scene is None, all_threads=True)
             with Ears() as ears, Changes() as changes, watch:
                 result = await main(loop)
-            return Activity(result, watch.uses, watch.refusals, *ears.heard(), loop.stopped, changes.found)
+            return Activity(result, watch.uses, watch.refusals, *ears.heard(), loop.touched, changes.found)
 
         self.samples  # noqa: B018  # what is sent is made before, in a loop of its own
         done: Activity = run(with_watch, cuts_sleep=self.scene is None)

@@ -8,7 +8,7 @@ from typing import NoReturn
 from router.deliver.send.http_client import Exchange, Fault, OnDone
 from router.deliver.send.http_client import Reply as Result
 from router.plugin import Request
-from router.testing.replies import Answers, Hang, Received, Reply, Reset, ShortBody, answer_to
+from router.testing.replies import Answers, Hang, Received, Reply, Reset, ShortBody, answer_to, unpacked
 
 __all__ = ["RUN_TOKEN", "Endless", "MadeUpVendor", "all_is_well"]
 
@@ -50,7 +50,8 @@ class MadeUpVendor:
 
     async def send(self, request: Request) -> Result:
         """See `Client`."""
-        seen = Received(request.method, request.url, {k.lower(): v for k, v in request.headers.items()}, request.body)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        seen = Received(request.method, request.url, headers, unpacked(headers, request.body))
         self.requests.append(seen)
         if request.private:
             self.private.append(seen)
@@ -63,11 +64,12 @@ class MadeUpVendor:
             await self._hang()
         if isinstance(reply, Reset):
             raise Fault("closed", "the vendor reset the connection", sent=True)
-        headers = reply.sent_headers()
         body = reply.content()
         if isinstance(reply, ShortBody):
-            return Result(reply.status, headers, body[: len(body) // 2], trouble="body: the connection ended in it")
-        return Result(reply.status, headers, body)
+            return Result(
+                reply.status, reply.sent_headers(), body[: len(body) // 2], trouble="body: the connection ended in it"
+            )
+        return Result(reply.status, reply.sent_headers(), body)
 
     async def close(self) -> None:
         """See `Client`."""

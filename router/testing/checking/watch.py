@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Self
 from router.plugin_host import interrupts
 from router.testing.checking.watched_calls import (
     CALLS,
+    CLOCK,
     DEADLY,
     FUNCTIONS,
     HARMLESS,
@@ -33,6 +34,7 @@ from router.testing.checking.watched_calls import (
     IO,
     IO_EVENTS,
     IO_FAMILIES,
+    NOW,
     PROCESS,
     PROCESS_EVENTS,
     RETURNS_AT_ONCE,
@@ -95,6 +97,7 @@ class Watch:
         self._stand_ins: Mapping[Any, Any] = {
             SLEEP: self._sleep,
             **{function: self._refusing(function, words) for function, words in DEADLY.items()},
+            **{function: self._reading(function, *told) for function, told in NOW.items()},
         }
         self._places = _places_in(package, self._stand_ins)
         self._replaced: list[tuple[dict[str, Any], str, Any]] = []
@@ -140,9 +143,11 @@ class Watch:
         return taken, refused
 
     def note(self, kind: str, what: str, frame: FrameType | None) -> None:
-        """Remember a use."""
+        """Remember a use, once for each place."""
         if kind in self._kinds and len(self.uses) < MAX_USES:
-            self.uses.append(Use(kind, what, _place(frame, self._package)))
+            use = Use(kind, what, _place(frame, self._package))
+            if use not in self.uses:
+                self.uses.append(use)
 
     def _sleep(self, seconds: float) -> None:
         if threading.get_ident() != self._thread:
@@ -155,9 +160,20 @@ class Watch:
 
         def refuse(*given: object) -> None:
             self.note(PROCESS, words, sys._getframe(1))
-            self._say_no(words, sys._getframe(1))
+            self._say_no(words, sys._getframe(1), PROCESS)
 
         return refuse
+
+    def _reading(self, function: Any, words: str, at: int) -> Callable[..., Any]:
+        """In place of a function that reads the clock where it is not told a time."""
+
+        def read(*given: Any) -> Any:
+            frame = sys._getframe(1)
+            if given[at : at + 1] in ((), (None,)) and not _is_own_business(function, frame, self._package):
+                self.note(CLOCK, words, frame)
+            return function(*given)
+
+        return read
 
     def _on_profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
@@ -181,16 +197,16 @@ class Watch:
             return
         if event in PROCESS_EVENTS:
             self.note(PROCESS, what, sys._getframe(2))
-            if event == "os.kill":
-                self._say_no(what, sys._getframe(2))
+            if event in ("os.kill", "os.killpg"):
+                self._say_no(what, sys._getframe(2), PROCESS)
             return
         self.note(IO, what, sys._getframe(2))
         if self._refuse and event not in HARMLESS and not (event == "open" and not _writes(args)):
             self._say_no(what, sys._getframe(2))
 
-    def _say_no(self, what: str, frame: FrameType | None) -> None:
+    def _say_no(self, what: str, frame: FrameType | None, kind: str = IO) -> None:
         if len(self.refusals) < MAX_USES:
-            self.refusals.append(Use(IO, what, _place(frame, self._package)))
+            self.refusals.append(Use(kind, what, _place(frame, self._package)))
         code = errno.ECONNREFUSED if what.startswith("socket.") else errno.EPERM
         raise OSError(code, f"refused by the conformance checks: {what}")
 
@@ -208,7 +224,18 @@ def _is_own_business(function: Any, frame: FrameType, package: str) -> bool:
         return frame.f_back.f_globals.get("__name__") == interrupts.__name__
     if function is builtins.hash:
         return frame.f_code.co_name == "__hash__" or not is_of(module, package)
-    return module.partition(".")[0] in ("logging", "structlog")
+    return module.partition(".")[0] in ("logging", "structlog") or _is_by_router(frame, package)
+
+
+def _is_by_router(frame: FrameType | None, package: str) -> bool:
+    """Whether the plugin asked the router for something, such as to send, and the router did this."""
+    looked = 0
+    while frame is not None and looked < MAX_FRAMES:
+        module = frame.f_globals.get("__name__", "")
+        if is_of(module, package) or is_of(module, "router"):
+            return not is_of(module, package)
+        frame, looked = frame.f_back, looked + 1
+    return False
 
 
 def is_of(module: str, package: str) -> bool:

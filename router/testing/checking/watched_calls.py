@@ -19,23 +19,26 @@ from datetime import date, datetime
 from importlib import import_module
 from typing import Any
 
-IO, CLOCK, CHANCE, WAIT, START, PROCESS, SURROUNDINGS = (
+IO, CLOCK, CHANCE, HASH, WAIT, START, PROCESS, SURROUNDINGS = (
     "io",
     "clock",
     "chance",
+    "hash",
     "wait",
     "start",
     "process",
     "surroundings",
 )
-SLEEP = time.sleep
+SLEEP, A_SECOND_S = time.sleep, 1.1
+"""To wait until every clock that counts seconds shows another one."""
 _signal: Any = import_module("_signal")  # what `signal` calls
 
+_CLOCKS = (
+    "time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "process_time_ns", "thread_time",
+    "thread_time_ns", "clock_gettime", "clock_gettime_ns",
+)  # fmt: skip
 CALLS: Mapping[Any, tuple[str, str]] = {
-    **{
-        getattr(time, name): (CLOCK, f"time.{name}()")
-        for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time")
-    },
+    **{getattr(time, name): (CLOCK, f"time.{name}()") for name in _CLOCKS},
     datetime.now: (CLOCK, "datetime.now()"),
     datetime.utcnow: (CLOCK, "datetime.utcnow()"),
     datetime.today: (CLOCK, "datetime.today()"),
@@ -43,7 +46,16 @@ CALLS: Mapping[Any, tuple[str, str]] = {
     os.urandom: (CHANCE, "os.urandom()"),
     random.random: (CHANCE, "random.random()"),
     random.getrandbits: (CHANCE, "random"),
-    builtins.hash: (CHANCE, "hash(), which gives another number for the same text after a restart"),
+    builtins.hash: (HASH, "hash(), which gives another number for the same text after a restart"),
+    **{
+        getattr(os, name): (SURROUNDINGS, f"os.{name}()")
+        for name in ("uname", "getpid", "getppid", "getcwd", "cpu_count", "getlogin", "getloadavg")
+    },
+    **{
+        getattr(os, name): (PROCESS, f"os.{name}()")
+        for name in ("nice", "setpriority", "setuid", "setgid", "setsid", "setpgid", "chroot")
+        if hasattr(os, name)
+    },
     SLEEP: (WAIT, "time.sleep()"),
     _signal.signal: (PROCESS, "signal.signal()"),
     _signal.set_wakeup_fd: (PROCESS, "signal.set_wakeup_fd()"),
@@ -55,8 +67,21 @@ DEADLY: Mapping[Any, str] = {
     os._exit: "os._exit()",
     os.abort: "os.abort()",
     signal.raise_signal: "signal.raise_signal()",
+    **{
+        getattr(signal, name): f"signal.{name}()"
+        for name in ("alarm", "setitimer", "pthread_kill")
+        if hasattr(signal, name)
+    },
 }
 """Functions that end the process; they are refused."""
+NOW: Mapping[Any, tuple[str, int]] = {
+    time.gmtime: ("time.gmtime()", 0),
+    time.localtime: ("time.localtime()", 0),
+    time.ctime: ("time.ctime()", 0),
+    time.asctime: ("time.asctime()", 0),
+    time.strftime: ("time.strftime()", 1),
+}
+"""Functions that read the clock where they are given no time, and before which argument that is."""
 FUNCTIONS: Mapping[Any, tuple[str, str]] = {
     asyncio.BaseEventLoop.create_task.__code__: (START, "a task"),
     threading.Thread.start.__code__: (START, "a thread"),
@@ -90,6 +115,15 @@ IO_EVENTS = {
     "os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.scandir", "os.spawn", "os.symlink", "os.system", "os.truncate",
     "os.utime", "os.walk",
 }  # fmt: skip
-PROCESS_EVENTS = {"os.chdir", "os.fchdir", "os.putenv", "os.unsetenv", "os.kill"}
+PROCESS_EVENTS = {
+    "os.chdir",
+    "os.fchdir",
+    "os.putenv",
+    "os.unsetenv",
+    "os.kill",
+    "os.killpg",
+    "resource.setrlimit",
+    "resource.prlimit",
+}
 HARMLESS = {"socket.__new__", "socket.gethostname", "glob.glob", "glob.glob/2", "os.listdir", "os.scandir", "os.walk"}
 """Looks at the machine and reaches nothing: never refused."""

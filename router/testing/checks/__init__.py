@@ -7,6 +7,7 @@ mapping     hooks that make items: with any event, always the same, nothing chan
 purity      what those hooks must not do
 state       keyed state and timers
 requests    what carries the items
+batches     several items in one request: all of them, in order, each with its own result
 outcomes    what hooks that send give: outcomes of the right number and form
 answers     what becomes of items after each answer of a vendor
 delivering  `deliver` and `check`: cancelled, twice at once, never blocking
@@ -27,6 +28,7 @@ from types import ModuleType
 from router.testing.checking.check import Check
 from router.testing.checks import (
     answers,
+    batches,
     deletions,
     delivering,
     facts,
@@ -46,7 +48,7 @@ from router.testing.checks import (
 __all__ = ["CHECKS", "THEMES"]
 
 THEMES: tuple[ModuleType, ...] = (
-    form, settings, facts, mapping, purity, state, requests, outcomes, answers, delivering, lifetime, instances, secrets, tokens, deletions,
+    form, settings, facts, mapping, purity, state, requests, batches, outcomes, answers, delivering, lifetime, instances, secrets, tokens, deletions,
 )  # fmt: skip
 
 CHECKS: tuple[Check, ...] = tuple(

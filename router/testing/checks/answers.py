@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from router.config.model import DeliveryConfig
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
-from router.testing.checking.answering import came
+from router.testing.checking.answered_deliveries import came
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.standard_answers import REFUSALS, WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject
 
-LATER = ("408", "425", "500", "502 with a web page", "503", "504", "520", "529", "500 with garbage", "half of a 500")
+MAX_AGE_S = DeliveryConfig().max_age_s
+"""A retry that is given up no sooner than any other one has no end of its own."""
+LATER = (
+    "408",
+    "425",
+    "500",
+    "503 with a date in Retry-After",
+    "502 with a web page",
+    "503",
+    "504",
+    "520",
+    "529",
+    "500 with garbage",
+    "half of a 500",
+)
 LOST = ("a reset", "no answer")
 BAD = (*REFUSALS, *LATER, *LOST, "401", "402", "403", "404", "413", "429", "429 with Retry-After", "a redirect")
 
@@ -39,7 +54,7 @@ def _expect(
     proves="After a refusal, an error, a redirect or a lost connection nothing counts as delivered.",
     why="What counts as delivered is never sent again: the event is lost, and nobody sees it.",
     fix="Look at answer.status first, or begin with by_status. Let the RetryLater of sender.send through.",
-    needs=SENDING,
+    needs=(*SENDING, "own_retries"),
 )
 def errors_not_delivered(subject: Subject) -> Findings:
     for one in subject.answers:
@@ -92,7 +107,7 @@ def forbidden(subject: Subject) -> Findings:
 
 
 def _is_endless(outcome: Outcome) -> bool:
-    return isinstance(outcome, RetryLater) and outcome.for_s is None
+    return isinstance(outcome, RetryLater) and (outcome.for_s is None or outcome.for_s >= MAX_AGE_S)
 
 
 @check(
@@ -193,7 +208,7 @@ def refused(subject: Subject) -> Findings:
     proves="When a vendor refuses a batch (400, 422), the good items in it are not rejected with the bad one.",
     why="One event with a bad field would make dead letters of up to a full batch of others.",
     fix="Return Split where the vendor does not say which item it means, as by_status does. Give raise_for_status the number of items.",
-    needs=(*SENDING, "refused"),
+    needs=(*SENDING, "refused", "batch_is_one_request"),
 )
 def batch_refused(subject: Subject) -> Findings:
     if not any(one.n > 1 for one in subject.answers):

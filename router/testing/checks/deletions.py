@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.plugin import Item, Person, Skip
-from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.hook_inputs import GROUPS, PEOPLE
 from router.testing.checking.life import Life

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from router.plugin import Item, Outcome
-from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.answered_deliveries import place_of
+from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.concurrent_deliveries import both_at_once, cancelled, most_at_once, spared
 from router.testing.checking.life import Life
 from router.testing.checking.mapping_call import short
+from router.testing.checking.same_request import same_part, steady_url
 from router.testing.checking.standard_answers import GOOD
-from router.testing.checking.steady import steady_url
 from router.testing.checking.subject import Subject
-from router.testing.checking.together import both_at_once, cancelled, spared
-from router.testing.checking.watched_calls import WAIT
+from router.testing.checking.watched_calls import A_SECOND_S, CLOCK, HASH, IO, SLEEP, WAIT
 from router.testing.replies import Received
 
-MAX_CANCELLED = 4
-"""Requests of one delivery at which it is cancelled."""
+MAX_CANCELLED, MAX_IN_ORDER = 4, 3
+"""Requests of one delivery at which it is cancelled; items of a kind whose requests are looked at one by one."""
 
 
 def _need_deliver(subject: Subject) -> None:
@@ -40,18 +42,21 @@ def items_unchanged(subject: Subject) -> Findings:
 
 @check(
     Tier.SILVER,
-    proves="A delivery that is cancelled ends at once, by its CancelledError.",
+    proves="A delivery that is cancelled ends at once, by its CancelledError, and its request with it.",
     why="The router cancels at a stop, at a reload and after six time-outs. A delivery that goes on is abandoned after 10 s, and its items may then be sent twice.",
-    fix="Do not catch CancelledError, BaseException or everything around an await; tidy up in `finally`.",
+    fix="Do not catch CancelledError, BaseException or everything around an await; tidy up in `finally`. Shield nothing that sends items.",
     needs=SENDING,
 )
 def cancellable(subject: Subject) -> Findings:
     _need_deliver(subject)
     for kind, items in subject.samples.items():
-        for at in range(max(1, min(MAX_CANCELLED, subject.requests_for(kind)))):
+        sent = max(1, subject.requests_for(kind))
+        for at in range(min(MAX_CANCELLED, sent)):
 
-            async def use(life: Life, items: list[Item] = items[:1], at: int = at) -> str:
-                return await cancelled(life, items, at)
+            async def use(
+                life: Life, items: list[Item] = items[:1], at: int = at, is_last: bool = at == sent - 1
+            ) -> str:
+                return await cancelled(life, items, at, is_last=is_last)
 
             if fault := subject.in_a_life(use):
                 yield found(
@@ -66,7 +71,7 @@ def cancellable(subject: Subject) -> Findings:
     proves="When one delivery is cancelled, another one that runs at the same time is not.",
     why="Deliveries share a token or a connection. If one's time-out ends the shared task, the items of the others fail with it.",
     fix="Shield what is shared: await asyncio.shield(task). Token does so.",
-    needs=SENDING,
+    needs=(*SENDING, "request_builds"),
 )
 def cancel_spares_others(subject: Subject) -> Findings:
     _need_deliver(subject)
@@ -133,6 +138,27 @@ def _pairs(subject: Subject) -> Iterator[tuple[str, list[Item], list[Item]]]:
 
 @check(
     Tier.SILVER,
+    proves="The requests for an item are sent one after the other.",
+    why="Of requests that are under way at the same time any may arrive first: an event before its user, an older value after a newer one.",
+    fix="Await each request before the next one: no asyncio.gather, and no tasks. What only reads may be asked for at once.",
+    needs=SENDING,
+)
+def requests_in_order(subject: Subject) -> Findings:
+    _need_deliver(subject)
+    subject.need_sender()
+    for kind, items in subject.samples.items():
+        for item in items[:MAX_IN_ORDER]:
+            most = subject.in_a_life(partial(most_at_once, item=item))
+            if most > 1:
+                yield found(
+                    f"hook deliver, an item of kind {kind!r}",
+                    f"{most} requests to one host are under way at the same time; {short(item.json.decode())}",
+                    "one after the other",
+                )
+
+
+@check(
+    Tier.SILVER,
     proves="Hooks that send never block the event loop.",
     why="Between two awaits everybody else waits: ingestion, and all other destinations.",
     fix='Await asyncio.sleep, or call what blocks with asyncio.to_thread. A synchronous driver needs isolation = "thread".',
@@ -151,29 +177,50 @@ def sending_never_blocks(subject: Subject) -> Findings:
     proves="Each attempt sends the same for the same items.",
     why="A vendor that knows what it has had, by a key or the body, would take the second attempt for something new.",
     fix="Take ids and times from the items, not from a clock or a counter. Send a batch in one request, or set max_items=1.",
-    needs=(*SENDING, "batch_is_whole", "request_repeats"),
+    needs=(*SENDING, "batch_is_one_request", "request_repeats"),
 )
 def attempts_repeat(subject: Subject) -> Findings:
     _need_deliver(subject)
     subject.need_sender()
-    first: dict[tuple[str, int], tuple[str, bytes]] = {}
+    first: dict[tuple[str, int], Received] = {}
     for one in subject.answered:
-        if not one.is_last or not one.delivery.requests:
-            continue
-        at = first.setdefault((one.kind, one.n), _last(one.delivery.requests))
-        if _last(one.delivery.requests) != at:
-            yield found(one.where, f"sent {short(_last(one.delivery.requests))}, and before {short(at)}", "the same")
+        if one.is_last and one.delivery.requests:
+            before = first.setdefault((one.kind, one.n), one.delivery.requests[-1])
+            there = [seen for seen in one.delivery.requests if place_of(seen) == place_of(before)]
+            yield from _other(one.where, (there or one.delivery.requests)[-1], before)
+    used = {use.kind: use for activity in subject.lived for use in activity.uses}
+    if HASH in used:
+        yield found("a hook that sends", str(used[HASH]), "hashlib")
+    if CLOCK in used:
+        for kind, early, late in _a_second_apart(subject):
+            yield from _other(f"hook deliver, an item of kind {kind!r}, a second later", late, early)
 
 
-def _last(requests: Sequence[Received]) -> tuple[str, bytes]:
-    return f"{requests[-1].method} {steady_url(requests[-1].url)}", requests[-1].body
+def _other(where: str, sent: Received, before: Received) -> Findings:
+    if same_part(sent) != same_part(before):
+        yield found(where, f"sent {short(same_part(sent))}, and before {short(same_part(before))}", "the same")
+
+
+def _a_second_apart(subject: Subject) -> Iterator[tuple[str, Received, Received]]:
+    """The last request for an item of each kind, and for the same item when the clock shows another second."""
+
+    async def use(life: Life) -> list[list[Received]]:
+        first = [(await life.deliver(items[:1])).requests[-1:] for items in subject.samples.values()]
+        SLEEP(A_SECOND_S)
+        return [*first, *[(await life.deliver(items[:1])).requests[-1:] for items in subject.samples.values()]]
+
+    sent = subject.in_a_life(use)
+    kinds = list(subject.samples)
+    for kind, early, late in zip(kinds, sent, sent[len(kinds) :], strict=False):
+        if early and late:
+            yield kind, early[0], late[0]
 
 
 @check(
     Tier.SILVER,
-    proves="A plugin that sends by the Sender reaches nothing otherwise.",
-    why="Only the Sender applies the rate limit, the time-out and the masks, and stops in a dry run.",
-    fix="Send every request by sender.send. What else the plugin needs on the machine, a Scene allows.",
+    proves="A plugin that sends by the Sender reaches nothing otherwise, and uses the Sender of the call.",
+    why="Only the Sender applies the rate limit, the time-out and the masks. What goes out by another call's is booked there: its Retry-After is not kept.",
+    fix="Send every request by the `sender` that the hook is given, and keep it nowhere. What else the plugin needs on the machine, a Scene allows.",
     needs=SENDING,
 )
 def only_by_sender(subject: Subject) -> Findings:
@@ -181,7 +228,10 @@ def only_by_sender(subject: Subject) -> Findings:
         raise DoesNotApply("its scene lets it reach other things")
     subject.need_sender()
     for activity in subject.lived:
-        yield from (found("a hook that sends", str(use), "sender.send") for use in activity.refusals)
+        yield from (found("a hook that sends", str(use), "sender.send") for use in activity.refusals if use.kind == IO)
+    for one in subject.answered:
+        if one.delivery.is_by_other:
+            yield found(one.where, "it sent by the Sender of an earlier call", "the Sender that it is given")
 
 
 @check(

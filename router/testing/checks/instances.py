@@ -7,15 +7,14 @@ from collections.abc import Collection
 from router.explain.figures import count
 from router.plugin import Item
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.growth import mapped_growth, sent_growth
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.mapping_call import short
-from router.testing.checking.steady import steady_url
+from router.testing.checking.same_request import steady_url
 from router.testing.checking.subject import Subject
-from router.testing.checking.watched_calls import SLEEP
+from router.testing.checking.watched_calls import A_SECOND_S, SLEEP
 from router.testing.replies import Received
-
-A_SECOND_S = 1.1
 
 
 @check(
@@ -127,16 +126,17 @@ def _changing_headers(subject: Subject) -> set[str]:
 
 @check(
     Tier.GOLD,
-    proves="What an instance, its class and its modules hold does not grow with each event.",
+    proves="Nothing is kept of each event: neither when it is mapped nor when it is sent.",
     why="A daemon runs for months. What is kept of each user or event ends the process one day.",
     fix="Keep what belongs to a user in context.state. Bound every cache by a number, and drop the oldest.",
-    needs=("exercised", "mapping_fast"),
+    needs=(*SENDING, "mapping_fast", "any_answer", "only_by_sender"),
 )
 def memory_bounded(subject: Subject) -> Findings:
-    grown, calls = subject.grew
-    if grown >= calls // 2:
-        yield found(
-            "the instance, its class and its modules",
-            f"they hold {grown:,} values more after {calls:,} further events, each of another user",
-            "about as many as before",
-        )
+    for where, look in (("mapping hooks", mapped_growth), ("hooks that send", sent_growth)):
+        growth = look(subject)
+        if growth.is_endless:
+            left = (
+                f"{growth.blocks:,} blocks of memory more after {growth.calls:,} further events, each of another user"
+            )
+            yield found(where, left, "about as many as before")
+            return

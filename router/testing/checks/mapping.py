@@ -10,10 +10,10 @@ from router.plugin_host import MAPPING_HOOKS
 from router.plugin_host.apart import Died
 from router.plugin_host.outcome_checks import fault_of
 from router.testing.checking.check import Findings, Tier, check, found
-from router.testing.checking.elsewhere import mark_of
 from router.testing.checking.hook_inputs import REPLAYED
 from router.testing.checking.mapping_call import short
-from router.testing.checking.observing import Observed
+from router.testing.checking.mapping_runs import Observed
+from router.testing.checking.other_process import mark_of
 from router.testing.checking.subject import Subject
 
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}", re.ASCII)
@@ -131,7 +131,10 @@ def reasons_are_words(subject: Subject) -> Findings:
     told = [(made.where, made.outcome.reason) for made in subject.made if isinstance(made.outcome, RAISED)]
     told += [(one.made.where, reason) for one in subject.observed if one.context for reason, _ in one.context.warned]
     told += [
-        (one.where, getattr(outcome, "reason", "")) for one in subject.answered for outcome in one.delivery.outcomes
+        (one.where, getattr(outcome, field, ""))
+        for one in subject.answered
+        for outcome in one.delivery.outcomes
+        for field in ("reason", "warning")
     ]
     for where, reason in told:
         if isinstance(reason, str) and reason and not WORD.fullmatch(reason):
@@ -163,13 +166,13 @@ def _long_ids(one: Observed) -> list[str]:
 
 @check(
     Tier.SILVER,
-    proves="The same event with the same state makes the same bytes: a second time, and at another instance.",
-    why="After a crash an event is mapped again, by a new instance. What differs would be sent twice, as two things.",
-    fix="Make items of event and context only, without counters, sets whose order matters, or values made in __init__.",
+    proves="The same event with the same state makes the same bytes: a second time, and at another instance after other events.",
+    why="After a crash an event is mapped again, by a new instance. What differs would be sent twice, as two things, or has something of another user.",
+    fix="Make items of event and context only, without counters, what earlier events left, sets whose order matters, or values made in __init__.",
 )
 def deterministic(subject: Subject) -> Findings:
     yield from _differences(subject.observed, subject.observed_again, "a second time it")
-    yield from _differences(subject.observed, subject.observed_elsewhere, "at another instance it")
+    yield from _differences(subject.observed, subject.observed_elsewhere, "at another instance, after other events, it")
 
 
 @check(

@@ -6,25 +6,25 @@ from collections.abc import Sequence
 
 from router.plugin import Delivered, Outcome, Skip
 from router.plugin_host.outcome_checks import fault_of
-from router.testing.checking.answering import came
-from router.testing.checking.check import SENDING, CannotBeMade, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.answered_deliveries import READING, came
+from router.testing.checking.check import BY_VENDOR, SENDING, CannotBeMade, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import NOTHING, Delivery, open_life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.mapping_call import short
 from router.testing.checking.scene import Scene
 from router.testing.checking.subject import Subject
+from router.testing.replies import Hang, Received, Reset
 
+LOST = (Hang, Reset)
 MORE_REQUESTS = 3
 """To one place, beyond one for each item: a token that was refused, and the like."""
-READING = ("GET", "HEAD")
-"""Requests that may be repeated: a plugin may ask again and again whether a job is done."""
 
 
 @check(
     Tier.SILVER,
     proves="While all is well, each item is delivered.",
     why="Without a delivery nothing else about sending is proved.",
-    fix="Give conformance(vendor=...) what the vendor answers to what it takes: a Reply, or a function of a request.",
+    fix=f"Say what the vendor answers to what it takes, a Reply or a function of a request: {BY_VENDOR}.",
     needs=SENDING,
 )
 def success(subject: Subject) -> Findings:
@@ -32,7 +32,7 @@ def success(subject: Subject) -> Findings:
         if one.delivery.is_sound and not all(isinstance(outcome, Delivered) for outcome in one.delivery.outcomes):
             if subject.uses_sender and not subject.has_own_answer:
                 raise CannotBeMade(
-                    f"{one.where}: {came(one)}. Give conformance(vendor=...) what the vendor answers to what it takes"
+                    f"{one.where}: {came(one)}. Say what the vendor answers to what it takes: {BY_VENDOR}"
                 )
             yield found(one.where, came(one), "Delivered")
 
@@ -114,12 +114,26 @@ def own_retries(subject: Subject) -> Findings:
             yield found(one.where, f"sent {most} requests to one place", f"at most {one.n + MORE_REQUESTS}")
             continue
         renews = any(reply.status in (401, 403) for reply in one.delivery.answered)
+        # it may ask again and again whether a job is done
         sent = [(seen.method, seen.url, seen.body) for seen in one.delivery.requests if seen.method not in READING]
+        if repeated := _after_trouble(one.delivery):
+            yield found(one.where, f"sent the same to {short(repeated.url)} after a failure", "RetryLater")
         again = max(sent, key=sent.count, default=None)
         if again is not None and sent.count(again) > one.n * (2 if renews else 1):
             yield found(
                 one.where, f"sent {again[0]} {short(again[1])} {sent.count(again)} times with the same body", "once"
             )
+
+
+def _after_trouble(delivery: Delivery) -> Received | None:
+    """A request with the body of an earlier one that the vendor could not take just then, wherever it goes to."""
+    failed: set[bytes] = set()
+    for seen, reply in zip(delivery.requests, delivery.answered, strict=False):
+        if seen.body in failed:
+            return seen
+        if seen.body and (reply.status in (408, 425, 429) or reply.status >= 500 or isinstance(reply, LOST)):
+            failed.add(seen.body)
+    return None
 
 
 @check(

@@ -8,7 +8,7 @@ from router.plugin_host.time_budgets import SLICE_S
 from router.testing.checking.check import Findings, Tier, check, found
 from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
-from router.testing.checking.watched_calls import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
+from router.testing.checking.watched_calls import CHANCE, CLOCK, HASH, IO, PROCESS, START, SURROUNDINGS, WAIT
 
 
 def _uses(subject: Subject, kinds: Collection[str], expected: str) -> Findings:
@@ -45,7 +45,7 @@ def mapping_without_clock(subject: Subject) -> Findings:
     fix="Derive ids from event.message_id, with hashlib or uuid.uuid5.",
 )
 def mapping_without_chance(subject: Subject) -> Findings:
-    return _uses(subject, {CHANCE}, "the same at each call")
+    return _uses(subject, {CHANCE, HASH}, "the same at each call")
 
 
 @check(
@@ -70,9 +70,9 @@ def mapping_starts_nothing(subject: Subject) -> Findings:
 
 @check(
     Tier.BRONZE,
-    proves="No hook changes the process: its loop, signals, environment, folder, umask, locale, root logger, or its TLS checks.",
+    proves="No hook changes the process: its loop, signals, environment, folder, umask, locale, root logger, TLS checks, or functions of Python.",
     why="They belong to the daemon. One that no longer hears SIGTERM cannot be stopped in good order.",
-    fix="Leave loop.stop, signal.signal, os.environ, os.chdir, logging.basicConfig and ssl alone. Keep settings on the instance.",
+    fix="Leave the loop, signal.signal, os.environ, os.chdir, logging.basicConfig and ssl alone, and patch nothing. Keep settings on the instance.",
     needs=("lifetime_opens",),
 )
 def process_unharmed(subject: Subject) -> Findings:
@@ -83,8 +83,8 @@ def process_unharmed(subject: Subject) -> Findings:
             yield found("__init__, or a hook that sends", str(use), "the process left alone")
     for name in subject.changed:
         yield found("the plugin", f"it changed {name}", "the process left alone")
-    for where in (where for activity in lived for where in activity.stops):
-        yield found("a hook that sends", f"loop.stop() at {where}", "the loop left alone")
+    for call in (call for activity in lived for call in activity.touched):
+        yield found("a hook that sends", call, "the loop left alone")
 
 
 @check(

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from urllib.parse import urlsplit
 
-import msgspec
 from pydantic import ValidationError
 
-from router.plugin import Event, Item, Request
+from router.plugin import Request
 from router.plugin_host.time_budgets import HOLD_S
-from router.testing.batching import batches
-from router.testing.checking.building import Sent, sent_for
+from router.testing.checking.built_requests import IMPURE
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
-from router.testing.checking.life import Life
+from router.testing.checking.event_variants import later
 from router.testing.checking.mapping_call import short
-from router.testing.checking.steady import steady_url
+from router.testing.checking.same_request import is_key, same_part
 from router.testing.checking.subject import Subject
+from router.testing.checking.watched_calls import HASH
 from router.testing.replies import Received
 
 NOT_TO_SEND_TO = ("nonsense", "ftp://files.example.com/v1")
-MAX_ALIKE = 60
-"""Items of a batch that is looked at for lost ones."""
 TIMES, ROOM = 4, 64 * 1024
 """A body may have so many times the bytes of its items, for escapes, and so many around them."""
 
@@ -106,15 +102,10 @@ def _urls(subject: Subject) -> Iterator[tuple[str, str]]:
 def request_repeats(subject: Subject) -> Findings:
     for built in subject.built:
         first, second = built.request, built.again
-        if first is not None and isinstance(second, Request) and _core(first) != _core(second):
-            yield found(built.where, f"built {short(_core(first))} and then {short(_core(second))}", "the same twice")
-
-
-def _core(request: Request) -> tuple[str, str, dict[str, str], bytes]:
-    """What must not differ: of the headers, those that name what is sent."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    keys = {name: value for name, value in headers.items() if "idempot" in name or name == "content-type"}
-    return request.method, steady_url(request.url), keys, request.body
+        if first is not None and isinstance(second, Request) and same_part(first) != same_part(second):
+            told = f"built {short(same_part(first))} and then {short(same_part(second))}"
+            yield found(built.where, told, "the same twice, also a second later")
+        yield from (found(built.where, str(use), "hashlib") for use in built.uses if use.kind == HASH)
 
 
 @check(
@@ -126,7 +117,7 @@ def _core(request: Request) -> tuple[str, str, dict[str, str], bytes]:
 )
 def request_pure(subject: Subject) -> Findings:
     for built in subject.built:
-        yield from (found(built.where, str(use), "nothing of that") for use in built.uses)
+        yield from (found(built.where, str(use), "nothing of that") for use in built.uses if use.kind in IMPURE)
 
 
 @check(
@@ -144,74 +135,13 @@ def request_leaves_items(subject: Subject) -> Findings:
 
 @check(
     Tier.SILVER,
-    proves="Each item of a batch is in what is sent for it.",
-    why="All items of the batch count as delivered when the vendor takes the request. One that was not in it is lost.",
-    fix="Put all items into the request, or set max_items=1 for their kind.",
-    needs=(*SENDING, "request_leaves_items"),
-)
-def batch_is_whole(subject: Subject) -> Findings:
-    for kind, items in _batches(subject):
-        left_out = sorted({at for at in (0, 2, len(items) // 2, len(items) - 1) if at < len(items)})
-        shorter = [items[:at] + items[at + 1 :] for at in left_out]
-
-        async def sent(life: Life, items: list[Item] = items, shorter: list[list[Item]] = shorter) -> list[Sent]:
-            return await sent_for(life, items, *shorter)
-
-        whole, *others = subject.in_a_life(sent)
-        for at, other in zip(left_out, others, strict=True):
-            if whole and whole == other:
-                yield found(
-                    f"a batch of {len(items)} items of kind {kind!r}",
-                    f"the same is sent without item {at + 1}; {short(items[at].json.decode())} is not in it",
-                    "all of them",
-                )
-
-
-@check(
-    Tier.SILVER,
-    proves="What is sent has the items in their order.",
-    why="The events of a user are mapped and sent in order. A vendor that applies them one by one would end with the older value.",
-    fix="Do not sort the items, and do not gather them in a set or by a key.",
-    needs=(*SENDING, "batch_is_whole"),
-)
-def batch_keeps_order(subject: Subject) -> Findings:
-    for kind, first, second in _pairs(subject):
-
-        async def sent(life: Life, first: Item = first, second: Item = second) -> list[Sent]:
-            return await sent_for(life, [first, second], [second, first])
-
-        forward, backward = subject.in_a_life(sent)
-        if forward and forward == backward:
-            yield found(f"2 items of kind {kind!r}", "the same is sent for both orders", "items in their order")
-
-
-def _pairs(subject: Subject) -> Iterator[tuple[str, Item, Item]]:
-    for kind, items in _batches(subject):
-        yield kind, items[0], items[1]
-
-
-def _batches(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
-    """As many items of each kind, no two of them alike, as one request carries."""
-    subject.need_sender()
-    kinds = subject.destination.kinds
-    batched = {kind: items for kind, items in subject.samples.items() if kinds[kind].max_items > 1}
-    if not batched:
-        raise DoesNotApply("each of its requests carries one item")
-    for kind, items in batched.items():
-        first = list(next(batches(items[:MAX_ALIKE], kinds)))
-        if len(first) > 1:
-            yield kind, first
-
-
-@check(
-    Tier.SILVER,
     proves="Requests that carry other items have other idempotency keys.",
     why="A vendor that has had the key takes the second request for a repetition, and drops it: its items are lost.",
     fix="Put event.message_id into each item, and make the key of all items of the request. The id of the first item is not enough.",
     needs=(*SENDING, "batch_is_whole"),
 )
 def idempotency_keys(subject: Subject) -> Findings:
-    keyed: dict[tuple[str, str], tuple[str, str, bytes]] = {}
+    keyed: dict[tuple[str, str], tuple[object, ...]] = {}
     kinds: set[str] = set()
     sent: list[tuple[str, str, Request | Received | None]] = []
     if "request" in subject.destination.hooks:
@@ -221,10 +151,11 @@ def idempotency_keys(subject: Subject) -> Findings:
         if request is None:
             continue
         for name, key in request.headers.items():
-            if "idempot" not in name.lower():
+            if not is_key(name):
                 continue
             kinds.add(kind)
-            is_for = request.method, steady_url(request.url), request.body
+            method, url, _, body = same_part(request)
+            is_for = method, url, body
             if keyed.setdefault((name.lower(), key), is_for) != is_for:
                 yield found(where, f"{name}: {short(key)}, which another request has, too", "a key of its own")
     if not keyed:
@@ -238,19 +169,10 @@ def _done_twice(subject: Subject, kinds: set[str]) -> Findings:
         if event.type in ("track", "page", "screen"):
             first, again = (
                 {item.json for step in subject.mapped({event.type: one}) for item in step.items if item.kind in kinds}
-                for one in (event, _a_second_later(event))
+                for one in (event, later(event, 1))
             )
             if first & again:
                 yield found(f"hook {event.type}", "the same item, and so the same key, for two events", "another item")
-
-
-def _a_second_later(event: Event) -> Event:
-    moved = {
-        name: getattr(event, name) + timedelta(seconds=1) for name in ("timestamp", "original_timestamp", "received_at")
-    }
-    return msgspec.structs.replace(
-        event, message_id="another", payload={**event.payload, "messageId": "another"}, **moved
-    )
 
 
 @check(

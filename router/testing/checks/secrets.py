@@ -7,7 +7,7 @@ from functools import cache
 
 from router.plugin_host.secret_forms import base64_forms_of, forms_of
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
-from router.testing.checking.stand_ins import MARK
+from router.testing.checking.marked_settings import MARK
 from router.testing.checking.subject import Subject
 
 BEGINNING, END = 8, 6
@@ -15,7 +15,7 @@ BEGINNING, END = 8, 6
 
 
 def _in(secrets: Iterable[str], words: str) -> bool:
-    """Whether any of them is in the words: as it is, percent-encoded, in JSON, in HTML or in base64."""
+    """Whether any of them is in the words: as it is, percent-encoded, in JSON, in HTML, in base64 or in hex."""
     return any(form in words for secret in secrets for form in _forms(secret))
 
 
@@ -27,7 +27,7 @@ def _part_in(secrets: Iterable[str], words: str) -> bool:
 
 @cache
 def _forms(secret: str) -> frozenset[str]:
-    return forms_of(secret) | base64_forms_of(secret)
+    return forms_of(secret) | base64_forms_of(secret) | {secret.encode().hex(), secret.encode().hex().upper()}
 
 
 @check(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from router.plugin import MAX_STATE_BYTES, MAX_STATE_KEY
+from router.testing.checking.calls_in_order import tell
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
-from router.testing.checking.growing import of_user
+from router.testing.checking.event_variants import of_user
 from router.testing.checking.mapping_call import key_of, short
-from router.testing.checking.observing import EVERYTHING
-from router.testing.checking.story import tell
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.subject import MANY, Subject
 from router.testing.checking.watch import Watch
 from router.testing.samples import USER
@@ -70,6 +70,19 @@ def state_has_key(subject: Subject) -> Findings:
     for step in subject.story.steps:
         if step.used_without_key:
             yield found(step.made.where, "it used state or timer, and state_key gives None", "a key")
+
+
+@check(
+    Tier.SILVER,
+    proves="A state that a hook changes is assigned to context.state.",
+    why="Only what is assigned is kept. What was changed in place alone is as it was for the next event.",
+    fix="Assign it at the end: context.state = state.",
+)
+def state_assigned(subject: Subject) -> Findings:
+    _need_state(subject)
+    for step in (step for story in (subject.story, subject.grown[1]) for step in story.steps):
+        if step.is_changed_in_place:
+            yield found(step.made.where, "it changed the state in place, and did not assign it", "context.state = ...")
 
 
 @check(

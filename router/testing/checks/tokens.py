@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.plugin import JSON, Item
-from router.testing.checking.answering import Place, place_of
-from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.answered_deliveries import Place, place_of
+from router.testing.checking.check import BY_VENDOR, SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Delivery, Life
 from router.testing.checking.subject import Subject
 from router.testing.replies import Answers, Received, Reply, answer_to
@@ -48,7 +48,7 @@ def token_renewed(subject: Subject) -> Findings:
     Tier.GOLD,
     proves="The request for a token is private.",
     why="A request that is not is shown as an attempt at the items, and its 2xx counts as a sign that the vendor took them.",
-    fix="Give it private=True: json_request(url, credentials, private=True).",
+    fix=f"Give it private=True: json_request(url, credentials, private=True). If it asks for no token, say what the vendor answers: {BY_VENDOR}.",
     needs=(*SENDING, "success"),
 )
 def token_private(subject: Subject) -> Findings:
@@ -56,9 +56,10 @@ def token_private(subject: Subject) -> Findings:
     requests = [(one, seen) for one in subject.successes for seen in _token_requests(one.delivery)]
     if not requests:
         raise DoesNotApply(NO_TOKEN)
+    made_up = "" if subject.has_own_answer else f", or the answer of the vendor, if that has no token: {BY_VENDOR}"
     for one, seen in requests:
         if seen not in one.delivery.private:
-            yield found(one.where, f"{seen.method} {seen.url} is not private", "private=True")
+            yield found(one.where, f"{seen.method} {seen.url} is not private", f"private=True{made_up}")
 
 
 @check(
@@ -97,10 +98,10 @@ def run_time_secrets(subject: Subject) -> Findings:
 
 
 def _token_requests(delivery: Delivery) -> Iterator[Received]:
-    """Those whose answer told a token that a later request to another place has in a header."""
+    """Those whose answer told a token that a later request to another place has in a header, and they themselves have not."""
     items = _items_place(delivery)
     for at, (seen, reply) in enumerate(zip(delivery.requests, delivery.answered, strict=False)):
-        if place_of(seen) != items and _tokens([reply], delivery.requests[at + 1 :]):
+        if place_of(seen) != items and _tokens([reply], delivery.requests[at + 1 :]) - _tokens([reply], [seen]):
             yield seen
 
 

@@ -24,8 +24,19 @@ from router.testing.checking.report import (
 )
 from router.testing.checking.subject import Subject
 from router.testing.checks import CHECKS, THEMES
-from tests.unit.testing.bad_plugins import also_good, of_form, of_living, of_mapping, of_sending, of_surroundings
-from tests.unit.testing.bad_plugins.good import Base, Good
+from tests.unit.testing.bad_plugins import (
+    also_good,
+    good_senders,
+    of_answers,
+    of_batches,
+    of_form,
+    of_living,
+    of_mapping,
+    of_requests,
+    of_sending,
+    of_surroundings,
+)
+from tests.unit.testing.bad_plugins.good import Base, Good, ReadsResults
 from tests.unit.testing.bad_plugins.of_rows import ROWS
 
 SETTINGS = {"token": "a-secret-of-the-test"}
@@ -49,7 +60,7 @@ def plugins_of(module: ModuleType) -> Iterator[type[Base]]:
 
 
 def bad_plugins() -> Iterator[type[Base]]:
-    for module in (of_form, of_mapping, of_surroundings, of_sending, of_living):
+    for module in (of_form, of_mapping, of_surroundings, of_requests, of_batches, of_answers, of_sending, of_living):
         yield from (plugin for plugin in plugins_of(module) if plugin.caught_by)
 
 
@@ -68,15 +79,18 @@ def test_a_good_plugin_is_gold_and_nearly_every_check_has_looked_at_it() -> None
     assert report.tier is Tier.GOLD, told(report)
     assert [result.check.name for result in report.results if result.result == NOT_APPLICABLE] == [
         "idempotency_keys",
+        "results_by_item",
         "own_troubles",
         "results_read",
     ]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("plugin", list(plugins_of(also_good)), ids=lambda plugin: plugin.__name__)
+@pytest.mark.parametrize(
+    "plugin", [ReadsResults, *plugins_of(also_good), *plugins_of(good_senders)], ids=lambda plugin: plugin.__name__
+)
 def test_a_good_plugin_that_looks_odd_is_gold(plugin: type[Base]) -> None:
-    report = report_of(plugin)
+    report = report_of(plugin, **plugin.options)
     assert report.tier is Tier.GOLD, told(report)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from router.testing.checking import loops
 from router.testing.checking.loops import KitLoop, finished, run
-from router.testing.checking.observing import EVERYTHING
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.watch import Use, Watch
 
 
@@ -36,7 +36,7 @@ def uses_of(work: Callable[[], object]) -> list[Use]:
         (lambda: time.time(), "clock"),
         (lambda: datetime.now(UTC), "clock"),
         (lambda: os.urandom(1), "chance"),
-        (lambda: hash("text"), "chance"),
+        (lambda: hash("text"), "hash"),
         (lambda: os.listdir(os.curdir), "io"),
         (lambda: time.sleep(3600), "wait"),
         (lambda: threading.Thread(target=int).start(), "start"),
@@ -139,9 +139,9 @@ def test_nobody_but_its_main_task_ends_it() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert task.done()
-        return ", ".join(loop.stopped)
+        return ", ".join(loop.touched)
 
-    assert run(main) == f"test_watch.py:{main_line()}, a task that raised SystemExit"
+    assert run(main) == f"loop.stop() at test_watch.py:{main_line()}, a task that raised SystemExit"
 
 
 def main_line() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Request, Sender, hookimpl
+from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Request, Sender, Skip, hookimpl
 from tests.unit.testing.bad_plugins.good import Good, GoodSettings
 
 KEPT = "kept"
@@ -52,6 +53,23 @@ def _short(text: str) -> str:
 class CachesHashes(Good):
     def body(self, event: Event) -> dict[str, Any]:
         return {**super().body(event), "short": _short(event.message_id)}
+
+
+class TakesASample(Good):
+    """By a number that is drawn from the id of the event, so it is always the same."""
+
+    def item(self, event: Event, context: Context) -> Any:
+        if random.Random(event.message_id).random() < 0.1:
+            raise Skip("not_in_sample")
+        return super().item(event, context)
+
+
+class MakesTwoOfOne(Good):
+    """In a generator."""
+
+    def item(self, event: Event, context: Context) -> Any:
+        for at in range(2):
+            yield Item({**self.body(event), "id": f"{event.message_id}-{at}"})
 
 
 class KnowsTimeZones(Good):

@@ -7,15 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from router.plugin import (
+    JSON,
     Answer,
     Batch,
     Context,
+    Delivered,
     Event,
     Field,
     Item,
     Outcome,
     Person,
+    Reject,
     Request,
+    RetryLater,
     SecretStr,
     Sender,
     Settings,
@@ -29,6 +33,7 @@ from router.plugin import (
     raise_for_status,
     url_fault,
 )
+from router.testing import Received, Reply
 
 DELETE = "delete"
 
@@ -149,3 +154,43 @@ class Good(Base):
     @hookimpl
     def forget_group(self, group_id: str) -> Any:
         return Item({"group": group_id}, DELETE)
+
+
+def result_of_each(seen: Received) -> Reply:
+    """Of a vendor whose answers have a result for each item, with its id and its user."""
+    if seen.url.endswith("/token"):
+        return Reply(json={"access_token": "token-of-a-vendor", "expires_in": 60})
+    return Reply(
+        207, json={"results": [{"ok": True, "id": one.get("id"), "user": one.get("user")} for one in seen.json()]}
+    )
+
+
+class ReadsResults(Good):
+    """Reads the result of each item, by its id."""
+
+    options: ClassVar[dict[str, Any]] = {"vendor": result_of_each}
+
+    def read(self, items: list[Item], answer: Answer) -> Any:
+        told = answer.json()
+        results = told.get("results") if isinstance(told, dict) else None
+        if not 200 <= answer.status < 300:
+            return by_status(answer, len(items))
+        if not isinstance(results, list):
+            return RetryLater("unreadable_answer")
+        return [self.outcome_of(result) for result in self.results_for(items, results)]
+
+    def results_for(self, items: list[Item], results: list[JSON]) -> list[JSON]:
+        """None for an item that has none."""
+        if items[0].kind == DELETE:
+            return results if len(results) == len(items) else [None for _ in items]
+        with_id = [result for result in results if isinstance(result, dict) and isinstance(result.get("id"), str)]
+        by_id = {result["id"]: result for result in with_id}
+        return [by_id.get(item.body.get("id")) for item in items]
+
+    def outcome_of(self, result: JSON) -> Outcome:
+        match result:
+            case {"ok": True}:
+                return Delivered()
+            case {"ok": False, **more}:
+                return Reject("refused", str(more.get("error", "")))
+        return RetryLater("unreadable_answer", str(result))

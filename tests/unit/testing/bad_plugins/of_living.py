@@ -176,6 +176,28 @@ class CachesWithoutABound(Good):
         return {**super().body(event), "id": _named(event.message_id)}
 
 
+class HasALoggerForEverybody(Good):
+    """The logging package keeps each of them."""
+
+    caught_by = "memory_bounded"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        logging.getLogger(f"{__name__}.{event.user_id}").debug("mapped")
+        return super().body(event)
+
+
+class RemembersWhatItSent(Good):
+    caught_by = "memory_bounded"
+
+    def __init__(self, settings: GoodSettings) -> None:
+        super().__init__(settings)
+        self.sent: set[str] = set()
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        self.sent |= {item.json.decode() for item in items}
+        return await super().send(items, sender)
+
+
 class RemembersEverybody(Good):
     caught_by = "memory_bounded"
 
@@ -228,6 +250,27 @@ class NamesItsToken(Good):
     def read(self, items: list[Item], answer: Answer) -> Any:
         if answer.status == 422 and len(items) == 1:
             return Reject("rejected", f"with {self.settings.token.get_secret_value()}")
+        return super().read(items, answer)
+
+
+class NamesItsTokenInHex(Good):
+    caught_by = "secrets_not_in_words"
+
+    def read(self, items: list[Item], answer: Answer) -> Any:
+        if answer.status == 422 and len(items) == 1:
+            return Reject("rejected", f"with {self.settings.token.get_secret_value().encode().hex()}")
+        return super().read(items, answer)
+
+
+class LogsATracebackWithItsToken(Good):
+    caught_by = "secrets_not_in_words"
+
+    def read(self, items: list[Item], answer: Answer) -> Any:
+        try:
+            if answer.status == 422:
+                raise ValueError(f"refused with {self.settings.token.get_secret_value()}")
+        except ValueError:
+            _log.exception("refused")
         return super().read(items, answer)
 
 

@@ -105,6 +105,17 @@ class Counts(Good):
         return {**super().body(event), "number": self.number}
 
 
+class SendsAllAsTheFirstUser(Good):
+    """What an earlier event left on the instance. A second time, and in the same order elsewhere, it is the same."""
+
+    caught_by = "deterministic"
+    first: str | None = None
+
+    def body(self, event: Event) -> dict[str, Any]:
+        self.first = self.first or event.user_id
+        return {**super().body(event), "user": self.first}
+
+
 class ChangesEvents(Good):
     caught_by = "event_unchanged"
 
@@ -262,6 +273,16 @@ class HasStateWithoutKey(Good):
     def page(self, event: Event, context: Context) -> Any:
         self.remember(event, context)
         return self.item(event, context)
+
+
+class ForgetsToAssign(Good):
+    caught_by = "state_assigned"
+
+    def remember(self, event: Event, context: Context) -> None:
+        if context.state is None:
+            context.state = {"events": 0}
+        else:
+            context.state["events"] += 1
 
 
 class KeepsTooMuch(Good):

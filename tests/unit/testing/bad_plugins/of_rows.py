@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, ClassVar
 
 from router.plugin import Answer, Context, Event, Item, Outcome, Pause, Reject, RetryLater, Sender, hookimpl
-from tests.unit.testing.bad_plugins import of_living
+from tests.unit.testing.bad_plugins import of_answers, of_batches, of_living, of_mapping, of_sending
 from tests.unit.testing.bad_plugins.good import Base, Good, GoodSettings
 
 
@@ -204,5 +204,18 @@ ROWS: tuple[tuple[str, type[Base], tuple[str, ...]], ...] = (
     ("SIGTERM is ignored", IgnoresSigterm, ("process_unharmed",)),
     ("the end of lifetime hangs", HangsAtItsEnd, ("lifetime_closes",)),
     ("lifetime yields twice", YieldsTwice, ("lifetime_closes",)),
+    ("the end of lifetime raises an exception", of_living.FailsAtItsEnd, ("lifetime_closes",)),
+    ("a time-out around the life passes", of_living.HasATimeOutAroundItsLife, ("lifetime_lasts",)),
+    ("__init__ sleeps", of_mapping.SleepsWhenItIsMade, ("init_quiet",)),
+    ("a mapping hook sleeps", of_mapping.Sleeps, ("mapping_never_waits",)),
+    ("a timer that rings is set to the past", of_mapping.RingsForEver, ("timers",)),
+    ("deliver blocks the loop", of_sending.Blocks, ("sending_never_blocks",)),
+    ("deliver swallows its cancellation", of_sending.SwallowsCancellation, ("cancellable",)),
+    ("one time-out ends a token task that others wait for", of_sending.SharesATask, ("cancel_spares_others",)),
+    ("deliver empties its list of items", of_sending.EmptiesItsList, ("items_unchanged",)),
+    ("verdict gives a wrong number of outcomes", of_answers.CountsWrongly, ("outcome_count",)),
+    ("results of a batch are found by the user", of_batches.FindsResultsByUser, ("results_by_item",)),
+    ("a batch is sent one by one", of_batches.SendsOneByOne, ("batch_is_one_request",)),
+    ("requests for an item are sent at the same time", of_sending.SendsItsPartsAtOnce, ("requests_in_order",)),
 )
-"""What it does, the plugin, and the checks of which at least one has to catch it."""
+"""What it does, the plugin, and the checks of which at least one has to catch it. docs/plugin-conformance.md shows them."""

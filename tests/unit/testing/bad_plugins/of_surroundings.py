@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
+import contextlib
 import locale
 import logging
 import os
 import queue
+import signal
+import socket
 import ssl
 import threading
 import time
@@ -43,6 +47,20 @@ class ReadsTheEnvironment(Good):
 
     def body(self, event: Event) -> dict[str, Any]:
         return {**super().body(event), "region": os.environ.get("REGION_OF_NOBODY", "eu")}
+
+
+class WritesTheYearOfNow(Good):
+    caught_by = "mapping_without_clock"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "year": time.gmtime().tm_year}
+
+
+class NamesTheMachine(Good):
+    caught_by = "mapping_without_io"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "sender": os.uname().nodename}
 
 
 # ---------------------------------------------------------------- the process
@@ -87,6 +105,37 @@ class OpensItsFilesToAll(Changes):
 
     def change(self) -> None:
         os.umask(0)
+
+
+class ReplacesAFunctionOfPython(Changes):
+    """As libraries do that make everything wait in another way."""
+
+    caught_by = "process_unharmed"
+
+    def change(self) -> None:
+        socket.create_connection = lambda *where, **more: None  # type: ignore[assignment]
+
+
+class TakesTheThreadsOfTheLoop(Changes):
+    caught_by = "process_unharmed"
+
+    def change(self) -> None:
+        asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(1))
+
+
+class HidesTroublesOfTheLoop(Changes):
+    caught_by = "process_unharmed"
+
+    def change(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+
+
+class SetsAnAlarm(Changes):
+    caught_by = "process_unharmed"
+
+    def change(self) -> None:
+        with contextlib.suppress(OSError):
+            signal.alarm(60)
 
 
 class SpeaksC(Changes):

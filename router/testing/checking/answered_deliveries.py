@@ -16,10 +16,12 @@ from router.testing.replies import Answers, Received, Reply, answer_to
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["Answered", "Place", "answered", "came", "place_of"]
+__all__ = ["READING", "Answered", "Place", "answered", "came", "place_of"]
 
 BATCH = 3
 MAX_PLACES = 3
+READING = ("GET", "HEAD")
+"""Methods of requests that change nothing."""
 Place = tuple[str, str]
 """Method and URL without its query."""
 

@@ -14,12 +14,12 @@ from router.testing.checking.loops import KitLoop, run
 from router.testing.checking.mapping_call import Ears, Key, Made, key_of, make
 from router.testing.checking.process_state import Changes
 from router.testing.checking.watch import Use, Watch
-from router.testing.checking.watched_calls import CHANCE, CLOCK, IO, PROCESS, START, SURROUNDINGS, WAIT
+from router.testing.checking.watched_calls import CHANCE, CLOCK, HASH, IO, PROCESS, START, SURROUNDINGS, WAIT
 from router.testing.samples import SampleContext
 
 __all__ = ["EVERYTHING", "Observed", "observe"]
 
-EVERYTHING = frozenset({IO, CLOCK, CHANCE, WAIT, START, PROCESS, SURROUNDINGS})
+EVERYTHING = frozenset({IO, CLOCK, CHANCE, HASH, WAIT, START, PROCESS, SURROUNDINGS})
 """What is noted of hooks that are pure."""
 
 
@@ -56,9 +56,9 @@ def observe(
             seen = []
             for one in _calls(destination, events, watch):
                 one.made.printed, one.made.logged = ears.heard()
-                one.made.uses += [Use(PROCESS, "loop.stop()", where) for where in loop.stopped]
+                one.made.uses += [Use(PROCESS, *call.rsplit(" at ", 1)) for call in loop.touched]
                 one.made.uses += [Use(PROCESS, f"a change of {name}", "some line") for name in changes.taken()]
-                loop.stopped.clear()
+                loop.touched.clear()
                 seen.append(one)
             return seen
 

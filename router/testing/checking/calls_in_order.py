@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from router.plugin_host import Destination
 from router.testing.checking.hook_inputs import contexts, is_called
 from router.testing.checking.loops import KitLoop, run
 from router.testing.checking.mapping_call import Ears, Made, key_of, make
-from router.testing.checking.observing import EVERYTHING
+from router.testing.checking.mapping_runs import EVERYTHING
 from router.testing.checking.process_state import Changes
 from router.testing.checking.watch import Watch
 from router.testing.samples import SampleContext
@@ -38,6 +39,7 @@ class Step:
     timer: datetime | None = None
     woken_at: datetime | None = None  #: the instant of the timer that this step is
     used_without_key: bool = False
+    is_changed_in_place: bool = False  #: the hook changed the state that it was given, and did not assign it
 
 
 @dataclass
@@ -78,14 +80,15 @@ def tell(destination: Destination, events: Mapping[str, Event], package: str, *,
 
 def _mapped(destination: Destination, story: Story, label: str, event: Event, watch: Watch) -> Step:
     hooks = destination.hooks
-    given = key_of(destination, event, watch)  # `observing` looks at what it did
+    given = key_of(destination, event, watch)  # `mapping_runs` looks at what it did
     key = given.text
     state = None if event.is_replay else _state(story, key)
-    _, context = next(contexts(destination, event.type, state))
+    _, context = next(contexts(destination, event.type, copy.deepcopy(state)))
     made = make(event.type, label, partial(hooks[event.type], event, context), watch, is_replay=event.is_replay)
     step = Step(made, key, event)
     if not event.is_replay:  # of a replay nothing is kept
         _keep(story, step, context)
+        step.is_changed_in_place = _is_changed_in_place(state, context)
         step.used_without_key = given.error is None and key is None and _uses_state(context)
     return step
 
@@ -94,7 +97,7 @@ def _woken(destination: Destination, story: Story, key: str, watch: Watch) -> St
     at = story.timers.pop(key)
     _, context = next(contexts(destination, "wake", _state(story, key)))
     made = make("wake", f"the timer of {key!r}", partial(destination.hooks["wake"], key, at, context), watch)
-    step = Step(made, key, woken_at=at)
+    step = Step(made, key, woken_at=at, is_changed_in_place=_is_changed_in_place(_state(story, key), context))
     _keep(story, step, context)
     return step
 
@@ -105,6 +108,10 @@ def _state(story: Story, key: str | None) -> JSON:
 
 def _uses_state(context: SampleContext) -> bool:
     return context._changed or context._wake is not None
+
+
+def _is_changed_in_place(before: JSON, context: SampleContext) -> bool:
+    return not context._changed and context.state != before
 
 
 def _keep(story: Story, step: Step, context: SampleContext) -> None:

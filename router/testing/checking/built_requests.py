@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from router.plugin import Item, Outcome, Request
 from router.testing.batching import batches
 from router.testing.checking.life import Life, change_of, copies
 from router.testing.checking.watch import Use, Watch
-from router.testing.checking.watched_calls import IO, START, WAIT
+from router.testing.checking.watched_calls import A_SECOND_S, CLOCK, HASH, IO, SLEEP, START, WAIT
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Built", "Sent", "build", "sent_for"]
 
 IMPURE = frozenset({IO, WAIT, START})
+"""What `request` must not do. A clock and chance may be in a signature."""
 MAX_ALONE, MAX_FULL = 200, 1000
 """Items that are tried alone, and in the largest batch."""
 Sent = list[tuple[str, str, bytes]]
@@ -36,7 +38,7 @@ class Built:
     raised: BaseException | None = None
     changed: str = ""
     uses: list[Use] = field(default_factory=list)
-    spent_s: float = 0.0  #: of the processor, in the quicker of the two calls
+    spent_s: float = math.inf  #: of the processor, in the quicker of the two calls
 
     @property
     def where(self) -> str:
@@ -56,10 +58,18 @@ class Built:
 
 
 def build(subject: Subject) -> list[Built]:
-    """All of them, at one instance."""
+    """All of them, at one instance: once, and once more, a second later where the hook has used a clock."""
     hook = subject.make().hooks["request"]
-    watch, timed = (Watch(subject.package, IMPURE, profile=profile) for profile in (True, False))
-    return [_built(hook, items, watch, timed) for items in _all_batches(subject)]
+    noted = IMPURE | {CLOCK, HASH}
+    watch, timed = (Watch(subject.package, noted, profile=profile) for profile in (True, False))
+    built = [Built(items) for items in _all_batches(subject)]
+    for one in built:
+        one.returned = _called(one, hook, watch)
+    if any(use.kind == CLOCK for one in built for use in one.uses):
+        SLEEP(A_SECOND_S)
+    for one in built:
+        one.again = _called(one, hook, timed)
+    return built
 
 
 def _all_batches(subject: Subject) -> Iterator[list[Item]]:
@@ -72,24 +82,20 @@ def _all_batches(subject: Subject) -> Iterator[list[Item]]:
         yield next(batches(list(islice(cycle(items), many)), subject.destination.kinds))
 
 
-def _built(hook: Any, items: list[Item], watch: Watch, timed: Watch) -> Built:
-    built = Built(items)
-    spent = []
-    for name, watching in (("returned", watch), ("again", timed)):
-        given = copies(items)
-        before = list(given)
-        with watching:
-            began = time.thread_time()
-            try:
-                setattr(built, name, hook(given))
-            except BaseException as error:  # a plugin may raise anything, SystemExit too
-                built.raised = error
-            spent.append(time.thread_time() - began)
-        uses, _ = watching.taken()
-        built.uses += uses
-        built.changed = built.changed or change_of("request", given, before)
-    built.spent_s = min(spent)
-    return built
+def _called(built: Built, hook: Any, watch: Watch) -> Any:
+    """What the hook returned; None where it raised, which is noted like all that it did."""
+    given = copies(built.items)
+    before, returned = list(given), None
+    with watch:
+        began = time.thread_time()
+        try:
+            returned = hook(given)
+        except BaseException as error:  # a plugin may raise anything, SystemExit too
+            built.raised = error
+        built.spent_s = min(built.spent_s, time.thread_time() - began)
+    built.uses += watch.taken()[0]
+    built.changed = built.changed or change_of("request", given, before)
+    return returned
 
 
 async def sent_for(life: Life, *batches: Sequence[Item]) -> list[Sent]:

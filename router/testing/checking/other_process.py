@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.plugin_host.apart import apart
 from router.testing.checking.loading import ClassPlace, place_of_class
-from router.testing.checking.observing import Observed
+from router.testing.checking.mapping_runs import Observed
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject

@@ -1,18 +1,21 @@
-"""Deliveries that hang: cancelled, or two at once."""
+"""Deliveries that hang: cancelled, two at once, or with several requests under way."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
 import itertools
+from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
 from router.plugin import Item, Outcome
+from router.testing.checking.answered_deliveries import READING
 from router.testing.checking.life import Life
 from router.testing.checking.loops import finished, rounds
 from router.testing.replies import Answers, Hang, Received, Reply, answer_to
 
-__all__ = ["both_at_once", "cancelled", "spared"]
+__all__ = ["both_at_once", "cancelled", "most_at_once", "spared"]
 
 HANGING_ROUNDS = 200
 
@@ -43,8 +46,12 @@ async def _until_waiting(life: Life, *tasks: asyncio.Task[Any]) -> None:
     await rounds()
 
 
-async def cancelled(life: Life, items: list[Item], at: int) -> str:
-    """Cancel a delivery while it waits for the answer to this request, counted from 0. Returns what is wrong with what came."""
+async def cancelled(life: Life, items: list[Item], at: int, *, is_last: bool) -> str:
+    """Cancel a delivery while it waits for the answer to this request, counted from 0. Returns what is wrong with what came.
+
+    Args:
+        is_last: the request carries the items. One before it may go on: others wait for a token, too.
+    """
     _hang(life, at)
     task = asyncio.create_task(life.raw_deliver(items))
     await _until_waiting(life, task)
@@ -55,7 +62,8 @@ async def cancelled(life: Life, items: list[Item], at: int) -> str:
     if not task.done():
         return "it went on"
     if task.cancelled():
-        return ""
+        await rounds()
+        return "its request went on" if is_last and life.vendor.waiting else ""
     error = task.exception()
     return f"it raised {type(error).__name__}" if error is not None else "it returned an outcome"
 
@@ -105,3 +113,27 @@ def _result(task: asyncio.Task[Any]) -> Any:
     if task.cancelled():
         return "it was cancelled"
     return task.exception() or task.result()
+
+
+async def most_at_once(life: Life, item: Item) -> int:
+    """How many requests for one item to one host wait for their answers at the same time, of those that do more than read and are not
+    private. 1 where more follow: they may be parts of something that a last request completes."""
+    await life.deliver([item])  # what is asked for once, such as a token, is there from now on
+    hosts: Counter[str] = Counter()
+
+    def answer(seen: Received) -> Reply:
+        reply = answer_to(seen, life.subject.good)
+        if seen.method in READING or seen in life.vendor.private:
+            return reply
+        hosts[urlsplit(seen.url).netloc] += 1
+        return Hang(reply.status, reply.json, reply.body, reply.headers)
+
+    life.vendor.hangs, life.vendor.answer, life.vendor.private = True, answer, []
+    task = asyncio.create_task(life.raw_deliver([item]))
+    await _until_waiting(life, task)
+    most, sent = max(hosts.values(), default=0), hosts.total()
+    life.vendor.release()
+    await finished(task)
+    if not task.done():
+        task.cancel()
+    return most if hosts.total() == sent else 1

@@ -1,0 +1,205 @@
+"""Several items in one request: all of them, in their order, each with the result of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from router.plugin import Delivered, Item, Reject
+from router.testing.batching import batches
+from router.testing.checking.answered_deliveries import READING, Place, place_of
+from router.testing.checking.built_requests import Sent, sent_for
+from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.item_results import Change, ItemResults, made_bad, without
+from router.testing.checking.life import Delivery, Life
+from router.testing.checking.like_items import OF_OTHERS, OF_SOME_AGAIN, like_items, place_in
+from router.testing.checking.mapping_call import short
+from router.testing.checking.subject import Subject
+from router.testing.replies import Received, Reply, answer_to
+
+MAX_ALIKE = 60
+"""Items of a batch that is looked at for lost ones."""
+
+
+@check(
+    Tier.SILVER,
+    proves="Each item of a batch is in what is sent for it.",
+    why="All items of the batch count as delivered when the vendor takes the request. One that was not in it is lost.",
+    fix="Put all items into the request, or set max_items=1 for their kind.",
+    needs=(*SENDING, "request_leaves_items"),
+)
+def batch_is_whole(subject: Subject) -> Findings:
+    for kind, items in _batches(subject):
+        left_out = sorted({at for at in (0, 2, len(items) // 2, len(items) - 1) if at < len(items)})
+        shorter = [items[:at] + items[at + 1 :] for at in left_out]
+
+        async def sent(life: Life, items: list[Item] = items, shorter: list[list[Item]] = shorter) -> list[Sent]:
+            return await sent_for(life, items, *shorter)
+
+        whole, *others = subject.in_a_life(sent)
+        for at, other in zip(left_out, others, strict=True):
+            if whole and whole == other:
+                yield found(
+                    f"a batch of {len(items)} items of kind {kind!r}",
+                    f"the same is sent without item {at + 1}; {short(items[at].json.decode())} is not in it",
+                    "all of them",
+                )
+
+
+@check(
+    Tier.SILVER,
+    proves="What is sent has the items in their order.",
+    why="The events of a user are mapped and sent in order. A vendor that applies them one by one would end with the older value.",
+    fix="Do not sort the items, and do not gather them in a set or by a key.",
+    needs=(*SENDING, "batch_is_whole"),
+)
+def batch_keeps_order(subject: Subject) -> Findings:
+    for kind, items in _batches(subject):
+
+        async def sent(life: Life, items: list[Item] = items[:2]) -> list[Sent]:
+            return await sent_for(life, items, items[::-1])
+
+        forward, backward = subject.in_a_life(sent)
+        if forward and forward == backward:
+            yield found(f"2 items of kind {kind!r}", "the same is sent for both orders", "items in their order")
+
+
+@check(
+    Tier.SILVER,
+    proves="A batch is sent as a batch, not as a request for each of its items.",
+    why="When one of the requests fails, those before it have arrived, and are sent again with the rest. One after the other they are slow, and all at once they are more than `concurrency` allows.",
+    fix="Put all items into one request, or set max_items=1 for their kind: the router then sends the items of different users side by side.",
+    needs=(*SENDING, "batch_is_whole"),
+)
+def batch_is_one_request(subject: Subject) -> Findings:
+    if "deliver" not in subject.destination.hooks:
+        raise DoesNotApply("it has no hook deliver: the router sends its requests")
+    subject.need_sender()
+    for kind, items in like_items(subject, OF_OTHERS):
+
+        async def sent(life: Life, items: list[Item] = items) -> list[Sent]:
+            return await sent_for(life, items, *([item] for item in items))
+
+        whole, *alone = (
+            [request for request in requests if request[0] not in READING] for requests in subject.in_a_life(sent)
+        )
+        ends_with_one_item = sum(requests[-1:] == whole[-1:] for requests in alone) == 1
+        if ends_with_one_item and all(request in whole for requests in alone for request in requests):
+            yield found(
+                f"hook deliver, a batch of {len(items)} items of kind {kind!r}",
+                f"it sends {len(whole)} requests, those that it sends for each item alone",
+                "one request for all items",
+            )
+
+
+def _batches(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
+    """As many items of each kind, no two of them alike, as one request carries."""
+    subject.need_sender()
+    kinds = subject.destination.kinds
+    batched = {kind: items for kind, items in subject.samples.items() if kinds[kind].max_items > 1}
+    if not batched:
+        raise DoesNotApply("each of its requests carries one item")
+    for kind, items in batched.items():
+        first = list(next(batches(items[:MAX_ALIKE], kinds)))
+        if len(first) > 1:
+            yield kind, first
+
+
+# ---------------------------------------------------------------- results of single items
+
+
+@check(
+    Tier.SILVER,
+    proves="Where the vendor answers with a result for each item, each item has the outcome of its own result.",
+    why="Only its id, or its place, tells an item from all others: two can have the same company, or no userId. With the result of another one, an item that was refused counts as delivered.",
+    fix="Find the result of an item by the id of the item, or by its place in the batch. Return RetryLater for an item without a result.",
+    needs=(*SENDING, "success", "batch_is_whole"),
+)
+def results_by_item(subject: Subject) -> Findings:
+    subject.need_sender()
+    has_results = False
+    for kind, items in like_items(subject, OF_SOME_AGAIN):
+        where = f"a batch of {len(items)} items of kind {kind!r}, of which two differ only in id and time"
+        for words, change, judge in (("was left out", without, _left_out), ("was a failure", made_bad, _failures)):
+            changed = _with_each_changed(subject, items, change)
+            has_results = has_results or bool(changed)
+            yield from (found(where, f"the result of one item {words}: {came}", want) for came, want in judge(changed))
+    if not has_results:
+        raise DoesNotApply(
+            "no answer has a result for each item; what it shows of a vendor is what conformance(vendor=...) answers"
+        )
+
+
+class _Changed(NamedTuple):
+    """A delivery in whose answer one result was changed."""
+
+    delivery: Delivery
+    of: int | None  #: the item whose result that was; None if that cannot be told
+    is_told: bool  #: whether the results say which of them is a failure
+
+    @property
+    def failed(self) -> list[int]:
+        """The items that are not delivered."""
+        return [at for at, outcome in enumerate(self.delivery.outcomes) if not isinstance(outcome, Delivered)]
+
+
+def _with_each_changed(subject: Subject, items: list[Item], change: Change) -> list[_Changed]:
+    """A delivery for each result. None where there are no results."""
+
+    async def use(life: Life) -> list[_Changed]:
+        requests = (await life.deliver(items)).requests
+        place = place_of(requests[-1]) if requests else None
+        each = [await _with_changed(life, items, place, at, change) for at in range(len(items))]
+        return [changed for changed in each if changed is not None]
+
+    changed: list[_Changed] = subject.in_a_life(use)
+    return changed
+
+
+async def _with_changed(life: Life, items: list[Item], place: Place | None, at: int, change: Change) -> _Changed | None:
+    changed: list[tuple[int | None, bool]] = []
+
+    def answer(seen: Received) -> Reply:
+        reply = answer_to(seen, life.subject.good)
+        results = ItemResults(seen, reply, len(items))
+        other = results.changed(at, change) if place_of(seen) == place else None
+        if other is not None:
+            changed.append((place_in(items, at, results.at(at), seen.body), results.is_told()))
+        return other or reply
+
+    delivery = await life.deliver(items, answer)
+    return _Changed(delivery, *changed[0]) if changed else None
+
+
+def _left_out(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
+    """What came, and what was expected, where it is wrong: an item without a result is not delivered."""
+    for one in changed:
+        if not one.delivery.is_sound:
+            yield _fault(one.delivery)
+        elif not one.failed:
+            yield "all items count as delivered", "RetryLater for the item without a result"
+
+
+def _failures(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
+    """The same: its item fails and the others do not, or nothing of such an answer is believed."""
+    blamed: list[int] = []
+    for one in changed:
+        outcomes = one.delivery.outcomes
+        is_all = len(one.failed) == len(outcomes) and not any(isinstance(outcome, Reject) for outcome in outcomes)
+        if not one.delivery.is_sound:
+            yield _fault(one.delivery)
+        elif not one.failed and one.is_told:
+            yield "all items count as delivered", "another outcome for its item"
+        elif len(one.failed) > 1 and not is_all:
+            yield f"{len(one.failed)} items are not delivered: {short(outcomes)}", "one, and the others delivered"
+        elif len(one.failed) == 1:
+            if one.of is not None and one.of not in one.failed:
+                yield f"item {one.failed[0] + 1} of the batch is not delivered", f"item {one.of + 1}"
+            blamed += one.failed
+    if len(blamed) != len(set(blamed)):
+        yield "whichever it is, the same item is not delivered", "the item whose result it is"
+
+
+def _fault(one: Delivery) -> tuple[str, str]:
+    told = f"raised {type(one.raised).__name__}: {short(one.raised)}" if one.raised else short(one.outcomes)
+    return told, "an outcome for each item"
