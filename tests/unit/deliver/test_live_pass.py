@@ -199,3 +199,73 @@ async def test_a_user_with_a_stored_lane_is_not_free(store: Any) -> None:
     assert not own.lane.is_loaded, "its row is read before its turn"
     assert other.lane is None
     assert lane is not own.lane
+
+
+# ------------------------------------------------------------ what another destination has opened
+
+
+class Whole(Plain):
+    """Sends the call as it came, and asks for nothing else."""
+
+    @hookimpl
+    def track(self, event: Event) -> Item:  # type: ignore[override]  # it needs no context
+        return Item(event.payload)
+
+
+def shared_row(envelope: bytes = b"{}", source: str = "web", **call: Any) -> LogRow:
+    """An event of the newest part of the log, which all destinations read."""
+    body = envelope + b"\n" + msgspec.json.encode({"type": "track", "userId": "u1", **call})
+    return LogRow(1, START_MS, source, "track", "u:u1", "m1", body, is_shared=True)
+
+
+async def read_by_two(store: Any, row: LogRow, **tables: Any) -> tuple[Pass, Delivery]:
+    """The second of two destinations that read the same event, and its delivery. `tables`: of the second one."""
+    first, second = Pass(Whole, store), Pass(Whole, store, **tables)
+    for one in (first, second):
+        delivery = Delivery(row)
+        one.work.read_all([delivery])
+        await one.core.live_pass.run([delivery])
+    assert row.opened is not None
+    return second, delivery
+
+
+async def test_an_event_that_another_destination_has_opened_is_sent_with_the_same_item(store: Any) -> None:
+    row = shared_row()
+    made, delivery = await read_by_two(store, row)
+    assert made.core.batcher.waiting == 1
+    assert delivery.items is not None
+    assert delivery.items[0] is row.payload_item
+    assert (delivery.event, made.settled) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("row", "tables", "reason"),
+    [
+        (shared_row(integrations={"d": False}), {}, "integrations"),
+        (shared_row(source="app"), {"sources": ["web"]}, "source"),
+        (shared_row(b'{"b":true}'), {}, "plan"),
+        (shared_row(), {"filter": "event = 'Other'"}, "filter"),
+        (shared_row(), {"consent": ["ads"], "consent_missing": "block"}, "consent_missing"),
+    ],
+    ids=["integrations", "source", "plan", "filter", "consent"],
+)
+async def test_what_keeps_an_event_from_a_destination_does_so_whoever_has_opened_it(
+    store: Any, row: LogRow, tables: dict[str, Any], reason: str
+) -> None:
+    made, _ = await read_by_two(store, row, **tables)
+    assert made.core.batcher.waiting == 0
+    assert made.settled == {1: ("filtered", reason)}
+
+
+async def test_a_busy_users_event_that_another_destination_has_opened_waits_in_a_lane(store: Any) -> None:
+    made = Pass(Whole, store)
+    await made.enter({})
+    row = shared_row()
+    row.pos = 2
+    other = Pass(Whole, store)
+    for one in (other, made):
+        delivery = Delivery(row)
+        one.work.read_all([delivery])
+        await one.core.live_pass.run([delivery])
+    assert delivery.lane is not None
+    assert made.core.batcher.waiting == 1
