@@ -140,7 +140,7 @@ BUILDS: dict[str, tuple[Callable[[], Any], frozenset[str]]] = {
             ("nobody waits while requests are free", "no user fills the window"),
         ),
         (has_one_line_for_retries_and_releases, ("a due retry does not wait behind a release",)),
-        (forgets_what_rows_need_of_the_log, ("each row has its body",)),
+        (forgets_what_rows_need_of_the_log, ("each row has its body", ROWS)),
     )
 }
 """Each broken build, and the invariants that tell it."""
