@@ -8,6 +8,7 @@ pending.py          what waits to be written
 shards.py           which events belong to which shard of a destination
 ports/              what the router asks of a store, by who asks
 folding.py          what a call changes in the directory
+append_intake.py    what waits for the writer to append it
 append_counts.py    what the appends of each source came to
 blocks.py           a part of the log, packed
 keyed_hash.py       the hash of a message id
