@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from router.testing.checking.hook_inputs import contexts
-from router.testing.checking.life import open_life
+from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, rounds, run
 from router.testing.checking.many_calls import calls_of_many_users
 from router.testing.checking.mapping_call import Ears, Made, key_of, make
@@ -95,21 +95,19 @@ def sent_growth(subject: Subject) -> Growth:
     mapper = _Mapper(subject, 2_000_000)
 
     async def main(loop: KitLoop) -> Growth:
-        async with open_life(subject, loop) as life:
-
-            async def call(first: int, end: int) -> None:
-                for made in mapper.made(first, end):
-                    for item in made.items if made.is_sound else ():
-                        await life.deliver([item])
-                        mapper.ears.heard()
-
-            with (
-                mapper.ears,
-                Watch(subject.package, frozenset(), refuse=subject.scene is None, all_threads=True, profile=False),
-            ):
-                return await growth_of(call, *SENT)
+        watch = Watch(subject.package, frozenset(), refuse=subject.scene is None, all_threads=True, profile=False)
+        with mapper.ears, watch:
+            async with open_life(subject, loop) as life:
+                return await growth_of(partial(_deliver, life, mapper), *SENT)
 
     return run(main, cuts_sleep=subject.scene is None)
+
+
+async def _deliver(life: Life, mapper: _Mapper, first: int, end: int) -> None:
+    for made in mapper.made(first, end):
+        for item in made.items if made.is_sound else ():
+            await life.deliver([item])
+            mapper.ears.heard()
 
 
 class _Mapper:
