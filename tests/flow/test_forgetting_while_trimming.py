@@ -141,7 +141,7 @@ class Story:
     def sent_after_the_answer(self, id: str) -> list[bytes]:
         """Requests about somebody, but for those that ask to delete them."""
         later = self.vendor.requests[self.answered_at[id] :]
-        return [seen.body for seen in later if id.encode() in seen.body and b'"delete"' not in seen.body]
+        return [seen.body for seen in later if f'{id}"'.encode() in seen.body and b'"delete"' not in seen.body]
 
 
 @pytest.fixture
