@@ -12,7 +12,7 @@ from router.admin.daemon_port import InForce, Preview, Reloaded, ReloadRefused
 from router.config import Config, PrivacyConfig, Proposal, SourceConfig
 from router.daemon.supervisor import Supervisor
 from router.editing.key_values import KeyChange, key_changes, key_values
-from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
+from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired, StoreError
 from router.in_thread import in_thread
 from router.ingest.write_key import Sources
 from router.judge import SourcePlans
@@ -93,6 +93,7 @@ class Reload:
             RestartRequired: it changes what only a restart can change.
             ConfirmationRequired: it does what cannot be undone, and nobody confirmed that.
             CommandRefused: the daemon is stopping, or threads of plugins hang (`busy`).
+            StoreError: other nodes cannot be told of it now.
         """
         async with supervisor.changing:
             if is_stopping():
@@ -109,7 +110,11 @@ class Reload:
                 self._log.emit("config_reload_failed", detail=f"{self._path}: not read: {error}", via=via)
                 raise
             done = compare(self.config, config, there(supervisor), wanted)
-            await bring(config, wanted.values())  # before the destinations are opened with it
+            try:
+                await bring(config, wanted.values())  # before the destinations are opened with it
+            except StoreError as error:
+                self._log.emit("config_reload_failed", detail=f"{self._path}: not in force: {error}", via=via)
+                raise
             await supervisor.exchange(wanted, done.changed, done.added, done.removed)
             self._sources.replace(config.sources, privacy_of_sources(config))
             self._plans.replace(config)

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired
+from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired, StoreError
 from router.logger import Log
 
 
@@ -41,8 +41,8 @@ class SignalReloads:
 
     async def _reload_once(self) -> None:
         try:
-            # a bad file is reported in the log; a daemon that is stopping has no use for a new one
-            with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused):
+            # a bad file, and a store that is away, are reported in the log; a daemon that is stopping has no use for a new file
+            with contextlib.suppress(ConfigError, RestartRequired, ConfirmationRequired, CommandRefused, StoreError):
                 await self._reload()
         except Exception:
             self._log.emit("internal_error", reason="reload", detail=traceback.format_exc())

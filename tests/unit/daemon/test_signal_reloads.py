@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 from router.daemon.signal_reloads import SignalReloads
-from router.errors import ConfigError
+from router.errors import ConfigError, StoreAway
 from router.logger import make_log
 
 
@@ -86,14 +86,14 @@ async def test_a_thousand_signals_during_a_reload_ask_for_one_more() -> None:
 
 
 async def test_a_fault_is_in_the_log_and_a_refusal_tells_of_itself() -> None:
-    said, errors = io.StringIO(), [ConfigError(["wrong"]), KeyError("odd")]
+    said, errors = io.StringIO(), [ConfigError(["wrong"]), StoreAway(), KeyError("odd")]
 
     async def reload() -> None:
         raise errors.pop(0)
 
     reloads = of(reload, said)
     async with reloads.running():
-        for _ in range(2):
+        for _ in range(3):
             reloads.ask()
             await turns()
     [line] = [json.loads(line) for line in said.getvalue().splitlines()]

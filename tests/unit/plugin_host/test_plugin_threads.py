@@ -16,7 +16,7 @@ import pytest
 from router.config import load
 from router.daemon.reload import Reload
 from router.daemon.supervisor import Supervisor
-from router.errors import CommandRefused
+from router.errors import CommandRefused, StoreAway
 from router.ingest.write_key import Sources
 from router.judge import SourcePlans
 from router.logger import make_log
@@ -134,3 +134,22 @@ async def test_a_reload_that_cannot_begin_leaves_no_trouble_with_the_file_and_is
     log.flush()
     line = json.loads(said.getvalue())
     assert (line["event"], line["via"], "not read" in line["detail"]) == ("config_reload_failed", "signal", True)
+
+
+async def test_a_reload_that_other_nodes_cannot_be_told_of_changes_nothing_and_is_in_the_log(tmp_path: Path) -> None:
+    path, said = tmp_path / "config.toml", io.StringIO()
+    path.write_text(SOURCE)
+    config, log = load(path), make_log("info", "json", stream=said)
+    reload = Reload(path, config, Sources(config.sources), SourcePlans(), PluginThreads(), log)
+    supervisor: Any = SimpleNamespace(changing=asyncio.Lock(), runners={})
+
+    async def bring(*args: Any) -> None:
+        raise StoreAway
+
+    with pytest.raises(StoreAway):
+        await reload.run(supervisor, lambda: False, bring, is_confirmed=False, via="signal")
+    assert (reload.config is config, reload.last_refused) == (True, None)
+    log.flush()
+    line = json.loads(said.getvalue())
+    assert (line["event"], line["via"]) == ("config_reload_failed", "signal")
+    assert line["detail"] == f"{path}: not in force: {StoreAway()}"
