@@ -122,12 +122,12 @@ class HookAlarm:
         if frame is None or frame.f_code is HookWatch.end.__code__:  # it returns right now
             return
         self._rings += 1
+        if self._rings == 1:  # from here on other threads have a turn at each alarm
+            self._holds_all = self._looked_s() - self._wound_at < STARVED * self._limit_s
         if self._waited() - self._waited_s > self._rings * AGAIN_S:  # the machine had no processor for it
             return
         holder = self._holder(frame)
         before, self._seen = self._seen, holder
-        if before is None:  # from here on other threads have a turn at each alarm
-            self._holds_all = self._looked_s() - self._wound_at < STARVED * self._limit_s
         if holder is None or before != holder:
             return
         self._tries += 1

@@ -60,5 +60,5 @@ async def test_a_command_to_a_worker_that_has_ended_is_refused(tmp_path: Path) -
         rig.start()
         await rig.quiet()
         await rig.crash()
-        with pytest.raises(CommandRefused, match="ask once more"):
+        with pytest.raises(CommandRefused, match="the destination is stopping"):
             await rig.runner.release("u:u1", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -39,11 +39,14 @@ class Nodes:
 
     async def die(self, number: int) -> None:
         node = self.live.pop(number)
-        node.node._claims.clear()
+        dead: Any = node.node
         self.serving.pop(number, None)
-        for table in ("unit", "node"):
-            where = f"WHERE {'node' if table == 'unit' else 'id'} = '{node.node.settings.id}'"
-            await node.execute(f"UPDATE {table} SET expires = clock_timestamp() - interval '1 ms' {where}")
+        async with dead._one_at_a_time:
+            dead._claims.clear()
+            dead._beat_alone = gives_no_sign
+            for table in ("unit", "node"):
+                where = f"WHERE {'node' if table == 'unit' else 'id'} = '{dead.settings.id}'"
+                await node.execute(f"UPDATE {table} SET expires = clock_timestamp() - interval '1 ms' {where}")
 
     async def settle(self) -> set[int]:
         """Who serves once nothing moves any more."""
@@ -67,6 +70,10 @@ class Nodes:
         claim = await self.live[number].shared_claims.open_now(UNIT, OPENING)
         if claim is not None:
             self.serving[number] = claim
+
+
+async def gives_no_sign(*, is_first: bool) -> None:
+    """What a node does from its death on."""
 
 
 class Step(NamedTuple):

@@ -110,6 +110,17 @@ def test_the_watch_of_hooks_is_told_whether_other_threads_could_run(
     assert [slow.holds_all for slow in told] == [holds_all]
 
 
+def test_whether_other_threads_could_run_is_asked_before_an_alarm_lets_them(bench: Bench) -> None:
+    told: list[Slow] = []
+    bench.made.watch.attach(lambda event, **fields: None, told.append)
+    bench.waited += 1.5  # the machine was busy: the first alarm does not count
+    assert bench.interrupts() == 0
+    bench.looked_s = HELD_S  # they had a turn when it rang
+    assert bench.interrupts(2) == 1
+    bench.made.watch.held("track", "m1", 30.0, "")
+    assert [slow.holds_all for slow in told] == [True]
+
+
 def test_a_hook_that_catches_every_interrupt_ends_the_process_and_is_marked_before(bench: Bench) -> None:
     assert bench.interrupts(1 + hook_alarm.TRIES) == hook_alarm.TRIES
     assert (bench.exits, bench.marks.of(bench.made)) == ([], None)
