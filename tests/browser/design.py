@@ -41,6 +41,7 @@ TROUBLES = (
     Trouble("dead", "billing", "1 dead event in the last hour: the vendor refused it", "read the vendor's words", Actor.VENDOR, waiting=1,
             page="/design"),
     Trouble("clock_jump", "router", "the clock of this machine jumped forward by 2 h", "check its time service", Actor.OPERATOR),
+    Trouble("breaker_open", "mail", "not sending for a moment, since 10 events in a row failed", "it tries again by itself", Actor.NOBODY, SINCE, UNTIL),
 )  # fmt: skip
 PLACES = (
     Whereabouts("clientsuccess", False, "Nothing was sent.", "held", (
@@ -97,7 +98,7 @@ def page() -> web.Response:
 def _frame() -> dict[str, Any]:
     return {
         "main": "design.html", "title": "Design", "instance": "prod-1", "version": __version__, "settings": ConsoleConfig(edit=True),
-        "here": "/design", "query": {}, "is_live": False, "has_charts": False, "is_logged_in": True, "can_log_out": True,
+        "here": "/design", "query": {}, "is_live": False, "has_charts": False, "is_logged_in": True, "is_shared": True, "can_log_out": True,
         "trouble_count": len(TROUBLES), "now_ms": NOW, "as_of": clock(NOW), "form_token": "",
     }  # fmt: skip
 

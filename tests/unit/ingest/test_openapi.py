@@ -29,7 +29,7 @@ ASSEMBLED = {"invalid_http", "traits_not_object", "properties_not_object", "inva
 #: codes of discards that never become an answer: no single call can have them
 ONLY_DISCARDED = {"item_too_large", "not_an_object", "too_deep", "type_required", "unknown_type"}
 #: codes that only the admin API answers
-ONLY_ADMIN = {"under_way"}
+ONLY_ADMIN = {"stopping", "under_way"}
 
 
 class Operation(NamedTuple):
