@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -70,7 +71,9 @@ def _only_new_garbage() -> Iterator[None]:
     gc.collect()
     gc.freeze()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pytest keeps them
+            yield
     finally:
         gc.unfreeze()
 
