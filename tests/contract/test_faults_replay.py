@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.deliver.runner import ReplayOrder
-from router.deliver.send import batcher
+from router.deliver.send import in_flight
 from router.plugin import Delivered
 from tests.contract.rig import Gated, Plain, Rig, both_ways, comes_true
 from tests.contract.simulation import inside
@@ -49,7 +49,7 @@ async def tell(rig: Rig, name: str, n: int) -> None:
 async def test_a_replay_of_what_is_about_to_be_trimmed_sends_all_of_it(
     rig: Rig, plugin: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batcher, "CALL_TIMEOUTS", 10_000)  # hours pass while requests are on their way: none is stuck
+    monkeypatch.setattr(in_flight, "CALL_TIMEOUTS", 10_000)  # hours pass while requests are on their way: none is stuck
     rig.start(plugin)
     await rig.accept([rig.make("group", "g", userId="boss", groupId="acme", traits={"name": "Acme"})])
     await rig.quiet()

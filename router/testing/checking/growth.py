@@ -94,16 +94,16 @@ def mapped_growth(subject: Subject) -> Growth:
 
 
 def sent_growth(subject: Subject) -> Growth:
-    """What hooks that send keep of items, each of an event of another user."""
+    """What hooks that send keep of items, each of an event of another user. Of a subject without a scene."""
     mapper = _Mapper(subject, 2_000_000)
 
     async def main(loop: KitLoop) -> Growth:
-        watch = Watch(subject.package, frozenset(), refuse=subject.scene is None, all_threads=True, profile=False)
+        watch = Watch(subject.package, frozenset(), refuse=True, all_threads=True, profile=False)
         with mapper.ears, watch:
             async with open_life(subject, loop) as life:
                 return await growth_of(partial(_deliver, life, mapper), *SENT)
 
-    return run(main, cuts_sleep=subject.scene is None)
+    return run(main)
 
 
 async def _deliver(life: Life, mapper: _Mapper, first: int, end: int) -> None:

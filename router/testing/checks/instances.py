@@ -132,7 +132,10 @@ def _changing_headers(subject: Subject) -> set[str]:
     needs=(*SENDING, "mapping_fast", "any_answer", "only_by_sender"),
 )
 def memory_bounded(subject: Subject) -> Findings:
-    for where, look in (("mapping hooks", mapped_growth), ("hooks that send", sent_growth)):
+    looks = {"mapping hooks": mapped_growth}
+    if subject.scene is None:  # else its server may be in this process, and keep what has arrived
+        looks["hooks that send"] = sent_growth
+    for where, look in looks.items():
         growth = look(subject)
         if growth.is_endless:
             left = (
