@@ -129,7 +129,7 @@ def _changing_headers(subject: Subject) -> set[str]:
     proves="Nothing is kept of each event: neither when it is mapped nor when it is sent.",
     why="A daemon runs for months. What is kept of each user or event ends the process one day.",
     fix="Keep what belongs to a user in context.state. Bound every cache by a number, and drop the oldest.",
-    needs=(*SENDING, "mapping_fast", "any_answer", "only_by_sender"),
+    needs=(*SENDING, "mapping_fast", "any_answer", "only_by_sender", "sending_never_blocks"),
 )
 def memory_bounded(subject: Subject) -> Findings:
     looks = {"mapping hooks": mapped_growth}
