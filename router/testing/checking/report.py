@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from router.testing.checking.check import TIERS, CannotBeMade, Check, DoesNotApply, Tier
+from router.testing.checking.process_state import Changes
 from router.testing.checking.subject import Subject
 
 __all__ = ["BLOCKED", "FAILED", "LACKING", "NOT_APPLICABLE", "OK", "Report", "Result", "Runner", "tier_of", "words_of"]
@@ -78,7 +79,8 @@ class Runner:
                 return Result(check, BLOCKED, (f"check {name} {what}: {needed.words[0]}",), name)
         self._on_begin(check)
         try:
-            findings = list(islice(check.find(self.subject), MAX_LOOKED_AT))
+            with Changes():  # what this plugin changes of the process is not there for the next one
+                findings = list(islice(check.find(self.subject), MAX_LOOKED_AT))
         except DoesNotApply as reason:
             return Result(check, NOT_APPLICABLE, (str(reason),))
         except CannotBeMade as reason:

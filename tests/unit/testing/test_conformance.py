@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,12 @@ def test_a_bad_plugin_is_caught_by_its_own_check_only(plugin: type[Base]) -> Non
     assert failed == {plugin.caught_by}, told(report)
     tier = BY_NAME[plugin.caught_by].tier
     assert report.tier is None or TIERS.index(report.tier) < TIERS.index(tier)
+
+
+def test_what_a_plugin_replaced_is_put_back() -> None:
+    before = socket.create_connection
+    report_of(of_surroundings.ReplacesAFunctionOfPython)
+    assert socket.create_connection is before
 
 
 @pytest.mark.long
