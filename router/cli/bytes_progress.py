@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.cli.progress_bar import ProgressBar
+from router.cli.parts_progress import PartsProgress
 from router.clock import Clock
 
 MOST = 99
 """Percent that are shown of a part that is not over: its size is an estimate."""
 
 
-class BytesProgress(ProgressBar):
+class BytesProgress(PartsProgress):
     """Implements `router.backup.Progress`. `is_silent`: nobody reads it."""
 
     def __init__(self, clock: Clock, *, is_silent: bool = False) -> None:
         super().__init__(clock, _columns, is_silent=is_silent)
-        self._what, self._size = "", 0
-
-    def begin(self, what: str, size: int) -> None:
-        """The next part of the work. `size`: its bytes, as far as is known."""
-        self._what, self._size = what, size
-        self.reset(what, size or None)
 
     def at(self, done: int) -> None:
         """So many bytes of this part are done."""

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.cli.progress_bar import ProgressBar
+from router.cli.parts_progress import PartsProgress
 from router.clock import Clock
 
 
-class RowsProgress(ProgressBar):
+class RowsProgress(PartsProgress):
     """Implements `router.store.copy.Progress`. `is_silent`: nobody reads it."""
 
     def __init__(self, clock: Clock, *, is_silent: bool = False) -> None:
         super().__init__(clock, _columns, is_silent=is_silent)
-        self._what, self._size = "", 0
-
-    def begin(self, what: str, size: int) -> None:
-        """The next part of the work. `size`: its rows; 0 where nobody has counted them."""
-        self._what, self._size = what, size
-        self.reset(what, size or None)
 
     def at(self, done: int) -> None:
         """So many rows of this part are done."""
