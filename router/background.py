@@ -46,6 +46,22 @@ async def beside(
             await asyncio.wait({task})
 
 
+@asynccontextmanager
+async def looking(
+    name: str, look: Callable[[], Awaitable[None] | None], every_s: float, clock: Clock, log: Log
+) -> AsyncIterator[None]:
+    """Call `look` at once, and then with so many seconds between two calls, until the end of it. For faults see `beside`."""
+
+    async def work() -> None:
+        while True:
+            if (under_way := look()) is not None:
+                await under_way
+            await clock.sleep(every_s)
+
+    async with beside(name, work, clock, log):
+        yield
+
+
 async def _again_and_again(name: str, work: Work, clock: Clock, log: Log) -> None:
     while True:
         await _told(name, work, log)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
-from router.background import beside
+from router.background import looking
 from router.clock import Clock
 from router.logger import Log
 from router.store import Health
@@ -22,16 +21,9 @@ class ClusterWatch:
         self._health, self._clock, self._log = health, clock, log
         self._told: dict[str, str] = {}
 
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    def watched(self) -> AbstractAsyncContextManager[None]:
         """Look now and again."""
-        async with beside("cluster", self._watch, self._clock, self._log):
-            yield
-
-    async def _watch(self) -> None:
-        while True:
-            self.look()
-            await self._clock.sleep(LOOK_S)
+        return looking("cluster", self.look, LOOK_S, self._clock, self._log)
 
     def look(self) -> None:
         """Write what was not written before."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
-from router.background import beside
+from router.background import looking
 from router.clock import Clock
 from router.errors import StoreError
 from router.logger import Log
@@ -30,16 +30,9 @@ class CursorWatch:
         self._places: dict[str, Place] = {}  #: of those with events above their cursor
         self._looked_at = 0.0
 
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    def watched(self) -> AbstractAsyncContextManager[None]:
         """Look now and again."""
-        async with beside("cursors", self._watch, self._clock, self._log):
-            yield
-
-    async def _watch(self) -> None:
-        while True:
-            await self.look()
-            await self._clock.sleep(LOOK_S)
+        return looking("cursors", self.look, LOOK_S, self._clock, self._log)
 
     async def look(self) -> None:
         """Where each cursor is now. A store that cannot be read tells nothing new."""

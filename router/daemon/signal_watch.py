@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 
-from router.background import beside
+from router.background import looking
 from router.clock import Clock
 from router.logger import Log
 
@@ -20,16 +20,9 @@ class SignalWatch:
         self._handlers = {number: signal.getsignal(number) for number in numbers}
         self._clock, self._log = clock, log
 
-    @asynccontextmanager
-    async def watched(self) -> AsyncIterator[None]:
+    def watched(self) -> AbstractAsyncContextManager[None]:
         """Look now and again."""
-        async with beside("signals", self._watch, self._clock, self._log):
-            yield
-
-    async def _watch(self) -> None:
-        while True:
-            self.look()
-            await self._clock.sleep(LOOK_S)
+        return looking("signals", self.look, LOOK_S, self._clock, self._log)
 
     def look(self) -> None:
         """Put back what was replaced."""
