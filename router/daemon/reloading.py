@@ -15,7 +15,7 @@ from router.daemon.reload_everywhere import reload_everywhere
 from router.daemon.service_manager import ServiceManager
 from router.daemon.shutdown import Shutdown
 from router.daemon.supervisor import Supervisor
-from router.errors import CommandRefused
+from router.errors import CommandRefused, StoreError
 from router.in_thread import in_thread
 from router.plugin_host import Destination
 from router.store import Store
@@ -42,7 +42,8 @@ class ReloadingDaemon:
         return self._shutdown.requested.is_set()
 
     async def reload(self, *, is_confirmed: bool, via: str) -> Reloaded:
-        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired or CommandRefused."""
+        """Read config.toml again and put it in force. Raises ConfigError, RestartRequired, ConfirmationRequired, CommandRefused or
+        StoreError."""
         with self._service.reloading():
             return await self._reload.run(
                 self._supervisor, lambda: self.is_stopping, self._bring, is_confirmed=is_confirmed, via=via
@@ -65,6 +66,8 @@ class ReloadingDaemon:
             return (await self.reload(is_confirmed=order.is_confirmed, via=order.via))._asdict()
         except Refusal as error:
             raise CommandRefused(code_of(error), "\n".join(error.problems)) from None
+        except StoreError as error:  # it is in the log
+            raise CommandRefused("store_away", f"not in force: {error}") from None
 
     async def _bring(self, config: Config, destinations: Collection[Destination], *, by_hand: bool = True) -> None:
         """Other nodes learn what is configured here from now on."""
