@@ -33,9 +33,11 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
         raise InvalidCall(
             "body_timeout", f"the body did not arrive within {limits.BODY_TIMEOUT_S:.0f} s", 408
         ) from None
-    except (web.RequestPayloadError, HttpProcessingError):
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        _forget_frames(error)
         raise InvalidCall("invalid_http", "the body is not valid HTTP") from None
-    except OSError:
+    except OSError as error:
+        _forget_frames(error)
         raise InvalidCall("disconnected", "the client has gone") from None  # nobody is there to read it
     # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
     if len(body) > max_bytes:
@@ -45,6 +47,11 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
         return body
     encoding = encoding.strip().lower()
     return inflate(body, encoding, max_bytes) if encoding and encoding != "identity" else body
+
+
+def _forget_frames(error: Exception) -> None:
+    """The stream keeps the error, whose frames hold the stream and what was read of the body: it would all stay until a collection."""
+    error.__traceback__ = None
 
 
 async def _read_slowly(request: web.Request, max_bytes: int) -> bytes:
