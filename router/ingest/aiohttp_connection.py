@@ -229,11 +229,22 @@ class Connection(web.RequestHandler):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        self._end_broken_body()
         self._last_body = self._messages[-1][1]
         for at in range(len(self._messages) - new, len(self._messages)):
             message = self._messages[at][0]
             if not isinstance(message, _ErrInfo) and (error := _refused(message)):
                 self._messages[at] = (error, EMPTY_PAYLOAD)
+
+    def _end_broken_body(self) -> None:
+        """A head comes before a body has ended where the parser has given that body up. It tells nobody: its reader would wait."""
+        body = self._last_body
+        if body is None or body.is_eof():
+            return
+        self._close = True  # its own answer is the last one
+        if body is not self._body:
+            body.set_exception(web.RequestPayloadError("the body is not valid HTTP"))
+        body.feed_eof()
 
     def _count(self, size: int) -> None:
         share = self.share

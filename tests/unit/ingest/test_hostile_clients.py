@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from router.config import Rate
 from router.ingest import limits
 from router.ingest.aiohttp_server import IngestServer
 from router.ingest.head_size import HeadSize
-from router.ingest.in_flight import IN_FLIGHT
+from router.ingest.in_flight import IN_FLIGHT, InFlight
 from router.ingest.parse import Batch
 from router.ingest.received_bytes import ReceivedBytes, Share
 from router.ingest.routes import make_app
@@ -182,6 +184,31 @@ def test_the_room_of_the_admin_listener_is_there_for_everybody_since_nobody_has_
     assert limits.INGEST.stranger_bytes == limits.INGEST.received_bytes // 2
 
 
+CHUNKED = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+NO_CHUNK = b"no size\r\nGET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def test_a_body_that_turns_out_to_be_no_http_is_refused_at_once_and_nothing_behind_it_is_answered(
+    client: Client,
+) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(CHUNKED + b"\r\n5\r\nhello\r\n")
+    await until(lambda: in_flight_of(client).reading == 1)
+    writer.write(NO_CHUNK)
+    answers = await reader.read()
+    assert (answers[9:12], answers.count(b"HTTP/1.1 ")) == (b"400", 1)
+    writer.close()
+
+
+async def test_a_body_that_turns_out_to_be_no_http_is_not_thrown_away_any_longer(client: Client) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(CHUNKED + f"{NOBODY}\r\n\r\n5\r\nhello\r\n".encode())
+    assert (await reader.readuntil(b"\r\n\r\n"))[9:12] == b"401"
+    writer.write(NO_CHUNK)
+    assert b"HTTP/1.1 " not in await reader.read()
+    writer.close()
+
+
 @pytest.mark.parametrize("key", ["", "Authorization: Basic d2tfdGVzdF8xMjM6"], ids=["stranger", "known"])
 async def test_a_body_that_finds_no_room_is_asked_to_come_again(
     acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch, key: str
@@ -321,3 +348,40 @@ async def test_a_refused_batch_is_freed_at_once(client: Client) -> None:
         assert [left for left in gc.get_objects() if isinstance(left, Batch)] == []
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("has_gone", [True, False], ids=["whose client has gone", "that is no HTTP"])
+async def test_what_was_read_of_a_body_is_freed_at_once(client: Client, has_gone: bool) -> None:
+    """Many such bodies would fill the memory before a collection of cycles, and nothing counts them any more."""
+    in_flight = in_flight_of(client)
+    gc.collect()
+    gc.disable()
+    try:
+        _, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(CHUNKED + b"\r\n")
+        await until(lambda: in_flight.reading == 1)
+        writer.write(b"8000\r\n" + b"x" * 0x8000 + b"\r\n")
+        await writer.drain()
+        if has_gone:
+            writer.close()
+        else:
+            writer.write(NO_CHUNK)
+        await until(lambda: not in_flight.tasks)
+        assert held_by_readers() == []
+        writer.close()
+    finally:
+        gc.enable()
+
+
+def in_flight_of(client: Client) -> InFlight:
+    in_flight: InFlight = client.server.app[IN_FLIGHT]  # type: ignore[attr-defined]
+    return in_flight
+
+
+def held_by_readers() -> list[str]:
+    """The kinds of large texts that frames which read a body hold."""
+    frames = [found for found in gc.get_objects() if isinstance(found, FrameType)]
+    reading = [frame for frame in frames if frame.f_code.co_name == "_read_chunks"]
+    return [
+        type(value).__name__ for frame in reading for value in frame.f_locals.values() if sys.getsizeof(value) > 0x8000
+    ]
