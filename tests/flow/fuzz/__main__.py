@@ -29,10 +29,17 @@ def main() -> int:
     parser.add_argument(
         "--limit", type=int, default=LIMIT_KB, help=f"what the daemon may take at most, in KiB ({LIMIT_KB:,})"
     )
+    parser.add_argument(
+        "--give-way",
+        type=int,
+        default=0,
+        help="how much nicer than the daemon clients and vendors are (0); see nice(1)",
+    )
     parser.add_argument("--folder", help="where store and log are written, and stay (a temporary folder)")
     given = parser.parse_args()
     tell = partial(print, flush=True)
-    plan = Plan(given.seed, given.seconds, given.part or CLIENT_PARTS, given.gap, given.attackers, given.limit, tell)
+    parts = given.part or CLIENT_PARTS
+    plan = Plan(given.seed, given.seconds, parts, given.gap, given.attackers, given.limit, given.give_way, tell)
     tell(f"seed {plan.seed}, {plan.seconds:g} s")
     with contextlib.ExitStack() as stack:
         folder = Path(given.folder or stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-")))

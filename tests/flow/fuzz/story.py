@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -32,7 +33,8 @@ QUIET_S = 300.0
 
 
 class Plan(NamedTuple):
-    """`gap_s`: the mean wait of each attacker between two attacks. `attackers`: of each part."""
+    """`gap_s`: the mean wait of each attacker between two attacks. `attackers`: of each part. `give_way`: how much nicer than the daemon
+    clients and vendors are."""
 
     seed: int
     seconds: float
@@ -40,6 +42,7 @@ class Plan(NamedTuple):
     gap_s: float = 0.15
     attackers: int = 2
     limit_kb: int = LIMIT_KB
+    give_way: int = 0
     tell: Callable[[str], None] = print
 
 
@@ -54,6 +57,7 @@ async def run(folder: Path, plan: Plan) -> Tally:
         fake.answer = partial(_forgetful, fake, Random(f"{plan.seed}-fake"), tally)
         tables = destinations(honest_url, gated_url, fake.url, bare.url, plan.seed)
         daemon = await stack.enter_async_context(FuzzedDaemon(folder, tables))
+        os.nice(plan.give_way)
         client = HonestClient(daemon, Random(f"{plan.seed}-honest"))
         operator = Operator(daemon, Random(f"{plan.seed}-operator"), tally)
         try:
