@@ -19,6 +19,10 @@ LIMIT_KB = 250_000
 PATIENCE_S = 2.0
 ADMIN_PATIENCE_S = 5.0
 RECOVERY_S = 10.0
+RATE = 100
+"""Events a second, of the source that the visitor and the junk share. The junk must not use it up."""
+GAP_S = 2 / RATE
+"""Between two visits: a quick daemon must not let the visitor exceed the rate alone."""
 
 SHORT = Size(idle=1_500, bodies=120, heads=100, bombs=2, admin=100, seconds=5.0)
 LONG = Size(idle=10_400, bodies=500, heads=1_000, bombs=4, admin=500, seconds=60.0)
@@ -69,7 +73,7 @@ async def withstand(
     if soft < size.idle + 3_000:
         pytest.skip(f"the limit of open files, {soft}, is too low for the attacker")
     daemon = Daemon(folder, [destination("file", "file", {"path": str(folder / "out.jsonl")})])
-    daemon.source = {"rate": "100/s"}  # which the junk must not use up
+    daemon.source = {"rate": f"{RATE}/s"}
     async with daemon:
         visitor = Visitor(daemon)
         arguments = [str(daemon.port), str(daemon.admin_port), WRITE_KEY, *map(str, size)]
@@ -77,6 +81,7 @@ async def withstand(
         try:
             while attacker.returncode is None:
                 await visitor.come()
+                await asyncio.sleep(GAP_S)
         finally:
             if attacker.returncode is None:
                 attacker.kill()
