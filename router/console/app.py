@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -110,7 +111,8 @@ def add_console(
     app: web.Application, daemon: DaemonPort, token: str | None, log: Log, sleep: Callable[[float], Awaitable[None]]
 ) -> None:
     """Add the pages to the admin application. Routes of pages have names that begin with `console.`."""
-    console, streams = Console(daemon, token, log), Streams(sleep)
+    console = Console(daemon, token, log)
+    streams = Streams(sleep, partial(frame.message, console))
     app.on_shutdown.append(streams.close)
     app.on_shutdown.append(console.patience.close)
     app.on_cleanup.append(console.saves.close)
@@ -132,7 +134,7 @@ def _handler(console: Console, streams: Streams, view: View) -> Callable[[web.Re
             return await streams.serve(
                 request,
                 lambda of: _fragment(console, view, of),
-                lambda html: frame.filled(console, html, session),
+                console.sessions.form_token(session),
                 lambda: not console.sessions.are_needed or console.sessions.is_known(session),
             )
         found = await _seen(console, view, request)

@@ -11,6 +11,7 @@ from router import __version__
 from router.console.console import Console
 from router.console.guard import HEADERS, session_of
 from router.console.rendered import Rendered
+from router.console.sse_message import Message
 from router.console.troubles import troubles_of
 from router.console.words import clock
 from router.explain.figures import count
@@ -34,15 +35,19 @@ async def fragment(console: Console, request: web.Request, rendered: Rendered) -
 async def whole_page(console: Console, request: web.Request, rendered: Rendered, session: str) -> web.Response:
     """The page for a browser."""
     values = await _values(console, request, rendered)
-    html = filled(console, console.render("frame.html", values), session)
+    html = _timed(console, console.render("frame.html", values)).replace(TOKEN, console.sessions.form_token(session))
     answer = web.Response(status=rendered.status, text=html, content_type="text/html", headers=HEADERS)
     answer.enable_compression()
     return answer
 
 
-def filled(console: Console, html: str, session: str) -> str:
-    """A rendering with what belongs to one browser and one moment."""
-    return html.replace(TOKEN, console.sessions.form_token(session)).replace(AS_OF, clock(console.daemon.now_ms))
+def message(console: Console, html: str) -> Message:
+    """A fragment as it is sent at this moment."""
+    return Message(_timed(console, html), TOKEN)
+
+
+def _timed(console: Console, html: str) -> str:
+    return html.replace(AS_OF, clock(console.daemon.now_ms))
 
 
 async def _values(console: Console, request: web.Request, rendered: Rendered) -> dict[str, Any]:

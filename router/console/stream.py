@@ -10,13 +10,14 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from router.console.guard import HEADERS
+from router.console.sse_message import Message
 from router.ingest import limits
 
 EVERY_S = 1.0
 """How often a page is rendered anew while somebody looks at it."""
 
 GAP_S = 0.004
-"""Between two browsers that get the same page: a long one takes some 1 ms to send, and events are accepted meanwhile."""
+"""Between two browsers that get the same page: events are accepted meanwhile."""
 
 PING_S = 15.0
 """A tab that is gone is noticed within this time, when a ping does not reach it."""
@@ -25,7 +26,7 @@ SEND_TIMEOUT_S = 30.0
 """A tab that reads nothing is given up after this time."""
 
 Render = Callable[[web.Request], Awaitable[str | None]]
-Fill = Callable[[str], str]
+Make = Callable[[str], Message]
 
 
 class Viewer:
@@ -33,15 +34,15 @@ class Viewer:
 
     def __init__(self, request: web.Request) -> None:
         self.request = request
-        self._newest: str | None = None
+        self._newest: Message | None = None
         self._news = asyncio.Event()
 
-    def show(self, html: str) -> None:
+    def show(self, message: Message) -> None:
         """Give it a rendering to send."""
-        self._newest = html
+        self._newest = message
         self._news.set()
 
-    async def next(self) -> str | None:
+    async def next(self) -> Message | None:
         """The newest rendering that was not sent yet; None: the stream ends."""
         await self._news.wait()
         self._news.clear()
@@ -56,18 +57,19 @@ class Viewer:
 class Streams:
     """The open streams, by page."""
 
-    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._sleep = sleep
+    def __init__(self, sleep: Callable[[float], Awaitable[None]], make: Make) -> None:
+        """`make`: of a rendering what is sent at this moment."""
+        self._sleep, self._make = sleep, make
         self._viewers: dict[str, list[Viewer]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = 0  #: bytes on their way to browsers
         self._is_closed = False
 
     async def serve(
-        self, request: web.Request, render: Render, fill: Fill, may_see: Callable[[], bool]
+        self, request: web.Request, render: Render, form_token: str, may_see: Callable[[], bool]
     ) -> web.StreamResponse:
         """Send the page of this request anew whenever it has changed, until the browser goes. `render`: for all who look at
-        it; `fill`: for this one; `may_see`: whether this one may see it still."""
+        it; `form_token`: of this one; `may_see`: whether this one may see it still."""
         if self._is_closed or sum(map(len, self._viewers.values())) >= limits.most_streams():
             raise web.HTTPServiceUnavailable(text="too many pages are open; this one stays as it is")
         viewer, page = Viewer(request), request.path_qs
@@ -76,23 +78,28 @@ class Streams:
             answer = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S, headers=HEADERS)
             await answer.prepare(request)
             async with answer:
-                with contextlib.suppress(ConnectionResetError, TimeoutError):  # the tab is closed, or reads nothing
-                    while (html := await viewer.next()) is not None and may_see():
-                        if not await self._sent(answer, fill(html)):
+                with contextlib.suppress(ConnectionResetError):  # the tab is closed
+                    while (message := await viewer.next()) is not None and may_see():
+                        if not await self._sent(request, answer, message.bytes_for(form_token)):
                             break  # the browser comes again
         finally:
             self._leave(page, viewer)
         return answer
 
-    async def _sent(self, answer: EventSourceResponse, text: str) -> bool:
-        """False: too much is on its way to browsers that do not read."""
-        if self._sending and self._sending + len(text) > limits.STREAMS_BYTES:
+    async def _sent(self, request: web.Request, answer: EventSourceResponse, message: bytes) -> bool:
+        """False: too much is on its way to browsers that do not read, or this one reads nothing."""
+        if self._sending and self._sending + len(message) > limits.STREAMS_BYTES:
             return False
-        self._sending += len(text)
+        self._sending += len(message)
         try:
-            await answer.send(text)
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await answer.write(message)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()  # to close it would wait for what was written
+            return False
         finally:
-            self._sending -= len(text)
+            self._sending -= len(message)
         return True
 
     async def close(self, app: web.Application) -> None:
@@ -123,9 +130,10 @@ class Streams:
                     await self._sleep(EVERY_S)
                     continue
                 shown = {viewer: last for viewer, last in shown.items() if viewer in viewers}
-                for viewer in tuple(viewers):
-                    if shown.get(viewer) != html:
-                        viewer.show(html)
+                if behind := [viewer for viewer in viewers if shown.get(viewer) != html]:
+                    message = self._make(html)
+                    for viewer in behind:
+                        viewer.show(message)
                         shown[viewer] = html
                         await self._sleep(GAP_S)
                 await self._sleep(EVERY_S)

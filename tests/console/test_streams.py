@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from router.console.sse_message import Message
 from router.console.stream import Streams
 from router.ingest import limits
 from tests.flow.harness import Daemon
@@ -52,14 +53,13 @@ def test_where_few_files_may_be_open_few_pages_refresh(monkeypatch: pytest.Monke
 async def test_what_is_on_its_way_to_browsers_that_do_not_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "STREAMS_BYTES", 40 << 20)
     page = "x" * (32 << 20)  # more than the system takes for a socket
-    streams = Streams(asyncio.sleep)
+    streams = Streams(asyncio.sleep, lambda html: Message(html, "@"))
 
     async def render(request: web.Request) -> str:
-        return request.path
+        return page if request.path == "/long" else "short"
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        text = page if request.path == "/long" else "short"
-        return await streams.serve(request, render, lambda html: text, lambda: True)
+        return await streams.serve(request, render, "", lambda: True)
 
     app = web.Application()
     app.router.add_get("/{page}", handle)
@@ -69,6 +69,13 @@ async def test_what_is_on_its_way_to_browsers_that_do_not_read_is_bounded(monkey
             async with http.get(server.make_url("/long")) as second:
                 assert await second.content.read() == b"", "it ends without the page"
             async with http.get(server.make_url("/short")) as third:
-                assert await third.content.readline() == b"data: short\r\n"
+                assert await third.content.readline() == b"data: short\n"
         async with http.get(server.make_url("/long")) as again:  # the first one has gone
             assert (await again.content.readany())[:7] == b"data: x"
+
+
+def test_a_message_is_the_same_bytes_for_all_but_for_the_form_token() -> None:
+    message = Message("<p>é\r\n<input value=@>\r@\n", "@")
+    assert message.bytes_for("t1").decode() == "data: <p>é\ndata: <input value=t1>\ndata: t1\ndata: \n\n"
+    without = Message("<p>", "@")
+    assert without.bytes_for("t1") is without.bytes_for("t2")
