@@ -5,6 +5,7 @@ console.py      what every page needs: the daemon, its answers, sessions, templa
 rendered.py     what a view returns
 frame.py        a view's result as a whole page
 stream.py       the same as fragments over server-sent events, one rendering for all who look at the same page
+sse_message.py  a fragment as bytes, the same for all browsers
 patience.py     waits for an answer as long as a page may take
 personal.py     traits, masked until somebody asks to see them
 sessions.py     who is logged in, and the token that each form carries
@@ -13,6 +14,7 @@ assets.py       scripts and styles, with a hash in their address
 troubles.py     what somebody should know of now, for every page
 bodies.py       calls, items and requests as text, masked
 decisions.py    what a destination asks of an event, for the steps of its decision
+live_rows.py    rows of events, made once for all pages that show them
 live_tail.py    the newest events of one kind, kept while a page shows them
 live_tails.py   all of these, and how often each may ask the store
 charts.py       series as lines that the server draws, and as numbers

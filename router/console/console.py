@@ -58,6 +58,11 @@ class Console:
         """A template with these values."""
         return self._templates.get_template(template).render(values)
 
+    def macro(self, template: str, name: str) -> Callable[..., str]:
+        """A macro of a template, for what is shown many times: it takes half as long as a template for each."""
+        found: Callable[..., str] = getattr(self._templates.get_template(template).module, name)
+        return found
+
 
 def templates(assets: Assets, *more: jinja2.BaseLoader) -> jinja2.Environment:
     """The templates of the pages, and those of further loaders, with what they use."""

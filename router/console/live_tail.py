@@ -4,14 +4,14 @@ of those that were not settled yet."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
+from router.clock import to_iso
+from router.console.live_rows import Row, Rows
 from router.store import EventQuery
-from router.vocabulary import UNSETTLED
 
 MOST_ROWS = 200
 """Rows of a page."""
@@ -34,29 +34,6 @@ NOWHERE = EventQuery(every=0, after=1 << 62)
 
 Ask = Callable[[EventQuery, int | None, int], Awaitable[dict[str, Any]]]
 """Asks the store: which events, in front of which position, how many."""
-
-
-class Row(msgspec.Struct):
-    """One event, as `/api/events` gives it, and its row once a page was made of it."""
-
-    event: dict[str, Any]
-    html: str = ""
-
-    @property
-    def position(self) -> int:
-        """Where it stands in the log."""
-        position: int = self.event["position"]
-        return position
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether its states stay as they are."""
-        return all(fate["state"] not in UNSETTLED for fate in self.event["destinations"].values())
-
-    @property
-    def at_ms(self) -> int:
-        """When it was accepted."""
-        return int(datetime.fromisoformat(self.event["received_at"]).timestamp() * 1000)
 
 
 class Rate:
@@ -85,8 +62,11 @@ class Rate:
 class Tail:
     """The newest events of one kind; with `before`, those in front of a position, and how many came since."""
 
-    def __init__(self, which: EventQuery, before: int | None, ask: Ask, now_ms: Callable[[], int]) -> None:
-        self.which, self.before = which, before
+    def __init__(
+        self, which: EventQuery, before: int | None, ask: Ask, now_ms: Callable[[], int], shared: Rows
+    ) -> None:
+        """`shared`: rows that other tails have, too."""
+        self.which, self.before, self._shared = which, before, shared
         self.rows: list[Row] = []  #: newest first
         self.room = MOST_ROWS  #: rows that it may keep: fewer where many pages share the memory
         self.every = 1  #: one in so many is shown
@@ -140,19 +120,20 @@ class Tail:
             await self._go_on(self._head)
         if self.before is not None:
             await self._count_newer(self.before)
-        self.rows = [row for row in self.rows if row.at_ms >= self.which.since]
+        if self.which.since:
+            since = to_iso(self.which.since)
+            self.rows = [row for row in self.rows if row.at >= since]
         self.seen_ms = self._now_ms()
 
     async def _search(self) -> None:
         """Events get into a state, and out of it, wherever they stand: all of them are asked for again."""
         found = await self._ask(self.which, self.before, self._most)
-        self.rows = self._made(found["items"])
+        self.rows = [self._shared.of_event(event) for event in found["items"]]
         self.next, self.searched_to = found["next"], found["searched_to"]
 
     async def _begin(self) -> None:
         """The first look. Where its 200 events are a few seconds old, they come too quickly to be read."""
-        found = await self._ask(self._shown(self.every), self.before, self._most)
-        self.rows = self._made(found["items"])
+        self.rows, found = await self._find(self._shown(self.every), self.before)
         self.next, self.searched_to = found["next"], found["searched_to"]
         if self.before is not None:
             return
@@ -174,14 +155,14 @@ class Tail:
         """What came since, and the states of those that were not settled."""
         again = await self._again()
         if self.before is not None:
-            self.rows = self._made([again.get(row.position, row.event) for row in self.rows])
+            self.rows = [again.get(row.position, row) for row in self.rows]
             return
-        found = await self._ask(self._shown(self.every, after=head), None, self._most)
-        fresh, self._head = found["items"], found["head"]
+        fresh, found = await self._find(self._shown(self.every, after=head), None)
+        self._head = found["head"]
         is_whole = self.every == 1 and len(fresh) < self._most
         n = len(fresh) if is_whole else await self._count(head, found["head"] + 1)
         self._rate.note(self._now_ms(), n)
-        self._keep(self._made([*fresh, *(again.get(row.position, row.event) for row in self.rows)]))
+        self._keep([*fresh, *(again.get(row.position, row) for row in self.rows)])
         self._came.append((head, n))
         while len(self._came) > 1 and self.rows and self._came[1][0] < self.rows[-1].position:
             self._came.popleft()
@@ -196,14 +177,21 @@ class Tail:
         if len(rows) > self._most:
             self.next = self.rows[-1].position
 
-    async def _again(self) -> dict[int, dict[str, Any]]:
+    async def _find(self, which: EventQuery, before: int | None) -> tuple[list[Row], dict[str, Any]]:
+        """The rows of what is found, and the whole answer. What another tail knows is not looked up again."""
+        known = self._shared.settled(which.after)
+        found = await self._ask(msgspec.structs.replace(which, known=frozenset(known)), before, self._most)
+        return [known.get(event["position"]) or self._shared.of_event(event) for event in found["items"]], found
+
+    async def _again(self) -> dict[int, Row]:
         """The events that were not settled, as they are now, by position."""
         open_ones = [row.position for row in self.rows if not row.is_settled]
-        if not open_ones:
-            return {}
-        which = EventQuery(at=tuple(open_ones), after=min(open_ones) - 1)
-        found = await self._ask(which, max(open_ones) + 1, MOST_ROWS)
-        return {event["position"]: event for event in found["items"]}
+        again = {pos: row for pos in open_ones if (row := self._shared.settled_at(pos)) is not None}
+        if left := [pos for pos in open_ones if pos not in again]:
+            which = EventQuery(at=tuple(left), after=min(left) - 1)
+            found = await self._ask(which, max(left) + 1, MOST_ROWS)
+            again |= {event["position"]: self._shared.of_event(event) for event in found["items"]}
+        return again
 
     async def _count_newer(self, before: int) -> None:
         """A page that stands still says how many came since. Each is counted once."""
@@ -222,12 +210,3 @@ class Tail:
 
     def _shown(self, every: int, after: int = 0) -> EventQuery:
         return msgspec.structs.replace(self.which, every=every, after=after)
-
-    def _made(self, events: Sequence[dict[str, Any]]) -> list[Row]:
-        """Rows of these events. What a page made of one that has not changed is kept."""
-        made = {row.position: row for row in self.rows}
-        rows = []
-        for event in events:
-            row = made.get(event["position"])
-            rows.append(row if row is not None and row.event == event else Row(event))
-        return rows

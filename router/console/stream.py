@@ -129,6 +129,7 @@ class Streams:
                 if html is None:  # it could not be rendered this time: it stays as it is
                     await self._sleep(EVERY_S)
                     continue
+                await self._sleep(0)  # events are accepted before it is encoded
                 shown = {viewer: last for viewer, last in shown.items() if viewer in viewers}
                 if behind := [viewer for viewer in viewers if shown.get(viewer) != html]:
                     message = self._make(html)

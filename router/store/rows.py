@@ -170,6 +170,7 @@ class EventQuery(msgspec.Struct, frozen=True):
     after: int = 0  #: behind this position
     at: tuple[int, ...] = ()  #: at one of these positions; (): anywhere
     every: int = 1  #: about one in so many, always the same ones. 0: none, they are counted only
+    known: frozenset[int] = frozenset()  #: of an event at one of these positions nothing but the position is told
 
     @property
     def asks_states(self) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from router.clock import to_iso
-from router.console import live_tails
+from router.console import live_rows, live_tails
+from router.console.live_rows import Row, Rows
 from router.console.live_tail import OF_A_ROW, Rate, Tail
 from router.console.live_tails import Tails
 from router.ingest import limits
@@ -19,6 +21,7 @@ class Log:
     def __init__(self) -> None:
         self.now_ms, self.head, self.settled = 1_000_000, 0, 0
         self.asked: list[EventQuery] = []
+        self.shared = Rows()
 
     def grow(self, n: int, in_ms: int) -> None:
         self.head, self.now_ms = self.head + n, self.now_ms + in_ms
@@ -29,7 +32,8 @@ class Log:
         found = [pos for pos in range(upto - 1, which.after, -1) if not which.at or pos in which.at]
         if which.every == 0:
             return {"items": [], "next": None, "searched_to": None, "head": self.head, "count": len(found)}
-        items = [self.event(pos) for pos in found if pos % which.every == 0][:limit]
+        shown = [pos for pos in found if pos % which.every == 0][:limit]
+        items = [{"position": pos} if pos in which.known else self.event(pos) for pos in shown]
         return {"items": items, "next": None, "searched_to": None, "head": self.head}
 
     def event(self, pos: int) -> Mapping[str, Any]:
@@ -38,7 +42,7 @@ class Log:
         return {"position": pos, "received_at": at, "destinations": {"d": {"state": state, "reason": ""}}}
 
     def tail(self, before: int | None = None) -> Tail:
-        return Tail(EventQuery(), before, self.ask, lambda: self.now_ms)
+        return Tail(EventQuery(), before, self.ask, lambda: self.now_ms, self.shared)
 
 
 async def test_only_what_is_new_and_what_was_not_settled_is_asked_for_again() -> None:
@@ -160,3 +164,51 @@ async def test_a_tail_whose_rows_are_long_keeps_fewer_of_them() -> None:
         row.html = "x" * 99_000
     tail.fit(1_000_000)
     assert positions(tail) == list(range(100, 90, -1))
+
+
+async def test_what_one_tail_knows_to_be_settled_is_looked_up_for_no_other_and_its_row_is_the_same() -> None:
+    log = Log()
+    log.grow(5, 1_000)
+    log.settled = 4
+    first, second = log.tail(), log.tail()
+    await first.look()
+    log.settled = 5
+    await second.look()
+    assert log.asked[-1].known == {1, 2, 3, 4}
+    assert first.rows[1:] == second.rows[1:]
+    log.asked.clear()
+    await first.look()
+    assert [which.at for which in log.asked] == [()], "the second one has looked at what was not settled"
+    assert first.rows == second.rows
+
+
+async def test_a_row_is_made_once_for_all_pages_that_wait_for_it() -> None:
+    log, tails, made = Log(), Tails(), list[int]()
+    log.grow(30, 1_000)
+    tail = log.tail()
+    await tail.look()
+
+    def render(row: Row) -> str:
+        made.append(row.position)
+        return "made"
+
+    await asyncio.gather(tails.make(tail.rows, render, 1), tails.make(tail.rows, render, 1))
+    assert made == list(range(30, 0, -1))
+
+
+async def test_other_modes_of_the_destinations_are_other_rows() -> None:
+    tails = Tails()
+    rows = tails.rows({"a": "live"})
+    assert tails.rows({"a": "live"}) is rows
+    assert tails.rows({"a": "dry-run"}) is not rows
+
+
+def test_the_rows_that_were_used_longest_ago_go() -> None:
+    log, rows = Log(), Rows()
+    log.settled = 10_000
+    first = rows.of_event(log.event(1))
+    for pos in range(2, live_rows.MOST + 1):
+        rows.of_event(log.event(pos))
+    assert rows.of_event(log.event(1)) is first
+    rows.of_event(log.event(live_rows.MOST + 1))
+    assert (rows.settled_at(1), rows.settled_at(2)) == (first, None)

@@ -233,3 +233,10 @@ async def test_what_a_browser_sent_is_found_for_each_of_its_users_whoever_holds_
 def test_a_word_that_is_none_is_refused(words: dict[str, str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         parse_filter(words, ["d"], 0)
+
+
+async def test_of_an_event_that_is_known_only_the_position_is_told(rig: Rig) -> None:
+    newest = (await ask(rig, limit=2))["items"]
+    which = EventQuery(known=frozenset([newest[0]["position"]]))
+    found = await rig.store.queries.events(which, ["d"], None, 2)
+    assert found["items"] == [{"position": newest[0]["position"]}, newest[1]]

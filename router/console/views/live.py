@@ -11,6 +11,7 @@ from markupsafe import Markup
 from router.clock import to_iso
 from router.console.console import Console
 from router.console.guard import redirect
+from router.console.live_rows import Row
 from router.console.live_tail import MOST_ROWS, NOWHERE, Tail
 from router.console.rendered import Rendered
 from router.duplicates import Repeated
@@ -23,9 +24,6 @@ from router.vocabulary import EventState
 
 OF_NO_DISCARD = ("company", "name", "state", "reason")
 """Filters that say nothing of a discard."""
-
-ROWS_AT_A_TIME = 10
-"""Measured: they take some 1 ms."""
 
 LATE_MS = 3_000
 """Rows that are older than this say so."""
@@ -97,11 +95,18 @@ def _of_the_form(console: Console, request: web.Request, words: Mapping[str, str
 
 
 async def _tail(console: Console, words: Mapping[str, str], which: EventQuery, before: int | None) -> Tail:
-    modes = tuple((name, runner.destination.config.mode) for name, runner in console.daemon.runners.items())
-    key = (tuple(sorted(words.items())), before, modes)
+    modes = _modes(console)
+    key = (tuple(sorted(words.items())), before, tuple(modes.items()))
     return await console.tails.fresh(
-        key, lambda: Tail(which, before, console.answers.newest, lambda: console.daemon.now_ms), which.since
+        key,
+        lambda: Tail(which, before, console.answers.newest, lambda: console.daemon.now_ms, console.tails.rows(modes)),
+        which.since,
     )
+
+
+def _modes(console: Console) -> dict[str, str]:
+    """Of the destinations, in their order."""
+    return {name: runner.destination.config.mode for name, runner in console.daemon.runners.items()}
 
 
 async def _discards(
@@ -117,7 +122,7 @@ async def _discards(
         items = [one for one in items if id in one["excerpt"] or id == one["message_id"]]
     else:
         items = [*items, *map(_duplicate, console.daemon.metrics.duplicates.newest(MOST_ROWS))]
-    oldest = tail.rows[-1].event["received_at"] if tail.is_full else ""
+    oldest = tail.rows[-1].at if tail.is_full else ""
     first = max(oldest, to_iso(which.since))
     return [
         one
@@ -133,23 +138,20 @@ def _duplicate(one: Repeated) -> dict[str, Any]:
 
 async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> list[Markup]:
     """The rows as they are shown, newest first. One that has not changed is not made anew."""
-    modes = {name: runner.destination.config.mode for name, runner in console.daemon.runners.items()}
-    made: list[tuple[str, Markup]] = []
-    new = 0
-    for row in tuple(tail.rows):
-        if not row.html:
-            row.html = _in_one_line(console.render("live_row.html", {"event": row.event, "modes": modes}))
-            new += 1
-            if new % ROWS_AT_A_TIME == 0:
-                await console.tails.give_way()
-        made.append((row.event["received_at"], Markup(row.html)))
-    for one in discards:
-        about = {"is_duplicate": False, **one}
-        html = _in_one_line(console.render("live_discard.html", {"discard": about, "columns": len(modes)}))
-        made.append((one["at"], Markup(html)))
+    modes = _modes(console)
+    row_of_event, row_of_discard = console.macro("live_row.html", "row"), console.macro("live_discard.html", "row")
+
+    def render(row: Row) -> str:
+        if "destinations" in row.event:
+            return _in_one_line(row_of_event(row.event, modes))
+        return _in_one_line(row_of_discard(row.event, len(modes)))
+
+    rows = list(tail.rows)
     if discards:
-        made.sort(key=lambda row: row[0], reverse=True)
-    return [html for _, html in made[:MOST_ROWS]]
+        rows += map(console.tails.rows(modes).of_discard, discards)
+        rows = sorted(rows, key=lambda row: row.at, reverse=True)[:MOST_ROWS]
+    await console.tails.make(rows, render, len(modes))
+    return [Markup(row.html) for row in rows]
 
 
 def _in_one_line(html: str) -> str:

@@ -164,6 +164,12 @@ class Search:
         rows = rows[:room]
         if which.every == 0:
             return [{} for _ in rows]
+        fresh = [row for row in rows if row.pos not in which.known]
+        told = {one["position"]: one for one in await self._told(connection, fresh)} if fresh else {}
+        return [told.get(row.pos) or {"position": row.pos} for row in rows]
+
+    async def _told(self, connection: Connection, rows: list[LogRow]) -> list[dict[str, Any]]:
+        """These events as they are shown."""
         fates = await fates_of(connection, [(place, row.pos) for place in self._destinations for row in rows])
         words = {row.pos: read_words(self._match.body_of(row)) for row in rows}
         thens = await groups_then(connection, [(row.user_key, row.pos) for row in rows if not words[row.pos][1]])

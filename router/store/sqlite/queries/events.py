@@ -192,6 +192,8 @@ class Search:
         name, group_id = read_words(bytes(body or NOTHING_LEFT))
         if which.name is not None and name != which.name:
             return None
+        if (which.every == 0 or pos in which.known) and which.group_id is None and not which.asks_states:
+            return {"position": pos}
         if group_id is None:
             then = db.execute(GROUP_THEN.format(user=":user", pos=":pos"), {"part": PART, "user": user_key, "pos": pos})
             group_id = next((value or None for (value,) in then), None)  # empty: it was forgotten
