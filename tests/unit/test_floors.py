@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent.parent
 
 FLOORS = (
@@ -102,47 +100,56 @@ def room(file: Path) -> str:
     return first.removesuffix(".py").replace("__init__", "")
 
 
-@pytest.mark.parametrize("file", ROUTER, ids=lambda file: str(file.relative_to(ROOT)))
-def test_imports_go_down_only(file: Path) -> None:
-    here = room(file)
-    assert here in FLOOR_OF or here == TESTING, f"{here} stands on no floor; enter it in FLOORS"
-    for module in imported(file):
-        if module.split(".")[0] == "plugins":
-            pytest.fail(f"{file} imports {module}: the router knows no plugin")
-        if module.split(".")[0] != "router" or (there := room_of(module)) == here:
-            continue
-        if there == TESTING:
-            assert here in USERS_OF_TESTING, f"{file} imports {module}: only the roof and tests may"
-        elif here == TESTING:
-            assert FLOOR_OF[there] < 4, f"{file} imports {module}: testing may use what is below floor 4"
-        else:
-            goes_down = FLOOR_OF[there] < FLOOR_OF[here] or (here, there) in DOORS
-            assert goes_down, f"{file} (floor {FLOOR_OF[here]}) imports {module} (floor {FLOOR_OF[there]})"
+def test_each_room_stands_on_a_floor() -> None:
+    assert {room(file) for file in ROUTER} - {*FLOOR_OF, TESTING} == set(), "enter it in FLOORS"
 
 
-@pytest.mark.parametrize("file", PLUGINS, ids=lambda file: str(file.relative_to(ROOT)))
-def test_plugins_import_the_contract_the_standard_library_and_what_their_extra_brings(file: Path) -> None:
+def test_imports_go_down_only() -> None:
+    found = {(file, module): why_not(room(file), module) for file in ROUTER for module in imported(file)}
+    assert {place: why for place, why in found.items() if why} == {}
+
+
+def why_not(here: str, module: str) -> str:
+    """Why a room may not import this module; "" where it may."""
+    if module.split(".")[0] == "plugins":
+        return "the router knows no plugin"
+    if module.split(".")[0] != "router" or (there := room_of(module)) == here:
+        return ""
+    if there == TESTING:
+        return "" if here in USERS_OF_TESTING else "only the roof and tests may"
+    if here == TESTING:
+        return "" if FLOOR_OF[there] < 4 else "testing may use what is below floor 4"
+    goes_down = FLOOR_OF[there] < FLOOR_OF[here] or (here, there) in DOORS
+    return "" if goes_down else f"from floor {FLOOR_OF[here]} to floor {FLOOR_OF[there]}"
+
+
+def test_plugins_import_the_contract_the_standard_library_and_what_their_extra_brings() -> None:
+    assert [(file, module) for file in PLUGINS for module in imported(file) if not is_a_plugins(file, module)] == []
+
+
+def is_a_plugins(file: Path, module: str) -> bool:
+    """Whether a plugin's file may import this module."""
     name = file.relative_to(ROOT / "plugins").parts[0].removesuffix(".py")
-    own, libraries = f"plugins.{name}", {*sys.stdlib_module_names, *EXTRAS.get(name, ())}
-    for module in imported(file):
-        allowed = module.split(".")[0] in libraries or module.startswith("router.plugin.")
-        assert allowed or f"{module}.".startswith(f"{own}."), f"{file} imports {module}"
+    libraries = {*sys.stdlib_module_names, *EXTRAS.get(name, ())}
+    return module.split(".")[0] in libraries or f"{module}.".startswith(("router.plugin.", f"plugins.{name}."))
 
 
 BLOCKING_CALLS = {"to_thread", "run_in_executor"}
 
 
-@pytest.mark.parametrize("file", ROUTER, ids=lambda file: str(file.relative_to(ROOT)))
-def test_the_daemon_leaves_the_threads_of_the_loop_to_plugins(file: Path) -> None:
+def test_the_daemon_leaves_the_threads_of_the_loop_to_plugins() -> None:
     """They are few, and calls of plugins that hang may hold them all: `router/in_thread.py` has threads for everything else."""
-    if room(file) in ("bench", TESTING):
-        return
-    used = {
-        node.attr if isinstance(node, ast.Attribute) else node.name
-        for node in nodes(file)
-        if isinstance(node, ast.Attribute | ast.alias)
-    }
-    assert not used & BLOCKING_CALLS
+    of_the_daemon = [file for file in ROUTER if room(file) not in ("bench", TESTING)]
+    assert [file for file in of_the_daemon if BLOCKING_CALLS & set(used(file))] == []
+
+
+def used(file: Path) -> Iterator[str]:
+    """The names that a file imports or takes from an object."""
+    for node in nodes(file):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield node.name
 
 
 def test_the_plugins_folder_stays_open_for_others() -> None:
@@ -157,11 +164,13 @@ def test_every_door_leads_between_rooms_of_one_floor() -> None:
     assert all(FLOOR_OF[here] == FLOOR_OF[there] for here, there in DOORS)
 
 
-@pytest.mark.parametrize(
-    "file", sorted((ROOT / "router/cli").rglob("*.py")), ids=lambda file: str(file.relative_to(ROOT))
-)
-def test_the_command_line_imports_nothing_inside_a_function(file: Path) -> None:
+def test_the_command_line_imports_nothing_inside_a_function() -> None:
     """What would slow --help down goes through the one lazy loader, `router/cli/lazy.py`."""
+    of_the_command_line = [file for file in ROUTER if file.is_relative_to(ROOT / "router/cli")]
+    assert [file for file in of_the_command_line if imports_inside_a_function(file)] == []
+
+
+def imports_inside_a_function(file: Path) -> bool:
     functions = [node for node in nodes(file) if isinstance(node, ast.FunctionDef)]
-    inside = [node for function in functions for node in ast.walk(function)]
-    assert not [node for node in inside if isinstance(node, ast.Import | ast.ImportFrom)]
+    inside = (node for function in functions for node in ast.walk(function))
+    return any(isinstance(node, ast.Import | ast.ImportFrom) for node in inside)
