@@ -54,13 +54,7 @@ def apart(
         Died: see there.
     """
     with tempfile.TemporaryFile() as faults:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _BEGIN],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            pass_fds=(faults.fileno(),),
-            env=dict(os.environ if environ is None else environ),
-        )
+        process = _begin(os.environ if environ is None else environ, faults.fileno())
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -79,6 +73,11 @@ def apart(
             process.wait()
             process.stdin.close()
             process.stdout.close()
+
+
+def _begin(environ: Mapping[str, str], faults: int) -> subprocess.Popen[bytes]:
+    command, pipe = [sys.executable, "-c", _BEGIN], subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=(faults,), env=dict(environ))
 
 
 def _send(stdin: IO[bytes], *parts: object) -> None:

@@ -4,11 +4,13 @@ Such a daemon is a process of its own and runs the same `main` with the words, t
 given, so what tests see of it is the same. What only a start from nothing can show stays with tests that start one: of the
 configuration (test_failures.py, test_shutdown.py), of the demo, of the commands of the documentation and of the wheel.
 
-Once a test process, `start` starts this module, which imports, and forks whenever it is asked to. It ends with the test process.
+Once a test process, `start` starts this module, which imports, and forks whenever it is asked to. It ends with the test process. In the
+same way `begin` starts the processes in which the router looks at plugins (`router/plugin_host/apart.py`), in place of its `_begin`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -17,13 +19,27 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
 
+from router.plugin_host import apart
+
 ORDER_BYTES = 1 << 20
+OF_DAEMONS = ("router.daemon", "router.deliver.send.client_httptools", "uvloop")
+"""All that `serve` imports."""
+OF_PLUGINS = (
+    "router.testing.checks",
+    "router.testing.checking.examine",
+    "router.trial.in_process",
+    "router.plugin_host.child",
+)
+"""All that looks at plugins."""
+HIGH = 200
+"""Files are put here first, so that none is where another one has to go."""
 
 
 class Forked:
@@ -63,26 +79,29 @@ class Forked:
 class Starter:
     """The process that forks, seen from the test process."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], modules: Sequence[str]) -> None:
+        """
+        Args:
+            modules: what it imports.
+        """
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-m", "tests.flow.prepared", str(theirs.fileno())]
+            command = [sys.executable, "-m", "tests.flow.prepared", str(theirs.fileno()), *modules]
             self._process = subprocess.Popen(
                 command, env=dict(environ), stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
             )
 
     def fork(
-        self, words: Sequence[str], folder: Path, environ: Mapping[str, str], output: int, errors: int, first: str
-    ) -> Forked:
-        """Run the command line with these words in a new process.
+        self, words: Sequence[str], folder: Path, environ: Mapping[str, str], files: Mapping[int, int], first: str
+    ) -> int:
+        """Run the command line with these words in a new process. Returns its id.
 
         Args:
-            output: the file that its standard output goes to.
-            errors: the file that its standard error goes to.
-            first: a line of Python that it runs before.
+            files: its files: the number there, and the one here.
+            first: Python that it runs before.
         """
         order = {"words": list(words), "folder": str(folder), "environ": dict(environ), "first": first}
-        return Forked(self, self.ask(order, output, errors))
+        return self.ask({**order, "files": list(files)}, *files.values())
 
     def ask(self, order: Mapping[str, Any], *files: int) -> int:
         """Have something done; returns the number that answers."""
@@ -97,7 +116,25 @@ class Starter:
         self._process.wait()
 
 
-_starters: list[Starter] = []  # at most one
+class Apart(Forked):
+    """One in which the router looks at a plugin."""
+
+    def __init__(self, starter: Starter, pid: int, stdin: int, stdout: int) -> None:
+        super().__init__(starter, pid)
+        self.stdin, self.stdout = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb")
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Returns the exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not ended in this time.
+        """
+        if self.returncode is None and not select.select([self._fd], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired([], timeout or 0)
+        return super().wait()
+
+
+_starters: dict[tuple[str, ...], Starter] = {}
 
 
 def start(
@@ -109,15 +146,35 @@ def start(
     first: str = "",
 ) -> Forked:
     """Run the command line with these words: see `Starter.fork`. Without `errors`, standard error goes to `output`."""
-    if not _starters:
-        _starters.append(Starter(environ))
-    return _starters[0].fork(words, folder, environ, output, output if errors is None else errors, first)
+    starter = _starter(environ, OF_DAEMONS)
+    files = {1: output, 2: output if errors is None else errors}
+    return Forked(starter, starter.fork(words, folder, environ, files, first))
+
+
+def begin(environ: Mapping[str, str], faults: int) -> Apart:
+    """What `_begin` of `router/plugin_host/apart.py` does."""
+    starter = _starter(environ, OF_PLUGINS)
+    its_input, stdin = os.pipe()
+    stdout, its_output = os.pipe()
+    files = {0: its_input, 1: its_output, 2: 2, faults: faults}
+    pid = starter.fork([], Path.cwd(), environ, files, apart._BEGIN)
+    os.close(its_input)
+    os.close(its_output)
+    return Apart(starter, pid, stdin, stdout)
+
+
+def _starter(environ: Mapping[str, str], modules: Sequence[str]) -> Starter:
+    """The one that has imported these modules. The order of sets is the same in all its forks, so each seed of it has its own."""
+    key = (environ.get("PYTHONHASHSEED", ""), *modules)
+    if key not in _starters:
+        _starters[key] = Starter(environ, modules)
+    return _starters[key]
 
 
 def end() -> None:
     """End the process that forks, if there is one. To be called before the test process ends, so that its coverage is written."""
     while _starters:
-        _starters.pop().close()
+        _starters.popitem()[1].close()
 
 
 # ---------------------------------------------------------------- the process that forks
@@ -128,14 +185,14 @@ def serve_orders(orders: socket.socket) -> None:
     from router.cli.main import command, main
     from router.plugin_host.discovery import GROUP
 
-    for name in ("router.daemon", "router.deliver.send.client_httptools", "uvloop"):  # all that `serve` imports
+    for name in sys.argv[2:]:
         import_module(name)
     command()
     entry_points(group=GROUP)
     gc.collect()
     gc.freeze()  # a fork shares these pages; a look for garbage would copy them
     while True:
-        data, files, *_ = socket.recv_fds(orders, ORDER_BYTES, 2)
+        data, files, *_ = socket.recv_fds(orders, ORDER_BYTES, 4)
         if not data:
             return
         order = json.loads(data)
@@ -152,14 +209,18 @@ def serve_orders(orders: socket.socket) -> None:
         orders.send(str(answer).encode())
 
 
-def _become(order: Mapping[str, Any], output: int, errors: int) -> None:
+def _become(order: Mapping[str, Any], *files: int) -> None:
     """Be what `python -m router WORDS` would be."""
-    for file, number in ((output, 1), (errors, 2)):
+    moved = [fcntl.fcntl(file, fcntl.F_DUPFD, HIGH) for file in files]
+    for file in files:
+        os.close(file)
+    for file, number in zip(moved, order["files"], strict=True):
         os.dup2(file, number)
         os.close(file)
     os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environ"])
+    time.tzset()
     sys.path[0] = order["folder"]
     sys.argv = [str(Path(__file__).parent.parent.parent / "router/__main__.py"), *order["words"]]
     gc.unfreeze()
