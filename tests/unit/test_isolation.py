@@ -56,6 +56,7 @@ def test_files_of_the_same_names_elsewhere_are_no_ones(tmp_path: Path, monkeypat
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.long
 def test_a_started_process_cannot_touch_them_either() -> None:
     command = [sys.executable, "-m", "router", "check", "--config", str(CONFIG)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
@@ -96,6 +97,7 @@ def test_no_variable_of_the_user_is_left() -> None:
     assert {name: os.environ[name] for name in SET if os.environ.get(name) == SET[name]} == {}
 
 
+@pytest.mark.long
 def test_variables_that_are_set_before_the_suite_starts_are_taken_away() -> None:
     """The test above, in a run of its own that begins with the variables of a user."""
     which = f"{__file__}::{test_no_variable_of_the_user_is_left.__name__}"

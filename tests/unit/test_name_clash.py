@@ -32,6 +32,7 @@ def installed(folder: Path, package: str, distribution: str) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["router", "plugins"])
 def test_another_package_of_that_name_is_named_with_its_path(name: str, tmp_path: Path) -> None:
     done = start(installed(tmp_path, name, "their-app"))
@@ -42,6 +43,7 @@ def test_another_package_of_that_name_is_named_with_its_path(name: str, tmp_path
     assert "it belongs to their-app" in said
 
 
+@pytest.mark.long
 def test_a_package_that_wrote_over_ours_is_told(tmp_path: Path) -> None:
     for ours in ("segment_router.py", "router/cli/__init__.py"):
         copy = tmp_path / ours
@@ -54,6 +56,7 @@ def test_a_package_that_wrote_over_ours_is_told(tmp_path: Path) -> None:
     assert str(tmp_path / "router/__init__.py") in done.stderr
 
 
+@pytest.mark.long
 def test_packages_that_add_to_plugins_as_they_may_are_no_clash(tmp_path: Path) -> None:
     (tmp_path / "plugins/theirs").mkdir(parents=True)
     (tmp_path / "plugins/theirs/__init__.py").write_text("")

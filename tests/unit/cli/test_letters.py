@@ -48,6 +48,7 @@ def test_a_table_is_measured_as_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("terminal", POOR)
 @pytest.mark.parametrize("verb", ["check", "config show", "send zoë…"])
 def test_the_command_line_says_everything_on_a_poor_terminal(
@@ -66,6 +67,7 @@ def test_the_command_line_says_everything_on_a_poor_terminal(
     assert "zo" in said
 
 
+@pytest.mark.long
 def test_bytes_that_are_no_text_are_refused_unless_they_name_a_file(write_config: Callable[[str], Path]) -> None:
     path = write_config("""
         [[source]]

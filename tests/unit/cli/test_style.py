@@ -229,6 +229,7 @@ def test_the_version_is_a_verb_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(json.loads(capsys.readouterr().out)) == {"version", "python", "sqlite"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script_for_the_shell_is_made_and_its_questions_are_answered(
     shell: str, capsys: pytest.CaptureFixture[str]
@@ -245,6 +246,7 @@ def test_a_script_for_the_shell_is_made_and_its_questions_are_answered(
     assert done.returncode == 0
 
 
+@pytest.mark.long
 def test_zsh_completes_at_the_first_question_when_it_has_just_read_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -318,6 +320,7 @@ def test_options_that_would_be_ignored_are_wrong_usage(words: str, config: Path,
 MAIN = "import sys; from router.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
+@pytest.mark.long
 def test_output_that_cannot_be_written_is_a_sentence() -> None:
     with open("/dev/full", "wb") as full:
         command = [sys.executable, "-c", MAIN, "--help"]
@@ -326,6 +329,7 @@ def test_output_that_cannot_be_written_is_a_sentence() -> None:
     assert done.returncode == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("closed", "words"), [("<&-", "send -"), (">&-", "version"), ("2>&-", "nonsense")])
 def test_a_closed_stream_is_as_the_null_device(config: Path, closed: str, words: str) -> None:
     line = f'"$0" -c "$1" {words} {closed}'
@@ -351,6 +355,7 @@ def test_changing_verbs_answer_in_json_too(
     assert json.loads(capsys.readouterr().out) == {"reloaded": True, "warnings": ["one"]}
 
 
+@pytest.mark.long
 def test_a_reader_that_leaves_early_is_no_error(config: Path, daemon: FakeDaemon) -> None:
     code = "import sys; from router.cli import main; sys.exit(main(['version', '--json']))"
     reader, writer = os.pipe()

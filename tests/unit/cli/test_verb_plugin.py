@@ -16,6 +16,7 @@ from router.cli import main
 from router.testing.checks import CHECKS
 from tests.flow.harness import unmeasured
 
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("prepared_apart")]
 GOOD = """
 from router.plugin import Context, Event, Group, Item, Request, SecretStr, Settings, UserId, hookimpl, json_request
 

@@ -79,6 +79,7 @@ config_file.replace(path, "new = 2\\n" * 5000, config_file.read_text(path).hash)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["fsync", "fchmod", "replace"])
 def test_a_crash_before_the_rename_leaves_the_old_file_whole_and_the_next_write_works(config: Path, step: str) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED, str(config), step], cwd=Path(__file__).parents[3])

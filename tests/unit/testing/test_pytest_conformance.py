@@ -154,7 +154,7 @@ def test_a_scene_may_be_a_fixture(tmp_path: Path) -> None:
     assert (code, results["only_by_sender"]) == (0, "SKIPPED")
 
 
-test_conformance = conformance(Good, {"token": "a-secret-of-the-test"})
+test_conformance = pytest.mark.long(conformance(Good, {"token": "a-secret-of-the-test"}))
 """The one line that a plugin's author writes, in any order of its tests."""
 
 
