@@ -19,13 +19,15 @@ from tests.patience import HANG_S
 
 pytestmark = pytest.mark.long
 
+CACHE = ROOT / ".mypy_cache/shown"
+"""Without it each run looks at the router and its libraries anew."""
 PAGES = {name: ROOT / f"docs/{name}.md" for name in ("plugin-tutorial", "plugins", "plugin-recipes")}
 
 
 def mypy(folder: Path, *files: Path) -> str:
     """What mypy says of these files with --strict; empty where nothing is wrong."""
     environ = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "MYPYPATH": str(ROOT)}
-    options = ["--strict", "--no-error-summary", "--explicit-package-bases", f"--cache-dir={folder / 'cache'}"]
+    options = ["--strict", "--no-error-summary", "--explicit-package-bases", f"--cache-dir={CACHE}"]
     options += ["--follow-imports=silent", "--config-file="]
     words = [sys.executable, "-m", "mypy", *options, *map(str, files)]
     done = subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=HANG_S)
