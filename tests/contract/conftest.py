@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import cast
 
@@ -26,16 +27,29 @@ LONG = re.compile(
 PostgreSQL server."""
 
 
+PLAYED = re.compile(r"test_(worker|faults)_\w+\.py")
+"""Modules that play a worker. It speaks to either store by the same commands, which the tests of the stores prove on both. So of each of
+these modules every fourth test runs on the server, and the others with `-m slow`."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    twice = [item for item in items if is_covered_twice(item)]
-    config.hook.pytest_deselected(items=twice)
-    items[:] = [item for item in items if item not in twice]
+    config.hook.pytest_deselected(items=[item for item in items if is_covered_twice(item)])
+    items[:] = [item for item in items if not is_covered_twice(item)]
     for item in items:
         folder = item.path.parent.name
-        call = getattr(item, "callspec", None)
-        on_server = call is not None and call.params.get("backend") == "postgres"
-        if on_server or folder == "http_client" or (folder == "contract" and LONG.fullmatch(item.path.name)):
+        if is_on_server(item) or folder == "http_client" or (folder == "contract" and LONG.fullmatch(item.path.name)):
             item.add_marker(pytest.mark.long)
+    played = [item for item in items if is_on_server(item) and PLAYED.fullmatch(item.path.name)]
+    quick = sorted((item for item in played if not item.get_closest_marker("slow")), key=lambda item: item.nodeid)
+    for _, of_module in groupby(quick, key=lambda item: item.path):
+        for number, item in enumerate(of_module):
+            if number % 4:
+                item.add_marker(pytest.mark.slow)
+
+
+def is_on_server(item: pytest.Item) -> bool:
+    """Whether a test that runs on both stores runs on the PostgreSQL server this time."""
+    return hasattr(item, "callspec") and item.callspec.params.get("backend") == "postgres"
 
 
 def is_covered_twice(item: pytest.Item) -> bool:

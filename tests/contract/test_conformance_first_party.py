@@ -1,4 +1,4 @@
-"""Every bundled plugin is gold, with its usual settings and with those that change what it sends."""
+"""Every bundled plugin is gold with its usual settings, and with `-m slow` also with those that change what it sends."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tests.docs.pages import ROOT
 from tests.postgres_server import running
 from tests.vendors import http_examples
 
+pytestmark = pytest.mark.usefixtures("prepared_apart")
 ORDER = {
     "type": "track",
     "userId": "u1",
@@ -84,7 +85,13 @@ def told(report: Report) -> str:
     return "\n".join(line for result in found for line in words_of(result))
 
 
-@pytest.mark.parametrize("name", PLUGINS)
+USUAL = {plugin: name for name, (plugin, _, _) in reversed(PLUGINS.items())}.values()
+"""The first ones of each plugin."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in PLUGINS]
+)
 def test_a_bundled_plugin_is_gold(name: str) -> None:
     plugin, settings, options = PLUGINS[name]
     report = Runner(Subject(plugin, settings, **options), CHECKS).report()

@@ -14,6 +14,7 @@ import pytest
 from router.store.sqlite.migrations import SCHEMA
 from tests.contract.old_stores import SCHEMAS, deliver_all, unpack
 from tests.contract.rig import open_rig
+from tests.sampled import every
 
 ROOT = Path(__file__).parent.parent.parent
 OLDER = SCHEMAS[:-1]
@@ -43,7 +44,7 @@ def schema_of(store: Path) -> int:
         return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-@pytest.mark.parametrize("schema", OLDER)
+@pytest.mark.parametrize("schema", every(4, OLDER))
 async def test_an_upgrade_that_is_killed_leaves_the_old_store_or_the_new_one(schema: int, tmp_path: Path) -> None:
     source, runs = killed(schema, tmp_path)
     before, found, after = contents(source), [], []
@@ -66,7 +67,7 @@ async def test_an_upgrade_that_is_killed_leaves_the_old_store_or_the_new_one(sch
     assert all(one == after[-1] for one in after), "wherever it was killed, the store is the same in the end"
 
 
-@pytest.mark.parametrize("schema", OLDER)
+@pytest.mark.parametrize("schema", every(4, OLDER))
 async def test_all_that_waited_is_delivered_after_an_upgrade_that_was_killed(schema: int, tmp_path: Path) -> None:
     _, runs = killed(schema, tmp_path)
     for run in {*runs[:: max(1, len(runs) // 4)], runs[-1]}:

@@ -7,7 +7,6 @@ missing or torn, and so are new sizes and new names. The store is opened on them
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,11 +19,10 @@ from router.store.sqlite import connection, dedupe
 from tests.contract.promises import Promises, opened
 from tests.faulty_vfs import IOERR_FSYNC, IOERR_WRITE, Disk, Done, Unreachable, faulty_disk
 from tests.power_cut import PowerCut
+from tests.sampled import every
 
-CUTS = int(os.environ.get("POWER_CUTS", "80"))
+CUTS = 80
 """For each seed."""
-SEEDS = int(os.environ.get("POWER_SEEDS", "6"))
-FIRST = int(os.environ.get("POWER_FIRST", "0"))
 
 
 @pytest.fixture
@@ -87,7 +85,7 @@ async def cut_and_check(disk: Disk, folder: Path, seed: int, cuts: int) -> None:
             raise
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
+@pytest.mark.parametrize("seed", every(3, range(6)))
 async def test_nothing_acknowledged_is_lost_by_a_power_cut_at_any_instant(
     disk: Disk, tmp_path: Path, seed: int
 ) -> None:

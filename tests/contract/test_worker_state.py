@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -20,10 +19,7 @@ from router.store import DeadLetterFilter
 from router.testing.clock import START_MS
 from tests.contract.rig import Plain, Rig, both_ways, commits_counted, open_rig
 from tests.patience import HANG_S
-
-SEEDS = int(os.environ.get("STATE_SEEDS", "12"))
-FIRST = int(os.environ.get("STATE_FIRST", "0"))
-
+from tests.sampled import every
 
 pytest_generate_tests = both_ways
 pytestmark = pytest.mark.usefixtures("backend")
@@ -623,7 +619,7 @@ class Story:
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own keys", "shared keys"])
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
+@pytest.mark.parametrize("seed", every(3, range(12)))
 async def test_state_counts_every_event_once_under_crashes_at_any_await(
     tmp_path: Path, seed: int, shared: bool
 ) -> None:
@@ -644,7 +640,7 @@ async def test_state_counts_every_event_once_under_crashes_at_any_await(
             assert shared or numbers == sorted(numbers), key
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
+@pytest.mark.parametrize("seed", every(3, range(12)))
 async def test_sessions_lose_and_double_no_event_under_crashes_at_any_await(tmp_path: Path, seed: int) -> None:
     async with open_rig(tmp_path, seed) as rig:
         await rig.store.cursor("d", rig.clock.now_ms())

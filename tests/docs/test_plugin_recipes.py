@@ -23,7 +23,9 @@ from router.testing.checking.subject import Subject
 from router.testing.checks import CHECKS
 from tests.docs.modules import load_module
 from tests.docs.pages import ROOT, blocks
+from tests.sampled import every
 
+pytestmark = pytest.mark.usefixtures("prepared_apart")
 PAGE = ROOT / "docs/plugin-recipes.md"
 FILES = {block.text.split()[1]: block.text for block in blocks(PAGE, "python")}
 RECIPES = {name: text for name, text in FILES.items() if not name.startswith("test_")}
@@ -120,7 +122,7 @@ YOURS = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", every(3, RECIPES))
 def test_each_recipe_reaches_silver_and_lacks_for_gold_only_what_is_the_author_s_to_say(name: str, load: Load) -> None:
     report = Runner(Subject(load(name), **GIVEN[name]), CHECKS).report()
     told = {result.check.name: list(words_of(result)) for result in report.missing}

@@ -1,4 +1,5 @@
-"""Every test here runs with both makes of the client, on asyncio's own loop and on uvloop."""
+"""Every test here runs with both makes of the client: httptools on uvloop, as in the daemon, and aiohttp on asyncio's own loop. With
+`-m slow` each of them runs on the other loop."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from router.deliver.send.http_client import Client
 from tests.contract.http_client.raw_vendor import RawVendor, Script
 
 MAKES: dict[str, Any] = {"httptools": HttptoolsClient, "aiohttp": AiohttpClient}
+LOOP = "_asyncio_loop_factory"
+"""The parameter by which pytest-asyncio gives a test its loop."""
 Opens = Callable[..., Client]
 Vends = Callable[..., Any]
 
@@ -26,6 +29,15 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[
     except ImportError:
         return {"asyncio": asyncio.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if {"make", LOOP} <= params.keys() and (params["make"] == "aiohttp") != (
+            params[LOOP] is asyncio.new_event_loop
+        ):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(params=list(MAKES))

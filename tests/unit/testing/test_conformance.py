@@ -25,6 +25,7 @@ from router.testing.checking.report import (
 )
 from router.testing.checking.subject import Subject
 from router.testing.checks import CHECKS, THEMES
+from tests.sampled import every
 from tests.unit.testing.bad_plugins import (
     also_good,
     good_senders,
@@ -40,8 +41,11 @@ from tests.unit.testing.bad_plugins import (
 from tests.unit.testing.bad_plugins.good import Base, Good, ReadsResults
 from tests.unit.testing.bad_plugins.of_rows import ROWS
 
+pytestmark = pytest.mark.usefixtures("prepared_apart")
 SETTINGS = {"token": "a-secret-of-the-test"}
 BY_NAME = {check.name: check for check in CHECKS}
+DEAR = {"any_call", "memory_bounded", "no_base_exception", "same_elsewhere"}
+"""These take two thirds of the time of a report: another process, and thousands of calls."""
 
 
 def report_of(plugin: type[Any], settings: dict[str, Any] = SETTINGS, **options: Any) -> Report:
@@ -75,6 +79,7 @@ def _ends_threads() -> Iterator[None]:
     of_living.LeavesAThread.ended.set()
 
 
+@pytest.mark.long
 def test_a_good_plugin_is_gold_and_nearly_every_check_has_looked_at_it() -> None:
     report = report_of(Good)
     assert report.tier is Tier.GOLD, told(report)
@@ -95,9 +100,25 @@ def test_a_good_plugin_that_looks_odd_is_gold(plugin: type[Base]) -> None:
     assert report.tier is Tier.GOLD, told(report)
 
 
+def name_of(plugin: type[Base]) -> str:
+    return f"{plugin.caught_by}-{plugin.__name__}"
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("plugin", BAD, ids=lambda plugin: f"{plugin.caught_by}-{plugin.__name__}")
-def test_a_bad_plugin_is_caught_by_its_own_check_only(plugin: type[Base]) -> None:
+@pytest.mark.parametrize("plugin", BAD, ids=name_of)
+def test_a_bad_plugin_is_caught_by_its_own_check_and_by_no_other_one_of_that_theme(plugin: type[Base]) -> None:
+    own = BY_NAME[plugin.caught_by]
+    runner = Runner(Subject(plugin, SETTINGS, **plugin.options), CHECKS)
+    asked = [check for check in CHECKS if check is own or (check.theme == own.theme and check.name not in DEAR)]
+    results = [runner.result(check) for check in asked]
+    assert {result.check for result in results if result.result in (FAILED, LACKING)} == {own}, results
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(  # all of them are 171 reports of 3 s each
+    "plugin", every(20, BAD), ids=name_of
+)
+def test_a_bad_plugin_is_caught_by_no_check_of_another_theme_and_misses_the_tier(plugin: type[Base]) -> None:
     report = report_of(plugin, **plugin.options)
     failed = {result.check.name for result in report.results if result.result in (FAILED, LACKING)}
     assert failed == {plugin.caught_by}, told(report)
@@ -105,6 +126,7 @@ def test_a_bad_plugin_is_caught_by_its_own_check_only(plugin: type[Base]) -> Non
     assert report.tier is None or TIERS.index(report.tier) < TIERS.index(tier)
 
 
+@pytest.mark.long
 def test_what_a_plugin_replaced_is_put_back() -> None:
     before = socket.create_connection
     report_of(of_surroundings.ReplacesAFunctionOfPython)

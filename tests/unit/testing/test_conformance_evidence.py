@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import pytest
 
 from router.plugin import Answer, Context, Event, Item, Outcome, Sender, hookimpl
-from router.testing.checking.check import Check
+from router.testing.checking.check import SENDING, Check
 from router.testing.checking.report import FAILED, Runner
 from router.testing.checking.subject import Subject
 from router.testing.checks import CHECKS
 from tests.unit.testing.bad_plugins.good import Good
 
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("prepared_apart")]
 SETTINGS = {"token": "a-secret-of-the-test"}
 BY_NAME = {check.name: check for check in CHECKS}
 
@@ -135,15 +136,25 @@ SEES_IT = {
 }  # fmt: skip
 
 
+OF_DELIVERIES = [
+    check for check in CHECKS if check.name in {*SEES_IT[MisbehavesInCheck], *SENDING} or check.theme == "delivering"
+]
+
+
+@pytest.mark.parametrize(
+    "checks", [pytest.param(OF_DELIVERIES, id="of deliveries"), pytest.param(CHECKS, id="all", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("plugin", SEES_IT)
-def test_a_check_finds_the_same_when_it_is_the_only_one_the_first_and_the_last(plugin: type[Good]) -> None:
+def test_a_check_finds_the_same_when_it_is_the_only_one_the_first_and_the_last(
+    plugin: type[Good], checks: Sequence[Check]
+) -> None:
     alone = [
         name
         for name in sorted(BY_NAME)
         if name in SEES_IT[plugin] and _fails(Runner(Subject(plugin, SETTINGS), CHECKS), BY_NAME[name])
     ]
     assert alone == SEES_IT[plugin]
-    for order in (CHECKS, tuple(reversed(CHECKS))):
+    for order in (checks, checks[::-1]):
         runner = Runner(Subject(plugin, SETTINGS), CHECKS)
         assert sorted(check.name for check in order if _fails(runner, check)) == SEES_IT[plugin]
 
