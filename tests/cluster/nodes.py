@@ -15,7 +15,7 @@ from router.testing.vendor import FakeVendor
 from tests.cluster.vendors import Answer, Vendors
 from tests.cluster.wire import Wire
 from tests.flow import prepared
-from tests.flow.harness import Daemon, Table, destination, environment, eventually
+from tests.flow.harness import Daemon, Table, destination, eventually, unmeasured
 from tests.postgres_server import KEYLESS, Server
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -43,7 +43,7 @@ class Node(Daemon):
 
     def spawn(self) -> None:
         assert self.process is None
-        environ = {**environment(), "VENDOR_URL": self.vendor_url, "NODE": self.name}
+        environ = {**unmeasured(), "VENDOR_URL": self.vendor_url, "NODE": self.name}
         words = ["serve", "--config", str(self.config)]
         with self._log.open("ab") as log:
             self.process = prepared.start(words, self.folder, environ, log.fileno(), first=self.build)

@@ -20,24 +20,32 @@ from tests.contract.rig import Rig, open_rig
 from tests.contract.test_store import WINDOW_S
 
 LONG = re.compile(
-    r"test_(backup_killed|broken_builds|clock_jumps|disk_faults|faults_\w+|gate_model|migrations\w*|plugin_strict|plugin_\w+_worker"
+    r"test_(backup_killed|broken_builds|clock_jumps|conformance_\w+|disk_faults|faults_\w+|gate_model|migrations\w*|plugin_strict|plugin_\w+_worker"
     r"|power_loss|(store|retention|forget)_(postgres|nodes)\w*|simulation\w*|worker_\w+)\.py"
 )
-"""The names of those modules. `./test --fast` leaves them out, and the HTTP client, each of whose tests runs four times, and what asks a
+"""The names of those modules. `./test --fast` leaves them out, the HTTP client, each of whose tests opens a server, and what asks a
 PostgreSQL server."""
-
-
 PLAYED = re.compile(r"test_(worker|faults)_\w+\.py")
 """Modules that play a worker. It speaks to either store by the same commands, which the tests of the stores prove on both. So of each of
 these modules every fourth test runs on the server, and the others with `-m slow`."""
+
+
+def is_long(module: Path) -> bool:
+    """Whether a module is long as a whole."""
+    folder = module.parent.name
+    return folder == "http_client" or (folder == "contract" and LONG.fullmatch(module.name) is not None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where no long test is asked for, such modules are not even read."""
+    return True if "not long" in config.option.markexpr and is_long(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if is_covered_twice(item)])
     items[:] = [item for item in items if not is_covered_twice(item)]
     for item in items:
-        folder = item.path.parent.name
-        if is_on_server(item) or folder == "http_client" or (folder == "contract" and LONG.fullmatch(item.path.name)):
+        if is_on_server(item) or is_long(item.path) or "database_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.long)
     played = [item for item in items if is_on_server(item) and PLAYED.fullmatch(item.path.name)]
     quick = sorted((item for item in played if not item.get_closest_marker("slow")), key=lambda item: item.nodeid)
@@ -49,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_on_server(item: pytest.Item) -> bool:
     """Whether a test that runs on both stores runs on the PostgreSQL server this time."""
-    return hasattr(item, "callspec") and item.callspec.params.get("backend") == "postgres"
+    return bool(hasattr(item, "callspec") and item.callspec.params.get("backend") == "postgres")
 
 
 def is_covered_twice(item: pytest.Item) -> bool:

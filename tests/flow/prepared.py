@@ -38,6 +38,8 @@ OF_PLUGINS = (
     "router.plugin_host.child",
 )
 """All that looks at plugins."""
+FIXED = ("PYTHONHASHSEED", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+"""Variables that Python reads once, at its start."""
 HIGH = 200
 """Files are put here first, so that none is where another one has to go."""
 
@@ -153,6 +155,7 @@ def start(
 
 def begin(environ: Mapping[str, str], faults: int) -> Apart:
     """What `_begin` of `router/plugin_host/apart.py` does."""
+    environ = {key: value for key, value in environ.items() if not key.startswith("COVERAGE")}  # they end by os._exit
     starter = _starter(environ, OF_PLUGINS)
     its_input, stdin = os.pipe()
     stdout, its_output = os.pipe()
@@ -164,8 +167,8 @@ def begin(environ: Mapping[str, str], faults: int) -> Apart:
 
 
 def _starter(environ: Mapping[str, str], modules: Sequence[str]) -> Starter:
-    """The one that has imported these modules. The order of sets is the same in all its forks, so each seed of it has its own."""
-    key = (environ.get("PYTHONHASHSEED", ""), *modules)
+    """The one that has imported these modules, for processes with this environment."""
+    key = (*(environ.get(name, "") for name in FIXED), *modules)
     if key not in _starters:
         _starters[key] = Starter(environ, modules)
     return _starters[key]

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.flow.harness import Daemon, Table, environment, serve_command
+from tests.flow.harness import Daemon, Table, serve_command, unmeasured
 
 RETENTION = "5m"
 """So short that a store is as large as it gets after that time."""
@@ -24,7 +24,7 @@ class SoakedDaemon(Daemon):
         assert self.process is None
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                serve_command(self.config), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment()
+                serve_command(self.config), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=unmeasured()
             )
 
     def descriptors(self) -> int:
