@@ -103,7 +103,9 @@ def share(folder: Path) -> dict[str, str]:
         "PIP_NO_INDEX": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # this is how pip spells it: the package is built with what is installed
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "MYPY_CACHE_DIR": str(ROOT / ".mypy_cache/fresh"),  # else each environment looks at the router and its libraries anew
+        "MYPY_CACHE_DIR": str(
+            ROOT / ".mypy_cache/fresh"
+        ),  # else each environment looks at the router and its libraries anew
     }
 
 

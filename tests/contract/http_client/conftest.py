@@ -33,7 +33,7 @@ def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        params = item.callspec.params if hasattr(item, "callspec") else {}
+        params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         if {"make", LOOP} <= params.keys() and (params["make"] == "aiohttp") != (
             params[LOOP] is asyncio.new_event_loop
         ):
