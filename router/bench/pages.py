@@ -4,6 +4,7 @@ fresh daemon. And how soon a browser shows the first page."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -59,24 +60,25 @@ def pages(plan: Plan) -> Outcome:
 
 
 def _first_paint(plan: Plan) -> list[Line]:
-    """Of the first page, in a browser that was never here; no line where there is none. The daemon has nothing else to do."""
+    """Of the first page, in a browser that was never here; no line where there is none. No events come."""
     if (program := chromium()) is None:
         plan.progress("pages: no Chromium here, so the first paint is not measured")
         return []
-    with daemon(parent=plan.folder) as subject:
+    return [_painted(plan, program, name, paths) for name, paths in SIDES.items() if len(paths) in (0, TABS)]
+
+
+def _painted(plan: Plan, program: str, name: str, paths: Sequence[str]) -> Line:
+    with (
+        Traffic() as traffic,
+        daemon(receivers(1), traffic.port, parent=plan.folder) as subject,
+        ExitStack() as stack,
+    ):
+        if paths:
+            viewers = stack.enter_context(Child("viewers", CLIENT_CORE, port=subject.admin_port, paths=list(paths)))
+            viewers.says(bool)
         took = sorted(first_paints(program, f"http://127.0.0.1:{subject.admin_port}/", PAINTS * plan.rounds))
-    middle, last = percentile(took, 0.5), percentile(took, 0.99)
-    return [
-        Line(
-            "pages",
-            "first paint of the first page, nothing in a cache",
-            0.0,
-            0.0,
-            p50_ms=middle,
-            p99_ms=last,
-            runs=len(took),
-        )
-    ]
+    words = f"first paint of the first page, nothing in a cache, {name}"
+    return Line("pages", words, 0.0, 0.0, p50_ms=percentile(took, 0.5), p99_ms=percentile(took, 0.99), runs=len(took))
 
 
 def _line(name: str, courses: list[Course], alone: list[Course]) -> Line:

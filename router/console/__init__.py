@@ -11,6 +11,7 @@ personal.py     traits, masked until somebody asks to see them
 sessions.py     who is logged in, and the token that each form carries
 guard.py        login, same origin and form tokens; the headers of each page
 assets.py       scripts and styles, with a hash in their address
+shared_answer.py  what all pages show when they refresh, asked for once
 troubles.py     what somebody should know of now, for every page
 bodies.py       calls, items and requests as text, masked
 decisions.py    what a destination asks of an event, for the steps of its decision

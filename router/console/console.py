@@ -25,6 +25,7 @@ from router.console.patience import Patience
 from router.console.rendered import Rendered
 from router.console.saves import Saves
 from router.console.sessions import Sessions
+from router.console.shared_answer import SharedNumber
 from router.logger import Log
 
 
@@ -41,6 +42,7 @@ class Console:
         self.edits = Edits(lambda: daemon.now_ms, asyncio.get_running_loop().call_later)
         self.saves = Saves()
         self.tails = Tails()
+        self.trouble_count = SharedNumber()
         self.trying = Trying(daemon)
         self._templates = templates(self.assets)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -27,14 +28,15 @@ MARK = '<span hidden data-as-of="{as_of}" data-troubles="{troubles}"></span>'
 
 async def fragment(console: Console, request: web.Request, rendered: Rendered) -> str:
     """The main part of a page, with TOKEN and AS_OF in it."""
-    values = await _values(console, request, rendered)
+    n = await console.trouble_count.of(partial(_count_troubles, console))
+    values = _values(console, request, rendered, n)
     mark = MARK.format(as_of=AS_OF, troubles=count(values["trouble_count"], "trouble"))
     return mark + console.render(rendered.template, values)
 
 
 async def whole_page(console: Console, request: web.Request, rendered: Rendered, session: str) -> web.Response:
     """The page for a browser."""
-    values = await _values(console, request, rendered)
+    values = _values(console, request, rendered, await _count_troubles(console) if _is_known(console, request) else 0)
     html = _timed(console, console.render("frame.html", values)).replace(TOKEN, console.sessions.form_token(session))
     answer = web.Response(status=rendered.status, text=html, content_type="text/html", headers=HEADERS)
     answer.enable_compression()
@@ -50,9 +52,17 @@ def _timed(console: Console, html: str) -> str:
     return html.replace(AS_OF, clock(console.daemon.now_ms))
 
 
-async def _values(console: Console, request: web.Request, rendered: Rendered) -> dict[str, Any]:
+async def _count_troubles(console: Console) -> int:
+    return len((await troubles_of(console)).troubles)
+
+
+def _is_known(console: Console, request: web.Request) -> bool:
+    return not console.sessions.are_needed or console.sessions.is_known(session_of(request))
+
+
+def _values(console: Console, request: web.Request, rendered: Rendered, trouble_count: int) -> dict[str, Any]:
     """What the frame and every template may use, and what the view gave."""
-    is_known = not console.sessions.are_needed or console.sessions.is_known(session_of(request))
+    is_known = _is_known(console, request)
     return {
         "main": rendered.template,
         "title": rendered.title,
@@ -70,6 +80,6 @@ async def _values(console: Console, request: web.Request, rendered: Rendered) ->
         "form_token": TOKEN,
         "is_logged_in": is_known,
         "can_log_out": console.sessions.are_needed and is_known,
-        "trouble_count": len((await troubles_of(console)).troubles) if is_known else 0,
+        "trouble_count": trouble_count,
         **rendered.values,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from router.console import shared_answer
+from router.console.shared_answer import SharedNumber
 from router.console.sse_message import Message
 from router.console.stream import Streams
 from router.ingest import limits
@@ -79,3 +82,15 @@ def test_a_message_is_the_same_bytes_for_all_but_for_the_form_token() -> None:
     assert message.bytes_for("t1").decode() == "data: <p>é\ndata: <input value=t1>\ndata: t1\ndata: \n\n"
     without = Message("<p>", "@")
     assert without.bytes_for("t1") is without.bytes_for("t2")
+
+
+async def test_what_all_pages_show_is_asked_for_once_and_again_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    number, asked = SharedNumber(), itertools.count(1)
+
+    async def ask() -> int:
+        return next(asked)
+
+    assert [await number.of(ask), await number.of(ask)] == [1, 1]
+    monkeypatch.setattr(shared_answer, "GOOD_S", -1.0)
+    later = SharedNumber()
+    assert [await later.of(ask), await later.of(ask)] == [2, 3]
