@@ -85,6 +85,7 @@ async def _read_chunks(request: web.Request, max_bytes: int) -> bytes:
         if not chunk:
             return bytes(body)
         body += chunk
+        del chunk  # it would be here a second time for as long as the next one is waited for
         if len(body) > max_bytes:
             raise _too_large(max_bytes)
         if share.is_refused:

@@ -373,6 +373,31 @@ async def test_what_was_read_of_a_body_is_freed_at_once(client: Client, has_gone
         gc.enable()
 
 
+async def test_what_is_here_of_a_body_is_here_once(client: Client) -> None:
+    """It is counted once."""
+    in_flight = in_flight_of(client)
+    _, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(CHUNKED + b"\r\n")
+    await until(lambda: in_flight.reading == 1)
+    writer.write(b"8001\r\n" + b"x" * 0x8001 + b"\r\n")
+    (task,) = in_flight.tasks
+    await until(lambda: "bytearray" in large_locals(task))
+    assert large_locals(task) == ["bytearray"]
+    writer.close()
+
+
+def large_locals(task: asyncio.Task[Any]) -> list[str]:
+    """The kinds of large texts that a task which waits has in its innermost coroutine that reads a body."""
+    coroutine: Any = task.get_coro()
+    while coroutine is not None and coroutine.__name__ != "_read_chunks":
+        coroutine = coroutine.cr_await
+    return (
+        []
+        if coroutine is None
+        else [type(value).__name__ for value in coroutine.cr_frame.f_locals.values() if sys.getsizeof(value) > 0x8000]
+    )
+
+
 def in_flight_of(client: Client) -> InFlight:
     in_flight: InFlight = client.server.app[IN_FLIGHT]  # type: ignore[attr-defined]
     return in_flight
