@@ -149,7 +149,8 @@ class Commands:
         except Exception:
             words = traceback.format_exc()
             self._log.emit("internal_error", destination=asked.destination, reason="command", detail=words)
-            words = "a fault of the router itself; the log of the node that delivers to it has the traceback"
+            node = "the node that delivers to it" if asked.destination else "that node"
+            words = f"a fault of the router itself; the log of {node} has the traceback"
             await self._close(asked, "refused", ["internal_error", words])
         else:
             if not ticket.is_booked:  # else the commit with its effect says so

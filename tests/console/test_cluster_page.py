@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.console.editing import wanted_errors
 from tests.console.pages import Visitor
 from tests.flow.harness import Daemon, destination, eventually
 from tests.postgres_server import running
@@ -35,3 +36,22 @@ async def test_with_a_database_it_has_the_nodes_who_delivers_and_what_is_not_ali
             assert "router-a trims the log" in page.text or "No node trims the log now" in page.text
             assert "Nothing: the nodes that live have the same config.toml and version" in page.text
             assert "Nobody" not in page.text
+
+
+async def test_with_a_database_a_reload_is_of_this_node_or_of_all_and_says_where_one_failed(tmp_path: Path) -> None:
+    with running(fsync=True) as server:
+        store = {"url": server.dsn(await server.database())}
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+        a, b = (Daemon(tmp_path / name, [HOOK], store=store, cluster={"node": name}) for name in ("a", "b"))
+        async with a, b, Visitor(a.admin_url) as visitor:
+            done = await visitor.send(await visitor.open("/settings"), "Reload this node")
+            assert "config.toml was read again and is active." in done.text
+            assert (len(a.log("config_reloaded")), b.log("config_reloaded")) == (1, [])
+            done = await visitor.send(await visitor.open("/settings"), "Reload all nodes")
+            assert "Each node that lives has read its config.toml again" in done.text
+            assert [line["via"] for line in b.log("config_reloaded")] == ["console"]
+            b.config.write_text("[server]\nlisten = 7\n", encoding="utf-8")
+            done = await visitor.send(await visitor.open("/settings"), "Reload all nodes")
+            assert "At least one node was not reloaded." in done.text
+            await wanted_errors(b)
