@@ -22,10 +22,13 @@ from router.event.envelope import Noted
 from router.plans.verdict import Verdict, Violation
 from router.store import HOUR_S, CommitBatch, DeadLetterFilter, DeadRow, EventQuery, search_bounds
 from router.store.postgres import append_group, block_reads, log_backwards
+from router.store.postgres.database import connect
+from router.store.postgres.install import LOCK, install
 from router.store.postgres.store import open_postgres
 from router.testing.clock import START_MS, FakeClock
 from tests.contract.postgres_case import OnServer, PostgresCase
 from tests.contract.test_store import WINDOW_S, accept, make
+from tests.flow.harness import eventually
 
 DAY_MS = 86_400_000
 
@@ -59,7 +62,25 @@ async def administrator(node: PostgresCase) -> AsyncIterator[Any]:
         await connection.close()
 
 
+WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
 ROUTERS = "pid <> pg_backend_pid() AND application_name = 'segment-router' AND datname = current_database()"
+
+
+async def test_a_process_waits_while_another_one_makes_tables_for_longer_than_it_waits_for_any_other_lock(
+    node: PostgresCase,
+) -> None:
+    async with administrator(node) as other:
+        starting = await connect(node.dsn, lock_timeout="1ms")
+        try:
+            await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
+            installing = asyncio.ensure_future(install(starting, START_MS))
+            await eventually(lambda: other.fetchval(WAITS), what="it waits for its turn")
+            assert not installing.done()
+            await other.execute("COMMIT")
+            await installing
+            assert await starting.fetchval("SHOW lock_timeout") == "1ms"
+        finally:
+            await starting.close()
 
 
 async def test_the_same_messages_through_two_nodes_at_once_are_stored_once(node: PostgresCase) -> None:

@@ -15,6 +15,8 @@ from router.store.postgres.duty import DUTIES
 SCHEMA = 2
 LOCK = 0x5E67_0001
 """Of the advisory lock under which one process at a time makes tables."""
+PATIENCE_S = 120
+"""So long a process waits for its turn."""
 OLDEST = 140_000
 """The oldest version of PostgreSQL, as its `server_version_num`."""
 MOST_IDLE_MS = 2_000
@@ -27,7 +29,7 @@ COPYING = "copying"
 async def install(connection: Connection, now_ms: int) -> None:
     """Bring the database to the schema of this program. Raises StartError."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+        await _take_turn(connection)
         if await connection.fetchval("SELECT to_regclass('version')") is None:
             await make_tables(connection)
             await first_rows(connection, now_ms)
@@ -43,6 +45,13 @@ async def install(connection: Connection, now_ms: int) -> None:
             )
         if schema < SCHEMA:
             await _upgrade(connection, schema)
+
+
+async def _take_turn(connection: Connection) -> None:
+    """Wait while another process makes tables, which may take longer than anything is waited for later on."""
+    await connection.execute(f"SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = '{PATIENCE_S}s'")
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+    await connection.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
 
 
 async def make_tables(connection: Connection) -> None:
