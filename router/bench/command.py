@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from router.bench.backlog import backlog
+from router.bench.cluster import cluster
 from router.bench.conditions import conditions, load_average
 from router.bench.delivery import e2e
 from router.bench.fanout import fanout
@@ -29,7 +30,7 @@ from router.bench.plot import draw
 from router.bench.release import release
 from router.bench.report import Report
 from router.bench.show import compare, markdown, show
-from router.bench.targets import TARGETS
+from router.bench.targets import EVERY
 from router.bench.tracing import tracing
 from router.bench.whole import whole
 
@@ -40,11 +41,12 @@ TABLE: Mapping[str, Callable[[Plan], Outcome]] = {
 """The suites that the table of measures is made from."""
 SUITES = {
     **TABLE, "mapping": mapping, "e2e": e2e, "isolation": isolation, "release": release, "pages": pages, "tracing": tracing,
+    "cluster": cluster,
 }  # fmt: skip
 QUICK, FULL = (1.5, 3), (3.0, 7)
 """Seconds of a run, and rounds."""
-QUICK_SIZES = {"held": 50_000, "backlog": 100_000, "burst": 1_000}
-FULL_SIZES = {"held": 1_000_000, "backlog": 5_000_000, "burst": 5_000}
+QUICK_SIZES = {"held": 50_000, "backlog": 100_000, "burst": 1_000, "drain": 3_000}
+FULL_SIZES = {"held": 1_000_000, "backlog": 5_000_000, "burst": 5_000, "drain": 100_000}
 
 
 def main(argv: list[str]) -> int:
@@ -69,7 +71,7 @@ def measure(
     names: list[str], plan: Plan, keep: Callable[[Report], None] = lambda report: None, *, quick: bool = False
 ) -> Report:
     """Run these suites one after the other. `keep` gets what there is after each of them."""
-    report, order = Report(conditions(plan, quick=quick)), list(TARGETS)
+    report, order = Report(conditions(plan, quick=quick)), list(EVERY)
     for name in names:
         outcome = SUITES[name](plan)
         report.measures += outcome.measures
@@ -87,7 +89,7 @@ def list_suites() -> str:
     words = []
     for name, suite in SUITES.items():
         words.append(f"{name:<10} {(suite.__doc__ or '').splitlines()[0]}")
-        words += [f"{'':<10}   {id:<5} {one.name}" for id, one in TARGETS.items() if one.suite == name]
+        words += [f"{'':<10}   {id:<5} {one.name}" for id, one in EVERY.items() if one.suite == name]
     return "\n".join([*words, f"{'all':<10} The whole table: {', '.join(TABLE)}."])
 
 
@@ -98,7 +100,7 @@ def _names(suite: str) -> list[str]:
 def _plan(options: argparse.Namespace, folder: Path) -> Plan:
     seconds, rounds = QUICK if options.quick else FULL
     sizes = QUICK_SIZES if options.quick else FULL_SIZES
-    given = {"held": options.events, "backlog": options.backlog}
+    given = {"held": options.events, "backlog": options.backlog, "drain": options.events}
     sizes = {**sizes, **{name: n for name, n in given.items() if n}}
     return Plan(options.seconds or seconds, options.rounds or rounds, folder, _tell, **sizes)
 
@@ -169,7 +171,8 @@ def _parser() -> argparse.ArgumentParser:
         "--events",
         type=int,
         metavar="N",
-        help="How many held events `release` lets go (a million, 50,000 with --quick); `held` a twentieth of them.",
+        help="How many held events `release` lets go (a million, 50,000 with --quick), `held` a twentieth of them; how many"
+        " `cluster` drains (100,000, 3,000 with --quick).",
     )
     options.add_argument(
         "--backlog",

@@ -27,7 +27,7 @@ def conditions(plan: Plan, *, quick: bool) -> Conditions:
     return Conditions(
         __version__, platform.python_version(), sqlite3.sqlite_version, versions, _processor(), len(CORES), pinned,
         str(plan.folder.parent), sync_ms(plan.folder), quick, plan.seconds, plan.rounds,
-        {"held": plan.held, "backlog": plan.backlog, "burst": plan.burst}, now, (load_average(),) * 2,
+        {"held": plan.held, "backlog": plan.backlog, "burst": plan.burst, "drain": plan.drain}, now, (load_average(),) * 2,
     )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ import msgspec
 
 from router.bench.workload import SOURCE, WRITE_KEY
 
+STORE = "sqlite:router.db"
+
 
 class Receiver(msgspec.Struct, frozen=True):
     """A webhook destination of the daemon: how the sink answers it (ok, slow, fail; the vendor of `live` also hang, limit)."""
@@ -31,13 +33,20 @@ def write_config(
     ports: Sequence[int] = (0, 0),
     decisions: str = "all",
     sample: float = 0.0,
+    url: str = STORE,
+    node: str = "",
 ) -> Path:
-    """A config.toml with one source and these destinations, everything else as shipped."""
+    """A config.toml with one source and these destinations, everything else as shipped. `node`: its name among several."""
     lines = [
         f'[server]\nlisten = "127.0.0.1:{ports[0]}"\n[admin]\nlisten = "127.0.0.1:{ports[1]}"',
-        f'[store]\nurl = "sqlite:router.db"\nmin_free = "64MB"\n[log]\nformat = "json"\ndecisions = "{decisions}"',
+        f'[store]\nurl = "{url}"',
+        f'[log]\nformat = "json"\ndecisions = "{decisions}"',
         f'[[source]]\nname = "{SOURCE}"\nwrite_key = "{WRITE_KEY}"',
     ]
+    if url == STORE:
+        lines.insert(2, 'min_free = "64MB"')
+    if node:
+        lines.append(f'[cluster]\nnode = "{node}"')
     if sample:
         lines.append(f'[tracing]\nendpoint = "http://127.0.0.1:{sink_port}"\nsample = {sample}')
     for r in receivers:

@@ -80,6 +80,16 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def tree_cpu_s(pid: int) -> float:
+    """The same of a process and all its children, those that have ended included."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / TICKS + sum(tree_cpu_s(int(child)) for child in children)
+
+
 def written_bytes(pid: int) -> int:
     """Bytes a process caused to be sent to storage. Source: proc_pid_io(5)."""
     try:

@@ -7,13 +7,13 @@ that takes in first and delivers later.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from router.bench import balance
 from router.bench.child import SERVER_CORE, Child
-from router.bench.config import receivers
+from router.bench.config import STORE, receivers
 from router.bench.load import Load, Loaded
 from router.bench.measure import cpu_s, peak_mb
 from router.bench.plan import Plan
@@ -55,6 +55,7 @@ class Passed(msgspec.Struct, frozen=True):
     peak_mb: float
     problems: list[str]
     exports: int = 0  #: of spans that came to the collector
+    database_s: float = 0.0  #: processor time of the database
 
     @property
     def rate(self) -> float:
@@ -78,14 +79,17 @@ class Passed(msgspec.Struct, frozen=True):
         return max((age[0] for age in ages), default=0.0), max((age[1] for age in ages), default=0.0)
 
 
-def run_path(plan: Plan, form: Form, seed: int) -> Passed:
-    """Load a fresh daemon, wait until all has arrived, and count everything."""
+def run_path(
+    plan: Plan, form: Form, seed: int, url: str = STORE, database_s: Callable[[], float] = lambda: 0.0
+) -> Passed:
+    """Load a fresh daemon, wait until all has arrived, and count everything. `database_s`: what its database has used so far."""
     to = receivers(form.destinations, form.batch)
     with (
         Traffic() as traffic,
-        daemon(to, traffic.port, parent=plan.folder, decisions=form.decisions, sample=form.sample) as subject,
+        daemon(to, traffic.port, parent=plan.folder, decisions=form.decisions, sample=form.sample, url=url) as subject,
     ):
         course = _Course(plan, form, seed, traffic, subject.port, subject.child.pid)
+        course.database_s = database_s
         course.run()
         memory = peak_mb(subject.child.pid)
         ledger, stored = subject.stop()
@@ -114,6 +118,7 @@ class _Course:
 
     def __init__(self, plan: Plan, form: Form, seed: int, traffic: Traffic, port: int, pid: int) -> None:
         self._form, self._traffic, self._pid = form, traffic, pid
+        self.database_s: Callable[[], float] = lambda: 0.0  #: what the server's database has used so far
         self._window = WINDOW if form.destinations and not form.rate else 0
         self._workload = Workload(form.kind, seed)
         connections = OPEN_LOOP_CONNECTIONS if form.rate else CONNECTIONS[form.kind]
@@ -131,7 +136,7 @@ class _Course:
         )
         self.loads: list[Loaded] = []
         self.is_complete = True
-        self._seconds = self._cpu_s = 0.0
+        self._seconds = self._cpu_s = self._used_s = 0.0
 
     def run(self) -> None:
         """Half a second that is not counted, then the run itself; each until everything has arrived."""
@@ -140,7 +145,7 @@ class _Course:
         self._send(self._plain)
 
     def _send(self, load: Load) -> None:
-        cpu_began = cpu_s(self._pid)
+        cpu_began, used = cpu_s(self._pid), self.database_s()
         loaded = self._traffic.send(load)
         self.loads.append(loaded)
         ended = time.monotonic()
@@ -151,6 +156,7 @@ class _Course:
             ended = arrival.at
         time.sleep(SETTLE_S)
         self._seconds, self._cpu_s = ended - loaded.began_at, cpu_s(self._pid) - cpu_began
+        self._used_s = self.database_s() - used
 
     def passed(self, arrived: Mapping[str, Arrived], memory: float, found: list[str]) -> Passed:
         """What it came to, with these problems and its own."""
@@ -158,4 +164,6 @@ class _Course:
             found = [*found, f"not all events arrived within {ARRIVE_S:.0f} s"]
         load = self.loads[-1]
         problems = [f"{self._form.name}: {problem}" for problem in found]
-        return Passed(load, load.answered, self._seconds, self._cpu_s, arrived, memory, problems)
+        return Passed(
+            load, load.answered, self._seconds, self._cpu_s, arrived, memory, problems, database_s=self._used_s
+        )

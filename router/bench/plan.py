@@ -23,6 +23,7 @@ class Plan(msgspec.Struct, frozen=True):
     held: int = 1_000_000  #: events that `release` lets go; `held` takes a twentieth of them
     backlog: int = 5_000_000  #: events that `backlog` keeps in the log
     burst: int = 5_000  #: events that `fanout` sends to all destinations
+    drain: int = 100_000  #: events that the nodes of `cluster` drain
 
 
 class Outcome(msgspec.Struct):

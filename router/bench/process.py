@@ -67,6 +67,15 @@ async def _store(folder: str, seconds: float) -> None:
     _say(await stores.append_to_store(Path(folder), seconds))
 
 
+async def _database(url: str, seconds: float, seed: int) -> None:
+    def wait() -> None:
+        """Until all writers are ready."""
+        _say(0)
+        sys.stdin.buffer.readline()
+
+    _say(await stores.append_to_database(url, seconds, seed, wait))
+
+
 async def _fill(path: str, events: int) -> None:
     _say(await stores.fill_store(Path(path), events))
 
@@ -87,6 +96,7 @@ _ROLES: Mapping[str, Callable[..., Awaitable[None]]] = {
     "null": _null,
     "raw": _raw,
     "store": _store,
+    "database": _database,
     "fill": _fill,
     "mapping": _mapping,
     "viewers": _viewers,

@@ -6,7 +6,7 @@ import sys
 
 from router.bench.measure import Spread
 from router.bench.report import Conditions, Line, Measure, Report
-from router.bench.targets import TARGETS
+from router.bench.targets import CLUSTER, EVERY, TARGETS
 
 BUSY = 0.9
 """Share of its core beyond which the load generator and the sink may be what limits a run."""
@@ -38,7 +38,7 @@ def _show_conditions(c: Conditions) -> list[str]:
 
 
 def _show_measure(one: Measure) -> list[str]:
-    target = TARGETS[one.id]
+    target = EVERY[one.id]
     unit = f" {target.unit}" if target.unit else ""
     verdict = target.verdict(one.value.median)
     rows = [
@@ -76,10 +76,12 @@ def _spread(ratio: Spread | None) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The table as it stands in docs/performance.md, all rows of it; one that was not measured has no figure."""
+    """The table as it stands in docs/performance.md, or that of several nodes in docs/cluster/sizing.md, all rows of it; one that was not
+    measured has no figure."""
     found = {one.id: one for one in report.measures}
+    table = CLUSTER if found.keys() & CLUSTER.keys() else TARGETS
     words = ["| # | measure | must | stretch | measured | |", "|---|---|---|---|---|---|"]
-    for id, target in TARGETS.items():
+    for id, target in table.items():
         sign, unit = ("≤" if target.lower_is_better else "≥"), f" {target.unit}" if target.unit else ""
         value = found[id].value if id in found else None
         figures = f"{value}{unit} | {target.verdict(value.median)}" if value else " |"
@@ -95,7 +97,7 @@ def compare(old: Report, new: Report) -> str:
     was = {one.id: one for one in old.measures}
     for one in new.measures:
         if one.id in was:
-            words.append(_pair(str(was[one.id].value), str(one.value), was[one.id].value.median, one.value.median, f"{one.id} {TARGETS[one.id].name}"))  # fmt: skip
+            words.append(_pair(str(was[one.id].value), str(one.value), was[one.id].value.median, one.value.median, f"{one.id} {EVERY[one.id].name}"))  # fmt: skip
     before = {(one.suite, one.name): one for one in old.lines}
     for row in new.lines:
         former = before.get((row.suite, row.name))

@@ -1,6 +1,6 @@
 """The store without HTTP, what it is measured against, and a store that is filled quickly.
 
-raw: rows into SQLite, no duplicates looked for. store: the daemon's store, appended to without HTTP.
+raw: rows into SQLite, no duplicates looked for. store: the daemon's store, appended to without HTTP; or a database.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import random
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from router.bench.measure import Usage, foreign_share, read_usage
 from router.bench.workload import BATCH, SOURCE, USERS, random_id, track_call, user_id
 from router.clock import SystemClock
 from router.event import Call, Envelope
+from router.store import EventLog
 from router.store.sqlite.store import open_store
 
 RAW_ROWS = 1000
@@ -87,24 +89,37 @@ def insert_raw(folder: Path, seconds: float) -> Stored:
 
 async def append_to_store(folder: Path, seconds: float) -> Stored:
     """Append batches to the store, eight at a time, for this long or until the calls that are ready are used up."""
-    batches = _batches(int(seconds * READY_A_SECOND))
+    batches = _batches(int(seconds * READY_A_SECOND), random.Random(2))
+    async with open_store(folder / "store.db", SystemClock, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
+        return await _append(store.log, batches, seconds)
+
+
+async def append_to_database(url: str, seconds: float, seed: int, wait: Callable[[], object]) -> Stored:
+    """The same to a database, once it has waited."""
+    from router.store.postgres.store import open_postgres
+
+    batches = _batches(int(seconds * READY_A_SECOND), random.Random(seed))
+    async with open_postgres(url, SystemClock, dedupe_window_s=86_400) as (store, _):
+        await asyncio.to_thread(wait)
+        return await _append(store.log, batches, seconds)
+
+
+async def _append(log: EventLog, batches: list[list[Call]], seconds: float) -> Stored:
     events = 0
 
     async def append() -> None:
         nonlocal events
         while batches and (not events or time.perf_counter() - before.at < seconds):
-            await store.log.append(batches.pop(), [None] * BATCH, [])
+            await log.append(batches.pop(), [None] * BATCH, [])
             events += BATCH
 
-    async with open_store(folder / "store.db", SystemClock, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
-        before = _usage()
-        await asyncio.gather(*(append() for _ in range(APPENDERS)))
-        return _stored(before, _usage(), events)
+    before = _usage()
+    await asyncio.gather(*(append() for _ in range(APPENDERS)))
+    return _stored(before, _usage(), events)
 
 
-def _batches(events: int) -> list[list[Call]]:
+def _batches(events: int, chance: random.Random) -> list[list[Call]]:
     """Calls made before the clock runs; they share one body, which the store does not look at."""
-    chance = random.Random(2)
     return [_calls(BATCH, chance) for _ in range(events // BATCH)]
 
 

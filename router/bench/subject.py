@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from router.bench.child import CLIENT_CORE, SERVER_CORE, Child, call
-from router.bench.config import Receiver, write_config
+from router.bench.config import STORE, Receiver, write_config
 from router.bench.load import Load, Loaded
 from router.bench.workload import Workload
 from router.store.sqlite.queries import open_queries
@@ -23,13 +23,15 @@ from router.testing.ports import HeldPort
 
 READY_S = 120.0
 READY_POLL_S, POLL_S = 0.01, 0.05
+STORED_S = 30.0
+"""At the most until the outcome of the last delivery is in a database."""
 
 
 class Subject:
     """A running daemon."""
 
-    def __init__(self, folder: Path, child: Child, ingest_port: int, admin_port: int) -> None:
-        self.folder, self.child, self.port, self.admin_port = folder, child, ingest_port, admin_port
+    def __init__(self, folder: Path, child: Child, ingest_port: int, admin_port: int, url: str = STORE) -> None:
+        self.folder, self.child, self.port, self.admin_port, self.url = folder, child, ingest_port, admin_port, url
         self.start_s = 0.0  #: from the start of its process until it answered
 
     def ledger(self) -> dict[str, Any]:
@@ -87,6 +89,11 @@ class Subject:
         Raises:
             RuntimeError: it did not end well.
         """
+        if self.url != STORE:
+            self.wait_until_done(list(self.ledger()["destinations"]), STORED_S)
+            ledger = self.ledger()
+            self.end()
+            return ledger, asyncio.run(events_in(self.url))
         self.end()
         path = self.folder / "router.db"
         with closing(sqlite3.connect(path)) as db:
@@ -108,6 +115,7 @@ def daemon(
     folder: Path | None = None,
     decisions: str = "all",
     sample: float = 0.0,
+    url: str = STORE,
 ) -> Iterator[Subject]:
     """A daemon, ready to be sent to: on the store of this folder, else on a fresh one. Its log goes to a file there. `sample`: the share of
     requests whose spans go to the sink."""
@@ -115,9 +123,9 @@ def daemon(
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=parent)))
         ports = [stack.enter_context(closing(HeldPort())).number for _ in range(2)]
-        config = write_config(folder, receivers, sink_port, ports, decisions, sample)
+        config = write_config(folder, receivers, sink_port, ports, decisions, sample, url)
         child = stack.enter_context(Child("daemon", SERVER_CORE, log=folder / "daemon.log", config=str(config)))
-        subject = Subject(folder, child, *ports)
+        subject = Subject(folder, child, ports[0], ports[1], url)
         try:
             subject.wait_until_ready()
             yield subject
@@ -150,6 +158,17 @@ def post(port: int, path: str) -> None:
 
 def _store_files(folder: Path) -> tuple[Path, Path]:
     return folder / "router.db", folder / "router.db-wal"
+
+
+async def events_in(url: str) -> int:
+    """How many events the log in a database holds."""
+    from router.store.postgres.database import connect
+
+    connection = await connect(url)
+    try:
+        return int(await connection.fetchval("SELECT coalesce(sum(n), 0) FROM block"))
+    finally:
+        await connection.close()
 
 
 async def _ledger(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The table of performance measures: what each one is, and the figures that must and should be reached."""
+"""The tables of performance measures: what each one is, and the figures that must and should be reached."""
 
 from __future__ import annotations
 
@@ -45,3 +45,16 @@ TARGETS: Mapping[str, Target] = {
     "V11": _lower("latency", "p99 of the answer at 2,000 single calls a second, open loop", 15.0, 8.0, "ms"),
     "V12": _lower("groups", "time of a track, user of 5,000 groups / of one", 2.0, 1.3),
 }
+
+CLUSTER: Mapping[str, Target] = {
+    "C1": Target("cluster", "drain to 4 destinations, 1 event a POST, 2 nodes / 1 node", 1.7, 1.9),
+    "C2": Target("cluster", "durable single ingest, 64 connections, 2 nodes / 1 node", 1.6, 1.9),
+    "C3": Target("cluster", "one node, batches in, 75 events a POST, PostgreSQL / SQLite", 0.4, 0.7),
+    "C4": _lower("cluster", "CPU of the node an event, PostgreSQL / SQLite", 1.5, 1.2),
+    "C5": _lower("cluster", "CPU of the database an event, ingest and 3 destinations", 25.0, 15.0, "us"),
+    "C6": Target("cluster", "appends of 4 writers / of one", 0.8, 1.2),
+    "C7a": _lower("cluster", "median from the receipt at a node to the delivery by another", 60.0, 30.0, "ms"),
+    "C7b": _lower("cluster", "p99 of the same", 250.0, 100.0, "ms"),
+}
+"""Of several nodes on one PostgreSQL."""
+EVERY = {**TARGETS, **CLUSTER}
