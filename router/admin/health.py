@@ -41,5 +41,6 @@ class Health:
         daemon = self._daemon
         ledger = await daemon.store.queries.ledger(list(daemon.runners))
         found = await troubles_now(daemon, self._answers, self._lookups)
-        body = exposition(Scrape(daemon, ledger, found, await daemon.store.sizes.used_bytes()))
+        sizes = daemon.store.sizes
+        body = exposition(Scrape(daemon, ledger, found, await sizes.used_bytes(), await sizes.upkeep()))
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})

@@ -72,6 +72,11 @@ _GAUGES = {
     "store_used_bytes": (_NONE, "What the store takes of it, room for reuse left out."),
     "store_left_bytes": (_NONE, "What the store may grow by before events get 503."),
     "store_full": (_NONE, "1 while less than `store.min_free` is free: events get 503."),
+    "store_oldest_snapshot_age_seconds": (
+        _NONE, "Age of the oldest snapshot that anybody keeps in the database: what was deleted since cannot be reused."
+    ),
+    "store_replication_slots_lag_bytes": (_NONE, "Write-ahead log that the database keeps for its slowest replication slot."),
+    "store_dead_rows": (_NONE, "Dead rows of the tables `head` and `unit`, of the one that has more."),
     "store_last_backup_timestamp_seconds": (
         _NONE, "When the last backup was made, in seconds since 1970; 0 where none is known."
     ),

@@ -21,7 +21,7 @@ from router.counts import LATENCY_BOUNDS_S, OTHER, Counts
 from router.explain.reasons import DEAD
 from router.explain.troubles import Trouble, about
 from router.metrics import Family, bounded
-from router.store import Store
+from router.store import Store, Upkeep
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -36,6 +36,7 @@ class Scrape(NamedTuple):
     ledger: Mapping[str, Any]  #: as `/api/ledger` gives it
     troubles: Sequence[Trouble]
     used_bytes: int
+    upkeep: Upkeep | None
 
 
 def exposition(scrape: Scrape) -> bytes:
@@ -58,6 +59,10 @@ def exposition(scrape: Scrape) -> bytes:
     _add_destinations(page, daemon)
     _add_sources(page, daemon)
     _add_store(page, daemon.store, scrape.used_bytes)
+    if scrape.upkeep is not None:
+        page.add("store_oldest_snapshot_age_seconds", scrape.upkeep.snapshot_s)
+        page.add("store_replication_slots_lag_bytes", scrape.upkeep.slot_bytes)
+        page.add("store_dead_rows", scrape.upkeep.dead_rows)
     page.add("store_last_backup_timestamp_seconds", daemon.last_backup_ms / 1000)
     return generate_latest(page)
 

@@ -98,6 +98,7 @@ from router.store.rows import (
     Status,
     Tried,
     Unit,
+    Upkeep,
     Waits,
     Written,
 )
@@ -169,6 +170,7 @@ __all__ = [
     "Tried",
     "Unit",
     "UnitRow",
+    "Upkeep",
     "Waits",
     "Written",
     "deletions_of",

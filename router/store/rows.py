@@ -382,6 +382,14 @@ class Written(msgspec.Struct):
     group: Spread = msgspec.field(default_factory=lambda: Spread(GROUP_BOUNDS))  #: events in one that has any
 
 
+class Upkeep(NamedTuple):
+    """What ruins a database slowly. Each is 0 where there is none."""
+
+    snapshot_s: float  #: age of the oldest snapshot that anybody keeps
+    slot_bytes: int  #: of the write-ahead log that the slowest replication slot keeps
+    dead_rows: int  #: of the table that has most, of those that are updated all the time
+
+
 class Pending(NamedTuple):
     """What waits to be written."""
 

@@ -33,7 +33,7 @@ class Drilled(Tuned):
 
 
 def tuned(
-    folder: Path, destinations: Sequence[Table], values: Mapping[str, float], *expected: str, **tables: Table
+    folder: Path, destinations: Sequence[Table], values: Mapping[str, float | str], *expected: str, **tables: Table
 ) -> Drilled:
     """A daemon with other waits and bounds, so that what takes minutes takes moments: `explain.troubles.LATE_S` and the like."""
     lines = []

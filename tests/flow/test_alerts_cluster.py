@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
 
+from router.store.postgres.upkeep import SLOTS, SNAPSHOT
 from tests.flow.cluster import owners
 from tests.flow.drill import Drill, Drilled, tuned
 from tests.flow.harness import destination, eventually
 from tests.postgres_server import Server, running
 
 pytestmark = pytest.mark.long
+HOOK = destination("hook", "collector", {"base_url": "http://127.0.0.1:9"}, mode="dry-run", delivery={"timeout": "1s"})
+FORGOTTEN = "a forgotten psql"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,11 @@ async def test_a_destination_that_no_node_may_deliver_to_fires_until_a_file_is_i
 
         await eventually(is_theirs)
         other.kill()
+
+        async def is_nobodys() -> bool:
+            return owners(daemon) == {}
+
+        await eventually(is_nobodys, what="its lease has run out")
         await drill.fires()
         said = await drill.look()
         assert "no node has delivered to hook" in said, "cluster"
@@ -76,3 +86,90 @@ async def test_nodes_with_different_files_fire_until_all_are_reloaded_with_one(t
         daemon.source["strict"] = True
         daemon.write_config()
         await drill.ends()
+
+
+@asynccontextmanager
+async def one(folder: Path, server: Server, **values: str) -> AsyncIterator[tuple[Drilled, str]]:
+    """A node, and the address of its database. `values`: what it asks the database in place of what it asks."""
+    dsn = server.dsn(await server.database())
+    asked = {f"store.postgres.upkeep.{name}": value for name, value in values.items()}
+    async with tuned(folder, [HOOK], asked, store={"url": dsn, "replicated": True}) as daemon:
+        yield daemon, dsn
+
+
+@asynccontextmanager
+async def session(dsn: str) -> AsyncIterator[Any]:
+    """Somebody else's, in the database."""
+    connection = await asyncpg.connect(dsn, server_settings={"application_name": FORGOTTEN})
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_a_snapshot_that_somebody_keeps_fires_until_it_is_let_go(tmp_path: Path, server: Server) -> None:
+    """It is an hour older than it is, so that nobody has to wait."""
+    older = f"xact_start - interval '1 hour' * (application_name = '{FORGOTTEN}')::int AS since"
+    aged = SNAPSHOT.replace("xact_start AS since", older)
+    async with one(tmp_path, server, SNAPSHOT=aged) as (daemon, dsn), session(dsn) as connection:
+        drill = Drill(daemon, "SnapshotOld")
+        await drill.is_calm()
+        await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM head")
+        await drill.fires()
+        await drill.look()
+        await connection.execute("ROLLBACK")
+        await drill.ends()
+
+
+async def test_a_replication_slot_that_nobody_reads_fires_until_it_is_dropped(tmp_path: Path, server: Server) -> None:
+    """Each byte counts as a gigabyte."""
+    more = SLOTS.replace("max(", f"{1 << 30} * max(")
+    async with one(tmp_path, server, SLOTS=more) as (daemon, dsn), session(dsn) as connection:
+        drill = Drill(daemon, "SlotLags")
+        await drill.is_calm()
+        await connection.execute("SELECT pg_create_physical_replication_slot('gone', true)")
+        await connection.execute("CREATE TABLE filler AS SELECT generate_series(1, 1000)")
+        await drill.fires()
+        await drill.look()
+        await connection.execute("SELECT pg_drop_replication_slot('gone')")
+        await drill.ends()
+
+
+async def test_rows_that_stay_dead_fire_until_they_are_vacuumed(tmp_path: Path, server: Server) -> None:
+    """A snapshot keeps them."""
+    async with one(tmp_path, server) as (daemon, dsn), session(dsn) as reader, session(dsn) as writer:
+        drill = Drill(daemon, "DeadRows")
+        await drill.is_calm()
+        await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM head")
+        for _ in range(11):
+            await writer.execute("DO $$ BEGIN FOR n IN 1..1000 LOOP UPDATE head SET pos = pos; END LOOP; END $$")
+        await drill.fires()
+        await drill.look()
+        await reader.execute("ROLLBACK")
+        await writer.execute("VACUUM head")
+        await drill.ends()
+
+
+async def test_a_destination_that_goes_from_node_to_node_fires_until_it_stays(tmp_path: Path, server: Server) -> None:
+    async with one(tmp_path, server) as (daemon, dsn), session(dsn) as connection:
+        drill = Drill(daemon, "ClaimsLost")
+        await drill.is_calm()
+
+        async def is_taken() -> None:
+            lost = len(daemon.log("claim_lost"))
+            await connection.execute(
+                "UPDATE unit SET epoch = epoch + 1, owner = gen_random_uuid(), expires = clock_timestamp()"
+            )
+
+            async def is_told() -> bool:
+                return len(daemon.log("claim_lost")) > lost
+
+            await eventually(is_told, what="it finds that it was replaced")
+
+        await drill.fires(is_taken)
+        await drill.look()
+
+        async def stays() -> None:
+            """Nobody takes it any more."""
+
+        await drill.ends(stays)

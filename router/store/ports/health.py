@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from router.store.rows import Pending, Written
+from router.store.rows import Pending, Upkeep, Written
 from router.vocabulary import Problem
 
 
@@ -49,6 +49,10 @@ class Sizes(Protocol):
 
     async def used_bytes(self) -> int:
         """What it takes, without room that it can use again. Raises StoreError where it cannot be read."""
+        ...
+
+    async def upkeep(self) -> Upkeep | None:
+        """What ruins it slowly; None where nothing can. Raises StoreError where it cannot be read."""
         ...
 
     def left_bytes(self) -> int | None:

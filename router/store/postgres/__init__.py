@@ -19,6 +19,7 @@ housekeeping.py         what one process at a time does for all, slice by slice
 trim_log.py             removes blocks that are read by all and old
 trim_rows.py            the same for what is told of events beside the log
 generations.py          tables of message ids, in turn
+upkeep.py               what ruins a database slowly: old snapshots, slots, dead rows
 wanted.py               which destinations have still to read the log
 append_queue.py         what waits to be appended, group after group
 append_group.py         one group: packed, appended, told to the directory

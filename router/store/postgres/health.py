@@ -8,7 +8,8 @@ from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.database import Connection, Database
 from router.store.postgres.housekeeping import Housekeeping
 from router.store.postgres.node import Node
-from router.store.rows import Pending, Written
+from router.store.postgres.upkeep import upkeep
+from router.store.rows import Pending, Upkeep, Written
 from router.vocabulary import Problem
 
 
@@ -65,6 +66,10 @@ class PostgresSizes:
     async def used_bytes(self) -> int:
         """What the database takes. Raises StoreError where it cannot be read."""
         return await self._database.ask(_size)
+
+    async def upkeep(self) -> Upkeep:
+        """What ruins the database slowly. Raises StoreError where it cannot be read."""
+        return await self._database.ask(upkeep)
 
     def left_bytes(self) -> None:
         """Not known."""

@@ -25,6 +25,9 @@ class SqliteSizes:
         except sqlite3.Error as error:
             raise StoreError(f"the size of the store cannot be read: {error}") from error
 
+    async def upkeep(self) -> None:
+        """It has no snapshots of others, no slots and no dead rows."""
+
     def left_bytes(self) -> int:
         """What it may still grow by before events are refused."""
         return self._disk.left_bytes()
