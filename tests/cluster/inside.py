@@ -10,8 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 from router.store.fence import Came
+from router.store.postgres import install, node, nodes_seen
 from router.store.postgres.append_group import Group
 from router.store.postgres.claim import PostgresClaim
+from router.store.postgres.database import Connection
 
 NOTES, STOP = "notes", "stop"
 """Files in the folder of the daemon: what it notes, and that it is to stop once."""
@@ -55,3 +57,25 @@ def stops_with_the_head_row() -> None:
         return found
 
     patch.object(Group, "_append", stopped).start()
+
+
+NEXT = "99.0"
+"""The version of the next release."""
+ADDS = "CREATE TABLE later (id bigint PRIMARY KEY); ALTER TABLE node ADD COLUMN later text"
+
+
+def is_the_next_release() -> None:
+    """Another version, with a schema of one step more, which adds something as such steps do."""
+    execute = install._execute
+
+    async def extended(connection: Connection, *files: str) -> None:
+        for name in files:
+            if name == f"upgrade_{install.SCHEMA}.sql":
+                await connection.execute(ADDS)
+            else:
+                await execute(connection, name)
+
+    patch.object(install, "SCHEMA", install.SCHEMA + 1).start()
+    patch.object(install, "_execute", extended).start()
+    for module in (node, nodes_seen):
+        patch.object(module, "__version__", NEXT).start()

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from router.testing.vendor import FakeVendor
+from tests.cluster.form import PATIENCE_S
 from tests.cluster.vendors import Answer, Vendors
 from tests.cluster.wire import Wire
 from tests.flow import prepared
@@ -19,6 +20,8 @@ from tests.flow.harness import Daemon, Table, destination, eventually, unmeasure
 from tests.postgres_server import KEYLESS, Server
 
 PLUGINS = Path(__file__).parent / "plugins"
+ITEMS = 10
+"""In a request at most."""
 NOTES = "notes"
 """The file in which a daemon notes what happens inside of it (`inside.py`)."""
 
@@ -26,7 +29,7 @@ NOTES = "notes"
 def recorder(name: str, delivery: Table | None = None, **settings: Any) -> Table:
     """A destination whose vendor has its name."""
     delivery = {"timeout": "1s", "concurrency": 4, **(delivery or {})}
-    return destination(name, "recorder", {"path": name, **settings}, delivery=delivery)
+    return destination(name, "recorder", {"path": name, "items": ITEMS, **settings}, delivery=delivery)
 
 
 class Node(Daemon):
@@ -130,6 +133,10 @@ class Cluster:
 
         await eventually(is_behind, what=f"each destination comes to {position}")
 
+    async def emptied(self) -> dict[str, Any]:
+        """Wait until nothing is queued, retrying or held. Returns that ledger."""
+        return await self.nodes[0].emptied(within_s=PATIENCE_S)
+
     def logged(self, event: str) -> int:
         """How many lines of this name all nodes have."""
         return sum(len(node.log(event)) for node in self.nodes)
@@ -157,7 +164,14 @@ async def cluster(
         made = []
         for name in "abcdefgh"[:nodes]:
             (folder / name).mkdir()
-            node = Node(folder / name, destinations, build, store={"url": dsn}, cluster={"node": name, "lease": lease})
+            node = Node(
+                folder / name,
+                destinations,
+                build,
+                store={"url": dsn},
+                cluster={"node": name, "lease": lease},
+                log={"level": "warning"},
+            )
             node.database, node.vendor_url = dsn, server.url
             if has_wires:
                 node.to_database = await stack.enter_async_context(Wire(port_of(dsn)))

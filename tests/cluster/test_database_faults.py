@@ -18,7 +18,7 @@ from tests.postgres_server import Server
 
 RESTARTS, CUTS = form((2, 60), (20, 500))
 UNKNOWN_AT_LEAST = form(1, 20)
-USERS, PER_S = 20, 60.0
+USERS, PER_S = form((20, 60.0), (60, 60.0))
 BUSY = 0.8
 """Share of the cuts that meet a connection in the middle of something."""
 PAUSE_S = 0.03
@@ -69,7 +69,7 @@ async def test_nothing_is_lost_or_counted_twice_while_the_database_restarts_and_
                 await server.ready()
                 await clients.more(USERS)
             clients.stop()
-            await three.nodes[0].emptied()
+            await three.emptied()
             watch.stop()
             await looking
         found = [*watch.found, *await at_the_end(three, clients, gated="gated", counted="counted")]

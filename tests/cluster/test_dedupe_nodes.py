@@ -39,7 +39,7 @@ async def test_the_same_messages_through_all_nodes_at_once_are_accepted_and_deli
             for n in range(MESSAGES)
         ]
         await asyncio.gather(*(send(node, calls, random) for node in three.nodes))
-        ledger = await three.nodes[0].emptied()
+        ledger = await three.emptied()
         clients = Clients(three, SEED, users=1, per_s=1.0)  # it has sent nothing: the calls above take its place
         clients.sent = {call["messageId"]: Sent(n, n) for n, call in enumerate(calls)}
         print(f"accepted {ledger['accepted']}, duplicates {ledger['duplicates']}")

@@ -20,7 +20,7 @@ from tests.contract.test_store import accept, make
 from tests.flow.harness import eventually
 
 FAILOVERS = form(1, 20)
-USERS, PER_S = 20, 60.0
+USERS, PER_S = form((20, 60.0), (60, 60.0))
 BACK_S = 2.0
 REFUSED = form(1, 4)
 """So many calls each node refuses while the standby is away; each takes five seconds to be refused."""
@@ -48,7 +48,7 @@ async def test_a_failover_to_a_synchronous_standby_loses_nothing_that_was_answer
                 await both.join()
             await clients.more(USERS)
             clients.stop()
-            await three.nodes[0].emptied()
+            await three.emptied()
             watch.stop()
             await looking
         found = [*watch.found, *await at_the_end(three, clients, gated="gated")]
@@ -82,7 +82,7 @@ async def test_an_asynchronous_standby_loses_events_which_the_checks_find_and_th
                     number == FAILOVERS
                 ):  # all is delivered and stored by then, so nothing that is to be stored tells the owner of it
                     clients.stop()
-                    await three.nodes[0].emptied()
+                    await three.emptied()
                     await both.fail_over()
                 else:
                     await both.fail_over()
@@ -92,7 +92,7 @@ async def test_an_asynchronous_standby_loses_events_which_the_checks_find_and_th
                 track = {"userId": f"later{n}", "event": "E", "properties": {"n": 0}, "messageId": f"later{n}"}
                 await three.nodes[0].post_until_taken("track", track)
                 clients.sent[f"later{n}"] = Sent(n, 0)
-            await three.nodes[0].emptied()
+            await three.emptied()
             watch.stop()
             await looking
         found = [*watch.found, *await at_the_end(three, clients)]
@@ -122,7 +122,7 @@ async def test_nothing_is_answered_200_or_delivered_that_the_standby_has_not(tmp
             await both.fail_over()
             await clients.more(USERS)
             clients.stop()
-            await three.nodes[0].emptied()
+            await three.emptied()
             watch.stop()
             await looking
         found = [*watch.found, *await at_the_end(three, clients, gated="gated")]

@@ -60,7 +60,7 @@ async def test_a_rolling_restart_sends_nothing_twice_and_costs_no_client_more_th
                     watch.unwell.discard(node)
                     await clients.more(USERS)
             clients.stop()
-            await three.nodes[0].emptied()
+            await three.emptied()
             watch.stop()
             await looking
         found = [*watch.found, *await at_the_end(three, clients, gated="gated")]

@@ -32,7 +32,7 @@ class RecorderSettings(Settings):
     path: str
     gated: bool = False
     counted: bool = False
-    items: int = 10
+    items: int
 
 
 class Recorder:
