@@ -16,7 +16,7 @@ import pytest
 from router.scaffold import NewPackage, write_package
 from router.scaffold.package import MAX_NAME
 from tests.docs.modules import load_module
-from tests.flow.harness import environment
+from tests.flow.harness import unmeasured
 
 NAMES = ("x", "acme-crm", "bench", "the-long-name-of-a-tool-1234567890abcdef")
 
@@ -40,7 +40,7 @@ def test_ruff_finds_nothing_by_the_settings_of_the_package(package: tuple[NewPac
 def test_a_class_hides_nothing_that_its_tests_use_and_is_no_test(name: str, tmp_path: Path) -> None:
     write_package(NewPackage.of(name), tmp_path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-k", "busy"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=unmeasured(), capture_output=True, text=True, check=False)
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 

@@ -13,7 +13,7 @@ import pytest
 from router.testing import conformance
 from router.testing.checks import CHECKS
 from tests.docs.pages import ROOT, blocks, rows, sections
-from tests.flow.harness import environment
+from tests.flow.harness import unmeasured
 
 PAGE = ROOT / "docs/plugin-conformance.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ def test_the_examples_are_tests_that_pass(tmp_path: Path) -> None:
         (tmp_path / block.text.split()[1]).write_text(block.text)
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=unmeasured(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = {word: int(n) for n, word in re.findall(r"(\d+) (passed|skipped)", done.stdout)}
     assert sum(counts.values()) == 2 * len(CHECKS)

@@ -14,7 +14,7 @@ import router.testing
 from router.testing import Bench, replies
 from router.testing.fixtures import KEYS
 from tests.docs.pages import ROOT, Block, blocks
-from tests.flow.harness import environment
+from tests.flow.harness import unmeasured
 
 PAGE = ROOT / "docs/plugin-testing.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def lay_out(folder: Path) -> None:
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *options]
-    return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=unmeasured(), capture_output=True, text=True, check=False)
 
 
 def test_the_files_of_the_page_are_a_package_whose_tests_pass(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from router.testing.ports import HeldPort
 from router.testing.vendor import FakeVendor, Received, Reply
 from tests.docs.modules import load_module
 from tests.docs.pages import ROOT, Block, blocks
-from tests.flow.harness import environment, eventually
+from tests.flow.harness import eventually, unmeasured
 from tests.flow.installation import Shell, build_wheel, share
 from tests.patience import HANG_S
 
@@ -161,7 +161,7 @@ async def test_the_package_of_the_page_is_made_passes_its_tests_and_delivers(tmp
 
 def test_the_plugin_in_one_file_is_good_and_does_what_the_page_shows(tmp_path: Path) -> None:
     part = [block for block in blocks(TUTORIAL) if block.heading == "A plugin in one file"]
-    shell = Shell(tmp_path, {**environment(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+    shell = Shell(tmp_path, {**unmeasured(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
     for block, following in itertools.pairwise([*part, None]):
         assert block is not None
         if block.language == "sh":

@@ -432,7 +432,7 @@ def environment() -> dict[str, str]:
 
 
 def unmeasured() -> dict[str, str]:
-    """The same, without coverage: where it would be in the way, as it imports sqlite3 and writes a file of ours, and for a process that is
+    """The same, without coverage: where it would be in the way, as it imports sqlite3 and writes a file of ours; and for a process that is
     killed, of which it writes nothing."""
     return {key: value for key, value in environment().items() if not key.startswith("COVERAGE")}
 
