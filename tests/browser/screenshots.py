@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import io
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.browser.pictures import DARK, OF_STATES, SCREENS
 from tests.browser.states import STATES
@@ -23,7 +24,8 @@ from tests.flow.harness import ROOT
 
 FOLDER = ROOT / "docs/assets/console"
 WIDTH, TALLEST = 1280, 1600
-COLOURS = 128
+COLOURS, EXACT = 128, 16
+"""Of a palette, and how many of them are the most frequent ones as they are: the background has no tint of its neighbours."""
 
 Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -33,9 +35,26 @@ def small(png: bytes) -> bytes:
     """The same picture with a palette, cut where nobody reads on."""
     with Image.open(io.BytesIO(png)) as whole:
         picture = whole.convert("RGB").crop((0, 0, whole.width, min(whole.height, TALLEST)))
+    pixels = picture.tobytes()
+    frequent = Counter(pixels[at : at + 3] for at in range(0, len(pixels), 3)).most_common(EXACT)
+    shown = picture.quantize(COLOURS - EXACT, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    palette = bytes(shown.getpalette() or ())[: 3 * (COLOURS - EXACT)].ljust(3 * (COLOURS - EXACT), b"\0")
+    for number, (colour, _) in enumerate(frequent, COLOURS - EXACT):
+        shown.paste(number, mask=where(picture, colour))
+        palette += colour
+    shown.putpalette(palette)
     out = io.BytesIO()
-    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    shown.save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def where(picture: Image.Image, colour: bytes) -> Image.Image:
+    """A mask of the pixels that have exactly this colour."""
+    channels = [
+        channel.point([255 * (value == wanted) for value in range(256)])
+        for channel, wanted in zip(picture.split(), colour, strict=True)
+    ]
+    return ImageChops.multiply(ImageChops.multiply(channels[0], channels[1]), channels[2])
 
 
 def save(folder: Path, name: str, png: bytes) -> None:

@@ -162,6 +162,8 @@ async def world(folder: Path, **console: Any) -> AsyncIterator[Daemon]:
         vendors["picky"].default = Reply(422, body=b"ann@example.com has no account here " + SCRIPT.encode())
         section = {"instance": "prod-1", "search_traits": True, "edit": True, **console}
         daemon = Daemon(folder, tables({name: vendor.url for name, vendor in vendors.items()}), console=section)
+        (folder / "plugins").symlink_to(daemon.plugins)
+        daemon.plugins = Path("plugins")  # pages show config.toml
         async with daemon:
             for call in calls():
                 type = call.pop("type")
