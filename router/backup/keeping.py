@@ -22,9 +22,9 @@ def name_of(store: Path, now_ms: int) -> str:
 
 
 def backups_in(folder: Path, store: Path) -> list[Path]:
-    """The backups of this store's name in a folder, oldest first. Files with other names are somebody else's."""
+    """The backups of this store's name in a folder, oldest first. Files with other names and folders are somebody else's."""
     pattern = re.compile(rf"{re.escape(store.name)}\.\d{{8}}T\d{{6}}Z{re.escape(SUFFIX)}")
-    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file())
 
 
 def remove_oldest(folder: Path, store: Path, keep: int, newest: Path) -> list[Path]:

@@ -16,15 +16,25 @@ from pathlib import Path
 def work_folder(parent: Path, label: str) -> Iterator[Path]:
     """A new folder in `parent`, gone at the end. Those of the same label that a process left behind when it was killed go first."""
     remove_left_behind(parent, label)
-    folder = Path(tempfile.mkdtemp(prefix=f".{label}.", dir=parent))
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    folder, lock = _new_locked(parent, label)
     try:
-        with suppress(OSError):  # some network disks know no locks: what is left there stays
-            fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _new_locked(parent: Path, label: str) -> tuple[Path, int]:
+    """A new folder, and the descriptor that holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{label}.", dir=parent))
+        with suppress(FileNotFoundError):  # another process took it for left behind before it was locked
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            with suppress(OSError):  # some network disks know no locks: what is left there stays
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
 
 
 def remove_left_behind(parent: Path, label: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from router.backup import Made, Restored, Target, archive, back_up, last_backup, restore
+from router.backup import Made, Restored, Target, archive, back_up, last_backup, restore, work_folder
 from router.errors import BackupError, StartError, StoreNewer
 from router.store import Demand
 from router.store.sqlite import cursors, regulation_file, snapshot
@@ -158,7 +159,9 @@ async def test_a_folder_keeps_the_newest(rig: Rig, tmp_path: Path) -> None:
         made = make(tmp_path, target, now_ms=START_MS + day * 86_400_000)
         (folder / "notes.txt").touch()
         (folder / f"other.db.2026010{day}T000000Z.tar.zst").touch()
-    kept = names(folder, "router.db.*")
+        (folder / "router.db.20200101T000000Z.tar.zst").mkdir(exist_ok=True)
+    a_folder, *kept = names(folder, "router.db.*")
+    assert (folder / a_folder).is_dir()
     assert len(kept) == 2
     assert kept[-1] == made.file.name
     assert [path.parent for path in made.removed] == [folder]
@@ -279,6 +282,24 @@ async def test_what_a_killed_backup_left_goes_with_the_next_one(rig: Rig, tmp_pa
     (left / "store.db").touch()
     make(tmp_path)
     assert not left.exists()
+
+
+async def test_two_backups_at_once_do_not_take_the_folder_of_each_other(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One looks for what was left behind just when the other one has made its folder, and has not locked it yet."""
+    make_folder, made = tempfile.mkdtemp, []
+
+    def while_another_one_looks(**how: Any) -> str:
+        made.append(make_folder(**how))
+        if len(made) == 1:
+            work_folder.remove_left_behind(tmp_path, "router.db.backup")
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", while_another_one_looks)
+    assert make(tmp_path).file.exists()
+    assert len(made) == 2
+    assert names(tmp_path, ".router.db.backup.*") == []
 
 
 # ------------------------------------------------------------ the last one
