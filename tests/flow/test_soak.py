@@ -49,8 +49,8 @@ async def test_an_answer_that_nobody_expects_ends_the_story_with_its_words() -> 
         assert "no batch" in str(caught.value.exceptions[0])
 
 
-def test_restarts_end_before_half_time_and_everything_else_goes_on() -> None:
-    """So that the process that is judged lived through the whole second half."""
+def test_restarts_end_long_before_half_time_and_everything_else_goes_on() -> None:
+    """So that the caches of the process that is judged are full when the second half begins."""
     plan = Plan(seed=1, events=100_000, rate=100.0, every=1_000)
     by_action: dict[str, list[int]] = {}
     for at, action in steps(plan):
@@ -63,7 +63,7 @@ def test_restarts_end_before_half_time_and_everything_else_goes_on() -> None:
         10,
         100,
     ]
-    assert max(*by_action["kill"], *by_action["stop"]) <= 40_000
+    assert max(*by_action["kill"], *by_action["stop"]) <= 25_000
     assert max(by_action["reload"]) > 95_000
     assert [up - down for down, up in zip(by_action["down"], by_action["up"], strict=True)] == [1_000] * 10
 

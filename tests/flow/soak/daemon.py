@@ -10,6 +10,8 @@ from tests.flow.harness import Daemon, Table, serve_command, unmeasured
 
 RETENTION = "5m"
 """So short that a store is as large as it gets after that time."""
+OF_THE_UNIT = {"MALLOC_ARENA_MAX": "2"}
+"""What the systemd unit and the Containerfile set."""
 
 
 class SoakedDaemon(Daemon):
@@ -24,8 +26,9 @@ class SoakedDaemon(Daemon):
         assert self.process is None
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                serve_command(self.config), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=unmeasured()
-            )
+                serve_command(self.config), cwd=self.folder, stdout=log, stderr=subprocess.STDOUT,
+                env={**unmeasured(), **OF_THE_UNIT},
+            )  # fmt: skip
 
     def descriptors(self) -> int:
         """Open files and connections of the process."""
