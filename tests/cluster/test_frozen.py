@@ -34,7 +34,7 @@ async def send(two: Cluster, first: int, n: int) -> dict[str, Sent]:
 async def test_who_froze_with_requests_at_the_vendor_stores_nothing_and_sends_at_most_those_again(
     tmp_path: Path, server: Server
 ) -> None:
-    open_ = recorder("open", {"timeout": "5s", "concurrency": IN_FLIGHT}, items=1)
+    open_ = recorder("open", {"timeout": form("5s", "20s"), "concurrency": IN_FLIGHT}, items=1)
     async with cluster(tmp_path, await new_database(server), [open_], nodes=2) as two:
         clients, watch = Clients(two, SEED, users=1, per_s=1.0), Watch(two, SEED)
         zombie = await two.owner("open")
