@@ -50,7 +50,7 @@ def load(tmp_path: Path) -> Load:
 def test_each_recipe_is_one_file_that_is_read_at_a_glance_and_is_in_the_list() -> None:
     text = PAGE.read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert len(headings) == len(RECIPES) == 7
+    assert len(headings) == len(RECIPES) == 8
     assert re.findall(r"^\| \[(.+?)\]\(#", text, re.MULTILINE) == headings
     for name, recipe in RECIPES.items():
         _, _, code = recipe.rpartition("\n\n\nclass ")
@@ -100,6 +100,7 @@ class Server(Scene):
 ORDER = {"type": "track", "userId": "u1", "messageId": "o1", "event": "Order Completed"}
 GIVEN: Mapping[str, Mapping[str, Any]] = {
     "client_credentials.py": {"settings": {"client_id": "c"}},
+    "workspaces.py": {"vendor": Reply(json={"id": "w1"})},
     "sqlite_sink.py": {"scene": Database()},
     "carts.py": {"calls": [product("A1"), product("B2"), ORDER]},
     "inbox.py": {"vendor": lambda seen: Reply(207, json=[{"id": one["id"], "status": 201} for one in seen.json()])},
@@ -180,6 +181,21 @@ async def test_a_wrong_client_secret_pauses(load: Load) -> None:
         event = await bench.track()
         assert bench.status == ("paused", "credentials")
         assert (await bench.fate(event)).state == "queued"
+
+
+# ---------------------------------------------------------------- look-up
+
+
+async def test_an_id_is_looked_up_until_it_is_there_and_then_kept(load: Load) -> None:
+    async with Bench(load("workspaces.py"), {"api_key": "the-key-of-the-desk", "workspace": "Sales & more"}) as bench:
+        bench.vendor.answer = lambda seen: Reply(json={"id": "w1"})
+        bench.vendor.script(Reply(503))
+        first = await bench.track()
+        await bench.advance(minutes=5)
+        second = await bench.track()
+        assert await bench.fate(first) == await bench.fate(second) == ("delivered", "")
+        paths = [seen.url.removeprefix("https://desk.example.com/workspaces") for seen in bench.requests]
+        assert paths == [*["?name=Sales%20%26%20more"] * 2, *["/w1/events"] * 2]
 
 
 # ---------------------------------------------------------------- SQLite

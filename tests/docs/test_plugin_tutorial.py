@@ -159,6 +159,7 @@ async def test_the_package_of_the_page_is_made_passes_its_tests_and_delivers(tmp
             walk.daemon.kill()
 
 
+@pytest.mark.long
 def test_the_plugin_in_one_file_is_good_and_does_what_the_page_shows(tmp_path: Path) -> None:
     part = [block for block in blocks(TUTORIAL) if block.heading == "A plugin in one file"]
     shell = Shell(tmp_path, {**unmeasured(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
