@@ -11,6 +11,7 @@ loops       an event loop that outlives what plugins do to it
 mapping_call  one call of a hook that makes items
 hook_inputs  the events, contexts, people and groups that hooks are called with
 process_state  what belongs to the whole process, and what was changed of it
+other_hash  a plugin whose hash() gives other numbers
 loading     modules and classes by name, for another process
 mapping_runs  every mapping hook with all of them
 other_process  the same calls in another process, with another time zone, environment and order of sets
@@ -26,8 +27,10 @@ standard_answers  the standard set of its answers
 life        a plugin with its lifetime open, and what came of a delivery
 built_requests  the hook `request` with all items, and what is sent for some
 answered_deliveries  deliveries with each of the answers
+second_attempts  attempts at the same items after one of their requests has failed
 leftovers  the tasks and timers that a life leaves behind
 concurrent_deliveries  deliveries that hang: cancelled, or two at once
+two_accounts  the same items sent by two instances with other settings
 vendor_place  the answers of a vendor, by the place where they are written
 examine     an installed plugin with all checks in a process of its own, for `plugin check`
 

@@ -16,10 +16,11 @@ from router.testing.replies import Answers, Received, Reply, answer_to
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["READING", "Answered", "Place", "answered", "came", "place_of"]
+__all__ = ["MAX_PLACES", "READING", "Answered", "Place", "answered", "at_place", "came", "place_of"]
 
 BATCH = 3
-MAX_PLACES = 3
+MAX_PLACES = 5
+"""Those of a delivery that are looked at: the last ones."""
 READING = ("GET", "HEAD")
 """Methods of requests that change nothing."""
 Place = tuple[str, str]
@@ -32,7 +33,7 @@ class Answered:
 
     answer: str  #: its name
     place: int  #: which of the requests of a delivery was answered so, counted from 0
-    places: int  #: to how many places a delivery sends
+    places: list[Place]  #: where a delivery sends to while all is well
     kind: str
     delivery: Delivery
 
@@ -44,7 +45,22 @@ class Answered:
     @property
     def is_last(self) -> bool:
         """Whether it is the answer to the items themselves, not to what comes before them, such as a token."""
-        return self.place == self.places - 1
+        return self.place >= len(self.places) - 1
+
+    @property
+    def was_met(self) -> bool:
+        """Whether the plugin got the answer: what it has asked for before it need not ask for again."""
+        return bool(self.places) and self.places[self.place] in map(place_of, self.delivery.requests)
+
+    @property
+    def is_lookup(self) -> bool:
+        """Whether it is the answer to a request before the items that only reads."""
+        return not self.is_last and self.places[self.place][0] in READING
+
+    @property
+    def has_gone_on(self) -> bool:
+        """Whether the plugin then sent to a place where it sends nothing while all is well: it creates what is not there, say."""
+        return any(place_of(seen) not in self.places for seen in self.delivery.requests)
 
     def is_answered_by(self, status: int) -> bool:
         """Whether the answer to the items has this status."""
@@ -55,7 +71,8 @@ class Answered:
     def where(self) -> str:
         """For findings."""
         items = f"{self.n} item" + ("s" if self.n > 1 else "") + (f" of kind {self.kind!r}" if self.kind else "")
-        at = "" if self.places < 2 else f" at request {self.place + 1} of {self.places}"
+        n = len(self.places)
+        at = "" if n < 2 else f" at request {self.place + 1} of {n}"
         return f"hook {self.delivery.hook or 'deliver'}, {items}, answer {self.answer!r}{at}"
 
 
@@ -79,11 +96,12 @@ async def answered(subject: Subject, loop: KitLoop) -> list[Answered]:
         for n in dict.fromkeys((1, min(BATCH, subject.destination.kinds[kind].max_items, len(items)))):
             async with open_life(subject, loop) as life:
                 good = await life.deliver(items[:n])
-                places = list(dict.fromkeys(map(place_of, good.requests)))[-MAX_PLACES:]
-                found.append(Answered(GOOD, max(0, len(places) - 1), len(places), kind, good))
+                places = list(dict.fromkeys(map(place_of, good.requests)))
+                found.append(Answered(GOOD, max(0, len(places) - 1), places, kind, good))
                 for name, make in ANSWERS.items() if places else ():
                     found.append(await _one(life, name, make(n), len(places) - 1, places, kind, items[:n]))
-            for at, place in enumerate(places[:-1]):
+            for at in range(max(0, len(places) - MAX_PLACES), len(places) - 1):
+                place = places[at]
                 if (place, n > 1) not in before:
                     # the rest of the answers was looked at with one item
                     names = REFUSALS if (place, False) in before else ANSWERS
@@ -106,11 +124,11 @@ async def _of_place(
 async def _one(
     life: Life, name: str, reply: Reply, at: int, places: list[Place], kind: str, items: list[Item]
 ) -> Answered:
-    delivery = await life.deliver(items, _at(places[at], reply, life.subject.good))
-    return Answered(name, at, len(places), kind, delivery)
+    delivery = await life.deliver(items, at_place(places[at], reply, life.subject.good))
+    return Answered(name, at, places, kind, delivery)
 
 
-def _at(place: Place, reply: Reply, good: Answers) -> Answers:
+def at_place(place: Place, reply: Reply, good: Answers) -> Answers:
     """This answer at one place, and a success everywhere else."""
 
     def answer(seen: Received) -> Reply:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from router.plugin import Item, Outcome, Request
 from router.testing.batching import batches
 from router.testing.checking.life import Life, change_of, copies
+from router.testing.checking.other_hash import OTHER_HASHES, other_hash
+from router.testing.checking.same_request import what_is_sent
 from router.testing.checking.watch import Use, Watch
 from router.testing.checking.watched_calls import A_SECOND_S, CLOCK, HASH, IO, SLEEP, START, WAIT
 
@@ -25,7 +27,7 @@ IMPURE = frozenset({IO, WAIT, START})
 MAX_ALONE, MAX_FULL = 200, 1000
 """Items that are tried alone, and in the largest batch."""
 Sent = list[tuple[str, str, bytes]]
-"""Method, URL and body of each request."""
+"""Method, URL and body of each request. What is a time or a signature in the URL is left out."""
 
 
 @dataclass
@@ -35,6 +37,7 @@ class Built:
     items: list[Item]
     returned: Any = None
     again: Any = None
+    hashed: list[Request] = field(default_factory=list)  #: with other hashes, where the hook has asked for one
     raised: BaseException | None = None
     changed: str = ""
     uses: list[Use] = field(default_factory=list)
@@ -69,7 +72,17 @@ def build(subject: Subject) -> list[Built]:
         SLEEP(A_SECOND_S)
     for one in built:
         one.again = _called(one, hook, timed)
+        if any(use.kind == HASH for use in one.uses):
+            one.hashed = [
+                request for request in _hashed(one, hook, timed, subject.package) if isinstance(request, Request)
+            ]
     return built
+
+
+def _hashed(built: Built, hook: Any, watch: Watch, package: str) -> Iterator[Any]:
+    for function in OTHER_HASHES:
+        with other_hash(package, function):
+            yield _called(built, hook, watch)
 
 
 def _all_batches(subject: Subject) -> Iterator[list[Item]]:
@@ -104,5 +117,5 @@ async def sent_for(life: Life, *batches: Sequence[Item]) -> list[Sent]:
     await life.deliver(batches[0])  # what is asked for once, such as a token, is there from now on
     for items in batches:
         delivery = await life.deliver(items)
-        found.append([(seen.method, seen.url, seen.body) for seen in delivery.requests])
+        found.append([what_is_sent(seen) for seen in delivery.requests])
     return found

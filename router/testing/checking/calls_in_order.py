@@ -88,7 +88,7 @@ def _mapped(destination: Destination, story: Story, label: str, event: Event, wa
     step = Step(made, key, event)
     if not event.is_replay:  # of a replay nothing is kept
         _keep(story, step, context)
-        step.is_changed_in_place = _is_changed_in_place(state, context)
+        step.is_changed_in_place = _is_changed_in_place(made, state, context)
         step.used_without_key = given.error is None and key is None and _uses_state(context)
     return step
 
@@ -97,7 +97,7 @@ def _woken(destination: Destination, story: Story, key: str, watch: Watch) -> St
     at = story.timers.pop(key)
     _, context = next(contexts(destination, "wake", _state(story, key)))
     made = make("wake", f"the timer of {key!r}", partial(destination.hooks["wake"], key, at, context), watch)
-    step = Step(made, key, woken_at=at, is_changed_in_place=_is_changed_in_place(_state(story, key), context))
+    step = Step(made, key, woken_at=at, is_changed_in_place=_is_changed_in_place(made, _state(story, key), context))
     _keep(story, step, context)
     return step
 
@@ -110,12 +110,17 @@ def _uses_state(context: SampleContext) -> bool:
     return context._changed or context._wake is not None
 
 
-def _is_changed_in_place(before: JSON, context: SampleContext) -> bool:
-    return not context._changed and context.state != before
+def _is_changed_in_place(made: Made, before: JSON, context: SampleContext) -> bool:
+    return _is_kept(made) and not context._changed and context.state != before
+
+
+def _is_kept(made: Made) -> bool:
+    """Whether the state that a call leaves is kept: where it made items or skipped the event."""
+    return made.is_sound and isinstance(made.outcome, Skip | None)
 
 
 def _keep(story: Story, step: Step, context: SampleContext) -> None:
-    if not step.made.is_sound or not isinstance(step.made.outcome, Skip | None) or step.key is None:
+    if not _is_kept(step.made) or step.key is None:
         return
     try:
         step.state = encode_state(context.state)

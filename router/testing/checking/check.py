@@ -22,6 +22,7 @@ __all__ = [
     "Tier",
     "check",
     "found",
+    "need_hook",
 ]
 
 
@@ -93,3 +94,9 @@ def check(
 def found(where: str, came: str, expected: str) -> str:
     """The words of a finding."""
     return f"{where}: {came}; expected {expected}"
+
+
+def need_hook(subject: Subject, *names: str) -> None:
+    """Raises DoesNotApply where the plugin has none of these hooks."""
+    if not subject.destination.hooks.keys() & set(names):
+        raise DoesNotApply("it has " + " and ".join(f"no hook {name}" for name in names))

@@ -13,6 +13,7 @@ from router.plugin import Item, Outcome
 from router.testing.checking.answered_deliveries import READING
 from router.testing.checking.life import Life
 from router.testing.checking.loops import finished, rounds
+from router.testing.checking.same_request import what_is_sent
 from router.testing.replies import Answers, Hang, Received, Reply, answer_to
 
 __all__ = ["both_at_once", "cancelled", "most_at_once", "spared"]
@@ -103,7 +104,7 @@ async def both_at_once(life: Life, first: list[Item], second: list[Item]) -> AtO
     for task in tasks:
         await finished(task)
     results = [_result(task) for task in tasks]
-    return AtOnce({(seen.method, seen.url, seen.body) for seen in life.vendor.requests}, results)
+    return AtOnce(set(map(what_is_sent, life.vendor.requests)), results)
 
 
 def _result(task: asyncio.Task[Any]) -> Any:

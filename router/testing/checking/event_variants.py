@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
 from router.plugin import Event
 
-__all__ = ["later", "numbered", "of_user"]
+__all__ = ["id_of_later", "later", "numbered", "of_user", "unseen", "with_other_id"]
 
 NAMES = 10
 """Names of events: few, as in real traffic."""
+_IDS = {
+    "user_id": "userId",
+    "anonymous_id": "anonymousId",
+    "group_id": "groupId",
+    "previous_id": "previousId",
+    "message_id": "messageId",
+}
+"""The ids of an event, and their names in its payload."""
 _INSTANTS = ("timestamp", "original_timestamp", "received_at")
 
 
@@ -27,10 +36,36 @@ def numbered(event: Event, at: int) -> Event:
     return _with_id(msgspec.structs.replace(event, name=named), f"m-{at}")
 
 
+def unseen(event: Event, at: int, *, is_renamed: bool) -> Event:
+    """Done by a user and in a group that no other check knows, and under a name that none has. What a plugin has looked up does not help it."""
+    of_other = of_user(f"unseen-{at}", event)
+    changes: dict[str, Any] = {}
+    payload = {**of_other.payload}
+    if event.name and is_renamed:
+        changes["name"] = payload["event" if event.type == "track" else "name"] = f"{event.name} {at}"
+    if event.group_id:
+        changes["group_id"] = payload["groupId"] = f"unseen-group-{at}"
+    if "email" in event.traits:
+        changes["traits"] = payload["traits"] = {**event.traits, "email": f"unseen-{at}@acme.example"}
+    return _with_id(msgspec.structs.replace(of_other, **changes, payload=payload), f"unseen-{at}")
+
+
 def later(event: Event, seconds: int) -> Event:
     """The same done again, so much later."""
     moved = {name: getattr(event, name) + timedelta(seconds=seconds) for name in _INSTANTS}
-    return msgspec.structs.replace(_with_id(event, f"again-{seconds}"), **moved)
+    return msgspec.structs.replace(_with_id(event, id_of_later(seconds)), **moved)
+
+
+def id_of_later(seconds: int) -> str:
+    """The message id that `later` gives."""
+    return f"again-{seconds}"
+
+
+def with_other_id(event: Event, id: str, other: str) -> Event:
+    """The event with another id in place of this one."""
+    names = [name for name in _IDS if getattr(event, name) == id]
+    payload = {**event.payload, **{_IDS[name]: other for name in names if event.payload.get(_IDS[name]) == id}}
+    return msgspec.structs.replace(event, **dict.fromkeys(names, other), payload=payload)
 
 
 def _with_id(event: Event, message_id: str) -> Event:

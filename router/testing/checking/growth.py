@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Growth", "mapped_growth", "sent_growth"]
 
 MAPPED, SENT = (200, 16_200), (60, 4_860)
-"""Events before the first count, and in all where memory grows with each of them: of mapping hooks, and of deliveries, which take longer."""
+"""Events before the first count, and before the last calls where memory grows with each of them: of mapping hooks, and of deliveries, which
+take longer. A cache with a bound below the second number is good."""
 
 
 class Growth(NamedTuple):
@@ -49,7 +50,7 @@ async def growth_of(call: Callable[[int, int], Awaitable[None]], first: int, mos
     Args:
         call: makes the calls of these numbers, from the first one up to the second one, which is not made.
         first: how many calls are made before anything is counted.
-        most: after how many it ends.
+        most: after how many only few more are made, which decide.
     """
     begin, end = 0, first
     before = 0
@@ -60,9 +61,10 @@ async def growth_of(call: Callable[[int, int], Awaitable[None]], first: int, mos
             gc.collect()
             now = sys.getallocatedblocks()
             growth = Growth(now - before, end - begin)
-            if begin and (not growth.is_endless or end >= most):
+            if begin and (not growth.is_endless or end > most):
                 return growth
-            begin, end, before = end, 3 * end, now
+            # the last calls begin at `most`: by then a cache with a bound below it is full
+            begin, end, before = end, 3 * end if end < most else most + most // 8, now
 
 
 @contextmanager

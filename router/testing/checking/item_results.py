@@ -1,11 +1,13 @@
 """The results of single items in a vendor's answer, of which one is left out or made a failure.
 
-They are found by their number: as many as items were sent, in a list, or in an object whose keys are ids of the request.
+They are found by their number: as many as items were sent, in a list, or in an object whose keys are values of the request.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -15,7 +17,10 @@ from router.testing.replies import Received, Reply
 
 __all__ = ["Change", "ItemResults", "made_bad", "without"]
 
-_TELLING = {"ok", "success", "succeeded", "status", "error", "errors", "failed"}
+_TELLING = {
+    "ok", "success", "succeeded", "accepted", "status", "statuscode", "code", "error", "errors", "errorcode", "errormessage", "failed", "rejected",
+}  # fmt: skip
+"""Names of fields that tell success from failure, in lower case, without _ and -."""
 Change = Callable[[list[JSON], int], list[JSON]]
 """What becomes of the results, and the number of the one that is another one."""
 
@@ -24,7 +29,7 @@ class ItemResults:
     """The results in an answer to a request of n items."""
 
     def __init__(self, seen: Received, reply: Reply, n: int) -> None:
-        self._sent, self._reply, self._n = seen.body.decode("utf-8", "replace"), reply, n
+        self._sent, self._reply, self._n = _values(seen.body), reply, n
         try:
             self._told: JSON = msgspec.json.decode(reply.content())
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -32,22 +37,23 @@ class ItemResults:
 
     def at(self, at: int) -> bytes:
         """What is said of this one, as JSON."""
-        return msgspec.json.encode([results[at] for results in self._found(self._told)])
+        return msgspec.json.encode([(keys[at : at + 1], results[at]) for keys, results in self._found(self._told)])
 
     def is_told(self) -> bool:
-        """Whether they have a field whose name says that it tells success from failure."""
-        return any(_tells(entry) for results in self._found(self._told) for entry in results)
+        """Whether they tell success from failure: by a field whose name says so, or all in one word, such as "ok"."""
+        return any(_tells(results) for _, results in self._found(self._told))
 
     def changed(self, at: int, change: Change) -> Reply | None:
         """The answer with this one changed; None where nothing of it can be."""
         other = self._changed(self._told, at, change)
         return None if other == self._told else dataclasses.replace(self._reply, json=other, body=b"")
 
-    def _found(self, value: JSON) -> Iterator[list[JSON]]:
+    def _found(self, value: JSON) -> Iterator[tuple[list[str], list[JSON]]]:
+        """Lists of results, with the ids by which they are given."""
         if isinstance(value, list) and len(value) == self._n:
-            yield value
+            yield [], value
         elif isinstance(value, dict) and self._is_by_id(value):
-            yield [[key, result] for key, result in value.items()]
+            yield list(value), list(value.values())
         elif isinstance(value, dict):
             for inner in value.values():
                 yield from self._found(inner)
@@ -64,11 +70,29 @@ class ItemResults:
         return dict(zip(keys, results, strict=True))
 
     def _is_by_id(self, value: dict[str, JSON]) -> bool:
-        return len(value) == self._n and all(key in self._sent for key in value)
+        return len(value) == self._n and self._sent.issuperset(value)
 
 
-def _tells(entry: JSON) -> bool:
-    return isinstance(entry, dict) and not _TELLING.isdisjoint(str(key).lower() for key in entry)
+def _values(body: bytes) -> set[str]:
+    """The values in a request, as text: of JSON, and of JSON lines; else its words. The name of a field is none."""
+    for parts in ([body], body.splitlines()):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            return set(_texts([msgspec.json.decode(part) for part in parts]))
+    return set(re.findall(r"[\w.:@-]+", body.decode("utf-8", "replace")))
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+    elif value is not None:
+        yield str(value)
+
+
+def _tells(results: list[JSON]) -> bool:
+    names = {re.sub("[_-]", "", key).lower() for result in results if isinstance(result, dict) for key in result}
+    are_one_word = not isinstance(results[0], dict | list) and all(result == results[0] for result in results)
+    return are_one_word or not _TELLING.isdisjoint(names)
 
 
 def without(results: list[JSON], at: int) -> list[JSON]:
@@ -82,7 +106,7 @@ def made_bad(results: list[JSON], at: int) -> list[JSON]:
 
 
 def _bad(value: JSON, others: list[JSON]) -> JSON:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         return {
             key: _bad(inner, [other[key] for other in others if isinstance(other, dict) and key in other])
             for key, inner in value.items()
@@ -95,4 +119,6 @@ def _opposite(value: JSON) -> JSON:
         return not value
     if isinstance(value, int | float):
         return 422 if 200 <= value < 300 else -1
-    return "failed" if value is None or isinstance(value, str) else value
+    if isinstance(value, list):
+        return [] if value else ["failed"]
+    return {"message": "failed"} if isinstance(value, dict) else "failed"

@@ -38,6 +38,7 @@ class Delivery:
     requests: list[Received] = dataclasses.field(default_factory=list)
     private: list[Received] = dataclasses.field(default_factory=list)  #: the requests that the plugin made private
     answered: list[Reply] = dataclasses.field(default_factory=list)
+    known: list[frozenset[int]] = dataclasses.field(default_factory=list)  #: see `MadeUpVendor`
     outcomes: list[Outcome] = dataclasses.field(default_factory=list)  #: one per item; none where it raised or is stuck
     hook: str = ""  #: whose result counts: `deliver` or `verdict`
     returned: object = NOTHING
@@ -111,9 +112,10 @@ class Life:
 
     async def deliver(self, items: Sequence[Item], answer: Answers | None = None) -> Delivery:
         """Send these items once, to a vendor that answers so."""
-        self.vendor.requests, self.vendor.private, self.vendor.answered = [], [], []
+        self.vendor.begin()
         self.vendor.answer = answer or self.subject.good
-        delivery = Delivery(copies(items), self.vendor.requests, self.vendor.private, self.vendor.answered)
+        vendor = self.vendor
+        delivery = Delivery(copies(items), vendor.requests, vendor.private, vendor.answered, vendor.known)
         task = await finished(self._deliver(delivery))
         if not task.done():
             delivery.is_stuck = True

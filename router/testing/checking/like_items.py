@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from router.plugin import Event, Item
 from router.testing.batching import batches
 from router.testing.checking.check import DoesNotApply
-from router.testing.checking.event_variants import later, of_user
+from router.testing.checking.event_variants import id_of_later, later, of_user
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
@@ -19,7 +19,7 @@ OF_OTHERS: Sequence[str | None] = (None, "u-2077", "u-2078")
 """Three items as a batch has them: each of another user. None is the user of the samples."""
 OF_SOME_AGAIN: Sequence[str | None] = (None, "u-2077", None)
 """Three of which two have nothing but their id and time to tell them apart."""
-_IDS = (b"again-0", b"again-1", b"again-2")
+_IDS = tuple(id_of_later(seconds).encode() for seconds in range(3))
 """Their message ids."""
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
 from router.plugin import JSON, Settings
 from router.plugin_host import with_stand_ins
+from router.plugin_host.secret_forms import base64_forms_of, forms_of
 
-__all__ = ["MARK", "marked", "others"]
+__all__ = ["MARK", "OTHER_MARK", "is_shown", "marked", "others"]
 
-MARK, OTHER_MARK = "s3cret-{}-Zq7Xv4", "other-{}-Wn5Kp8"
+MARK, OTHER_MARK, ANOTHER_MARK = "s3cret-{}-Zq7Xv4", "other-{}-Wn5Kp8", "third-{}-Jd6Tb9"
 
 
 def marked(model: type[Settings], given: Mapping[str, JSON], mark: str = MARK) -> dict[str, Any]:
@@ -30,8 +32,8 @@ def marked(model: type[Settings], given: Mapping[str, JSON], mark: str = MARK) -
 
 
 def others(model: type[Settings], given: Mapping[str, JSON]) -> dict[str, Any]:
-    """The same settings with other secrets and other addresses."""
-    settings = marked(model, given, OTHER_MARK)
+    """The same settings with other addresses, and with secrets that no other check has: a good cache of each account does not know them."""
+    settings = marked(model, given, ANOTHER_MARK)
     for key, value in settings.items():
         if isinstance(value, str) and value.startswith(("http://", "https://")):
             tried = {**settings, key: value.rstrip("/") + "/other"}
@@ -41,6 +43,16 @@ def others(model: type[Settings], given: Mapping[str, JSON]) -> dict[str, Any]:
                 continue
             settings = tried
     return settings
+
+
+def is_shown(secrets: Iterable[str], words: str) -> bool:
+    """Whether any of them is in the words: as it is, percent-encoded, in JSON, in HTML, in base64 or in hex."""
+    return any(form in words for secret in secrets for form in _forms(secret))
+
+
+@cache
+def _forms(secret: str) -> frozenset[str]:
+    return forms_of(secret) | base64_forms_of(secret) | {secret.encode().hex(), secret.encode().hex().upper()}
 
 
 def _secrets(model: type[Settings], settings: Mapping[str, Any]) -> list[str]:

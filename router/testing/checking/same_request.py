@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from router.plugin import Request
 from router.testing.replies import Received, unpacked
 
-__all__ = ["is_key", "same_part", "steady_url"]
+__all__ = ["is_key", "same_part", "steady_url", "what_is_sent"]
 
 _CHANGES = re.compile(
     r"(?:^|[-_.])(?:date|t|ts|se|st|sig|hmac|nonce)$|time|expires|signature|credential", re.IGNORECASE
@@ -23,6 +23,11 @@ def same_part(request: Request | Received) -> tuple[str, str, Mapping[str, str],
     headers = {name.lower(): value for name, value in request.headers.items()}
     named = {name: value for name, value in headers.items() if is_key(name) or name == "content-type"}
     return request.method, steady_url(request.url), named, unpacked(headers, request.body)
+
+
+def what_is_sent(request: Received) -> tuple[str, str, bytes]:
+    """Method, URL and body: by them it is known whether two requests carry the same items."""
+    return request.method, steady_url(request.url), request.body
 
 
 def is_key(header: str) -> bool:

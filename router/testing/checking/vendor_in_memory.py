@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NoReturn
 
 from router.deliver.send.http_client import Exchange, Fault, OnDone
 from router.deliver.send.http_client import Reply as Result
@@ -35,9 +34,15 @@ class MadeUpVendor:
         self.requests: list[Received] = []
         self.private: list[Received] = []  #: those of them that are private
         self.answered: list[Reply] = []
+        self.known: list[frozenset[int]] = []  #: for each request, which of them were answered when it was made
+        self._done: set[int] = set()
         self.waiting = 0  #: requests whose answer hangs
         self.hangs = False  #: whether `Hang` waits for `release`; otherwise the time-out passes at once
         self._released = asyncio.Event()
+
+    def begin(self) -> None:
+        """Forget what came before: a delivery begins."""
+        self.requests, self.private, self.answered, self.known, self._done = [], [], [], [], set()
 
     @property
     def in_flight(self) -> int:
@@ -52,7 +57,9 @@ class MadeUpVendor:
         """See `Client`."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = Received(request.method, request.url, headers, unpacked(headers, request.body))
+        number, done = len(self.requests), self._done
         self.requests.append(seen)
+        self.known.append(frozenset(done))
         if request.private:
             self.private.append(seen)
         if len(self.requests) > MAX_REQUESTS:
@@ -60,16 +67,12 @@ class MadeUpVendor:
         reply = answer_to(seen, self.answer)
         self.answered.append(reply)
         await asyncio.sleep(0)  # others run meanwhile, as with a real vendor
-        if isinstance(reply, Hang):
+        if isinstance(reply, Hang) and self.hangs:
             await self._hang()
-        if isinstance(reply, Reset):
-            raise Fault("closed", "the vendor reset the connection", sent=True)
-        body = reply.content()
-        if isinstance(reply, ShortBody):
-            return Result(
-                reply.status, reply.sent_headers(), body[: len(body) // 2], trouble="body: the connection ended in it"
-            )
-        return Result(reply.status, reply.sent_headers(), body)
+        done.add(number)
+        if isinstance(reply, Hang) and not self.hangs:
+            raise Fault("timeout", "the vendor did not answer in time", sent=True)
+        return _result(reply)
 
     async def close(self) -> None:
         """See `Client`."""
@@ -79,8 +82,6 @@ class MadeUpVendor:
         self._released.set()
 
     async def _hang(self) -> None:
-        if not self.hangs:
-            _time_out()
         self.waiting += 1
         try:
             await self._released.wait()
@@ -88,5 +89,13 @@ class MadeUpVendor:
             self.waiting -= 1
 
 
-def _time_out() -> NoReturn:
-    raise Fault("timeout", "the vendor did not answer in time", sent=True)
+def _result(reply: Reply) -> Result:
+    """What the client makes of an answer."""
+    if isinstance(reply, Reset):
+        raise Fault("closed", "the vendor reset the connection", sent=True)
+    body = reply.content()
+    if isinstance(reply, ShortBody):
+        return Result(
+            reply.status, reply.sent_headers(), body[: len(body) // 2], trouble="body: the connection ended in it"
+        )
+    return Result(reply.status, reply.sent_headers(), body)

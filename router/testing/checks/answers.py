@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from router.config.model import DeliveryConfig
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
-from router.testing.checking.answered_deliveries import came
+from router.testing.checking.answered_deliveries import Answered, came
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.standard_answers import REFUSALS, WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject
@@ -51,18 +51,27 @@ def _expect(
 
 @check(
     Tier.SILVER,
-    proves="After a refusal, an error, a redirect or a lost connection nothing counts as delivered.",
+    proves="After a refusal, an error, a redirect or a lost connection nothing counts as delivered, whichever request met it.",
     why="What counts as delivered is never sent again: the event is lost, and nobody sees it.",
-    fix="Look at answer.status first, or begin with by_status. Let the RetryLater of sender.send through.",
+    fix="Look at answer.status first, or begin with by_status; after a request that prepares another one call raise_for_status(answer, len(items)). Let the RetryLater of sender.send through.",
     needs=(*SENDING, "own_retries"),
 )
 def errors_not_delivered(subject: Subject) -> Findings:
     for one in subject.answers:
-        may_be_gone = one.answer == "404" and one.kind in subject.deletions
-        if one.answer not in BAD or not one.is_last or not one.delivery.is_sound or may_be_gone:
+        if one.answer not in BAD or not one.delivery.is_sound or not one.was_met:
             continue
-        if all(isinstance(outcome, Delivered) for outcome in one.delivery.outcomes):
+        if all(isinstance(outcome, Delivered) for outcome in one.delivery.outcomes) and not _may_be_delivered(
+            subject, one
+        ):
             yield found(one.where, "Delivered", "another outcome")
+
+
+def _may_be_delivered(subject: Subject, one: Answered) -> bool:
+    """Whether the answer says something of what is there, and the plugin acts on it: nothing to delete, nothing known yet, to be created
+    or updated instead."""
+    if one.answer == "404" and (one.kind in subject.deletions or one.is_lookup):
+        return True
+    return one.answer in ("404", *REFUSALS) and one.has_gone_on
 
 
 @check(

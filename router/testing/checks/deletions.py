@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from router.plugin import Item, Person, Skip
 from router.testing.checking.built_requests import Sent, sent_for
-from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.check import SENDING, Findings, Tier, check, found, need_hook
 from router.testing.checking.hook_inputs import GROUPS, PEOPLE
 from router.testing.checking.life import Life
 from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
 
+HOOKS = ("forget", "forget_group")
 A_PERSON = {"forget": "a user", "forget_group": "a group"}
 ANOTHER = {"forget": "a user with an odd id", "forget_group": "a group with an odd id"}
 
@@ -49,11 +50,9 @@ def forget_group_said(subject: Subject) -> Findings:
     needs=("any_call",),
 )
 def forget_names_them(subject: Subject) -> Findings:
-    hooks = {"forget", "forget_group"} & subject.destination.hooks.keys()
-    if not hooks:
-        raise DoesNotApply("it has no hook forget and no hook forget_group")
+    need_hook(subject, *HOOKS)
     for made in subject.made:
-        if made.hook in hooks and made.is_sound and not isinstance(made.outcome, Skip):
+        if made.hook in HOOKS and made.is_sound and not isinstance(made.outcome, Skip):
             ids = _ids(PEOPLE[made.label]) if made.hook == "forget" else [GROUPS[made.label]]
             texts = [str(item.body) for item in made.items]
             if texts and not all(any(id in text for id in ids) for text in texts):
@@ -68,8 +67,7 @@ def forget_names_them(subject: Subject) -> Findings:
     needs=(*SENDING, "forget_names_them"),
 )
 def forget_sends_them(subject: Subject) -> Findings:
-    if not {"forget", "forget_group"} & subject.destination.hooks.keys():
-        raise DoesNotApply("it has no hook forget and no hook forget_group")
+    need_hook(subject, *HOOKS)
     subject.need_sender()
     for hook, labels in {"forget": PEOPLE, "forget_group": GROUPS}.items():
         made = {one.label: one for one in subject.made if one.hook == hook and one.is_sound and one.items}

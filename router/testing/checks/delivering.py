@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from router.plugin import Item, Outcome
 from router.testing.checking.answered_deliveries import place_of
 from router.testing.checking.built_requests import Sent, sent_for
-from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found, need_hook
 from router.testing.checking.concurrent_deliveries import both_at_once, cancelled, most_at_once, spared
 from router.testing.checking.life import Life
 from router.testing.checking.mapping_call import short
-from router.testing.checking.same_request import same_part, steady_url
+from router.testing.checking.other_hash import OTHER_HASHES, other_hash
+from router.testing.checking.same_request import same_part
+from router.testing.checking.second_attempts import left_out
 from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.subject import Subject
 from router.testing.checking.watched_calls import A_SECOND_S, CLOCK, HASH, IO, SLEEP, WAIT
 from router.testing.replies import Received
 
 MAX_CANCELLED, MAX_IN_ORDER = 4, 3
-"""Requests of one delivery at which it is cancelled; items of a kind whose requests are looked at one by one."""
-
-
-def _need_deliver(subject: Subject) -> None:
-    if "deliver" not in subject.destination.hooks:
-        raise DoesNotApply("it has no hook deliver: the router sends its requests")
+"""Requests of one delivery at which it is cancelled, and at the last one; items of a kind whose requests are looked at one by one."""
 
 
 @check(
@@ -48,10 +46,10 @@ def items_unchanged(subject: Subject) -> Findings:
     needs=SENDING,
 )
 def cancellable(subject: Subject) -> Findings:
-    _need_deliver(subject)
+    need_hook(subject, "deliver")
     for kind, items in subject.samples.items():
         sent = max(1, subject.requests_for(kind))
-        for at in range(min(MAX_CANCELLED, sent)):
+        for at in sorted({*range(min(MAX_CANCELLED, sent)), sent - 1}):
 
             async def use(
                 life: Life, items: list[Item] = items[:1], at: int = at, is_last: bool = at == sent - 1
@@ -74,7 +72,7 @@ def cancellable(subject: Subject) -> Findings:
     needs=(*SENDING, "request_builds"),
 )
 def cancel_spares_others(subject: Subject) -> Findings:
-    _need_deliver(subject)
+    need_hook(subject, "deliver")
     subject.need_sender()
     for kind, first, second in _pairs(subject):
 
@@ -97,7 +95,7 @@ def cancel_spares_others(subject: Subject) -> Findings:
     needs=(*SENDING, "cancel_spares_others", "attempts_repeat"),
 )
 def two_at_once(subject: Subject) -> Findings:
-    _need_deliver(subject)
+    need_hook(subject, "deliver")
     for kind, first, second in _pairs(subject):
         yield from _at_once(subject, kind, first, second)
 
@@ -116,16 +114,12 @@ def _at_once(subject: Subject, kind: str, first: list[Item], second: list[Item])
         elif isinstance(result, Sequence) and len(result) != len(items):
             yield found(where, f"{len(result)} outcomes for {len(items)} items", "one for each")
     for sent in expected:
-        if sent and _steady(sent[-1]) not in set(map(_steady, together.sent)):
+        if sent and sent[-1] not in together.sent:
             yield found(
                 where,
                 f"{sent[-1][0]} {short(sent[-1][1])} with {short(sent[-1][2].decode('utf-8', 'replace'))} was not sent",
                 "what is sent alone",
             )
-
-
-def _steady(sent: tuple[str, str, bytes]) -> tuple[str, str, bytes]:
-    return sent[0], steady_url(sent[1]), sent[2]
 
 
 def _pairs(subject: Subject) -> Iterator[tuple[str, list[Item], list[Item]]]:
@@ -144,7 +138,7 @@ def _pairs(subject: Subject) -> Iterator[tuple[str, list[Item], list[Item]]]:
     needs=SENDING,
 )
 def requests_in_order(subject: Subject) -> Findings:
-    _need_deliver(subject)
+    need_hook(subject, "deliver")
     subject.need_sender()
     for kind, items in subject.samples.items():
         for item in items[:MAX_IN_ORDER]:
@@ -174,13 +168,13 @@ def sending_never_blocks(subject: Subject) -> Findings:
 
 @check(
     Tier.SILVER,
-    proves="Each attempt sends the same for the same items.",
-    why="A vendor that knows what it has had, by a key or the body, would take the second attempt for something new.",
-    fix="Take ids and times from the items, not from a clock or a counter. Send a batch in one request, or set max_items=1.",
+    proves="Each attempt sends the same for the same items, and again what has failed.",
+    why="A vendor that knows what it has had, by a key or the body, would take the second attempt for something new. A request that is taken for done before it has succeeded is never made.",
+    fix="Take ids and times from the items, not from a clock or a counter. Send a batch in one request, or set max_items=1. Put into a cache what an answer has said, once it is there.",
     needs=(*SENDING, "batch_is_one_request", "request_repeats"),
 )
 def attempts_repeat(subject: Subject) -> Findings:
-    _need_deliver(subject)
+    need_hook(subject, "deliver")
     subject.need_sender()
     first: dict[tuple[str, int], Received] = {}
     for one in subject.answered:
@@ -189,11 +183,18 @@ def attempts_repeat(subject: Subject) -> Findings:
             there = [seen for seen in one.delivery.requests if place_of(seen) == place_of(before)]
             yield from _other(one.where, (there or one.delivery.requests)[-1], before)
     used = {use.kind: use for activity in subject.lived for use in activity.uses}
-    if HASH in used:
-        yield found("a hook that sends", str(used[HASH]), "hashlib")
     if CLOCK in used:
-        for kind, early, late in _a_second_apart(subject):
+        for kind, early, late in _again(subject, _a_second_later()):
             yield from _other(f"hook deliver, an item of kind {kind!r}, a second later", late, early)
+    for function in OTHER_HASHES if HASH in used else ():
+        for kind, early, late in _again(subject, other_hash(subject.package, function)):
+            yield from _other(f"hook deliver, an item of kind {kind!r}, {used[HASH]}", late, early)
+    for one in subject.run(partial(left_out, subject)):
+        yield found(
+            f"hook deliver, an item of kind {one.kind!r}, attempted again after the answer {one.trouble!r}",
+            f"delivered without {' '.join(one.place)}, which has failed",
+            "the same requests until they have succeeded",
+        )
 
 
 def _other(where: str, sent: Received, before: Received) -> Findings:
@@ -201,13 +202,19 @@ def _other(where: str, sent: Received, before: Received) -> Findings:
         yield found(where, f"sent {short(same_part(sent))}, and before {short(same_part(before))}", "the same")
 
 
-def _a_second_apart(subject: Subject) -> Iterator[tuple[str, Received, Received]]:
-    """The last request for an item of each kind, and for the same item when the clock shows another second."""
+@contextmanager
+def _a_second_later() -> Iterator[None]:
+    SLEEP(A_SECOND_S)
+    yield
+
+
+def _again(subject: Subject, changed: AbstractContextManager[None]) -> Iterator[tuple[str, Received, Received]]:
+    """The last request for an item of each kind, and for the same item when something has changed that must not matter."""
 
     async def use(life: Life) -> list[list[Received]]:
         first = [(await life.deliver(items[:1])).requests[-1:] for items in subject.samples.values()]
-        SLEEP(A_SECOND_S)
-        return [*first, *[(await life.deliver(items[:1])).requests[-1:] for items in subject.samples.values()]]
+        with changed:
+            return [*first, *[(await life.deliver(items[:1])).requests[-1:] for items in subject.samples.values()]]
 
     sent = subject.in_a_life(use)
     kinds = list(subject.samples)
@@ -242,8 +249,7 @@ def only_by_sender(subject: Subject) -> Findings:
     needs=("lifetime_opens", "lifetime_closes"),
 )
 def check_reports(subject: Subject) -> Findings:
-    if "check" not in subject.destination.hooks:
-        raise DoesNotApply("it has no hook check")
+    need_hook(subject, "check")
     bad = [one for one in subject.checked.result if one.answer != GOOD]
     for one in bad:
         n, result = len(one.requests), one.result

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from router.explain.figures import count
-from router.plugin import Item
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.growth import mapped_growth, sent_growth
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.mapping_call import short
+from router.testing.checking.marked_settings import is_shown
 from router.testing.checking.same_request import steady_url
 from router.testing.checking.subject import Subject
+from router.testing.checking.two_accounts import last_sent, sent_by_two
 from router.testing.checking.watched_calls import A_SECOND_S, SLEEP
 from router.testing.replies import Received
 
@@ -45,7 +46,7 @@ async def _failures(life: Life) -> list[str]:
     Tier.GOLD,
     proves="Instances with other settings do not change what an instance sends.",
     why="Two destinations may use one plugin, with two accounts. Events of one must never reach the other.",
-    fix="Keep settings and what is made of them on the instance, never at the class or the module.",
+    fix="Keep settings, and what is made or asked for with them, on the instance: no cache at the class or the module.",
     needs=(*SENDING, "batch_is_whole", "request_repeats", "attempts_repeat"),
 )
 def instances_apart(subject: Subject) -> Findings:
@@ -53,50 +54,39 @@ def instances_apart(subject: Subject) -> Findings:
     if subject.other_settings == subject.settings:
         raise DoesNotApply("its settings have no secret and no address that could differ")
 
-    before, after, first, others = subject.run(lambda loop: _disturbed(subject, loop))
-    for kind, alone, sent in zip(subject.samples, first, others, strict=True):
-        if kind == next(
-            iter(subject.samples)
-        ):  # what is asked for once, such as a token, is asked for with the first kind
-            alone = max(alone, subject.requests_for(kind))
-        if sent < alone:
+    sent, secrets = sent_by_two(subject), _secrets_of_one(subject)
+    for one in sent:
+        if len(one.other) < one.alone:
             yield found(
-                f"an item of kind {kind!r}, at a new instance with other settings",
-                f"it sends {count(sent, 'request')}, and the instance before it {alone}",
-                "as many: a token or what was sent is of one instance",
+                f"{one.words}, at a new instance with other settings",
+                f"it sends {count(len(one.other), 'request')}, and the instance before it {one.alone}",
+                "as many: a token, an id that was looked up and what was sent are of one instance",
             )
-    differ = [(one, other) for one, other in zip(before, after, strict=True) if _core(one) != _core(other)]
+        if any(is_shown(secrets, _words(seen)) for seen in one.other):
+            yield found(
+                f"{one.words}, at a new instance with other settings",
+                "it sends a secret of the instance before it",
+                "its own",
+            )
+    differ = [one for one in sent if _core(one.before) != _core(one.after)]
     changing = _changing_headers(subject) if differ else set()
-    for one, other in differ:
-        if _core(one, changing) != _core(other, changing):
+    for one in differ:
+        if _core(one.before, changing) != _core(one.after, changing):
             yield found(
-                "an instance, after another one was made and has delivered",
-                f"it sends {short(_core(other, changing))}",
-                f"as before: {short(_core(one, changing))}",
+                f"{one.words}, at an instance, after another one was made and has delivered",
+                f"it sends {short(_core(one.after, changing))}",
+                f"as before: {short(_core(one.before, changing))}",
             )
 
 
-async def _disturbed(
-    subject: Subject, loop: KitLoop
-) -> tuple[list[Received | None], list[Received | None], list[int], list[int]]:
-    """What an instance sends last for each kind, before and after another one; and how many requests each sends at first."""
-    async with subject.opened_scene() as settings:
-        life = Life(subject, subject.make(settings), loop, settings)
-        await life.open()
-        first = [len((await life.deliver(items[:1])).requests) for items in subject.samples.values()]
-        before = [await _last(life, items[:1]) for items in subject.samples.values()]
-        other = Life(subject, subject.make({**subject.other_settings, **settings}), loop, settings)
-        await other.open()
-        others = [len((await other.deliver(items[:1])).requests) for items in subject.samples.values()]
-        after = [await _last(life, items[:1]) for items in subject.samples.values()]
-        await other.close()
-        await life.close()
-        return before, after, first, others
+def _secrets_of_one(subject: Subject) -> list[str]:
+    """Those that are others in the other settings. One that had to keep its form is the same."""
+    others = subject.make(subject.other_settings).secrets
+    return [secret for secret in subject.destination.secrets if secret not in others]
 
 
-async def _last(life: Life, items: list[Item]) -> Received | None:
-    requests = (await life.deliver(items)).requests
-    return requests[-1] if requests else None
+def _words(seen: Received) -> str:
+    return f"{seen.url} {' '.join(seen.headers.values())} {seen.body.decode('utf-8', 'replace')}"
 
 
 def _core(seen: Received | None, but: Collection[str] = ()) -> tuple[object, ...]:
@@ -113,9 +103,9 @@ def _changing_headers(subject: Subject) -> set[str]:
         changing: set[str] = set()
         for items in subject.samples.values():
             await life.deliver(items[:1])
-            one = await _last(life, items[:1])
+            one = await last_sent(life, items[:1])
             SLEEP(A_SECOND_S)
-            other = await _last(life, items[:1])
+            other = await last_sent(life, items[:1])
             if one is not None and other is not None:
                 changing |= {name for name, value in one.headers.items() if other.headers.get(name) != value}
         return changing

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.check import Findings, Tier, check, found, need_hook
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop, rounds
 from router.testing.checking.subject import Subject
 
 HOUR_S = 3600.0
-
-
-def _need_lifetime(subject: Subject) -> None:
-    if "lifetime" not in subject.destination.hooks:
-        raise DoesNotApply("it has no hook lifetime")
 
 
 async def _lived(subject: Subject, loop: KitLoop, *, seconds: float = 0.0) -> tuple[str, str, bool]:
@@ -36,7 +31,7 @@ async def _lived(subject: Subject, loop: KitLoop, *, seconds: float = 0.0) -> tu
     fix="Connect at the first delivery, so that a server that is down stops no start. Raise nothing made to end a program.",
 )
 def lifetime_opens(subject: Subject) -> Findings:
-    _need_lifetime(subject)
+    need_hook(subject, "lifetime")
     if fault := subject.run(lambda loop: _lived(subject, loop))[0]:
         yield found("hook lifetime, opened", fault, "that it opens")
 
@@ -49,7 +44,7 @@ def lifetime_opens(subject: Subject) -> Findings:
     needs=("lifetime_opens",),
 )
 def lifetime_closes(subject: Subject) -> Findings:
-    _need_lifetime(subject)
+    need_hook(subject, "lifetime")
     _, fault, has_ended = subject.run(lambda loop: _lived(subject, loop))
     if fault and not has_ended:
         yield found("hook lifetime, closed", fault, "that it closes")
@@ -63,7 +58,7 @@ def lifetime_closes(subject: Subject) -> Findings:
     needs=("lifetime_opens",),
 )
 def lifetime_lasts(subject: Subject) -> Findings:
-    _need_lifetime(subject)
+    need_hook(subject, "lifetime")
     _, fault, has_ended = subject.run(lambda loop: _lived(subject, loop, seconds=HOUR_S))
     if has_ended:
         yield found("hook lifetime, open for an hour", f"it ended by itself: {fault}", "that it lasts")

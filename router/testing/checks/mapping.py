@@ -10,9 +10,10 @@ from router.plugin_host import MAPPING_HOOKS
 from router.plugin_host.apart import Died
 from router.plugin_host.outcome_checks import fault_of
 from router.testing.checking.check import Findings, Tier, check, found
+from router.testing.checking.event_variants import with_other_id
 from router.testing.checking.hook_inputs import REPLAYED
 from router.testing.checking.mapping_call import short
-from router.testing.checking.mapping_runs import Observed
+from router.testing.checking.mapping_runs import Observed, observe
 from router.testing.checking.other_process import mark_of
 from router.testing.checking.subject import Subject
 
@@ -139,22 +140,38 @@ def reasons_are_words(subject: Subject) -> Findings:
     for where, reason in told:
         if isinstance(reason, str) and reason and not WORD.fullmatch(reason):
             yield found(where, f"the reason {short(repr(reason))}", "a word such as no_user_id")
-    for where, reason, id in _of_one_event(subject.observed):
-        if id.lower() not in subject.package.lower():  # a plugin for Acme may say so
-            yield found(where, f"the reason {short(repr(reason))}, with the id {id!r}", "the same for every event")
+    for one, reason, id in _of_one_event(subject.observed):
+        if _follows(subject, one, reason, id):
+            yield found(
+                one.made.where, f"the reason {short(repr(reason))}, with the id {id!r}", "the same for every event"
+            )
 
 
-def _of_one_event(observed: Sequence[Observed]) -> Iterator[tuple[str, str, str]]:
-    """(where, reason, id) of each reason that has an id of its event in it. One that another event has, too, is constant."""
+def _of_one_event(observed: Sequence[Observed]) -> Iterator[tuple[Observed, str, str]]:
+    """An event, a reason and an id of each reason that has an id of all its events in it."""
     told: dict[str, list[Observed]] = {}
     for one in observed:
-        raised = [one.made.outcome.reason] if isinstance(one.made.outcome, RAISED) else []
-        for reason in (*raised, *(word for word, _ in (one.context.warned if one.context else ()))):
-            if isinstance(reason, str) and WORD.fullmatch(reason):
-                told.setdefault(reason, []).append(one)
+        for reason in _reasons(one):
+            told.setdefault(reason, []).append(one)
     for reason, ones in told.items():
         common = set.intersection(*({id for id in _long_ids(one) if id in reason} for one in ones))
-        yield from ((ones[0].made.where, reason, id) for id in sorted(common))
+        yield from ((ones[0], reason, id) for id in sorted(common))
+
+
+def _reasons(one: Observed) -> list[str]:
+    """The words that a call has given as reasons."""
+    raised = [one.made.outcome.reason] if isinstance(one.made.outcome, RAISED) else []
+    told = [*raised, *(word for word, _ in (one.context.warned if one.context else ()))]
+    return [reason for reason in told if isinstance(reason, str) and WORD.fullmatch(reason)]
+
+
+def _follows(subject: Subject, one: Observed, reason: str, id: str) -> bool:
+    """Whether the reason has another id in it where the event has: else it is a constant that looks like the id, such as `test_user`."""
+    other = f"{id}x7"
+    if one.event_before is None:
+        return False
+    seen = observe(subject.make(), {"call": with_other_id(one.event_before, id, other)}, subject.package)
+    return any(reason.replace(id, other) in _reasons(it) for it in seen)
 
 
 def _long_ids(one: Observed) -> list[str]:

@@ -13,7 +13,7 @@ from router.testing.checking.loops import KitLoop
 from router.testing.checking.mapping_call import short
 from router.testing.checking.scene import Scene
 from router.testing.checking.subject import Subject
-from router.testing.replies import Hang, Received, Reset
+from router.testing.replies import Hang, Received, Reply, Reset
 
 LOST = (Hang, Reset)
 MORE_REQUESTS = 3
@@ -126,14 +126,17 @@ def own_retries(subject: Subject) -> Findings:
 
 
 def _after_trouble(delivery: Delivery) -> Received | None:
-    """A request with the body of an earlier one that the vendor could not take just then, wherever it goes to."""
-    failed: set[bytes] = set()
-    for seen, reply in zip(delivery.requests, delivery.answered, strict=False):
-        if seen.body in failed:
+    """A request with the body of one that the vendor had already said it could not take just then, wherever it goes to."""
+    for seen, known in zip(delivery.requests, delivery.known, strict=True):
+        if seen.body and any(
+            _is_trouble(delivery.answered[at]) and delivery.requests[at].body == seen.body for at in known
+        ):
             return seen
-        if seen.body and (reply.status in (408, 425, 429) or reply.status >= 500 or isinstance(reply, LOST)):
-            failed.add(seen.body)
     return None
+
+
+def _is_trouble(reply: Reply) -> bool:
+    return reply.status in (408, 425, 429) or reply.status >= 500 or isinstance(reply, LOST)
 
 
 @check(

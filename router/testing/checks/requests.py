@@ -105,7 +105,8 @@ def request_repeats(subject: Subject) -> Findings:
         if first is not None and isinstance(second, Request) and same_part(first) != same_part(second):
             told = f"built {short(same_part(first))} and then {short(same_part(second))}"
             yield found(built.where, told, "the same twice, also a second later")
-        yield from (found(built.where, str(use), "hashlib") for use in built.uses if use.kind == HASH)
+        if any(same_part(other) != same_part(built.request) for other in built.hashed if built.request is not None):
+            yield from (found(built.where, str(use), "hashlib") for use in built.uses if use.kind == HASH)
 
 
 @check(

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
 
-from router.plugin_host.secret_forms import base64_forms_of, forms_of
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
-from router.testing.checking.marked_settings import MARK
+from router.testing.checking.marked_settings import MARK, is_shown
 from router.testing.checking.subject import Subject
 
 BEGINNING, END = 8, 6
 """Characters of a secret that are too many to show: a hint of four at either end is common."""
 
 
-def _in(secrets: Iterable[str], words: str) -> bool:
-    """Whether any of them is in the words: as it is, percent-encoded, in JSON, in HTML, in base64 or in hex."""
-    return any(form in words for secret in secrets for form in _forms(secret))
-
-
 def _part_in(secrets: Iterable[str], words: str) -> bool:
     """Whether a large part of any of them is in the words. Of a secret that had to keep its form it may be a common word: `https://`."""
     made_up = [secret for secret in secrets if secret.startswith(MARK.partition("{")[0])]
     return any(part in words for secret in made_up for part in (secret[:BEGINNING], secret[-END:]))
-
-
-@cache
-def _forms(secret: str) -> frozenset[str]:
-    return forms_of(secret) | base64_forms_of(secret) | {secret.encode().hex(), secret.encode().hex().upper()}
 
 
 @check(
@@ -40,7 +28,7 @@ def secrets_not_in_repr(subject: Subject) -> Findings:
     destination = subject.make()
     shown = {"the settings": destination.settings, "the instance": destination.instance}
     for what, value in shown.items():
-        if _in(subject.secrets, f"{value!r} {value}"):
+        if is_shown(subject.secrets, f"{value!r} {value}"):
             yield found(f"repr or str of {what}", "it shows a secret", "***, or nothing")
 
 
@@ -52,10 +40,10 @@ def secrets_not_in_repr(subject: Subject) -> Findings:
 )
 def secrets_not_in_items(subject: Subject) -> Findings:
     for made in subject.made:
-        if any(_in(subject.secrets, item.json.decode()) for item in made.items):
+        if any(is_shown(subject.secrets, item.json.decode()) for item in made.items):
             yield found(made.where, "an item holds a secret of the settings", "none")
     for step in subject.story.steps:
-        if _in(subject.secrets, f"{step.key} {(step.state or b'').decode()}"):
+        if is_shown(subject.secrets, f"{step.key} {(step.state or b'').decode()}"):
             yield found(step.made.where, "the state or its key holds a secret of the settings", "none")
 
 
@@ -68,7 +56,7 @@ def secrets_not_in_items(subject: Subject) -> Findings:
 )
 def secrets_not_in_words(subject: Subject) -> Findings:
     for where, words in _words(subject):
-        if _in(subject.secrets, words):
+        if is_shown(subject.secrets, words):
             yield found(where, "its words hold a secret of the settings", "none")
         elif _part_in(subject.secrets, words):
             yield found(where, "its words hold a part of a secret of the settings", "none, or four characters at most")

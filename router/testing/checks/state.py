@@ -6,7 +6,7 @@ from typing import Any
 
 from router.plugin import MAX_STATE_BYTES, MAX_STATE_KEY
 from router.testing.checking.calls_in_order import tell
-from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found, need_hook
 from router.testing.checking.event_variants import of_user
 from router.testing.checking.mapping_call import key_of, short
 from router.testing.checking.mapping_runs import EVERYTHING
@@ -17,11 +17,6 @@ from router.testing.samples import USER
 ANOTHER = "u-2077"
 
 
-def _need_state(subject: Subject) -> None:
-    if "state_key" not in subject.destination.hooks:
-        raise DoesNotApply("it has no hook state_key")
-
-
 @check(
     Tier.BRONZE,
     proves=f"`state_key` gives None or a text of at most {MAX_STATE_KEY:,} characters.",
@@ -29,7 +24,7 @@ def _need_state(subject: Subject) -> None:
     fix='Give a text made of ids: f"visit:{event.user_id}".',
 )
 def state_key_text(subject: Subject) -> Findings:
-    _need_state(subject)
+    need_hook(subject, "state_key")
     for one in subject.observed:
         if one.key.value is not None and not _is_key(one.key.value):
             yield found(f"hook state_key, {one.made.label}", f"gave {short(repr(one.key.value))}", "a text or None")
@@ -52,7 +47,7 @@ def _is_key(key: Any) -> bool:
     fix="Make the key of ids of the event only.",
 )
 def state_key_stable(subject: Subject) -> Findings:
-    _need_state(subject)
+    need_hook(subject, "state_key")
     for others in (subject.observed_again, subject.observed_elsewhere):
         for one, other in zip(subject.observed, others, strict=True):
             gave, later = one.key.value, other.key.value
@@ -79,7 +74,7 @@ def state_has_key(subject: Subject) -> Findings:
     fix="Assign it at the end: context.state = state.",
 )
 def state_assigned(subject: Subject) -> Findings:
-    _need_state(subject)
+    need_hook(subject, "state_key")
     for step in (step for story in (subject.story, subject.grown[1]) for step in story.steps):
         if step.is_changed_in_place:
             yield found(step.made.where, "it changed the state in place, and did not assign it", "context.state = ...")
@@ -92,7 +87,7 @@ def state_assigned(subject: Subject) -> Findings:
     fix=f"Keep at most {MAX_STATE_BYTES // 1024} KiB of JSON for each key, and instants as text or numbers. Use event.received_at for timers.",
 )
 def state_fits(subject: Subject) -> Findings:
-    _need_state(subject)
+    need_hook(subject, "state_key")
     for step in subject.story.steps:
         if step.unfit:
             yield found(step.made.where, step.unfit, "a state and a timer that can be kept")
@@ -106,7 +101,7 @@ def state_fits(subject: Subject) -> Findings:
     needs=("mapping_fast",),
 )
 def state_bounded(subject: Subject) -> Findings:
-    _need_state(subject)
+    need_hook(subject, "state_key")
     half, whole = subject.grown
     for key, state in whole.states.items():
         grew = len(state) - len(half.states.get(key, state))
@@ -127,7 +122,7 @@ def state_bounded(subject: Subject) -> Findings:
     fix="Use a key of each person. In a state that is shared, keep counts and hashes only.",
 )
 def state_per_person(subject: Subject) -> Findings:
-    _need_state(subject)
+    need_hook(subject, "state_key")
     destination, samples = subject.make(), subject.sample_events()
     story = tell(destination, samples, subject.package)
     marks = [str(mark).encode() for mark in (USER.id, USER.traits["email"], samples["track"].anonymous_id)]

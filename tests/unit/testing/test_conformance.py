@@ -34,6 +34,7 @@ from tests.unit.testing.bad_plugins import (
     of_form,
     of_living,
     of_mapping,
+    of_preparing,
     of_requests,
     of_sending,
     of_surroundings,
@@ -142,6 +143,15 @@ def test_a_plugin_that_misbehaves_is_caught(
     runner = Runner(Subject(plugin, SETTINGS, **plugin.options), CHECKS)
     results = {name: runner.result(BY_NAME[name]) for name in checks}
     assert FAILED in {result.result for result in results.values()}, results
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("plugin", of_preparing.ALSO_GOOD, ids=lambda plugin: plugin.__name__)
+def test_a_plugin_may_ask_for_something_before_it_sends(plugin: type[Base]) -> None:
+    runner = Runner(Subject(plugin, SETTINGS), CHECKS)
+    checks = ("errors_not_delivered", "attempts_repeat", "own_retries", "instances_apart")
+    results = {name: runner.result(BY_NAME[name]) for name in checks}
+    assert {result.result for result in results.values()} == {OK}, results
 
 
 def test_every_check_has_a_plugin_that_it_catches() -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, ClassVar
 
 from router.plugin import Answer, Context, Event, Item, Outcome, Pause, Reject, RetryLater, Sender, hookimpl
-from tests.unit.testing.bad_plugins import of_answers, of_batches, of_living, of_mapping, of_sending
+from tests.unit.testing.bad_plugins import of_answers, of_batches, of_living, of_mapping, of_preparing, of_sending
 from tests.unit.testing.bad_plugins.good import Base, Good, GoodSettings
 
 
@@ -216,6 +216,11 @@ ROWS: tuple[tuple[str, type[Base], tuple[str, ...]], ...] = (
     ("verdict gives a wrong number of outcomes", of_answers.CountsWrongly, ("outcome_count",)),
     ("results of a batch are found by the user", of_batches.FindsResultsByUser, ("results_by_item",)),
     ("a batch is sent one by one", of_batches.SendsOneByOne, ("batch_is_one_request",)),
+    ("ids that were looked up are kept at the class", of_preparing.KeepsAccountsAtTheClass, ("instances_apart",)),
+    ("a token is kept at the class", of_preparing.KeepsTheTokenOfDeletionsAtTheClass, ("instances_apart",)),
+    ("a secret of the first account stays in the module", of_preparing.KeepsTheFirstSecret, ("instances_apart",)),
+    ("the failure of a look-up is ignored", of_preparing.BelievesThatItWasFound, ("errors_not_delivered",)),
+    ("a cache is filled before its request has succeeded", of_preparing.KeepsWhatItHasNotGot, ("attempts_repeat",)),
     ("requests for an item are sent at the same time", of_sending.SendsItsPartsAtOnce, ("requests_in_order",)),
 )
 """What it does, the plugin, and the checks of which at least one has to catch it. docs/plugin-conformance.md shows them."""

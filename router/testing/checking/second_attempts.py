@@ -1,0 +1,68 @@
+"""Further attempts at the same items after one of their requests has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.plugin import Delivered
+from router.testing.checking.answered_deliveries import MAX_PLACES, Answered, Place, at_place, place_of
+from router.testing.checking.life import Delivery, open_life
+from router.testing.checking.loops import KitLoop
+from router.testing.checking.standard_answers import ANSWERS, GOOD
+
+if TYPE_CHECKING:
+    from router.testing.checking.subject import Subject
+
+__all__ = ["LeftOut", "left_out"]
+
+TROUBLES = ("503", "a reset")
+"""One is an answer, the other one an exception out of `sender.send`."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A request that no attempt made again after it had failed."""
+
+    kind: str
+    place: Place
+    trouble: str  #: the answer to it
+
+
+async def left_out(subject: Subject, loop: KitLoop) -> list[LeftOut]:
+    """Each request that failed, and that the next attempt, which delivered the item, took for done."""
+    found = []
+    for one, place in _places(subject):
+        async with open_life(subject, loop) as life:
+            trouble = ""
+            for answer in (*TROUBLES, GOOD):
+                told = life.subject.good if answer == GOOD else at_place(place, ANSWERS[answer](1), life.subject.good)
+                delivery = await life.deliver(one.delivery.items, told)
+                if place not in map(place_of, delivery.requests):
+                    if trouble and _is_delivered(delivery) and not _goes_elsewhere(one, delivery):
+                        found.append(LeftOut(one.kind, place, trouble))
+                    break
+                if answer != GOOD and _is_delivered(delivery):
+                    break  # it is not attempted again
+                trouble = answer
+    return found
+
+
+def _places(subject: Subject) -> Iterator[tuple[Answered, Place]]:
+    """Each of the last places that a delivery of one item sends to, once, with such a delivery."""
+    seen = set[Place]()
+    for one in subject.answered:
+        for place in one.places[-MAX_PLACES:] if one.answer == GOOD and one.n == 1 else ():
+            if place not in seen:
+                seen.add(place)
+                yield one, place
+
+
+def _is_delivered(delivery: Delivery) -> bool:
+    return bool(delivery.outcomes) and all(isinstance(outcome, Delivered) for outcome in delivery.outcomes)
+
+
+def _goes_elsewhere(one: Answered, delivery: Delivery) -> bool:
+    """Such as to another host, after the usual one has failed."""
+    return any(place_of(seen) not in one.places for seen in delivery.requests)

@@ -1,0 +1,82 @@
+"""The same items sent by two instances with other settings: those of two accounts at one vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from router.plugin import Item
+from router.testing.checking.event_variants import unseen
+from router.testing.checking.life import Life
+from router.testing.checking.loops import KitLoop
+from router.testing.replies import Received
+
+if TYPE_CHECKING:
+    from router.testing.checking.subject import Subject
+
+__all__ = ["SentByTwo", "last_sent", "sent_by_two"]
+
+MAX_UNSEEN = 12
+"""Items of calls that no instance has had before."""
+
+
+@dataclass
+class SentByTwo:
+    """What the instances of two accounts sent for one item."""
+
+    words: str  #: which item
+    alone: int  #: the requests of the first account's new instance
+    other: list[Received]  #: those of the second account's, after it
+    before: Received | None  #: what the first account's sends last, before the second one was there
+    after: Received | None  #: the same, afterwards
+
+
+def sent_by_two(subject: Subject) -> list[SentByTwo]:
+    """An item of each kind, each at two new instances. Then items of calls that are new to the process: what an earlier instance has
+    put into a cache of the class or the module is not met by them, and what the first of these instances puts there is."""
+    unseen = dict(_unseen(subject))
+    sent: list[SentByTwo] = subject.run(lambda loop: _all(subject, loop, unseen))
+    return sent
+
+
+async def _all(subject: Subject, loop: KitLoop, unseen: dict[str, list[Item]]) -> list[SentByTwo]:
+    found = []
+    for kind, items in subject.samples.items():
+        (one,) = await _by_two(subject, loop, {f"an item of kind {kind!r}": items[:1]})
+        # the very first delivery, before a cache of the class or the module was filled
+        one.alone = max(one.alone, subject.requests_for(kind))
+        found.append(one)
+    return found + await _by_two(subject, loop, unseen)
+
+
+def _unseen(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
+    samples = list(subject.sample_events().values())  # a name of the author's own calls may be the one that counts
+    events = {
+        f"{event.type} {at}": unseen(event, at, is_renamed=at < len(samples))
+        for at, event in enumerate(subject.single_events())
+    }
+    for made in subject.mapped(events)[:MAX_UNSEEN]:
+        if made.is_sound and made.items and made.items[0].kind in subject.destination.kinds:
+            yield f"an item of a new user's {made.hook} call", made.items[:1]
+
+
+async def _by_two(subject: Subject, loop: KitLoop, batches: dict[str, list[Item]]) -> list[SentByTwo]:
+    async with subject.opened_scene() as settings:
+        life = Life(subject, subject.make(settings), loop, settings)
+        await life.open()
+        alone = [len((await life.deliver(items)).requests) for items in batches.values()]
+        before = [await last_sent(life, items) for items in batches.values()]
+        other = Life(subject, subject.make({**subject.other_settings, **settings}), loop, settings)
+        await other.open()
+        others = [(await other.deliver(items)).requests for items in batches.values()]
+        after = [await last_sent(life, items) for items in batches.values()]
+        await other.close()
+        await life.close()
+    return [SentByTwo(*one) for one in zip(batches, alone, others, before, after, strict=True)]
+
+
+async def last_sent(life: Life, items: list[Item]) -> Received | None:
+    """The last request for these items while all is well."""
+    requests = (await life.deliver(items)).requests
+    return requests[-1] if requests else None
