@@ -46,7 +46,7 @@ class Core:
         self.outcomes = EventOutcomes(context, state, self.releases, lines)
         # out
         self.responses = Responses(context, state, self.outcomes, self.status, lines, self.warnings.warn)
-        self.batcher = Batcher(context, client, state.breaker, self.responses.on_response, wake)
+        self.batcher = Batcher(context, client, state.breaker, self.responses.on_responses, wake)
         self.responses.is_everybody = self.batcher.is_only
         self.turns = TurnHandler(context, state, self.outcomes, self.status, self.batcher, lines)
         # what becomes of an event

@@ -23,14 +23,14 @@ class Odd(BaseException):
 async def test_a_response_that_cannot_be_booked_is_no_event_in_flight_for_ever(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, fault: BaseException
 ) -> None:
-    book, faults = Responses.on_response, [fault]
+    book, faults = Responses.on_responses, [fault]
 
-    def on_response(self: Responses, *args: Any) -> Any:
+    def on_responses(self: Responses, *args: Any) -> Any:
         if faults:
             raise faults.pop()
         return book(self, *args)
 
-    monkeypatch.setattr(Responses, "on_response", on_response)
+    monkeypatch.setattr(Responses, "on_responses", on_responses)
     rig.start(Plain)
     await rig.call("track", "m1", userId="u1", event="E")
     await rig.call("track", "m2", userId="u1", event="E")
@@ -40,14 +40,14 @@ async def test_a_response_that_cannot_be_booked_is_no_event_in_flight_for_ever(
 
 
 async def test_a_new_worker_goes_on_with_the_rate_of_the_one_before(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    book, faults = Responses.on_response, [KeyError("u:u1")]
+    book, faults = Responses.on_responses, [KeyError("u:u1")]
 
-    def on_response(self: Responses, *args: Any) -> Any:
+    def on_responses(self: Responses, *args: Any) -> Any:
         if faults:
             raise faults.pop()
         return book(self, *args)
 
-    monkeypatch.setattr(Responses, "on_response", on_response)
+    monkeypatch.setattr(Responses, "on_responses", on_responses)
     rig.start(Plain, delivery={"rate": "2/h"})
     await rig.call("track", "m1", userId="u1", event="E")
     await rig.call("track", "m2", userId="u1", event="E")

@@ -9,7 +9,7 @@ ones are done, no user is ever in two requests.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Protocol
@@ -22,7 +22,7 @@ from router.deliver.send.http_client import Client, Fault, Reply
 from router.deliver.send.in_flight import InFlight
 from router.deliver.send.kind_queue import LINES, KindQueue
 from router.deliver.send.request_batch import RequestBatch, fill, json_bytes
-from router.deliver.send.sender import Attempt, bad_call, call_deliver, per_item, read_result
+from router.deliver.send.sender import Attempt, Ended, bad_call, call_deliver, per_item, read_result
 from router.plugin import Batch, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.hook_watch import task_name
 from router.vocabulary import Line
@@ -40,10 +40,11 @@ SILENT_MS = 200
 """A claim that may not send now is asked again after this."""
 
 
-class OnResponse(Protocol):
-    """Books the outcomes of one request: one per item, in order. Returns the events that have something left to send now."""
+class OnResponses(Protocol):
+    """Books requests that are done. Yields those with events that have something left to send now, and these events in order, before the
+    next request is booked."""
 
-    def __call__(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> list[Delivery]: ...
+    def __call__(self, ended: Iterable[Ended]) -> Iterable[tuple[RequestBatch, list[Delivery]]]: ...
 
 
 class Batcher:
@@ -54,11 +55,11 @@ class Batcher:
         context: DeliveryContext,
         client: Client,
         breaker: CircuitBreaker,
-        on_response: OnResponse,
+        on_responses: OnResponses,
         wake: Callable[[], None],
     ) -> None:
         self._context, self._client, self._breaker = context, client, breaker
-        self._on_response, self._wake = on_response, wake
+        self._on_responses, self._wake = on_responses, wake
         self._destination = context.destination
         delivery = self._destination.config.delivery
         self._concurrency = delivery.concurrency
@@ -67,6 +68,9 @@ class Batcher:
         self._rate = context.rate
         self._queues: dict[str, KindQueue] = {}
         self._flying = InFlight(context.clock, delivery.timeout_s)
+        self._answered: list[
+            tuple[RequestBatch, Attempt, Reply | Fault]
+        ] = []  #: in this turn of the event loop, not booked yet
         self._item_bytes = dict.fromkeys(Line, 0)  #: JSON of what waits and is on its way
         self._all_item_bytes = 0  #: the same, of all lines
         self._least_bound = min(ITEM_BYTES.values())  #: below it no line is full
@@ -321,7 +325,7 @@ class Batcher:
     def _not_sent(self, batch: RequestBatch, attempt: Attempt, told: Outcome) -> None:
         """The plugin made no request. Its outcome is booked in a moment: never from inside the start of a request."""
         outcomes = per_item(self._destination, told, len(batch.items))
-        asyncio.get_running_loop().call_soon(self._finish, batch, attempt, outcomes)
+        asyncio.get_running_loop().call_soon(self._finish, [Ended(batch, attempt, outcomes)])
 
     async def _deliver(self, batch: RequestBatch, attempt: Attempt) -> None:
         flight = batch.flight
@@ -331,32 +335,46 @@ class Batcher:
         outcomes = await call_deliver(self._destination, batch.fresh_items(), attempt)
         if attempt.request is None:  # it sends in a way of its own: to a file, say
             attempt.duration_ms = self._flying.lasted_ms(batch)
-        self._finish(batch, attempt, outcomes)
+        self._finish([Ended(batch, attempt, outcomes)])
 
     def _received(self, batch: RequestBatch, attempt: Attempt, result: Reply | Fault) -> None:
+        """All answers of a turn of the loop are booked together. Of a busy destination that is nearly all of its requests."""
         attempt.duration_ms = self._flying.lasted_ms(batch)
-        self._finish(batch, attempt, read_result(self._destination, batch.fresh_items(), attempt, result))
+        if not self._answered:
+            asyncio.get_running_loop().call_soon(self._book_answered)
+        self._answered.append((batch, attempt, result))
 
-    def _finish(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> None:
-        if not self._flying.leave(batch):
-            return  # it was cut meanwhile
-        if batch.span is not None:
-            end_span(batch.span, attempt, outcomes)
+    def _book_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        destination = self._destination
+        self._finish(
+            Ended(batch, attempt, read_result(destination, batch.fresh_items(), attempt, result))
+            for batch, attempt, result in answered
+            if not batch.flight.is_over  # it was cut meanwhile
+        )
+
+    def _finish(self, ended: Iterable[Ended]) -> None:
         was_full = self._all_item_bytes >= self._least_bound and self._is_any_full()
-        for part in batch.parts:  # as `_lift` does
-            delivery = part.delivery
-            line, size = delivery.weight
-            self._item_bytes[line] -= size
-            self._all_item_bytes -= size
-            delivery.weight = NO_WEIGHT
         try:
-            for delivery in reversed(self._on_response(batch, attempt, outcomes)):
-                self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line
+            for batch, left in self._on_responses(self._leaving(ended)):
+                for delivery in reversed(left):
+                    self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line
             if self._destination.watch.is_over or self.pump() is not None or was_full:
                 self._wake()
         except BaseException as error:  # who called would drop it, and these events would be in flight for ever
             self.fault = self.fault or error
             self._wake()
+
+    def _leaving(self, ended: Iterable[Ended]) -> Iterator[Ended]:
+        """Each of these is on its way until its turn to be booked comes: one that fails is asked who else is there."""
+        for one in ended:
+            if not self._flying.leave(one.batch):
+                continue  # it was cut meanwhile
+            if one.batch.span is not None:
+                end_span(one.batch.span, one.attempt, one.outcomes)
+            for part in one.batch.parts:
+                self._lift(part.delivery)
+            yield one
 
     @property
     def overdue_at(self) -> int | None:
@@ -368,7 +386,7 @@ class Batcher:
         stuck = self._flying.stuck()
         for batch, exchange in stuck:
             attempt = Attempt(self._destination, self._client, self._context.clock, error=STUCK)
-            self._finish(batch, attempt, [RetryLater("timeout", STUCK)] * len(batch.items))
+            self._finish([Ended(batch, attempt, [RetryLater("timeout", STUCK)] * len(batch.items))])
             if exchange is not None:
                 exchange.cancel()
         return [batch for batch, _ in stuck]

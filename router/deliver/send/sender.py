@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from router.clock import Clock
 from router.deliver.process.mapper import plugin_error
 from router.deliver.send.http_client import Client, Fault, Reply
 from router.deliver.send.rate_limit import RateLimit
+from router.deliver.send.request_batch import RequestBatch
 from router.deliver.send.retry_after import retry_after_s
 from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, by_status
 from router.plugin_host import Destination, shortened
@@ -114,6 +115,14 @@ class Attempt(msgspec.Struct):
         words = fault.words if fault.reason in REASONS else f"{fault.reason}: {fault.words}"
         self.status, self.error = None, self.destination.redact(words)[:MAX_ERROR]
         return RetryLater(REASONS.get(fault.reason, "connection"), self.error)
+
+
+class Ended(NamedTuple):
+    """A request that is done, with one outcome per item, in order."""
+
+    batch: RequestBatch
+    attempt: Attempt
+    outcomes: list[Outcome]
 
 
 def read_result(destination: Destination, items: list[Item], attempt: Attempt, result: Reply | Fault) -> list[Outcome]:

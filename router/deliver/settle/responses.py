@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.event_lines import EventLines
@@ -10,7 +11,7 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.process.mapper import FORGET
 from router.deliver.send.request_batch import BatchPart, RequestBatch
-from router.deliver.send.sender import DELIVERED, Attempt
+from router.deliver.send.sender import DELIVERED, Attempt, Ended
 from router.deliver.settle.destination_verdict import Verdict, judge
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.deliver.settle.last_exchanges import LastExchanges
@@ -25,6 +26,10 @@ REPLAYED = "replayed"
 """The reason of an attempt that sent a settled event once more."""
 MAX_ERROR = 500
 """Bytes of an attempt's error."""
+
+
+Whole = dict[Tried, list[Delivery]]
+"""Events that their requests carried whole, by the attempt that delivered them: requests that go out and come back together are one."""
 
 
 class Responses:
@@ -46,27 +51,35 @@ class Responses:
         self.is_everybody: Callable[[frozenset[str]], bool] = lambda users: False
         self.exchanges = LastExchanges()
 
-    def on_response(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> list[Delivery]:
-        """Book one request. Returns the events that have something left to send now, in order."""
-        self._context.meter.attempt(attempt.status, outcomes, attempt.duration_ms)
-        attempt.ended_at = self._context.clock.now_ms()
-        is_good = _are_all_good(outcomes)
-        if not is_good:
-            outcomes = [self._without_warning(outcome) for outcome in outcomes]
+    def on_responses(self, ended: Iterable[Ended]) -> Iterator[tuple[RequestBatch, list[Delivery]]]:
+        """Book requests. Yields those with events that have something left to send now, and these events in order, before the next
+        request is booked."""
+        now, whole = self._context.clock.now_ms(), Whole()
+        for batch, attempt, outcomes in ended:
+            attempt.ended_at = now
+            self._context.meter.attempt(attempt.status, outcomes, attempt.duration_ms)
             is_good = _are_all_good(outcomes)
-        self.exchanges.note(attempt, is_good=is_good)
-        if is_good and self._says_nothing_else(attempt):
-            self._status.forget_waits()
-            rest = self._settle_whole(batch.parts, attempt)
-            if not rest:
-                return []
-            batch.parts, outcomes = rest, [DELIVERED] * sum(len(part.items) for part in rest)
-        users = frozenset(part.delivery.user_key for part in batch.parts)
+            if not is_good:
+                outcomes = [self._without_warning(outcome) for outcome in outcomes]
+                is_good = _are_all_good(outcomes)
+            self.exchanges.note(attempt, is_good=is_good)
+            if is_good and self._says_nothing_else(attempt):
+                self._status.forget_waits()
+                batch.parts = self._take_whole(batch.parts, attempt, whole)
+                outcomes = [DELIVERED] * sum([len(part.items) for part in batch.parts])
+            if batch.parts:
+                yield batch, self._book(batch.parts, attempt, outcomes)
+        if whole:
+            self._settle_whole(whole)
+
+    def _book(self, parts: Sequence[BatchPart], attempt: Attempt, outcomes: Sequence[Outcome]) -> list[Delivery]:
+        """Book one request in the general way. Returns the events that have something left to send now, in order."""
+        users = frozenset(part.delivery.user_key for part in parts)
         verdict = judge(attempt.status, attempt.retry_after_s, outcomes, users, self._breaker.suspects)
         self._breaker.suspects = verdict.suspects
         for health in verdict.health:
             self._status.apply(health, users, self.is_everybody)
-        left = self._book_parts(batch.parts, verdict, attempt)
+        left = self._book_parts(parts, verdict, attempt)
         self._run_queue.wake()  # there may be room for what waits in the log
         return left
 
@@ -84,10 +97,9 @@ class Responses:
         """Beside that everything was taken."""
         return attempt.retry_after_s is None and self._breaker.is_calm and not attempt.was_resent
 
-    def _settle_whole(self, parts: Sequence[BatchPart], attempt: Attempt) -> list[BatchPart]:
-        """Settle the events that this request carried whole, and that nothing is told of but that they were taken. Returns the
-        other parts."""
-        rest: list[BatchPart] = []
+    def _take_whole(self, parts: list[BatchPart], attempt: Attempt, whole: Whole) -> list[BatchPart]:
+        """Add the events that this request carried whole, and that nothing is told of but that they were taken. Returns the other
+        parts."""
         done = [
             part.delivery
             for part in parts
@@ -96,20 +108,23 @@ class Responses:
         ]
         if self._forgotten:
             done = [delivery for delivery in done if not self._is_forgotten(delivery)]
-        if len(done) < len(parts):
-            whole = set(map(id, done))
-            rest = [part for part in parts if id(part.delivery) not in whole]
         if done:
             for delivery in done if self._context.log.writes("delivery_attempted") else ():
                 self._tell_attempt(delivery, "", attempt)
-            self._lines.lines("event_delivered", done, reason="")
-            tried = _tried(attempt)
+            whole.setdefault(_tried(attempt), []).extend(done)
+        if len(done) == len(parts):
+            return []
+        taken = set(map(id, done))
+        return [part for part in parts if id(part.delivery) not in taken]
+
+    def _settle_whole(self, whole: Whole) -> None:
+        self._lines.lines("event_delivered", list(chain.from_iterable(whole.values())), reason="")
+        for tried, done in whole.items():
             free = [delivery for delivery in done if delivery.lane is None]
             self._settle_free(free, tried)
             for delivery in done if len(free) < len(done) else ():
                 if delivery.lane is not None:
                     self._settle_in_lane(delivery, delivery.lane, tried)
-        return rest
 
     def _settle_free(self, deliveries: Sequence[Delivery], tried: Tried) -> None:
         """Events of users with nothing else here."""

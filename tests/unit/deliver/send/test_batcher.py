@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.deliver.send import batcher
 from router.deliver.send.batcher import LIVE_MS, SILENT_MS, Batcher
+from router.deliver.send.http_client import OnDone, Reply
 from router.deliver.send.kind_queue import SHARES
 from router.deliver.send.request_batch import RequestBatch
-from router.deliver.send.sender import Attempt
+from router.deliver.send.sender import Ended
 from router.plugin import Batch, Delivered, Item, Outcome, Pause, Reject, Request, Sender, hookimpl, json_request
 from router.testing.clock import START_MS
 from router.vocabulary import Line
@@ -46,6 +48,8 @@ class Desk:
         self.outcomes: list[Outcome] = []
         self.left: list[Delivery] = []  #: to be sent on after the next answer
         self.lines: list[Line] = []  #: of the requests that were started
+        self.bookings = 0
+        self.was_alone: list[bool] = []  #: of each request, as it was booked: whether nobody else had anything here
         self.wakes = 0
         self.vendor.answer = lambda bodies: self._answer()
         client = VendorClient(self.vendor.exchange)
@@ -59,12 +63,15 @@ class Desk:
         await self.answers.wait()
         return Delivered()
 
-    def _book(self, batch: RequestBatch, attempt: Attempt, outcomes: list[Outcome]) -> list[Delivery]:
-        self.answered.append([part.delivery.pos for part in batch.parts])
-        self.lines.append(batch.line)
-        self.outcomes += outcomes
-        left, self.left = self.left, []
-        return left
+    def _book(self, ended: Iterable[Ended]) -> Iterator[tuple[RequestBatch, list[Delivery]]]:
+        self.bookings += 1
+        for batch, _, outcomes in ended:
+            self.was_alone.append(self.batcher.is_only(frozenset(part.delivery.user_key for part in batch.parts)))
+            self.answered.append([part.delivery.pos for part in batch.parts])
+            self.lines.append(batch.line)
+            self.outcomes += outcomes
+            left, self.left = self.left, []
+            yield batch, left
 
     def add(
         self,
@@ -703,3 +710,58 @@ async def test_a_plugin_that_sends_by_itself_waits_until_the_claim_may_send_agai
     for _ in range(3):
         await asyncio.sleep(0)
     assert [[body["p"] for body in call] for call in made.vendor.calls] == [[1]]
+
+
+# ------------------------------------------------------------ answers of one turn of the loop
+
+
+async def test_answers_that_come_together_are_booked_together_in_their_order(desk: Desks) -> None:
+    made = desk(plugin=over_http(Plain))
+    for _ in range(3):
+        made.add()
+    await made.pump()
+    await made.answer()
+    assert made.bookings == 1
+    assert made.answered == [[1], [2], [3]]
+
+
+async def test_who_is_answered_in_the_same_turn_is_there_until_its_own_answer_is_booked(desk: Desks) -> None:
+    made = desk(plugin=over_http(Plain))
+    for _ in range(3):
+        made.add()
+    await made.pump()
+    await made.answer()
+    assert made.was_alone == [False, False, True]
+
+
+async def test_what_an_answer_leaves_to_be_sent_waits_again_before_the_next_answer_is_booked(desk: Desks) -> None:
+    made = desk(plugin=over_http(Plain))
+    made.left = [made.add()]
+    made.add()
+    await made.pump()
+    await made.answer()
+    assert made.was_alone == [False, False]
+
+
+class ByHand:
+    """A client whose requests are answered by the test."""
+
+    in_flight = 0
+
+    def __init__(self) -> None:
+        self.told: list[OnDone] = []
+
+    def start(self, request: Request, on_done: OnDone) -> Any:
+        self.told.append(on_done)
+        return SimpleNamespace(cancel=lambda: None)
+
+
+async def test_a_request_that_is_cut_between_its_answer_and_the_booking_is_not_booked(desk: Desks) -> None:
+    made, client = desk(plugin=over_http(Plain)), ByHand()
+    made.batcher = Batcher(made.parts.context, client, made.breaker, made._book, made._wake)  # type: ignore[arg-type]
+    made.add()
+    made.batcher.pump()
+    client.told[0](Reply(200, {}, b""))
+    made.batcher.cut()
+    await asyncio.sleep(0)
+    assert made.answered == []

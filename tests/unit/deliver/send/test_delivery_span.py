@@ -37,7 +37,7 @@ class Traced:
             replace(parts.context, tracing=self.tracing),
             VendorClient(parts.vendor.exchange),
             parts.breaker,
-            lambda batch, attempt, outcomes: [],
+            lambda ended: [(one.batch, []) for one in ended],
             lambda: None,
         )
 
