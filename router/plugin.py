@@ -263,9 +263,11 @@ class Item:
     @staticmethod
     def _copies(items: list[Item]) -> list[Item]:
         """The same items: what a plugin does to them changes nothing here."""
-        copies = [Item.__new__(Item) for _ in items]
-        for copy, item in zip(copies, items, strict=True):
+        copies: list[Item] = []
+        for item in items:
+            copy = Item.__new__(Item)
             copy._body, copy._kind, copy._json = _UNREAD, item._kind, item._json or item.json
+            copies.append(copy)
         return copies
 
     @property

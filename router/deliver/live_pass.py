@@ -19,7 +19,7 @@ from router.deliver.send.batcher import Batcher
 from router.deliver.send.request_batch import json_bytes
 from router.deliver.settle.turns import DRY_RUN, TurnHandler
 from router.directory import FOLDED
-from router.plugin import Event, Reject, Skip
+from router.plugin import Reject, Skip
 from router.plugin_host.hook_watch import PassSize
 from router.vocabulary import EventState, Line
 
@@ -59,13 +59,12 @@ class LivePass:
 
     async def _run_slice(self, deliveries: Sequence[Delivery]) -> int:
         """Enter as many as hooks leave time for. Returns how many."""
-        shared = self._shared(deliveries)
-        turns, prepared, stored = await self._prepare(deliveries, shared)
+        turns, prepared, stored = await self._prepare(deliveries)
         decided: dict[tuple[str, str], list[Delivery]] = {SENT: []}
         watch, mapper, sent, done = self._destination.watch, self._mapper, decided[SENT], 0
         in_flight, in_memory, room = self._lanes.in_flight, self._lanes.in_memory, self._batcher.room(Line.LIVE)
         watch.start_slice()
-        for delivery, turn, event in zip(deliveries, turns, shared, strict=True):
+        for delivery, turn in zip(deliveries, turns, strict=True):
             if watch.is_over:
                 break
             done += 1
@@ -77,8 +76,6 @@ class LivePass:
                 self._enter_lane(delivery, keeps_event=room > 0)
                 continue
             if outcome is SENT:
-                if event is not None:
-                    delivery.event = event
                 mapping = mapper.map(delivery, prepared.known, None)
                 if type(mapping) is Mapped:
                     delivery.items = mapping.items
@@ -97,35 +94,32 @@ class LivePass:
         return done
 
     async def _prepare(
-        self, deliveries: Sequence[Delivery], shared: Sequence[Event | None]
+        self, deliveries: Sequence[Delivery]
     ) -> tuple[list[PreparedTurn | None], Prepared, Collection[str]]:
         """The turn of each that may go on at once, what was looked up for them, and users who have a lane in the store."""
-        both = list(zip(deliveries, shared, strict=True))
-        quick = self._quick([one for one, event in both if event is None])
-        stored = await self._stored_lanes([one for one, event in both if event is not None] + quick)
+        in_flight, in_memory, is_usual = self._lanes.in_flight, self._lanes.in_memory, self._preparer.is_usual
+        turns: list[PreparedTurn | None] = []
+        unusual: list[Delivery] = []
+        for one in deliveries:
+            key = one.log_event.user_key
+            is_ready = key not in in_flight and key not in in_memory and is_usual(one)
+            turns.append(READY if is_ready else None)
+            if not is_ready:
+                unusual.append(one)
+        quick = self._quick(unusual)
+        stored = await self._stored_lanes([one for one, turn in zip(deliveries, turns, strict=True) if turn] + quick)
         prepared = await self._preparer.prepare(quick)
         found = prepared.turns
-        return [READY if event is not None else found.get(id(one)) for one, event in both], prepared, stored
-
-    def _shared(self, deliveries: Sequence[Delivery]) -> list[Event | None]:
-        """Of each that nothing keeps from here the event, as another destination has opened it. This costs no call for an event."""
-        types, sources = self._preparer.usual_types, self._preparer.sources
-        if not self._mapper.shared_events.is_allowed:
-            types = frozenset()
-        rows = [one.log_event for one in deliveries]
-        return [
-            row.opened if row.is_for_all and row.type in types and (sources is None or row.source in sources) else None
-            for row in rows
-        ]
+        if found:
+            turns = [turn or found.get(id(one)) for one, turn in zip(deliveries, turns, strict=True)]
+        return turns, prepared, stored
 
     def _quick(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those that may go on at once. Group calls and links open gates and move what is held: where there is a gate they take
         the way of lanes."""
         if self._has_state:
             return []
-        in_flight, in_memory = self._lanes.in_flight, self._lanes.in_memory
-        keyed = [(one, one.log_event.user_key) for one in deliveries]
-        free = [one for one, key in keyed if key not in in_flight and key not in in_memory]
+        free = [one for one in deliveries if self._lanes.is_free(one.log_event.user_key)]
         return [one for one in free if one.log_event.type not in FOLDED] if self._is_gated else free
 
     async def _stored_lanes(self, deliveries: Sequence[Delivery]) -> Collection[str]:

@@ -89,9 +89,9 @@ class Preparer:
         self._notes: Notes = []  #: on the event that is being opened
         self._state_key = destination.hooks.get("state_key")
         self._is_gated = destination.is_gated
-        self.usual_types = usual_types(destination)
+        self._usual_types = usual_types(destination)
         sources = destination.config.sources
-        self.sources = None if "*" in sources else frozenset(sources)  #: those that it gets events of; None: all
+        self._sources = None if "*" in sources else frozenset(sources)  #: those that it gets events of; None: all
 
     async def prepare(self, deliveries: Iterable[Delivery]) -> Prepared:
         """Open these events and look up what they may need, in at most two trips to the store."""
@@ -145,7 +145,7 @@ class Preparer:
     def _prepare_alone(self, delivery: Delivery) -> PreparedTurn:
         """What can be said from the event alone; its body is opened only if that matters."""
         log_event, destination = delivery.log_event, self._destination
-        if log_event.type in self.usual_types and self._is_usual(delivery):
+        if self.is_usual(delivery):
             return READY
         if delivery.items is not None:
             if log_event.type in FOLDED:
@@ -186,15 +186,18 @@ class Preparer:
             self._destination.watch.end()
         return PreparedTurn(decision, text)
 
-    def _is_usual(self, delivery: Delivery) -> bool:
+    def is_usual(self, delivery: Delivery) -> bool:
         """Whether nothing keeps it from here, and nothing else is to be asked. It is opened then."""
         row = delivery.log_event
-        if type(row) is not LogRow or delivery.row is not None or delivery.items is not None:
+        if row.type not in self._usual_types or row.is_for_all is False or type(row) is not LogRow:
             return False
-        if self.sources is not None and row.source not in self.sources:
+        if delivery.row is not None or delivery.items is not None:
+            return False
+        if self._sources is not None and row.source not in self._sources:
             return False
         if delivery.event is None:
-            delivery.event = self._opened(delivery)
+            shared = row.opened if row.is_for_all and self._shared_events.is_allowed else None
+            delivery.event = shared or self._opened(delivery)
         return row.is_for_all is True
 
     def open(self, delivery: Delivery) -> Event:

@@ -78,7 +78,7 @@ class Batcher:
         self._has_live = False  #: one came since then
         self._lingers = any(batch.linger_s for batch in self._destination.kinds.values())
         self._is_closed = False
-        self._is_silent = False  #: a request would have started by now, if one that begins now could end while the destination is ours
+        self._is_silent = False  #: a request that begins now could not end while the destination is surely ours
         self.fault: BaseException | None = None  #: met while a response was booked: the worker has to begin anew
 
     # ------------------------------------------------------------ what waits
@@ -184,7 +184,7 @@ class Batcher:
         look_again: int | None = None
         if self._is_closed:
             return None
-        self._is_silent = False
+        self._is_silent = not self._may_send()  # asked again behind each hook, which may take long
         watch = self._destination.watch
         for kind, queue in self._queues.items():
             limits = self._destination.kinds.get(kind) or Batch()
@@ -202,14 +202,12 @@ class Batcher:
 
     def _may_start(self, kind: str, limits: Batch) -> bool:
         in_flight = len(self._flying.batches)
-        if in_flight >= self._concurrency or self._flying.sent >= SENT_BYTES:
-            return False
-        if not self._may_send():
-            self._is_silent = True
+        if in_flight >= self._concurrency or self._flying.sent >= SENT_BYTES or self._is_silent:
             return False
         if limits.concurrency and self._flying.by_kind.get(kind, 0) >= limits.concurrency:
             return False
-        return self._breaker.may_send(in_flight) or self._may_probe_for_others()
+        breaker = self._breaker
+        return breaker.is_running or breaker.may_send(in_flight) or self._may_probe_for_others()
 
     def _may_probe_for_others(self) -> bool:
         """A breaker that one or two users opened does not make the others wait."""
@@ -298,6 +296,7 @@ class Batcher:
             if self._is_closed:  # the hook took so long that its thread was left behind
                 return
             if not self._may_send():  # or so long that somebody else may have the destination
+                self._is_silent = True
                 self._put_back(batch)
                 return
             attempt.note(request)

@@ -7,6 +7,8 @@ import ssl as tls
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import msgspec
+
 from router.deliver.send import http_client
 from router.deliver.send.http_client import Fault, OnDone, Reply, default_ssl_context
 from router.deliver.send.http_connection import Connection
@@ -21,24 +23,21 @@ CLOSE_S = 1.0
 """So long `close` waits for connections to be gone. They are cut already."""
 
 
-class HttptoolsExchange:
+class HttptoolsExchange(msgspec.Struct, eq=False):
     """One request on its way: at first it waits for `dial`, then it is on `connection`."""
 
-    __slots__ = ("_client", "connection", "data", "deadline", "dial", "head", "on_done", "resent")
-
-    def __init__(self, client: HttptoolsClient, on_done: OnDone, deadline: float) -> None:
-        self._client = client
-        self.on_done = on_done
-        self.deadline = deadline
-        self.head: Head | None = None
-        self.data = b""
-        self.connection: Connection | None = None
-        self.dial: Dial[Connection] | None = None
-        self.resent = False
+    client: HttptoolsClient
+    on_done: OnDone
+    deadline: float
+    head: Head | None = None
+    data: bytes = b""
+    connection: Connection | None = None
+    dial: Dial[Connection] | None = None
+    resent: bool = False
 
     def cancel(self) -> None:
         """See `http_client.Exchange`."""
-        self._client.cancel(self)
+        self.client.cancel(self)
 
 
 class HttptoolsClient:

@@ -30,7 +30,7 @@ class KindQueue:
 
     def waiting_lines(self) -> list[Line]:
         """The lines that wait."""
-        return [line for line, events in self.lines.items() if events]
+        return list(filter(self.lines.__getitem__, LINES))
 
     def in_turn(self, waiting: list[Line]) -> list[Line]:
         """These lines, the one whose turn it is first, which is counted (smooth weighted round robin)."""

@@ -39,6 +39,8 @@ class RequestBatch(msgspec.Struct):
     @property
     def items(self) -> list[Item]:
         """All items, in order."""
+        if len(self.parts) == 1:
+            return self.parts[0].items
         return [item for part in self.parts for item in part.items]
 
     def fresh_items(self) -> list[Item]:

@@ -66,9 +66,10 @@ class Responses:
             if is_good and self._says_nothing_else(attempt):
                 self._status.forget_waits()
                 batch.parts = self._take_whole(batch.parts, attempt, whole)
-                outcomes = [DELIVERED] * sum([len(part.items) for part in batch.parts])
-            if batch.parts:
-                yield batch, self._book(batch.parts, attempt, outcomes)
+                if not batch.parts:
+                    continue
+                outcomes = [DELIVERED] * sum(len(part.items) for part in batch.parts)
+            yield batch, self._book(batch.parts, attempt, outcomes)
         if whole:
             self._settle_whole(whole)
 

@@ -218,43 +218,81 @@ def shared_row(envelope: bytes = b"{}", source: str = "web", **call: Any) -> Log
     return LogRow(1, START_MS, source, "track", "u:u1", "m1", body, is_shared=True)
 
 
-async def read_by_two(store: Any, row: LogRow, **tables: Any) -> tuple[Pass, Delivery]:
-    """The second of two destinations that read the same event, and its delivery. `tables`: of the second one."""
-    first, second = Pass(Whole, store), Pass(Whole, store, **tables)
-    for one in (first, second):
-        delivery = Delivery(row)
+async def read_by_two(
+    store: Any, row: LogRow, plugin: type[Plain] = Whole, *, is_first: bool = False, **tables: Any
+) -> tuple[Pass, Delivery]:
+    """One of two destinations that read the same event, and its delivery. `plugin`, `tables`: of that one, which reads it after the other,
+    or before."""
+    other, made = Pass(Whole, store), Pass(plugin, store, **tables)
+    deliveries = {}
+    for one in (made, other) if is_first else (other, made):
+        delivery = deliveries[one] = Delivery(row)
         one.work.read_all([delivery])
         await one.core.live_pass.run([delivery])
-    assert row.opened is not None
-    return second, delivery
+    return made, deliveries[made]
 
 
 async def test_an_event_that_another_destination_has_opened_is_sent_with_the_same_item(store: Any) -> None:
     row = shared_row()
     made, delivery = await read_by_two(store, row)
+    assert row.opened is not None
     assert made.core.batcher.waiting == 1
     assert delivery.items is not None
     assert delivery.items[0] is row.payload_item
     assert (delivery.event, made.settled) == (None, {})
 
 
+whoever_reads_first = pytest.mark.parametrize("is_first", [False, True], ids=["after another", "first"])
+
+
+@whoever_reads_first
 @pytest.mark.parametrize(
-    ("row", "tables", "reason"),
+    ("call", "tables", "reason"),
     [
-        (shared_row(integrations={"d": False}), {}, "integrations"),
-        (shared_row(source="app"), {"sources": ["web"]}, "source"),
-        (shared_row(b'{"b":true}'), {}, "plan"),
-        (shared_row(), {"filter": "event = 'Other'"}, "filter"),
-        (shared_row(), {"consent": ["ads"], "consent_missing": "block"}, "consent_missing"),
+        ({"integrations": {"d": False}}, {}, "integrations"),
+        ({"source": "app"}, {"sources": ["web"]}, "source"),
+        ({"envelope": b'{"b":true}'}, {}, "plan"),
+        ({}, {"filter": "event = 'Other'"}, "filter"),
+        ({}, {"consent": ["ads"], "consent_missing": "block"}, "consent_missing"),
+        ({}, {"enabled": False}, "disabled"),
     ],
-    ids=["integrations", "source", "plan", "filter", "consent"],
+    ids=["opt-out", "source", "plan", "filter", "consent", "disabled"],
 )
 async def test_what_keeps_an_event_from_a_destination_does_so_whoever_has_opened_it(
-    store: Any, row: LogRow, tables: dict[str, Any], reason: str
+    store: Any, call: dict[str, Any], tables: dict[str, Any], reason: str, is_first: bool
 ) -> None:
-    made, _ = await read_by_two(store, row, **tables)
+    made, _ = await read_by_two(store, shared_row(**call), is_first=is_first, **tables)
     assert made.core.batcher.waiting == 0
     assert made.settled == {1: ("filtered", reason)}
+
+
+@whoever_reads_first
+async def test_a_destination_with_a_mapping_table_sends_the_event_as_the_table_has_it(
+    store: Any, is_first: bool
+) -> None:
+    row = shared_row(properties={"product": "shop", "rows": 1})
+    _, delivery = await read_by_two(store, row, is_first=is_first, mapping={"drop": ["properties.product"]})
+    assert delivery.items is not None
+    assert msgspec.json.decode(delivery.items[0].json)["properties"] == {"rows": 1}
+
+
+@whoever_reads_first
+async def test_a_destination_gets_what_the_event_has_for_it_in_integrations(store: Any, is_first: bool) -> None:
+    class ForUs(Plain):
+        @hookimpl
+        def track(self, event: Event) -> Item:  # type: ignore[override]  # it needs no context
+            return Item(dict(event.options))
+
+    _, delivery = await read_by_two(store, shared_row(integrations={"D": {"n": 1}}), ForUs, is_first=is_first)
+    assert delivery.items is not None
+    assert [item.body for item in delivery.items] == [{"n": 1}]
+
+
+@whoever_reads_first
+async def test_a_gated_destination_holds_the_event_whoever_has_opened_it(store: Any, is_first: bool) -> None:
+    made, delivery = await read_by_two(store, shared_row(), Gated, is_first=is_first)
+    assert made.core.batcher.waiting == 0
+    assert delivery.lane is not None
 
 
 async def test_a_busy_users_event_that_another_destination_has_opened_waits_in_a_lane(store: Any) -> None:
