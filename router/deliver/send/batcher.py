@@ -113,7 +113,7 @@ class Batcher:
     def is_only(self, users: frozenset[str]) -> bool:
         """Whether nobody but these users has anything waiting or on its way."""
         waiting = (d for queue in self._queues.values() for line in queue.lines.values() for d in line)
-        flying = (part.delivery for batch, _ in self._flying.batches.values() for part in batch.parts)
+        flying = (part.delivery for batch in self._flying.batches for part in batch.parts)
         return all(d.user_key in users for d in chain(flying, waiting))
 
     def add(self, delivery: Delivery, line: Line, *, first: bool = False) -> None:
@@ -287,7 +287,7 @@ class Batcher:
         if "deliver" in self._destination.hooks:
             work = self._deliver(batch, attempt)
             name = task_name("deliver", self._destination.name, batch.parts[0].delivery.log_event.message_id)
-            self._flying.started(batch, asyncio.create_task(work, name=name))
+            batch.exchange = asyncio.create_task(work, name=name)
             return
         watch = self._destination.watch
         watch.begin("request", batch.parts[0].delivery.log_event.message_id)
@@ -302,13 +302,11 @@ class Batcher:
             attempt.note(request)
             batch.began = self._context.clock.monotonic()  # without the time of the hook
             self._flying.count_sent(batch.flight, attempt.body_bytes)
-            exchange = self._client.start(request, partial(self._received, batch, attempt))
+            batch.exchange = self._client.start(request, partial(self._received, batch, attempt))
         except (Reject, RetryLater, Pause, Split) as outcome:
             self._not_sent(batch, attempt, outcome)
         except BaseException as error:  # whatever a hook raises that runs in one go is its own
             self._not_sent(batch, attempt, bad_call(self._destination, "request", error, len(batch.items)))
-        else:
-            self._flying.started(batch, exchange)
         finally:
             watch.end()
 
@@ -383,12 +381,13 @@ class Batcher:
     def end_stuck(self) -> list[RequestBatch]:
         """End what is stuck: its events are tried again. Returns these requests."""
         stuck = self._flying.stuck()
-        for batch, exchange in stuck:
+        for batch in stuck:
+            exchange = batch.exchange
             attempt = Attempt(self._destination, self._client, self._context.clock, error=STUCK)
             self._finish([Ended(batch, attempt, [RetryLater("timeout", STUCK)] * len(batch.items))])
             if exchange is not None:
                 exchange.cancel()
-        return [batch for batch, _ in stuck]
+        return stuck
 
     def _lift(self, delivery: Delivery) -> None:
         """It waits no longer, and is on its way no longer."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Literal
 
 from router.clock import Clock
 from router.deliver.send.delivery_span import CUT
@@ -15,21 +15,13 @@ MARGIN_S = 10.0
 """A request that is on its way longer than all its time-outs and this is stuck: its plugin does not let itself be ended."""
 
 
-class Cancellable(Protocol):
-    """What ends a request on its way."""
-
-    def cancel(self) -> object: ...
-
-
 class InFlight:
     """Owned by the batcher."""
 
     def __init__(self, clock: Clock, timeout_s: float) -> None:
         self._clock = clock
         self._most_ms = int(1000 * (CALL_TIMEOUTS * timeout_s + MARGIN_S))
-        self.batches: dict[
-            int, tuple[RequestBatch, Cancellable | None]
-        ] = {}  #: by id, with what ends each; oldest first
+        self.batches: dict[RequestBatch, Literal[True]] = {}  #: oldest first
         self.by_kind: dict[str, int] = {}  #: how many carry items of this kind
         self.sent = 0  #: bytes of their bodies
         self.releases = 0  #: those that began with a released event
@@ -39,21 +31,18 @@ class InFlight:
     def enter(self, batch: RequestBatch) -> None:
         """A request begins."""
         batch.began = self._clock.monotonic()
-        self.batches[id(batch)] = (batch, None)
+        self.batches[batch] = True
         self.by_kind[batch.kind] = self.by_kind.get(batch.kind, 0) + 1
         self.releases += batch.line is Line.RELEASE
         self._is_idle.clear()
 
-    def started(self, batch: RequestBatch, exchange: Cancellable) -> None:
-        """This ends it."""
-        self.batches[id(batch)] = (batch, exchange)
-
     def leave(self, batch: RequestBatch) -> bool:
         """A request is on its way no longer. False: it was not."""
-        if self.batches.pop(id(batch), None) is None:
+        if self.batches.pop(batch, None) is None:
             return False
         self.sent -= batch.flight.sent
         batch.flight.is_over = True
+        batch.exchange = None  # which knows the batch: neither would go without the garbage collector
         self.by_kind[batch.kind] -= 1
         self.releases -= batch.line is Line.RELEASE
         if not self.batches:
@@ -73,28 +62,28 @@ class InFlight:
     @property
     def overdue_at(self) -> int | None:
         """When the request that has been on its way for the longest counts as stuck (ms)."""
-        for batch, _ in self.batches.values():
+        for batch in self.batches:
             return self._clock.now_ms() + self._most_ms - self.lasted_ms(batch)
         return None
 
-    def stuck(self) -> list[tuple[RequestBatch, Cancellable | None]]:
-        """Those that count as stuck, and what ends each."""
-        return [one for one in self.batches.values() if self.lasted_ms(one[0]) >= self._most_ms]
+    def stuck(self) -> list[RequestBatch]:
+        """Those that count as stuck."""
+        return [batch for batch in self.batches if self.lasted_ms(batch) >= self._most_ms]
 
     # ------------------------------------------------------------ the end
 
     def abandon(self) -> None:
         """From another thread, for one whose loop a hook holds: no answer finds its request any more."""
         flying, self.batches = self.batches, {}
-        for batch, _ in flying.values():
+        for batch in flying:
             batch.flight.is_over = True
             _end_span(batch)
 
     def cut(self) -> None:
         """End all of them now: what is cut has no answer."""
-        for batch, exchange in list(self.batches.values()):
-            if exchange is not None:
-                exchange.cancel()
+        for batch in list(self.batches):
+            if batch.exchange is not None:
+                batch.exchange.cancel()
             self.leave(batch)
             _end_span(batch)
 

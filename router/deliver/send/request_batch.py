@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 import msgspec
 
@@ -26,7 +27,13 @@ class Flight(msgspec.Struct):
     is_over: bool = False
 
 
-class RequestBatch(msgspec.Struct):
+class Cancellable(Protocol):
+    """What ends a request on its way."""
+
+    def cancel(self) -> object: ...
+
+
+class RequestBatch(msgspec.Struct, eq=False):
     """One request's worth: parts of different users, one kind."""
 
     kind: str
@@ -34,6 +41,7 @@ class RequestBatch(msgspec.Struct):
     parts: list[BatchPart]
     began: float = 0.0  #: when it was started (s, on the monotonic clock)
     flight: Flight = msgspec.field(default_factory=Flight)
+    exchange: Cancellable | None = None  #: what ends it, while it is on its way
     span: Span | None = None  #: where it is traced
 
     @property
