@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from router.store.cluster_rows import ClusterRows, ConfiguredRow, Listening, NodeRow, UnitRow
 from router.store.commit_batch import CommitBatch
-from router.store.forgotten import facts_of
+from router.store.forgotten import facts_of, slot_of_event
 from router.store.names_in_texts import Names
 from router.store.ports import (
     Claim,
@@ -102,6 +102,7 @@ from router.store.rows import (
     Waits,
     Written,
 )
+from router.store.shards import SLOTS, WHOLE, Floor, Share, slot_of
 from router.store.suppressions import Suppressions
 
 __all__ = [
@@ -112,6 +113,8 @@ __all__ = [
     "NO_GROUP",
     "ORDER_KEY_STEP",
     "PART",
+    "SLOTS",
+    "WHOLE",
     "AskedCommand",
     "AttemptRow",
     "Claim",
@@ -134,6 +137,7 @@ __all__ = [
     "Erasure",
     "EventLog",
     "EventQuery",
+    "Floor",
     "GroupCallRow",
     "GroupProfile",
     "Health",
@@ -160,6 +164,7 @@ __all__ = [
     "Regulation",
     "ReplayRow",
     "Replays",
+    "Share",
     "Sizes",
     "Slice",
     "Status",
@@ -175,4 +180,6 @@ __all__ = [
     "Written",
     "deletions_of",
     "facts_of",
+    "slot_of",
+    "slot_of_event",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from router.store.rows import Unit
+from router.store.shards import WHOLE, Share
 
 
 class Came(Enum):
@@ -23,6 +24,7 @@ class Fence:
     unit: Unit
     epoch: int  #: how often the unit was taken over from an owner
     step: int  #: how many commits it has had
+    share: Share = WHOLE  #: of the destination's events
 
     def came_to(self, epoch: int, step: int) -> Came:
         """What became of the one commit that is on its way, by the stored epoch and step. A position cannot tell that: what has a row

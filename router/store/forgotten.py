@@ -10,6 +10,7 @@ import msgspec
 from router.event import named_groups, normalize_event
 from router.store.regulation import Regulation
 from router.store.rows import LogRow
+from router.store.shards import slot_of
 from router.traits import is_known
 
 NOBODY = ""
@@ -22,6 +23,12 @@ class GroupFacts(msgspec.Struct):
 
     groupId: str
     traits: list[str] = []
+
+
+class Left(msgspec.Struct):
+    """The header of what is left of an event."""
+
+    slot: int = slot_of(NOBODY)  #: of its user
 
 
 class Forgotten:
@@ -81,8 +88,19 @@ class Forgotten:
 
 
 def blank(row: LogRow, left: bytes) -> LogRow:
-    """What is left of an event: when, from which source, and of which type it was. `left`: of its body."""
-    return LogRow(row.pos, row.received_at, row.source, row.type, NOBODY, NOBODY, left)
+    """What is left of an event: when, from which source, of which type it was, and the slot of its user, one of 256: the shard that has not
+    settled it yet must find it. `left`: of its body."""
+    header = msgspec.json.encode(Left(slot_of_event(row)))
+    return LogRow(
+        row.pos, row.received_at, row.source, row.type, NOBODY, NOBODY, header + b"\n" + left.partition(b"\n")[2]
+    )
+
+
+def slot_of_event(row: LogRow) -> int:
+    """The slot of its user, also where that was forgotten."""
+    if row.user_key != NOBODY or not row.body:
+        return slot_of(row.user_key)
+    return msgspec.json.decode(row.body.partition(b"\n")[0], type=Left).slot
 
 
 def left_of(source: str, type_: str, message_id: str, received_at: int, body: bytes) -> bytes:
@@ -98,7 +116,8 @@ def left_of(source: str, type_: str, message_id: str, received_at: int, body: by
 
 def facts_of(body: bytes) -> GroupFacts | None:
     """What `left_of` has left of a group call."""
-    return msgspec.json.decode(body.partition(b"\n")[2], type=GroupFacts) if body else None
+    told = body.partition(b"\n")[2]
+    return msgspec.json.decode(told, type=GroupFacts) if told else None
 
 
 def ids_of(keys: Iterable[str]) -> list[str]:

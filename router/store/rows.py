@@ -10,6 +10,7 @@ import msgspec
 
 from router.plugin import Event, Item
 from router.spread import Spread
+from router.store.shards import WHOLE, Floor, Share
 from router.vocabulary import FOREVER_MS
 
 PART = 0
@@ -48,6 +49,7 @@ class Opening(msgspec.Struct, frozen=True):
     timeout_s: float = (
         0.0  #: the longest that a request of it takes: so much longer it is owned after the last sign of life
     )
+    shards: int = 1  #: into which it is split
 
 
 class DirectoryUpdate(msgspec.Struct):
@@ -212,6 +214,7 @@ class AskedCommand(NamedTuple):
     epoch: int  #: of the owner
     reached: bytes  #: what former owners have stored of it, as JSON; empty for nothing
     tries: int  #: how often it was taken
+    shard: int = 0  #: of the destination
 
 
 class LaneRow(msgspec.Struct):
@@ -320,6 +323,8 @@ class CursorRow(msgspec.Struct):
     abandoned: int = 0  #: events that were trimmed before this destination, removed for a while, had settled them
     beyond: int = 0  #: so many positions it stood beyond the head of the log, where it is now
     taken_from: str = ""  #: the node that had it and gave no sign of life any more
+    share: Share = WHOLE  #: of the destination's events
+    floors: tuple[Floor, ...] = ()  #: what shards that were there before had settled beyond its cursor
 
 
 NO_GROUP = ""

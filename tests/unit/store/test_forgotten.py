@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.store import slot_of, slot_of_event
 from router.store.forgotten import Forgotten
 from router.store.regulation import Regulation, Step
 from router.store.rows import LogRow
@@ -31,6 +32,7 @@ def test_nor_is_any_event_while_people_are_forgotten() -> None:
     assert forgetting("u:u2", bound=10).blanked([older]) == [older]
 
 
-def test_an_event_of_the_group_up_to_the_demand_says_nothing_more() -> None:
+def test_an_event_of_the_group_up_to_the_demand_says_nothing_more_than_the_slot_of_its_user() -> None:
     [left] = forgetting("g:acme", bound=10).blanked([row(10, NAMES_ACME)])
-    assert (left.user_key, left.message_id, left.body) == ("", "", b"")
+    assert (left.user_key, left.message_id, left.body) == ("", "", b'{"slot":125}\n')
+    assert slot_of_event(left) == slot_of("u:u1")
