@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -118,7 +119,13 @@ def _from_the_start(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
 
 
 def _counts(rows: Sequence[Row], head: Head) -> Iterator[tuple[str, dict[str, int]]]:
-    for row in rows:
-        told = {state: int(row[UNIT.place(state)]) for state in STATES}
-        told["queued"] = head.pos - row[UNIT.place("start")] - sum(told.values())
-        yield str(row[UNIT.place("destination")]), told
+    """By destination, the counts of its shards together."""
+    for name, group in groupby(sorted(rows, key=_destination), key=_destination):
+        units = list(group)
+        told = {state: sum(int(row[UNIT.place(state)]) for row in units) for state in STATES}
+        told["queued"] = head.pos - min(row[UNIT.place("start")] for row in units) - sum(told.values())
+        yield name, told
+
+
+def _destination(row: Row) -> str:
+    return str(row[UNIT.place("destination")])

@@ -52,7 +52,7 @@ def _with_ids(row: Row) -> Iterator[Row]:
 
 READINGS: Mapping[str, Reading] = {
     **{name: Reading({"shard": "0"}) for name in ONE_SHARD},
-    UNIT.name: Reading({"clock": f"(SELECT clock FROM head WHERE part = {PART})"}),
+    UNIT.name: Reading({"clock": f"(SELECT clock FROM head WHERE part = {PART})", "floors": "x''"}),
     ATTEMPT.name: Reading(whole=f"SELECT {', '.join(ATTEMPT.columns)} FROM attempt ORDER BY rowid"),
     # Of some late outcomes an upgrade from schema 1 kept the hash alone. They go within the retention; nothing is told of their events.
     KEPT.name: Reading(whole=f"SELECT {', '.join(KEPT.columns)} FROM kept WHERE received_at IS NOT NULL ORDER BY pos"),

@@ -40,7 +40,7 @@ from router.store.sqlite.migrations import migrate
 
 T = TypeVar("T")
 
-LEFT_OUT: Mapping[str, tuple[str, ...]] = {UNIT.name: ("clock",), **dict.fromkeys(ONE_SHARD, ("shard",))}
+LEFT_OUT: Mapping[str, tuple[str, ...]] = {UNIT.name: ("clock", "floors"), **dict.fromkeys(ONE_SHARD, ("shard",))}
 """Columns that a file has not."""
 PARTLESS = WITHOUT_PART - {"discard", "discard_count"}
 """Tables that have no column `part` in the file either."""
@@ -92,6 +92,10 @@ class SqliteTarget:
         if "shard" in table.columns and any(row[table.place("shard")] for row in rows):
             raise CopyError(
                 "a destination is split into shards, which a file cannot have: set its delivery.shards to 1, let it start once, and stop all nodes"
+            )
+        if table is UNIT and any(row[table.place("floors")] for row in rows):
+            raise CopyError(
+                "a destination was split into shards, and has not come to where they were: let it go on until nothing is queued, then stop all nodes"
             )
         if table is MEMBER:
             for regulation, user_key in rows:

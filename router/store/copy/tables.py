@@ -36,7 +36,7 @@ UNIT = _table(
     "unit",
     "destination shard",
     "epoch step clock start pos ahead delivered skipped filtered held retrying dead dry_run replayed parked_bytes letters letter_bytes"
-    " mode gate state state_reason state_since state_until state_detail stopped_ms",
+    " mode gate state state_reason state_since state_until state_detail stopped_ms floors",
 )
 KEPT = _table("kept", "pos", "hash received_at source type user_key message_id body")
 DISCARD = _table("discard", "id", "at source code message message_id type excerpt")

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from router.store.cluster_rows import ClusterRows, Listening
-from router.store.rows import AskedCommand, CommandRow
+from router.store.rows import AskedCommand, CommandRow, Unit
 
 
 class Commands(Protocol):
     """What operators ask of destinations, for whichever process has the destination."""
 
-    async def ask(self, destination: str, text: bytes) -> int:
+    async def ask(self, unit: Unit, text: bytes) -> int:
         """Record a command. Durable on return."""
         ...
 

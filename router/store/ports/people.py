@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from router.store.regulation import Demand, Regulation, Tool
+from router.store.shards import WHOLE, Share
 from router.store.suppressions import Suppressions
 
 
@@ -63,11 +64,15 @@ class Erasure(Protocol):
         """Return when there may be some."""
         ...
 
-    async def touches(self, destination: str, regulation: Regulation) -> bool:
-        """Whether a destination has any row of these people."""
+    async def shares(self, destination: str) -> list[Share]:
+        """The shards of a destination of which the store has a place."""
         ...
 
-    async def erase_at(self, destination: str, regulation_id: str) -> None:
+    async def touches(self, destination: str, regulation: Regulation, share: Share = WHOLE) -> bool:
+        """Whether a destination, or this shard of it, has any row of these people."""
+        ...
+
+    async def erase_at(self, destination: str, regulation_id: str, share: Share = WHOLE) -> None:
         """Erase the rows of these people at a destination, in slices. None of its workers may have anything of them in memory. Raises
         CommandRefused `elsewhere` where another process has it."""
         ...
@@ -84,7 +89,7 @@ class Erasure(Protocol):
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         ...
 
-    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+    async def drop_deletions(self, destination: str, positions: Sequence[int], share: Share = WHOLE) -> None:
         """Take back deletions that wait or failed. None of the destination's workers may have anything of them in memory."""
         ...
 

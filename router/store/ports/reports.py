@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from router.counts import Counted, Counts
 from router.event import Call
 from router.store.rows import ReplayRow
+from router.store.shards import WHOLE, Share
 
 
 class InputReports(Protocol):
@@ -54,8 +55,8 @@ class OutputReports(Protocol):
         """The newest calls, each with its state and reason at a destination."""
         ...
 
-    async def newest_replay(self, destination: str) -> ReplayRow | None:
-        """The newest replay, as of the last commit."""
+    async def newest_replay(self, destination: str, share: Share = WHOLE) -> ReplayRow | None:
+        """The newest replay of a destination, or of a shard, as of the last commit."""
         ...
 
 

@@ -22,6 +22,7 @@ from router.store.postgres.claim_reads import (
 from router.store.postgres.database import Database, Work, is_away, is_data, refusal
 from router.store.postgres.lease import Held
 from router.store.postgres.outcome_codes import OutcomeCodes
+from router.store.postgres.scope import Scope
 from router.store.rows import CursorRow, GroupCallRow
 
 T = TypeVar("T")
@@ -46,12 +47,12 @@ class PostgresClaim:
         self._fence, self._owner, self._database, self._codes = fence, owner, database, codes
         self._blocks = blocks
         self._one_at_a_time = asyncio.Lock()
-        name = fence.unit.destination
+        self._scope = scope = Scope(fence.unit.destination, fence.share)
         self.directory = PostgresDirectory(self)
-        self.lanes = PostgresLanes(self, name, blocks)
-        self.keyed_state = PostgresKeyedState(self, name)
-        self.dead_letters = PostgresDeadLetters(self, name, blocks)
-        self.replays = PostgresReplays(self, name, blocks)
+        self.lanes = PostgresLanes(self, scope, blocks)
+        self.keyed_state = PostgresKeyedState(self, scope)
+        self.dead_letters = PostgresDeadLetters(self, scope, blocks)
+        self.replays = PostgresReplays(self, scope, blocks)
 
     # ------------------------------------------------------------ the lease
 
@@ -114,11 +115,11 @@ class PostgresClaim:
 
     async def group_calls(self) -> list[GroupCallRow]:
         """The group calls that do not count as settled here."""
-        return await self.read(state_reads.group_calls, self.unit.destination)
+        return await self.read(state_reads.group_calls, self._scope)
 
     async def miscounts(self) -> dict[str, int]:
         """By how much the counters of the ledger must change to agree with the rows."""
-        return await self.read(ledger_reads.miscounts, self._blocks, self.unit.destination)
+        return await self.read(ledger_reads.miscounts, self._blocks, self._scope)
 
     # ------------------------------------------------------------ commits
 

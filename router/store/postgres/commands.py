@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from router.store.postgres.database import Connection, Database
-from router.store.rows import PART, AskedCommand, CommandRow
+from router.store.rows import PART, AskedCommand, CommandRow, Unit
 
 FRESH = "interval '1 hour'"
 """Older commands are not begun any more: whoever asked has long gone."""
@@ -19,13 +19,13 @@ KEPT = "interval '1 day'"
 
 OF_DESTINATIONS = (
     "UPDATE command c SET state = 'taken', epoch = u.epoch, tries = c.tries + 1 FROM unit u WHERE c.part = 0 AND c.state IN ('asked', 'taken')"
-    f" AND c.asked_at > clock_timestamp() - {FRESH} AND u.part = 0 AND u.destination = c.destination AND u.owner = $1"
+    f" AND c.asked_at > clock_timestamp() - {FRESH} AND u.part = 0 AND u.destination = c.destination AND u.shard = c.shard AND u.owner = $1"
     " AND (c.state = 'asked' OR c.epoch < u.epoch) AND NOT c.id = ANY($2::bigint[])"
-    " RETURNING c.id, c.destination, c.text, c.epoch, c.answer, c.tries"
+    " RETURNING c.id, c.destination, c.text, c.epoch, c.answer, c.tries, c.shard"
 )
 OF_NODE = (
     f"UPDATE command SET state = 'taken', tries = tries + 1 WHERE node = $3 AND state IN ('asked', 'taken') AND asked_at > clock_timestamp() - {FRESH}"
-    " AND NOT id = ANY($2::bigint[]) RETURNING id, destination, text, epoch, answer, tries"
+    " AND NOT id = ANY($2::bigint[]) RETURNING id, destination, text, epoch, answer, tries, shard"
 )
 """A node has one process: what was taken and is not on the list of what that does, its former process took."""
 TAKE = f"WITH a AS ({OF_DESTINATIONS}), b AS ({OF_NODE}) TABLE a UNION ALL TABLE b"
@@ -39,10 +39,10 @@ class PostgresCommands:
     def __init__(self, database: Database, me: UUID, node: UUID | None = None) -> None:
         self._database, self._me, self._node = database, me, node
 
-    async def ask(self, destination: str, text: bytes) -> int:
+    async def ask(self, unit: Unit, text: bytes) -> int:
         """Record a command. Durable on return. Raises StoreError."""
-        sql = "INSERT INTO command (part, destination, text) VALUES ($1, $2, $3) RETURNING id"
-        return int(await self._database.write(_value, sql, PART, destination, text))
+        sql = "INSERT INTO command (part, destination, shard, text) VALUES ($1, $2, $3, $4) RETURNING id"
+        return int(await self._database.write(_value, sql, *unit, text))
 
     async def ask_node(self, node: str, text: bytes) -> int:
         """Record a command to a node. Durable on return. Raises StoreError."""

@@ -16,6 +16,7 @@ from router.store.postgres import commands, kept_events
 from router.store.postgres.database import Connection
 from router.store.postgres.outcome_codes import Outcome
 from router.store.postgres.rows_written import Table, words
+from router.store.postgres.scope import Scope
 from router.store.rows import EVERY, DeadRow, ParkedRow, Tried
 from router.store.shards import slot_of
 from router.vocabulary import LaneMode, Queue
@@ -71,7 +72,7 @@ async def apply_commit(
     await kept_events.keep(connection, step)
     await _let_go(connection, step)
     if step.retries_due:
-        sql = "UPDATE lane SET due_at = $2 WHERE part = 0 AND destination = $1 AND mode = 'retry' AND due_at > $2"
+        sql = f"UPDATE lane SET due_at = $2 WHERE {_scope(fence).here} AND mode = 'retry' AND due_at > $2"
         await connection.execute(sql, step.destination, step.at)
     await _write_lanes(connection, step)
     openings = [(need, await _open_lanes(connection, step, fence, need, after)) for need, after in step.opened.items()]
@@ -87,6 +88,10 @@ async def apply_commit(
     if step.answers:
         await commands.write_answers(connection, step.answers, fence.epoch)
     return [(need, last) for need, last in openings if last is not None]
+
+
+def _scope(fence: Fence) -> Scope:
+    return Scope(fence.unit.destination, fence.share)
 
 
 async def _move_unit(connection: Connection, step: CommitBatch, fence: Fence, owner: UUID) -> None:
@@ -248,8 +253,7 @@ async def _open_lanes(connection: Connection, step: CommitBatch, fence: Fence, n
     one = ("user_key = $2 AND need = $2", "need = $2 AND need <> '' AND need <> user_key", "also = $2 AND also <> ''")
     whiches = ("need <> '' AND $2::text <> ''",) if need == EVERY else one
     found = " UNION ".join(
-        f"SELECT user_key FROM lane WHERE part = 0 AND destination = $1 AND {which} AND user_key > $3"
-        for which in whiches
+        f"SELECT user_key FROM lane WHERE {_scope(fence).here} AND {which} AND user_key > $3" for which in whiches
     )
     rows = await connection.fetch(
         f"WITH found AS ({found} ORDER BY user_key LIMIT $4) UPDATE lane l SET need = '', also = '', due_at = CASE l.mode"

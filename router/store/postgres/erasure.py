@@ -29,7 +29,9 @@ from router.store.postgres.database import Connection, Database, Work, refusal, 
 from router.store.postgres.forget_rows import BEFORE_ALL
 from router.store.postgres.idle_unit import IdleUnit
 from router.store.postgres.outcome_codes import OutcomeCodes
+from router.store.postgres.scope import Scope
 from router.store.regulation import Regulation, Step, Tool
+from router.store.shards import WHOLE, Share
 from router.vocabulary import FORGOTTEN, EventState
 
 T = TypeVar("T")
@@ -69,33 +71,38 @@ class PostgresErasure:
         """Return when there may be some."""
         await self._queue.clock.sleep(LEFT_BEHIND_S)
 
-    async def touches(self, destination: str, regulation: Regulation) -> bool:
-        """Whether the destination has any row of these people."""
-        return await self._read(forget_rows.touches, self._blocks, destination, regulation)
+    async def shares(self, destination: str) -> list[Share]:
+        """The shards of a destination of which the store has a place."""
+        return [scope.share for scope in await self._read(idle_unit.scopes, destination)]
 
-    async def erase_at(self, destination: str, regulation_id: str) -> None:
+    async def touches(self, destination: str, regulation: Regulation, share: Share = WHOLE) -> bool:
+        """Whether the destination has any row of these people."""
+        return await self._read(forget_rows.touches, self._blocks, Scope(destination, share), regulation)
+
+    async def erase_at(self, destination: str, regulation_id: str, share: Share = WHOLE) -> None:
         """Erase the rows of these people at a destination. To be called while none of its workers has anything of them. A destination that has
         nothing of theirs is left as it is. Raises CommandRefused `elsewhere` where another process has it."""
-        await self._read(idle_unit.check, destination, self._me, is_alone=self._is_alone)
+        scope = Scope(destination, share)
+        await self._read(idle_unit.check, scope, self._me, is_alone=self._is_alone)
         found = await self._read(regulation_rows.there, regulation_id)
         if found.is_under_way:
             self._forgotten.begin(found)
         if found.groups:
             await self._forget_members(found)
-        if await self._read(forget_rows.touches, self._blocks, destination, found) or found.groups:
-            async with self._taken(destination) as unit:
+        if await self._read(forget_rows.touches, self._blocks, scope, found) or found.groups:
+            async with self._taken(scope) as unit:
                 await self._erase_at(unit, found)
 
     @asynccontextmanager
-    async def _taken(self, destination: str) -> AsyncIterator[IdleUnit]:
-        unit = await self._write(idle_unit.take, destination, self._me, is_alone=self._is_alone)
+    async def _taken(self, scope: Scope) -> AsyncIterator[IdleUnit]:
+        unit = await self._write(idle_unit.take, scope, self._me, is_alone=self._is_alone)
         try:
             yield unit
         finally:
             await self._write(unit.give_back)
 
     async def _erase_at(self, unit: IdleUnit, found: Regulation) -> None:
-        destination, code = unit.destination, await self._code()
+        code = await self._code()
         if found.groups:
             await self._erase_groups_at(unit, found, code)
         for sql, name, erase in (
@@ -104,10 +111,10 @@ class PostgresErasure:
         ):
             after: int | None = BEFORE_ALL
             while after is not None:
-                rows, after = await self._read(forget_rows.find, self._blocks, destination, found, sql, after)
+                rows, after = await self._read(forget_rows.find, self._blocks, unit.scope, found, sql, after)
                 if rows:
                     await self._go_on_at(unit, found.id, _erase_rows, name, erase, rows, code, self._now_ms())
-        states = await self._read(forget_rows.state_keys, destination, found)
+        states = await self._read(forget_rows.state_keys, unit.destination, found)
         await self._go_on_at(unit, found.id, _erase_rest, states, self._now_ms())
 
     async def _forget_members(self, regulation: Regulation) -> None:
@@ -121,14 +128,13 @@ class PostgresErasure:
 
     async def _erase_groups_at(self, unit: IdleUnit, regulation: Regulation, code: int) -> None:
         """What is found by what it says, not by whose it is."""
-        destination = unit.destination
         for sql, erase in (
             (forget_group_rows.PARKED, forget_group_rows.erase_parked),
             (forget_group_rows.LETTERS, forget_group_rows.erase_letters),
         ):
             after: int | None = BEFORE_ALL
             while after is not None:
-                found = await self._read(forget_group_rows.find, self._blocks, destination, regulation, sql, after)
+                found = await self._read(forget_group_rows.find, self._blocks, unit.scope, regulation, sql, after)
                 after = found.after
                 if found.theirs or found.mapped:
                     await self._go_on_at(unit, regulation.id, _erase_group_rows, erase, found, code, self._now_ms())
@@ -182,10 +188,10 @@ class PostgresErasure:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         return await self._read(deletions.states, destination, positions)
 
-    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+    async def drop_deletions(self, destination: str, positions: Sequence[int], share: Share = WHOLE) -> None:
         """Take back deletions that wait or failed."""
         code = await self._code()
-        async with self._taken(destination) as unit:
+        async with self._taken(Scope(destination, share)) as unit:
             await self._write(_erase_deletions, unit, positions, code, self._now_ms())
 
     async def note_tool(self, regulation_id: str, destination: str, tool: Tool) -> Regulation:
@@ -241,7 +247,7 @@ class PostgresErasure:
 
         async def at_unit(connection: Connection, regulation: Regulation) -> None:
             await unit.hold(connection)
-            await work(connection, regulation, unit.destination, *args)
+            await work(connection, regulation, unit.scope, *args)
 
         await self._go_on_for(regulation_id, at_unit)
 
@@ -279,39 +285,39 @@ def _for_ever() -> None:
 async def _erase_rows(
     connection: Connection,
     regulation: Regulation,
-    destination: str,
+    scope: Scope,
     name: str,
     erase: Callable[..., Awaitable[int]],
     rows: Sequence[forget_rows.Row],
     code: int,
     now_ms: int,
 ) -> None:
-    regulation.count(**{name: await erase(connection, destination, rows, code, now_ms)})
+    regulation.count(**{name: await erase(connection, scope, rows, code, now_ms)})
 
 
 async def _erase_rest(
-    connection: Connection, regulation: Regulation, destination: str, states: Sequence[str], now_ms: int
+    connection: Connection, regulation: Regulation, scope: Scope, states: Sequence[str], now_ms: int
 ) -> None:
-    await forget_rows.erase_rest(connection, destination, regulation, states, now_ms)
+    await forget_rows.erase_rest(connection, scope, regulation, states, now_ms)
 
 
 async def _erase_group_rows(
     connection: Connection,
     regulation: Regulation,
-    destination: str,
+    scope: Scope,
     erase: Callable[..., Awaitable[None]],
     found: forget_group_rows.Found,
     code: int,
     now_ms: int,
 ) -> None:
-    await erase(connection, destination, regulation, found, code, now_ms)
+    await erase(connection, scope, regulation, found, code, now_ms)
 
 
 async def _erase_deletions(
     connection: Connection, unit: IdleUnit, positions: Sequence[int], code: int, now_ms: int
 ) -> None:
     await unit.hold(connection)
-    await forget_rows.erase_deletions(connection, unit.destination, positions, code, now_ms)
+    await forget_rows.erase_deletions(connection, unit.scope, positions, code, now_ms)
 
 
 async def _note_members(connection: Connection, regulation: Regulation, keys: list[str]) -> None:

@@ -18,6 +18,7 @@ from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.forget_rows import AT, HERE, Row
 from router.store.postgres.row_reads import accepted_at
+from router.store.postgres.scope import Scope
 from router.store.regulation import Regulation
 
 LOOKED_THROUGH = 500
@@ -26,7 +27,7 @@ LOOKED_THROUGH = 500
 ROWS = (
     "SELECT x.pos, x.user_key, {own}, octet_length(w.body) AS woken, x.items, w.type FROM {table} x"
     " LEFT JOIN woken w USING (part, destination, pos) WHERE x.part = 0 AND x.destination = $1 AND x.pos > $2 AND {at} <= $3"
-    " AND w.type IS DISTINCT FROM 'forget' ORDER BY x.pos LIMIT $4"
+    " AND w.type IS DISTINCT FROM 'forget'{{slots}} ORDER BY x.pos LIMIT $4"
 )
 PARKED = ROWS.format(
     table="parked",
@@ -45,12 +46,13 @@ class Found(NamedTuple):
 
 
 async def find(
-    connection: Connection, blocks: Blocks, destination: str, regulation: Regulation, sql: str, after: int
+    connection: Connection, blocks: Blocks, scope: Scope, regulation: Regulation, sql: str, after: int
 ) -> Found:
     """The next rows, `PARKED` or `LETTERS`."""
     groups, names = regulation.groups, Names(regulation.told_as)
     members = frozenset(await regulation_rows.members(connection, regulation.id))
-    records = await connection.fetch(sql, destination, after, regulation.bound, LOOKED_THROUGH)
+    of_slots = sql.format(slots=scope.of_slots("x."))
+    records = await connection.fetch(of_slots, scope.destination, after, regulation.bound, LOOKED_THROUGH)
     events = await accepted_at(connection, blocks, [at for r in records if (at := r["origin"] or r["pos"]) > 0])
     found = Found([], [], records[-1]["pos"] if len(records) == LOOKED_THROUGH else None)
     for record in records:
@@ -73,22 +75,22 @@ def _groups_of(body: bytes, given: str) -> Iterator[str]:
 
 
 async def erase_parked(
-    connection: Connection, destination: str, regulation: Regulation, found: Found, code: int, now_ms: int
+    connection: Connection, scope: Scope, regulation: Regulation, found: Found, code: int, now_ms: int
 ) -> None:
     """Their events are dead; what was mapped for members is mapped again."""
-    regulation.count(waiting=await forget_rows.erase_parked(connection, destination, found.theirs, code, now_ms))
+    regulation.count(waiting=await forget_rows.erase_parked(connection, scope, found.theirs, code, now_ms))
     sql = f"UPDATE parked SET items = NULL WHERE {HERE} AND pos = ANY($2::bigint[])"
-    await connection.execute(sql, destination, [pos for pos, _ in found.mapped])
+    await connection.execute(sql, scope.destination, [pos for pos, _ in found.mapped])
 
 
 async def erase_letters(
-    connection: Connection, destination: str, regulation: Regulation, found: Found, code: int, now_ms: int
+    connection: Connection, scope: Scope, regulation: Regulation, found: Found, code: int, now_ms: int
 ) -> None:
     """The same of dead letters: those of members stay, and a replay maps them again."""
-    regulation.count(dead=await forget_rows.erase_letters(connection, destination, found.theirs, code, now_ms))
+    regulation.count(dead=await forget_rows.erase_letters(connection, scope, found.theirs, code, now_ms))
     rows = await connection.fetch(
         f"UPDATE dead d SET items = NULL, size = d.size - these.size FROM unnest($2::bigint[], $3::bigint[]) AS these (at, size)"
         f" WHERE {HERE} AND d.pos = these.at AND d.items IS NOT NULL RETURNING these.size",
-        destination, [pos for pos, _ in found.mapped], [size for _, size in found.mapped],
+        scope.destination, [pos for pos, _ in found.mapped], [size for _, size in found.mapped],
     )  # fmt: skip
-    await forget_rows.count(connection, destination, {"letter_bytes": -sum(row[0] for row in rows)})
+    await forget_rows.count(connection, scope, {"letter_bytes": -sum(row[0] for row in rows)})

@@ -22,6 +22,7 @@ from router.store.postgres.commit import OUTCOMES
 from router.store.postgres.database import Connection
 from router.store.postgres.forget_begin import near
 from router.store.postgres.row_reads import accepted_at
+from router.store.postgres.scope import Scope
 from router.store.regulation import Regulation
 from router.store.rows import ORDER_KEY_STEP
 from router.vocabulary import EventState, LaneMode, Queue
@@ -34,7 +35,7 @@ AT = f"(CASE WHEN x.pos > 0 THEN x.pos ELSE -x.pos / {ORDER_KEY_STEP} END)"
 """Where in the log a row stands: what a timer returned, and a second sending, stand between two events."""
 ROWS = (
     "SELECT x.pos, x.user_key, {own}, octet_length(w.body) AS woken FROM {table} x LEFT JOIN woken w USING (part, destination, pos)"
-    " WHERE x.part = 0 AND x.destination = $1 AND x.user_key = ANY($2::text[]) AND {at} <= $3 AND x.pos > $4 {but}"
+    " WHERE x.part = 0 AND x.destination = $1 AND x.user_key = ANY($2::text[]) AND {at} <= $3 AND x.pos > $4 {but}{{slots}}"
     " ORDER BY x.pos LIMIT $5"
 )
 PARKED = ROWS.format(
@@ -60,11 +61,12 @@ class Found(NamedTuple):
 
 
 async def find(
-    connection: Connection, blocks: Blocks, destination: str, regulation: Regulation, sql: str, after: int
+    connection: Connection, blocks: Blocks, scope: Scope, regulation: Regulation, sql: str, after: int
 ) -> Found:
     """The next rows of theirs, `PARKED` or `DEAD`."""
     near_now = [*regulation.near, *await near(connection, regulation.keys)]  # what is held may have moved meanwhile
-    records = await connection.fetch(sql, destination, near_now, regulation.bound, after, SLICE)
+    of_slots = sql.format(slots=scope.of_slots("x."))
+    records = await connection.fetch(of_slots, scope.destination, near_now, regulation.bound, after, SLICE)
     events = await accepted_at(connection, blocks, [at for r in records if (at := r["origin"] or r["pos"]) > 0])
     keys = frozenset(regulation.keys)
     rows = []
@@ -76,8 +78,9 @@ async def find(
     return Found(rows, records[-1]["pos"] if len(records) == SLICE else None)
 
 
-async def touches(connection: Connection, blocks: Blocks, destination: str, regulation: Regulation) -> bool:
+async def touches(connection: Connection, blocks: Blocks, scope: Scope, regulation: Regulation) -> bool:
     """Whether the destination has any row of these people. Looks at each of its state keys."""
+    destination = scope.destination
     small = (
         "supply WHERE {} AND user_key = ANY($2::text[])", "timer WHERE {} AND user_key = ANY($2::text[])",
         "opening WHERE {} AND need = ANY($2::text[])", "lane WHERE {} AND (need = ANY($2::text[]) OR also = ANY($2::text[]) OR user_key = ANY($2::text[]))",
@@ -86,23 +89,24 @@ async def touches(connection: Connection, blocks: Blocks, destination: str, regu
         sql = f"SELECT true FROM {where.format(HERE)} LIMIT 1"
         if await connection.fetchval(sql, destination, regulation.keys):
             return True
-    details = await connection.fetch(f"SELECT state_detail FROM unit WHERE {HERE}", destination)
-    names = Names(regulation.told_as)
-    if any(names.are_in(row[0]) for row in details):
+    sql = f"SELECT state_detail FROM unit WHERE {HERE} AND shard = $2"
+    detail = await connection.fetchval(sql, destination, scope.share.shard)
+    if detail and Names(regulation.told_as).are_in(detail):
         return True
     for sql in (PARKED, DEAD):
         after: int | None = BEFORE_ALL
         while after is not None:
-            rows, after = await find(connection, blocks, destination, regulation, sql, after)
+            rows, after = await find(connection, blocks, scope, regulation, sql, after)
             if rows:
                 return True
     return bool(await state_keys(connection, destination, regulation))
 
 
-async def erase_parked(connection: Connection, destination: str, rows: Sequence[Row], code: int, now_ms: int) -> int:
+async def erase_parked(connection: Connection, scope: Scope, rows: Sequence[Row], code: int, now_ms: int) -> int:
     """The events of these parked rows are dead. Who waits for one of them asks again. Returns how many events of the log that were."""
+    destination = scope.destination
     sizes = {row.pos: row.size for row in rows}
-    sql = f"DELETE FROM parked WHERE {HERE} AND pos = ANY($2::bigint[]) RETURNING pos, user_key, state, origin"
+    sql = f"DELETE FROM parked WHERE {scope.here} AND pos = ANY($2::bigint[]) RETURNING pos, user_key, state, origin"
     gone = await connection.fetch(sql, destination, list(sizes))
     counts: Counter[str] = Counter()
     for pos, _, state, _ in gone:
@@ -113,38 +117,40 @@ async def erase_parked(connection: Connection, destination: str, rows: Sequence[
                 counts[state] -= 1
     await _tell(connection, destination, [row["pos"] for row in gone], code, now_ms)
     await _let_go(connection, destination, [at for row in gone for at in (row["pos"], row["origin"]) if at])
-    await count(connection, destination, counts)
+    await count(connection, scope, counts)
     waiting = await _waiting_for(connection, destination, [row["pos"] for row in gone])
     for key in dict.fromkeys([*(row["user_key"] for row in gone), *waiting]):
         await _mend_lane(connection, destination, key, now_ms)
     return sum(row["pos"] > 0 for row in gone)
 
 
-async def erase_letters(connection: Connection, destination: str, rows: Sequence[Row], code: int, now_ms: int) -> int:
+async def erase_letters(connection: Connection, scope: Scope, rows: Sequence[Row], code: int, now_ms: int) -> int:
     """These dead letters. Returns how many there were."""
-    sql = f"DELETE FROM dead WHERE {HERE} AND pos = ANY($2::bigint[]) RETURNING pos, size"
+    destination = scope.destination
+    sql = f"DELETE FROM dead WHERE {scope.here} AND pos = ANY($2::bigint[]) RETURNING pos, size"
     gone = await connection.fetch(sql, destination, [row.pos for row in rows])
     await _tell(connection, destination, [row["pos"] for row in gone], code, now_ms)
     await _let_go(connection, destination, [row["pos"] for row in gone])
-    await count(connection, destination, {"letters": -len(gone), "letter_bytes": -sum(row["size"] for row in gone)})
+    await count(connection, scope, {"letters": -len(gone), "letter_bytes": -sum(row["size"] for row in gone)})
     return len(gone)
 
 
 async def erase_deletions(
-    connection: Connection, destination: str, positions: Sequence[int], code: int, now_ms: int
+    connection: Connection, scope: Scope, positions: Sequence[int], code: int, now_ms: int
 ) -> None:
     """Erase what the destination was asked to delete, whether it waits or failed."""
     rows = [Row(pos, 0) for pos in positions]
-    await erase_parked(connection, destination, rows, code, now_ms)
-    await erase_letters(connection, destination, rows, code, now_ms)
+    await erase_parked(connection, scope, rows, code, now_ms)
+    await erase_letters(connection, scope, rows, code, now_ms)
 
 
-async def count(connection: Connection, destination: str, counts: Mapping[str, int]) -> None:
-    """Change the counters of the destination."""
+async def count(connection: Connection, scope: Scope, counts: Mapping[str, int]) -> None:
+    """Change the counters of the unit."""
     changes = {name: n for name, n in counts.items() if n}
     if changes:
-        sets = ", ".join(f"{name} = {name} + ${n}" for n, name in enumerate(changes, 2))
-        await connection.execute(f"UPDATE unit SET {sets} WHERE {HERE}", destination, *changes.values())
+        sets = ", ".join(f"{name} = {name} + ${n}" for n, name in enumerate(changes, 3))
+        unit = (scope.destination, scope.share.shard)
+        await connection.execute(f"UPDATE unit SET {sets} WHERE {HERE} AND shard = $2", *unit, *changes.values())
 
 
 async def _tell(connection: Connection, destination: str, positions: Iterable[int], code: int, now_ms: int) -> None:
@@ -191,9 +197,10 @@ async def _mend_lane(connection: Connection, destination: str, key: str, now_ms:
 
 
 async def erase_rest(
-    connection: Connection, destination: str, regulation: Regulation, states: Sequence[str], now_ms: int
+    connection: Connection, scope: Scope, regulation: Regulation, states: Sequence[str], now_ms: int
 ) -> None:
     """Keyed state that names the person, its timers, what lanes of others waited for, and group calls. Comes last."""
+    destination = scope.destination
     theirs = (destination, regulation.keys)
     for table in ("state", "timer"):
         await connection.execute(
@@ -202,23 +209,25 @@ async def erase_rest(
     await connection.execute(f"DELETE FROM timer WHERE {HERE} AND user_key = ANY($2::text[])", *theirs)
     await connection.execute(f"DELETE FROM opening WHERE {HERE} AND need = ANY($2::text[])", *theirs)
     names = Names(regulation.told_as)
-    details = await connection.fetch(f"SELECT state_detail FROM unit WHERE {HERE}", destination)
-    if any(names.are_in(row[0]) for row in details):
-        await connection.execute(f"UPDATE unit SET state_detail = '' WHERE {HERE}", destination)
-    await _erase_waits(connection, destination, regulation, now_ms)
+    unit = (destination, scope.share.shard)
+    detail = await connection.fetchval(f"SELECT state_detail FROM unit WHERE {HERE} AND shard = $2", *unit)
+    if detail and names.are_in(detail):
+        await connection.execute(f"UPDATE unit SET state_detail = '' WHERE {HERE} AND shard = $2", *unit)
+    await _erase_waits(connection, scope, regulation, now_ms)
     await _erase_group_calls(connection, destination, regulation)
 
 
-async def _erase_waits(connection: Connection, destination: str, regulation: Regulation, now_ms: int) -> None:
+async def _erase_waits(connection: Connection, scope: Scope, regulation: Regulation, now_ms: int) -> None:
     """Lanes of others that wait for them, or have waited for a trait of theirs, ask their gate again: now, or once their retry is due."""
+    destination = scope.destination
     values = (destination, regulation.keys, sorted(regulation.groups))
     theirs = "need = ANY($2::text[]) OR also = ANY($2::text[]) OR group_id = ANY($3::text[])"
     await connection.execute(
         "UPDATE lane SET need = '', also = '', reason = '', group_id = '', refused_pos = 0"
-        f" WHERE {HERE} AND mode = '{LaneMode.RETRY}' AND ({theirs}) AND NOT user_key = ANY($2::text[])",
+        f" WHERE {scope.here} AND mode = '{LaneMode.RETRY}' AND ({theirs}) AND NOT user_key = ANY($2::text[])",
         *values,
     )
-    sql = f"SELECT user_key FROM lane WHERE {HERE} AND ({theirs} OR user_key = ANY($2::text[]))"
+    sql = f"SELECT user_key FROM lane WHERE {scope.here} AND ({theirs} OR user_key = ANY($2::text[]))"
     for row in await connection.fetch(sql, *values):
         await _mend_lane(connection, destination, row[0], now_ms)
 

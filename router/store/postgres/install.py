@@ -12,7 +12,9 @@ from router.errors import StartError
 from router.store.postgres.database import Connection
 from router.store.postgres.duty import DUTIES
 
-SCHEMA = 2
+SCHEMA = 3
+WITH_SHARDS = 3
+"""The oldest schema of a program that may work on a store with a destination that is split."""
 LOCK = 0x5E67_0001
 """Of the advisory lock under which one process at a time makes tables."""
 PATIENCE_S = 120

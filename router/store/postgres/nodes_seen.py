@@ -76,10 +76,13 @@ class NodesSeen:
         return None
 
     def without_owner_s(self) -> dict[str, float]:
-        """By destination that is configured here and that no node has: for how long."""
+        """By destination that is configured here and of which no node has some part: for how long."""
         now = self._clock.monotonic()
-        free = {unit.destination: now - since for unit, since in self._free_since.items()}
-        return {name: seconds for name, seconds in free.items() if name in self.destinations}
+        found: dict[str, float] = {}
+        for unit, since in self._free_since.items():
+            if unit.destination in self.destinations:
+                found[unit.destination] = max(now - since, found.get(unit.destination, 0.0))
+        return found
 
     @property
     def free(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from router.store.postgres import kept_events
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
+from router.store.postgres.scope import Scope
 from router.store.rows import DeadLetterFilter, DeadRow, LogRow, ParkedRow, Slice
 
 HERE = "part = 0 AND destination = $1"
@@ -122,12 +123,12 @@ def dead_of(r: Any, facts: Facts) -> DeadRow:
 
 
 async def letters(
-    connection: Connection, blocks: Blocks, destination: str, which: DeadLetterFilter, after: int, limit: int
+    connection: Connection, blocks: Blocks, scope: Scope, which: DeadLetterFilter, after: int, limit: int
 ) -> list[DeadRow]:
     """Dead letters behind a position, up to a count and about a megabyte."""
-    where, values = chosen(destination, which)
+    where, values = chosen(scope, which)
     records = await connection.fetch(f"{DEAD} WHERE {where} AND pos > $5 ORDER BY pos LIMIT $6", *values, after, limit)
-    return await dead_rows(connection, blocks, destination, records)
+    return await dead_rows(connection, blocks, scope.destination, records)
 
 
 async def dead_rows(connection: Connection, blocks: Blocks, destination: str, records: Sequence[Any]) -> list[DeadRow]:
@@ -137,22 +138,22 @@ async def dead_rows(connection: Connection, blocks: Blocks, destination: str, re
     )
 
 
-def chosen(destination: str, which: DeadLetterFilter) -> tuple[str, tuple[object, ...]]:
+def chosen(scope: Scope, which: DeadLetterFilter) -> tuple[str, tuple[object, ...]]:
     """The condition for dead letters of this kind, and its values, $1 to $4."""
-    where = f"{HERE} AND at >= $2 AND at < $3 AND ($4::text IS NULL OR reason = $4)"
-    return where, (destination, which.since, which.until, which.reason)
+    where = f"{scope.here} AND at >= $2 AND at < $3 AND ($4::text IS NULL OR reason = $4)"
+    return where, (scope.destination, which.since, which.until, which.reason)
 
 
-async def count_letters(connection: Connection, destination: str, which: DeadLetterFilter) -> int:
+async def count_letters(connection: Connection, scope: Scope, which: DeadLetterFilter) -> int:
     """How many dead letters there are of this kind."""
-    where, values = chosen(destination, which)
+    where, values = chosen(scope, which)
     n: int = await connection.fetchval(f"SELECT count(*) FROM dead WHERE {where}", *values)
     return n
 
 
-async def oldest_letters(connection: Connection, destination: str, limit: int) -> list[tuple[int, int, int]]:
+async def oldest_letters(connection: Connection, scope: Scope, limit: int) -> list[tuple[int, int, int]]:
     """The dead letters that died first: (position, when, bytes)."""
     rows = await connection.fetch(
-        f"SELECT pos, at, size FROM dead WHERE {HERE} ORDER BY at LIMIT $2", destination, limit
+        f"SELECT pos, at, size FROM dead WHERE {scope.here} ORDER BY at LIMIT $2", scope.destination, limit
     )
     return [(row[0], row[1], row[2]) for row in rows]

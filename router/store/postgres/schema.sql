@@ -1,4 +1,4 @@
--- Schema 2 of the shared store, for PostgreSQL 14 and newer. An older one becomes this one by upgrade_2.sql. Names without a schema: they are made in the first one of the search path.
+-- Schema 3 of the shared store, for PostgreSQL 14 and newer. An older one becomes this one by upgrade_2.sql and upgrade_3.sql. Names without a schema: they are made in the first one of the search path.
 -- Instants are milliseconds since 1970, but for leases, which are on the database's own clock. `part` leads every key; it is 0.
 -- User keys and what is compared with them are ordered by their bytes (COLLATE "C"), as in the embedded store.
 
@@ -118,6 +118,7 @@ CREATE TABLE unit (
   mode text NOT NULL, gate text NOT NULL DEFAULT '',
   state text NOT NULL DEFAULT 'running', state_reason text NOT NULL DEFAULT '', state_since bigint NOT NULL,
   state_until bigint NOT NULL DEFAULT 0, state_detail text NOT NULL DEFAULT '', stopped_ms bigint NOT NULL DEFAULT 0,
+  floors bytea NOT NULL DEFAULT '',            -- what shards that were there before had settled beyond `pos`: JSON of Floor, by slots
   PRIMARY KEY (part, destination, shard)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
@@ -142,7 +143,8 @@ CREATE TABLE command (
   state text NOT NULL DEFAULT 'asked' CHECK (state IN ('asked', 'taken', 'done', 'refused', 'withdrawn')),
   epoch bigint NOT NULL DEFAULT 0,             -- of the owner that took it; its effect is stored under this one or not at all
   tries int NOT NULL DEFAULT 0, answer bytea NOT NULL DEFAULT '',
-  node uuid                                    -- whom it is for; then it is about no destination
+  node uuid,                                   -- whom it is for; then it is about no destination
+  shard smallint NOT NULL DEFAULT 0            -- of the destination: whose owner it is for
 );
 CREATE INDEX command_open ON command (part, destination) WHERE state IN ('asked', 'taken');
 CREATE INDEX command_by_age ON command (asked_at);

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from router.store.fence import Fence
 from router.store.outcome_blocks import unpack_ahead
-from router.store.postgres import counter_rows
+from router.store.postgres import counter_rows, reshape
 from router.store.postgres.database import Connection
+from router.store.postgres.scope import Scope
+from router.store.postgres.summed import QUEUED, SUMMED
 from router.store.postgres.wanted import come_back, skip_trimmed, want
 from router.store.rows import EVERY, CursorRow, Opening, Status, Unit
+from router.store.shards import Share
 
 KEPT_SPELLS = 100
 """Times of being disabled that are kept, the newest ones."""
@@ -25,10 +28,15 @@ TABLES = (
 DROPPED = "forgotten"
 """State of a unit whose other rows are being dropped."""
 SLICE = 5_000
+LOCKED = (
+    "SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE part = 0 AND destination = $1"
+    " ORDER BY shard FOR UPDATE"
+)
+"""All units of a destination, in the order of their shards."""
 """Rows that are dropped in one transaction."""
 
 PLACE = (
-    "start, pos, ahead, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
+    "start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
     " state_until, state_detail, stopped_ms"
 )
 
@@ -58,49 +66,75 @@ async def open_unit(
     another one has it, or should have it; it is created all the same."""
     destination = unit.destination
     async with connection.transaction():
-        added = is_new = await _add_unit(connection, unit, opening)
-        former = await connection.fetchrow(
-            f"SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE {HERE} AND shard = $2 FOR UPDATE",
-            destination, unit.shard,
-        )  # fmt: skip
-        if former["state"] == DROPPED:
+        added = is_new = await reshape.add(connection, unit, opening)
+        formers = await connection.fetch(LOCKED, destination)
+        if formers[0]["state"] == DROPPED:
             for table in (*TABLES, "unit"):  # who dropped it ended half-way
                 await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
-            added = await _add_unit(connection, unit, opening)
-            is_new = True
-        if lease.takes is Takes.NONE or not (is_new or _may_take(former, lease)):
+            added = is_new = await reshape.add(connection, unit, opening)
+            formers = await connection.fetch(LOCKED, destination)
+        if lease.takes is Takes.NONE:
+            return None
+        if len(formers) != opening.shards:
+            if not _may_reshape(formers, lease):
+                return None
+            await reshape.change(connection, unit, opening)
+            formers = await connection.fetch(LOCKED, destination)
+        former = formers[unit.shard]
+        if not (is_new or _may_take(former, lease)):
             return None
         await connection.execute(
             "UPDATE unit SET owner = $2, node = $3, owner_name = $4, epoch = epoch + 1, taken_at = clock_timestamp(),"
             f" expires = clock_timestamp() + $5 * interval '1 millisecond' WHERE {HERE} AND shard = $6",
             destination, lease.owner, lease.node, lease.name, lease.ms, unit.shard,
         )  # fmt: skip
+        share = Share(unit.shard, opening.shards)
         is_of_another = former["owner"] is not None and former["node"] != lease.node
         taken_from = former["owner_name"] if is_of_another and not added else ""
-        await _go_live(connection, destination, opening.mode)
+        await _go_live(connection, unit, opening.mode)
         await want(connection, [destination], opening.now_ms)
         beyond = await come_back(connection, unit)
-        abandoned = await skip_trimmed(connection, unit)
+        abandoned = await skip_trimmed(connection, unit, share)
+        await _drop_floors(connection, unit)
         disabled = await _note_enabled(connection, destination, opening)
         await _ask_again(connection, unit, opening.gate)
         row = await connection.fetchrow(
             f"SELECT {PLACE} FROM unit WHERE {HERE} AND shard = $2", destination, unit.shard
         )
-        start, pos, ahead, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = row
+        start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = row
         # Second sendings wait for groups, too, but are not counted as held.
-        of_replays = f"SELECT count(*) FROM parked WHERE {HERE} AND pos < 0 AND state = 'held'"
+        of_replays = (
+            f"SELECT count(*) FROM parked WHERE {Scope(destination, share).here} AND pos < 0 AND state = 'held'"
+        )
         held += await connection.fetchval(of_replays, destination)
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added, parked_bytes, letters, letter_bytes,
-        disabled, abandoned, beyond, taken_from,
+        disabled, abandoned, beyond, taken_from, share, reshape.unpack_floors(floors),
     )  # fmt: skip
-    return cursor, Fence(unit, epoch, step)
+    return cursor, Fence(unit, epoch, step, share)
 
 
 def _may_take(former: Mapping[str, Any], lease: Lease) -> bool:
     if lease.node is None or former["owner"] == lease.owner:
         return True
     return bool(former["is_free"]) and (lease.takes is Takes.ANY or former["node"] == lease.node)
+
+
+def _may_reshape(formers: Sequence[Mapping[str, Any]], lease: Lease) -> bool:
+    """Whether nobody owns any of them, and it is this process's turn."""
+    if lease.node is None:
+        return True
+    are_free = all(one["owner"] in (None, lease.owner) or one["is_free"] for one in formers)
+    return are_free and lease.takes is Takes.ANY
+
+
+async def _drop_floors(connection: Connection, unit: Unit) -> None:
+    """Those that the cursor has passed."""
+    here = f"{HERE} AND shard = $2"
+    pos, packed = await connection.fetchrow(f"SELECT pos, floors FROM unit WHERE {here}", *unit[1:])
+    left = [one for one in reshape.unpack_floors(packed) if max([one.pos, *one.ahead]) > pos]
+    if packed:
+        await connection.execute(f"UPDATE unit SET floors = $3 WHERE {here}", *unit[1:], reshape.pack_floors(left))
 
 
 async def give_back(connection: Connection, fence: Fence, owner: UUID, *, to_others: bool) -> None:
@@ -110,25 +144,16 @@ async def give_back(connection: Connection, fence: Fence, owner: UUID, *, to_oth
     await connection.execute(f"UPDATE unit SET {sets} WHERE {where}", *fence.unit[1:], owner, fence.epoch)
 
 
-async def _add_unit(connection: Connection, unit: Unit, opening: Opening) -> bool:
-    """Begin at the head of the log. False where there is a unit already."""
-    added = await connection.fetchval(
-        "INSERT INTO unit (part, destination, shard, clock, start, pos, state_since, mode, gate)"
-        " SELECT part, $1, $2, $3, pos, pos, $3, $4, $5 FROM head WHERE part = $6 ON CONFLICT DO NOTHING RETURNING true",
-        unit.destination, unit.shard, opening.now_ms, opening.mode, opening.gate, unit.part,
-    )  # fmt: skip
-    return bool(added)
-
-
-async def _go_live(connection: Connection, destination: str, mode: str) -> None:
-    """What a dry run remembered was never told to the vendor: state and timers begin anew."""
-    before = await connection.fetchval(f"SELECT mode FROM unit WHERE {HERE}", destination)
+async def _go_live(connection: Connection, unit: Unit, mode: str) -> None:
+    """What a dry run remembered was never told to the vendor: state and timers begin anew. A destination that is split has none."""
+    here, destination = f"{HERE} AND shard = $2", unit.destination
+    before = await connection.fetchval(f"SELECT mode FROM unit WHERE {here}", *unit[1:])
     if before == mode:
         return
     if mode == "live":
         for table in ("state", "timer"):
             await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
-    await connection.execute(f"UPDATE unit SET mode = $2 WHERE {HERE}", destination, mode)
+    await connection.execute(f"UPDATE unit SET mode = $3 WHERE {here}", *unit[1:], mode)
 
 
 async def _note_enabled(connection: Connection, destination: str, opening: Opening) -> tuple[tuple[int, int], ...]:
@@ -157,8 +182,8 @@ async def _note_enabled(connection: Connection, destination: str, opening: Openi
 
 async def _ask_again(connection: Connection, unit: Unit, gate: str) -> None:
     """Take down what the gate asks; where it asked something else before, all that waits for it is to be asked again."""
-    sql = f"UPDATE unit SET gate = $2 WHERE {HERE} AND gate <> $2 RETURNING true"
-    changed = await connection.fetchval(sql, unit.destination, gate)
+    sql = f"UPDATE unit SET gate = $3 WHERE {HERE} AND shard = $2 AND gate <> $3 RETURNING true"
+    changed = await connection.fetchval(sql, *unit[1:], gate)
     if changed and await connection.fetchval(f"SELECT true FROM lane WHERE {HERE} LIMIT 1", unit.destination):
         await connection.execute(
             "INSERT INTO opening VALUES (0, $1, $2, $3, '') ON CONFLICT (part, destination, shard, need) DO UPDATE SET last_key = ''",
@@ -171,8 +196,7 @@ async def begin_to_drop(connection: Connection, destination: str) -> dict[str, i
     dead letters."""
     async with connection.transaction():
         row = await connection.fetchrow(
-            "SELECT u.held, u.retrying, h.pos - u.start - delivered - skipped - filtered - held - retrying - dead, letters"
-            " FROM unit u JOIN head h USING (part) WHERE u.part = 0 AND u.destination = $1",
+            f"SELECT u.held, u.retrying, {QUEUED}, letters FROM {SUMMED} u JOIN head h USING (part) WHERE u.destination = $1",
             destination,
         )
         await connection.execute(f"UPDATE unit SET state = '{DROPPED}', epoch = epoch + 1 WHERE {HERE}", destination)

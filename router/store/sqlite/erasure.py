@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from router.errors import StoreFull
 from router.in_thread import in_thread
 from router.store.regulation import Regulation, Step, Tool
+from router.store.shards import WHOLE, Share
 from router.store.sqlite import (
     deletions,
     forget_group_rows,
@@ -86,11 +87,15 @@ class SqliteErasure:
         """There will be none."""
         await asyncio.Event().wait()
 
-    async def touches(self, destination: str, regulation: Regulation) -> bool:
+    async def shares(self, destination: str) -> list[Share]:
+        """A destination is never split here."""
+        return [WHOLE]
+
+    async def touches(self, destination: str, regulation: Regulation, share: Share = WHOLE) -> bool:
         """Whether the destination has any row of these people."""
         return await self._reader.run(forget_rows.touches, destination, regulation)
 
-    async def erase_at(self, destination: str, regulation_id: str) -> None:
+    async def erase_at(self, destination: str, regulation_id: str, share: Share = WHOLE) -> None:
         """Erase the rows of these people at a destination. To be called while none of its workers has anything of them."""
         now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
         found = await self._reader.run(_there, regulation_id)
@@ -193,7 +198,7 @@ class SqliteErasure:
         """(state, reason) of each of the deletions that a destination was asked for, by position."""
         return await self._reader.run(deletions.states, destination, positions)
 
-    async def drop_deletions(self, destination: str, positions: Sequence[int]) -> None:
+    async def drop_deletions(self, destination: str, positions: Sequence[int], share: Share = WHOLE) -> None:
         """Take back deletions that wait or failed."""
         now_ms, codes = self._writer.now_ms(), self._writer.transaction.codes
         await self._writer.run_beside(lambda db: forget_rows.erase_deletions(db, destination, positions, codes, now_ms))

@@ -9,6 +9,7 @@ from router.store.ledger_words import LEDGER_COLUMNS, counts_told
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.queries.waits import released, timers_of
+from router.store.postgres.summed import SUMMED
 
 
 async def ledger(connection: Connection, blocks: Blocks, destinations: Sequence[str], now_ms: int) -> dict[str, Any]:
@@ -18,7 +19,7 @@ async def ledger(connection: Connection, blocks: Blocks, destinations: Sequence[
     )
     answer: dict[str, Any] = {"accepted": head, "duplicates": duplicates, "discarded": discarded, "destinations": {}}
     for name in destinations:
-        row = await connection.fetchrow(f"SELECT {LEDGER_COLUMNS} FROM unit WHERE part = 0 AND destination = $1", name)
+        row = await connection.fetchrow(f"SELECT {LEDGER_COLUMNS} FROM {SUMMED} u WHERE destination = $1", name)
         if row is None:
             continue
         told = counts_told(tuple(row), head, await released(connection, name) if row["held"] else 0)

@@ -15,7 +15,7 @@ from router.store.postgres.queries.fates import fates_of
 async def newest_calls(database: Database, destination: str, most: int) -> list[tuple[Call, str, str]]:
     """So many calls, newest first, each with its state and reason at a destination. Not those from before it began,
     nor those of which a forgetting left nothing."""
-    rows = [row for row in await newest(database, most, lambda row: row) if row.body]
+    rows = [row for row in await newest(database, most, lambda row: row) if row.user_key]
     fates = await database.ask(fates_of, [(destination, row.pos) for row in rows])
     return [
         (

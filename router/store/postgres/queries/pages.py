@@ -12,6 +12,8 @@ from router.store.postgres.database import Connection
 from router.store.postgres.queries.fates import attempts_of, fates_of, message_ids
 from router.store.postgres.queries.waits import released
 from router.store.postgres.row_reads import NOTHING, chosen, events_of
+from router.store.postgres.scope import Scope
+from router.store.postgres.summed import QUEUED, SUMMED
 from router.store.rows import DeadLetterFilter, Waits
 
 HERE = "part = 0 AND destination = $1"
@@ -22,7 +24,7 @@ async def held(
     connection: Connection, blocks: Blocks, destination: str, user_key: str | None, after: str
 ) -> dict[str, Any]:
     """Users whose events wait, a page at a time, or this one. Not those whose events were released and have not gone out yet."""
-    total = await connection.fetchval(f"SELECT held FROM unit WHERE {HERE}", destination)
+    total = await connection.fetchval(f"SELECT sum(held)::bigint FROM unit WHERE {HERE}", destination)
     rows = await connection.fetch(
         f"SELECT user_key, reason, group_id, held, held_since, refused_pos FROM lane WHERE {HERE} AND held > 0 AND need <> ''"
         " AND user_key > $2 AND ($3::text IS NULL OR user_key = $3) ORDER BY user_key LIMIT $4",
@@ -62,9 +64,9 @@ async def dead_letters(
     connection: Connection, blocks: Blocks, destination: str, which: DeadLetterFilter, after: int | None
 ) -> dict[str, Any]:
     """Dead letters of this kind behind a position, a page at a time."""
-    counts = await connection.fetchrow(f"SELECT dead, letters, letter_bytes FROM unit WHERE {HERE}", destination)
+    counts = await connection.fetchrow(f"SELECT dead, letters, letter_bytes FROM {SUMMED} u WHERE {HERE}", destination)
     dead, letters, size = counts or (0, 0, 0)
-    where, values = chosen(destination, which)
+    where, values = chosen(Scope(destination), which)
     behind = -(1 << 62) if after is None else after
     rows = await connection.fetch(
         f"SELECT pos, user_key, at, reason, detail FROM dead WHERE {where} AND pos > $5 ORDER BY pos LIMIT $6",
@@ -135,8 +137,7 @@ async def destinations(connection: Connection) -> list[str]:
 async def left_over(connection: Connection, configured: Sequence[str]) -> dict[str, dict[str, int]]:
     """What is kept of destinations that are not among these."""
     rows = await connection.fetch(
-        "SELECT destination, held, retrying, h.pos - u.start - delivered - skipped - filtered - held - retrying - dead,"
-        " letters FROM unit u JOIN head h USING (part) WHERE u.part = 0 ORDER BY destination"
+        f"SELECT destination, held, retrying, {QUEUED}, letters FROM {SUMMED} u JOIN head h USING (part) ORDER BY destination"
     )
     names = ("held", "retrying", "queued", "dead")
     return {name: dict(zip(names, counts, strict=True)) for name, *counts in rows if name not in configured}

@@ -10,7 +10,9 @@ from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Database
 from router.store.postgres.queries import failures, newest_calls, pages
 from router.store.postgres.queries.personal_data import Scan
+from router.store.postgres.scope import Scope
 from router.store.rows import ReplayRow
+from router.store.shards import WHOLE, Share
 
 
 class PostgresInputReports:
@@ -58,6 +60,6 @@ class PostgresOutputReports:
         """The newest calls, each with its state and reason at a destination."""
         return await newest_calls.newest_calls(self._database, destination, most)
 
-    async def newest_replay(self, destination: str) -> ReplayRow | None:
-        """The newest replay of a destination."""
-        return await self._database.ask(replay_reads.newest, destination)
+    async def newest_replay(self, destination: str, share: Share = WHOLE) -> ReplayRow | None:
+        """The newest replay of a destination, or of a shard."""
+        return await self._database.ask(replay_reads.newest, Scope(destination, share))

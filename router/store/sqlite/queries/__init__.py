@@ -12,6 +12,7 @@ from router.counts import Counted, Counts
 from router.errors import StoreError, StoreNewer
 from router.event import Call
 from router.store.rows import DeadLetterFilter, EventQuery, ReplayRow, Waits
+from router.store.shards import WHOLE, Share
 from router.store.sqlite import regulation_rows, replay_reads
 from router.store.sqlite.connection import Connection, open_reader
 from router.store.sqlite.counter_rows import counted
@@ -127,7 +128,7 @@ class Queries:
         """Dead letters by reason, of so many at most."""
         return await self._ask(dead_reasons, destination, most)
 
-    async def newest_replay(self, destination: str) -> ReplayRow | None:
+    async def newest_replay(self, destination: str, share: Share = WHOLE) -> ReplayRow | None:
         """The newest replay of a destination."""
         return await self._ask(replay_reads.newest, destination)
 

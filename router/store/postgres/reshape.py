@@ -1,0 +1,133 @@
+"""The number of shards of a destination changes: other units take the place of those that there are, in one transaction, while nobody owns any
+of them. Their epoch is above all epochs that there were, so nobody commits who owned one before.
+
+No row of a user moves, as rows have the slot of their user. A replay that runs is stopped: how far it is holds for the former shards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from router.store.outcome_blocks import pack_ahead, unpack_ahead
+from router.store.postgres.database import Connection
+from router.store.postgres.install import WITH_SHARDS
+from router.store.postgres.scope import Scope
+from router.store.rows import EVERY, Opening, ReplayRow, Unit
+from router.store.shards import Floor, Place, Share, reshaped
+
+HERE = "part = 0 AND destination = $1"
+ADDED = ("delivered", "skipped", "filtered", "dead", "dry_run", "replayed", "parked_bytes")
+"""Counters that nobody can part by slots: the first shard takes what all had."""
+OF_ROWS = ("held", "retrying", "letters", "letter_bytes")
+COUNTED = (
+    "SELECT count(*) FILTER (WHERE state = 'held'), count(*) FILTER (WHERE state = 'retrying'), (SELECT count(*) FROM dead WHERE {here}),"
+    " (SELECT coalesce(sum(size), 0)::bigint FROM dead WHERE {here}) FROM parked WHERE {here} AND pos > 0"
+)
+KEPT = ("start", "mode", "gate", "state", "state_reason", "state_since", "state_until", "state_detail", "stopped_ms")
+"""What all units of a destination have alike. Of a state the one that is not `running`, if there is one."""
+
+
+def places_of(rows: Sequence[Mapping[str, Any]]) -> list[Place]:
+    """How far each of these units is."""
+    return [
+        Place(row["pos"], frozenset(unpack_ahead(row["pos"], row["ahead"])), unpack_floors(row["floors"]))
+        for row in rows
+    ]
+
+
+def pack_floors(floors: Sequence[Floor]) -> bytes:
+    """As the unit keeps them; empty where there are none."""
+    return msgspec.json.encode([(*one[:3], pack_ahead(one.pos, one.ahead)) for one in floors]) if floors else b""
+
+
+def unpack_floors(packed: bytes) -> tuple[Floor, ...]:
+    """The floors that `pack_floors` packed."""
+    found = msgspec.json.decode(packed, type=list[tuple[int, int, int, bytes]]) if packed else []
+    return tuple(Floor(first, end, pos, frozenset(unpack_ahead(pos, ahead))) for first, end, pos, ahead in found)
+
+
+async def add(connection: Connection, unit: Unit, opening: Opening) -> bool:
+    """Begin at the head of the log, with all shards. False where there is a unit already. Two that do so wait for each other at the first one."""
+    sql = (
+        "INSERT INTO unit (part, destination, shard, clock, start, pos, state_since, mode, gate)"
+        " SELECT part, $1, shard, $3, pos, pos, $3, $4, $5 FROM head, unnest($2::smallint[]) AS shard WHERE part = $6"
+        " ON CONFLICT DO NOTHING RETURNING true"
+    )
+    values = (opening.now_ms, opening.mode, opening.gate, unit.part)
+    if not await connection.fetchval(sql, unit.destination, [0], *values):
+        return False
+    await connection.execute(sql, unit.destination, list(range(1, opening.shards)), *values)
+    await _refuse_older_programs(connection, opening)
+    return True
+
+
+async def change(connection: Connection, unit: Unit, opening: Opening) -> None:
+    """The units of a destination, which are locked and without an owner, become so many."""
+    name = unit.destination
+    rows = await connection.fetch(f"SELECT * FROM unit WHERE {HERE} ORDER BY shard", name)
+    summed = [sum(row[one] for row in rows) for one in ADDED]
+    of_rows = [sum(row[one] for row in rows) for one in OF_ROWS]
+    kept = next((row for row in rows if row["state"] != "running"), rows[0])
+    epoch, step = max(row["epoch"] for row in rows) + 1, max(row["step"] for row in rows)
+    clock = max(row["clock"] for row in rows)
+    parted = [await _counted(connection, name, Share(n, opening.shards)) for n in range(opening.shards)]
+    parted[0] = [total - sum(others) for total, *others in zip(of_rows, *parted[1:], strict=True)]
+    await connection.execute(f"DELETE FROM unit WHERE {HERE}", name)
+    columns = (*KEPT, "epoch", "step", "clock", "pos", "ahead", "floors", *ADDED, *OF_ROWS)
+    marks = ", ".join(f"${n}" for n in range(3, 3 + len(columns)))
+    for n, place in enumerate(reshaped(places_of(rows), opening.shards)):
+        where = (place.pos, pack_ahead(place.pos, place.ahead), pack_floors(place.floors))
+        sums = summed if n == 0 else [0] * len(summed)
+        await connection.execute(
+            f"INSERT INTO unit (part, destination, shard, {', '.join(columns)}) VALUES (0, $1, $2, {marks})",
+            name, n, *(kept[one] for one in KEPT), epoch, step, clock, *where, *sums, *parted[n],
+        )  # fmt: skip
+    await _stop_replay(connection, name, opening.now_ms)
+    await _begin_openings_anew(connection, name, opening.shards)
+    await _refuse_commands(connection, name)
+    await _refuse_older_programs(connection, opening)
+
+
+async def _counted(connection: Connection, destination: str, share: Share) -> list[int]:
+    sql = COUNTED.format(here=Scope(destination, share).here)
+    return list(await connection.fetchrow(sql, destination))
+
+
+async def _stop_replay(connection: Connection, destination: str, now_ms: int) -> None:
+    """Of those that the shards had the newest is left, and it has ended."""
+    rows = await connection.fetch(f"DELETE FROM replay WHERE {HERE} RETURNING job", destination)
+    jobs = [msgspec.json.decode(row[0], type=ReplayRow) for row in rows]
+    if not jobs:
+        return
+    job = max(jobs, key=lambda one: one.started_at)
+    if any(one.state == "running" for one in jobs):
+        job.state, job.ended_at = "stopped", now_ms
+    await connection.execute(
+        "INSERT INTO replay (part, destination, shard, job, state, kind, pos) VALUES (0, $1, 0, $2, $3, $4, $5)",
+        destination, msgspec.json.encode(job), job.state, job.kind, min(job.pos, job.groups_pos),
+    )  # fmt: skip
+
+
+async def _begin_openings_anew(connection: Connection, destination: str, shards: int) -> None:
+    """What was being released: every lane that waits is asked again."""
+    if await connection.fetch(f"DELETE FROM opening WHERE {HERE} RETURNING need", destination):
+        sql = "INSERT INTO opening (part, destination, shard, need, last_key) SELECT 0, $1, shard, $3, '' FROM unnest($2::smallint[]) AS shard"
+        await connection.execute(sql, destination, list(range(shards)), EVERY)
+
+
+async def _refuse_commands(connection: Connection, destination: str) -> None:
+    """Commands to the former shards that have had no effect."""
+    words = f"{destination} has another number of shards by now: ask again"
+    await connection.execute(
+        f"UPDATE command SET state = 'refused', answer = $2, text = '' WHERE {HERE} AND state IN ('asked', 'taken')",
+        destination, msgspec.json.encode(["ended_half_way", words]),
+    )  # fmt: skip
+
+
+async def _refuse_older_programs(connection: Connection, opening: Opening) -> None:
+    """A program that knows of no shards would deliver all events for the first one."""
+    if opening.shards > 1:
+        await connection.execute("UPDATE version SET usable_from = greatest(usable_from, $1)", WITH_SHARDS)

@@ -1,0 +1,227 @@
+"""A destination that is split into shards, in the shared store: who owns which, what each of them sees, and what a change of their number leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.deliver.own_events import own_events
+from router.errors import ClaimLost
+from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Unit
+from router.store.postgres.claim import PostgresClaim
+from router.store.postgres.units import Takes
+from router.testing.clock import START_MS
+from router.vocabulary import Queue
+from tests.contract.node_case import Among, let_it_run_out
+from tests.contract.test_store import accept, lane_row, make, parked_row
+
+DELIVERED = ("delivered", "")
+
+
+async def take(store: Among, shard: int, shards: int) -> PostgresClaim | None:
+    """As if it were its turn."""
+    opening = Opening(START_MS, timeout_s=1.0, shards=shards)
+    return await store.shared_claims._take(Unit(PART, "d", shard), opening, Takes.ANY)
+
+
+async def owned(store: Among, shard: int, shards: int) -> PostgresClaim:
+    claim = await take(store, shard, shards)
+    assert claim is not None
+    return claim
+
+
+async def everyone(store: Among, shards: int) -> list[PostgresClaim]:
+    return [await owned(store, shard, shards) for shard in range(shards)]
+
+
+async def give_back(*claims: PostgresClaim) -> None:
+    for claim in claims:
+        await claim.give_back(to_others=True)
+
+
+async def fill(store: Among, users: int = 40) -> list[LogRow]:
+    """One event of each user."""
+    await accept(store, *(make(f"m{n}", userId=f"u{n}") for n in range(users)))
+    return await store.read(0, 1000, 1_000_000)
+
+
+async def left(store: Among, claim: PostgresClaim) -> list[int]:
+    """What a worker with this claim would settle."""
+    rows = [row for row in await store.read(claim.cursor.pos, 1000, 1_000_000) if row.pos not in claim.cursor.ahead]
+    own = own_events(claim.cursor)
+    return [row.pos for row in (own.of(rows, 1000).rows if own and rows else rows)]
+
+
+def settled(pos: int, *positions: int, ahead: frozenset[int] = frozenset()) -> CommitBatch:
+    batch = CommitBatch("d", pos=pos, ahead=ahead, at=START_MS)
+    batch.settled = dict.fromkeys(positions, DELIVERED)
+    batch.count("delivered", len(positions))
+    return batch
+
+
+async def queued(store: Among) -> int:
+    return int((await store.queries.ledger(["d"]))["destinations"]["d"]["queued"])
+
+
+async def test_each_event_is_one_shards_own(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claims = [await owned(first, 0, 4), await owned(second, 1, 4), await owned(first, 2, 4), await owned(second, 3, 4)]
+    rows = await fill(first)
+    seen = [await left(first, claim) for claim in claims]
+    assert sorted(pos for one in seen for pos in one) == [row.pos for row in rows]
+    assert all(Share(n, 4).has(rows[pos - 1].user_key) for n, one in enumerate(seen) for pos in one)
+    assert min(len(one) for one in seen) > 0
+
+
+async def test_the_counts_of_all_shards_add_up(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claims = [await owned(first, 0, 2), await owned(second, 1, 2)]
+    await fill(first)
+    for claim in claims:
+        await claim.commit(settled(40, *await left(first, claim)))
+    told = (await second.queries.ledger(["d"]))["destinations"]["d"]
+    assert (told["delivered"], told["queued"], told["cursor"]) == (40, 0, 40)
+    assert await first.queries.left_over([]) == {"d": {"held": 0, "retrying": 0, "queued": 0, "dead": 0}}
+
+
+async def test_a_shard_sees_no_rows_of_another_one(two: tuple[Among, Among]) -> None:
+    first, _ = two
+    claims = await everyone(first, 2)
+    one, *_ = await fill(first)
+    of = {Share(n, 2).has(one.user_key): claim for n, claim in enumerate(claims)}
+    batch = CommitBatch("d", pos=0, ahead=frozenset({1}), at=START_MS)
+    batch.park = {1: parked_row(1, "m0", one.user_key, Queue.HELD)}
+    batch.lanes = {one.user_key: lane_row(one.user_key)}
+    batch.count("held", 1)
+    await of[True].commit(batch)
+    assert [await claim.lanes.has_any() for claim in (of[True], of[False])] == [True, False]
+    for claim in (of[True], of[False]):
+        assert await claim.miscounts() == {}
+        assert (await claim.lanes.miscounted("", 10))[0] == {}
+    assert await of[False].dead_letters.count(DeadLetterFilter()) == 0
+
+
+async def test_a_shard_of_a_dead_node_is_taken_by_another_one_and_the_others_stay(two: tuple[Among, Among]) -> None:
+    first, second = two
+    mine, others = await owned(first, 0, 2), await owned(second, 1, 2)
+    await let_it_run_out(first)
+    taken = await owned(second, 0, 2)
+    with pytest.raises(ClaimLost):
+        await mine.commit(settled(0))
+    await others.commit(settled(0))
+    await taken.commit(settled(0))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1), (2, 8), (8, 2)])
+async def test_with_another_number_of_shards_what_is_settled_is_not_read_again_and_nothing_else_is_passed_over(
+    two: tuple[Among, Among], before: int, after: int
+) -> None:
+    first, second = two
+    claims = await everyone(first, before)
+    rows = await fill(first)
+    done: set[int] = set()
+    for n, claim in enumerate(claims):  # each is as far as another one is not, and one event further on is done, too
+        own = await left(first, claim)
+        some = own[: n * len(own) // before]
+        pos, ahead = (own[len(some)] - 1 if len(some) < len(own) else 40), own[-1:]
+        await claim.commit(settled(pos, *{*some, *ahead}, ahead=frozenset(one for one in ahead if one > pos)))
+        done |= {*some, *ahead}
+    await give_back(*claims)
+    found = await everyone(second, after)
+    seen = [await left(second, claim) for claim in found]
+    assert sorted(pos for one in seen for pos in one) == [row.pos for row in rows if row.pos not in done]
+    assert await queued(second) == 40 - len(done)
+    for claim, own in zip(found, seen, strict=True):
+        await claim.commit(settled(40, *own))
+    assert await queued(second) == 0
+
+
+async def test_their_number_does_not_change_while_one_has_an_owner(two: tuple[Among, Among]) -> None:
+    first, second = two
+    one, other = await everyone(first, 2)
+    await give_back(one)
+    assert await take(second, 0, 4) is None
+    await other.commit(settled(0))
+    await give_back(other)
+    assert (await owned(second, 0, 4)).cursor.share == Share(0, 4)
+
+
+async def test_who_owned_a_shard_before_their_number_changed_commits_nothing_more(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claims = await everyone(first, 2)
+    await let_it_run_out(first)
+    await everyone(second, 1)
+    for claim in claims:
+        with pytest.raises(ClaimLost):
+            await claim.commit(settled(0))
+
+
+async def test_rows_and_their_counts_go_to_the_shard_of_their_user(two: tuple[Among, Among]) -> None:
+    first, second = two
+    [whole] = await everyone(first, 1)
+    rows = (await fill(first))[:8]
+    batch = CommitBatch("d", pos=8, at=START_MS)
+    for row in rows:
+        batch.park[row.pos] = parked_row(row.pos, row.message_id, row.user_key, Queue.HELD)
+        batch.lanes[row.user_key] = lane_row(row.user_key)
+    batch.count("held", 8)
+    await whole.commit(batch)
+    await give_back(whole)
+    claims = await everyone(second, 4)
+    assert [claim.cursor.held for claim in claims] == [
+        sum(Share(n, 4).has(row.user_key) for row in rows) for n in range(4)
+    ]
+    assert [await claim.miscounts() for claim in claims] == [{}] * 4
+    assert (await second.queries.ledger(["d"]))["destinations"]["d"]["held"] == 8
+
+
+async def test_a_shard_that_was_merged_goes_on_after_a_restart(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claims = await everyone(first, 2)
+    await fill(first)
+    own = [await left(first, claim) for claim in claims]
+    await claims[1].commit(settled(40, *own[1]))
+    await give_back(*claims)
+    [merged] = await everyone(second, 1)
+    half = own[0][: len(own[0]) // 2]
+    await merged.commit(settled(half[-1], *half))
+    await give_back(merged)
+    [again] = await everyone(first, 1)
+    assert await left(first, again) == own[0][len(half) :]
+    await again.commit(settled(40, *own[0][len(half) :]))
+    await give_back(again)
+    assert (await everyone(first, 1))[0].cursor.floors == ()
+
+
+async def test_a_person_is_forgotten_before_the_shard_has_come_to_their_event(two: tuple[Among, Among]) -> None:
+    """The event has no user any more; it is settled by the same shard all the same."""
+    first, _ = two
+    claims = await everyone(first, 2)
+    rows = await fill(first, 8)
+    of = next(n for n in range(2) if Share(n, 2).has("u:u3"))
+    regulation = await first.people.begin(Demand("1", "DELETE_ONLY", "USER_ID", ("u:u3",), deletes=True))
+    await give_back(*claims)
+    for share in await first.erasure.shares("d"):
+        await first.erasure.erase_at("d", regulation.id, share)
+    while (regulation := await first.erasure.erase_on(regulation.id)).is_under_way:
+        pass
+    [blank] = [row for row in await first.read(0, 100, 1_000_000) if not row.user_key]
+    claims = await everyone(first, 2)
+    assert blank.pos in await left(first, claims[of])
+    assert sum(len(await left(first, claim)) for claim in claims) == len(rows)
+
+
+async def test_those_that_were_away_beyond_the_retention_are_dead_once(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claims = await everyone(first, 2)
+    await fill(first)
+    own = [await left(first, claim) for claim in claims]
+    await claims[0].commit(settled(40, *own[0]))
+    few = own[1][:3]
+    await claims[1].commit(settled(few[-1], *few))
+    await give_back(*claims)
+    await accept(first, *(make(f"late{n}", userId=f"u{n}") for n in range(4)))
+    await first.execute("UPDATE trim SET pos = 40")
+    await first.execute("DELETE FROM block WHERE first <= 40")
+    claims = await everyone(second, 2)
+    told = (await second.queries.ledger(["d"]))["destinations"]["d"]
+    assert (told["delivered"], told["dead"], told["queued"]) == (len(own[0]) + 3, len(own[1]) - 3, 4)
