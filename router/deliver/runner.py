@@ -36,6 +36,11 @@ Answer = Callable[[Any], tuple[Any, bool]]
 class Runner(Serving):
     """One configured destination of the daemon. Its life is that of `Serving`."""
 
+    @property
+    def shards(self) -> Sequence[Runner]:
+        """It runs one shard, or a destination that is not split."""
+        return (self,)
+
     # ------------------------------------------------------------ what operators ask
 
     async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any:
@@ -152,7 +157,7 @@ class Runner(Serving):
     async def describe_replay(self) -> dict[str, Any]:
         """The newest replay, and how far it is; at another node as of its last commit."""
         if self._claiming.is_elsewhere:
-            newest = await self._store.output_reports.newest_replay(self.destination.name)
+            newest = await self._store.output_reports.newest_replay(self.destination.name, self.share)
             return describe_replay(newest, self._clock.now_ms())
         return (await self.worker()).core.replay.describe()
 
@@ -183,8 +188,8 @@ class Runner(Serving):
         """Erase these people or groups here. A worker that has anything of theirs ends first, and what it has on its way is waited for; the next
         one begins from what is left in the store."""
         erasure, name = self._store.erasure, self.destination.name
-        if await self._has_of(regulation) or await erasure.touches(name, regulation):
-            await self._between_workers(partial(erasure.erase_at, name, regulation.id))
+        if await self._has_of(regulation) or await erasure.touches(name, regulation, self.share):
+            await self._between_workers(partial(erasure.erase_at, name, regulation.id, self.share))
         elif self._worker is not None:
             operations.end_forgetting(self._worker, regulation)
 
@@ -201,7 +206,7 @@ class Runner(Serving):
         worker = await self.worker()
         if (refused := deletions.unsupported(worker, regulation)) is not None:
             return refused
-        subjects = deletions.subjects_of(regulation)
+        subjects = [one for one in deletions.subjects_of(regulation) if self.share.has(one[0])]
         rows: list[int] = []
         words = ""
 
@@ -220,7 +225,9 @@ class Runner(Serving):
 
     async def drop_deletions(self, positions: Sequence[int]) -> None:
         """Take back what the vendor was asked to delete."""
-        await self._between_workers(partial(self._store.erasure.drop_deletions, self.destination.name, positions))
+        await self._between_workers(
+            partial(self._store.erasure.drop_deletions, self.destination.name, positions, self.share)
+        )
 
     async def _has_of(self, regulation: Regulation) -> bool:
         worker = self._worker

@@ -19,6 +19,11 @@ class DestinationRunner(Protocol):
     needs_restart: bool
 
     @property
+    def shards(self) -> Sequence[DestinationRunner]:
+        """What runs each shard: itself where it is not split."""
+        ...
+
+    @property
     def rate(self) -> RateLimit | None: ...
 
     def keep_rate(self, former: RateLimit | None) -> None: ...

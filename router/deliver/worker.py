@@ -16,6 +16,7 @@ from router.decide.group_readiness import ID
 from router.deliver.context import DeliveryContext, DeliveryState
 from router.deliver.core import Core
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.own_events import own_events
 from router.deliver.send.batcher import STUCK
 from router.deliver.send.http_client import Client
 from router.deliver.settle.forgotten import settle_blank
@@ -56,6 +57,8 @@ class Worker:
         self._waiting_for_commit: list[asyncio.Future[None]] = []
         self._commands: deque[tuple[Callable[[], Awaitable[Any]], asyncio.Future[Any]]] = deque()
         self._is_gated = context.destination.is_gated
+        self._own = own_events(context.claim.cursor)
+        self._shards = context.claim.cursor.share.shards  #: so many positions hold one event of its own
         self._is_stopping = self._is_cut = self._has_ended = False
         self._is_drained = False  #: nothing is in flight any more, and nothing new begins
         self._round_since: float | None = None  #: when the round of the loop began that is going on
@@ -189,6 +192,7 @@ class Worker:
                     worked |= await core.replay.look()
                 worked |= await core.scheduler.take_turns()
             self._relieve_window()
+            self._tell_place(now)
             self.context.destination.watch.start_slice()
             self._set_alarm(now, core.batcher.pump(), may_grow)
             if worked:
@@ -217,6 +221,11 @@ class Worker:
         await core.timers.look(now)
         await core.expiry.look(now)
 
+    def _tell_place(self, now: int) -> None:
+        due_at = self.state.work.place_due_at
+        if due_at is not None and due_at <= now:
+            self.state.work.tell_place()
+
     def _end_stuck(self, now: int) -> None:
         """Nothing is in flight for ever, whatever a plugin does."""
         if (at := self.core.batcher.overdue_at) is None or at > now:
@@ -234,7 +243,7 @@ class Worker:
         core, breaker = self.core, self.state.breaker
         changes_at = breaker.wake_at()
         is_to_come = changes_at is not None and changes_at > now
-        times = [look_again, changes_at if is_to_come else None, core.batcher.overdue_at]
+        times = [look_again, changes_at if is_to_come else None, core.batcher.overdue_at, self.state.work.place_due_at]
         # Where no turns are taken, a commit or an answer wakes the loop; what is due by then would only make it spin.
         if self.context.destination.config.enabled and self._takes_turns():
             times += [core.due_lanes.next_look, core.timers.next_look, core.expiry.next_look]
@@ -265,16 +274,25 @@ class Worker:
 
     async def _read(self) -> bool:
         work = self.state.work
-        room = min(WINDOW_EVENTS - len(work.unsettled), MAX_DISTANCE - (work.read_pos - work.pos))
+        room = min(WINDOW_EVENTS - len(work.unsettled), MAX_DISTANCE * self._shards - (work.read_pos - work.pos))
         # Items are about as large as the bodies. What turns out to have no room for its items waits in a lane, which costs more.
         room_bytes = min(WINDOW_BYTES - work.unsettled_bytes, self.core.batcher.room(Line.LIVE))
         if self.core.scheduler.awaits_room:  # those who were read before have their turn first
             return False
         if self._event_log.head <= work.read_pos or room <= 0 or room_bytes <= 0:
             return False
-        rows = await self._event_log.read(
-            work.read_pos, min(READ_EVENTS, max(LEAST_READ, self.core.live_pass.size.events), room), room_bytes
-        )
+        most = min(READ_EVENTS, max(LEAST_READ, self.core.live_pass.size.events), room)
+        rows = await self._event_log.read(work.read_pos, most * self._shards, room_bytes)
+        if self._own is None or not rows:
+            return await self._enter_read(rows)
+        own, last = self._own.of(rows, most)
+        await self._enter_read(own)
+        work.pass_over(last)
+        return True
+
+    async def _enter_read(self, rows: Sequence[LogRow]) -> bool:
+        """Give these their turn. Returns whether there are any."""
+        work = self.state.work
         fresh: list[Delivery] = []
         settled_before: list[Delivery] = []
         if work.settled_before or "" in [row.user_key for row in rows]:
@@ -332,10 +350,11 @@ class Worker:
         """When too much is settled ahead of the cursor, give rows to what holds it back: the oldest events first, and no
         more of them than it takes. A uniformly slow vendor gives none: nothing is ahead then."""
         work = self.state.work
-        if work.ahead <= AHEAD_EVENTS or not self.state.breaker.is_running:
+        most = AHEAD_EVENTS * self._shards
+        if work.ahead <= most or not self.state.breaker.is_running:
             return
         for delivery in list(work.unsettled.values()):
-            if work.ahead <= AHEAD_EVENTS:
+            if work.ahead <= most:
                 return
             lane = delivery.lane or self.state.lanes.take(delivery.log_event.user_key)
             if work.has_record_waiting(delivery):

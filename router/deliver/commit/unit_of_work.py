@@ -19,20 +19,27 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.store import (
     ORDER_KEY_STEP,
+    SLOTS,
     AttemptRow,
     CommitBatch,
     CursorRow,
     GroupCallRow,
+    LogRow,
     ParkedOutcome,
     ReplayRow,
     Status,
     Tried,
+    slot_of,
 )
 from router.vocabulary import EventState, Queue
 
 BATCH_EVENTS, BATCH_BYTES = 500, 1_000_000
 """As much as one commit may carry: records, and bytes of bodies, items, details, requests of dry runs and keyed state. What is answered while
 it is full comes on top, which is no more than was on its way."""
+
+
+PASSED_MS = 1_000
+"""So long after events of other shards were passed over a commit tells of it that has nothing else to tell."""
 
 
 class UnitOfWork(Window):
@@ -54,11 +61,33 @@ class UnitOfWork(Window):
         self._order = StateOrder(self._apply)
         self._bytes = self._records = 0
         self._settled: dict[Outcome, int] = {}  #: events by what they came to, counted when the batch is closed
+        self._passed_at: int | None = None  #: ms: when events of other shards were passed over that no commit tells of
 
-    def next_order_key(self) -> int:
-        """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds."""
-        self.last_order_key = max(self.read_pos * ORDER_KEY_STEP, self.last_order_key) + 1
+    def next_order_key(self, user_key: str) -> int:
+        """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds. It is a position, too:
+        those of two shards differ by the slots of their users."""
+        before = max(self.read_pos * ORDER_KEY_STEP, self.last_order_key)
+        if self.share.shards == 1:
+            self.last_order_key = before + 1
+        else:
+            self.last_order_key = (before // SLOTS + 1) * SLOTS + slot_of(user_key)
         return self.last_order_key
+
+    def pass_over(self, last: LogRow) -> None:
+        """See `Window`. A commit tells of it in a while, also where nothing else is to be told: the log is kept from the cursor on."""
+        super().pass_over(last)
+        if self._passed_at is None:
+            self._passed_at = self._clock.now_ms()
+
+    @property
+    def place_due_at(self) -> int | None:
+        """When a commit is to tell of what was passed over (ms)."""
+        return None if self._passed_at is None else self._passed_at + PASSED_MS
+
+    def tell_place(self) -> None:
+        """How far it is goes into a commit."""
+        self._passed_at = None
+        self._changed()
 
     # ------------------------------------------------------------ what became of an event
 
@@ -257,6 +286,7 @@ class UnitOfWork(Window):
             lane.write_image(batch)
         self._storing, self._batch, self._changed_lanes = batch, CommitBatch(self._destination), set()
         self._bytes = self._records = 0
+        self._passed_at = None
         return batch, lanes
 
     def stored(self) -> None:

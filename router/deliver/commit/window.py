@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.deliver.lanes.delivery import Delivery
-from router.store import CursorRow
+from router.store import CursorRow, LogRow
 
 
 class Window:
@@ -19,6 +19,9 @@ class Window:
         #: by position, ascending: read from the log, neither settled nor parked
         self.unsettled: dict[int, Delivery] = {}
         self.unsettled_bytes = 0
+        self.share = (
+            cursor.share
+        )  #: of the destination's events: those of other shards are settled here once they were passed over
 
     def read(self, delivery: Delivery) -> None:
         """An event was read from the log."""
@@ -32,6 +35,10 @@ class Window:
             unsettled[delivery.pos] = delivery
         self.unsettled_bytes += sum([len(delivery.body) for delivery in deliveries])
         last = deliveries[-1].log_event
+        self.read_pos, self.read_at = last.pos, last.received_at
+
+    def pass_over(self, last: LogRow) -> None:
+        """Up to this one nothing is to be settled here but what was read: the rest is of other shards."""
         self.read_pos, self.read_at = last.pos, last.received_at
 
     def leave(self, pos: int) -> None:

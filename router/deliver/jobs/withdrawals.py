@@ -74,7 +74,7 @@ class Withdrawals:
         self._newest = max(self._newest, found[-1][0] if found else 0)
         if len(found) == USERS:  # the last position may have more of them: it comes with the next slice
             upto = found[-1][0] - 1
-        return upto, [key for pos, key in found if pos <= upto]
+        return upto, [key for pos, key in found if pos <= upto and self._work.share.has(key)]
 
     async def _take_out_of_batcher(self, keys: Sequence[str]) -> None:
         """What was mapped and waits for a request: for the rate of the destination, say, or for the end of a pause. An anonymousId may

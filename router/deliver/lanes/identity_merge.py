@@ -29,10 +29,14 @@ class IdentityMerge:
         self._destination = context.destination
         self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
         self._outcomes, self._releases = outcomes, releases
+        #: The user may be another shard's. It has no gate, so what was held before it was split goes out from where it is.
+        self._is_split = state.work.share.shards > 1
 
     def lanes_beside(self, deliveries: Iterable[Delivery], known: DirectorySnapshot) -> list[Lane]:
         """The lanes that must be loaded beside those of these events: of the anonymousIds that they link, and of the users
         to whom belongs what their own lanes hold."""
+        if self._is_split:
+            return []
         deliveries = list(deliveries)
         lanes = {delivery.lane for delivery in deliveries if delivery.lane is not None}
         keys = {key for lane in lanes if (key := _owner_of_held(lane, known))}
@@ -47,7 +51,13 @@ class IdentityMerge:
         its turn.
         """
         event, lane = delivery.event, delivery.lane
-        if event is None or lane is None or event.user_id is None or not (source := linked_key(event)):
+        if (
+            self._is_split
+            or event is None
+            or lane is None
+            or event.user_id is None
+            or not (source := linked_key(event))
+        ):
             return False
         anonymous = self._lanes.get(source)
         if anonymous is None or anonymous is lane:
