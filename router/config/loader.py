@@ -34,7 +34,7 @@ from router.config.partial import Draft, Operator
 from router.config.plan_rules import check_plans
 from router.config.privacy_rules import privacy_problems
 from router.config.proposal import Proposal
-from router.config.shared_store import shared_store_problems, shared_store_warnings
+from router.config.shared_store import shards_problems, shared_store_problems, shared_store_warnings
 from router.errors import ConfigError
 
 KEYS = (
@@ -190,6 +190,9 @@ def _check_store(draft: Draft, store: StoreConfig | None) -> None:
     if store and store.is_database:
         draft.problems += shared_store_problems()
         draft.warnings += shared_store_warnings(store)
+    for where, destination in draft.destinations:
+        faults = shards_problems(destination.delivery, is_database=store is None or store.is_database)
+        draft.problems += [f"{where}.delivery.{fault}" for fault in faults]
 
 
 def _check_names(draft: Draft, tables: list[tuple[str, dict[str, Any]]]) -> None:

@@ -36,6 +36,7 @@ from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
 from router.plugin_host.secret_fields import secret_keys
+from router.plugin_host.split_rules import why_not_split
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
 from router.privacy import Hasher, hasher_of
 
@@ -259,12 +260,25 @@ def _around(
     found_secrets = {secret for secret in (*_secrets_in(settings), *looked_up) if secret}
     secrets = tuple(sorted(found_secrets, key=lambda s: (-len(s), s)))
     try:
-        return _assemble(table, found, plugin, settings, secrets, surroundings)
+        built = _assemble(table, found, plugin, settings, secrets, surroundings)
     except PluginError as error:
         words = PluginError(Redactor(secrets).text(str(error)))
         raise ConfigError(_plugin_problems(where, table.plugin, words)) from None
     except ConfigError as error:
         raise ConfigError([f"{where}.mapping: {problem}" for problem in error.problems]) from None
+    _refuse_shards(where, built)
+    return built
+
+
+def _refuse_shards(where: str, built: Destination) -> None:
+    """Raises ConfigError where it is to have several, and cannot."""
+    delivery = built.config.delivery
+    if delivery.shards > 1:
+        reasons = why_not_split(built.plugin_name, built.hooks, delivery, is_gated=built.is_gated)
+        if problems := [
+            f"{where}.delivery.shards: {delivery.shards} cannot be: {reason}; leave it out" for reason in reasons
+        ]:
+            raise ConfigError(problems)
 
 
 def _assemble(

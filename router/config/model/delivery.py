@@ -36,6 +36,12 @@ class DeliveryConfig(Section):
         " in this time.",
         examples=["500ms"],
     )
+    shards: Annotated[StrictInt, Field(ge=1, le=64)] = Field(
+        default=1,
+        description="Into how many parts the destination is split: 1, 2, 4, ... 64. Each has its own users, and any node may deliver it. Only with a"
+        " database as the store, and for plugins without a gate and without state. Each takes its share of `concurrency` and of `rate`.",
+        examples=[4],
+    )
     isolation: Literal["loop", "thread"] = Field(
         default="loop",
         description="Where the plugin's hooks run: `loop`, in the event loop of all destinations; `thread`, in their own thread.",
