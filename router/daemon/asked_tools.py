@@ -62,4 +62,5 @@ class AskedTools:
         if (runner := self._supervisor.runners.get(name)) is not None:
             await runner.drop_deletions(rows)
         else:
-            await self._store.erasure.drop_deletions(name, rows)
+            for share in await self._store.erasure.shares(name):
+                await self._store.erasure.drop_deletions(name, rows, share)

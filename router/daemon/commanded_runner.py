@@ -11,20 +11,23 @@ from router.deliver import commands
 from router.deliver.commands import Command, Ticket
 from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
-from router.store import Regulation, Tool
+from router.store import PART, WHOLE, Regulation, Share, Tool, Unit
 
 
 class CommandedRunner(RunnerAround[DestinationRunner]):
     """A `DestinationRunner` around the one of this process."""
 
-    def __init__(self, runner: DestinationRunner, commands: Commands, unmark: Callable[[], None]) -> None:
+    def __init__(
+        self, runner: DestinationRunner, commands: Commands, unmark: Callable[[], None], share: Share = WHOLE
+    ) -> None:
         """`unmark`: at the next start its hooks run in the loop of all again."""
         super().__init__(runner)
         self._commands, self._unmark = commands, unmark
+        self._unit = Unit(PART, runner.destination.name, share.shard)
 
     async def ask(self, command: Command) -> Any:
         """Ask it of whoever has the destination."""
-        return await self._commands.ask(self.destination.name, command)
+        return await self._commands.ask(self._unit, command)
 
     # ------------------------------------------------------------ life, in this process
 

@@ -20,7 +20,7 @@ from router.deliver.commands import Command, Ticket
 from router.deliver.runner_port import DestinationRunner
 from router.errors import ClaimLost, CommandRefused, CommandUnderWay, StoreError
 from router.logger import Log
-from router.store import AskedCommand, CommandRow
+from router.store import AskedCommand, CommandRow, Unit
 from router.store import Commands as StoredCommands
 
 LOOK_S = 0.2
@@ -61,19 +61,19 @@ class Commands:
 
     # ------------------------------------------------------------ asking
 
-    async def ask(self, destination: str, command: Command) -> Any:
-        """Have a command carried out by the process that has the destination, and wait for its answer.
+    async def ask(self, unit: Unit, command: Command) -> Any:
+        """Have a command carried out by the process that has the destination, or this shard of it, and wait for its answer.
 
         Raises:
             CommandRefused: what the owner says; `no_owner` where nobody has the destination: nothing was done, and nothing will be.
             CommandUnderWay: it was accepted, and is not done yet.
             StoreError: it was not recorded, or nobody knows.
         """
-        id = await self._stored.ask(destination, msgspec.json.encode(command))
+        id = await self._stored.ask(unit, msgspec.json.encode(command))
         row = (await self.wait_for([id], ANSWER_S)).get(id)
         try:
             if row is None and await self._stored.withdraw(id):
-                words = f"no node delivers to {destination} now; nothing was done: ask again in a moment"
+                words = f"no node delivers to {unit.destination} now; nothing was done: ask again in a moment"
                 raise CommandRefused("no_owner", words)
         except StoreError:
             row = None
@@ -162,6 +162,8 @@ class Commands:
         runner = self._runners().get(asked.destination)
         if runner is None:
             raise CommandRefused("not_found", f"{asked.destination} is configured no more")
+        if asked.shard >= len(runner.shards):
+            raise CommandRefused("elsewhere", f"here {asked.destination} has {len(runner.shards)} shards")
         if asked.tries > MOST_TRIES:
             words = (
                 f"it was begun {MOST_TRIES} times, and the worker of {asked.destination} ended each time: see its log"
@@ -170,7 +172,7 @@ class Commands:
         command = msgspec.json.decode(asked.text, type=Command)
         if asked.tries > 1 and not command.IS_TAKEN_UP:
             raise CommandRefused("ended_half_way", f"the node that had {asked.destination} ended meanwhile: ask again")
-        return await runner.carry_out(command, ticket)
+        return await runner.shards[asked.shard].carry_out(command, ticket)
 
     async def _close(self, asked: AskedCommand, state: str, answer: Any) -> None:
         """As soon as there is a database; the next owner would do it once more."""

@@ -17,6 +17,7 @@ from router.daemon.commanded_runner import CommandedRunner
 from router.daemon.commands import Commands
 from router.daemon.isolation import Isolation
 from router.daemon.loop_watch import LoopWatch
+from router.daemon.sharded_runner import ShardedRunner
 from router.daemon.thread_runner import ThreadRunner
 from router.deliver.commands import Forget
 from router.deliver.jobs.held_report import Waiting
@@ -28,7 +29,8 @@ from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
-from router.store import Regulation, Store
+from router.plugin_host.shards import shard_of
+from router.store import PART, WHOLE, Regulation, Share, Store, Unit
 from router.store.from_thread import StoreFromThread
 from router.tracing import Tracing
 
@@ -198,12 +200,13 @@ class Supervisor:
 
     async def _forget_where_nothing_runs(self, name: str, regulation: Regulation) -> None:
         """Here; at another node it may run."""
-        try:
-            await self._store.erasure.erase_at(name, regulation.id)
-        except CommandRefused as error:
-            if self._commands is None or error.code != "elsewhere":
-                raise
-            await self._commands.ask(name, Forget(regulation.id))
+        for share in await self._store.erasure.shares(name):
+            try:
+                await self._store.erasure.erase_at(name, regulation.id, share)
+            except CommandRefused as error:
+                if self._commands is None or error.code != "elsewhere":
+                    raise
+                await self._commands.ask(Unit(PART, name, share.shard), Forget(regulation.id))
 
     async def _replace(self, name: str, destination: Destination | None) -> None:
         """End the destination of this name, if it runs; then start it with its new settings, if it is still configured."""
@@ -231,10 +234,25 @@ class Supervisor:
         self._list({**self.runners, name: runner})
 
     def _make_runner(self, destination: Destination) -> DestinationRunner:
-        runner = self._make_own_runner(destination)
+        if (shards := destination.config.delivery.shards) == 1:
+            return self._commanded(self._make_own_runner(destination), WHOLE)
+        return ShardedRunner(
+            destination, [self._make_shard(destination, Share(shard, shards)) for shard in range(shards)]
+        )
+
+    def _make_shard(self, destination: Destination, share: Share) -> DestinationRunner:
+        """Its hooks run in the loop of all, whatever they do: where they hold it, it is paused."""
+        meter, own = self._metrics.meter(destination.name), shard_of(destination, share.shards)
+        runner = Runner(own, self._store, self._clock, self._log, Random(), meter, share)
+        runner.judge_by(self._plans)
+        runner.trace_by(self._tracing)
+        return self._commanded(runner, share)
+
+    def _commanded(self, runner: DestinationRunner, share: Share) -> DestinationRunner:
         if self._commands is None:
             return runner
-        return CommandedRunner(runner, self._commands, partial(self.unmark, destination.name))
+        unmark = partial(self.unmark, runner.destination.name)
+        return CommandedRunner(runner, self._commands, unmark, share)
 
     def _make_own_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)

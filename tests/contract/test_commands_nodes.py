@@ -22,7 +22,7 @@ from router.store import AskedCommand, CommandRow
 from router.store.postgres import commands as stored_commands
 from router.store.postgres.commands import PostgresCommands
 from router.testing.clock import FakeClock
-from tests.contract.node_case import Among, batch, let_it_run_out
+from tests.contract.node_case import UNIT, Among, batch, let_it_run_out
 
 DONE = msgspec.json.encode(7), True
 Runners = Mapping[str, DestinationRunner]
@@ -46,7 +46,7 @@ async def taken_by(store: Among) -> AskedCommand:
 async def test_what_one_node_is_asked_the_owner_takes_once_and_nobody_else(two: tuple[Among, Among]) -> None:
     first, second = two
     await first.owns()
-    command = await commands_of(second).ask("d", b"words")
+    command = await commands_of(second).ask(UNIT, b"words")
     assert await commands_of(second).take([]) == []
     asked = await taken_by(first)
     assert (asked.id, asked.text, asked.reached) == (command, b"words", b"")
@@ -59,7 +59,7 @@ async def test_an_answer_is_stored_with_the_effect_and_then_nobody_takes_the_com
 ) -> None:
     first, second = two
     claim = await first.owns()
-    command = await commands_of(second).ask("d", b"words")
+    command = await commands_of(second).ask(UNIT, b"words")
     await taken_by(first)
     step = batch("1")
     step.answers = {command: DONE}
@@ -76,7 +76,7 @@ async def test_what_an_owner_took_and_did_not_store_the_next_one_takes_up_where_
 ) -> None:
     first, second = two
     former = await first.owns()
-    command = await commands_of(second).ask("d", b"words")
+    command = await commands_of(second).ask(UNIT, b"words")
     stale = await taken_by(first)
     step = batch("1")
     step.answers = {command: (b"[3,40]", False)}  # a slice of it
@@ -98,7 +98,7 @@ async def test_what_an_owner_took_and_did_not_store_the_next_one_takes_up_where_
 
 async def test_what_nobody_has_taken_can_be_withdrawn(two: tuple[Among, Among]) -> None:
     first, second = two
-    command = await commands_of(second).ask("d", b"words")
+    command = await commands_of(second).ask(UNIT, b"words")
     assert await commands_of(second).withdraw(command)
     await first.owns()
     assert await commands_of(first).take([]) == []
@@ -107,7 +107,7 @@ async def test_what_nobody_has_taken_can_be_withdrawn(two: tuple[Among, Among]) 
 async def test_what_was_asked_long_ago_is_not_begun_any_more_and_goes_after_a_day(two: tuple[Among, Among]) -> None:
     first, _ = two
     await first.owns()
-    await commands_of(first).ask("d", b"words")
+    await commands_of(first).ask(UNIT, b"words")
     await first.execute("UPDATE command SET asked_at = asked_at - interval '2 hours'")
     assert await commands_of(first).take([]) == []
     database = first.shared_claims._database
@@ -140,7 +140,7 @@ async def test_whoever_asks_of_a_destination_that_nobody_has_is_told_that_nothin
 ) -> None:
     first, second = two
     with pytest.raises(CommandRefused, match="no node delivers to d now; nothing was done"):
-        await asker(second).ask("d", Pause())
+        await asker(second).ask(UNIT, Pause())
     assert first.number("SELECT count(*) FROM command WHERE state = 'withdrawn'") == 1
 
 
@@ -148,7 +148,7 @@ async def test_whoever_asks_gets_the_number_of_what_is_accepted_and_not_done_yet
     first, second = two
     await first.owns()
     clock = FakeClock()
-    asking = asyncio.create_task(asker(second, clock=clock).ask("d", Pause()))
+    asking = asyncio.create_task(asker(second, clock=clock).ask(UNIT, Pause()))
     asked: list[AskedCommand] = []
     while not asked:
         asked = await commands_of(first).take([])
@@ -164,6 +164,7 @@ class Failing:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+        self.shards = (self,)
 
     async def carry_out(self, *args: Any) -> Any:
         raise self.error
@@ -179,7 +180,7 @@ async def test_a_refusal_of_the_owner_is_the_answer(two: tuple[Among, Among], er
     owner = asker(first, {"d": cast(DestinationRunner, Failing(error))})
     async with owner.running():
         with pytest.raises(CommandRefused) as refused:
-            await asker(second).ask("d", Pause())
+            await asker(second).ask(UNIT, Pause())
     assert refused.value.code == code
 
 
@@ -187,7 +188,7 @@ async def test_a_command_that_ends_every_worker_is_given_up(two: tuple[Among, Am
     first, second = two
     claim = await first.owns()
     owner = asker(first, {"d": cast(DestinationRunner, Failing(CommandRefused("stopping", "it ends")))})
-    asking = asyncio.create_task(asker(second).ask("d", Pause()))
+    asking = asyncio.create_task(asker(second).ask(UNIT, Pause()))
     async with owner.running():
         while not asking.done():
             claim.rest()
