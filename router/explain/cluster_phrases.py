@@ -22,11 +22,17 @@ def duties(told: Mapping[str, Any]) -> Iterator[str]:
             yield f"no node {what} now; one will within a minute"
 
 
+def unit(one: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """A destination; one of its shards by number, where it is split: `crm 2/4`."""
+    shards = sum(other["destination"] == one["destination"] for other in told["units"])
+    return f"{one['destination']} {one['shard'] + 1}/{shards}" if shards > 1 else str(one["destination"])
+
+
 def without_owner(told: Mapping[str, Any]) -> Iterator[str]:
     """Destinations that no node delivers to."""
     for one in told["units"]:
         if one["node"] is None and one["without_owner_s"]:
-            yield f"no node has delivered to {one['destination']} for {span(one['without_owner_s'])}"
+            yield f"no node has delivered to {unit(one, told)} for {span(one['without_owner_s'])}"
 
 
 def differences(told: Mapping[str, Any]) -> Iterator[str]:

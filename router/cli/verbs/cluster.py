@@ -64,7 +64,7 @@ def _say_units(told: Mapping[str, Any]) -> None:
         ["destination", "node", "epoch", "since (UTC)", "lag", "state"],
         [
             [
-                one["destination"],
+                cluster_phrases.unit(one, told),
                 one["node"] or "nobody",
                 one["epoch"],
                 short_instant(one["since"]),

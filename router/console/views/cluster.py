@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from router.admin.cluster import cluster as look
@@ -15,6 +17,7 @@ async def cluster(console: Console, request: web.Request) -> Rendered:
     told = await look(console.daemon, console.answers)
     values = {
         **told,
+        "unit": partial(cluster_phrases.unit, told=told),
         "does": list(cluster_phrases.duties(told)),
         "wrong": [*cluster_phrases.without_owner(told), *cluster_phrases.differences(told)],
     }
