@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.model import append, gate, join, standin, takeover, trim
+from router.store.shards import Place
+from tests.model import append, gate, join, reshape, standin, takeover, trim
 from tests.model.append import Append
 from tests.model.checker import Found, explore
 from tests.model.gate import Gate
 from tests.model.join import Join
+from tests.model.reshape import Reshape
 from tests.model.standin import StandIn
 from tests.model.takeover import Takeover
 from tests.model.trim import Trim
@@ -24,6 +26,10 @@ ACTS = int(os.environ.get("MODEL_ACTS", "1"))
 
 BEHIND: dict[str, Any] = {"acts": 0, "losses": 0, "faults": 0, "failovers": 1}
 """Nothing else happens in these stories."""
+
+
+MERGED = reshape.State((reshape.Stored(Place(0)),) * 2, to_come=(1, 2))
+"""Two shards, which become one and two again."""
 
 
 def run(model: Any, first: Any) -> int:
@@ -39,6 +45,8 @@ PROTOCOLS: dict[str, tuple[Callable[[], tuple[Any, Any]], int]] = {
     "gate, the track first": (lambda: (Gate(call_first=False), Gate(call_first=False).first), 300),
     "stand-in": (lambda: (StandIn(), standin.State()), 50),
     "hand-over": (lambda: (Join(), join.State()), 20),
+    "another number of shards": (lambda: (Reshape(), reshape.State()), 500),
+    "another number of shards, merged first": (lambda: (Reshape(), MERGED), 500),
     "trimming": (lambda: (Trim(), trim.State()), 100),
 }
 """With the least number of states that it must have had to say anything."""
@@ -104,6 +112,21 @@ def test_a_stand_in_needs_that_not(broken: str) -> None:
 @pytest.mark.parametrize(("broken", "words"), [(join.RULES[0], "stuck"), (join.RULES[1], "an event is counted twice")])
 def test_a_hand_over_needs_that_not(broken: str, words: str) -> None:
     assert finds(Join(broken), join.State()) == words
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (reshape.RULES[0], {"stuck"}),
+        (reshape.RULES[1], {"an event is counted twice"}),
+        (reshape.RULES[2], {"stuck", "sent before an earlier event of the same user"}),
+        (reshape.RULES[3], {"an event is counted twice"}),
+        (reshape.RULES[4], {"an event is counted twice"}),
+    ],
+)
+def test_another_number_of_shards_needs_that_not(broken: str, words: set[str]) -> None:
+    found = {finds(Reshape(broken), first) for first in (reshape.State(), MERGED)}
+    assert found & words
 
 
 @pytest.mark.parametrize("broken", trim.LOST)
