@@ -44,7 +44,9 @@ class Stored(NamedTuple):
     place: Place
     epoch: int = 1
     is_owned: bool = False
-    is_given_back: bool = False  #: for another number of shards: nobody takes it meanwhile, or the story would have no end
+    is_given_back: bool = (
+        False  #: for another number of shards: nobody takes it meanwhile, or the story would have no end
+    )
 
 
 class State(NamedTuple):
@@ -55,6 +57,7 @@ class State(NamedTuple):
     counted: tuple[int, ...] = (0,) * LAST
     freezes: int = 1
     is_out_of_order: bool = False
+    is_beside: bool = False  #: somebody has sent who owns the shard no more
 
 
 class Reshape:
@@ -84,7 +87,8 @@ class Reshape:
         for user in SLOT:
             mine = [pos for pos in owner.open if LOG[pos - 1] == user and pos not in owner.booked]
             if mine:
-                yield f"{name} sends {mine[0]}", _sent(s, i, owner, mine[0])
+                sent = _sent(s, i, owner, mine[0])
+                yield f"{name} sends {mine[0]}", sent._replace(is_beside=not self._is_its(s, owner))
         if s.to_come and not owner.booked and self._is_its(s, owner):
             units = _put(s.units, owner.shard, s.units[owner.shard]._replace(is_owned=False, is_given_back=True))
             yield f"{name} gives it back", s._replace(units=units, owners=_without(s.owners, i))
@@ -125,6 +129,8 @@ class Reshape:
 
     def wrong(self, s: State) -> str:
         """What must never be."""
+        if s.is_beside:
+            return "sent beside another owner"
         if s.is_out_of_order:
             return "sent before an earlier event of the same user"
         return "an event is counted twice" if max(s.counted) > 1 else ""

@@ -1,0 +1,82 @@
+"""A destination in shards is one for operators: each is asked, or the one that has the user, and the answer is that of all."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from router.daemon.sharded_runner import ShardedRunner
+from router.deliver.commands import Changed, ReplayOrder
+from router.deliver.runner_port import DestinationRunner
+from router.errors import CommandRefused
+from router.plugin_host import Destination
+from router.store import Share, Status
+
+
+class Shard:
+    """Answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers, self.asked = answers, list[str]()
+        self.status = answers.get("status", Status())
+
+    def __getattr__(self, verb: str) -> Any:
+        async def ask(*args: Any) -> Any:
+            self.asked.append(verb)
+            answer = self.answers[verb]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return ask
+
+
+def split(*shards: Shard) -> ShardedRunner:
+    return ShardedRunner(cast(Destination, None), [cast(DestinationRunner, one) for one in shards])
+
+
+RUNS, PAUSED = Status(), Status("paused", "by_hand")
+
+
+async def test_its_state_is_that_of_a_shard_that_does_not_run() -> None:
+    assert split(Shard(), Shard(status=PAUSED)).status == PAUSED
+    assert split(Shard(), Shard()).status == RUNS
+
+
+async def test_a_pause_is_asked_of_every_shard() -> None:
+    shards = [Shard(pause=Changed(PAUSED, PAUSED)), Shard(pause=Changed(RUNS, PAUSED))]
+    assert (await split(*shards).pause("the move")).now == PAUSED
+    assert [one.asked for one in shards] == [["pause"], ["pause"]]
+
+
+async def test_what_is_held_is_released_by_the_shard_of_the_user() -> None:
+    shards = [Shard(release=n) for n in range(4)]
+    of = next(n for n in range(4) if Share(n, 4).has("u:u1"))
+    assert await split(*shards).release("u:u1", None) == of
+    assert [bool(one.asked) for one in shards] == [n == of for n in range(4)]
+
+
+async def test_a_refusal_of_one_shard_says_which_one_and_how_many_have_done_it() -> None:
+    refused = CommandRefused("no_owner", "no node delivers to d now")
+    with pytest.raises(CommandRefused, match=r"shard 1: no node delivers to d now; 1 of 2 shards have done it") as told:
+        await split(Shard(drop_letters=3), Shard(drop_letters=refused)).drop_letters(cast(Any, None))
+    assert told.value.code == "no_owner"
+
+
+async def test_one_event_is_replayed_by_the_shard_that_has_it() -> None:
+    has_not = CommandRefused("not_replayable", "it is on its way already, or no longer retained")
+    order = ReplayOrder(pos=7)
+    assert await split(Shard(replay=has_not), Shard(replay={"count": 1})).replay(order) == {"count": 1}
+    with pytest.raises(CommandRefused, match="no longer retained"):
+        await split(Shard(replay=has_not), Shard(replay=has_not)).replay(order)
+
+
+async def test_what_a_replay_would_send_is_counted_over_all_shards() -> None:
+    counts = {"count": 2, "skipped": 1, "filtered": 0}
+    order = ReplayOrder(since_ms=1, count_only=True)
+    assert await split(Shard(replay=counts), Shard(replay=counts)).replay(order) == {
+        "count": 4,
+        "skipped": 2,
+        "filtered": 0,
+    }
