@@ -207,7 +207,7 @@ async def test_a_person_is_forgotten_before_the_shard_has_come_to_their_event(tw
     [blank] = [row for row in await first.read(0, 100, 1_000_000) if not row.user_key]
     claims = await everyone(first, 2)
     assert blank.pos in await left(first, claims[of])
-    assert sum(len(await left(first, claim)) for claim in claims) == len(rows)
+    assert sum([len(await left(first, claim)) for claim in claims]) == len(rows)
 
 
 async def test_those_that_were_away_beyond_the_retention_are_dead_once(two: tuple[Among, Among]) -> None:
