@@ -62,5 +62,5 @@ class AskedTools:
         if (runner := self._supervisor.runners.get(name)) is not None:
             await runner.drop_deletions(rows)
         else:
-            for share in await self._store.erasure.shares(name):
+            for share in await self._store.claims.shares(name):
                 await self._store.erasure.drop_deletions(name, rows, share)

@@ -69,7 +69,7 @@ class Forgetting:
         """While nothing runs here. What another process has is asked of that one later."""
         try:
             for name in await self._store.queries.destinations():
-                for share in await self._store.erasure.shares(name):
+                for share in await self._store.claims.shares(name):
                     await self._store.erasure.erase_at(name, regulation.id, share)
         except CommandRefused:
             return regulation

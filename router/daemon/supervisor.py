@@ -200,7 +200,7 @@ class Supervisor:
 
     async def _forget_where_nothing_runs(self, name: str, regulation: Regulation) -> None:
         """Here; at another node it may run."""
-        for share in await self._store.erasure.shares(name):
+        for share in await self._store.claims.shares(name):
             try:
                 await self._store.erasure.erase_at(name, regulation.id, share)
             except CommandRefused as error:

@@ -200,7 +200,7 @@ async def test_a_person_is_forgotten_before_the_shard_has_come_to_their_event(tw
     of = next(n for n in range(2) if Share(n, 2).has("u:u3"))
     regulation = await first.people.begin(Demand("1", "DELETE_ONLY", "USER_ID", ("u:u3",), deletes=True))
     await give_back(*claims)
-    for share in await first.erasure.shares("d"):
+    for share in await first.claims.shares("d"):
         await first.erasure.erase_at("d", regulation.id, share)
     while (regulation := await first.erasure.erase_on(regulation.id)).is_under_way:
         pass

@@ -9,6 +9,7 @@ from typing import Protocol
 from router.store.commit_batch import CommitBatch
 from router.store.ports.delivery import DeadLetters, Directory, KeyedState, Lanes, Replays
 from router.store.rows import CursorRow, GroupCallRow, Opening, Status, Unit
+from router.store.shards import Share
 
 
 class Claim(Protocol):
@@ -99,6 +100,10 @@ class Claims(Protocol):
 
     async def holder(self, unit: Unit) -> str:
         """Which node has it, as people call it; empty where nobody has."""
+        ...
+
+    async def shares(self, destination: str) -> list[Share]:
+        """The shards of a destination of which the store has a place."""
         ...
 
     def status(self, unit: Unit) -> Status | None:

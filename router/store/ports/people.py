@@ -64,10 +64,6 @@ class Erasure(Protocol):
         """Return when there may be some."""
         ...
 
-    async def shares(self, destination: str) -> list[Share]:
-        """The shards of a destination of which the store has a place."""
-        ...
-
     async def touches(self, destination: str, regulation: Regulation, share: Share = WHOLE) -> bool:
         """Whether a destination, or this shard of it, has any row of these people."""
         ...

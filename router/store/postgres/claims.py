@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from router.errors import CommandRefused
-from router.store.postgres import preference_rows, units
+from router.store.postgres import idle_unit, preference_rows, units
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim import Grant, PostgresClaim
 from router.store.postgres.database import Database, Work
@@ -19,6 +19,7 @@ from router.store.postgres.node import Node
 from router.store.postgres.outcome_codes import OutcomeCodes
 from router.store.postgres.units import Takes
 from router.store.rows import Opening, Status, Unit
+from router.store.shards import Share
 
 T = TypeVar("T")
 
@@ -68,6 +69,10 @@ class PostgresClaims:
     async def holder(self, unit: Unit) -> str:
         """Which node has it, as of the last sign of life."""
         return self._node.seen.holder(unit) if self._node is not None else ""
+
+    async def shares(self, destination: str) -> list[Share]:
+        """The shards of a destination of which the store has a place."""
+        return [scope.share for scope in await self._database.ask(idle_unit.scopes, destination)]
 
     def status(self, unit: Unit) -> Status | None:
         """How it is at another node, as of the last sign of life."""

@@ -71,10 +71,6 @@ class PostgresErasure:
         """Return when there may be some."""
         await self._queue.clock.sleep(LEFT_BEHIND_S)
 
-    async def shares(self, destination: str) -> list[Share]:
-        """The shards of a destination of which the store has a place."""
-        return [scope.share for scope in await self._read(idle_unit.scopes, destination)]
-
     async def touches(self, destination: str, regulation: Regulation, share: Share = WHOLE) -> bool:
         """Whether the destination has any row of these people."""
         return await self._read(forget_rows.touches, self._blocks, Scope(destination, share), regulation)

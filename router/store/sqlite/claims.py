@@ -25,6 +25,7 @@ from router.store.rows import (
     Slice,
     Unit,
 )
+from router.store.shards import WHOLE, Share
 from router.store.sqlite import (
     cursors,
     dead_letter_reads,
@@ -65,6 +66,10 @@ class SqliteClaims:
     async def holder(self, unit: Unit) -> str:
         """This process, which is asked itself."""
         return ""
+
+    async def shares(self, destination: str) -> list[Share]:
+        """A destination is never split here."""
+        return [WHOLE]
 
     def status(self, unit: Unit) -> None:
         """There is no other node."""

@@ -87,10 +87,6 @@ class SqliteErasure:
         """There will be none."""
         await asyncio.Event().wait()
 
-    async def shares(self, destination: str) -> list[Share]:
-        """A destination is never split here."""
-        return [WHOLE]
-
     async def touches(self, destination: str, regulation: Regulation, share: Share = WHOLE) -> bool:
         """Whether the destination has any row of these people."""
         return await self._reader.run(forget_rows.touches, destination, regulation)
