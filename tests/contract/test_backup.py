@@ -288,7 +288,8 @@ async def test_two_backups_at_once_do_not_take_the_folder_of_each_other(
     rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One looks for what was left behind just when the other one has made its folder, and has not locked it yet."""
-    make_folder, made = tempfile.mkdtemp, []
+    make_folder = tempfile.mkdtemp
+    made: list[str] = []
 
     def while_another_one_looks(**how: Any) -> str:
         made.append(make_folder(**how))
