@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from router.daemon.commands import Commands
@@ -28,6 +28,11 @@ class CommandedRunner(RunnerAround[DestinationRunner]):
     async def ask(self, command: Command) -> Any:
         """Ask it of whoever has the destination."""
         return await self._commands.ask(self._unit, command)
+
+    @property
+    def shards(self) -> Sequence[DestinationRunner]:
+        """See `Runner`."""
+        return (self,)
 
     # ------------------------------------------------------------ life, in this process
 

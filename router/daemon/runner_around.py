@@ -27,11 +27,6 @@ class RunnerAround(ABC, Generic[R]):
     async def ask(self, command: Command) -> Any:
         """Have a command carried out. Raises CommandRefused."""
 
-    @property
-    def shards(self) -> Sequence[DestinationRunner]:
-        """See `Runner`."""
-        return (self,)
-
     # ------------------------------------------------------------ how it is
 
     @property

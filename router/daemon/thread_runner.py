@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -58,6 +58,11 @@ class ThreadRunner(RunnerAround[Runner]):
         self._is_stopping = asyncio.Event()
         self._end_loop = asyncio.Event()  #: of the thread's loop
         threading.Thread(target=self._live, name=f"destination-{destination.name}", daemon=True).start()
+
+    @property
+    def shards(self) -> Sequence[ThreadRunner]:
+        """See `Runner`."""
+        return (self,)
 
     # ------------------------------------------------------------ the thread
 
