@@ -132,7 +132,9 @@ async def noted(node: PostgresCase, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 Question = Callable[[Any], Coroutine[Any, Any, Any]]
 KEYS = [f"u:u{n}" for n in range(1, 41)]
+WAITING = [(f"u:u{n}", "main", -1) for n in range(2, 22, 2)]
 QUESTIONS: dict[str, Question] = {
+    "parked": lambda s: s.parked("d", WAITING, 10),
     "profile": lambda s: s.lookups.profile("u:u7"),
     "lanes": lambda s: s.lookups.lanes(KEYS, PLACES),
     "events_of": lambda s: s.lookups.events_of(KEYS[:3], PLACES, None, 20),
@@ -209,6 +211,7 @@ async def test_what_waits_for_others_is_not_read(
 # Few are three: of each kind of row one.
 FEW_AND_MANY: dict[str, tuple[Question, Question]] = {
     "lanes": (lambda s: s.lookups.lanes(KEYS[:3], PLACES[:1]), lambda s: s.lookups.lanes(KEYS, PLACES)),
+    "parked": (lambda s: s.parked("d", WAITING[:3], 10), QUESTIONS["parked"]),
     "members": (lambda s: s.lookups.members("g7", "", 1), lambda s: s.lookups.members("g7", "", 50)),
     "group": (lambda s: s.lookups.group("g1", PLACES[:1]), lambda s: s.lookups.group("g1", PLACES)),
     "recent": (lambda s: s.lookups.recent(PLACES[:1]), lambda s: s.lookups.recent(PLACES)),

@@ -17,12 +17,13 @@ EVENTS_AT_ONCE = 16
 """Rows whose events are looked up together."""
 
 PARKED = (
-    "SELECT pos, user_key, queue, place, state, reason, parked_at, linked, given, CASE WHEN before < $6 THEN items END AS items, made_by,"
-    " attempts, first_at, origin, before FROM (SELECT *, coalesce(sum(octet_length(items)) OVER (ORDER BY place"
-    f" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before FROM parked WHERE {HERE} AND user_key = $2 AND queue = $3"
-    " AND place > $4 ORDER BY place LIMIT $5) first ORDER BY place"
+    "SELECT n, pos, user_key, queue, place, state, reason, parked_at, linked, given, CASE WHEN before < $6 THEN items END AS items, made_by,"
+    " attempts, first_at, origin, before FROM unnest($2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY AS want (its_user, its_queue, behind, n)"
+    " CROSS JOIN LATERAL (SELECT *, coalesce(sum(octet_length(items)) OVER (ORDER BY place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
+    f" AS before FROM parked WHERE {HERE} AND user_key = its_user AND queue = its_queue AND place > behind ORDER BY place LIMIT $5) first"
+    " ORDER BY n, place"
 )
-"""`before`: bytes of the items of the rows before it. Those beyond the bytes in $6 come without their items, and are read later."""
+"""`before`: bytes of the items of the rows before it in its queue. Those beyond the bytes in $6 come without their items, and are read later."""
 DEAD = "SELECT pos, at, user_key, reason, detail, linked, items, made_by, attempts FROM dead"
 
 R = TypeVar("R")
@@ -69,39 +70,59 @@ async def parked(
     first ones take all there is room for, the others are left out."""
     found: list[tuple[list[ParkedRow], bool]] = []
     size = 0
-    for user_key, queue, after in wants:
-        records = await connection.fetch(PARKED, destination, user_key, queue, after, most.rows, most.bytes)
-        whole = [record for record in records if record["before"] < most.bytes]
-        rows = await _with_events(
-            connection, blocks, destination, whole, lambda r: r["origin"] or r["pos"], parked_of, most.bytes
-        )
-        found.append((rows, len(rows) < len(records) or len(records) == most.rows))
-        size += sum([len(row.body) + len(row.items or b"") for row in rows])
-        if size >= most.bytes_in_all:
-            break
+    at_once = max(1, most.bytes_in_all // most.bytes)
+    for start in range(0, len(wants), at_once):
+        some = wants[start : start + at_once]
+        columns = [list(column) for column in zip(*some, strict=True)]
+        queues: list[list[Any]] = [[] for _ in some]
+        for record in await connection.fetch(PARKED, destination, *columns, most.rows, most.bytes):
+            queues[record["n"] - 1].append(record)
+        whole = [[record for record in queue if record["before"] < most.bytes] for queue in queues]
+        events = Lookups(connection, blocks, destination, [_position(record) for queue in whole for record in queue])
+        for queue, records in zip(queues, whole, strict=True):
+            rows = await _filled(events, records, _position, parked_of, most.bytes)
+            found.append((rows, len(rows) < len(queue) or len(queue) == most.rows))
+            size += sum([len(row.body) + len(row.items or b"") for row in rows])
+            if size >= most.bytes_in_all:
+                return found
     return found
 
 
-async def _with_events(
-    connection: Connection,
-    blocks: Blocks,
-    destination: str,
-    records: Sequence[Any],
-    position: Callable[[Any], int],
-    make: Callable[[Any, Facts], R],
-    most_bytes: int,
+def _position(record: Any) -> int:
+    """Where the event of a parked row is."""
+    return int(record["origin"] or record["pos"])
+
+
+class Lookups:
+    """Looks events up in the order in which they will be asked for, some at a time. Those that nobody asks for may be passed over."""
+
+    def __init__(self, connection: Connection, blocks: Blocks, destination: str, positions: Sequence[int]) -> None:
+        self._connection, self._blocks, self._destination = connection, blocks, destination
+        self._positions = positions
+        self._next = 0  #: of `_positions`: those before it were looked up
+        self._found: dict[int, Facts] = {}  #: of the last of these
+
+    async def of(self, pos: int) -> Facts:
+        """The event at one of the positions."""
+        while pos not in self._found:
+            some = self._positions[self._next : self._next + EVENTS_AT_ONCE]
+            self._next += len(some)
+            events = await events_of(self._connection, self._blocks, self._destination, some)
+            self._found = {one: events.get(one, NOTHING) for one in some}
+        return self._found[pos]
+
+
+async def _filled(
+    events: Lookups, records: Sequence[Any], position: Callable[[Any], int], make: Callable[[Any, Facts], R], room: int
 ) -> list[R]:
     """Rows with their events, up to about this many bytes; at least one if there is any."""
     rows: list[R] = []
-    for start in range(0, len(records), EVENTS_AT_ONCE):
-        some = records[start : start + EVENTS_AT_ONCE]
-        events = await events_of(connection, blocks, destination, [position(record) for record in some])
-        for record in some:
-            facts = events.get(position(record), NOTHING)
-            most_bytes -= len(facts.body) + len(record["items"] or b"")
-            if rows and most_bytes < 0:
-                return rows
-            rows.append(make(record, facts))
+    for record in records:
+        facts = await events.of(position(record))
+        room -= len(facts.body) + len(record["items"] or b"")
+        if rows and room < 0:
+            break
+        rows.append(make(record, facts))
     return rows
 
 
@@ -133,9 +154,9 @@ async def letters(
 
 async def dead_rows(connection: Connection, blocks: Blocks, destination: str, records: Sequence[Any]) -> list[DeadRow]:
     """These records of `DEAD` as rows."""
-    return await _with_events(
-        connection, blocks, destination, records, lambda r: int(r["pos"]), dead_of, LETTERS_SLICE_BYTES
-    )
+    positions = [int(record["pos"]) for record in records]
+    events = Lookups(connection, blocks, destination, positions)
+    return await _filled(events, records, lambda record: int(record["pos"]), dead_of, LETTERS_SLICE_BYTES)
 
 
 def chosen(scope: Scope, which: DeadLetterFilter) -> tuple[str, tuple[object, ...]]:
