@@ -77,19 +77,24 @@ DISCARD = {
     "is_duplicate": False,
 }
 
+MACRO_OF_ROWS = "row"
+
 
 def page() -> web.Response:
     """The page, from the files as they are now."""
     assets = Assets()
     environment = templates(assets, jinja2.FileSystemLoader(Path(__file__).parent))
     modes = {"crm": "live", "mail": "dry-run"}
+    row, discarded = (
+        getattr(environment.get_template(f"live_{one}.html").module, MACRO_OF_ROWS) for one in ("row", "discard")
+    )
     rows = [
-        environment.get_template("live_row.html").render(event={**EVENT, "destinations": FATES}, modes=modes),
-        environment.get_template("live_row.html").render(event={**EVENT, "position": 1, "message_id": "", "user": "", "destinations": {}}, modes=modes),
-        environment.get_template("live_discard.html").render(discard=DISCARD, columns=2),
-    ]  # fmt: skip
+        row({**EVENT, "destinations": FATES}, modes),
+        row({**EVENT, "position": 1, "message_id": "", "user": "", "destinations": {}}, modes),
+        discarded(DISCARD, 2),
+    ]
     html = environment.get_template("frame.html").render(
-        **_frame(), **_charts(), troubles=TROUBLES, places=PLACES, whose={"user": "user:ann"}, alike_rows=ALIKE, replays=REPLAYS, live_rows=map(Markup, rows),
+        **_frame(), **_charts(), troubles=TROUBLES, places=PLACES, whose={"user": "user:ann"}, alike_rows=ALIKE, replays=REPLAYS, live_rows=rows,
         traits=[("email", "a••@example.com"), ("plan", "pro")], is_masked=True,
     )  # fmt: skip
     return web.Response(text=html, content_type="text/html", headers=HEADERS)
