@@ -1,16 +1,16 @@
-"""The newest events of one kind, kept in memory while pages show them: each look asks the store for what is new, and for the states
-of those that were not settled yet."""
+"""The newest events of one kind, kept in memory while pages show them: each look asks the store for what is new, for the states of those
+that were not settled yet, and for those that were read some time ago."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from router.clock import to_iso
-from router.console.live_rows import Row, Rows
+from router.console.live_rows import Row, Rows, is_fresh
 from router.store import EventQuery
 
 MOST_ROWS = 200
@@ -128,7 +128,7 @@ class Tail:
     async def _search(self) -> None:
         """Events get into a state, and out of it, wherever they stand: all of them are asked for again."""
         found = await self._ask(self.which, self.before, self._most)
-        self.rows = [self._shared.of_event(event) for event in found["items"]]
+        self.rows = self._rows_of(found, {})
         self.next, self.searched_to = found["next"], found["searched_to"]
 
     async def _begin(self) -> None:
@@ -152,17 +152,16 @@ class Tail:
             self._came = deque([(oldest, await self._count(oldest, found["head"] + 1))])
 
     async def _go_on(self, head: int) -> None:
-        """What came since, and the states of those that were not settled."""
-        again = await self._again()
+        """What came since, and what has become of the rest."""
+        self.rows = await self._again()
         if self.before is not None:
-            self.rows = [again.get(row.position, row) for row in self.rows]
             return
         fresh, found = await self._find(self._shown(self.every, after=head), None)
         self._head = found["head"]
         is_whole = self.every == 1 and len(fresh) < self._most
         n = len(fresh) if is_whole else await self._count(head, found["head"] + 1)
         self._rate.note(self._now_ms(), n)
-        self._keep([*fresh, *(again.get(row.position, row) for row in self.rows)])
+        self._keep([*fresh, *self.rows])
         self._came.append((head, n))
         while len(self._came) > 1 and self.rows and self._came[1][0] < self.rows[-1].position:
             self._came.popleft()
@@ -178,20 +177,27 @@ class Tail:
             self.next = self.rows[-1].position
 
     async def _find(self, which: EventQuery, before: int | None) -> tuple[list[Row], dict[str, Any]]:
-        """The rows of what is found, and the whole answer. What another tail knows is not looked up again."""
-        known = self._shared.settled(which.after)
+        """The rows of what is found, and the whole answer. What another tail has just read is not looked up again."""
+        known = self._shared.fresh(which.after, self._now_ms())
         found = await self._ask(msgspec.structs.replace(which, known=frozenset(known)), before, self._most)
-        return [known.get(event["position"]) or self._shared.of_event(event) for event in found["items"]], found
+        return self._rows_of(found, known), found
 
-    async def _again(self) -> dict[int, Row]:
-        """The events that were not settled, as they are now, by position."""
-        open_ones = [row.position for row in self.rows if not row.is_settled]
-        again = {pos: row for pos in open_ones if (row := self._shared.settled_at(pos)) is not None}
-        if left := [pos for pos in open_ones if pos not in again]:
-            which = EventQuery(at=tuple(left), after=min(left) - 1)
-            found = await self._ask(which, max(left) + 1, MOST_ROWS)
-            again |= {event["position"]: self._shared.of_event(event) for event in found["items"]}
-        return again
+    def _rows_of(self, found: Mapping[str, Any], known: Mapping[int, Row]) -> list[Row]:
+        now_ms = self._now_ms()
+        return [known.get(event["position"]) or self._shared.of_event(event, now_ms) for event in found["items"]]
+
+    async def _again(self) -> list[Row]:
+        """The rows as they are now. Without those of events that the store no longer has."""
+        now_ms = self._now_ms()
+        rows = {
+            row.position: row if is_fresh(row, now_ms) else self._shared.fresh_at(row.position, now_ms)
+            for row in self.rows
+        }
+        left = [pos for pos, row in rows.items() if row is None]
+        if left:
+            found = await self._ask(EventQuery(at=tuple(left), after=min(left) - 1), max(left) + 1, MOST_ROWS)
+            rows |= {row.position: row for row in self._rows_of(found, {})}
+        return [row for row in rows.values() if row is not None]
 
     async def _count_newer(self, before: int) -> None:
         """A page that stands still says how many came since. Each is counted once."""

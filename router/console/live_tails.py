@@ -43,13 +43,13 @@ class Tails:
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._making, self._asking = asyncio.Lock(), asyncio.Lock()
-        self._modes: Mapping[str, str] = {}
+        self._modes: list[tuple[str, str]] = []
         self._rows = Rows()
 
     def rows(self, modes: Mapping[str, str]) -> Rows:
-        """Those that all pages share. `modes`: of the destinations that they show; others are other rows."""
-        if modes != self._modes:
-            self._modes, self._rows = dict(modes), Rows()
+        """Those that all pages share. `modes`: of the destinations that they show, in their order; others are other rows."""
+        if list(modes.items()) != self._modes:
+            self._modes, self._rows = list(modes.items()), Rows()
         return self._rows
 
     async def make(self, rows: Sequence[Row], render: Callable[[Row], str], destinations: int) -> None:

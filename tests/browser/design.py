@@ -16,7 +16,6 @@ from typing import Any
 
 import jinja2
 from aiohttp import web
-from markupsafe import Markup
 
 from router import __version__
 from router.admin.series import PERIODS, Bucket, series

@@ -19,7 +19,8 @@ class Log:
     """Events at positions from 1 on, one in a millisecond; those behind `settled` wait."""
 
     def __init__(self) -> None:
-        self.now_ms, self.head, self.settled = 1_000_000, 0, 0
+        self.now_ms, self.head, self.settled, self.trimmed = 1_000_000, 0, 0, 0
+        self.forgotten: set[int] = set()
         self.asked: list[EventQuery] = []
         self.shared = Rows()
 
@@ -29,7 +30,7 @@ class Log:
     async def ask(self, which: EventQuery, before: int | None, limit: int) -> dict[str, Any]:
         self.asked.append(which)
         upto = min(self.head + 1, before or self.head + 1)
-        found = [pos for pos in range(upto - 1, which.after, -1) if not which.at or pos in which.at]
+        found = [pos for pos in range(upto - 1, max(which.after, self.trimmed), -1) if not which.at or pos in which.at]
         if which.every == 0:
             return {"items": [], "next": None, "searched_to": None, "head": self.head, "count": len(found)}
         shown = [pos for pos in found if pos % which.every == 0][:limit]
@@ -39,7 +40,9 @@ class Log:
     def event(self, pos: int) -> Mapping[str, Any]:
         state = "delivered" if pos <= self.settled else "queued"
         at = to_iso(1_000_000 + pos)
-        return {"position": pos, "received_at": at, "destinations": {"d": {"state": state, "reason": ""}}}
+        user = None if pos in self.forgotten else f"user:u{pos}"
+        destinations = {"d": {"state": state, "reason": ""}}
+        return {"position": pos, "received_at": at, "user": user, "destinations": destinations}
 
     def tail(self, before: int | None = None) -> Tail:
         return Tail(EventQuery(), before, self.ask, lambda: self.now_ms, self.shared)
@@ -203,12 +206,57 @@ async def test_other_modes_of_the_destinations_are_other_rows() -> None:
     assert tails.rows({"a": "dry-run"}) is not rows
 
 
+async def test_another_order_of_the_destinations_is_other_rows() -> None:
+    tails = Tails()
+    rows = tails.rows({"a": "live", "b": "live"})
+    assert tails.rows({"b": "live", "a": "live"}) is not rows
+
+
+async def test_a_row_that_was_read_some_time_ago_is_asked_for_again_though_it_was_settled() -> None:
+    log = Log()
+    log.grow(3, 1_000)
+    log.settled = 3
+    first, second = log.tail(), log.tail()
+    await first.look()
+    log.forgotten = {2}
+    log.grow(0, live_rows.FRESH_MS)
+    log.asked.clear()
+    await first.look()
+    assert [which.at for which in log.asked] == [(3, 2, 1), ()]
+    assert [row.event["user"] for row in first.rows] == ["user:u3", None, "user:u1"]
+    await second.look()
+    assert [row.event["user"] for row in second.rows] == ["user:u3", None, "user:u1"]
+
+
+async def test_a_new_page_takes_no_row_that_was_read_some_time_ago() -> None:
+    log = Log()
+    log.grow(3, 1_000)
+    log.settled = 3
+    await log.tail().look()
+    log.forgotten = {2}
+    log.grow(0, live_rows.FRESH_MS)
+    tail = log.tail()
+    await tail.look()
+    assert log.asked[-1].known == frozenset()
+    assert [row.event["user"] for row in tail.rows] == ["user:u3", None, "user:u1"]
+
+
+async def test_an_event_that_the_store_no_longer_has_leaves_the_page() -> None:
+    log = Log()
+    log.grow(3, 1_000)
+    tail = log.tail()
+    await tail.look()
+    log.trimmed = 1
+    await tail.look()
+    assert positions(tail) == [3, 2]
+
+
 def test_the_rows_that_were_used_longest_ago_go() -> None:
     log, rows = Log(), Rows()
     log.settled = 10_000
-    first = rows.of_event(log.event(1))
+    first = rows.of_event(log.event(1), 0)
     for pos in range(2, live_rows.MOST + 1):
-        rows.of_event(log.event(pos))
-    assert rows.of_event(log.event(1)) is first
-    rows.of_event(log.event(live_rows.MOST + 1))
-    assert (rows.settled_at(1), rows.settled_at(2)) == (first, None)
+        rows.of_event(log.event(pos), 0)
+    assert rows.of_event(log.event(1), 0) is first
+    rows.of_event(log.event(live_rows.MOST + 1), 0)
+    assert (rows.fresh_at(1, 0), rows.fresh_at(2, 0)) == (first, None)
