@@ -105,9 +105,15 @@ class Worker:
                 self._dirty.set()
                 await commits
                 losing.cancel()
+                self._raise_fault_of_answers()
         finally:
             self.core.batcher.cut()  # after a fault: no request may outlive the worker that would book its answer
             self._event_log.unwatch(self._wake.set)
+
+    def _raise_fault_of_answers(self) -> None:
+        """What went wrong while an answer was booked: nobody waits there who could be told."""
+        if self.core.batcher.fault is not None:
+            raise self.core.batcher.fault
 
     async def _end_when_lost(self) -> None:
         """Also where there is nothing to commit: what is on its way is another one's by now."""
@@ -175,8 +181,7 @@ class Worker:
         while not self._is_stopping:
             self._wake.clear()
             self._round_since = self._clock.monotonic()
-            if core.batcher.fault is not None:
-                raise core.batcher.fault
+            self._raise_fault_of_answers()
             await self._run_commands()
             now = self._clock.now_ms()
             self._end_stuck(now)

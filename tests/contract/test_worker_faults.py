@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from router.deliver.send.sender import Ended
 from router.deliver.settle.responses import Responses
+from router.logger import make_log
 from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, hookimpl
 from tests.contract.rig import Plain, Rig, both_ways, comes_true
 
@@ -37,6 +42,27 @@ async def test_a_response_that_cannot_be_booked_is_no_event_in_flight_for_ever(
     ledger = await rig.pass_time(5, 1)
     assert ledger["delivered"] == 2
     assert rig.vendor.ids() == ["m1", "m1", "m2"]
+
+
+async def test_a_response_that_cannot_be_booked_while_the_worker_ends_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_responses(self: Responses, ended: Iterable[Ended]) -> Any:
+        raise KeyError(next(iter(ended)).batch.parts[0].delivery.user_key)
+
+    lines, answered = io.StringIO(), asyncio.Event()
+    rig.log = make_log("error", "json", stream=lines, clock=rig.clock)
+    rig.vendor.answer = lambda body: answered.wait()
+    monkeypatch.setattr(Responses, "on_responses", on_responses)
+    rig.start(Plain)
+    await rig.call("track", "m1", userId="u1", event="E")
+    assert await comes_true(rig, lambda: bool(rig.vendor.calls))
+    stopping = asyncio.create_task(rig.stop())
+    await rig.vendor_moves()
+    answered.set()
+    await stopping
+    assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == ["internal_error"]
+    assert (await rig.fate("m1"))[0] == "queued"
 
 
 async def test_a_new_worker_goes_on_with_the_rate_of_the_one_before(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

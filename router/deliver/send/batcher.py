@@ -364,7 +364,7 @@ class Batcher:
 
     def _leaving(self, ended: Iterable[Ended]) -> Iterator[Ended]:
         """Each of these is on its way until its turn to be booked comes: one that fails is asked who else is there."""
-        for one in ended:
+        for one in list(ended):  # all verdict hooks first: one that hangs leaves no answer half booked
             if not self._flying.leave(one.batch):
                 continue  # it was cut meanwhile
             if one.batch.span is not None:

@@ -19,7 +19,19 @@ from router.deliver.send.http_client import OnDone, Reply
 from router.deliver.send.kind_queue import SHARES
 from router.deliver.send.request_batch import RequestBatch
 from router.deliver.send.sender import Ended
-from router.plugin import Batch, Delivered, Item, Outcome, Pause, Reject, Request, Sender, hookimpl, json_request
+from router.plugin import (
+    Answer,
+    Batch,
+    Delivered,
+    Item,
+    Outcome,
+    Pause,
+    Reject,
+    Request,
+    Sender,
+    hookimpl,
+    json_request,
+)
 from router.testing.clock import START_MS
 from router.vocabulary import Line
 from tests.contract.clients import VendorClient
@@ -732,6 +744,23 @@ async def test_who_is_answered_in_the_same_turn_is_there_until_its_own_answer_is
     await made.pump()
     await made.answer()
     assert made.was_alone == [False, False, True]
+
+
+async def test_every_verdict_of_a_turn_is_asked_for_before_the_first_answer_is_booked(desk: Desks) -> None:
+    booked: list[int] = []
+
+    class Judging(over_http(Plain)):  # type: ignore[misc]
+        @hookimpl
+        def verdict(self, items: list[Item], answer: Answer) -> Outcome:
+            booked.append(len(made.answered))
+            return Delivered()
+
+    made = desk(plugin=Judging)
+    for _ in range(3):
+        made.add()
+    await made.pump()
+    await made.answer()
+    assert booked == [0, 0, 0]
 
 
 async def test_what_an_answer_leaves_to_be_sent_waits_again_before_the_next_answer_is_booked(desk: Desks) -> None:
