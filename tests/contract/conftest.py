@@ -140,6 +140,7 @@ async def rig(tmp_path: Path, over_http: bool, has_begun: bool) -> AsyncIterator
     """A rig on a new store. A test starts its destination, with a plugin of its own."""
     async with open_rig(tmp_path) as rig:
         rig.over_http = over_http
+        rig.opens_first = not has_begun
         if has_begun:
             await rig.store.cursor("d", rig.clock.now_ms())
         yield rig

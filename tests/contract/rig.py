@@ -195,6 +195,7 @@ class Rig:
         self.acceptor = Acceptor(store.log, store.people.suppressions, log)
         self.runner: Runner
         self.over_http = False  #: plugins send with `request` and `verdict`
+        self.opens_first = False  #: calls wait for a destination that was started: it begins with what comes after that
         self._task: asyncio.Task[None] | None = None
 
     async def call(self, type: str, message_id: str, **fields: Any) -> None:
@@ -203,6 +204,8 @@ class Rig:
 
     async def accept(self, calls: list[Call]) -> None:
         """Accept calls in one go."""
+        if self.opens_first and self._task is not None:
+            await self.runner.opened()
         await accept(self.acceptor, calls)
 
     def make(self, type: str, message_id: str, **fields: Any) -> Call:

@@ -93,6 +93,7 @@ class Planned:
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     async with open_rig(tmp_path) as opened:
+        opened.opens_first = True
         yield opened
 
 
