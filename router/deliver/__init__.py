@@ -24,6 +24,7 @@ own_events.py     which events of the log are those of a shard
 worker.py         the loop, the window, the commits
 core.py           builds the parts of a worker, bottom-up
 context.py        what these parts share
+own_events.py     which events of the log are those of a shard
 live_pass.py      the way of an event whose user has nothing waiting
 commands.py       what an operator may ask, as records
 operations.py     what an operator may ask: release, drop, replay

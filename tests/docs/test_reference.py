@@ -71,6 +71,7 @@ def with_key(table: str, key: str, value: str) -> str:
         "[[destination]]": 'name = "braze"\nplugin = "braze"\n'
         + ('consent = ["marketing"]\n' if key.startswith("consent_") else ""),
         "[store]": 'retention = "30d"\n' if key == "dedupe_window" else "",
+        "[destination.delivery]": "concurrency = 64\n" if key == "shards" else "",
     }
     before = "\n".join(line for line in lines.get(table, "").splitlines() if not line.startswith(f"{key} ="))
     outer = "[[destination]]\n" + lines["[[destination]]"] if table.startswith("[destination.") else ""
@@ -79,7 +80,8 @@ def with_key(table: str, key: str, value: str) -> str:
         others = [f'[[source]]\nname = "{name}"\nwrite_key = "{name}"\n' for name in ("quality", "quarantine")]
         source = "".join(others) + source + 'plan = "plans/acme.json"\n'
     privacy = '[privacy]\nkey = "0123456789abcdef"\n' if key == "hash" else ""
-    return f"{privacy}{source}{outer}{table}\n{before}\n{key} = {value}\n"
+    store = '[store]\nurl = "postgresql://router@db/router"\n' if key == "shards" else ""
+    return f"{store}{privacy}{source}{outer}{table}\n{before}\n{key} = {value}\n"
 
 
 # ---------------------------------------------------------------- failure handling

@@ -10,6 +10,7 @@ install.py              the schema, and the settings without which a promise wou
 standby.py              whether another machine has what is acknowledged
 schema.sql              every table
 upgrade_2.sql           what an older schema lacks
+upgrade_3.sql           what that of before shards lacks
 functions.sql           what the database does in one trip
 
 Writing:
@@ -59,6 +60,8 @@ forget_log.py           erases bodies in blocks, and those that outlived the log
 forget_texts.py         erases texts that name a person
 deletions.py            what became of the deletions a destination was asked for
 units.py                a destination's place in the log: taken, taken up again, given up
+reshape.py              its number of shards changes
+scope.py                which rows a shard has
 
 Reading:
 
@@ -70,6 +73,7 @@ log_backwards.py        the log from its newest events backwards, for searches
 directory_reads.py      what is told of users and groups
 preference_rows.py      consent, where it is followed
 lane_reads.py           lanes and their rows
+summed.py               the counts of all shards of a destination
 ledger_reads.py         the counts of a destination beside its rows
 row_reads.py            parked rows and dead letters, with their events
 state_reads.py          keyed state, timers, group calls
