@@ -41,6 +41,7 @@ class DeliveryConfig(Section):
         description="Into how many parts the destination is split: 1, 2, 4, ... 64. Each has its own users, and any node may deliver it. Only with a"
         " database as the store, and for plugins without a gate and without state. Each takes its share of `concurrency` and of `rate`.",
         examples=[4],
+        json_schema_extra={"enum": [1, 2, 4, 8, 16, 32, 64]},
     )
     isolation: Literal["loop", "thread"] = Field(
         default="loop",
