@@ -14,11 +14,13 @@ class SharedNumber:
 
     def __init__(self) -> None:
         self._number, self._good_until = 0, 0.0
+        self._asking = asyncio.Lock()
 
     async def of(self, ask: Callable[[], Awaitable[int]]) -> int:
         """The number, asked for if it is old."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._good_until:
-            self._number = await ask()
-            self._good_until = now + GOOD_S
-        return self._number
+        time = asyncio.get_running_loop().time
+        async with self._asking:  # whoever waits finds a new number then
+            if time() >= self._good_until:
+                self._number = await ask()
+                self._good_until = time() + GOOD_S
+            return self._number

@@ -88,9 +88,10 @@ async def test_what_all_pages_show_is_asked_for_once_and_again_when_it_is_old(mo
     number, asked = SharedNumber(), itertools.count(1)
 
     async def ask() -> int:
+        await asyncio.sleep(0)
         return next(asked)
 
-    assert [await number.of(ask), await number.of(ask)] == [1, 1]
+    assert [*await asyncio.gather(number.of(ask), number.of(ask))] == [1, 1]
     monkeypatch.setattr(shared_answer, "GOOD_S", -1.0)
     later = SharedNumber()
     assert [await later.of(ask), await later.of(ask)] == [2, 3]

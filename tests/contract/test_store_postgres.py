@@ -83,6 +83,20 @@ async def test_a_process_waits_while_another_one_makes_tables_for_longer_than_it
             await starting.close()
 
 
+async def test_a_process_that_waits_for_too_long_says_what_it_has_waited_for(
+    node: PostgresCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.store.postgres.install.PATIENCE_S", 0.01)
+    async with administrator(node) as other:
+        starting = await connect(node.dsn)
+        try:
+            await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
+            with pytest.raises(StartError, match="another process has been making or upgrading tables"):
+                await install(starting, START_MS)
+        finally:
+            await starting.close()
+
+
 async def test_the_same_messages_through_two_nodes_at_once_are_stored_once(node: PostgresCase) -> None:
     random = Random(1)
     async with another(node) as other:

@@ -19,6 +19,10 @@ LOCK = 0x5E67_0001
 """Of the advisory lock under which one process at a time makes tables."""
 PATIENCE_S = 120
 """So long a process waits for its turn."""
+BUSY = (
+    f"another process has been making or upgrading tables in this database for {PATIENCE_S} s. Start again when it has ended; "
+    "`SELECT * FROM pg_stat_activity WHERE state <> 'idle'` shows what it does"
+)
 OLDEST = 140_000
 """The oldest version of PostgreSQL, as its `server_version_num`."""
 MOST_IDLE_MS = 2_000
@@ -50,9 +54,12 @@ async def install(connection: Connection, now_ms: int) -> None:
 
 
 async def _take_turn(connection: Connection) -> None:
-    """Wait while another process makes tables, which may take longer than anything is waited for later on."""
+    """Wait while another process makes tables, which may take longer than anything is waited for later on. Raises StartError."""
     await connection.execute(f"SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = '{PATIENCE_S}s'")
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+    try:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+    except asyncpg.QueryCanceledError:
+        raise StartError(BUSY) from None
     await connection.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
 
 
