@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from router.deliver.own_events import own_events
 from router.errors import ClaimLost
 from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Unit
+from router.store.postgres import reshape, units
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.units import Takes
 from router.testing.clock import START_MS
@@ -70,6 +74,45 @@ async def test_each_event_is_one_shards_own(two: tuple[Among, Among]) -> None:
     assert sorted(pos for one in seen for pos in one) == [row.pos for row in rows]
     assert all(Share(n, 4).has(rows[pos - 1].user_key) for n, one in enumerate(seen) for pos in one)
     assert min(len(one) for one in seen) > 0
+
+
+class AppendsBetween:
+    """A connection; another one appends an event after its first statement."""
+
+    def __init__(self, connection: Any, store: Among) -> None:
+        self._connection, self._store = connection, store
+
+    async def fetchval(self, *statement: Any) -> Any:
+        found = await self._connection.fetchval(*statement)
+        await accept(self._store, make("between", userId="u1"))
+        return found
+
+    async def execute(self, *statement: Any) -> Any:
+        return await self._connection.execute(*statement)
+
+
+async def test_all_shards_begin_at_one_position_while_others_append(two: tuple[Among, Among]) -> None:
+    first, second = two
+    await fill(first)
+    async with first._connection() as connection, connection.transaction():
+        between: Any = AppendsBetween(connection, second)
+        assert await reshape.add(between, Unit(PART, "d"), Opening(START_MS, shards=4))
+    assert [claim.cursor.pos for claim in await everyone(first, 4)] == [40] * 4
+
+
+async def test_two_nodes_that_open_shards_wait_for_who_changes_their_number(two: tuple[Among, Among]) -> None:
+    first, second = two
+    await give_back(*await everyone(first, 2))
+    opening = Opening(START_MS, timeout_s=1.0, shards=4)
+    async with first._connection() as connection, connection.transaction():
+        await connection.fetch(units.LOCKED, "d")
+        other = asyncio.create_task(take(second, 1, 4))
+        while not await connection.fetchval("SELECT true FROM pg_locks WHERE NOT granted LIMIT 1"):
+            assert not other.done()
+        assert await units.open_unit(connection, Unit(PART, "d", 0), opening, first.node.lease(1.0, Takes.ANY))
+    claim = await other
+    assert claim is not None
+    assert claim.cursor.share == Share(1, 4)
 
 
 async def test_the_counts_of_all_shards_add_up(two: tuple[Among, Among]) -> None:

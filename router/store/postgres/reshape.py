@@ -53,13 +53,18 @@ async def add(connection: Connection, unit: Unit, opening: Opening) -> bool:
     """Begin at the head of the log, with all shards. False where there is a unit already. Two that do so wait for each other at the first one."""
     sql = (
         "INSERT INTO unit (part, destination, shard, clock, start, pos, state_since, mode, gate)"
-        " SELECT part, $1, shard, $3, pos, pos, $3, $4, $5 FROM head, unnest($2::smallint[]) AS shard WHERE part = $6"
-        " ON CONFLICT DO NOTHING RETURNING true"
+        " SELECT part, $1, 0, $2, pos, pos, $2, $3, $4 FROM head WHERE part = $5 ON CONFLICT DO NOTHING RETURNING true"
     )
     values = (opening.now_ms, opening.mode, opening.gate, unit.part)
-    if not await connection.fetchval(sql, unit.destination, [0], *values):
+    if not await connection.fetchval(sql, unit.destination, *values):
         return False
-    await connection.execute(sql, unit.destination, list(range(1, opening.shards)), *values)
+    # Where the first one begins, not at the head: events may have been appended since.
+    columns = "clock, start, pos, state_since, mode, gate"
+    await connection.execute(
+        f"INSERT INTO unit (part, destination, shard, {columns}) SELECT part, destination, n, {columns} FROM unit,"
+        f" generate_series(1, $2::int - 1) AS n WHERE {HERE} AND shard = 0",
+        unit.destination, opening.shards,
+    )  # fmt: skip
     await _refuse_older_programs(connection, opening)
     return True
 

@@ -28,12 +28,12 @@ TABLES = (
 DROPPED = "forgotten"
 """State of a unit whose other rows are being dropped."""
 SLICE = 5_000
+"""Rows that are dropped in one transaction."""
 LOCKED = (
     "SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE part = 0 AND destination = $1"
     " ORDER BY shard FOR UPDATE"
 )
 """All units of a destination, in the order of their shards."""
-"""Rows that are dropped in one transaction."""
 
 PLACE = (
     "start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
@@ -66,13 +66,11 @@ async def open_unit(
     another one has it, or should have it; it is created all the same."""
     destination = unit.destination
     async with connection.transaction():
-        added = is_new = await reshape.add(connection, unit, opening)
-        formers = await connection.fetch(LOCKED, destination)
+        added, formers = await _add_or_lock(connection, unit, opening)
         if formers[0]["state"] == DROPPED:
             for table in (*TABLES, "unit"):  # who dropped it ended half-way
                 await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
-            added = is_new = await reshape.add(connection, unit, opening)
-            formers = await connection.fetch(LOCKED, destination)
+            added, formers = await _add_or_lock(connection, unit, opening)
         if lease.takes is Takes.NONE:
             return None
         if len(formers) != opening.shards:
@@ -81,7 +79,7 @@ async def open_unit(
             await reshape.change(connection, unit, opening)
             formers = await connection.fetch(LOCKED, destination)
         former = formers[unit.shard]
-        if not (is_new or _may_take(former, lease)):
+        if not (added or _may_take(former, lease)):
             return None
         await connection.execute(
             "UPDATE unit SET owner = $2, node = $3, owner_name = $4, epoch = epoch + 1, taken_at = clock_timestamp(),"
@@ -112,6 +110,17 @@ async def open_unit(
         disabled, abandoned, beyond, taken_from, share, reshape.unpack_floors(floors),
     )  # fmt: skip
     return cursor, Fence(unit, epoch, step, share)
+
+
+async def _add_or_lock(
+    connection: Connection, unit: Unit, opening: Opening
+) -> tuple[bool, Sequence[Mapping[str, Any]]]:
+    """Whether the units are new, and all of them. Who waits for their locks while another one puts new units in their place, or drops them,
+    has found none: the new ones came after its statement began."""
+    while True:
+        added = await reshape.add(connection, unit, opening)
+        if formers := await connection.fetch(LOCKED, unit.destination):
+            return added, formers
 
 
 def _may_take(former: Mapping[str, Any], lease: Lease) -> bool:
