@@ -207,9 +207,12 @@ async def test_rows_and_their_counts_go_to_the_shard_of_their_user(two: tuple[Am
         batch.park[row.pos] = parked_row(row.pos, row.message_id, row.user_key, Queue.HELD)
         batch.lanes[row.user_key] = lane_row(row.user_key)
     batch.count("held", 8)
+    batch.count("parked_bytes", 803)
     await whole.commit(batch)
     await give_back(whole)
     claims = await everyone(second, 4)
+    assert sum(claim.cursor.parked_bytes for claim in claims) == 803
+    assert all(0 <= claim.cursor.parked_bytes - 100 * claim.cursor.held <= 3 for claim in claims)
     assert [claim.cursor.held for claim in claims] == [
         sum(Share(n, 4).has(row.user_key) for row in rows) for n in range(4)
     ]

@@ -14,18 +14,20 @@ import msgspec
 from router.store.outcome_blocks import pack_ahead, unpack_ahead
 from router.store.postgres.database import Connection
 from router.store.postgres.install import WITH_SHARDS
-from router.store.postgres.scope import Scope
 from router.store.rows import EVERY, Opening, ReplayRow, Unit
-from router.store.shards import Floor, Place, Share, reshaped
+from router.store.shards import SLOTS, Floor, Place, reshaped
 
 HERE = "part = 0 AND destination = $1"
-ADDED = ("delivered", "skipped", "filtered", "dead", "dry_run", "replayed", "parked_bytes")
+ADDED = ("delivered", "skipped", "filtered", "dead", "dry_run", "replayed")
 """Counters that nobody can part by slots: the first shard takes what all had."""
 OF_ROWS = ("held", "retrying", "letters", "letter_bytes")
-COUNTED = (
-    "SELECT count(*) FILTER (WHERE state = 'held'), count(*) FILTER (WHERE state = 'retrying'), (SELECT count(*) FROM dead WHERE {here}),"
-    " (SELECT coalesce(sum(size), 0)::bigint FROM dead WHERE {here}) FROM parked WHERE {here} AND pos > 0"
-)
+BY_SLOT = f"""
+SELECT slot, sum(held)::bigint, sum(retrying)::bigint, sum(letters)::bigint, sum(letter_bytes)::bigint, sum(parked)::bigint FROM (
+  SELECT slot, count(*) FILTER (WHERE state = 'held' AND pos > 0) AS held, count(*) FILTER (WHERE state = 'retrying' AND pos > 0) AS retrying,
+    0 AS letters, 0 AS letter_bytes, count(*) AS parked FROM parked WHERE {HERE} GROUP BY slot
+  UNION ALL SELECT slot, 0, 0, count(*), sum(size), 0 FROM dead WHERE {HERE} GROUP BY slot
+) AS rows GROUP BY slot
+"""
 KEPT = ("start", "mode", "gate", "state", "state_reason", "state_since", "state_until", "state_detail", "stopped_ms")
 """What all units of a destination have alike. Of a state the one that is not `running`, if there is one."""
 
@@ -78,17 +80,18 @@ async def change(connection: Connection, unit: Unit, opening: Opening) -> None:
     kept = next((row for row in rows if row["state"] != "running"), rows[0])
     epoch, step = max(row["epoch"] for row in rows) + 1, max(row["step"] for row in rows)
     clock = max(row["clock"] for row in rows)
-    parted = [await _counted(connection, name, Share(n, opening.shards)) for n in range(opening.shards)]
+    *parted, parked = await _counted(connection, name, opening.shards)
     parted[0] = [total - sum(others) for total, *others in zip(of_rows, *parted[1:], strict=True)]
+    parked_bytes = parted_by(sum(row["parked_bytes"] for row in rows), parked)
     await connection.execute(f"DELETE FROM unit WHERE {HERE}", name)
-    columns = (*KEPT, "epoch", "step", "clock", "pos", "ahead", "floors", *ADDED, *OF_ROWS)
+    columns = (*KEPT, "epoch", "step", "clock", "pos", "ahead", "floors", "parked_bytes", *ADDED, *OF_ROWS)
     marks = ", ".join(f"${n}" for n in range(3, 3 + len(columns)))
     for n, place in enumerate(reshaped(places_of(rows), opening.shards)):
         where = (place.pos, pack_ahead(place.pos, place.ahead), pack_floors(place.floors))
         sums = summed if n == 0 else [0] * len(summed)
         await connection.execute(
             f"INSERT INTO unit (part, destination, shard, {', '.join(columns)}) VALUES (0, $1, $2, {marks})",
-            name, n, *(kept[one] for one in KEPT), epoch, step, clock, *where, *sums, *parted[n],
+            name, n, *(kept[one] for one in KEPT), epoch, step, clock, *where, parked_bytes[n], *sums, *parted[n],
         )  # fmt: skip
     await _stop_replay(connection, name, opening.now_ms)
     await _begin_openings_anew(connection, name, opening.shards)
@@ -96,9 +99,21 @@ async def change(connection: Connection, unit: Unit, opening: Opening) -> None:
     await _refuse_older_programs(connection, opening)
 
 
-async def _counted(connection: Connection, destination: str, share: Share) -> list[int]:
-    sql = COUNTED.format(here=Scope(destination, share).here)
-    return list(await connection.fetchrow(sql, destination))
+async def _counted(connection: Connection, destination: str, shards: int) -> list[list[int]]:
+    """Of each shard what its rows come to, in the order of `OF_ROWS`; then of each how many events are parked there."""
+    found = [[0] * (len(OF_ROWS) + 1) for _ in range(shards)]
+    for slot, *counts in await connection.fetch(BY_SLOT, destination):
+        of_shard = found[slot * shards // SLOTS]
+        of_shard[:] = [n + more for n, more in zip(of_shard, counts, strict=True)]
+    return [*(one[:-1] for one in found), [one[-1] for one in found]]
+
+
+def parted_by(total: int, parked: Sequence[int]) -> list[int]:
+    """The bytes of all parked events by how many each shard has, as nobody has added up whose they are. The last one with any takes the rest."""
+    parts = [total * n // max(1, sum(parked)) for n in parked]
+    last = max((shard for shard, n in enumerate(parked) if n), default=0)
+    parts[last] += total - sum(parts)
+    return parts
 
 
 async def _stop_replay(connection: Connection, destination: str, now_ms: int) -> None:
