@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from router.daemon.commands import Commands
@@ -13,21 +13,37 @@ from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
 from router.store import PART, WHOLE, Regulation, Share, Tool, Unit
 
+Shares = Callable[[str], Awaitable[Sequence[Share]]]
+"""Of a destination the shards that the store has."""
+
 
 class CommandedRunner(RunnerAround[DestinationRunner]):
     """A `DestinationRunner` around the one of this process."""
 
     def __init__(
-        self, runner: DestinationRunner, commands: Commands, unmark: Callable[[], None], share: Share = WHOLE
+        self,
+        runner: DestinationRunner,
+        commands: Commands,
+        unmark: Callable[[], None],
+        shares: Shares,
+        share: Share = WHOLE,
     ) -> None:
         """`unmark`: at the next start its hooks run in the loop of all again."""
         super().__init__(runner)
-        self._commands, self._unmark = commands, unmark
+        self._commands, self._unmark, self._shares, self._share = commands, unmark, shares, share
         self._unit = Unit(PART, runner.destination.name, share.shard)
 
     async def ask(self, command: Command) -> Any:
-        """Ask it of whoever has the destination."""
+        """Ask it of whoever has the destination. Raises CommandRefused `elsewhere` where that is split into another number of shards."""
+        await self._check_number()
         return await self._commands.ask(self._unit, command)
+
+    async def _check_number(self) -> None:
+        """The shard of this number has other users there, or is not all of them."""
+        n, name = len(await self._shares(self._unit.destination)), self._unit.destination
+        if n not in (0, self._share.shards):
+            words = f"{name} has {n} shards, and {self._share.shards} as this node has it configured: ask a node that has delivery.shards = {n}"
+            raise CommandRefused("elsewhere", words)
 
     @property
     def shards(self) -> Sequence[DestinationRunner]:
@@ -62,6 +78,7 @@ class CommandedRunner(RunnerAround[DestinationRunner]):
 
     async def forget(self, regulation: Regulation) -> None:
         """See `Runner`. Here, where nobody else has the destination: it may have no owner."""
+        await self._check_number()
         try:
             await self._runner.forget(regulation)
         except CommandRefused as error:

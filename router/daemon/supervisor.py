@@ -185,11 +185,13 @@ class Supervisor:
                     raise result
 
     async def _forget_at(self, name: str, regulation: Regulation, done: set[str]) -> None:
-        runner = self.runners.get(name)
-        if runner is None:
-            await self._forget_where_nothing_runs(name, regulation)
+        runner, shares = self.runners.get(name), await self._store.claims.shares(name)
+        if runner is None or len(shares) not in (0, len(runner.shards)):
+            await self._forget_by_shards(name, shares, regulation)
         else:
             await runner.forget(regulation)
+        if len(await self._store.claims.shares(name)) != len(shares):
+            raise CommandRefused("busy", f"{name} has another number of shards by now")
         done.add(name)
 
     def forget_messages(self) -> None:
@@ -198,9 +200,9 @@ class Supervisor:
         for runner in self.runners.values():
             runner.destination.watch.forget_messages()
 
-    async def _forget_where_nothing_runs(self, name: str, regulation: Regulation) -> None:
-        """Here; at another node it may run."""
-        for share in await self._store.claims.shares(name):
+    async def _forget_by_shards(self, name: str, shares: Iterable[Share], regulation: Regulation) -> None:
+        """Nothing of it runs here, or it has another number of shards than this node has configured; at another node it may run."""
+        for share in shares:
             try:
                 await self._store.erasure.erase_at(name, regulation.id, share)
             except CommandRefused as error:
@@ -252,7 +254,7 @@ class Supervisor:
         if self._commands is None:
             return runner
         unmark = partial(self.unmark, runner.destination.name)
-        return CommandedRunner(runner, self._commands, unmark, share)
+        return CommandedRunner(runner, self._commands, unmark, self._store.claims.shares, share)
 
     def _make_own_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)

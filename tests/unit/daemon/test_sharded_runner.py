@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from router.daemon.commanded_runner import CommandedRunner
 from router.daemon.sharded_runner import ShardedRunner
 from router.deliver.commands import Changed, ReplayOrder
 from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
 from router.plugin_host import Destination
-from router.store import Share, Status
+from router.store import WHOLE, Regulation, Share, Status
 
 
 class Shard:
@@ -34,6 +36,23 @@ class Shard:
 
 def split(*shards: Shard) -> ShardedRunner:
     return ShardedRunner(cast(Destination, None), [cast(DestinationRunner, one) for one in shards])
+
+
+class Inner(Shard):
+    """The runner of this process."""
+
+    destination = SimpleNamespace(name="d")
+
+
+def commanded(inner: Inner, here: Share, there: int) -> tuple[CommandedRunner, Shard]:
+    """A shard as this node has it configured, in a store with so many, and whoever is asked."""
+
+    async def shares(name: str) -> list[Share]:
+        return [Share(n, there) for n in range(there)]
+
+    asked = Shard(ask=Changed(RUNS, PAUSED))
+    runner = CommandedRunner(cast(DestinationRunner, inner), cast(Any, asked), lambda: None, shares, here)
+    return runner, asked
 
 
 RUNS, PAUSED = Status(), Status("paused", "by_hand")
@@ -80,3 +99,23 @@ async def test_what_a_replay_would_send_is_counted_over_all_shards() -> None:
         "skipped": 2,
         "filtered": 0,
     }
+
+
+@pytest.mark.parametrize("here", [Share(1, 2), WHOLE])
+async def test_a_node_with_another_number_of_shards_than_the_store_asks_none_of_them(here: Share) -> None:
+    """Shard 1 of 4 has other users than shard 1 of 2."""
+    inner = Inner(forget=None)
+    runner, asked = commanded(inner, here, 4)
+    with pytest.raises(CommandRefused, match=r"d has 4 shards, and . as this node has it configured") as refused:
+        await runner.pause()
+    with pytest.raises(CommandRefused, match="d has 4 shards"):
+        await runner.forget(cast(Regulation, None))
+    assert refused.value.code == "elsewhere"
+    assert inner.asked == asked.asked == []
+
+
+@pytest.mark.parametrize("there", [0, 2])
+async def test_a_shard_is_asked_where_the_number_is_the_same_or_the_store_has_no_place_yet(there: int) -> None:
+    runner, asked = commanded(Inner(), Share(1, 2), there)
+    assert (await runner.pause()).now == PAUSED
+    assert asked.asked == ["ask"]

@@ -26,7 +26,7 @@ from router.plugin import Delivered
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.plugin_threads import MOST, PluginThreads
-from router.store import Opening, Unit
+from router.store import Opening, Regulation, Share, Unit
 from router.store.sqlite.claims import SqliteClaim
 from tests.contract.rig import Gated, Rig, comes_true, destination, open_rig
 from tests.patience import HANG_S
@@ -236,3 +236,40 @@ async def test_a_plugin_that_cannot_be_made_anew_holds_few_threads_however_often
     (line,) = map(json.loads, stream.getvalue().splitlines())
     assert (line["event"], line["hook"]) == ("plugin_failed", "__init__")
     assert "have not ended in time" in line["detail"]
+
+
+async def test_people_are_forgotten_in_the_shards_that_the_store_has_not_in_those_that_are_configured_here(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erased: list[Share] = []
+
+    async def shares(name: str) -> list[Share]:
+        return [Share(n, 4) for n in range(4)]
+
+    async def erase_at(name: str, regulation_id: str, share: Share) -> None:
+        erased.append(share)
+
+    async with supervised(rig, "a") as supervisor:
+        monkeypatch.setattr(rig.store.claims, "shares", shares)
+        monkeypatch.setattr(rig.store.erasure, "erase_at", erase_at)
+        done: set[str] = set()
+        await supervisor.forget_people(Regulation("1", "DELETE_ONLY", "USER_ID", 1, 0, 0, "rows", []), done)
+    assert erased == [Share(n, 4) for n in range(4)]
+    assert done == {"a"}
+
+
+async def test_a_change_of_the_number_of_shards_while_people_are_forgotten_leaves_it_to_be_done(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter([1, 2])
+
+    async def shares(name: str) -> list[Share]:
+        n = next(numbers)
+        return [Share(one, n) for one in range(n)]
+
+    async with supervised(rig, "a") as supervisor:
+        monkeypatch.setattr(rig.store.claims, "shares", shares)
+        done: set[str] = set()
+        with pytest.raises(CommandRefused, match="another number of shards by now"):
+            await supervisor.forget_people(Regulation("1", "DELETE_ONLY", "USER_ID", 1, 0, 0, "rows", []), done)
+    assert done == set()
