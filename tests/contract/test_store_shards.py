@@ -10,7 +10,7 @@ import pytest
 from router.deliver.own_events import own_events
 from router.errors import ClaimLost
 from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Unit
-from router.store.postgres import reshape, units
+from router.store.postgres import reshape, trim_log, units
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.units import Takes
 from router.testing.clock import START_MS
@@ -271,3 +271,17 @@ async def test_those_that_were_away_beyond_the_retention_are_dead_once(two: tupl
     claims = await everyone(second, 2)
     told = (await second.queries.ledger(["d"]))["destinations"]["d"]
     assert (told["delivered"], told["dead"], told["queued"]) == (len(own[0]) + 3, len(own[1]) - 3, 4)
+
+
+async def test_receipts_of_shards_that_there_are_no_more_go_with_the_log(two: tuple[Among, Among]) -> None:
+    first, second = two
+    claims = await everyone(first, 2)
+    await fill(first)
+    for claim in claims:
+        await claim.commit(settled(40, *await left(first, claim)))
+    await give_back(*claims)
+    await everyone(second, 1)
+    async with first._connection() as connection, connection.transaction():
+        await connection.execute("UPDATE trim SET pos = 40")
+        await trim_log.remove(connection, START_MS)
+        assert await connection.fetchval("SELECT count(*) FROM receipt") == 0

@@ -64,8 +64,9 @@ async def remove(connection: Connection, before_ms: int) -> int:
     )
     await connection.execute("DELETE FROM block WHERE part = 0 AND first <= $1", last)
     await connection.execute("DELETE FROM erased WHERE part = 0 AND pos <= $1", last)
-    for name in await connection.fetch("SELECT DISTINCT destination, shard FROM unit WHERE part = 0"):
-        sql = "DELETE FROM receipt WHERE part = 0 AND destination = $1 AND shard = $2 AND to_pos <= $3"
+    # Also those of shards that there are no more.
+    for name in await connection.fetch("SELECT DISTINCT destination FROM unit WHERE part = 0"):
+        sql = "DELETE FROM receipt WHERE part = 0 AND destination = $1 AND to_pos <= $2"
         await connection.execute(sql, *name, last)
     return sum(n for first, n in spans if first <= last)
 
