@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import traceback
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
@@ -238,17 +238,18 @@ class Supervisor:
     def _make_runner(self, destination: Destination) -> DestinationRunner:
         if (shards := destination.config.delivery.shards) == 1:
             return self._commanded(self._make_own_runner(destination), WHOLE)
-        return ShardedRunner(
-            destination, [self._make_shard(destination, Share(shard, shards)) for shard in range(shards)]
-        )
+        shares = [Share(shard, shards) for shard in range(shards)]
+        runners = [self._make_shard(destination, share) for share in shares]
+        hold_all_back(destination, runners, self._log)
+        return ShardedRunner(destination, [self._commanded(*one) for one in zip(runners, shares, strict=True)])
 
-    def _make_shard(self, destination: Destination, share: Share) -> DestinationRunner:
+    def _make_shard(self, destination: Destination, share: Share) -> Runner:
         """Its hooks run in the loop of all, whatever they do: where they hold it, it is paused."""
         meter, own = self._metrics.meter(destination.name), shard_of(destination, share.shards)
         runner = Runner(own, self._store, self._clock, self._log, Random(), meter, share)
         runner.judge_by(self._plans)
         runner.trace_by(self._tracing)
-        return self._commanded(runner, share)
+        return runner
 
     def _commanded(self, runner: DestinationRunner, share: Share) -> DestinationRunner:
         if self._commands is None:
@@ -341,6 +342,16 @@ class Supervisor:
             words = "kept until it is back or dropped; queued events only for store.retention"
             paste = to_paste(f"destinations drop {name}")
             self._log.emit("destination_removed", destination=name, **kept, detail=words, paste=paste)
+
+
+def hold_all_back(destination: Destination, shards: Sequence[Runner], log: Log) -> None:
+    """Shards have one plugin, and one watch over its hooks: where these hold the loop, all shards that are here are paused."""
+
+    def pause(slow: Slow) -> None:
+        for one in shards:
+            one.hooks_are_slow(slow)
+
+    destination.watch.attach(log.bind(destination=destination.name, plugin=destination.plugin_name).emit, pause)
 
 
 async def ended(tasks: Iterable[asyncio.Future[Any]], within_s: float | None = None) -> None:

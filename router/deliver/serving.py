@@ -69,7 +69,7 @@ class Serving:
         rate = destination.config.delivery.rate
         self.rate = RateLimit(rate, clock) if rate else None  #: of all its workers together
         self._on_slow: Callable[[Slow], None] = lambda slow: None
-        destination.watch.attach(self._log.bind(plugin=destination.plugin_name).emit, self._hooks_are_slow)
+        destination.watch.attach(self._log.bind(plugin=destination.plugin_name).emit, self.hooks_are_slow)
         self._opened = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -147,7 +147,7 @@ class Serving:
         self._log.emit("plugin_failed", plugin=d.plugin_name, hook="lifetime", detail=words)
         self._broken = "its plugin could not open what it needs, or lost it; the log has the reason (plugin_failed)"
 
-    def _hooks_are_slow(self, slow: Slow) -> None:
+    def hooks_are_slow(self, slow: Slow) -> None:
         """They have held the loop again and again, or for ever: others must not wait for them."""
         if self._is_alone:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import io
 import json
@@ -273,3 +274,17 @@ async def test_a_change_of_the_number_of_shards_while_people_are_forgotten_leave
         with pytest.raises(CommandRefused, match="another number of shards by now"):
             await supervisor.forget_people(Regulation("1", "DELETE_ONLY", "USER_ID", 1, 0, 0, "rows", []), done)
     assert done == set()
+
+
+async def test_hooks_that_hold_the_loop_pause_every_shard_that_is_here(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[Runner] = []
+    monkeypatch.setattr(Runner, "hooks_are_slow", lambda runner, slow: paused.append(runner))
+    whole = destination(Gated, rig.vendor, "a")
+    delivery = whole.config.delivery.model_copy(update={"shards": 4, "concurrency": 4})
+    split = dataclasses.replace(whole, config=whole.config.model_copy(update={"delivery": delivery}))
+    runner = Supervisor(rig.store, rig.clock, rig.log, Metrics(), isolation(rig))._make_runner(split)
+    split.watch.interrupted(holds_all=True)
+    split.watch.held("track", "m", 9.0, "")
+    assert paused == list(runner.shards)
