@@ -245,8 +245,8 @@ class Supervisor:
 
     def _make_shard(self, destination: Destination, share: Share) -> Runner:
         """Its hooks run in the loop of all, whatever they do: where they hold it, it is paused."""
-        meter, own = self._metrics.meter(destination.name), shard_of(destination, share.shards)
-        runner = Runner(own, self._store, self._clock, self._log, Random(), meter, share)
+        meter, own = self._metrics.meter(destination.name), shard_of(destination, share)
+        runner = Runner(own, self._store, self._clock, self._log, Random(), meter)
         runner.judge_by(self._plans)
         runner.trace_by(self._tracing)
         return runner

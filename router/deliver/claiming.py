@@ -9,15 +9,15 @@ from router.clock import Clock
 from router.errors import StoreFull
 from router.logger import Log, to_paste
 from router.plugin_host import Destination
-from router.store import PART, WHOLE, Claim, Claims, Opening, Share, Status, Unit
+from router.store import PART, Claim, Claims, Opening, Status, Unit
 
 
 class Claiming:
     """Of one destination, or of one shard of it, for one worker after the other."""
 
-    def __init__(self, destination: Destination, claims: Claims, clock: Clock, log: Log, share: Share = WHOLE) -> None:
+    def __init__(self, destination: Destination, claims: Claims, clock: Clock, log: Log) -> None:
         self._destination, self._claims, self._clock, self._log = destination, claims, clock, log
-        self._unit, self._share = Unit(PART, destination.name, share.shard), share
+        self._unit, self._share = Unit(PART, destination.name, destination.share.shard), destination.share
         self._claim: Claim | None = None  #: of the next worker
         self.is_elsewhere = False  #: another node has the destination
 

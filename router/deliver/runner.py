@@ -157,7 +157,7 @@ class Runner(Serving):
     async def describe_replay(self) -> dict[str, Any]:
         """The newest replay, and how far it is; at another node as of its last commit."""
         if self._claiming.is_elsewhere:
-            newest = await self._store.output_reports.newest_replay(self.destination.name, self.share)
+            newest = await self._store.output_reports.newest_replay(self.destination.name, self.destination.share)
             return describe_replay(newest, self._clock.now_ms())
         return (await self.worker()).core.replay.describe()
 
@@ -188,8 +188,8 @@ class Runner(Serving):
         """Erase these people or groups here. A worker that has anything of theirs ends first, and what it has on its way is waited for; the next
         one begins from what is left in the store."""
         erasure, name = self._store.erasure, self.destination.name
-        if await self._has_of(regulation) or await erasure.touches(name, regulation, self.share):
-            await self._between_workers(partial(erasure.erase_at, name, regulation.id, self.share))
+        if await self._has_of(regulation) or await erasure.touches(name, regulation, self.destination.share):
+            await self._between_workers(partial(erasure.erase_at, name, regulation.id, self.destination.share))
         elif self._worker is not None:
             operations.end_forgetting(self._worker, regulation)
 
@@ -206,7 +206,7 @@ class Runner(Serving):
         worker = await self.worker()
         if (refused := deletions.unsupported(worker, regulation)) is not None:
             return refused
-        subjects = [one for one in deletions.subjects_of(regulation) if self.share.has(one[0])]
+        subjects = [one for one in deletions.subjects_of(regulation) if self.destination.share.has(one[0])]
         rows: list[int] = []
         words = ""
 
@@ -226,7 +226,7 @@ class Runner(Serving):
     async def drop_deletions(self, positions: Sequence[int]) -> None:
         """Take back what the vendor was asked to delete."""
         await self._between_workers(
-            partial(self._store.erasure.drop_deletions, self.destination.name, positions, self.share)
+            partial(self._store.erasure.drop_deletions, self.destination.name, positions, self.destination.share)
         )
 
     async def _has_of(self, regulation: Regulation) -> bool:

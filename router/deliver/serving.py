@@ -24,7 +24,7 @@ from router.metrics import Meter
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
-from router.store import WHOLE, Claim, Share, Store
+from router.store import Claim, Store
 from router.tracing import Tracing
 
 LIFETIME_PAUSE_S = 60.0
@@ -45,7 +45,6 @@ class Serving:
         log: Log,
         random: Random,
         meter: Meter | None = None,
-        share: Share = WHOLE,
     ) -> None:
         self.destination = destination
         self.needs_restart = destination.needs_restart  #: as the last reload found it
@@ -57,8 +56,7 @@ class Serving:
         self._fault = ""  #: why the next worker starts paused
         self._stopping = False
         self._broken = ""  #: why its plugin cannot begin
-        self.share = share  #: of the destination's events
-        self._claiming = Claiming(destination, store.claims, clock, self._log, share)
+        self._claiming = Claiming(destination, store.claims, clock, self._log)
         self._has_changed = False  #: since the last worker: a key or set-up that was refused may be right now
         self._serving = asyncio.Lock()  #: held by the worker in charge, or by what must be done between two of them
         self._waiting_to_serve = 0  #: works that wait for the worker in charge to end

@@ -39,6 +39,7 @@ from router.plugin_host.secret_fields import secret_keys
 from router.plugin_host.split_rules import why_not_split
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
 from router.privacy import Hasher, hasher_of
+from router.store import WHOLE, Share
 
 GATED = ("track", "page", "screen")
 
@@ -68,6 +69,7 @@ class Destination:
     hasher: Hasher | None = field(default=None, repr=False)  #: None: its mapping hashes nothing
     without_context: frozenset[str] = frozenset()  #: mapping hooks that do not ask for the Context
     watch: HookWatch = field(default_factory=HookWatch, repr=False)
+    share: Share = WHOLE  #: of its events: it may be one of several shards
 
     @property
     def conditions(self) -> Conditions:

@@ -6,11 +6,12 @@ import dataclasses
 
 from router.config import Rate
 from router.plugin_host.factory import Destination, with_new_instance
+from router.store import Share
 
 
-def shard_of(destination: Destination, shards: int) -> Destination:
-    """The destination as one of so many shards sends to it. A plugin that opens something of its own is made anew."""
-    config, n = destination.config, shards
+def shard_of(destination: Destination, share: Share) -> Destination:
+    """The destination as one of its shards sends to it. A plugin that opens something of its own is made anew."""
+    config, n = destination.config, share.shards
     delivery = config.delivery.model_copy(
         update={
             "concurrency": config.delivery.concurrency // n,
@@ -22,7 +23,7 @@ def shard_of(destination: Destination, shards: int) -> Destination:
     dead = config.dead.model_copy(update={"max_bytes": max(1, config.dead.max_bytes // n)})
     table = config.model_copy(update={"delivery": delivery, "hold": hold, "dead": dead})
     own = with_new_instance(destination) if "lifetime" in destination.hooks else destination
-    return dataclasses.replace(own, config=table)
+    return dataclasses.replace(own, config=table, share=share)
 
 
 def _rate_of(rate: Rate | None, shards: int) -> Rate | None:

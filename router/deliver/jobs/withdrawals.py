@@ -62,8 +62,9 @@ class Withdrawals:
         keys = list(dict.fromkeys([*again, *accepted, *passed]))
         if keys:
             await self._take_out_of_batcher(keys)
-            if self._lanes.may_have_rows or len(self._lanes):
-                await self._take_out_of_all(keys)
+            own = [key for key in keys if self._work.share.has(key)]
+            if own and (self._lanes.may_have_rows or len(self._lanes)):
+                await self._take_out_of_all(own)
         return len(accepted) + len(passed) > 0
 
     async def _next(self, after: int, upto: int) -> tuple[int, list[str]]:
@@ -74,11 +75,11 @@ class Withdrawals:
         self._newest = max(self._newest, found[-1][0] if found else 0)
         if len(found) == USERS:  # the last position may have more of them: it comes with the next slice
             upto = found[-1][0] - 1
-        return upto, [key for pos, key in found if pos <= upto and self._work.share.has(key)]
+        return upto, [key for pos, key in found if pos <= upto]
 
     async def _take_out_of_batcher(self, keys: Sequence[str]) -> None:
         """What was mapped and waits for a request: for the rate of the destination, say, or for the end of a pause. An anonymousId may
-        belong to one of these users."""
+        belong to one of these users, also to one of another shard."""
         queued = self._turns.queued(frozenset(keys), anonymous=any(key.startswith("u:") for key in keys))
         if not queued:
             return

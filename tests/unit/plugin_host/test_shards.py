@@ -13,6 +13,7 @@ from router.errors import ConfigError
 from router.plugin import Context, Event, Group, Item, Request, Settings, hookimpl, json_request
 from router.plugin_host import Destination, build_around
 from router.plugin_host.shards import shard_of
+from router.store import Share
 
 
 class Open:
@@ -85,7 +86,7 @@ def test_what_would_break_a_promise_is_refused_with_the_reason(
 
 def test_a_shard_takes_its_share_of_what_the_destination_may() -> None:
     whole = built(Open, shards=4, concurrency=10, rate="100/s")
-    one = shard_of(whole, 4).config
+    one = shard_of(whole, Share(0, 4)).config
     assert (one.delivery.concurrency, one.delivery.rate) == (2, Rate(25, 1.0))
     assert (one.hold.max_bytes, one.dead.max_bytes) == (250_000_000, 250_000_000)
 
@@ -93,7 +94,7 @@ def test_a_shard_takes_its_share_of_what_the_destination_may() -> None:
 @pytest.mark.parametrize(("rate", "shards"), [("2/s", 4), ("7/m", 2), ("100/s", 64)])
 def test_all_shards_together_are_as_fast_as_the_destination_may_be(rate: str, shards: int) -> None:
     whole = built(Open, shards=shards, concurrency=64, rate=rate)
-    share = shard_of(whole, shards).config.delivery.rate
+    share = shard_of(whole, Share(0, shards)).config.delivery.rate
     assert share is not None
     assert whole.config.delivery.rate is not None
     assert share.per_second * shards == pytest.approx(whole.config.delivery.rate.per_second)
@@ -101,8 +102,8 @@ def test_all_shards_together_are_as_fast_as_the_destination_may_be(rate: str, sh
 
 def test_only_a_plugin_that_opens_something_is_made_for_each_shard() -> None:
     shared, own = built(Open, shards=2), built(Opening, shards=2)
-    assert shard_of(shared, 2).instance is shared.instance
-    assert shard_of(own, 2).instance is not shard_of(own, 2).instance
+    assert shard_of(shared, Share(0, 2)).instance is shared.instance
+    assert shard_of(own, Share(0, 2)).instance is not shard_of(own, Share(0, 2)).instance
 
 
 @pytest.mark.parametrize(
