@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from router.errors import StoreAway
-from tests.cluster.checker import ARRIVED, LOG, Watch, at_the_end
+from tests.cluster.checker import ARRIVED, LOG, SAME, Watch, at_the_end
 from tests.cluster.clients import Clients, Sent
 from tests.cluster.form import IS_LONG, SEED, form
 from tests.cluster.nodes import Cluster, cluster, recorder
@@ -99,7 +99,8 @@ async def test_an_asynchronous_standby_loses_events_which_the_checks_find_and_th
         lost = [one for one in found if one.check == LOG]
         print(f"{FAILOVERS} failovers, {len(clients.sent)} events, {len(lost)} lost")
         assert len(lost) > FAILOVERS
-        assert {one.check for one in found} <= {LOG, ARRIVED}
+        # an event that was sent, then lost, and accepted once more has another time of arrival the second time
+        assert {one.check for one in found} <= {LOG, ARRIVED, SAME}
 
 
 async def test_nothing_is_answered_200_or_delivered_that_the_standby_has_not(tmp_path: Path) -> None:
