@@ -58,6 +58,11 @@ class Answered:
         return not self.is_last and self.places[self.place][0] in READING
 
     @property
+    def is_deletion(self) -> bool:
+        """Whether it is the answer to a request that deletes: what is not there is deleted."""
+        return self.places[self.place][0] == "DELETE"
+
+    @property
     def has_gone_on(self) -> bool:
         """Whether the plugin then sent to a place where it sends nothing while all is well: it creates what is not there, say."""
         return any(place_of(seen) not in self.places for seen in self.delivery.requests)

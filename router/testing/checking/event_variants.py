@@ -25,9 +25,10 @@ _INSTANTS = ("timestamp", "original_timestamp", "received_at")
 
 
 def of_user(user: str, event: Event) -> Event:
-    """The event of another user."""
+    """The event of another user, whose ids and email are others."""
     payload = {**event.payload, "userId": user, "anonymousId": f"of {user}"}
-    return msgspec.structs.replace(event, user_id=user, anonymous_id=f"of {user}", payload=payload)
+    of_other = msgspec.structs.replace(event, user_id=user, anonymous_id=f"of {user}", payload=payload)
+    return _with_email(of_other, f"{user}@acme.example") if "email" in event.traits else of_other
 
 
 def numbered(event: Event, at: int) -> Event:
@@ -45,8 +46,6 @@ def unseen(event: Event, at: int, *, is_renamed: bool) -> Event:
         changes["name"] = payload["event" if event.type == "track" else "name"] = f"{event.name} {at}"
     if event.group_id:
         changes["group_id"] = payload["groupId"] = f"unseen-group-{at}"
-    if "email" in event.traits:
-        changes["traits"] = payload["traits"] = {**event.traits, "email": f"unseen-{at}@acme.example"}
     return _with_id(msgspec.structs.replace(of_other, **changes, payload=payload), f"unseen-{at}")
 
 
@@ -66,6 +65,11 @@ def with_other_id(event: Event, id: str, other: str) -> Event:
     names = [name for name in _IDS if getattr(event, name) == id]
     payload = {**event.payload, **{_IDS[name]: other for name in names if event.payload.get(_IDS[name]) == id}}
     return msgspec.structs.replace(event, **dict.fromkeys(names, other), payload=payload)
+
+
+def _with_email(event: Event, email: str) -> Event:
+    traits = {**event.traits, "email": email}
+    return msgspec.structs.replace(event, traits=traits, payload={**event.payload, "traits": traits})
 
 
 def _with_id(event: Event, message_id: str) -> Event:

@@ -29,7 +29,8 @@ class ItemResults:
     """The results in an answer to a request of n items."""
 
     def __init__(self, seen: Received, reply: Reply, n: int) -> None:
-        self._sent, self._reply, self._n = _values(seen.body), reply, n
+        self._fields, self._reply, self._n = _fields(seen.body), reply, n
+        self._sent = {text for _, text in self._fields}
         try:
             self._told: JSON = msgspec.json.decode(reply.content())
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -41,7 +42,7 @@ class ItemResults:
 
     def is_told(self) -> bool:
         """Whether they tell success from failure: by a field whose name says so, or all in one word, such as "ok"."""
-        return any(_tells(results) for _, results in self._found(self._told))
+        return any(self._tells(results) for _, results in self._found(self._told))
 
     def changed(self, at: int, change: Change) -> Reply | None:
         """The answer with this one changed; None where nothing of it can be."""
@@ -69,30 +70,43 @@ class ItemResults:
         keys = list(value) if len(results) == self._n else without(list(value), at)
         return dict(zip(keys, results, strict=True))
 
+    def _tells(self, results: list[JSON]) -> bool:
+        are_one_word = not isinstance(results[0], dict | list) and all(result == results[0] for result in results)
+        return are_one_word or not _TELLING.isdisjoint(
+            re.sub("[_-]", "", name).lower()
+            for result in results
+            for name, value in _inner(result)
+            if (name, str(value)) not in self._fields  # else it is an echo
+        )
+
     def _is_by_id(self, value: dict[str, JSON]) -> bool:
         return len(value) == self._n and self._sent.issuperset(value)
 
 
-def _values(body: bytes) -> set[str]:
-    """The values in a request, as text: of JSON, and of JSON lines; else its words. The name of a field is none."""
+def _fields(body: bytes) -> set[tuple[str, str]]:
+    """The values in a request, as text, each with the name of its field: of JSON, and of JSON lines; else its words, without a name."""
     for parts in ([body], body.splitlines()):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
             return set(_texts([msgspec.json.decode(part) for part in parts]))
-    return set(re.findall(r"[\w.:@-]+", body.decode("utf-8", "replace")))
+    return {("", word) for word in re.findall(r"[\w.:@-]+", body.decode("utf-8", "replace"))}
 
 
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+def _texts(value: JSON, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner, name)
     elif value is not None:
-        yield str(value)
+        yield name, str(value)
 
 
-def _tells(results: list[JSON]) -> bool:
-    names = {re.sub("[_-]", "", key).lower() for result in results if isinstance(result, dict) for key in result}
-    are_one_word = not isinstance(results[0], dict | list) and all(result == results[0] for result in results)
-    return are_one_word or not _TELLING.isdisjoint(names)
+def _inner(value: JSON) -> Iterator[tuple[str, JSON]]:
+    """The fields of a result, however deep."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield name, inner
+        yield from _inner(inner)
 
 
 def without(results: list[JSON], at: int) -> list[JSON]:
@@ -101,7 +115,7 @@ def without(results: list[JSON], at: int) -> list[JSON]:
 
 
 def made_bad(results: list[JSON], at: int) -> list[JSON]:
-    """This one has the opposite of everything that all of them have: so its id, which they do not share, stays."""
+    """Each value that all results share is turned to its opposite in this one; ids differ, so they stay."""
     return [*results[:at], _bad(results[at], without(results, at)), *results[at + 1 :]]
 
 

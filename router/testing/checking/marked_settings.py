@@ -12,8 +12,9 @@ from router.plugin import JSON, Settings
 from router.plugin_host import with_stand_ins
 from router.plugin_host.secret_forms import base64_forms_of, forms_of
 
-__all__ = ["MARK", "OTHER_MARK", "is_shown", "marked", "others"]
+__all__ = ["MARK", "OTHER_HOST", "OTHER_MARK", "is_shown", "marked", "others"]
 
+OTHER_HOST = "://other."
 MARK, OTHER_MARK, ANOTHER_MARK = "s3cret-{}-Zq7Xv4", "other-{}-Wn5Kp8", "third-{}-Jd6Tb9"
 
 
@@ -32,11 +33,11 @@ def marked(model: type[Settings], given: Mapping[str, JSON], mark: str = MARK) -
 
 
 def others(model: type[Settings], given: Mapping[str, JSON]) -> dict[str, Any]:
-    """The same settings with other addresses, and with secrets that no other check has: a good cache of each account does not know them."""
+    """The same settings with other hosts, and with secrets that no other check has: a good cache of each account does not know them."""
     settings = marked(model, given, ANOTHER_MARK)
     for key, value in settings.items():
         if isinstance(value, str) and value.startswith(("http://", "https://")):
-            tried = {**settings, key: value.rstrip("/") + "/other"}
+            tried = {**settings, key: value.replace("://", OTHER_HOST, 1)}
             try:
                 model.model_validate(tried)
             except ValidationError:

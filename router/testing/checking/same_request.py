@@ -11,7 +11,7 @@ from router.testing.replies import Received, unpacked
 __all__ = ["is_key", "same_part", "steady_url", "what_is_sent"]
 
 _CHANGES = re.compile(
-    r"(?:^|[-_.])(?:date|t|ts|se|st|sig|hmac|nonce)$|time|expires|signature|credential", re.IGNORECASE
+    r"(?:^|[-_.])(?:date|t|ts|se|st|sig|sign|hmac|nonce)$|time|expires|signature|credential", re.IGNORECASE
 )
 """Names of parameters that hold a time or a signature. Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
 https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas"""

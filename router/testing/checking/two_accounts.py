@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from router.plugin import Item
 from router.testing.checking.event_variants import unseen
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop
-from router.testing.replies import Received
+from router.testing.checking.marked_settings import OTHER_HOST
+from router.testing.replies import Answers, Received, answer_to
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
@@ -34,7 +35,7 @@ class SentByTwo:
 
 def sent_by_two(subject: Subject) -> list[SentByTwo]:
     """An item of each kind, each at two new instances. Then items of calls that are new to the process: what an earlier instance has
-    put into a cache of the class or the module is not met by them, and what the first of these instances puts there is."""
+    put into a cache of the class or the module does not serve them. What the first of these instances puts there does."""
     unseen = dict(_unseen(subject))
     sent: list[SentByTwo] = subject.run(lambda loop: _all(subject, loop, unseen))
     return sent
@@ -69,11 +70,16 @@ async def _by_two(subject: Subject, loop: KitLoop, batches: dict[str, list[Item]
         before = [await last_sent(life, items) for items in batches.values()]
         other = Life(subject, subject.make({**subject.other_settings, **settings}), loop, settings)
         await other.open()
-        others = [(await other.deliver(items)).requests for items in batches.values()]
+        others = [(await other.deliver(items, _at_home(subject.good))).requests for items in batches.values()]
         after = [await last_sent(life, items) for items in batches.values()]
         await other.close()
         await life.close()
     return [SentByTwo(*one) for one in zip(batches, alone, others, before, after, strict=True)]
+
+
+def _at_home(good: Answers) -> Answers:
+    """What the author's vendor answers to the same request at the first account's address, the only one that it knows."""
+    return lambda seen: answer_to(replace(seen, url=seen.url.replace(OTHER_HOST, "://", 1)), good)
 
 
 async def last_sent(life: Life, items: list[Item]) -> Received | None:

@@ -69,7 +69,7 @@ def errors_not_delivered(subject: Subject) -> Findings:
 def _may_be_delivered(subject: Subject, one: Answered) -> bool:
     """Whether the answer says something of what is there, and the plugin acts on it: nothing to delete, nothing known yet, to be created
     or updated instead."""
-    if one.answer == "404" and (one.kind in subject.deletions or one.is_lookup):
+    if one.answer == "404" and (one.kind in subject.deletions or one.is_lookup or one.is_deletion):
         return True
     return one.answer in ("404", *REFUSALS) and one.has_gone_on
 

@@ -108,14 +108,17 @@ def _given(delivery: Delivery) -> list[object]:
 )
 def own_retries(subject: Subject) -> Findings:
     for one in subject.answered:
-        places = [(seen.method, seen.url) for seen in one.delivery.requests]
+        # it may ask again and again whether a job is done
+        sent = [(seen.method, seen.url, seen.body) for seen in one.delivery.requests if seen.method not in READING]
+        places = [(method, url) for method, url, _ in sent]
         most = max(map(places.count, places), default=0)
-        if one.delivery.is_endless or most > one.n + MORE_REQUESTS:
+        if one.delivery.is_endless:
+            yield found(one.where, f"sent {len(one.delivery.requests)} requests", "an end")
+            continue
+        if most > one.n + MORE_REQUESTS:
             yield found(one.where, f"sent {most} requests to one place", f"at most {one.n + MORE_REQUESTS}")
             continue
         renews = any(reply.status in (401, 403) for reply in one.delivery.answered)
-        # it may ask again and again whether a job is done
-        sent = [(seen.method, seen.url, seen.body) for seen in one.delivery.requests if seen.method not in READING]
         if repeated := _after_trouble(one.delivery):
             yield found(one.where, f"sent the same to {short(repeated.url)} after a failure", "RetryLater")
         again = max(sent, key=sent.count, default=None)

@@ -14,6 +14,7 @@ from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier,
 from router.testing.checking.event_variants import later
 from router.testing.checking.mapping_call import short
 from router.testing.checking.same_request import is_key, same_part
+from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.subject import Subject
 from router.testing.checking.watched_calls import HASH
 from router.testing.replies import Received
@@ -142,26 +143,33 @@ def request_leaves_items(subject: Subject) -> Findings:
     needs=(*SENDING, "batch_is_whole"),
 )
 def idempotency_keys(subject: Subject) -> Findings:
-    keyed: dict[tuple[str, str], tuple[object, ...]] = {}
     kinds: set[str] = set()
-    sent: list[tuple[str, str, Request | Received | None]] = []
-    if "request" in subject.destination.hooks:
-        sent += [(one.where, one.items[0].kind, one.request) for one in subject.built]
-    sent += [(one.where, one.kind, seen) for one in subject.answered for seen in one.delivery.requests]
-    for where, kind, request in sent:
-        if request is None:
-            continue
-        for name, key in request.headers.items():
-            if not is_key(name):
-                continue
-            kinds.add(kind)
-            method, url, _, body = same_part(request)
-            is_for = method, url, body
-            if keyed.setdefault((name.lower(), key), is_for) != is_for:
-                yield found(where, f"{name}: {short(key)}, which another request has, too", "a key of its own")
-    if not keyed:
+    for requests in (_built(subject), _sent(subject)):
+        keyed: dict[tuple[str, str], tuple[object, ...]] = {}
+        for where, kind, request in requests:
+            method, url, named, body = same_part(request)
+            for name in filter(is_key, named):
+                kinds.add(kind)
+                is_for = method, url, body
+                if keyed.setdefault((name, named[name]), is_for) != is_for:
+                    yield found(
+                        where, f"{name}: {short(named[name])}, which another request has, too", "a key of its own"
+                    )
+    if not kinds:
         raise DoesNotApply("it sends no idempotency key")
     yield from _done_twice(subject, kinds)
+
+
+def _built(subject: Subject) -> Iterator[tuple[str, str, Request | Received]]:
+    """What the hook `request` builds: it may have a placeholder where `deliver` has an id that it looked up."""
+    if "request" in subject.destination.hooks:
+        yield from ((one.where, one.items[0].kind, one.request) for one in subject.built if one.request is not None)
+
+
+def _sent(subject: Subject) -> Iterator[tuple[str, str, Request | Received]]:
+    """What is sent while all is well: after a failure the same items may be sent to another place."""
+    good = (one for one in subject.answered if one.answer == GOOD)
+    yield from ((one.where, one.kind, seen) for one in good for seen in one.delivery.requests)
 
 
 def _done_twice(subject: Subject, kinds: set[str]) -> Findings:

@@ -30,18 +30,8 @@ from router.testing import Received, Reply
 from router.testing.checking.growth import SENT, growth_of
 from router.testing.checking.item_results import ItemResults, made_bad, without
 from router.testing.checking.loops import KitLoop, run
-from router.testing.checking.subject import Subject
-from router.testing.checks import CHECKS
 from tests.unit.testing.bad_plugins.good import DELETE, Good
-
-BY_NAME = {check.name: check for check in CHECKS}
-
-
-def findings(plugin: type[Good], name: str, **options: Any) -> list[str]:
-    """What one check finds, whatever the others say."""
-    subject = Subject(plugin, {"token": "a-secret-of-the-test"}, **plugin.options, **options)
-    return list(BY_NAME[name].find(subject))
-
+from tests.unit.testing.single_check import findings
 
 # ---------------------------------------------------------------- state
 

@@ -59,6 +59,10 @@ class Base:
     #: the check that catches it, and what else `conformance` is given
     caught_by: ClassVar[str] = ""
     options: ClassVar[dict[str, Any]] = {}
+    #: settings beside the token
+    given: ClassVar[dict[str, Any]] = {}
+    #: the check that might take it for a bad one
+    passes: ClassVar[str] = ""
 
     def __init__(self, settings: GoodSettings) -> None:
         self.settings = settings

@@ -1,0 +1,17 @@
+"""What vendors ask for is no fault of a plugin, and what it makes wrong of their answers is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.testing.bad_plugins import also_good_of_vendors
+from tests.unit.testing.bad_plugins.good import Base
+from tests.unit.testing.single_check import findings
+
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("prepared_apart")]
+GOOD = [value for value in vars(also_good_of_vendors).values() if getattr(value, "passes", "")]
+
+
+@pytest.mark.parametrize("plugin", GOOD, ids=lambda plugin: plugin.__name__)
+def test_what_a_vendor_asks_for_is_no_fault(plugin: type[Base]) -> None:
+    assert findings(plugin, plugin.passes) == []
