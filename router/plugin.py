@@ -608,7 +608,7 @@ class Hooks:
 
     @hookspec(firstresult=True)
     def request(self, items: list[Item]) -> Request:
-        """Build the request for these items, all of one kind, with the current settings. Pure, but a signature in a header
+        """Build the request for these items, all of one kind, with the current settings. Pure, but a signature in a header or the query
         may use a clock. In a dry run the result is shown and nothing is sent.
 
         When: before each attempt of a plugin without `deliver`; else only in dry runs and trials, and where your `deliver` calls it.

@@ -49,6 +49,14 @@ class ItemResults:
         other = self._changed(self._told, at, change)
         return None if other == self._told else dataclasses.replace(self._reply, json=other, body=b"")
 
+    def denied(self) -> Reply | None:
+        """The answer with the opposite of what it says of the whole request, such as "ok": true; None where it says nothing of it."""
+        told = self._told if isinstance(self._told, dict) else {}
+        denied: dict[str, JSON] = {
+            name: not value for name, value in told.items() if isinstance(value, bool) and _is_telling(name)
+        }
+        return dataclasses.replace(self._reply, json={**told, **denied}, body=b"") if denied else None
+
     def _found(self, value: JSON) -> Iterator[tuple[list[str], list[JSON]]]:
         """Lists of results, with the ids by which they are given."""
         if isinstance(value, list) and len(value) == self._n:
@@ -72,11 +80,10 @@ class ItemResults:
 
     def _tells(self, results: list[JSON]) -> bool:
         are_one_word = not isinstance(results[0], dict | list) and all(result == results[0] for result in results)
-        return are_one_word or not _TELLING.isdisjoint(
-            re.sub("[_-]", "", name).lower()
+        return are_one_word or any(
+            _is_telling(name) and (name, str(value)) not in self._fields  # else it is an echo
             for result in results
             for name, value in _inner(result)
-            if (name, str(value)) not in self._fields  # else it is an echo
         )
 
     def _is_by_id(self, value: dict[str, JSON]) -> bool:
@@ -100,6 +107,10 @@ def _texts(value: JSON, name: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(inner, name)
     elif value is not None:
         yield name, str(value)
+
+
+def _is_telling(name: str) -> bool:
+    return re.sub("[_-]", "", name).lower() in _TELLING
 
 
 def _inner(value: JSON) -> Iterator[tuple[str, JSON]]:

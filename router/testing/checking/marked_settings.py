@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from router.plugin import JSON, Settings
 from router.plugin_host import with_stand_ins
@@ -22,14 +22,39 @@ def marked(model: type[Settings], given: Mapping[str, JSON], mark: str = MARK) -
     """The settings with a mark in place of each secret of them, and of each that is required. A secret that has to have a form of its
     own stays as it was given."""
     settings = with_stand_ins(model, given)
-    for key in _secrets(model, settings):
-        tried = {**settings, key: mark.format(key)}
+    try:
+        read = model.model_validate(settings)
+    except ValidationError:
+        return settings
+    by_name = _by_name(read)
+    for key in settings:
+        tried = {**settings, key: _marked(settings[key], by_name.get(model.old_names.get(key, key)), mark, key)}
         try:
             model.model_validate(tried)
         except ValidationError:
             continue
         settings = tried
     return settings
+
+
+def _by_name(read: BaseModel) -> dict[str, Any]:
+    """The values of a model, by the names and the aliases of its fields."""
+    fields = type(read).model_fields.items()
+    return {name: getattr(read, field) for field, info in fields for name in (field, info.alias) if name}
+
+
+def _marked(given: Any, read: Any, mark: str, key: str) -> Any:
+    """What was given, with a mark in place of each secret, however deep. `read`: what the model made of it."""
+    if isinstance(read, SecretStr):
+        return mark.format(key)
+    if isinstance(read, BaseModel):
+        read = _by_name(read)
+    if isinstance(given, Mapping) and isinstance(read, Mapping):
+        return {name: _marked(inner, read.get(name), mark, f"{key}-{name}") for name, inner in given.items()}
+    if isinstance(given, list) and isinstance(read, list | tuple):
+        both = zip(given, read, strict=False)
+        return [_marked(inner, one, mark, f"{key}-{at}") for at, (inner, one) in enumerate(both)]
+    return given
 
 
 def others(model: type[Settings], given: Mapping[str, JSON]) -> dict[str, Any]:
@@ -54,8 +79,3 @@ def is_shown(secrets: Iterable[str], words: str) -> bool:
 @cache
 def _forms(secret: str) -> frozenset[str]:
     return forms_of(secret) | base64_forms_of(secret) | {secret.encode().hex(), secret.encode().hex().upper()}
-
-
-def _secrets(model: type[Settings], settings: Mapping[str, Any]) -> list[str]:
-    names = {name: field.alias or name for name, field in model.model_fields.items() if field.annotation is SecretStr}
-    return [key for key in settings if model.old_names.get(key, key) in {*names, *names.values()}]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.plugin import Delivered
-from router.testing.checking.answered_deliveries import MAX_PLACES, Answered, Place, at_place, place_of
+from router.testing.checking.answered_deliveries import MAX_PLACES, Answered, Place, at_place
 from router.testing.checking.life import Delivery, open_life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.standard_answers import ANSWERS, GOOD
+from router.testing.replies import Answers
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
@@ -31,15 +32,15 @@ class LeftOut:
 
 
 async def left_out(subject: Subject, loop: KitLoop) -> list[LeftOut]:
-    """Each request that failed, and that the next attempt, which delivered the item, took for done."""
+    """Requests that failed once and were missing in the next attempt, though that one delivered."""
     found = []
     for one, place in _places(subject):
         async with open_life(subject, loop) as life:
             trouble = ""
             for answer in (*TROUBLES, GOOD):
-                told = life.subject.good if answer == GOOD else at_place(place, ANSWERS[answer](1), life.subject.good)
+                told = life.subject.good if answer == GOOD else _at(one, place, answer, life.subject.good)
                 delivery = await life.deliver(one.delivery.items, told)
-                if place not in map(place_of, delivery.requests):
+                if place not in map(one.route.place_of, delivery.requests):
                     if trouble and _is_delivered(delivery) and not _goes_elsewhere(one, delivery):
                         found.append(LeftOut(one.kind, place, trouble))
                     break
@@ -50,13 +51,17 @@ async def left_out(subject: Subject, loop: KitLoop) -> list[LeftOut]:
 
 
 def _places(subject: Subject) -> Iterator[tuple[Answered, Place]]:
-    """Each of the last places that a delivery of one item sends to, once, with such a delivery."""
-    seen = set[Place]()
+    """Each of the last places that a delivery of one item sends to, once for each kind, with such a delivery."""
+    seen = set[tuple[str, Place]]()
     for one in subject.answered:
         for place in one.places[-MAX_PLACES:] if one.answer == GOOD and one.n == 1 else ():
-            if place not in seen:
-                seen.add(place)
+            if (one.kind, place) not in seen:
+                seen.add((one.kind, place))
                 yield one, place
+
+
+def _at(one: Answered, place: Place, answer: str, good: Answers) -> Answers:
+    return at_place(place, ANSWERS[answer](1), good, one.route.place_of)
 
 
 def _is_delivered(delivery: Delivery) -> bool:
@@ -65,4 +70,4 @@ def _is_delivered(delivery: Delivery) -> bool:
 
 def _goes_elsewhere(one: Answered, delivery: Delivery) -> bool:
     """Such as to another host, after the usual one has failed."""
-    return any(place_of(seen) not in one.places for seen in delivery.requests)
+    return any(one.route.place_of(seen) not in one.places for seen in delivery.requests)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from router.config.model import DeliveryConfig
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
-from router.testing.checking.answered_deliveries import Answered, came
+from router.testing.checking.answered_deliveries import Answered, at_place, came
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
+from router.testing.checking.item_results import ItemResults, made_bad
+from router.testing.checking.life import Delivery, Life
+from router.testing.checking.mapping_call import short
 from router.testing.checking.standard_answers import REFUSALS, WAIT_S, WEB_PAGE
 from router.testing.checking.subject import Subject
+from router.testing.replies import Reply
 
 MAX_AGE_S = DeliveryConfig().max_age_s
 """A retry that is given up no sooner than any other one has no end of its own."""
@@ -36,12 +41,12 @@ def _expect(
     fits: Callable[[Outcome], bool],
     expected: str,
     *,
-    last_only: bool = False,
+    of_items: bool = False,
 ) -> Findings:
     """Findings where no outcome fits. In a batch one fitting outcome is enough, since the vendor may have named the
     items that it means."""
     for one in subject.answers:
-        if one.answer not in answers or not one.delivery.is_sound or (last_only and not one.is_last):
+        if one.answer not in answers or not one.delivery.is_sound or (of_items and not one.is_of_items):
             continue
         outcomes = one.delivery.outcomes
         goes_on = not one.is_last and all(isinstance(outcome, Delivered) for outcome in outcomes)
@@ -76,21 +81,45 @@ def _may_be_delivered(subject: Subject, one: Answered) -> bool:
 
 @check(
     Tier.SILVER,
-    proves="Where the vendor answers 207 with results, a 200 with a web page does not count as delivered.",
-    why="Proxies answer such a page while the vendor is down. It says nothing of the items, and all of them would be lost.",
-    fix='Read the results of every 2xx, and return RetryLater("unreadable_answer") where there are none.',
-    needs=(*SENDING, "success"),
+    proves="Where the vendor tells success in a 207 or a field such as `ok`, an answer that tells failure does not count as delivered, and no web page does.",
+    why="Such a vendor answers 2xx to what it refuses, too. Proxies answer a page with 200 while it is down, which says nothing of the items.",
+    fix='Read what every 2xx says, and return RetryLater("unreadable_answer") where it says nothing.',
+    needs=(*SENDING, "success", "results_by_item"),
 )
 def results_read(subject: Subject) -> Findings:
     subject.need_sender()
     with_results = {one.kind for one in subject.successes if one.is_answered_by(207)}
-    if not with_results:
-        raise DoesNotApply("no success is a 207; what it shows of a vendor is what conformance(vendor=...) answers")
+    failures = {one.kind: (one, failure) for one in subject.successes if one.n == 1 and (failure := _failure(one))}
+    if not with_results | failures.keys():
+        raise DoesNotApply(
+            "no success is a 207 or has a field such as ok; what it shows of a vendor is what conformance(vendor=...) answers"
+        )
     for one in subject.answers:
-        if one.answer != WEB_PAGE or one.kind not in with_results or not one.is_last or not one.delivery.is_sound:
+        if one.answer != WEB_PAGE or one.kind not in with_results | failures.keys():
             continue
-        if any(isinstance(outcome, Delivered) for outcome in one.delivery.outcomes):
+        if one.is_last and one.delivery.is_sound and _has_delivered(one.delivery):
             yield found(one.where, "Delivered", "RetryLater")
+    for one, failure in failures.values():
+        answer = at_place(one.places[-1], failure, subject.good, one.route.place_of)
+        delivery = subject.in_a_life(partial(Life.deliver, items=one.delivery.items, answer=answer))
+        if delivery.is_sound and _has_delivered(delivery):
+            told = f"an item of kind {one.kind!r}, answer {short(failure.content().decode())}"
+            yield found(told, "Delivered", "another outcome")
+
+
+def _failure(one: Answered) -> Reply | None:
+    """What the vendor would answer to a request of one item that failed; None where its success does not say so."""
+    if not one.delivery.requests:
+        return None
+    seen, reply = one.delivery.requests[-1], one.delivery.answered[-1]
+    results = ItemResults(seen, reply, 1)
+    if reply.status == 207 and results.is_told():
+        return results.changed(0, made_bad)
+    return results.denied()
+
+
+def _has_delivered(delivery: Delivery) -> bool:
+    return any(isinstance(outcome, Delivered) for outcome in delivery.outcomes)
 
 
 @check(
@@ -195,7 +224,7 @@ def too_large(subject: Subject) -> Findings:
         ("413",),
         lambda outcome: isinstance(outcome, Split | Reject),
         "Split, or Reject for a single item",
-        last_only=True,
+        of_items=True,
     )
 
 
@@ -208,7 +237,7 @@ def too_large(subject: Subject) -> Findings:
 )
 def refused(subject: Subject) -> Findings:
     return _expect(
-        subject, REFUSALS, lambda outcome: not _is_endless(outcome), "an outcome that comes to an end", last_only=True
+        subject, REFUSALS, lambda outcome: not _is_endless(outcome), "an outcome that comes to an end", of_items=True
     )
 
 
