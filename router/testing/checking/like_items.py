@@ -23,13 +23,8 @@ _IDS = tuple(id_of_later(seconds).encode() for seconds in range(3))
 """Their message ids."""
 
 
-def like_items(
-    subject: Subject, users: Sequence[str | None], *, each_type: bool = False
-) -> Iterator[tuple[str, list[Item]]]:
+def like_items(subject: Subject, users: Sequence[str | None]) -> Iterator[tuple[str, list[Item]]]:
     """A batch for each kind that requests carry several items of, as far as a call makes such items.
-
-    Args:
-        each_type: a batch for each kind and each type of call.
 
     Raises:
         DoesNotApply: there is none.
@@ -38,13 +33,12 @@ def like_items(
     wanted = {kind for kind in subject.samples if kinds[kind].max_items > 1}
     if not wanted:
         raise DoesNotApply("each of its requests carries one item")
-    found = set[tuple[str, str]]()
+    found = set[str]()
     for event in subject.single_events():
         for kind, items in _by_kind(subject, event, users).items():
             batch = next(batches(items, kinds))
-            of = kind, event.type if each_type else ""
-            if kind in wanted and of not in found and len(batch) > 1:
-                found.add(of)
+            if kind in wanted - found and len(batch) > 1:
+                found.add(kind)
                 yield kind, batch
     if not found:
         raise DoesNotApply("no call that is made again makes another item for the same batch")

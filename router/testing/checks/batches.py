@@ -65,8 +65,7 @@ def _are_sent_alike(subject: Subject, one: Item, other: Item) -> bool:
     needs=(*SENDING, "batch_is_whole"),
 )
 def batch_keeps_order(subject: Subject) -> Findings:
-    subject.need_sender()
-    for kind, items in like_items(subject, OF_OTHERS, each_type=True):
+    for kind, items in _batches(subject):
 
         async def sent(life: Life, items: list[Item] = items[:2]) -> list[Sent]:
             return await sent_for(life, items, items[::-1])

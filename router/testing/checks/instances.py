@@ -20,30 +20,6 @@ from router.testing.replies import Received
 
 @check(
     Tier.GOLD,
-    proves="Two lives at once do not disturb each other: when one ends, the other one still delivers.",
-    why="A reload opens the new instance before the old one has ended. Two destinations may use one plugin.",
-    fix="Keep connections, sessions and tasks on the instance, never at the class or the module.",
-    needs=(*SENDING, "lifetime_again"),
-)
-def two_lives(subject: Subject) -> Findings:
-    async def main(loop: KitLoop) -> list[str]:
-        async with subject.opened_scene() as settings:
-            old, new = (Life(subject, subject.make(settings), loop, settings) for _ in range(2))
-            faults = [await old.open(), await new.open(), await old.close(), *await _failures(new)]
-            return [*faults, await new.close()]
-
-    for fault in subject.run(main):
-        if fault:
-            yield found("two lives at once, of which one ends", fault, "that the other one delivers")
-
-
-async def _failures(life: Life) -> list[str]:
-    deliveries = [await life.deliver(items[:1]) for items in life.subject.samples.values()]
-    return [f"a delivery failed: {short(one.outcomes or one.raised)}" for one in deliveries if not one.is_sound]
-
-
-@check(
-    Tier.GOLD,
     proves="Instances with other settings do not change what an instance sends.",
     why="Two destinations may use one plugin, with two accounts. Events of one must never reach the other.",
     fix="Keep settings, and what is made or asked for with them, on the instance: no cache at the class or the module.",
@@ -112,6 +88,30 @@ def _changing_headers(subject: Subject) -> set[str]:
 
     found: set[str] = subject.in_a_life(main)
     return found
+
+
+@check(
+    Tier.GOLD,
+    proves="Two lives at once do not disturb each other: when one ends, the other one still delivers.",
+    why="A reload opens the new instance before the old one has ended. Two destinations may use one plugin.",
+    fix="Keep connections, sessions and tasks on the instance, never at the class or the module.",
+    needs=(*SENDING, "lifetime_again"),
+)
+def two_lives(subject: Subject) -> Findings:
+    async def main(loop: KitLoop) -> list[str]:
+        async with subject.opened_scene() as settings:
+            old, new = (Life(subject, subject.make(settings), loop, settings) for _ in range(2))
+            faults = [await old.open(), await new.open(), await old.close(), *await _failures(new)]
+            return [*faults, await new.close()]
+
+    for fault in subject.run(main):
+        if fault:
+            yield found("two lives at once, of which one ends", fault, "that the other one delivers")
+
+
+async def _failures(life: Life) -> list[str]:
+    deliveries = [await life.deliver(items[:1]) for items in life.subject.samples.values()]
+    return [f"a delivery failed: {short(one.outcomes or one.raised)}" for one in deliveries if not one.is_sound]
 
 
 @check(

@@ -86,20 +86,6 @@ class Unsubscribes(Good):
         return Delivered() if answer.status == 404 else by_status(answer, len(items))
 
 
-class SendsTwoLists(Good):
-    """Users in one list, what they do in another one."""
-
-    passes = "batch_keeps_order"
-
-    def build(self, items: list[Item], token: str) -> Request:
-        built, bodies = super().build(items, token), [item.body for item in items]
-        lists = {
-            "events": [body for body in bodies if body.get("name")],
-            "attributes": [body for body in bodies if not body.get("name")],
-        }
-        return json_request(built.url, lists, headers=built.headers)
-
-
 def knows_its_address(seen: Received) -> Reply:
     if seen.url == "https://api.example.com/v1/token":
         return TOKEN
