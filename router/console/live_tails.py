@@ -71,9 +71,8 @@ class Tails:
         self._forget(kept.used_s)
         async with kept.looking:
             if time() >= kept.due_s:
-                async with (
-                    self._asking
-                ):  # one after the other: how long it waits for the others says nothing of this one
+                # one after the other: how long it waits for the others says nothing of this one
+                async with self._asking:
                     began = time()
                     kept.tail.fit(MOST_CHARACTERS // len(self._kept))
                     kept.tail.which = msgspec.structs.replace(kept.tail.which, since=since_ms)

@@ -11,7 +11,7 @@ from router.deliver import commands
 from router.deliver.commands import Command, Ticket
 from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
-from router.store import PART, WHOLE, Regulation, Share, Tool, Unit
+from router.store import PART, Regulation, Share, Tool, Unit
 
 Shares = Callable[[str], Awaitable[Sequence[Share]]]
 """Of a destination the shards that the store has."""
@@ -26,12 +26,12 @@ class CommandedRunner(RunnerAround[DestinationRunner]):
         commands: Commands,
         unmark: Callable[[], None],
         shares: Shares,
-        share: Share = WHOLE,
     ) -> None:
         """`unmark`: at the next start its hooks run in the loop of all again."""
         super().__init__(runner)
-        self._commands, self._unmark, self._shares, self._share = commands, unmark, shares, share
-        self._unit = Unit(PART, runner.destination.name, share.shard)
+        self._commands, self._unmark, self._shares = commands, unmark, shares
+        self._share = runner.destination.share
+        self._unit = Unit(PART, runner.destination.name, self._share.shard)
 
     async def ask(self, command: Command) -> Any:
         """Ask it of whoever has the destination. Raises CommandRefused `elsewhere` where that is split into another number of shards."""

@@ -30,7 +30,7 @@ from router.metrics import Metrics
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.shards import shard_of
-from router.store import PART, WHOLE, Regulation, Share, Store, Unit
+from router.store import PART, Regulation, Share, Store, Unit
 from router.store.from_thread import StoreFromThread
 from router.tracing import Tracing
 
@@ -237,11 +237,10 @@ class Supervisor:
 
     def _make_runner(self, destination: Destination) -> DestinationRunner:
         if (shards := destination.config.delivery.shards) == 1:
-            return self._commanded(self._make_own_runner(destination), WHOLE)
-        shares = [Share(shard, shards) for shard in range(shards)]
-        runners = [self._make_shard(destination, share) for share in shares]
+            return self._commanded(self._make_own_runner(destination))
+        runners = [self._make_shard(destination, Share(shard, shards)) for shard in range(shards)]
         hold_all_back(destination, runners, self._log)
-        return ShardedRunner(destination, [self._commanded(*one) for one in zip(runners, shares, strict=True)])
+        return ShardedRunner(destination, [self._commanded(one) for one in runners])
 
     def _make_shard(self, destination: Destination, share: Share) -> Runner:
         """Its hooks run in the loop of all, whatever they do: where they hold it, it is paused."""
@@ -251,11 +250,11 @@ class Supervisor:
         runner.trace_by(self._tracing)
         return runner
 
-    def _commanded(self, runner: DestinationRunner, share: Share) -> DestinationRunner:
+    def _commanded(self, runner: DestinationRunner) -> DestinationRunner:
         if self._commands is None:
             return runner
         unmark = partial(self.unmark, runner.destination.name)
-        return CommandedRunner(runner, self._commands, unmark, self._store.claims.shares, share)
+        return CommandedRunner(runner, self._commands, unmark, self._store.claims.shares)
 
     def _make_own_runner(self, destination: Destination) -> DestinationRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)

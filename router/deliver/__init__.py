@@ -20,7 +20,6 @@ runner_port.py    what the daemon asks of a destination that runs
 runner.py         a destination that runs, as operators and the daemon see it
 serving.py        keeps it running: its client, its plugin's lifetime, one worker after the other
 claiming.py       takes its place in the log
-own_events.py     which events of the log are those of a shard
 worker.py         the loop, the window, the commits
 core.py           builds the parts of a worker, bottom-up
 context.py        what these parts share

@@ -19,9 +19,8 @@ class Window:
         #: by position, ascending: read from the log, neither settled nor parked
         self.unsettled: dict[int, Delivery] = {}
         self.unsettled_bytes = 0
-        self.share = (
-            cursor.share
-        )  #: of the destination's events: those of other shards are settled here once they were passed over
+        #: of the destination's events: those of other shards are settled here once they were passed over
+        self.share = cursor.share
 
     def read(self, delivery: Delivery) -> None:
         """An event was read from the log."""

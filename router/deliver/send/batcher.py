@@ -68,9 +68,8 @@ class Batcher:
         self._rate = context.rate
         self._queues: dict[str, KindQueue] = {}
         self._flying = InFlight(context.clock, delivery.timeout_s)
-        self._answered: list[
-            tuple[RequestBatch, Attempt, Reply | Fault]
-        ] = []  #: in this turn of the event loop, not booked yet
+        #: in this turn of the event loop, not booked yet
+        self._answered: list[tuple[RequestBatch, Attempt, Reply | Fault]] = []
         self._item_bytes = dict.fromkeys(Line, 0)  #: JSON of what waits and is on its way
         self._all_item_bytes = 0  #: the same, of all lines
         self._least_bound = min(ITEM_BYTES.values())  #: below it no line is full

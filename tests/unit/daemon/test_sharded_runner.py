@@ -41,17 +41,19 @@ def split(*shards: Shard) -> ShardedRunner:
 class Inner(Shard):
     """The runner of this process."""
 
-    destination = SimpleNamespace(name="d")
+    def __init__(self, share: Share = WHOLE, **answers: Any) -> None:
+        super().__init__(**answers)
+        self.destination = SimpleNamespace(name="d", share=share)
 
 
-def commanded(inner: Inner, here: Share, there: int) -> tuple[CommandedRunner, Shard]:
+def commanded(inner: Inner, there: int) -> tuple[CommandedRunner, Shard]:
     """A shard as this node has it configured, in a store with so many, and whoever is asked."""
 
     async def shares(name: str) -> list[Share]:
         return [Share(n, there) for n in range(there)]
 
     asked = Shard(ask=Changed(RUNS, PAUSED))
-    runner = CommandedRunner(cast(DestinationRunner, inner), cast(Any, asked), lambda: None, shares, here)
+    runner = CommandedRunner(cast(DestinationRunner, inner), cast(Any, asked), lambda: None, shares)
     return runner, asked
 
 
@@ -104,8 +106,8 @@ async def test_what_a_replay_would_send_is_counted_over_all_shards() -> None:
 @pytest.mark.parametrize("here", [Share(1, 2), WHOLE])
 async def test_a_node_with_another_number_of_shards_than_the_store_asks_none_of_them(here: Share) -> None:
     """Shard 1 of 4 has other users than shard 1 of 2."""
-    inner = Inner(forget=None)
-    runner, asked = commanded(inner, here, 4)
+    inner = Inner(here, forget=None)
+    runner, asked = commanded(inner, 4)
     with pytest.raises(CommandRefused, match=r"d has 4 shards, and . as this node has it configured") as refused:
         await runner.pause()
     with pytest.raises(CommandRefused, match="d has 4 shards"):
@@ -116,6 +118,6 @@ async def test_a_node_with_another_number_of_shards_than_the_store_asks_none_of_
 
 @pytest.mark.parametrize("there", [0, 2])
 async def test_a_shard_is_asked_where_the_number_is_the_same_or_the_store_has_no_place_yet(there: int) -> None:
-    runner, asked = commanded(Inner(), Share(1, 2), there)
+    runner, asked = commanded(Inner(Share(1, 2)), there)
     assert (await runner.pause()).now == PAUSED
     assert asked.asked == ["ask"]
