@@ -3,6 +3,7 @@ for a planner to think of reading all of one."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -116,10 +117,12 @@ async def noted(node: PostgresCase, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
     async def ask(question: Work[Any], *args: Any) -> Any:
         async with snapshot(connection):
-            return await question(connection, *args)
+            return await read(lambda: None, question, *args)
 
     async def read(until: Callable[[], None], work: Work[Any], *args: Any) -> Any:
-        return await work(connection, *args)
+        answer = await work(connection, *args)
+        await asyncio.sleep(0)  # asyncpg tells a logger in the turn after the statement
+        return answer
 
     try:
         with connection.query_logger(asked.note), monkeypatch.context() as patches:
