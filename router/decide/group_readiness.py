@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 import msgspec
 
@@ -77,9 +77,10 @@ class GroupReadiness:
         return pos in self._refused
 
     @property
-    def refused(self) -> frozenset[int]:
-        """The positions of all refused calls."""
-        return frozenset(self._refused)
+    def refused(self) -> Set[int]:
+        """The positions of all refused calls: a view, not a copy, as there may be very many. A thread that looks the directory up may ask
+        whether it has a position."""
+        return self._refused
 
     def fail(
         self, pos: int, user_key: str, group_id: str, traits: Iterable[str], *, is_dead: bool = False

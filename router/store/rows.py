@@ -338,6 +338,14 @@ class Membership(msgspec.Struct, frozen=True):
     group_id: str
     call_pos: int
 
+    def counts(self, refused: Collection[int]) -> bool:
+        """Its call is not refused, and its group is not forgotten."""
+        return self.call_pos not in refused and self.group_id != NO_GROUP
+
+
+MOST_REFUSED = 100
+"""Memberships in a row that do not count and are passed by; behind them only the user's newest group may count."""
+
 
 class GroupProfile(msgspec.Struct, frozen=True):
     """A group: merged traits, and since which position each trait is known."""
@@ -364,7 +372,6 @@ class DirectorySnapshot(msgspec.Struct):
     companies: dict[str, GroupProfile] = {}
     memberships: dict[str, list[Membership]] = {}
     links: dict[str, list[tuple[int, str]]] = {}  # anonymous key: (pos, user key)
-    refused: Collection[int] = ()  # group calls that do not count as the first one after an event
 
 
 class Waits(msgspec.Struct, frozen=True):

@@ -15,6 +15,8 @@ from router.event import normalize_event
 from router.plugin import Event
 from router.store import PART, DirectorySnapshot, DirectoryUpdate, Membership
 from router.store.folding import fold
+from router.store.postgres import directory_reads as postgres_directory_reads
+from router.store.rows import MOST_REFUSED
 from router.store.sqlite import directory_reads
 from router.store.sqlite.directory_writes import DirectoryRows
 from router.store.sqlite.migrations import migrate
@@ -116,11 +118,11 @@ async def test_the_first_group_after_an_event_is_the_first_that_was_not_refused(
     )
 
 
-@only_sqlite
 async def test_behind_very_many_refused_calls_the_newest_group_counts(
     store: StoreCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_reads, "MOST_REFUSED", 2)
+    for reads in (directory_reads, postgres_directory_reads):
+        monkeypatch.setattr(reads, "MOST_REFUSED", 2)
     await insert(store, HISTORY)
     assert positions(await store.known([("u:1", 5)], [], {10, 20, 30}), "u:1") == [40]
     assert positions(await store.known([("u:1", 5)], [], {10, 20, 30, 40}), "u:1") == []
@@ -163,7 +165,7 @@ async def test_a_user_of_thousands_of_groups_and_links_costs_no_more_than_one_of
 async def test_thousands_of_refused_calls_of_a_user_cost_a_bounded_walk(store: StoreCase) -> None:
     await insert(store, [("u:1", pos, f"g{pos}", pos) for pos in range(1, ROWS + 1)])
     statements, _ = await cost(store, [("u:1", 0)], set(range(1, ROWS)))
-    assert statements <= directory_reads.MOST_REFUSED + 10
+    assert statements <= MOST_REFUSED + 10
 
 
 @only_sqlite

@@ -10,7 +10,7 @@ from router.store.folding import fold_late
 from router.store.postgres import regulation_rows
 from router.store.postgres.database import Connection, snapshot
 from router.store.postgres.directory_view import LoadedDirectory
-from router.store.rows import NO_GROUP, DirectorySnapshot, DirectoryUpdate, GroupProfile, Membership
+from router.store.rows import MOST_REFUSED, DirectorySnapshot, DirectoryUpdate, GroupProfile, Membership
 
 _json = msgspec.json.decode
 
@@ -25,10 +25,17 @@ MEMBERSHIPS = (
     "SELECT a.key, a.pos, m.pos, m.group_id, m.call_pos FROM unnest($1::text[], $2::bigint[]) AS a (key, pos) CROSS JOIN LATERAL ("
     "(SELECT pos, group_id, call_pos FROM membership WHERE part = 0 AND user_key = a.key AND pos <= a.pos ORDER BY pos DESC LIMIT 2)"
     " UNION ALL "
-    "(SELECT pos, group_id, call_pos FROM membership WHERE part = 0 AND user_key = a.key AND pos > a.pos AND group_id <> $3"
-    " AND NOT call_pos = ANY($4::bigint[]) ORDER BY pos LIMIT 1)) m"
+    "(SELECT pos, group_id, call_pos FROM membership WHERE part = 0 AND user_key = a.key AND pos > a.pos ORDER BY pos LIMIT 1)) m"
 )
-"""The memberships as of a position and before, and the first one after it that counts."""
+"""The memberships as of a position and before, and the first one after it."""
+LATER_MEMBERSHIPS = (
+    "SELECT a.key, a.pos, m.pos, m.group_id, m.call_pos FROM unnest($1::text[], $2::bigint[]) AS a (key, pos) CROSS JOIN LATERAL ("
+    "(SELECT pos, group_id, call_pos FROM membership WHERE part = 0 AND user_key = a.key AND pos > a.pos ORDER BY pos LIMIT $3)"
+    " UNION "
+    "(SELECT pos, group_id, call_pos FROM membership WHERE part = 0 AND user_key = a.key AND pos > a.pos ORDER BY pos DESC LIMIT 1)) m"
+    " ORDER BY m.pos"
+)
+"""The memberships after a position: the first ones, and the newest of all."""
 
 
 async def known(
@@ -39,7 +46,7 @@ async def known(
         links, linked = await _links(connection, [ask for ask in asks if ask[0].startswith("a:")])
         every = sorted({*asks, *linked})
         memberships, groups = await _memberships(connection, every, refused)
-        found = DirectorySnapshot({}, {}, memberships, links, refused)
+        found = DirectorySnapshot({}, {}, memberships, links)
         if every:
             keys = list(dict.fromkeys(key for key, _ in every))
             sql = "SELECT user_key, traits FROM person WHERE part = 0 AND user_key = ANY($1::text[])"
@@ -72,19 +79,40 @@ async def _memberships(
     those that may count for an event."""
     if not asks:
         return {}, set()
-    by_ask: dict[tuple[str, int], list[Membership]] = {}
-    for key, asked, *rest in await connection.fetch(MEMBERSHIPS, *_columns(asks), NO_GROUP, list(refused)):
-        by_ask.setdefault((key, asked), []).append(Membership(*rest))
+    upto_ask: dict[tuple[str, int], list[Membership]] = {}
+    after_ask: dict[tuple[str, int], Membership] = {}
+    for key, asked, *rest in await connection.fetch(MEMBERSHIPS, *_columns(asks)):
+        one = Membership(*rest)
+        if one.pos <= asked:
+            upto_ask.setdefault((key, asked), []).append(one)
+        else:
+            after_ask[key, asked] = one
+    after_ask = await _counting(connection, after_ask, refused)
     found: dict[str, dict[int, Membership]] = {}
     groups: set[str] = set()
-    for (key, asked), rows in by_ask.items():
-        rows.sort(key=lambda one: one.pos)
-        upto = [one for one in rows if one.pos <= asked]
-        count = upto[-1:] + [one for one in rows if one.pos > asked]
+    for key, asked in {**upto_ask, **after_ask}:
+        upto = sorted(upto_ask.get((key, asked), ()), key=lambda one: one.pos)
+        after = after_ask.get((key, asked))
+        count = upto[-1:] + ([after] if after else [])
         groups.update(one.group_id for one in count)
         before = upto[:-1] if upto and upto[-1].pos == asked else []
         found.setdefault(key, {}).update((one.pos, one) for one in before + count)
     return {key: [rows[pos] for pos in sorted(rows)] for key, rows in found.items()}, groups
+
+
+async def _counting(
+    connection: Connection, first: dict[tuple[str, int], Membership], refused: Collection[int]
+) -> dict[tuple[str, int], Membership]:
+    """The first membership after each position that counts. `first`: the first of all. Few of them do not count, so these are looked up
+    again: the positions of all refused calls would be sent with each look-up otherwise."""
+    found = {ask: one for ask, one in first.items() if one.counts(refused)}
+    again = [ask for ask in first if ask not in found]
+    if again:
+        for key, asked, *rest in await connection.fetch(LATER_MEMBERSHIPS, *_columns(again), MOST_REFUSED):
+            one = Membership(*rest)
+            if (key, asked) not in found and one.counts(refused):
+                found[key, asked] = one
+    return found
 
 
 def _columns(asks: Iterable[tuple[str, int]]) -> tuple[list[str], list[int]]:

@@ -7,13 +7,10 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from router.store.rows import NO_GROUP, PART, DirectorySnapshot, GroupProfile, Membership
+from router.store.rows import MOST_REFUSED, PART, DirectorySnapshot, GroupProfile, Membership
 from router.store.sqlite.event_columns import key_list
 
 _json = msgspec.json.decode
-
-MOST_REFUSED = 100
-"""Refused group calls in a row that are passed by; behind them only the user's newest group counts."""
 
 MEMBERSHIP_AS_OF = "SELECT pos, group_id, call_pos FROM membership WHERE part = ? AND user_key = ? AND pos <= ? ORDER BY pos DESC LIMIT 1"
 MEMBERSHIP_AFTER = (
@@ -35,7 +32,7 @@ def known(
         links, linked = _links(db, [ask for ask in asks if ask[0].startswith("a:")])
         every = sorted({*asks, *linked})
         memberships, groups = _memberships(db, every, refused)
-        found = DirectorySnapshot({}, {}, memberships, links, refused)
+        found = DirectorySnapshot({}, {}, memberships, links)
         for key, traits in db.execute(
             "SELECT user_key, traits FROM person WHERE part = ? AND user_key IN (SELECT value FROM json_each(?))",
             (PART, key_list(list(dict.fromkeys(key for key, _ in every)))),
@@ -94,16 +91,11 @@ def _first_after(db: sqlite3.Connection, key: str, pos: int, refused: Collection
         return None, 1 << 62
     next_pos = after.pos
     for _ in range(MOST_REFUSED):
-        if after is None or _counts(after, refused):
+        if after is None or after.counts(refused):
             return after, next_pos
         after = _membership(db, MEMBERSHIP_AFTER, key, after.pos)
     newest = _membership(db, MEMBERSHIP_AS_OF, key, 1 << 62)
-    return newest if newest and _counts(newest, refused) else None, next_pos
-
-
-def _counts(membership: Membership, refused: Collection[int]) -> bool:
-    """Its call is not refused, and its group is not forgotten."""
-    return membership.call_pos not in refused and membership.group_id != NO_GROUP
+    return newest if newest and newest.counts(refused) else None, next_pos
 
 
 def _membership(db: sqlite3.Connection, sql: str, key: str, pos: int) -> Membership | None:

@@ -152,7 +152,7 @@ def test_a_call_that_ended_dead_is_refused_until_another_tells_the_same_of_its_u
     assert readiness.refused == {10}
     readiness.settle(15, ["u:u1"], "acme", [])
     assert not readiness.is_refused(10)
-    assert readiness.refused == frozenset()
+    assert not readiness.refused
 
 
 def test_a_call_that_is_tried_again_is_not_refused() -> None:
