@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from router.deliver.commit.unit_of_work import UnitOfWork
 from router.deliver.own_events import own_events
 from router.errors import ClaimLost
 from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Unit
 from router.store.postgres import reshape, trim_log, units
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.units import Takes
-from router.testing.clock import START_MS
+from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import Queue
 from tests.contract.node_case import Among, let_it_run_out
 from tests.contract.test_store import accept, lane_row, make, parked_row
@@ -236,6 +237,31 @@ async def test_a_shard_that_was_merged_goes_on_after_a_restart(two: tuple[Among,
     await again.commit(settled(40, *own[0][len(half) :]))
     await give_back(again)
     assert (await everyone(first, 1))[0].cursor.floors == ()
+
+
+async def places(claim: PostgresClaim, n: int) -> list[int]:
+    """So many that a worker with this claim gives out for second sendings."""
+    work = UnitOfWork("d", "test/1", claim.cursor, FakeClock(), lambda: None)
+    work.last_order_key = await claim.lanes.last_place()
+    return [work.next_order_key() for _ in range(n)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (2, 4)])
+async def test_no_place_is_given_out_again_by_another_shard_or_by_another_number_of_shards(
+    two: tuple[Among, Among], before: int, after: int
+) -> None:
+    """The places of second sendings are their positions, too: a destination has one row at each."""
+    first, second = two
+    claims = await everyone(first, before)
+    user = next(row.user_key for row in await fill(first) if Share(0, 2).has(row.user_key))
+    taken = await places(claims[0], 300)
+    batch = CommitBatch("d", pos=0, at=START_MS)
+    batch.park = {-one: parked_row(-one, "m0", user, Queue.MAIN, place=one, origin=1) for one in taken}
+    batch.lanes = {user: lane_row(user, held=0)}
+    await claims[0].commit(batch)
+    await give_back(*claims)
+    given = [place for one in await everyone(second, after) for place in await places(one, 300)]
+    assert len({*given, *taken}) == 300 * (after + 1)
 
 
 async def test_a_person_is_forgotten_before_the_shard_has_come_to_their_event(two: tuple[Among, Among]) -> None:

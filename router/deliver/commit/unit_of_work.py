@@ -19,7 +19,6 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.store import (
     ORDER_KEY_STEP,
-    SLOTS,
     AttemptRow,
     CommitBatch,
     CursorRow,
@@ -29,7 +28,6 @@ from router.store import (
     ReplayRow,
     Status,
     Tried,
-    slot_of,
 )
 from router.vocabulary import EventState, Queue
 
@@ -63,14 +61,12 @@ class UnitOfWork(Window):
         self._settled: dict[Outcome, int] = {}  #: events by what they came to, counted when the batch is closed
         self._passed_at: int | None = None  #: ms: when events of other shards were passed over that no commit tells of
 
-    def next_order_key(self, user_key: str) -> int:
+    def next_order_key(self) -> int:
         """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds. It is a position, too:
-        those of two shards differ by the slots of their users."""
+        those of n shards differ by what is left of them after a division by n."""
+        shard, shards = self.share
         before = max(self.read_pos * ORDER_KEY_STEP, self.last_order_key)
-        if self.share.shards == 1:
-            self.last_order_key = before + 1
-        else:
-            self.last_order_key = (before // SLOTS + 1) * SLOTS + slot_of(user_key)
+        self.last_order_key = (before // shards + 1) * shards + shard
         return self.last_order_key
 
     def pass_over(self, last: LogRow) -> None:

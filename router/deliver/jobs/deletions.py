@@ -62,7 +62,7 @@ async def ask(
 
 
 def _row(worker: Worker, key: str, regulation_id: str) -> ParkedRow:
-    order_key = worker.state.work.next_order_key(key)
+    order_key = worker.state.work.next_order_key()
     return ParkedRow(
         pos=-order_key,
         user_key=key,

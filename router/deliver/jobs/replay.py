@@ -228,7 +228,7 @@ class Replay:
 
     def _park(self, row: LogRow | DeadRow, lane: Lane, *, was_mapped: bool = False, is_first: bool = False) -> None:
         """`is_first`: it was never sent here, so this is no second sending."""
-        order_key, name = self._work.next_order_key(lane.key), mapped_by(self._destination)
+        order_key, name = self._work.next_order_key(), mapped_by(self._destination)
         if isinstance(row, DeadRow):
             self._work.requeue_letter(row.pos, row.size)
             is_judged = row.type not in NO_EVENT and self._context.plans.of(row.source) is not None

@@ -102,7 +102,7 @@ class Timers:
             self._park(lane, key, due_at, mapping)
 
     def _park(self, lane: Lane, key: str, due_at: int, mapping: Mapping) -> None:
-        order_key = self._work.next_order_key(lane.key)
+        order_key = self._work.next_order_key()
         row = ParkedRow(
             pos=-order_key,
             user_key=lane.key,

@@ -83,7 +83,7 @@ class Lanes(Protocol):
         ...
 
     async def last_place(self) -> int:
-        """The highest place that was given to what a timer returned or a replay feeds, of rows and letters that are left."""
+        """The highest place that was given to what a timer returned or a replay feeds, of rows and letters of all shards that are left."""
         ...
 
 

@@ -102,7 +102,7 @@ class PostgresLanes:
 
     async def last_place(self) -> int:
         """The highest place between two events that was given out."""
-        return await self._claim.read(lane_reads.last_place, self._scope)
+        return await self._claim.read(lane_reads.last_place, self._scope.destination)
 
 
 class PostgresKeyedState:

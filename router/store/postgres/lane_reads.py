@@ -91,12 +91,13 @@ async def openings(connection: Connection, scope: Scope) -> list[tuple[str, str]
     return [(row[0], row[1]) for row in rows]
 
 
-async def last_place(connection: Connection, scope: Scope) -> int:
-    """The highest place that stands between two events. What a timer returned has the negative of it as its position, also as a
-    dead letter."""
+async def last_place(connection: Connection, destination: str) -> int:
+    """The highest place that stands between two events, of all shards: those that were there before another number of them may have
+    given it out. What a timer returned has the negative of it as its position, also as a dead letter."""
+    here = Scope(destination).here
     found: int = await connection.fetchval(
-        f"SELECT greatest(0, (SELECT max(place) FROM parked WHERE {scope.here} AND place % {ORDER_KEY_STEP} <> 0),"
-        f" -(SELECT min(pos) FROM parked WHERE {scope.here}), -(SELECT min(pos) FROM dead WHERE {scope.here}))",
-        scope.destination,
+        f"SELECT greatest(0, (SELECT max(place) FROM parked WHERE {here} AND place % {ORDER_KEY_STEP} <> 0),"
+        f" -(SELECT min(pos) FROM parked WHERE {here}), -(SELECT min(pos) FROM dead WHERE {here}))",
+        destination,
     )
     return found

@@ -263,10 +263,10 @@ def test_a_lane_counts_the_rows_of_its_queues(work: UnitOfWork) -> None:
 
 def test_order_keys_for_what_is_put_between_events_rise_and_stand_behind_all_that_was_read(work: UnitOfWork) -> None:
     work.read_pos = 3
-    keys = [work.next_order_key("u:1"), work.next_order_key("u:1")]
+    keys = [work.next_order_key(), work.next_order_key()]
     assert keys == [3 * ORDER_KEY_STEP + 1, 3 * ORDER_KEY_STEP + 2]
     work.read_pos = 4
-    assert work.next_order_key("u:1") == 4 * ORDER_KEY_STEP + 1
+    assert work.next_order_key() == 4 * ORDER_KEY_STEP + 1
 
 
 # ------------------------------------------------------------ dead letters
