@@ -19,6 +19,7 @@ calls_in_order  the calls of one user in order, with state and timers
 same_request  what two attempts at the same items have in common
 event_variants  events that differ from a sample in one thing
 like_items  batches of items that differ only in their ids
+order_in_requests  the order in which a request has the items of a user
 item_results  the results of single items in an answer, of which one is changed
 many_calls  many calls, of one user or of many
 growth      whether memory grows with each event that is mapped or sent

@@ -14,6 +14,7 @@ from router.testing.checking.item_results import Change, ItemResults, made_bad, 
 from router.testing.checking.life import Delivery, Life
 from router.testing.checking.like_items import OF_OTHERS, OF_SOME_AGAIN, like_items, place_in
 from router.testing.checking.mapping_call import short
+from router.testing.checking.order_in_requests import fault_of_order, items_of_one_user
 from router.testing.checking.subject import Subject
 from router.testing.replies import Received, Reply, answer_to
 
@@ -59,20 +60,24 @@ def _are_sent_alike(subject: Subject, one: Item, other: Item) -> bool:
 
 @check(
     Tier.SILVER,
-    proves="What is sent has the items in their order.",
-    why="The events of a user are mapped and sent in order. A vendor that applies them one by one would end with the older value.",
-    fix="Do not sort the items, and do not gather them in a set or by a key.",
+    proves="A request has the items of a user in their order.",
+    why="One event can make several items of a request. A vendor that applies them one by one would end with the older value.",
+    fix="Send items of a user in the order in which `request` or `deliver` gets them. Groups of users are no fault, nor is a list for each type of call where the vendor takes one.",
     needs=(*SENDING, "batch_is_whole"),
 )
 def batch_keeps_order(subject: Subject) -> Findings:
-    for kind, items in _batches(subject):
+    subject.need_sender()
+    of_users = list(items_of_one_user(subject))
+    if not of_users:
+        raise DoesNotApply("no request carries several items of one user")
 
-        async def sent(life: Life, items: list[Item] = items[:2]) -> list[Sent]:
-            return await sent_for(life, items, items[::-1])
+    def send(given: list[list[Item]]) -> list[Sent]:
+        sent: list[Sent] = subject.in_a_life(lambda life: sent_for(life, *given))
+        return sent
 
-        forward, backward = subject.in_a_life(sent)
-        if forward and forward == backward:
-            yield found(f"2 items of kind {kind!r}", "the same is sent for both orders", "items in their order")
+    for kind, items in of_users:
+        if came := fault_of_order(items, send):
+            yield found(f"{len(items)} items of one user and of kind {kind!r}", came, "items in their order")
 
 
 @check(

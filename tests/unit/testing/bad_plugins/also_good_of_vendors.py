@@ -48,6 +48,26 @@ class KeysItsWorkspace(Good):
         return by_status(answer, len(items))
 
 
+class ListsEachType(Good):
+    """A vendor that takes a list of users and a list of events in one request."""
+
+    passes = "batch_keeps_order"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        lists: dict[str, list[Any]] = {"users": [], "events": []}
+        for item in items:
+            lists["events" if item.body.get("name") else "users"].append(item.body)
+        headers = {"Authorization": f"Bearer {token}"}
+        return json_request(f"{self.settings.base_url}/batch", lists, headers=headers)
+
+
+class SortsByUser(Good):
+    passes = "batch_keeps_order"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        return super().build(sorted(items, key=lambda item: str(item.body.get("user"))), token)
+
+
 def subscribes(seen: Received) -> Reply:
     if seen.url.endswith("/token"):
         return TOKEN

@@ -31,6 +31,22 @@ class Sorts(Good):
         return super().build(sorted(items, key=lambda item: item.json), token)
 
 
+class Reverses(Good):
+    caught_by = "batch_keeps_order"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        return super().build(items[::-1], token)
+
+
+class SortsByType(Good):
+    """Into one list: what a user did, and then who it is."""
+
+    caught_by = "batch_keeps_order"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        return super().build(sorted(items, key=lambda item: item.body.get("name") is None), token)
+
+
 # ---------------------------------------------------------------- a request for each item
 
 
