@@ -12,7 +12,7 @@ import msgspec
 
 from router.event import Call, normalize_event, tells_nothing
 from router.plugin import Event
-from router.store import NO_GROUP, DirectorySnapshot, DirectoryUpdate, Membership
+from router.store import NO_GROUP, DirectorySnapshot, DirectoryUpdate, IsRefused, Membership, none_refused
 
 FOLDED = frozenset({"identify", "group", "alias"})
 """The only call types that tell the directory anything; no other body is opened for it."""
@@ -132,7 +132,7 @@ def effective_group(
     keys: Iterable[str],
     pos: int,
     known: DirectorySnapshot,
-    is_refused: Callable[[int], bool] = lambda call_pos: False,
+    is_refused: IsRefused = none_refused,
 ) -> EffectiveGroup:
     """The event's own group, else the membership as of `pos`, else the first one after it.
 

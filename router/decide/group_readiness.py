@@ -7,11 +7,14 @@ calls are remembered, and everything before the destination's start counts.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections import deque
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
+from router.decide.position_index import PositionIndex
 from router.store import GroupCallRow
 
 ID = "id"
@@ -37,8 +40,12 @@ class GroupReadiness:
         self._announced: deque[Announced] = deque()  #: by calls settled since the first of these was read
         self._announced_ever = 0
         self._rows: dict[int, GroupCallRow] = {}
-        self._by_missing: dict[tuple[str, str, str], dict[int, None]] = {}  #: (group, what, user key) -> positions
-        self._refused: set[int] = set()
+        self._by_member: PositionIndex[tuple[str, str]] = (
+            PositionIndex()
+        )  #: (group, user key) of rows that miss the membership
+        self._by_traits: dict[
+            str, PositionIndex[tuple[str, ...]]
+        ] = {}  #: by group: what is missing, of rows that miss traits
 
     def restore(self, rows: Iterable[GroupCallRow]) -> None:
         """Take over what the store remembers."""
@@ -66,7 +73,7 @@ class GroupReadiness:
 
     def misses(self, group_id: str, user_key: str) -> bool:
         """Whether a call that told this membership has a row, and no later one told it."""
-        return (group_id, ID, user_key) in self._by_missing
+        return (group_id, user_key) in self._by_member
 
     def forget(self, pos: int) -> None:
         """The call at `pos` ends here without a word, and nobody can ask for it."""
@@ -74,13 +81,8 @@ class GroupReadiness:
 
     def is_refused(self, pos: int) -> bool:
         """Whether the group call at `pos` ended dead or was filtered here, and no later call said the same of its user."""
-        return pos in self._refused
-
-    @property
-    def refused(self) -> Set[int]:
-        """The positions of all refused calls: a view, not a copy, as there may be very many. A thread that looks the directory up may ask
-        whether it has a position."""
-        return self._refused
+        row = self._rows.get(pos)
+        return row is not None and row.is_dead and ID in row.missing
 
     def fail(
         self, pos: int, user_key: str, group_id: str, traits: Iterable[str], *, is_dead: bool = False
@@ -89,9 +91,9 @@ class GroupReadiness:
         read = self._unsettled.pop(pos, None)
         row = self._rows.get(pos)
         if row is None:
-            row = GroupCallRow(pos, user_key, group_id, [])
+            row = GroupCallRow(pos, user_key, group_id, ())
             if read is not None:  # else it was dead, others stood in for it, and it is tried once more
-                row.missing = [ID, *(trait for trait in dict.fromkeys(traits) if trait != ID)]
+                row.missing = (ID, *(trait for trait in dict.fromkeys(traits) if trait != ID))
                 for announced in self._announced_since(read):
                     row.missing = _left(row, announced)
         else:
@@ -145,37 +147,42 @@ class GroupReadiness:
 
     def _told_by(self, announced: Announced) -> list[int]:
         """Positions of calls that miss something of this."""
-        wanted = [(announced.group_id, ID, user_key) for user_key in announced.user_keys]
-        wanted += [(announced.group_id, trait, "") for trait in announced.traits]
-        return list(dict.fromkeys(pos for key in wanted for pos in self._by_missing.get(key, ())))
+        group_id, traits = announced.group_id, announced.traits - {ID}
+        found = [pos for user_key in announced.user_keys for pos in self._by_member.of((group_id, user_key))]
+        of_group = self._by_traits.get(group_id, PositionIndex())
+        found += [pos for missing in of_group if not traits.isdisjoint(missing) for pos in of_group.of(missing)]
+        return list(dict.fromkeys(found))
 
     def _add(self, row: GroupCallRow) -> None:
+        row.group_id, row.missing = sys.intern(row.group_id), _shared(row.missing)
         self._rows[row.pos] = row
-        for key in _keys(row):
-            self._by_missing.setdefault(key, {})[row.pos] = None
-        if row.is_dead and ID in row.missing:
-            self._refused.add(row.pos)
+        if ID in row.missing:
+            self._by_member.add((row.group_id, row.user_key), row.pos)
+        if row.missing not in ((), (ID,)):
+            self._by_traits.setdefault(row.group_id, PositionIndex()).add(row.missing, row.pos)
 
     def _remove(self, row: GroupCallRow) -> None:
         del self._rows[row.pos]
-        self._refused.discard(row.pos)
-        for key in _keys(row):
-            positions = self._by_missing[key]
-            del positions[row.pos]
-            if not positions:
-                del self._by_missing[key]
+        self._by_member.discard((row.group_id, row.user_key), row.pos)
+        of_group = self._by_traits.get(row.group_id)
+        if of_group is not None:
+            of_group.discard(row.missing, row.pos)
+            if not of_group:
+                del self._by_traits[row.group_id]
 
 
-def _keys(row: GroupCallRow) -> list[tuple[str, str, str]]:
-    return [(row.group_id, what, row.user_key if what == ID else "") for what in row.missing]
+@lru_cache(maxsize=1_000)
+def _shared(missing: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for all that miss the same: group calls of one source tell the same traits."""
+    return missing
 
 
-def _left(row: GroupCallRow, announced: Announced) -> list[str]:
+def _left(row: GroupCallRow, announced: Announced) -> tuple[str, ...]:
     """What is still missing of a call after another one was settled."""
     if row.group_id != announced.group_id:
         return row.missing
-    return [
+    return tuple(
         what
         for what in row.missing
         if not (row.user_key in announced.user_keys if what == ID else what in announced.traits)
-    ]
+    )

@@ -85,6 +85,7 @@ from router.store.rows import (
     EventQuery,
     GroupCallRow,
     GroupProfile,
+    IsRefused,
     LaneRow,
     LogRow,
     Membership,
@@ -101,6 +102,7 @@ from router.store.rows import (
     Upkeep,
     Waits,
     Written,
+    none_refused,
 )
 from router.store.shards import SLOTS, WHOLE, Floor, Share, slot_of
 from router.store.suppressions import Suppressions
@@ -142,6 +144,7 @@ __all__ = [
     "GroupProfile",
     "Health",
     "InputReports",
+    "IsRefused",
     "KeyedState",
     "LaneRow",
     "Lanes",
@@ -180,6 +183,7 @@ __all__ = [
     "Written",
     "deletions_of",
     "facts_of",
+    "none_refused",
     "slot_of",
     "slot_of_event",
 ]

@@ -3,7 +3,7 @@ milliseconds, instants since 1970. A user key is "u:<userId>", "a:<anonymousId>"
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -284,14 +284,14 @@ class AttemptRow(msgspec.Struct):
     request: str = ""  #: of a dry run: what would be sent, as JSON
 
 
-class GroupCallRow(msgspec.Struct):
+class GroupCallRow(msgspec.Struct, gc=False):
     """A group call that does not count as settled at a destination. One that may still be tried keeps its row where nothing is missing
     any more, so that its next failure takes nothing back."""
 
     pos: int
     user_key: str
     group_id: str
-    missing: list[str]  #: "id" and the traits that nobody has told since
+    missing: tuple[str, ...]  #: "id" and the traits that nobody has told since
     is_dead: bool = False  #: it is not tried any more; not stored: it has no parked row then
 
 
@@ -327,6 +327,15 @@ class CursorRow(msgspec.Struct):
     floors: tuple[Floor, ...] = ()  #: what shards that were there before had settled beyond its cursor
 
 
+IsRefused = Callable[[int], bool]
+"""Whether the group call at a position was refused at a destination. Threads that look the directory up ask it, too."""
+
+
+def none_refused(call_pos: int) -> bool:
+    """Every group call counts."""
+    return False
+
+
 NO_GROUP = ""
 """Stands for a group that was forgotten: from there on it is not known where the user belongs."""
 
@@ -338,9 +347,9 @@ class Membership(msgspec.Struct, frozen=True):
     group_id: str
     call_pos: int
 
-    def counts(self, refused: Collection[int]) -> bool:
+    def counts(self, is_refused: IsRefused) -> bool:
         """Its call is not refused, and its group is not forgotten."""
-        return self.call_pos not in refused and self.group_id != NO_GROUP
+        return self.group_id != NO_GROUP and not is_refused(self.call_pos)
 
 
 MOST_REFUSED = 100

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from router.directory import facts
 from router.event import Call
-from router.store import DirectorySnapshot, GroupProfile, Membership
+from router.store import DirectorySnapshot, GroupProfile, IsRefused, Membership, none_refused
 from router.store.folding import Traits, fold
 
 
@@ -29,7 +29,7 @@ class LearnedDirectory:
     # ------------------------------------------------------------ what delivery asks
 
     async def known(
-        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
         """All of it."""
         return self.snapshot()

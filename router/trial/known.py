@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from router.directory import effective_group, keys_of
 from router.event import Call, normalize_event
-from router.store import DirectorySnapshot, GroupProfile, Membership
+from router.store import DirectorySnapshot, GroupProfile, IsRefused, Membership, none_refused
 from router.testing.samples import GROUP, USER
 
 
@@ -48,7 +48,7 @@ class KnownDirectory:
         self._known = known
 
     async def known(
-        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
         """The same for each user that is asked for."""
         known, keys = self._known, [key for key, _ in asks]

@@ -19,6 +19,7 @@ from router.store import (
     DirectorySnapshot,
     DirectoryUpdate,
     GroupCallRow,
+    IsRefused,
     LaneRow,
     LogRow,
     Miscounted,
@@ -28,6 +29,7 @@ from router.store import (
     Slice,
     Unit,
     Waits,
+    none_refused,
 )
 from router.store.fence import Fence
 from router.store.outcome_blocks import unpack_ahead
@@ -134,9 +136,9 @@ class Shorter(Opened):
     # ------------------------------------------------------------ what it reads
 
     async def known(
-        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
-        return await self.claim("").directory.known(asks, group_ids, refused)
+        return await self.claim("").directory.known(asks, group_ids, is_refused)
 
     async def lane(self, destination: str, user_key: str) -> LaneRow | None:
         return (await self.claim(destination).lanes.load([user_key])).get(user_key)

@@ -102,7 +102,7 @@ async def a_life(store: PostgresCase) -> None:
     batch = CommitBatch(
         "d", pos=8, at=now, settled={2: ("delivered", ""), 8: ("delivered", "")}, dead=[letter, named],
         park={5: waits, 6: retried}, state={"calls of user-one": b'{"n":1}', "calls of user-two": b'{"n":1}'},
-        timers={"t": (now + 1, "u:user-one")}, supplies={7: GroupCallRow(7, "u:user-one", "beta-2", ["id", "name"])},
+        timers={"t": (now + 1, "u:user-one")}, supplies={7: GroupCallRow(7, "u:user-one", "beta-2", ("id", "name"))},
         attempts=[AttemptRow(6, now, 1, 503, "busy with anon-one", "status_503"), AttemptRow(5, now, 1, 503, "Acme Unlimited", "status_503")],
         lanes={"u:user-two": lane_row("u:user-two", need="g:acme-1"), "a:anon-one": lane_row("a:anon-one")},
         ledger={

@@ -279,7 +279,7 @@ async def test_a_group_call_that_nobody_can_ask_for_is_forgotten_with_its_letter
         DeadRow(pos, clock.ms, "u:u1", "rejected", "", START_MS, "website", "group", f"g{pos}", "", BODY, None, "", 1)
         for pos in (6, 7)
     ]
-    calls: dict[int, GroupCallRow | None] = {pos: GroupCallRow(pos, "u:u1", f"group-{pos}", ["id"]) for pos in (6, 7)}
+    calls: dict[int, GroupCallRow | None] = {pos: GroupCallRow(pos, "u:u1", f"group-{pos}", ("id",)) for pos in (6, 7)}
     await commit(store, pos=7, dead=letters, supplies=calls)
     await commit(store, "e", 7)
     await trim(store, clock)

@@ -33,7 +33,7 @@ from router.plugin_host import Destination
 from router.plugin_host.item_checks import ItemTooLarge, encoded, fault_of_json
 from router.plugin_host.outcome_checks import MAX_DETAIL, checked
 from router.plugin_host.shortening import both_ends, first_bytes
-from router.store import NO_GROUP, DirectorySnapshot, LogRow
+from router.store import NO_GROUP, DirectorySnapshot, IsRefused, LogRow
 from router.vocabulary import FOREVER_MS
 
 WAKE, FORGET, FORGET_GROUP = "wake", "forget", "forget_group"
@@ -77,7 +77,7 @@ class Mapper:
         self,
         destination: Destination,
         plugin_state: PluginState,
-        is_refused: Callable[[int], bool],
+        is_refused: IsRefused,
         warn: Callable[..., None],
     ) -> None:
         self._destination, self._is_refused, self._warn = destination, is_refused, warn

@@ -120,7 +120,7 @@ class Preparer:
                     groups[event.group_id] = None
         known = EMPTY
         if asks:
-            known = await self._directory.known(list(asks), list(groups), self._readiness.refused)
+            known = await self._directory.known(list(asks), list(groups), self._readiness.is_refused)
         for delivery in folded:
             delivery.announcement = self._announcement(delivery, known)
         keys = dict.fromkeys(turn.state_key for turn in turns.values() if turn.state_key is not None)

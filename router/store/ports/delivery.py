@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from router.store.rows import (
@@ -10,12 +10,14 @@ from router.store.rows import (
     DeadRow,
     DirectorySnapshot,
     DirectoryUpdate,
+    IsRefused,
     LaneRow,
     LogRow,
     Miscounted,
     ParkedRow,
     ReplayRow,
     Slice,
+    none_refused,
 )
 
 
@@ -23,10 +25,10 @@ class Directory(Protocol):
     """Who belongs to which group, as of a position."""
 
     async def known(
-        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
         """What the directory says of each (user key, position): the membership as of the position, the one as of the position
-        before, and the first one after it whose call is not among `refused`; for an anonymous key also the link as of the
+        before, and the first one after it whose call is not refused (`is_refused` of its position); for an anonymous key also the link as of the
         position and the first one after it, with the users they lead to, looked up in the same way. And the traits of these
         users, of the groups found, and of `group_ids`. The cost does not depend on how many groups or links a user has."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
 from router.store.postgres import directory_reads, lane_reads, preference_rows, replay_reads, row_reads, state_reads
@@ -14,12 +14,14 @@ from router.store.rows import (
     DeadRow,
     DirectorySnapshot,
     DirectoryUpdate,
+    IsRefused,
     LaneRow,
     LogRow,
     Miscounted,
     ParkedRow,
     ReplayRow,
     Slice,
+    none_refused,
 )
 
 T = TypeVar("T")
@@ -44,10 +46,10 @@ class PostgresDirectory:
         self._reader = reader
 
     async def known(
-        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
         """What the directory says of each (user key, position)."""
-        return await self._reader.read(directory_reads.known, asks, group_ids, refused)
+        return await self._reader.read(directory_reads.known, asks, group_ids, is_refused)
 
     async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
         """For each (user key, position) the categories of consent that the user denies by now, if denied behind the position."""

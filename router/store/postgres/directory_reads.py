@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -10,7 +10,7 @@ from router.store.folding import fold_late
 from router.store.postgres import regulation_rows
 from router.store.postgres.database import Connection, snapshot
 from router.store.postgres.directory_view import LoadedDirectory
-from router.store.rows import MOST_REFUSED, DirectorySnapshot, DirectoryUpdate, GroupProfile, Membership
+from router.store.rows import MOST_REFUSED, DirectorySnapshot, DirectoryUpdate, GroupProfile, IsRefused, Membership
 
 _json = msgspec.json.decode
 
@@ -39,13 +39,13 @@ LATER_MEMBERSHIPS = (
 
 
 async def known(
-    connection: Connection, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int]
+    connection: Connection, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused
 ) -> DirectorySnapshot:
     """Look up each (user key, position); users reached by a link, and groups reached by a membership, with them."""
     async with snapshot(connection):
         links, linked = await _links(connection, [ask for ask in asks if ask[0].startswith("a:")])
         every = sorted({*asks, *linked})
-        memberships, groups = await _memberships(connection, every, refused)
+        memberships, groups = await _memberships(connection, every, is_refused)
         found = DirectorySnapshot({}, {}, memberships, links)
         if every:
             keys = list(dict.fromkeys(key for key, _ in every))
@@ -73,7 +73,7 @@ async def _links(
 
 
 async def _memberships(
-    connection: Connection, asks: Sequence[tuple[str, int]], refused: Collection[int]
+    connection: Connection, asks: Sequence[tuple[str, int]], is_refused: IsRefused
 ) -> tuple[dict[str, list[Membership]], set[str]]:
     """For each the memberships as of then and as of the position before, and the first one after it that counts; and the groups of
     those that may count for an event."""
@@ -87,7 +87,7 @@ async def _memberships(
             upto_ask.setdefault((key, asked), []).append(one)
         else:
             after_ask[key, asked] = one
-    after_ask = await _counting(connection, after_ask, refused)
+    after_ask = await _counting(connection, after_ask, is_refused)
     found: dict[str, dict[int, Membership]] = {}
     groups: set[str] = set()
     for key, asked in {**upto_ask, **after_ask}:
@@ -101,16 +101,16 @@ async def _memberships(
 
 
 async def _counting(
-    connection: Connection, first: dict[tuple[str, int], Membership], refused: Collection[int]
+    connection: Connection, first: dict[tuple[str, int], Membership], is_refused: IsRefused
 ) -> dict[tuple[str, int], Membership]:
     """The first membership after each position that counts. `first`: the first of all. Few of them do not count, so these are looked up
     again: the positions of all refused calls would be sent with each look-up otherwise."""
-    found = {ask: one for ask, one in first.items() if one.counts(refused)}
+    found = {ask: one for ask, one in first.items() if one.counts(is_refused)}
     again = [ask for ask in first if ask not in found]
     if again:
         for key, asked, *rest in await connection.fetch(LATER_MEMBERSHIPS, *_columns(again), MOST_REFUSED):
             one = Membership(*rest)
-            if (key, asked) not in found and one.counts(refused):
+            if (key, asked) not in found and one.counts(is_refused):
                 found[key, asked] = one
     return found
 

@@ -41,7 +41,8 @@ async def group_calls(connection: Connection, scope: Scope) -> list[GroupCallRow
         scope.destination,
     )
     return [
-        GroupCallRow(pos, key, group, msgspec.json.decode(missing), dead) for pos, key, group, missing, dead in rows
+        GroupCallRow(pos, key, group, tuple(msgspec.json.decode(missing)), dead)
+        for pos, key, group, missing, dead in rows
     ]
 
 

@@ -4,7 +4,7 @@ so that a worker that was replaced stores nothing any more. Another process cann
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
@@ -16,6 +16,7 @@ from router.store.rows import (
     DirectorySnapshot,
     DirectoryUpdate,
     GroupCallRow,
+    IsRefused,
     LaneRow,
     LogRow,
     Miscounted,
@@ -24,6 +25,7 @@ from router.store.rows import (
     ReplayRow,
     Slice,
     Unit,
+    none_refused,
 )
 from router.store.shards import WHOLE, Share
 from router.store.sqlite import (
@@ -149,10 +151,10 @@ class SqliteDirectory:
         self._reader = reader
 
     async def known(
-        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int] = ()
+        self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
         """What the directory says of each (user key, position)."""
-        return await self._reader.run(directory_reads.known, asks, group_ids, refused)
+        return await self._reader.run(directory_reads.known, asks, group_ids, is_refused)
 
     async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
         """For each (user key, position) the categories of consent that the user denies by now, if denied behind the position."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from router.store.rows import MOST_REFUSED, PART, DirectorySnapshot, GroupProfile, Membership
+from router.store.rows import MOST_REFUSED, PART, DirectorySnapshot, GroupProfile, IsRefused, Membership
 from router.store.sqlite.event_columns import key_list
 
 _json = msgspec.json.decode
@@ -24,14 +24,14 @@ LINK_AFTER = "SELECT pos, user_key FROM link WHERE part = ? AND anonymous_key = 
 
 
 def known(
-    db: sqlite3.Connection, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], refused: Collection[int]
+    db: sqlite3.Connection, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused
 ) -> DirectorySnapshot:
     """Look up each (user key, position) by index; users reached by a link, and groups reached by a membership, with them."""
     db.execute("BEGIN")
     try:
         links, linked = _links(db, [ask for ask in asks if ask[0].startswith("a:")])
         every = sorted({*asks, *linked})
-        memberships, groups = _memberships(db, every, refused)
+        memberships, groups = _memberships(db, every, is_refused)
         found = DirectorySnapshot({}, {}, memberships, links)
         for key, traits in db.execute(
             "SELECT user_key, traits FROM person WHERE part = ? AND user_key IN (SELECT value FROM json_each(?))",
@@ -64,7 +64,7 @@ def _links(
 
 
 def _memberships(
-    db: sqlite3.Connection, asks: Sequence[tuple[str, int]], refused: Collection[int]
+    db: sqlite3.Connection, asks: Sequence[tuple[str, int]], is_refused: IsRefused
 ) -> tuple[dict[str, list[Membership]], set[str]]:
     """For each (user key, position), sorted: the memberships as of then and as of the position before, and the first one after
     it that counts; and the groups of those that may count for an event."""
@@ -76,7 +76,7 @@ def _memberships(
             continue
         current = _membership(db, MEMBERSHIP_AS_OF, key, pos)
         before = _membership(db, MEMBERSHIP_AS_OF, key, pos - 1) if current and current.pos == pos else None
-        after, same_until[key] = _first_after(db, key, pos, refused)
+        after, same_until[key] = _first_after(db, key, pos, is_refused)
         groups.update(m.group_id for m in (current, after) if m)
         rows = {m.pos: m for m in (before, current, after) if m}
         if rows:
@@ -84,18 +84,18 @@ def _memberships(
     return {key: [rows[pos] for pos in sorted(rows)] for key, rows in found.items()}, groups
 
 
-def _first_after(db: sqlite3.Connection, key: str, pos: int, refused: Collection[int]) -> tuple[Membership | None, int]:
+def _first_after(db: sqlite3.Connection, key: str, pos: int, is_refused: IsRefused) -> tuple[Membership | None, int]:
     """The first membership after a position that counts, and where the next one of all stands."""
     after = _membership(db, MEMBERSHIP_AFTER, key, pos)
     if after is None:
         return None, 1 << 62
     next_pos = after.pos
     for _ in range(MOST_REFUSED):
-        if after is None or after.counts(refused):
+        if after is None or after.counts(is_refused):
             return after, next_pos
         after = _membership(db, MEMBERSHIP_AFTER, key, after.pos)
     newest = _membership(db, MEMBERSHIP_AS_OF, key, 1 << 62)
-    return newest if newest and newest.counts(refused) else None, next_pos
+    return newest if newest and newest.counts(is_refused) else None, next_pos
 
 
 def _membership(db: sqlite3.Connection, sql: str, key: str, pos: int) -> Membership | None:

@@ -18,4 +18,7 @@ def group_calls(db: sqlite3.Connection, destination: str) -> list[GroupCallRow]:
         " AND p.destination = s.destination AND p.pos = s.pos) FROM supply s WHERE part = ? AND destination = ?",
         (PART, destination),
     ).fetchall()
-    return [GroupCallRow(pos, key, group_id, _json(missing), bool(dead)) for pos, key, group_id, missing, dead in rows]
+    return [
+        GroupCallRow(pos, key, group_id, tuple(_json(missing)), bool(dead))
+        for pos, key, group_id, missing, dead in rows
+    ]

@@ -362,7 +362,7 @@ def test_what_waits_for_a_key_is_released_once_a_commit_from_the_earliest_lane_o
 
 
 def test_group_calls_are_written_with_the_commit(work: UnitOfWork) -> None:
-    row = GroupCallRow(3, "u:u1", "acme", ["id"])
+    row = GroupCallRow(3, "u:u1", "acme", ("id",))
     work.group_calls({3: row, 4: None})
     assert work.close_batch()[0].supplies == {3: row, 4: None}
 

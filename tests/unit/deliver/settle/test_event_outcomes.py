@@ -241,7 +241,7 @@ def test_a_parked_group_call_does_not_count_and_the_commit_says_so() -> None:
     assert not parts.readiness.has(1, "id")
     [row] = parts.work.close_batch()[0].supplies.values()
     assert row is not None
-    assert (row.pos, row.missing, row.is_dead) == (1, ["id", "name"], False)
+    assert (row.pos, row.missing, row.is_dead) == (1, ("id", "name"), False)
 
 
 def test_a_dead_group_call_is_refused_and_who_waited_for_it_asks_again() -> None:
