@@ -16,7 +16,16 @@ from router.testing.replies import Answers, Received, Reply, answer_to
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["MAX_PLACES", "READING", "Answered", "Place", "answered", "at_place", "came", "place_of"]
+__all__ = [
+    "MAX_PLACES",
+    "READING",
+    "AnsweredDelivery",
+    "Place",
+    "at_place",
+    "came",
+    "deliver_with_each_answer",
+    "place_of",
+]
 
 BATCH = 3
 MAX_PLACES = 5
@@ -59,7 +68,7 @@ class Route:
 
 
 @dataclass
-class Answered:
+class AnsweredDelivery:
     """One delivery."""
 
     answer: str  #: its name
@@ -110,8 +119,8 @@ class Answered:
 
     def is_answered_by(self, status: int) -> bool:
         """Whether the answer to the items has this status."""
-        answered = self.delivery.answered
-        return bool(answered) and answered[-1].status == status
+        replies = self.delivery.replies
+        return bool(replies) and replies[-1].status == status
 
     @property
     def where(self) -> str:
@@ -122,7 +131,7 @@ class Answered:
         return f"hook {self.delivery.hook or 'deliver'}, {items}, answer {self.answer!r}{at}"
 
 
-def came(one: Answered) -> str:
+def came(one: AnsweredDelivery) -> str:
     """The outcomes of a delivery, for findings."""
     outcomes = one.delivery.outcomes
     alike = all(outcome == outcomes[0] for outcome in outcomes)
@@ -134,9 +143,9 @@ def place_of(request: Received) -> Place:
     return request.method, request.url.partition("?")[0]
 
 
-async def answered(subject: Subject, loop: KitLoop) -> list[Answered]:
+async def deliver_with_each_answer(subject: Subject, loop: KitLoop) -> list[AnsweredDelivery]:
     """All of them. Where a plugin sends no request, only the successes."""
-    found: list[Answered] = []
+    found: list[AnsweredDelivery] = []
     before: set[tuple[str, Place, bool]] = (
         set()
     )  # where something is asked for before one item of a kind, or a batch, is sent
@@ -147,7 +156,7 @@ async def answered(subject: Subject, loop: KitLoop) -> list[Answered]:
                 good = await life.deliver(items[:n])
                 route = Route(good, ids)
                 last = len(route.places) - 1
-                found.append(Answered(GOOD, max(0, last), route, kind, good))
+                found.append(AnsweredDelivery(GOOD, max(0, last), route, kind, good))
                 for name, make in ANSWERS.items() if route.places else ():
                     found.append(await _one(life, name, make(n), last, route, kind, items[:n]))
             for at in range(max(0, last + 1 - MAX_PLACES), last):
@@ -168,7 +177,7 @@ def _names(before: set[tuple[str, Place, bool]], kind: str, place: Place) -> Ite
 
 async def _of_place(
     subject: Subject, loop: KitLoop, names: Iterable[str], at: int, route: Route, kind: str, items: list[Item]
-) -> list[Answered]:
+) -> list[AnsweredDelivery]:
     """Each answer meets a new instance: what is got there may be kept."""
     found = []
     for name in names:
@@ -177,9 +186,11 @@ async def _of_place(
     return found
 
 
-async def _one(life: Life, name: str, reply: Reply, at: int, route: Route, kind: str, items: list[Item]) -> Answered:
+async def _one(
+    life: Life, name: str, reply: Reply, at: int, route: Route, kind: str, items: list[Item]
+) -> AnsweredDelivery:
     delivery = await life.deliver(items, at_place(route.places[at], reply, life.subject.good, route.place_of))
-    return Answered(name, at, route, kind, delivery)
+    return AnsweredDelivery(name, at, route, kind, delivery)
 
 
 def at_place(place: Place, reply: Reply, good: Answers, place_of: Callable[[Received], Place] = place_of) -> Answers:

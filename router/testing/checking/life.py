@@ -37,7 +37,7 @@ class Delivery:
     items: list[Item]
     requests: list[Received] = dataclasses.field(default_factory=list)
     private: list[Received] = dataclasses.field(default_factory=list)  #: the requests that the plugin made private
-    answered: list[Reply] = dataclasses.field(default_factory=list)
+    replies: list[Reply] = dataclasses.field(default_factory=list)
     known: list[frozenset[int]] = dataclasses.field(default_factory=list)  #: see `MadeUpVendor`
     outcomes: list[Outcome] = dataclasses.field(default_factory=list)  #: one per item; none where it raised or is stuck
     hook: str = ""  #: whose result counts: `deliver` or `verdict`
@@ -115,7 +115,7 @@ class Life:
         self.vendor.begin()
         self.vendor.answer = answer or self.subject.good
         vendor = self.vendor
-        delivery = Delivery(copies(items), vendor.requests, vendor.private, vendor.answered, vendor.known)
+        delivery = Delivery(copies(items), vendor.requests, vendor.private, vendor.replies, vendor.known)
         task = await finished(self._deliver(delivery))
         if not task.done():
             delivery.is_stuck = True

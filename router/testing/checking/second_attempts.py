@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from router.plugin import Delivered
-from router.testing.checking.answered_deliveries import MAX_PLACES, Answered, Place, at_place
+from router.testing.checking.answered_deliveries import MAX_PLACES, AnsweredDelivery, Place, at_place
 from router.testing.checking.life import Delivery, open_life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.standard_answers import ANSWERS, GOOD
@@ -16,14 +16,14 @@ from router.testing.replies import Answers
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["LeftOut", "left_out"]
+__all__ = ["UnretriedRequest", "unretried_requests"]
 
 TROUBLES = ("503", "a reset")
 """One is an answer, the other one an exception out of `sender.send`."""
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class UnretriedRequest:
     """A request that no attempt made again after it had failed."""
 
     kind: str
@@ -31,7 +31,7 @@ class LeftOut:
     trouble: str  #: the answer to it
 
 
-async def left_out(subject: Subject, loop: KitLoop) -> list[LeftOut]:
+async def unretried_requests(subject: Subject, loop: KitLoop) -> list[UnretriedRequest]:
     """Requests that failed once and were missing in the next attempt, though that one delivered."""
     found = []
     for one, place in _places(subject):
@@ -42,7 +42,7 @@ async def left_out(subject: Subject, loop: KitLoop) -> list[LeftOut]:
                 delivery = await life.deliver(one.delivery.items, told)
                 if place not in map(one.route.place_of, delivery.requests):
                     if trouble and _is_delivered(delivery) and not _goes_elsewhere(one, delivery):
-                        found.append(LeftOut(one.kind, place, trouble))
+                        found.append(UnretriedRequest(one.kind, place, trouble))
                     break
                 if answer != GOOD and _is_delivered(delivery):
                     break  # it is not attempted again
@@ -50,17 +50,17 @@ async def left_out(subject: Subject, loop: KitLoop) -> list[LeftOut]:
     return found
 
 
-def _places(subject: Subject) -> Iterator[tuple[Answered, Place]]:
+def _places(subject: Subject) -> Iterator[tuple[AnsweredDelivery, Place]]:
     """Each of the last places that a delivery of one item sends to, once for each kind, with such a delivery."""
     seen = set[tuple[str, Place]]()
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         for place in one.places[-MAX_PLACES:] if one.answer == GOOD and one.n == 1 else ():
             if (one.kind, place) not in seen:
                 seen.add((one.kind, place))
                 yield one, place
 
 
-def _at(one: Answered, place: Place, answer: str, good: Answers) -> Answers:
+def _at(one: AnsweredDelivery, place: Place, answer: str, good: Answers) -> Answers:
     return at_place(place, ANSWERS[answer](1), good, one.route.place_of)
 
 
@@ -68,6 +68,6 @@ def _is_delivered(delivery: Delivery) -> bool:
     return bool(delivery.outcomes) and all(isinstance(outcome, Delivered) for outcome in delivery.outcomes)
 
 
-def _goes_elsewhere(one: Answered, delivery: Delivery) -> bool:
+def _goes_elsewhere(one: AnsweredDelivery, delivery: Delivery) -> bool:
     """Such as to another host, after the usual one has failed."""
     return any(one.route.place_of(seen) not in one.places for seen in delivery.requests)

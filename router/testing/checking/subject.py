@@ -14,7 +14,7 @@ from router.plugin_host.time_budgets import SLICE_S
 from router.testing.around import make_destination
 from router.testing.checking import many_calls
 from router.testing.checking.activity import Activity
-from router.testing.checking.answered_deliveries import Answered, answered
+from router.testing.checking.answered_deliveries import AnsweredDelivery, deliver_with_each_answer
 from router.testing.checking.built_requests import Built, build
 from router.testing.checking.calls_in_order import Story, tell
 from router.testing.checking.check import CannotBeMade, DoesNotApply
@@ -22,6 +22,7 @@ from router.testing.checking.check_hook import Checked, checked, checked_with
 from router.testing.checking.hook_inputs import KNOWN, OWN, events_for
 from router.testing.checking.leftovers import left_by_a_life
 from router.testing.checking.life import Life, open_life
+from router.testing.checking.loading import unused_copy
 from router.testing.checking.loops import KitLoop, run, threads
 from router.testing.checking.mapping_call import Ears, Made
 from router.testing.checking.mapping_runs import Observed, observe
@@ -110,10 +111,21 @@ class Subject:
             raise DoesNotApply("its settings hold no secret of six characters or more")
         return found
 
-    def make(self, more: Mapping[str, JSON] | None = None) -> Destination:
-        """A destination with a new instance. `more`: settings in place of others."""
+    def make(self, more: Mapping[str, JSON] | None = None, *, is_unused: bool = False) -> Destination:
+        """A destination with a new instance.
+
+        Args:
+            more: settings in place of others.
+            is_unused: its class and modules keep nothing of earlier tests and checks. Ask for `unused` before.
+        """
         with self._later_init:
-            return make_destination(self.plugin, {**self.settings, **(more or {})}, **self.table)
+            plugin = self.unused if is_unused else self.plugin
+            return make_destination(plugin, {**self.settings, **(more or {})}, **self.table)
+
+    @cached_property
+    def unused(self) -> type[Any]:
+        """A copy of its class that nothing has used, but for what has asked for it."""
+        return unused_copy(self.plugin, self.package)
 
     @cached_property
     def destination(self) -> Destination:
@@ -289,14 +301,14 @@ class Subject:
         return [self._deliveries, self._left[1], self.checked]
 
     @property
-    def answered(self) -> list[Answered]:
+    def answered_deliveries(self) -> list[AnsweredDelivery]:
         """Deliveries with each of the standard answers."""
-        found: list[Answered] = self._deliveries.result
+        found: list[AnsweredDelivery] = self._deliveries.result
         return found
 
     @cached_property
     def _deliveries(self) -> Activity:
-        return self.watched(lambda loop: answered(self, loop))
+        return self.watched(lambda loop: deliver_with_each_answer(self, loop))
 
     @cached_property
     def checked(self) -> Activity:
@@ -314,26 +326,28 @@ class Subject:
 
     def requests_for(self, kind: str) -> int:
         """How many requests a new instance sends for an item of this kind while all is well."""
-        sent = [len(one.delivery.requests) for one in self.answered if one.answer == GOOD and one.kind == kind]
+        sent = [
+            len(one.delivery.requests) for one in self.answered_deliveries if one.answer == GOOD and one.kind == kind
+        ]
         return sent[0] if sent else 0
 
     @property
-    def answers(self) -> list[Answered]:
+    def answers(self) -> list[AnsweredDelivery]:
         """The same without the successes. Raises DoesNotApply where it does not send by the Sender."""
         self.need_sender()
-        return [one for one in self.answered if one.answer != GOOD]
+        return [one for one in self.answered_deliveries if one.answer != GOOD]
 
     @property
-    def successes(self) -> list[Answered]:
+    def successes(self) -> list[AnsweredDelivery]:
         """Deliveries while all is well. Raises CannotBeMade where nothing can be sent."""
         if not self.uses_sender and self.scene is None:
             raise CannotBeMade(self._no_scene)
-        return [one for one in self.answered if one.answer == GOOD]
+        return [one for one in self.answered_deliveries if one.answer == GOOD]
 
     @cached_property
     def uses_sender(self) -> bool:
         """Whether it sends by the Sender."""
-        return any(one.delivery.requests for one in self.answered)
+        return any(one.delivery.requests for one in self.answered_deliveries)
 
     def need_sender(self) -> None:
         """Raises DoesNotApply where the plugin does not send by the Sender. Then `success` asks for a scene."""

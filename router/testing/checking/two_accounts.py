@@ -35,8 +35,10 @@ class SentByTwo:
 
 def sent_by_two(subject: Subject) -> list[SentByTwo]:
     """An item of each kind, each at two new instances. Then items of calls that are new to the process: what an earlier instance has
-    put into a cache of the class or the module does not serve them. What the first of these instances puts there does."""
+    put into a cache of the class or the module does not serve them. What the first of these instances puts there does. They are
+    instances of a copy of the class, since an earlier test may have filled such a cache."""
     unseen = dict(_unseen(subject))
+    subject.unused  # noqa: B018  # an import may read files, which no loop lets it do
     sent: list[SentByTwo] = subject.run(lambda loop: _all(subject, loop, unseen))
     return sent
 
@@ -64,11 +66,11 @@ def _unseen(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
 
 async def _by_two(subject: Subject, loop: KitLoop, batches: dict[str, list[Item]]) -> list[SentByTwo]:
     async with subject.opened_scene() as settings:
-        life = Life(subject, subject.make(settings), loop, settings)
+        life = Life(subject, subject.make(settings, is_unused=True), loop, settings)
         await life.open()
         alone = [len((await life.deliver(items)).requests) for items in batches.values()]
         before = [await last_sent(life, items) for items in batches.values()]
-        other = Life(subject, subject.make({**subject.other_settings, **settings}), loop, settings)
+        other = Life(subject, subject.make({**subject.other_settings, **settings}, is_unused=True), loop, settings)
         await other.open()
         others = [(await other.deliver(items, _at_home(subject.good))).requests for items in batches.values()]
         after = [await last_sent(life, items) for items in batches.values()]

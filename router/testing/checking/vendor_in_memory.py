@@ -33,7 +33,7 @@ class MadeUpVendor:
         self.answer = answer
         self.requests: list[Received] = []
         self.private: list[Received] = []  #: those of them that are private
-        self.answered: list[Reply] = []
+        self.replies: list[Reply] = []
         self.known: list[frozenset[int]] = []  #: for each request, which of them were answered when it was made
         self._done: set[int] = set()
         self.waiting = 0  #: requests whose answer hangs
@@ -42,7 +42,7 @@ class MadeUpVendor:
 
     def begin(self) -> None:
         """Forget what came before: a delivery begins."""
-        self.requests, self.private, self.answered, self.known, self._done = [], [], [], [], set()
+        self.requests, self.private, self.replies, self.known, self._done = [], [], [], [], set()
 
     @property
     def in_flight(self) -> int:
@@ -65,7 +65,7 @@ class MadeUpVendor:
         if len(self.requests) > MAX_REQUESTS:
             raise Endless
         reply = answer_to(seen, self.answer)
-        self.answered.append(reply)
+        self.replies.append(reply)
         await asyncio.sleep(0)  # others run meanwhile, as with a real vendor
         if isinstance(reply, Hang) and self.hangs:
             await self._hang()

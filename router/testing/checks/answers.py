@@ -7,7 +7,7 @@ from functools import partial
 
 from router.config.model import DeliveryConfig
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
-from router.testing.checking.answered_deliveries import Answered, at_place, came
+from router.testing.checking.answered_deliveries import AnsweredDelivery, at_place, came
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.item_results import ItemResults, made_bad
 from router.testing.checking.life import Delivery, Life
@@ -71,7 +71,7 @@ def errors_not_delivered(subject: Subject) -> Findings:
             yield found(one.where, "Delivered", "another outcome")
 
 
-def _may_be_delivered(subject: Subject, one: Answered) -> bool:
+def _may_be_delivered(subject: Subject, one: AnsweredDelivery) -> bool:
     """Whether the answer says something of what is there, and the plugin acts on it: nothing to delete, nothing known yet, to be created
     or updated instead."""
     if one.answer == "404" and (one.kind in subject.deletions or one.is_lookup or one.is_deletion):
@@ -107,11 +107,11 @@ def results_read(subject: Subject) -> Findings:
             yield found(told, "Delivered", "another outcome")
 
 
-def _failure(one: Answered) -> Reply | None:
+def _failure(one: AnsweredDelivery) -> Reply | None:
     """What the vendor would answer to a request of one item that failed; None where its success does not say so."""
     if not one.delivery.requests:
         return None
-    seen, reply = one.delivery.requests[-1], one.delivery.answered[-1]
+    seen, reply = one.delivery.requests[-1], one.delivery.replies[-1]
     results = ItemResults(seen, reply, 1)
     if reply.status == 207 and results.is_told():
         return results.changed(0, made_bad)

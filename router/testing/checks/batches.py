@@ -31,15 +31,15 @@ MAX_ALIKE = 60
 )
 def batch_is_whole(subject: Subject) -> Findings:
     for kind, items in _batches(subject):
-        left_out = sorted({at for at in (0, 2, len(items) // 2, len(items) - 1) if at < len(items)})
+        places = sorted({at for at in (0, 2, len(items) // 2, len(items) - 1) if at < len(items)})
         spare = [item for item in subject.samples[kind] if item not in items][:1]
-        without_it = [items[:at] + spare + items[at + 1 :] for at in left_out]
+        without_one = [items[:at] + spare + items[at + 1 :] for at in places]
 
-        async def sent(life: Life, items: list[Item] = items, others: list[list[Item]] = without_it) -> list[Sent]:
+        async def sent(life: Life, items: list[Item] = items, others: list[list[Item]] = without_one) -> list[Sent]:
             return await sent_for(life, items, *others)
 
         whole, *others = subject.in_a_life(sent)
-        for at, other in zip(left_out, others, strict=True):
+        for at, other in zip(places, others, strict=True):
             if whole and whole == other and not (spare and _are_sent_alike(subject, items[at], spare[0])):
                 yield found(
                     f"a batch of {len(items)} items of kind {kind!r}",
@@ -135,7 +135,10 @@ def results_by_item(subject: Subject) -> Findings:
     has_results = False
     for kind, items in like_items(subject, OF_SOME_AGAIN):
         where = f"a batch of {len(items)} items of kind {kind!r}, of which two differ only in id and time"
-        for words, change, judge in (("was left out", without, _left_out), ("was a failure", made_bad, _failures)):
+        for words, change, judge in (
+            ("was left out", without, _without_a_result),
+            ("was a failure", made_bad, _with_a_failure),
+        ):
             changed = _with_each_changed(subject, items, change)
             has_results = has_results or bool(changed)
             yield from (found(where, f"the result of one item {words}: {came}", want) for came, want in judge(changed))
@@ -187,7 +190,7 @@ async def _with_changed(life: Life, items: list[Item], place: Place | None, at: 
     return _Changed(delivery, *changed[0]) if changed else None
 
 
-def _left_out(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
+def _without_a_result(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
     """What came, and what was expected, where it is wrong: an item without a result is not delivered."""
     for one in changed:
         if not one.delivery.is_sound:
@@ -196,7 +199,7 @@ def _left_out(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
             yield "all items count as delivered", "RetryLater for the item without a result"
 
 
-def _failures(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
+def _with_a_failure(changed: list[_Changed]) -> Iterator[tuple[str, str]]:
     """The same: its item fails and the others do not, or nothing of such an answer is believed."""
     blamed: list[int] = []
     for one in changed:

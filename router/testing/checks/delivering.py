@@ -15,7 +15,7 @@ from router.testing.checking.life import Life
 from router.testing.checking.mapping_call import short
 from router.testing.checking.other_hash import OTHER_HASHES, other_hash
 from router.testing.checking.same_request import same_part
-from router.testing.checking.second_attempts import left_out
+from router.testing.checking.second_attempts import unretried_requests
 from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.subject import Subject
 from router.testing.checking.watched_calls import A_SECOND_S, CLOCK, HASH, IO, SLEEP, WAIT
@@ -33,7 +33,7 @@ MAX_CANCELLED, MAX_IN_ORDER = 4, 3
     needs=SENDING,
 )
 def items_unchanged(subject: Subject) -> Findings:
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         if one.delivery.changed and not one.delivery.changed.startswith("hook request"):
             yield found(one.where, one.delivery.changed, "items as they were")
 
@@ -177,7 +177,7 @@ def attempts_repeat(subject: Subject) -> Findings:
     need_hook(subject, "deliver")
     subject.need_sender()
     first: dict[tuple[str, int], Received] = {}
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         if one.is_last and one.delivery.requests:
             before = first.setdefault((one.kind, one.n), one.delivery.requests[-1])
             there = [seen for seen in one.delivery.requests if place_of(seen) == place_of(before)]
@@ -189,7 +189,7 @@ def attempts_repeat(subject: Subject) -> Findings:
     for function in OTHER_HASHES if HASH in used else ():
         for kind, early, late in _again(subject, other_hash(subject.package, function)):
             yield from _other(f"hook deliver, an item of kind {kind!r}, {used[HASH]}", late, early)
-    for one in subject.run(partial(left_out, subject)):
+    for one in subject.run(partial(unretried_requests, subject)):
         yield found(
             f"hook deliver, an item of kind {one.kind!r}, attempted again after the answer {one.trouble!r}",
             f"delivered without {' '.join(one.place)}, which has failed",
@@ -236,7 +236,7 @@ def only_by_sender(subject: Subject) -> Findings:
     subject.need_sender()
     for activity in subject.lived:
         yield from (found("a hook that sends", str(use), "sender.send") for use in activity.refusals if use.kind == IO)
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         if one.delivery.is_by_other:
             yield found(one.where, "it sent by the Sender of an earlier call", "the Sender that it is given")
 

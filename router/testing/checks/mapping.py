@@ -65,7 +65,7 @@ def any_call(subject: Subject) -> Findings:
 def no_base_exception(subject: Subject) -> Findings:
     raised = [(f"hook state_key, {one.made.label}", one.key.error) for one in subject.observed]
     raised += [(made.where, made.error) for made in (*subject.made, *subject.made_by_many)]
-    raised += [(one.where, one.delivery.raised) for one in subject.answered if not one.delivery.is_endless]
+    raised += [(one.where, one.delivery.raised) for one in subject.answered_deliveries if not one.delivery.is_endless]
     for where, error in raised:
         if error is not None and not isinstance(error, Exception):
             yield found(where, f"raised {type(error).__name__}", "an outcome, or an Exception")
@@ -133,7 +133,7 @@ def reasons_are_words(subject: Subject) -> Findings:
     told += [(one.made.where, reason) for one in subject.observed if one.context for reason, _ in one.context.warned]
     told += [
         (one.where, getattr(outcome, field, ""))
-        for one in subject.answered
+        for one in subject.answered_deliveries
         for outcome in one.delivery.outcomes
         for field in ("reason", "warning")
     ]

@@ -45,7 +45,7 @@ def success(subject: Subject) -> Findings:
     needs=SENDING,
 )
 def any_answer(subject: Subject) -> Findings:
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         delivery = one.delivery
         if delivery.is_stuck:
             yield found(one.where, "did not come to an end", "outcomes")
@@ -66,7 +66,7 @@ def any_answer(subject: Subject) -> Findings:
     needs=SENDING,
 )
 def outcome_count(subject: Subject) -> Findings:
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         returned = one.delivery.returned
         if returned is NOTHING or one.delivery.raised is not None or isinstance(returned, Outcome):
             continue
@@ -84,7 +84,7 @@ def outcome_count(subject: Subject) -> Findings:
     needs=SENDING,
 )
 def outcomes_well_formed(subject: Subject) -> Findings:
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         for outcome in _given(one.delivery):
             fault = "Skip is for mapping hooks" if isinstance(outcome, Skip) else fault_of(outcome)
             if fault:
@@ -107,7 +107,7 @@ def _given(delivery: Delivery) -> list[object]:
     needs=SENDING,
 )
 def own_retries(subject: Subject) -> Findings:
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         # it may ask again and again whether a job is done
         sent = [(seen.method, seen.url, seen.body) for seen in one.delivery.requests if seen.method not in READING]
         places = [(method, url) for method, url, _ in sent]
@@ -118,7 +118,7 @@ def own_retries(subject: Subject) -> Findings:
         if most > one.n + MORE_REQUESTS:
             yield found(one.where, f"sent {most} requests to one place", f"at most {one.n + MORE_REQUESTS}")
             continue
-        renews = any(reply.status in (401, 403) for reply in one.delivery.answered)
+        renews = any(reply.status in (401, 403) for reply in one.delivery.replies)
         if repeated := _after_trouble(one.delivery):
             yield found(one.where, f"sent the same to {short(repeated.url)} after a failure", "RetryLater")
         again = max(sent, key=sent.count, default=None)
@@ -132,7 +132,7 @@ def _after_trouble(delivery: Delivery) -> Received | None:
     """A request with the body of one that the vendor had already said it could not take just then, wherever it goes to."""
     for seen, known in zip(delivery.requests, delivery.known, strict=True):
         if seen.body and any(
-            _is_trouble(delivery.answered[at]) and delivery.requests[at].body == seen.body for at in known
+            _is_trouble(delivery.replies[at]) and delivery.requests[at].body == seen.body for at in known
         ):
             return seen
     return None

@@ -90,7 +90,7 @@ def _urls(subject: Subject) -> Iterator[tuple[str, str]]:
         yield from ((built.where, built.request.url) for built in subject.built if built.request is not None)
         return
     subject.need_sender()
-    yield from ((one.where, seen.url) for one in subject.answered for seen in one.delivery.requests)
+    yield from ((one.where, seen.url) for one in subject.answered_deliveries for seen in one.delivery.requests)
 
 
 @check(
@@ -168,7 +168,7 @@ def _built(subject: Subject) -> Iterator[tuple[str, str, Request | Received]]:
 
 def _sent(subject: Subject) -> Iterator[tuple[str, str, Request | Received]]:
     """What is sent while all is well: after a failure the same items may be sent to another place."""
-    good = (one for one in subject.answered if one.answer == GOOD)
+    good = (one for one in subject.answered_deliveries if one.answer == GOOD)
     yield from ((one.where, one.kind, seen) for one in good for seen in one.delivery.requests)
 
 
@@ -211,7 +211,7 @@ def request_size(subject: Subject) -> Findings:
 )
 def content_type(subject: Subject) -> Findings:
     subject.need_sender()
-    for one in subject.answered:
+    for one in subject.answered_deliveries:
         for seen in one.delivery.requests:
             if seen.body and "content-type" not in seen.headers:
                 yield found(one.where, f"{seen.method} {short(seen.url)} has a body and no Content-Type", "the header")

@@ -67,7 +67,7 @@ def _words(subject: Subject) -> Iterator[tuple[str, str]]:
         made = one.made
         warned = " ".join(reason for reason, _ in one.context.warned) if one.context else ""
         yield made.where, f"{made.outcome!r} {made.error!r} {warned} {' '.join(made.logged)}"
-    for answered in subject.answered:
+    for answered in subject.answered_deliveries:
         yield answered.where, " ".join(answered.delivery.words)
     for activity in subject.lived:
         yield "a hook that sends", " ".join(activity.logged)

@@ -78,7 +78,7 @@ def run_time_secrets(subject: Subject) -> Findings:
             good = await life.deliver(items)
             if not good.requests:  # of a kind that the plugin keeps to itself
                 return set(), ""
-            told = _tokens(good.answered[:-1], good.requests[1:])
+            told = _tokens(good.replies[:-1], good.requests[1:])
             place = place_of(good.requests[-1])
             delivery = await life.deliver(
                 items, lambda seen: _quoted(seen) if place_of(seen) == place else answer_to(seen, subject.good)
@@ -100,7 +100,7 @@ def run_time_secrets(subject: Subject) -> Findings:
 def _token_requests(delivery: Delivery) -> Iterator[Received]:
     """Those whose answer told a token that a later request to another place has in a header, and they themselves have not."""
     items = _items_place(delivery)
-    for at, (seen, reply) in enumerate(zip(delivery.requests, delivery.answered, strict=False)):
+    for at, (seen, reply) in enumerate(zip(delivery.requests, delivery.replies, strict=False)):
         if place_of(seen) != items and _tokens([reply], delivery.requests[at + 1 :]) - _tokens([reply], [seen]):
             yield seen
 

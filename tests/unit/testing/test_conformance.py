@@ -80,12 +80,6 @@ def _ends_threads() -> Iterator[None]:
     of_living.LeavesAThread.ended.set()
 
 
-@pytest.fixture(autouse=True)
-def _keeps_nothing() -> None:
-    """A token that an earlier test has left at the class is asked for by no instance."""
-    of_living.SharesItsToken.shared = None
-
-
 @pytest.mark.long
 def test_a_good_plugin_is_gold_and_nearly_every_check_has_looked_at_it() -> None:
     report = report_of(Good)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from router.testing import Received, Reply
 from router.testing.checking.growth import SENT, growth_of
 from router.testing.checking.item_results import ItemResults, made_bad, without
 from router.testing.checking.loops import KitLoop, run
+from tests.unit.testing.bad_plugins import of_living
 from tests.unit.testing.bad_plugins.good import DELETE, Good
 from tests.unit.testing.single_check import findings
 
@@ -152,6 +154,17 @@ def test_a_cache_that_is_full_before_the_last_calls_is_bounded(bound: int) -> No
 
 def test_a_cache_without_a_bound_is_endless() -> None:
     assert growth_with([])
+
+
+# ---------------------------------------------------------------- accounts
+
+
+@pytest.mark.long
+def test_a_token_at_the_class_is_found_also_where_an_earlier_test_has_asked_for_it() -> None:
+    modules = dict(sys.modules)
+    assert findings(of_living.SharesItsToken, "success") == []
+    assert findings(of_living.SharesItsToken, "instances_apart") != []
+    assert {name: sys.modules[name] for name in modules} == modules
 
 
 # ---------------------------------------------------------------- requests
