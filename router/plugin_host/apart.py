@@ -20,7 +20,7 @@ import msgspec
 __all__ = ["SILENCE_S", "Died", "apart"]
 
 SILENCE_S = 180.0
-"""A process that says nothing for so long hangs. All checks of a plugin take 2 to 4 s of a processor together."""
+"""A process that says nothing for so long hangs. All checks of a plugin take 3 to 4 s of a processor together."""
 _GRACE_S = 5.0
 _BEGIN = """
 import pickle, sys
