@@ -71,7 +71,7 @@ class DeliveryState:
             lanes=LaneTable(),
             run_queue=RunQueue(wake),
             readiness=GroupReadiness(cursor.start, cursor.pos, cursor.ahead),
-            breaker=CircuitBreaker(cursor.status, context.clock),
+            breaker=CircuitBreaker(cursor.status, context.clock, cursor.share.shard),
         )
 
 

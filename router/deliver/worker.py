@@ -91,6 +91,7 @@ class Worker:
 
     async def _work(self) -> None:
         self._event_log.watch(self._wake.set)
+        self._claim.others.watch(self._wake.set)
         try:
             async with self._alarm, asyncio.TaskGroup() as group:
                 commits = group.create_task(self._commit_on(), name=f"commit-{self._name}")
@@ -109,6 +110,7 @@ class Worker:
         finally:
             self.core.batcher.cut()  # after a fault: no request may outlive the worker that would book its answer
             self._event_log.unwatch(self._wake.set)
+            self._claim.others.unwatch(self._wake.set)
 
     def _raise_fault_of_answers(self) -> None:
         """What went wrong while an answer was booked: nobody waits there who could be told."""
@@ -185,6 +187,7 @@ class Worker:
             await self._run_commands()
             now = self._clock.now_ms()
             self._end_stuck(now)
+            core.status.record(breaker.follow(self._claim.others.statuses()))
             if breaker.tick():
                 core.status.record(True)
             worked = await core.withdrawals.look()

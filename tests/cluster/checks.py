@@ -114,7 +114,8 @@ async def append_on(node: Among, number: int) -> None:
 async def follow(node: Among, after: int) -> list[int]:
     """Positions that a node reads behind one, once it has seen what others have appended."""
     queue: AppendQueue = node.queue
-    await HeadWatch(node.shared_claims._database, queue, node.shared_claims._people, queue.clock).look()
+    claims = node.shared_claims
+    await HeadWatch(claims._database, queue, claims._people, node.node.states, queue.clock).look()
     return [row.pos for row in await node.log.read(after, 1000, 1 << 20)]
 
 

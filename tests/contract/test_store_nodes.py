@@ -18,7 +18,9 @@ from tests.contract.test_store import accept, make
 
 def watch_of(node: Among) -> HeadWatch:
     """Looks when the test says so."""
-    return HeadWatch(node.shared_claims._database, node.queue, node.shared_claims._people, node.queue.clock)
+    return HeadWatch(
+        node.shared_claims._database, node.queue, node.shared_claims._people, node.node.states, node.queue.clock
+    )
 
 
 async def test_what_another_node_has_is_waited_for_and_its_place_is_there(two: tuple[Among, Among]) -> None:

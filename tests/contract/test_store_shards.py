@@ -10,7 +10,7 @@ import pytest
 from router.deliver.commit.unit_of_work import UnitOfWork
 from router.deliver.own_events import own_events
 from router.errors import ClaimLost
-from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Unit
+from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Status, Unit
 from router.store.postgres import reshape, trim_log, units
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.units import Takes
@@ -297,6 +297,20 @@ async def test_those_that_were_away_beyond_the_retention_are_dead_once(two: tupl
     claims = await everyone(second, 2)
     told = (await second.queries.ledger(["d"]))["destinations"]["d"]
     assert (told["delivered"], told["dead"], told["queued"]) == (len(own[0]) + 3, len(own[1]) - 3, 4)
+
+
+async def test_a_shard_sees_what_one_at_another_node_was_told(two: tuple[Among, Among]) -> None:
+    first, second = two
+    mine, others = await owned(first, 0, 2), await owned(second, 1, 2)
+    changed = asyncio.Event()
+    others.others.watch(changed.set)
+    for status in (Status("paused", "credentials", 3, 4, "no such key"), Status()):
+        await mine.commit(CommitBatch("d", at=START_MS, status=status))
+        second.pass_time(0.2)
+        await changed.wait()
+        changed.clear()
+        assert others.others.statuses() == ([status] if status.reason else [])
+    assert mine.others.statuses() == []
 
 
 async def test_receipts_of_shards_that_there_are_no_more_go_with_the_log(two: tuple[Among, Among]) -> None:

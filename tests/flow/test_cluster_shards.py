@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from router.testing.vendor import FakeVendor
+from router.testing.vendor import FakeVendor, Reply
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, eventually
 from tests.postgres_server import Server, running
 
@@ -130,6 +130,22 @@ async def test_a_reload_changes_their_number_and_keeps_the_order_of_each_user(
         ledger = await b.emptied()
         assert ledger["destinations"]["open"]["delivered"] == ledger["accepted"] == 10 * USERS
         assert by_user(vendor) == {f"u{user}": list(range(10)) for user in range(USERS)}
+
+
+async def test_a_key_that_one_shard_finds_wrong_pauses_all_of_them_until_somebody_resumes(
+    tmp_path: Path, server: Server
+) -> None:
+    async with FakeVendor() as vendor, nodes_with(tmp_path, server, vendor, 4) as (a, b):
+        vendor.script(Reply(401))
+        await send(a, range(1))
+
+        async def all_are_paused() -> bool:
+            return a.rows("SELECT state_reason FROM unit") == [("credentials",)] * 4
+
+        await eventually(all_are_paused, what="every shard is paused")
+        assert (await asked(b, "open/resume"))["was"] == "paused"
+        await a.emptied()
+        assert set(by_user(vendor)) == {f"u{user}" for user in range(USERS)}
 
 
 async def test_a_command_reaches_every_shard_and_its_answer_is_that_of_all(tmp_path: Path, server: Server) -> None:

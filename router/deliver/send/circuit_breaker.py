@@ -26,14 +26,19 @@ SLOW_HOOKS, HOOK_HELD = "slow_hooks", "hook_held"
 NOT_PROBING = frozenset({"by_hand", "retry_after", "internal", SLOW_HOOKS, HOOK_HELD})
 """Reasons of pauses that end by hand, or when their time is over. All others end with a probe: `credentials`, `set_up`, and what a
 plugin says in its own words."""
+OWN_PAUSES = frozenset({"internal", SLOW_HOOKS, HOOK_HELD})
+"""Reasons of pauses of one shard: what is wrong is wrong with its process. All others are those of the whole destination."""
+TURN_MS = 2_000
+"""Each shard leaves so much more time to those before it, of which the probe of one is enough."""
 MAX_REASON = 100
 
 
 class CircuitBreaker:
     """The state of one destination. Methods that change it return True where it did change."""
 
-    def __init__(self, status: Status, clock: Clock) -> None:
+    def __init__(self, status: Status, clock: Clock, shard: int = 0) -> None:
         self.status = status
+        self._turn_ms = TURN_MS * shard
         self.suspects: frozenset[str] = frozenset()  #: users that met a 403 or 404 since the last success
         self._clock = clock
         self._failures = 0
@@ -66,7 +71,7 @@ class CircuitBreaker:
         """Whether one more request may start now."""
         if self.is_running:
             return True
-        return self.probes and in_flight == 0 and self._clock.now_ms() >= self.status.until
+        return self.probes and in_flight == 0 and self._clock.now_ms() >= self._until
 
     def failed_recently(self, user_key: str) -> bool:
         """Whether this user was among those whose requests failed since the last success."""
@@ -74,7 +79,12 @@ class CircuitBreaker:
 
     def wake_at(self) -> int | None:
         """When something changes by itself (ms)."""
-        return self.status.until if not self.is_running and self.status.until else None
+        return self._until if not self.is_running and self.status.until else None
+
+    @property
+    def _until(self) -> int:
+        """When it does something by itself (ms): of the shards of a destination one after the other probes."""
+        return self.status.until + (self._turn_ms if self.status.state == PAUSED and self.probes else 0)
 
     def running_ms(self) -> int:
         """Router time less all the time the destination stood still: the clock that the budget of retries runs on."""
@@ -157,6 +167,36 @@ class CircuitBreaker:
         self._forget_failures()
         return not self.is_running and self._set(RUNNING, "", 0)
 
+    def follow(self, others: Iterable[Status]) -> bool:
+        """How the other shards of the destination are. What one of them was told since this one changed holds here, too: a pause, or that the
+        key is right again. A pause by hand ends by hand at each shard."""
+        changes = [self._follow(other) for other in others]
+        return any(changes)
+
+    def _follow(self, other: Status) -> bool:
+        mine = self.status
+        if mine.state == PAUSED and (mine.reason in OWN_PAUSES or other.since < mine.since):
+            return False
+        if other.state == RUNNING:
+            return mine.state == PAUSED and self.probes and other.since > mine.since and self.resume()
+        now = self._clock.now_ms()
+        is_over = other.reason == "retry_after" and other.until <= now
+        if other.state != PAUSED or other.reason in OWN_PAUSES or is_over or not self._is_more(other):
+            return False
+        since = None if mine.reason == other.reason else other.since
+        return self._set(
+            PAUSED, other.reason, other.until and max(1, other.until - now), detail=other.detail, since=since
+        )
+
+    def _is_more(self, other: Status) -> bool:
+        """Whether another shard's pause says more than the state of this one."""
+        mine = self.status
+        if mine.state != PAUSED:
+            return other.since > mine.since
+        if mine.reason == other.reason:
+            return other.until > mine.until
+        return other.since > mine.since and _gravity(other) > _gravity(mine)
+
     def _pace_probe(self, reason: str, at_least_ms: int = 0) -> None:
         """A probe met trouble: the next one waits. What was on its way before is no probe."""
         before = self.status
@@ -181,7 +221,7 @@ class CircuitBreaker:
         before = self.status
         is_same = (before.state, before.reason) == (state, reason)
         began = since if since is not None else before.since if is_same else now
-        stood_ms = 0 if before.state == RUNNING or began == before.since else now - before.since
+        stood_ms = 0 if before.state == RUNNING else began - before.since
         until = now + wait_ms if wait_ms else 0
         self.status = Status(state, reason, began, until, detail[:500], before.stopped_ms + stood_ms)
         return not is_same
@@ -190,6 +230,11 @@ class CircuitBreaker:
 def probes(status: Status) -> bool:
     """Whether a destination in this state sends one request at a time, to find out whether it could run."""
     return status.state == BREAKER_OPEN or (status.state == PAUSED and status.reason not in NOT_PROBING)
+
+
+def _gravity(status: Status) -> int:
+    """Of a pause: by hand, then what ends with a probe, then what its vendor asked for."""
+    return 2 if status.reason == "by_hand" else int(probes(status))
 
 
 def _wait_ms(seconds: float) -> int:

@@ -9,6 +9,7 @@ from typing import Protocol
 from router.store.commit_batch import CommitBatch
 from router.store.ports.delivery import DeadLetters, Directory, KeyedState, Lanes, Replays
 from router.store.rows import CursorRow, GroupCallRow, Opening, Status, Unit
+from router.store.shard_states import OtherShards
 from router.store.shards import Share
 
 
@@ -33,6 +34,11 @@ class Claim(Protocol):
     @property
     def epoch(self) -> int:
         """Counts the owners of the unit, this one included."""
+        ...
+
+    @property
+    def others(self) -> OtherShards:
+        """How the other shards of its destination are."""
         ...
 
     async def until_lost(self) -> None:

@@ -24,6 +24,7 @@ from router.store.postgres.lease import Held
 from router.store.postgres.outcome_codes import OutcomeCodes
 from router.store.postgres.scope import Scope
 from router.store.rows import CursorRow, GroupCallRow
+from router.store.shard_states import ShardStates
 
 T = TypeVar("T")
 
@@ -34,14 +35,15 @@ class Grant(NamedTuple):
     cursor: CursorRow
     fence: Fence
     lease: Held | None = None  #: None where nobody else uses the database
+    states: ShardStates = ShardStates()
 
 
 class PostgresClaim:
     """Implements `ports.Claim`."""
 
     def __init__(self, grant: Grant, owner: UUID, database: Database, blocks: Blocks, codes: OutcomeCodes) -> None:
-        self.cursor, fence, self.lease = grant
-        self.unit = fence.unit
+        self.cursor, fence, self.lease, states = grant
+        self.unit, self.others = fence.unit, states.beside(fence.unit)
         self.lost, self._asked_back = asyncio.Event(), asyncio.Event()
         self.is_served = True  #: a worker has it, or will have it in a moment: only then its lease is renewed
         self._fence, self._owner, self._database, self._codes = fence, owner, database, codes

@@ -93,10 +93,11 @@ class PostgresClaims:
         if found is None:
             return None
         await self._people.look()  # before it reads the log
-        held = None if node is None else node.held(opening.timeout_s, asked_at)
-        claim = PostgresClaim(Grant(*found, held), self._me, self._database, self._blocks, self.codes)
-        if node is not None:
-            node.add(claim)
+        if node is None:
+            return PostgresClaim(Grant(*found), self._me, self._database, self._blocks, self.codes)
+        grant = Grant(*found, node.held(opening.timeout_s, asked_at), node.states)
+        claim = PostgresClaim(grant, self._me, self._database, self._blocks, self.codes)
+        node.add(claim)
         return claim
 
     def _give_back(self, taken: asyncio.Future[PostgresClaim | None]) -> None:

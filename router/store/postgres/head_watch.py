@@ -1,8 +1,12 @@
-"""Sees what other nodes append, and which destinations they give back. What this one appends it knows at once."""
+"""Sees what other nodes append, which destinations they give back, and what shards of a destination were told. What this one appends it knows at
+once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import asyncpg
 
@@ -12,22 +16,32 @@ from router.store.postgres.append_group import Head
 from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.database import Connection, Database
 from router.store.postgres.known_people import KnownPeople
+from router.store.rows import Status
+from router.store.shard_states import ShardStates
 
 MOVING_S, RESTING_S = 0.02, 0.2
 """Between two looks: while the head has moved in the last second, and else."""
 LATELY_S = 1.0
-LOOK = (
-    "SELECT pos, duplicates, discarded, people, ARRAY(SELECT destination || ' ' || shard || ' ' || epoch FROM unit"
-    " WHERE part = 0 AND owner IS NULL) FROM head WHERE part = 0"
-)
+LOOK = """
+SELECT pos, duplicates, discarded, people,
+  ARRAY(SELECT destination || ' ' || shard || ' ' || epoch FROM unit WHERE part = 0 AND owner IS NULL),
+  (SELECT jsonb_agg(jsonb_build_array(destination, shard, jsonb_build_array(state, state_reason, state_since, state_until, state_detail)))
+    FROM unit WHERE part = 0 AND destination IN
+      (SELECT destination FROM unit WHERE part = 0 GROUP BY destination HAVING count(*) > 1 AND bool_or(state <> 'running')))
+FROM head WHERE part = 0
+"""
+States = Mapping[str, Mapping[int, Status]]
 
 
 class HeadWatch:
     """Its task is owned by the store."""
 
-    def __init__(self, database: Database, queue: AppendQueue, people: KnownPeople, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, queue: AppendQueue, people: KnownPeople, states: ShardStates, clock: Clock
+    ) -> None:
         self._database, self._queue, self._people, self._clock = database, queue, people, clock
-        self._moved_at = clock.monotonic()
+        self._states = states
+        self._moved_at = self._looked_at = clock.monotonic()
         self.when_given_back: Callable[[], None] = lambda: None  #: a destination has no owner any more
         self._free: frozenset[str] = frozenset()  #: those that had none at the last look
 
@@ -42,15 +56,17 @@ class HeadWatch:
                 continue
 
     async def look(self) -> None:
-        """Take over what others have appended, and whom others were told to forget or to suppress. An append of this node that is on its way
-        tells of it by itself."""
-        queue, before, known = self._queue, self._queue.written.n, self._queue.head
-        if queue.writing_since is not None:
+        """Take over what others have appended, whom others were told to forget or to suppress, and how shards are. An append of this node that is
+        on its way tells of what was appended by itself."""
+        queue, before, known, now = self._queue, self._queue.written.n, self._queue.head, self._clock.monotonic()
+        if queue.writing_since is not None and now - self._looked_at < RESTING_S:
             return
-        head, people, free = await self._database.read(lambda: None, _head)
+        self._looked_at = now
+        head, people, free, states = await self._database.read(lambda: None, _look)
         is_new, self._free = not free <= self._free, free
         if is_new:
             self.when_given_back()
+        self._states.told(states)
         if people != self._people.version:
             await self._people.refresh()
         if queue.writing_since is None and queue.written.n == before and queue.head is known and head.pos != known.pos:
@@ -58,6 +74,18 @@ class HeadWatch:
             queue.follow(head)
 
 
-async def _head(connection: Connection) -> tuple[Head, int, frozenset[str]]:
-    *head, people, free = await connection.fetchrow(LOOK)
-    return Head(*head), people, frozenset(free)
+class _Seen(NamedTuple):
+    """What a look finds."""
+
+    head: Head
+    people: int
+    free: frozenset[str]
+    states: States
+
+
+async def _look(connection: Connection) -> _Seen:
+    *head, people, free, found = await connection.fetchrow(LOOK)
+    states: defaultdict[str, dict[int, Status]] = defaultdict(dict)
+    for destination, shard, status in json.loads(found) if found else ():
+        states[destination][shard] = Status(*status)
+    return _Seen(Head(*head), people, frozenset(free), states)

@@ -22,6 +22,7 @@ from router.store.postgres.lease import Held, beat_s, since_boot, unit_lease_s
 from router.store.postgres.nodes_seen import NodesSeen
 from router.store.postgres.units import Lease, Takes
 from router.store.rows import Unit
+from router.store.shard_states import ShardStates
 
 BEAT_LIMIT_S = 3.0
 """So long a sign of life may take; then its connection is left, and the next one has a new one."""
@@ -45,6 +46,7 @@ class Node:
         self.me = uuid4()  #: this process
         self.settings = settings
         self.seen = NodesSeen(settings.id, settings.name, clock)
+        self.states = ShardStates()
         self.listening = Listening()  #: other nodes and people who ask learn it by the next sign of life
         self.is_away = False  #: the last sign of life was not taken
         self.broken = ""  #: why this process may not go on

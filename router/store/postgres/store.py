@@ -165,8 +165,9 @@ async def _among_others(
     clock = queue.clock
     node = Node(database, clock, time, settings)
     await node.join()
-    watch = HeadWatch(database, queue, people, clock)
+    watch = HeadWatch(database, queue, people, node.states, clock)
     watch.when_given_back = node.beat_soon
+    await watch.look()
     tasks = [
         asyncio.create_task(node.run(), name="store-signs-of-life"),
         asyncio.create_task(watch.run(), name="store-head"),

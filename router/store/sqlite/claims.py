@@ -27,6 +27,7 @@ from router.store.rows import (
     Unit,
     none_refused,
 )
+from router.store.shard_states import ShardStates
 from router.store.shards import WHOLE, Share
 from router.store.sqlite import (
     cursors,
@@ -98,7 +99,7 @@ class SqliteClaim:
 
     def __init__(self, cursor: CursorRow, fence: Fence, writer: Writer, reader: Reader, slow: Reader) -> None:
         self.unit, self.epoch, self.cursor = fence.unit, fence.epoch, cursor
-        self.lost = asyncio.Event()
+        self.lost, self.others = asyncio.Event(), ShardStates().beside(fence.unit)
         name = fence.unit.destination
         self.directory = SqliteDirectory(reader)
         self.lanes = SqliteLanes(name, reader)

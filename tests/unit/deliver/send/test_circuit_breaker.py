@@ -373,3 +373,121 @@ def test_a_stored_state_goes_on_after_a_restart(status: Status, clock: FakeClock
 
 def test_resuming_what_runs_changes_nothing(breaker: CircuitBreaker) -> None:
     assert breaker.resume() is False
+
+
+# ------------------------------------------------------------ the other shards of a destination
+
+
+def pair(clock: FakeClock) -> tuple[CircuitBreaker, CircuitBreaker]:
+    """Two shards. Time has passed since they began."""
+    both = CircuitBreaker(Status(since=START_MS), clock), CircuitBreaker(Status(since=START_MS), clock, shard=1)
+    clock.advance(5)
+    return both
+
+
+def tell(*breakers: CircuitBreaker) -> None:
+    """Each shard sees how all others are, until nothing changes any more."""
+    for _ in range(4):
+        before = [one.status for one in breakers]
+        for n, one in enumerate(breakers):
+            one.follow([*before[:n], *before[n + 1 :]])
+    assert [one.status for one in breakers] == before, "they never come to rest"
+
+
+def test_what_the_vendor_tells_one_shard_holds_for_all(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    one.wait(30)
+    tell(one, other)
+    assert (state_of(other), other.status.until) == (("paused", "retry_after"), START_MS + 35_000)
+    clock.advance(30)
+    assert other.tick()
+    tell(one, other)
+    assert other.is_running, "the wait of the other one is over, too"
+
+
+def test_a_longer_wait_that_one_shard_is_told_later_holds_for_all(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    one.wait(30)
+    tell(one, other)
+    other.wait(50)
+    tell(one, other)
+    assert one.status.until == START_MS + 55_000
+
+
+@pytest.mark.parametrize("reason", ["credentials", "set_up", "maintenance"])
+def test_a_wrong_key_pauses_all_shards_and_the_first_probe_that_succeeds_frees_them(
+    clock: FakeClock, reason: str
+) -> None:
+    one, other = pair(clock)
+    one.pause(Pause(reason, detail="no such key"))
+    tell(one, other)
+    assert (state_of(other), other.status.detail) == (("paused", reason), "no such key")
+    clock.advance(300)
+    assert one.may_send(0)
+    assert not other.may_send(0), "one probe is enough"
+    one.succeeded()
+    tell(one, other)
+    assert other.is_running
+
+
+def test_a_shard_probes_where_the_one_before_it_has_nothing_to_probe_with(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    one.pause(Pause("credentials"))
+    tell(one, other)
+    clock.advance(302)
+    assert other.may_send(0)
+    other.succeeded()
+    tell(one, other)
+    assert one.is_running
+
+
+def test_after_a_probe_that_failed_no_shard_probes_for_five_minutes(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    one.pause(Pause("credentials"))
+    tell(one, other)
+    clock.advance(301)
+    one.pause(Pause("credentials"))
+    tell(one, other)
+    clock.advance(299)
+    assert not one.may_send(0)
+    assert not other.may_send(0)
+
+
+def test_a_pause_by_hand_of_one_shard_is_one_of_all_and_ends_by_hand_at_each(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    other.pause(Pause("credentials"))
+    clock.advance(1)
+    one.pause_by_hand("the move")
+    tell(one, other)
+    assert (state_of(other), other.status.detail) == (("paused", "by_hand"), "the move")
+    clock.advance(1)
+    one.resume()
+    tell(one, other)
+    assert one.is_running, "who was resumed first does not follow those who will be in a moment"
+    assert state_of(other) == ("paused", "by_hand")
+    other.resume()
+    tell(one, other)
+    assert one.is_running
+    assert other.is_running
+
+
+def test_a_breaker_and_what_is_wrong_with_one_process_are_of_one_shard(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    fail(one, 10)
+    tell(one, other)
+    one.pause_for_hook("slow")
+    tell(one, other)
+    assert other.is_running
+    other.pause(Pause("credentials"))
+    tell(one, other)
+    assert state_of(one) == ("paused", "slow_hooks")
+
+
+def test_the_clock_of_retries_stands_still_while_another_shard_is_told_to_wait(clock: FakeClock) -> None:
+    one, other = pair(clock)
+    before = other.running_ms()
+    one.wait(30)
+    tell(one, other)
+    clock.advance(3600)
+    other.tick()
+    assert other.running_ms() == before
