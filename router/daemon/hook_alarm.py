@@ -2,7 +2,8 @@
 
 The loop winds up a timer of the kernel each time it goes round. When it does not go round for HELD_S, SIGALRM comes. Its
 handler runs in the middle of the hook and raises there: the event becomes a dead letter, and the loop goes on. A hook that
-catches even that ends the process: its destination is marked before, and gets a thread of its own at the next start.
+catches even that ends the process: its destination is marked before, and gets a thread of its own at the next start, or is paused if it is
+split into shards.
 """
 
 from __future__ import annotations
@@ -143,7 +144,9 @@ class HookAlarm:
     def end(self, holder: Holder, frame: FrameType | None) -> None:
         """End the process: this hook cannot be interrupted. Called by any thread."""
         self._marks.add(*holder)
-        words = "it cannot be interrupted: the process ends, and its destination runs in its own thread after the next start"
+        is_split = holder.destination.config.delivery.shards > 1
+        becomes = "is paused" if is_split else "runs in its own thread"
+        words = f"it cannot be interrupted: the process ends, and its destination {becomes} after the next start"
         self._tell(holder, words, frame)
         self._log.flush()
         self._exit(1)

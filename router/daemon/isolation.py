@@ -1,4 +1,4 @@
-"""Which destinations have a thread of their own because their hooks held the event loop of all."""
+"""Which destinations have a thread of their own because their hooks held the event loop of all, and which are paused for that."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ class Isolation:
 
     def __init__(self, marks: HeldMarks, threads: PluginThreads, log: Log) -> None:
         self.why: dict[str, str] = {}  #: by destination
+        self.paused: dict[str, str] = {}  #: by destination in shards, which have no threads: why each begins paused
         self._marks, self._threads, self._log = marks, threads, log
 
     def heed_mark(self, destination: Destination) -> None:
-        """Isolate a destination that ended the process before."""
+        """Isolate a destination that ended the process before, or pause it if it is split into shards."""
         mark = self._marks.of(destination)
         if mark is None:
             self.unmark([destination.name])
             return
         words = f"plugin {mark.plugin}: hook {mark.hook} held the event loop until the process ended"
-        self._begin(destination, mark.hook, mark.message_id, words)
+        if destination.config.delivery.shards > 1:
+            self.paused[destination.name] = words
+        else:
+            self._begin(destination, mark.hook, mark.message_id, words)
 
     def unmark(self, names: Collection[str]) -> None:
-        """At the next start the hooks of these run in the loop of all again."""
+        """At the next start the hooks of these run in the loop of all again. Their shards begin unpaused from now on."""
         self._marks.drop(names)
+        for name in names:
+            self.paused.pop(name, None)
 
     def end(self, names: Collection[str]) -> None:
         """These run in the loop of all again, from now on."""

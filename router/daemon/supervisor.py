@@ -248,6 +248,7 @@ class Supervisor:
         runner = Runner(own, self._store, self._clock, self._log, Random(), meter)
         runner.judge_by(self._plans)
         runner.trace_by(self._tracing)
+        runner.pause_while(lambda: self._isolation.paused.get(destination.name, ""))
         return runner
 
     def _commanded(self, runner: DestinationRunner) -> DestinationRunner:

@@ -67,6 +67,7 @@ class Serving:
         rate = destination.config.delivery.rate
         self.rate = RateLimit(rate, clock) if rate else None  #: of all its workers together
         self._on_slow: Callable[[Slow], None] = lambda slow: None
+        self._held: Callable[[], str] = str
         destination.watch.attach(self._log.bind(plugin=destination.plugin_name).emit, self.hooks_are_slow)
         self._opened = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -97,6 +98,10 @@ class Serving:
     def when_slow(self, call: Callable[[Slow], None]) -> None:
         """Call this when its hooks have held the loop again and again. To be called before `run`."""
         self._on_slow = call
+
+    def pause_while(self, held: Callable[[], str]) -> None:
+        """Each worker begins paused while this says why: a hook ended the process. To be called before `run`."""
+        self._held = held
 
     async def open(self) -> None:
         """Take the destination's place in the log: what is accepted from here on is its own. Before `run`, or in it.
@@ -238,6 +243,8 @@ class Serving:
             self._worker.state.breaker.pause_internal(self._fault)
             self._worker.core.status.record(True)
             self._fault = ""
+        if held := self._held():
+            self._worker.core.status.record(self._worker.state.breaker.pause_for_hook(held))
         if self._has_changed and self._worker.state.breaker.probe_now():
             self._worker.core.status.record(False)
         self._has_changed = False

@@ -27,9 +27,9 @@ from router.plugin import Delivered
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import Slow
 from router.plugin_host.plugin_threads import MOST, PluginThreads
-from router.store import Opening, Regulation, Share, Unit
+from router.store import WHOLE, Opening, Regulation, Share, Unit
 from router.store.sqlite.claims import SqliteClaim
-from tests.contract.rig import Gated, Rig, comes_true, destination, open_rig
+from tests.contract.rig import Gated, Plain, Rig, comes_true, destination, open_rig
 from tests.patience import HANG_S
 
 
@@ -276,14 +276,35 @@ async def test_a_change_of_the_number_of_shards_while_people_are_forgotten_leave
     assert done == set()
 
 
+def in_shards(rig: Rig) -> Destination:
+    whole = destination(Plain, rig.vendor, "a")
+    delivery = whole.config.delivery.model_copy(update={"shards": 4, "concurrency": 4})
+    return dataclasses.replace(whole, config=whole.config.model_copy(update={"delivery": delivery}))
+
+
+async def test_shards_whose_hook_ended_the_process_begin_paused_until_they_are_resumed(rig: Rig) -> None:
+    split, own = in_shards(rig), isolation(rig)
+    HeldMarks(rig.store.path).add(split, "track", "m1")
+    own.heed_mark(split)
+    assert own.why == {}, "shards get no threads"
+    supervisor = Supervisor(rig.store, rig.clock, rig.log, Metrics(), own)
+    for reason in ("slow_hooks", ""):
+        shard = supervisor._make_shard(split, WHOLE)
+        serving = asyncio.create_task(shard.run())
+        await shard.opened()
+        assert shard.status.reason == reason
+        own.unmark(["a"])
+        await shard.resume()
+        shard.stop()
+        await serving
+
+
 async def test_hooks_that_hold_the_loop_pause_every_shard_that_is_here(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused: list[Runner] = []
     monkeypatch.setattr(Runner, "hooks_are_slow", lambda runner, slow: paused.append(runner))
-    whole = destination(Gated, rig.vendor, "a")
-    delivery = whole.config.delivery.model_copy(update={"shards": 4, "concurrency": 4})
-    split = dataclasses.replace(whole, config=whole.config.model_copy(update={"delivery": delivery}))
+    split = in_shards(rig)
     runner = Supervisor(rig.store, rig.clock, rig.log, Metrics(), isolation(rig))._make_runner(split)
     split.watch.interrupted(holds_all=True)
     split.watch.held("track", "m", 9.0, "")
