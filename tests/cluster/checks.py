@@ -12,9 +12,7 @@ import asyncpg
 from router.errors import ClaimLost, StoreAway
 from router.store import CommitBatch
 from router.store.postgres import append_queue
-from router.store.postgres.append_queue import AppendQueue
 from router.store.postgres.claim import PostgresClaim
-from router.store.postgres.head_watch import HeadWatch
 from router.store.postgres.store import __file__ as store_file
 from router.testing.clock import START_MS
 from router.testing.vendor import Received, Reply
@@ -113,9 +111,7 @@ async def append_on(node: Among, number: int) -> None:
 
 async def follow(node: Among, after: int) -> list[int]:
     """Positions that a node reads behind one, once it has seen what others have appended."""
-    queue: AppendQueue = node.queue
-    claims = node.shared_claims
-    await HeadWatch(claims._database, queue, claims._people, node.node.states, queue.clock).look()
+    await node.head_watch().look()
     return [row.pos for row in await node.log.read(after, 1000, 1 << 20)]
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from router.store import PART, CommitBatch, Opening, Unit
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.claims import PostgresClaims
+from router.store.postgres.head_watch import HeadWatch
 from router.store.postgres.node import Node, NodeSettings
 from router.store.postgres.store import open_postgres
 from router.store.postgres.units import Takes
@@ -45,6 +46,11 @@ class Among(PostgresCase):
     @property
     def shared_claims(self) -> PostgresClaims:
         return cast(PostgresClaims, self.claims)
+
+    def head_watch(self) -> HeadWatch:
+        """Looks when the test says so."""
+        claims = self.shared_claims
+        return HeadWatch(claims._database, self.queue, claims._people, self.node.states, self.queue.clock)
 
     async def take(self) -> PostgresClaim | None:
         """As if it were its turn."""

@@ -10,17 +10,9 @@ import pytest
 from router.errors import ClaimLost, CommandRefused, StartError
 from router.store import PART, Unit
 from router.store.postgres import node
-from router.store.postgres.head_watch import HeadWatch
 from router.store.postgres.node_id import node_id
 from tests.contract.node_case import LEASE_S, OPENING, UNIT, Among, OpenNode, batch, granted, let_it_run_out, waits
 from tests.contract.test_store import accept, make
-
-
-def watch_of(node: Among) -> HeadWatch:
-    """Looks when the test says so."""
-    return HeadWatch(
-        node.shared_claims._database, node.queue, node.shared_claims._people, node.node.states, node.queue.clock
-    )
 
 
 async def test_what_another_node_has_is_waited_for_and_its_place_is_there(two: tuple[Among, Among]) -> None:
@@ -96,7 +88,7 @@ async def test_what_is_given_back_is_had_before_the_next_sign_of_life_would_come
     claim = await first.owns()
     waiting = asyncio.create_task(second.claims.open(UNIT, OPENING))
     assert await waits(waiting, second)
-    watch = watch_of(second)
+    watch = second.head_watch()
     watch.when_given_back = second.node.beat_soon
     await watch.look()
     assert await waits(waiting, second)
@@ -126,10 +118,10 @@ async def test_an_owner_that_has_read_further_than_the_log_goes_begins_anew(two:
     assert [row.message_id for row in await first.read(0, 9, 1 << 20)] == ["m1", "lost"]
     await second.execute("DELETE FROM block WHERE first = 2")
     await second.execute("UPDATE head SET pos = 1")
-    await watch_of(first).look()
+    await first.head_watch().look()
     assert (claim.lost.is_set(), first.head) == (True, 1)
     await accept(second, make("m2"))
-    await watch_of(first).look()
+    await first.head_watch().look()
     assert [row.message_id for row in await first.read(0, 9, 1 << 20)] == ["m1", "m2"]
 
 
@@ -248,7 +240,7 @@ async def test_what_one_node_appends_the_other_one_reads(two: tuple[Among, Among
     first, second = two
     woken: list[int] = []
     second.watch(lambda: woken.append(second.head))
-    watch = watch_of(second)
+    watch = second.head_watch()
     for n in range(3):
         await accept(first, make(f"a{n}"))
         await watch.look()
