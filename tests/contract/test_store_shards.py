@@ -116,6 +116,24 @@ async def test_two_nodes_that_open_shards_wait_for_who_changes_their_number(two:
     assert claim.cursor.share == Share(1, 4)
 
 
+@pytest.mark.parametrize("change", ["UPDATE unit SET mode = 'dry-run'", "UPDATE trim SET pos = 40"])
+async def test_who_opens_a_shard_waits_for_no_commit_of_another_one_unless_it_changes_all(
+    two: tuple[Among, Among], change: str
+) -> None:
+    first, second = two
+    await give_back(*await everyone(first, 2))
+    await fill(first)
+    await first.execute(change)
+    async with first._connection() as connection, connection.transaction():
+        await connection.fetch("SELECT FROM unit WHERE shard = 0 FOR UPDATE")
+        taking = asyncio.create_task(take(second, 1, 2))
+        has_waited = False
+        while not (taking.done() or has_waited):
+            has_waited = bool(await connection.fetchval("SELECT true FROM pg_locks WHERE NOT granted LIMIT 1"))
+    assert await taking is not None
+    assert has_waited == ("trim" in change)
+
+
 async def test_the_counts_of_all_shards_add_up(two: tuple[Among, Among]) -> None:
     first, second = two
     claims = [await owned(first, 0, 2), await owned(second, 1, 2)]

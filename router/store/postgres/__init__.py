@@ -59,7 +59,8 @@ forget_group_rows.py    erases what a destination has of groups
 forget_log.py           erases bodies in blocks, and those that outlived the log
 forget_texts.py         erases texts that name a person
 deletions.py            what became of the deletions a destination was asked for
-units.py                a destination's place in the log: taken, taken up again, given up
+units.py                a destination's place in the log: taken, taken up again, given back
+dropping.py             all that is kept of a destination goes
 reshape.py              its number of shards changes
 scope.py                which rows a shard has
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from router.errors import CommandRefused
-from router.store.postgres import idle_unit, preference_rows, units
+from router.store.postgres import dropping, idle_unit, preference_rows, units
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.claim import Grant, PostgresClaim
 from router.store.postgres.database import Database, Work
@@ -125,8 +125,8 @@ class PostgresClaims:
                 f"{destination} is configured at {', '.join(others)}: take it out of config.toml there and reload first"
             )
             raise CommandRefused("configured", words)
-        kept = await self._write(units.begin_to_drop, destination)
-        while await self._write(units.drop_slice, destination):
+        kept = await self._write(dropping.begin_to_drop, destination)
+        while await self._write(dropping.drop_slice, destination):
             pass
         return kept
 

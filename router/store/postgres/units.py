@@ -1,4 +1,4 @@
-"""The place of a destination in the log: taken at its start, taken up again after an absence, given up for good."""
+"""The place of a destination in the log: taken at its start, taken up again after an absence, given back."""
 
 from __future__ import annotations
 
@@ -9,31 +9,21 @@ from uuid import UUID
 
 from router.store.fence import Fence
 from router.store.outcome_blocks import unpack_ahead
-from router.store.postgres import counter_rows, reshape
+from router.store.postgres import reshape
 from router.store.postgres.database import Connection
+from router.store.postgres.dropping import DROPPED, drop_rows
 from router.store.postgres.scope import Scope
-from router.store.postgres.summed import QUEUED, SUMMED
-from router.store.postgres.wanted import come_back, skip_trimmed, want
+from router.store.postgres.wanted import come_back, is_trimmed, skip_trimmed, want
 from router.store.rows import EVERY, CursorRow, Opening, Status, Unit
 from router.store.shards import Share
 
 KEPT_SPELLS = 100
 """Times of being disabled that are kept, the newest ones."""
 HERE = "part = 0 AND destination = $1"
-TABLES = (
-    "lane", "parked", "dead", "supply", "opening", "receipt", "outcome", "attempt", "state", "timer", "replay", "disabled",
-    "woken", "wanted", "configured",
-)  # fmt: skip
-"""Every table that has rows of a destination beside its unit."""
-DROPPED = "forgotten"
-"""State of a unit whose other rows are being dropped."""
-SLICE = 5_000
-"""Rows that are dropped in one transaction."""
-LOCKED = (
-    "SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE part = 0 AND destination = $1"
-    " ORDER BY shard FOR UPDATE"
-)
+FORMER = "SELECT state, owner, node, owner_name, expires < clock_timestamp() AS is_free FROM unit WHERE part = 0 AND destination = $1"
+LOCKED = f"{FORMER} ORDER BY shard FOR UPDATE"
 """All units of a destination, in the order of their shards."""
+LOCKED_ONE = f"{FORMER} AND shard = $2 FOR UPDATE"
 
 PLACE = (
     "start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
@@ -59,57 +49,58 @@ class Lease(NamedTuple):
     takes: Takes = Takes.ANY
 
 
+class _ChangesAll(Exception):
+    """All units of the destination change, not only the one that is opened."""
+
+
+class _Taken(NamedTuple):
+    """A unit that is this process's from here on."""
+
+    added: bool  #: it is new
+    is_alone: bool  #: no other unit of the destination is locked
+    taken_from: str
+
+
 async def open_unit(
     connection: Connection, unit: Unit, opening: Opening, lease: Lease
 ) -> tuple[CursorRow, Fence] | None:
     """Take the unit, in one transaction: created at the head of the log where there is none. Whoever had it before is fenced off. None:
-    another one has it, or should have it; it is created all the same."""
+    another one has it, or should have it; it is created all the same. Commits of other shards go on meanwhile, unless all of them change."""
+    try:
+        async with connection.transaction():
+            taken = await _take_one(connection, unit, opening, lease)
+            return taken and await _opened(connection, unit, opening, taken)
+    except _ChangesAll:  # no unit is locked by now: locks are taken in the order of shards
+        async with connection.transaction():
+            taken = await _take_among_all(connection, unit, opening, lease)
+            return taken and await _opened(connection, unit, opening, taken)
+
+
+async def _take_one(connection: Connection, unit: Unit, opening: Opening, lease: Lease) -> _Taken | None:
+    """Raises _ChangesAll where there is another number of units, or they are being dropped."""
+    added = await reshape.add(connection, unit, opening)
+    former = await connection.fetchrow(LOCKED_ONE, unit.destination, unit.shard)
+    # While this one is locked nobody changes their number.
+    n = await connection.fetchval(f"SELECT count(*) FROM unit WHERE {HERE}", unit.destination)
+    if former is None or former["state"] == DROPPED or (n != opening.shards and lease.takes is not Takes.NONE):
+        raise _ChangesAll
+    return await _take(connection, unit, lease, former, added=added, is_alone=True)
+
+
+async def _take_among_all(connection: Connection, unit: Unit, opening: Opening, lease: Lease) -> _Taken | None:
     destination = unit.destination
-    async with connection.transaction():
+    added, formers = await _add_or_lock(connection, unit, opening)
+    if formers[0]["state"] == DROPPED:
+        await drop_rows(connection, destination)  # who dropped it ended half-way
         added, formers = await _add_or_lock(connection, unit, opening)
-        if formers[0]["state"] == DROPPED:
-            for table in (*TABLES, "unit"):  # who dropped it ended half-way
-                await connection.execute(f"DELETE FROM {table} WHERE {HERE}", destination)
-            added, formers = await _add_or_lock(connection, unit, opening)
-        if lease.takes is Takes.NONE:
+    if lease.takes is Takes.NONE:
+        return None
+    if len(formers) != opening.shards:
+        if not _may_reshape(formers, lease):
             return None
-        if len(formers) != opening.shards:
-            if not _may_reshape(formers, lease):
-                return None
-            await reshape.change(connection, unit, opening)
-            formers = await connection.fetch(LOCKED, destination)
-        former = formers[unit.shard]
-        if not (added or _may_take(former, lease)):
-            return None
-        await connection.execute(
-            "UPDATE unit SET owner = $2, node = $3, owner_name = $4, epoch = epoch + 1, taken_at = clock_timestamp(),"
-            f" expires = clock_timestamp() + $5 * interval '1 millisecond' WHERE {HERE} AND shard = $6",
-            destination, lease.owner, lease.node, lease.name, lease.ms, unit.shard,
-        )  # fmt: skip
-        share = Share(unit.shard, opening.shards)
-        is_of_another = former["owner"] is not None and former["node"] != lease.node
-        taken_from = former["owner_name"] if is_of_another and not added else ""
-        await _go_live(connection, unit, opening.mode)
-        await want(connection, [destination], opening.now_ms)
-        beyond = await come_back(connection, unit)
-        abandoned = await skip_trimmed(connection, unit, share)
-        await _drop_floors(connection, unit)
-        disabled = await _note_enabled(connection, destination, opening)
-        await _ask_again(connection, unit, opening.gate)
-        row = await connection.fetchrow(
-            f"SELECT {PLACE} FROM unit WHERE {HERE} AND shard = $2", destination, unit.shard
-        )
-        start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = row
-        # Second sendings wait for groups, too, but are not counted as held.
-        of_replays = (
-            f"SELECT count(*) FROM parked WHERE {Scope(destination, share).here} AND pos < 0 AND state = 'held'"
-        )
-        held += await connection.fetchval(of_replays, destination)
-    cursor = CursorRow(
-        start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added, parked_bytes, letters, letter_bytes,
-        disabled, abandoned, beyond, taken_from, share, reshape.unpack_floors(floors),
-    )  # fmt: skip
-    return cursor, Fence(unit, epoch, step, share)
+        await reshape.change(connection, unit, opening)
+        formers = await connection.fetch(LOCKED, destination)
+    return await _take(connection, unit, lease, formers[unit.shard], added=added, is_alone=False)
 
 
 async def _add_or_lock(
@@ -121,6 +112,45 @@ async def _add_or_lock(
         added = await reshape.add(connection, unit, opening)
         if formers := await connection.fetch(LOCKED, unit.destination):
             return added, formers
+
+
+async def _take(
+    connection: Connection, unit: Unit, lease: Lease, former: Mapping[str, Any], *, added: bool, is_alone: bool
+) -> _Taken | None:
+    if lease.takes is Takes.NONE or not (added or _may_take(former, lease)):
+        return None
+    await connection.execute(
+        "UPDATE unit SET owner = $2, node = $3, owner_name = $4, epoch = epoch + 1, taken_at = clock_timestamp(),"
+        f" expires = clock_timestamp() + $5 * interval '1 millisecond' WHERE {HERE} AND shard = $6",
+        unit.destination, lease.owner, lease.node, lease.name, lease.ms, unit.shard,
+    )  # fmt: skip
+    is_of_another = former["owner"] is not None and former["node"] != lease.node
+    return _Taken(added, is_alone, former["owner_name"] if is_of_another and not added else "")
+
+
+async def _opened(connection: Connection, unit: Unit, opening: Opening, taken: _Taken) -> tuple[CursorRow, Fence]:
+    """Where a unit that was taken goes on. Raises _ChangesAll where others go on elsewhere, too, and are not locked."""
+    destination, share = unit.destination, Share(unit.shard, opening.shards)
+    await _go_live(connection, unit, opening.mode)
+    await want(connection, [destination], opening.now_ms)
+    beyond = await come_back(connection, unit)
+    is_alone = taken.is_alone and share.shards > 1
+    if is_alone and (await is_trimmed(connection, unit) or await _changes_enabled(connection, destination, opening)):
+        raise _ChangesAll
+    abandoned = await skip_trimmed(connection, unit, share)
+    await _drop_floors(connection, unit)
+    disabled = await _note_enabled(connection, destination, opening)
+    await _ask_again(connection, unit, opening.gate)
+    row = await connection.fetchrow(f"SELECT {PLACE} FROM unit WHERE {HERE} AND shard = $2", destination, unit.shard)
+    start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = row
+    # Second sendings wait for groups, too, but are not counted as held.
+    of_replays = f"SELECT count(*) FROM parked WHERE {Scope(destination, share).here} AND pos < 0 AND state = 'held'"
+    held += await connection.fetchval(of_replays, destination)
+    cursor = CursorRow(
+        start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), taken.added, parked_bytes, letters, letter_bytes,
+        disabled, abandoned, beyond, taken.taken_from, share, reshape.unpack_floors(floors),
+    )  # fmt: skip
+    return cursor, Fence(unit, epoch, step, share)
 
 
 def _may_take(former: Mapping[str, Any], lease: Lease) -> bool:
@@ -165,6 +195,11 @@ async def _go_live(connection: Connection, unit: Unit, mode: str) -> None:
     await connection.execute(f"UPDATE unit SET mode = $3 WHERE {here}", *unit[1:], mode)
 
 
+async def _changes_enabled(connection: Connection, destination: str, opening: Opening) -> bool:
+    began = await connection.fetchval(f"SELECT began FROM disabled WHERE {HERE} AND ended = 0", destination)
+    return opening.is_enabled == (began is not None)
+
+
 async def _note_enabled(connection: Connection, destination: str, opening: Opening) -> tuple[tuple[int, int], ...]:
     """Begin or end a time in which the destination is disabled. What is tried again has that much longer."""
     began = await connection.fetchval(f"SELECT began FROM disabled WHERE {HERE} AND ended = 0", destination)
@@ -198,30 +233,3 @@ async def _ask_again(connection: Connection, unit: Unit, gate: str) -> None:
             "INSERT INTO opening VALUES (0, $1, $2, $3, '') ON CONFLICT (part, destination, shard, need) DO UPDATE SET last_key = ''",
             unit.destination, unit.shard, EVERY,
         )  # fmt: skip
-
-
-async def begin_to_drop(connection: Connection, destination: str) -> dict[str, int]:
-    """From here on the destination's rows count for nothing, and nobody owns it. Returns what it had: held, retrying, queued, kept
-    dead letters."""
-    async with connection.transaction():
-        row = await connection.fetchrow(
-            f"SELECT u.held, u.retrying, {QUEUED}, letters FROM {SUMMED} u JOIN head h USING (part) WHERE u.destination = $1",
-            destination,
-        )
-        await connection.execute(f"UPDATE unit SET state = '{DROPPED}', epoch = epoch + 1 WHERE {HERE}", destination)
-    return dict(zip(("held", "retrying", "queued", "dead"), row or (0, 0, 0, 0), strict=True))
-
-
-async def drop_slice(connection: Connection, destination: str) -> bool:
-    """Drop some of its rows, its unit at last. False: nothing is left."""
-    async with connection.transaction():
-        left = SLICE
-        for table in TABLES:
-            gone = f"SELECT ctid FROM {table} WHERE {HERE} LIMIT $2"
-            told = await connection.execute(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({gone}))", destination, left)
-            left -= int(told.rpartition(" ")[2])
-            if left <= 0:
-                return True
-        await counter_rows.drop(connection, destination)
-        await connection.execute(f"DELETE FROM unit WHERE {HERE}", destination)
-    return False

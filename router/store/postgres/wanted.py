@@ -56,6 +56,12 @@ async def _put(connection: Connection, unit: Unit, place: Place) -> None:
     await connection.execute(f"UPDATE unit SET pos = $4, ahead = $5, floors = $6 WHERE {HERE}", *unit, *where)
 
 
+async def is_trimmed(connection: Connection, unit: Unit) -> bool:
+    """Whether the log begins behind its cursor; it stays so until the transaction ends."""
+    trimmed = await connection.fetchval("SELECT pos FROM trim WHERE part = 0 FOR SHARE")
+    return bool(trimmed > (await _place(connection, unit)).pos)
+
+
 async def skip_trimmed(connection: Connection, unit: Unit, share: Share) -> int:
     """Go on where the log begins now. The events in between are dead, without a letter: there is nothing left of them. Inside the transaction
     that opens the unit, in which it is wanted already, and in which no shard is committed to. Returns how many that were."""
