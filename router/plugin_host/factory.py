@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import ValidationError
 
 from router.config import (
     Config,
@@ -35,7 +35,7 @@ from router.plugin_host.gate_warnings import dropped_needs
 from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
-from router.plugin_host.secret_fields import secret_keys
+from router.plugin_host.secret_fields import refused_secrets, secrets_in, with_plain_secrets
 from router.plugin_host.split_rules import why_not_split
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
 from router.privacy import Hasher, hasher_of
@@ -243,7 +243,7 @@ def _build(where: str, table: DestinationConfig, surroundings: _Surroundings) ->
 def _around(
     where: str, table: DestinationConfig, found: Found, load: Callable[[], type[Any]], surroundings: _Surroundings
 ) -> Destination:
-    raw, looked_up = _opened(table.settings)
+    raw, looked_up = with_plain_secrets(table.settings)
     try:
         plugin = load()
         check_class(plugin)
@@ -253,13 +253,13 @@ def _around(
         settings: Settings = plugin.settings_model.model_validate(raw)
     except ValidationError as error:
         faults = problems_of(error, plugin.settings_model, f"{where}.settings")
-        hide = Redactor([*looked_up, *_inline_secrets(plugin.settings_model, raw)])
+        hide = Redactor([*looked_up, *refused_secrets(plugin.settings_model, raw)])
         parted = [fault.partition(": ") for fault in faults]
         raise ConfigError([place + colon + hide.text(words) for place, colon, words in parted]) from None
     settings = _with_absolute_paths(settings, surroundings.state_dir)
     table = deprecated_settings.moved(where, table, settings)
     # A value that was looked up is a secret, also where the plugin's setting is plain text.
-    found_secrets = {secret for secret in (*_secrets_in(settings), *looked_up) if secret}
+    found_secrets = {secret for secret in (*secrets_in(settings), *looked_up) if secret}
     secrets = tuple(sorted(found_secrets, key=lambda s: (-len(s), s)))
     try:
         built = _assemble(table, found, plugin, settings, secrets, surroundings)
@@ -361,57 +361,8 @@ def _with_absolute_paths(settings: Settings, state_dir: Path) -> Settings:
     return settings.model_copy(update=paths) if paths else settings
 
 
-def _opened(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings with the looked-up secrets as text, and these secrets."""
-    secrets: list[str] = []
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, SecretStr):
-            secrets.append(value.get_secret_value())
-            return value.get_secret_value()
-        if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items()}
-        return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-    return {key: plain(value) for key, value in settings.items()}, secrets
-
-
 def inline_secrets(destination: Destination) -> str:
     """The settings' key, where config.toml holds a secret of them itself."""
-    looked_up = _opened(destination.config.settings)[1]
-    inline = {secret for secret in _secrets_in(destination.settings) if secret}.difference(looked_up)
+    looked_up = with_plain_secrets(destination.config.settings)[1]
+    inline = {secret for secret in secrets_in(destination.settings) if secret}.difference(looked_up)
     return f"{destination.name}.settings" if inline else ""
-
-
-def _inline_secrets(model: type[BaseModel], raw: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of settings that were refused where the model asks for secrets: a validator's words may quote them."""
-    secret = secret_keys(model)
-    for key, value in raw.items():
-        if key in secret:
-            yield from _texts_in(value)
-
-
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts_in(inner)
-
-
-def _secrets_in(value: Any) -> Iterator[str]:
-    """Every SecretStr in the settings, however deep."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for _, inner in value:
-            yield from _secrets_in(inner)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _secrets_in(inner)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for inner in value:
-            yield from _secrets_in(inner)

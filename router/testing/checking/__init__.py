@@ -7,13 +7,14 @@ scene       the other end of a plugin that does not send by the Sender
 marked_settings  settings with secrets that can be found again
 watch       what code does while it runs: clocks, chance, files, sockets, threads
 watched_calls  what events of Python mean, for `watch`
+activity    what a plugin does while one coroutine runs
 loops       an event loop that outlives what plugins do to it
 mapping_call  one call of a hook that makes items
 hook_inputs  the events, contexts, people and groups that hooks are called with
 process_state  what belongs to the whole process, and what was changed of it
 other_hash  a plugin whose hash() gives other numbers
-loading     modules and classes by name, for another process
-mapping_runs  every mapping hook with all of them
+loading     modules and classes by name, for another process; a class that no test has used yet
+mapping_runs  every mapping hook with all events and contexts
 other_process  the same calls in another process, with another time zone, environment and order of sets
 calls_in_order  the calls of one user in order, with state and timers
 same_request  what two attempts at the same items have in common
@@ -29,6 +30,7 @@ life        a plugin with its lifetime open, and what came of a delivery
 built_requests  the hook `request` with all items, and what is sent for some
 answered_deliveries  deliveries with each of the answers
 second_attempts  attempts at the same items after one of their requests has failed
+check_hook  the hook `check`, called while all is well and while it is not
 leftovers  the tasks and timers that a life leaves behind
 concurrent_deliveries  deliveries that hang: cancelled, or two at once
 two_accounts  the same items sent by two instances with other settings
