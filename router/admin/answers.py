@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from router.explain import failures
 from router.in_thread import in_thread
 from router.plugin_host import add_details, is_asked_for
 from router.plugin_host.secret_fields import secret_keys
-from router.store import DeadLetterFilter, EventQuery
+from router.store import DeadLetterFilter, EventAsk, EventQuery
 from router.vocabulary import UNSETTLED
 
 COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
@@ -94,6 +94,10 @@ class Answers:
     async def newest(self, which: EventQuery, before: int | None, limit: int) -> dict[str, Any]:
         """The same for a filter that was read before."""
         return await self._daemon.store.queries.events(which, list(self._daemon.runners), before, limit)
+
+    async def newest_together(self, asks: Sequence[EventAsk]) -> list[dict[str, Any]]:
+        """The same for several filters at once: none knows an event that came after the head of the first one."""
+        return await self._daemon.store.queries.events_together(asks, list(self._daemon.runners))
 
     async def held(self, name: str, user: str | None, after: str) -> dict[str, Any]:
         """Users whose events wait for a group, a page at a time, and when each is given up."""

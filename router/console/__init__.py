@@ -6,6 +6,7 @@ rendered.py     what a view returns
 frame.py        a view's result as a whole page
 stream.py       the same as fragments over server-sent events, one rendering for all who look at the same page
 sse_message.py  a fragment as bytes, the same for all browsers
+turns.py        turns of the event loop that work for pages takes, with gaps for events
 patience.py     waits for an answer as long as a page may take
 personal.py     traits, masked until somebody asks to see them
 sessions.py     who is logged in, and the token that each form carries
@@ -17,6 +18,7 @@ bodies.py       calls, items and requests as text, masked
 decisions.py    what a destination asks of an event, for the steps of its decision
 live_rows.py    rows of events, made once for all pages that show them
 live_tail.py    the newest events of one kind, kept while a page shows them
+live_rate.py    how quickly events come, and how many of them a page shows
 live_tails.py   all of these, and how often each may ask the store
 charts.py       series as lines that the server draws, and as numbers
 line.py         how what was accepted came to its ends, step by step

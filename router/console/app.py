@@ -12,7 +12,7 @@ from router.admin.daemon_port import DaemonPort
 from router.console import frame
 from router.console.console import Console, View
 from router.console.guard import needs_login, session_of, set_session
-from router.console.rendered import Rendered, refused
+from router.console.rendered import Fragment, Rendered, refused
 from router.console.stream import Streams
 from router.console.views import dead, destination_actions, held, replays
 from router.console.views.cluster import cluster
@@ -112,9 +112,10 @@ def add_console(
 ) -> None:
     """Add the pages to the admin application. Routes of pages have names that begin with `console.`."""
     console = Console(daemon, token, log)
-    streams = Streams(sleep, partial(frame.message, console))
+    streams = Streams(sleep, partial(frame.message, console), console.turns)
     app.on_shutdown.append(streams.close)
     app.on_shutdown.append(console.patience.close)
+    app.on_shutdown.append(console.tails.close)
     app.on_cleanup.append(console.saves.close)
     app.router.add_get("/static/{tag}/{name}", console.assets.serve, name="console.static")
     pages = {name: app.router.add_resource(path, name=f"console.{name}") for name, path, _ in PAGES}
@@ -165,7 +166,7 @@ async def _seen(console: Console, view: View, request: web.Request) -> Rendered 
         return refused(words, _back(request), 500, "Fault")
 
 
-async def _fragment(console: Console, view: View, request: web.Request) -> str | None:
+async def _fragment(console: Console, view: View, request: web.Request) -> Fragment | None:
     """The page as a stream sends it; None where it cannot be rendered now, so that it stays as it is."""
     try:
         found = await _seen(console, view, request)

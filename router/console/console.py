@@ -26,6 +26,7 @@ from router.console.rendered import Rendered
 from router.console.saves import Saves
 from router.console.sessions import Sessions
 from router.console.shared_answer import SharedNumber
+from router.console.turns import Turns
 from router.logger import Log
 
 
@@ -41,7 +42,8 @@ class Console:
         self.assets, self.patience = Assets(), Patience()
         self.edits = Edits(lambda: daemon.now_ms, asyncio.get_running_loop().call_later)
         self.saves = Saves()
-        self.tails = Tails()
+        self.turns = Turns()
+        self.tails = Tails(self.turns)
         self.trouble_count = SharedNumber()
         self.trying = Trying(daemon)
         self._templates = templates(self.assets)

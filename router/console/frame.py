@@ -7,45 +7,49 @@ from functools import partial
 from typing import Any
 
 from aiohttp import web
+from markupsafe import Markup
 
 from router import __version__
 from router.console.console import Console
 from router.console.guard import HEADERS, session_of
-from router.console.rendered import Rendered
+from router.console.rendered import Fragment, Rendered
 from router.console.sse_message import Message
 from router.console.troubles import troubles_of
+from router.console.turns import RENDER_S
 from router.console.words import clock
 from router.explain.figures import count
 
 _MARK = secrets.token_hex(8)
-TOKEN, AS_OF = f"@form-token-{_MARK}@", f"@as-of-{_MARK}@"
-"""Stand in a fragment for what differs between browsers and between moments, so that one rendering serves all. Nobody else can
-know them, so no event has them in it."""
+TOKEN, AS_OF, ROWS = f"@form-token-{_MARK}@", f"@as-of-{_MARK}@", f"@rows-{_MARK}@"
+"""Stand in a fragment for what differs between browsers and between moments, so that one rendering serves all, and for rows that are
+bytes by now. Nobody else can know them, so no event has them in it."""
 
 MARK = '<span hidden data-as-of="{as_of}" data-troubles="{troubles}"></span>'
 """The script takes the moment of a fragment, and the number of troubles, from here."""
 
 
-async def fragment(console: Console, request: web.Request, rendered: Rendered) -> str:
-    """The main part of a page, with TOKEN and AS_OF in it."""
+async def fragment(console: Console, request: web.Request, rendered: Rendered) -> Fragment:
+    """The main part of a page, with TOKEN, AS_OF and ROWS in it."""
     n = await console.trouble_count.of(partial(_count_troubles, console))
     values = _values(console, request, rendered, n)
     mark = MARK.format(as_of=AS_OF, troubles=count(values["trouble_count"], "trouble"))
-    return mark + console.render(rendered.template, values)
+    await console.turns.take(RENDER_S)
+    return Fragment(mark + console.render(rendered.template, values), rendered.rows)
 
 
 async def whole_page(console: Console, request: web.Request, rendered: Rendered, session: str) -> web.Response:
     """The page for a browser."""
     values = _values(console, request, rendered, await _count_troubles(console) if _is_known(console, request) else 0)
     html = _timed(console, console.render("frame.html", values)).replace(TOKEN, console.sessions.form_token(session))
-    answer = web.Response(status=rendered.status, text=html, content_type="text/html", headers=HEADERS)
+    body = html.encode().replace(ROWS.encode(), rendered.rows)
+    answer = web.Response(status=rendered.status, body=body, content_type="text/html", charset="utf-8", headers=HEADERS)
     answer.enable_compression()
     return answer
 
 
-def message(console: Console, html: str) -> Message:
+def message(console: Console, fragment: Fragment) -> Message:
     """A fragment as it is sent at this moment."""
-    return Message(_timed(console, html), TOKEN)
+    return Message(_timed(console, fragment.html), TOKEN, ROWS, fragment.rows)
 
 
 def _timed(console: Console, html: str) -> str:
@@ -81,5 +85,6 @@ def _values(console: Console, request: web.Request, rendered: Rendered, trouble_
         "is_logged_in": is_known,
         "can_log_out": console.sessions.are_needed and is_known,
         "trouble_count": trouble_count,
+        "made_rows": Markup(ROWS if rendered.rows else ""),
         **rendered.values,
     }

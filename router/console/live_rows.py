@@ -17,12 +17,13 @@ FRESH_MS = 10_000
 
 
 class Row:
-    """One event, as `/api/events` gives it, or one discard; and its HTML once a page was made of it."""
+    """One event, as `/api/events` gives it, or one discard; and its HTML once a page was made of it, as bytes: pages send it
+    again and again."""
 
     __slots__ = ("event", "html", "is_settled", "position", "read_ms")
 
     def __init__(self, event: Mapping[str, Any]) -> None:
-        self.event, self.html = event, ""
+        self.event, self.html = event, b""
         self.read_ms = 0  #: when the store said so last
         self.position: int = event.get("position", 0)  #: in the log
         #: whether nothing goes on with it at any destination

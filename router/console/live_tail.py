@@ -4,14 +4,15 @@ that were not settled yet, and for those that were read some time ago."""
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from router.clock import to_iso
+from router.console.live_rate import MOST_PER_S, SLACK, Rate, share_of
 from router.console.live_rows import Row, Rows, is_fresh
-from router.store import EventQuery
+from router.store import EventAsk, EventQuery
 
 MOST_ROWS = 200
 """Rows of a page."""
@@ -22,41 +23,11 @@ MOST_SAMPLED = 100
 OF_AN_EVENT, OF_A_ROW = 1_000, 2_500
 """Characters: of an event in memory, and of a row whose HTML is not known yet."""
 
-MOST_PER_S = 50
-"""Above it nobody can read along: one in so many is shown."""
-
-SHARES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
-SLACK = 1.2
-"""A rate that changes by less than this changes no share."""
-
 NOWHERE = EventQuery(every=0, after=1 << 62)
 """Asks for the newest position only."""
 
-Ask = Callable[[EventQuery, int | None, int], Awaitable[dict[str, Any]]]
-"""Asks the store: which events, in front of which position, how many."""
-
-
-class Rate:
-    """Events a second, over the last 5 s."""
-
-    SPAN_MS = 5_000
-
-    def __init__(self) -> None:
-        self._notes: deque[tuple[int, int]] = deque()  # (ms, how many up to then)
-
-    def note(self, now_ms: int, n: int) -> None:
-        """So many more have come by now."""
-        self._notes.append((now_ms, (self._notes[-1][1] if self._notes else 0) + n))
-        while len(self._notes) > 2 and now_ms - self._notes[1][0] >= self.SPAN_MS:
-            self._notes.popleft()
-
-    @property
-    def per_s(self) -> float:
-        """As of the last note."""
-        if len(self._notes) < 2:
-            return 0.0
-        (began, before), (ended, after) = self._notes[0], self._notes[-1]
-        return 1000 * (after - before) / max(ended - began, 200)
+Ask = Callable[[Sequence[EventAsk]], Awaitable[list[dict[str, Any]]]]
+"""Asks the store, all at once: to ask costs the event loop more than what it is asked."""
 
 
 class Tail:
@@ -110,16 +81,23 @@ class Tail:
         self.room = min(MOST_ROWS, max(1, characters // each))
         self._keep(self.rows)
 
+    @property
+    def may_take_long(self) -> bool:
+        """Whether its next look may go far back in the log."""
+        which = self.which
+        is_narrow = any((which.user_key, which.group_id, which.type, which.name, which.source))
+        return which.asks_states or (self._head is None and is_narrow)
+
     async def look(self) -> None:
         """Ask for what is new."""
         if self.which.asks_states:
             await self._search()
         elif self._head is None:
             await self._begin()
-        else:
+        elif self.before is None:
             await self._go_on(self._head)
-        if self.before is not None:
-            await self._count_newer(self.before)
+        else:
+            await self._stand_still(self.before)
         if self.which.since:
             since = to_iso(self.which.since)
             self.rows = [row for row in self.rows if row.at >= since]
@@ -127,23 +105,33 @@ class Tail:
 
     async def _search(self) -> None:
         """Events get into a state, and out of it, wherever they stand: all of them are asked for again."""
-        found = await self._ask(self.which, self.before, self._most)
+        asks = [EventAsk(self.which, self.before, self._most)]
+        if self.before is not None:
+            asks.append(self._ask_newer(self.before))
+        found, *newer = await self._ask(asks)
         self.rows = self._rows_of(found, {})
         self.next, self.searched_to = found["next"], found["searched_to"]
+        self._note_newer(*newer)
 
     async def _begin(self) -> None:
         """The first look. Where its 200 events are a few seconds old, they come too quickly to be read."""
-        self.rows, found = await self._find(self._shown(self.every), self.before)
+        known = self._known(0)
+        asks = [self._ask_for(known, self.every, 0, self.before)]
+        if self.before is not None:
+            asks.append(self._ask_newer(self.before))
+        found, *newer = await self._ask(asks)
+        self.rows = self._rows_of(found, known)
         self.next, self.searched_to = found["next"], found["searched_to"]
         if self.before is not None:
+            self._note_newer(*newer)
             return
         self._head = found["head"]
         if self.every == 1 and self.rows:
             self._rate = Rate()
             self._rate.note(self.rows[-1].at_ms, 0)
             self._rate.note(self._now_ms(), len(self.rows))
-            if len(self.rows) == self._most and self._share() > 1:
-                self.every = self._share()
+            if len(self.rows) == self._most and (share := share_of(self.per_s)) > 1:
+                self.every = share
                 await self._begin()
         elif not self.rows:
             self._rate.note(self._now_ms(), 0)  # so the next look knows how quickly they come
@@ -153,22 +141,31 @@ class Tail:
 
     async def _go_on(self, head: int) -> None:
         """What came since, and what has become of the rest."""
-        self.rows = await self._again()
-        if self.before is not None:
-            return
-        fresh, found = await self._find(self._shown(self.every, after=head), None)
-        self._head = found["head"]
-        is_whole = self.every == 1 and len(fresh) < self._most
-        n = len(fresh) if is_whole else await self._count(head, found["head"] + 1)
+        known, rows = self._known(head), self._still_good()
+        count = [EventAsk(self._shown(0, head), None, 1)] if self.every > 1 else []
+        found, *more = await self._ask([self._ask_for(known, self.every, head, None), *count, *_ask_again(rows)])
+        fresh, self._head = self._rows_of(found, known), found["head"]
+        self.rows = self._again(rows, more[len(count) :])
+        if count:
+            n = int(more[0]["count"])
+        else:  # what was found is all there is, unless it is very much
+            n = len(fresh) if len(fresh) < self._most else await self._count(head, found["head"] + 1)
         self._rate.note(self._now_ms(), n)
         self._keep([*fresh, *self.rows])
         self._came.append((head, n))
         while len(self._came) > 1 and self.rows and self._came[1][0] < self.rows[-1].position:
             self._came.popleft()
-        share = self._share()
+        share = share_of(self.per_s)
         if share != self.every and not self.every * MOST_PER_S / 3 < self.per_s <= self.every * MOST_PER_S * SLACK:
             self.every = share
             await self._begin()
+
+    async def _stand_still(self, before: int) -> None:
+        """What has become of the rows, and how many came since."""
+        rows = self._still_good()
+        newer, *more = await self._ask([self._ask_newer(before), *_ask_again(rows)])
+        self.rows = self._again(rows, more)
+        self._note_newer(newer)
 
     def _keep(self, rows: list[Row]) -> None:
         """These rows, as far as there is room: older ones are behind the last of them."""
@@ -176,43 +173,49 @@ class Tail:
         if len(rows) > self._most:
             self.next = self.rows[-1].position
 
-    async def _find(self, which: EventQuery, before: int | None) -> tuple[list[Row], dict[str, Any]]:
-        """The rows of what is found, and the whole answer. What another tail has just read is not looked up again."""
-        known = self._shared.fresh(which.after, self._now_ms())
-        found = await self._ask(msgspec.structs.replace(which, known=frozenset(known)), before, self._most)
-        return self._rows_of(found, known), found
+    def _known(self, after: int) -> dict[int, Row]:
+        """What another tail has just read is not looked up again."""
+        return self._shared.fresh(after, self._now_ms())
+
+    def _ask_for(self, known: Mapping[int, Row], every: int, after: int, before: int | None) -> EventAsk:
+        which = msgspec.structs.replace(self._shown(every, after), known=frozenset(known))
+        return EventAsk(which, before, self._most)
 
     def _rows_of(self, found: Mapping[str, Any], known: Mapping[int, Row]) -> list[Row]:
         now_ms = self._now_ms()
         return [known.get(event["position"]) or self._shared.of_event(event, now_ms) for event in found["items"]]
 
-    async def _again(self) -> list[Row]:
-        """The rows as they are now. Without those of events that the store no longer has."""
+    def _still_good(self) -> dict[int, Row | None]:
+        """The rows by position; None: it has to be asked for again."""
         now_ms = self._now_ms()
-        rows = {
+        return {
             row.position: row if is_fresh(row, now_ms) else self._shared.fresh_at(row.position, now_ms)
             for row in self.rows
         }
-        left = [pos for pos, row in rows.items() if row is None]
-        if left:
-            found = await self._ask(EventQuery(at=tuple(left), after=min(left) - 1), max(left) + 1, MOST_ROWS)
-            rows |= {row.position: row for row in self._rows_of(found, {})}
-        return [row for row in rows.values() if row is not None]
 
-    async def _count_newer(self, before: int) -> None:
+    def _again(self, rows: Mapping[int, Row | None], found: Sequence[Mapping[str, Any]]) -> list[Row]:
+        """The rows as they are now. Without those of events that the store no longer has."""
+        told = {row.position: row for one in found for row in self._rows_of(one, {})}
+        return [now for pos, row in rows.items() if (now := row or told.get(pos)) is not None]
+
+    def _ask_newer(self, before: int) -> EventAsk:
         """A page that stands still says how many came since. Each is counted once."""
-        behind = before - 1 if self._head is None else self._head
-        head = (await self._ask(NOWHERE, None, 1))["head"]
-        if head > behind:
-            self.newer += await self._count(behind, head + 1)
-        self._head = head
+        return EventAsk(self._shown(0, before - 1 if self._head is None else self._head), None, 1)
+
+    def _note_newer(self, *found: Mapping[str, Any]) -> None:
+        for one in found:
+            self.newer += int(one["count"])
+            self._head = one["head"]
 
     async def _count(self, behind: int, before: int) -> int:
-        found = await self._ask(self._shown(0, after=behind), before, 1)
+        [found] = await self._ask([EventAsk(self._shown(0, behind), before, 1)])
         return int(found["count"])
 
-    def _share(self) -> int:
-        return next((n for n in SHARES if self.per_s <= n * MOST_PER_S), SHARES[-1])
-
-    def _shown(self, every: int, after: int = 0) -> EventQuery:
+    def _shown(self, every: int, after: int) -> EventQuery:
         return msgspec.structs.replace(self.which, every=every, after=after)
+
+
+def _ask_again(rows: Mapping[int, Row | None]) -> list[EventAsk]:
+    """For those that are not good any more; none where all are."""
+    left = tuple(pos for pos, row in rows.items() if row is None)
+    return [EventAsk(EventQuery(at=left, after=min(left) - 1), max(left) + 1, MOST_ROWS)] if left else []

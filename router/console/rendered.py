@@ -15,6 +15,14 @@ class Rendered(NamedTuple):
     status: int = 200
     is_live: bool = False  #: the page keeps itself fresh
     has_charts: bool = False  #: the page loads the script of the charts
+    rows: bytes = b""  #: HTML that stands where the template has `made_rows`: most of a page, and most of it the same at each refresh
+
+
+class Fragment(NamedTuple):
+    """The main part of a page as a stream sends it."""
+
+    html: str
+    rows: bytes = b""  #: as above
 
 
 def refused(words: str, back: str, status: int = 409, title: str = "Refused") -> Rendered:

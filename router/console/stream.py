@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
 from router.console.guard import HEADERS
+from router.console.rendered import Fragment
 from router.console.sse_message import Message
+from router.console.turns import SEND_S, VIEW_S, Turns
 from router.ingest import limits
 
 EVERY_S = 1.0
 """How often a page is rendered anew while somebody looks at it."""
-
-GAP_S = 0.004
-"""Between two browsers that get the same page: events are accepted meanwhile."""
 
 PING_S = 15.0
 """A tab that is gone is noticed within this time, when a ping does not reach it."""
@@ -25,8 +24,8 @@ PING_S = 15.0
 SEND_TIMEOUT_S = 30.0
 """A tab that reads nothing is given up after this time."""
 
-Render = Callable[[web.Request], Awaitable[str | None]]
-Make = Callable[[str], Message]
+Render = Callable[[web.Request], Awaitable[Fragment | None]]
+Make = Callable[[Fragment], Message]
 
 
 class Viewer:
@@ -57,9 +56,9 @@ class Viewer:
 class Streams:
     """The open streams, by page."""
 
-    def __init__(self, sleep: Callable[[float], Awaitable[None]], make: Make) -> None:
+    def __init__(self, sleep: Callable[[float], Awaitable[None]], make: Make, turns: Turns) -> None:
         """`make`: of a rendering what is sent at this moment."""
-        self._sleep, self._make = sleep, make
+        self._sleep, self._make, self._turns = sleep, make, turns
         self._viewers: dict[str, list[Viewer]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = 0  #: bytes on their way to browsers
@@ -122,22 +121,23 @@ class Streams:
             self._tasks.pop(page).cancel()
 
     async def _keep_fresh(self, page: str, render: Render) -> None:
-        shown: dict[Viewer, str] = {}
+        shown: dict[Viewer, Fragment] = {}
         try:
             while viewers := self._viewers.get(page):
-                html = await render(viewers[0].request)
-                if html is None:  # it could not be rendered this time: it stays as it is
-                    await self._sleep(EVERY_S)
-                    continue
-                await self._sleep(0)  # events are accepted before it is encoded
-                shown = {viewer: last for viewer, last in shown.items() if viewer in viewers}
-                if behind := [viewer for viewer in viewers if shown.get(viewer) != html]:
-                    message = self._make(html)
-                    for viewer in behind:
-                        viewer.show(message)
-                        shown[viewer] = html
-                        await self._sleep(GAP_S)
+                await self._turns.take(VIEW_S)
+                fragment = await render(viewers[0].request)
+                if fragment is not None:  # else it could not be rendered this time: it stays as it is
+                    behind = [viewer for viewer in viewers if shown.get(viewer) != fragment]
+                    shown = dict.fromkeys(viewers, fragment)
+                    await self._show(fragment, behind)
                 await self._sleep(EVERY_S)
         finally:
             for viewer in self._viewers.get(page, ()):
                 viewer.end()
+
+    async def _show(self, fragment: Fragment, behind: Sequence[Viewer]) -> None:
+        if behind:
+            message = self._make(fragment)
+            for viewer in behind:
+                await self._turns.take(SEND_S)
+                viewer.show(message)

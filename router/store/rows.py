@@ -180,6 +180,14 @@ class EventQuery(msgspec.Struct, frozen=True):
         return self.state is not None or self.reason is not None
 
 
+class EventAsk(NamedTuple):
+    """A search for events."""
+
+    which: EventQuery
+    before: int | None  #: in front of this position; None: the newest ones
+    limit: int
+
+
 class ReplayRow(msgspec.Struct):
     """A job that feeds dead letters, or a span of the log, to the lanes again; the newest one of its destination."""
 

@@ -14,9 +14,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from router.console import shared_answer
+from router.console.rendered import Fragment
 from router.console.shared_answer import SharedNumber
 from router.console.sse_message import Message
 from router.console.stream import Streams
+from router.console.turns import Turns
 from router.ingest import limits
 from tests.flow.harness import Daemon
 from tests.patience import HANG_S
@@ -56,10 +58,10 @@ def test_where_few_files_may_be_open_few_pages_refresh(monkeypatch: pytest.Monke
 async def test_what_is_on_its_way_to_browsers_that_do_not_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "STREAMS_BYTES", 40 << 20)
     page = "x" * (32 << 20)  # more than the system takes for a socket
-    streams = Streams(asyncio.sleep, lambda html: Message(html, "@"))
+    streams = Streams(asyncio.sleep, lambda fragment: Message(fragment.html, "@"), Turns())
 
-    async def render(request: web.Request) -> str:
-        return page if request.path == "/long" else "short"
+    async def render(request: web.Request) -> Fragment:
+        return Fragment(page if request.path == "/long" else "short")
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await streams.serve(request, render, "", lambda: True)
@@ -82,6 +84,11 @@ def test_a_message_is_the_same_bytes_for_all_but_for_the_form_token() -> None:
     assert message.bytes_for("t1").decode() == "data: <p>é\ndata: <input value=t1>\ndata: t1\ndata: \n\n"
     without = Message("<p>", "@")
     assert without.bytes_for("t1") is without.bytes_for("t2")
+
+
+def test_rows_go_out_as_the_bytes_that_they_are() -> None:
+    message = Message("<table>\n@rows@</table>@", "@", "@rows@", "<tr>é</tr>".encode())
+    assert message.bytes_for("t1").decode() == "data: <table>\ndata: <tr>é</tr></table>t1\n\n"
 
 
 async def test_what_all_pages_show_is_asked_for_once_and_again_when_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:

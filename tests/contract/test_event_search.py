@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.event_search import parse_filter
-from router.store import EventQuery, search_bounds
+from router.event_search import parse_filter, parse_since
+from router.store import EventAsk, EventQuery, search_bounds
 from router.store.postgres.queries.event_match import spread
 from tests.contract.rig import Gated, Rig, open_rig
 
@@ -162,6 +162,27 @@ async def test_one_in_so_many_is_taken_evenly_and_always_the_same_ones(rig: Rig)
 async def test_events_can_be_counted_only(which: EventQuery, count: int, rig: Rig) -> None:
     found = await rig.store.queries.events(msgspec.structs.replace(which, every=0), ["d"], None, 20)
     assert (found["items"], found["count"], found["head"]) == ([], count, 6)
+
+
+async def test_several_kinds_are_asked_for_at_once(rig: Rig) -> None:
+    asks = [
+        EventAsk(EventQuery(type="track"), None, 2),
+        EventAsk(EventQuery(every=0), None, 1),
+        EventAsk(EventQuery(), 3, 20),
+    ]
+    tracks, counted, older = await rig.store.queries.events_together(asks, ["d"])
+    assert (ids(tracks), counted["count"], ids(older)) == (["m4", "m3"], 6, ["m1", "g1"])
+    for found, (which, before, limit) in zip((tracks, counted, older), asks, strict=True):
+        assert found == await rig.store.queries.events(which, ["d"], before, limit)
+
+
+async def test_a_search_since_an_instant_goes_no_further_back(rig: Rig) -> None:
+    items = (await ask(rig))["items"]
+    since = parse_since(items[2]["received_at"], rig.clock.now_ms())
+    for after in (0, 3, 6):
+        found = await rig.store.queries.events(EventQuery(since=since, after=after), ["d"], None, 20)
+        expected = [one for one in items if one["received_at"] >= items[2]["received_at"] and one["position"] > after]
+        assert found["items"] == expected
 
 
 async def test_events_are_asked_for_by_their_positions(rig: Rig) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from router.admin import lookups
-from router.console import live_tail, patience, sessions
+from router.console import live_rate, live_tail, patience, sessions
 from router.console.views import source
 from router.console.words import SHAPES
 from router.ingest import limits
@@ -47,7 +47,7 @@ def test_it_has_every_link_of_the_header_as_a_screen() -> None:
         ("Limits", source.NEWEST),
         ("Limits", limits.STREAMS),
         ("Limits", int(patience.SLOW_S)),
-        ("Live", live_tail.MOST_PER_S),
+        ("Live", live_rate.MOST_PER_S),
         ("Who can see it", sessions.IDLE_MS // 3_600_000),
     ],
 )

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiohttp import web
-from markupsafe import Markup
 
 from router.clock import to_iso
 from router.console.console import Console
@@ -51,13 +50,13 @@ async def live(console: Console, request: web.Request) -> Rendered | web.StreamR
         return redirect(_address(request, pause="1", before=str(found["head"] + 1)))
     tail = await _tail(console, words, which, before if is_paused else None)
     discards = await _discards(console, words, which, tail) if values["shows_discards"] else []
+    rows = await _rows(console, tail, discards)
     return Rendered(
         "live.html",
         "Live",
         {
             **values,
             "tail": tail,
-            "rows": await _rows(console, tail, discards),
             "is_late": console.daemon.now_ms - tail.seen_ms > LATE_MS,
             "left_out": left_out(tail.per_s, tail.every, tail.left_out),
             "nothing": nothing_found(
@@ -69,6 +68,7 @@ async def live(console: Console, request: web.Request) -> Rendered | web.StreamR
             "older": _address(request, pause="1", before=str(tail.next)) if tail.next is not None else None,
         },
         is_live=True,
+        rows=rows,
     )
 
 
@@ -99,7 +99,9 @@ async def _tail(console: Console, words: Mapping[str, str], which: EventQuery, b
     key = (tuple(sorted(words.items())), before, tuple(modes.items()))
     return await console.tails.fresh(
         key,
-        lambda: Tail(which, before, console.answers.newest, lambda: console.daemon.now_ms, console.tails.rows(modes)),
+        lambda: Tail(
+            which, before, console.answers.newest_together, lambda: console.daemon.now_ms, console.tails.rows(modes)
+        ),
         which.since,
     )
 
@@ -136,7 +138,7 @@ def _duplicate(one: Repeated) -> dict[str, Any]:
     return {"at": to_iso(one.last_ms), **about, "is_duplicate": True}
 
 
-async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> list[Markup]:
+async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> bytes:
     """The rows as they are shown, newest first. One that has not changed is not made anew."""
     modes = _modes(console)
     row_of_event, row_of_discard = console.macro("live_row.html", "row"), console.macro("live_discard.html", "row")
@@ -151,7 +153,7 @@ async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, An
         rows += map(console.tails.rows(modes).of_discard, discards)
         rows = sorted(rows, key=lambda row: row.at, reverse=True)[:MOST_ROWS]
     await console.tails.make(rows, render, len(modes))
-    return [Markup(row.html) for row in rows]
+    return b"".join(row.html for row in rows)
 
 
 def _in_one_line(html: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from router.event import Call
-from router.store.rows import DeadLetterFilter, EventQuery, Waits
+from router.store.rows import DeadLetterFilter, EventAsk, EventQuery, Waits
 
 
 class Queries(Protocol):
@@ -24,6 +24,10 @@ class Queries(Protocol):
         self, which: EventQuery, destinations: Sequence[str], before: int | None, limit: int
     ) -> dict[str, Any]:
         """The newest events of this kind in front of a position, with their states. How far it looks back is bounded."""
+        ...
+
+    async def events_together(self, asks: Sequence[EventAsk], destinations: Sequence[str]) -> list[dict[str, Any]]:
+        """The same for several kinds, in one go: none of them knows an event that came after the head of the first one."""
         ...
 
     async def position(self, message_id: str, source: str | None) -> int | None:

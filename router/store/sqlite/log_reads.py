@@ -29,16 +29,18 @@ def span(db: sqlite3.Connection, since_ms: int, until_ms: int) -> tuple[int, int
     return last_before(db, since_ms), last_before(db, until_ms)
 
 
-def last_before(db: sqlite3.Connection, at_ms: int) -> int:
-    """Position of the last event accepted before an instant, by bisection: time goes with position."""
+def last_before(db: sqlite3.Connection, at_ms: int, above: int = 0) -> int:
+    """Position of the last event accepted before an instant, by bisection: time goes with position. At least `above`."""
     low, high = db.execute(  # one statement with both would read the whole table
         "SELECT coalesce((SELECT min(pos) FROM log), 1) - 1, coalesce((SELECT max(pos) FROM log), 0)"
     ).fetchone()
+    low = max(low, above)
+    middle = low + 1  # where all of it is newer, one look is enough
     while low < high:
-        middle = (low + high + 1) // 2
         found = db.execute("SELECT received_at FROM log WHERE pos >= ? ORDER BY pos LIMIT 1", (middle,)).fetchone()
         if found[0] < at_ms:
             low = middle
         else:
             high = middle - 1
+        middle = (low + high + 1) // 2
     return int(low)

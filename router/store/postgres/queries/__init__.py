@@ -38,7 +38,7 @@ from router.store.postgres.queries import pages
 from router.store.postgres.queries.events import Search
 from router.store.postgres.queries.ledger import ledger
 from router.store.postgres.queries.message import find, message, stored_call
-from router.store.rows import DeadLetterFilter, EventQuery, Waits
+from router.store.rows import DeadLetterFilter, EventAsk, EventQuery, Waits
 
 
 class PostgresQueries:
@@ -60,6 +60,14 @@ class PostgresQueries:
     ) -> dict[str, Any]:
         """The newest events of this kind in front of a position, with their states. How far it looks back is bounded."""
         return await Search(self._database, self._blocks, which, destinations, before, limit).answer()
+
+    async def events_together(self, asks: Sequence[EventAsk], destinations: Sequence[str]) -> list[dict[str, Any]]:
+        """The same for several kinds, one after the other: none knows an event that came after the head of the first one."""
+        found: list[dict[str, Any]] = []
+        for which, before, limit in asks:
+            ends = [end for end in (before, found[0]["head"] + 1 if found else None) if end is not None]
+            found.append(await self.events(which, destinations, min(ends, default=None), limit))
+        return found
 
     async def position(self, message_id: str, source: str | None) -> int | None:
         """Where in the log the newest event with this message id stands or stood."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from router.counts import Counted, Counts
 from router.errors import StoreError, StoreNewer
 from router.event import Call
-from router.store.rows import DeadLetterFilter, EventQuery, ReplayRow, Waits
+from router.store.rows import DeadLetterFilter, EventAsk, EventQuery, ReplayRow, Waits
 from router.store.shards import WHOLE, Share
 from router.store.sqlite import regulation_rows, replay_reads
 from router.store.sqlite.connection import Connection, open_reader
@@ -22,7 +22,7 @@ from router.store.sqlite.queries.consent_ids import ConsentIds
 from router.store.sqlite.queries.dead_letters import dead_letters
 from router.store.sqlite.queries.destinations import destinations, left_over
 from router.store.sqlite.queries.discards import discards, discards_by_day
-from router.store.sqlite.queries.events import Search
+from router.store.sqlite.queries.events import Search, begin
 from router.store.sqlite.queries.failures import dead_reasons, failures
 from router.store.sqlite.queries.held import held
 from router.store.sqlite.queries.ledger import ledger
@@ -58,13 +58,19 @@ class Queries:
     async def events(
         self, which: EventQuery, destinations: Sequence[str], before: int | None, limit: int
     ) -> dict[str, Any]:
-        """The newest events of this kind in front of a position, with their states. How far it looks back is bounded. Slice
-        after slice: one long reading would keep the WAL from being reused."""
-        search = Search(which, destinations, before, limit)
-        await self._ask(search.begin)
-        while not search.is_over:
-            await self._ask(search.look_on)
-        return search.answer()
+        """The newest events of this kind in front of a position, with their states. How far it looks back is bounded."""
+        [found] = await self.events_together([EventAsk(which, before, limit)], destinations)
+        return found
+
+    async def events_together(self, asks: Sequence[EventAsk], destinations: Sequence[str]) -> list[dict[str, Any]]:
+        """The same for several kinds: what one slice of each answers costs the event loop one hop. Slice after slice: one long
+        reading would keep the WAL from being reused."""
+        searches = [Search(which, destinations, before, limit) for which, before, limit in asks]
+        left: Sequence[Search] = await self._ask(begin, searches)
+        while left:
+            await self._ask(left[0].look_on)
+            left = [search for search in left if not search.is_over]
+        return [search.answer() for search in searches]
 
     async def held(self, destination: str, user_key: str | None, after: str) -> dict[str, Any]:
         """Users whose events wait for a group, a page at a time."""

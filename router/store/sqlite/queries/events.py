@@ -77,7 +77,7 @@ class Search:
         first = db.execute("SELECT coalesce(min(pos), 1) FROM log").fetchone()[0]
         self._low = max(self._which.after, 0 if self._table else first - 1)
         if self._which.since and not self._table:
-            self._low = max(self._low, last_before(db, self._which.since))
+            self._low = last_before(db, self._which.since, self._low)
         if self._user_keys and self._table == "parked" and not self._which.at:
             most = self._look_back + 1
             self._waiting = waiting_of(db, self._user_keys, self._places(), self._low, self._at, most)
@@ -209,6 +209,15 @@ class Search:
         """Whether this is the state and the reason that are asked for."""
         which = self._which
         return which.state in (None, fate["state"]) and which.reason in (None, fate["reason"])
+
+
+def begin(db: sqlite3.Connection, searches: Sequence[Search]) -> list[Search]:
+    """Begin them in one snapshot, each with its first slice. Returns those that are not over."""
+    for search in searches:
+        search.begin(db)
+        if not search.is_over:
+            search.look_on(db)
+    return [search for search in searches if not search.is_over]
 
 
 def _contains(key: str, text: str, values: dict[str, Any]) -> str:
