@@ -47,6 +47,7 @@ class Responses:
         self._context, self._outcomes, self._status, self._lines = context, outcomes, status, lines
         self._work, self._lanes, self._run_queue = state.work, state.lanes, state.run_queue
         self._warn = warn
+        self._has_state = "state_key" in context.destination.hooks
         self._breaker, self._readiness, self._forgotten = state.breaker, state.readiness, state.forgotten
         self.is_everybody: Callable[[frozenset[str]], bool] = lambda users: False
         self.exchanges = LastExchanges()
@@ -140,9 +141,15 @@ class Responses:
 
     def _settle_in_lane(self, delivery: Delivery, lane: Lane, tried: Tried) -> None:
         lane.finish(delivery)
-        self._work.settle(delivery, *SUCCESS, tried)
+        if delivery.row is None and not self._has_state:
+            self._work.settle_live((delivery.pos,), SUCCESS, tried)
+        else:
+            self._work.settle(delivery, *SUCCESS, tried)
         self._outcomes.announce(delivery)
-        self._run_queue.add(lane)
+        if lane.is_idle:  # no turn is needed to find that nothing of it waits
+            self._lanes.let_go(lane)
+        else:
+            self._run_queue.add(lane)
 
     # ------------------------------------------------------------ the general way
 
