@@ -16,6 +16,7 @@ client_aiohttp.py     the same with aiohttp, where httptools is missing
 aiohttp_head.py       there, reads the status before aiohttp does
 http_request.py       a request as bytes, and what it may not hold
 http_answer.py        reads a response from bytes
+answer_memory.py      there, knows the response that a vendor gives again and again
 http_connection.py    one connection and its request
 http_pool.py          idle connections
 http_dial.py          opens a connection: addresses, TLS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from httptools import HttpParserError, HttpParserInvalidStatusError, HttpParserUpgrade, HttpResponseParser
 
+from router.deliver.send.answer_memory import AnswerMemory
 from router.deliver.send.http_client import MAX_BODY, MAX_HEAD, Fault, Reply
 
 MAX_RAW_BODY = 2 * MAX_BODY
@@ -18,12 +19,13 @@ class AnswerReader:
     """The answers of one connection, one at a time. The parser and this refer to each other until `release`."""
 
     __slots__ = (
-        "_begun", "_chunks", "_complete", "_cut", "_final", "_headers", "_interim", "_keep", "_limit", "_needs_close",
-        "_parser", "_room", "_status_line", "_unfit", "raw",
+        "_begun", "_chunks", "_complete", "_cut", "_final", "_headers", "_interim", "_keep", "_limit", "_memory",
+        "_needs_close", "_parser", "_room", "_status_line", "_unfit", "raw",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._memory = AnswerMemory()
         self._begun = 0  #: answers, the present one included
 
     def begin(self, method: str) -> None:
@@ -58,7 +60,11 @@ class AnswerReader:
         """Take bytes in. What came of the request, once it is known."""
         if self._parser is None:
             return None
+        is_first = not self.raw and not self._needs_close
         self.raw += len(data)
+        if is_first and (known := self._memory.find(data)) is not None:
+            self._complete = self._keep = True
+            return known
         try:
             self._parser.feed_data(data)
         except HttpParserInvalidStatusError:
@@ -72,7 +78,10 @@ class AnswerReader:
         if self._unfit:
             return Fault("protocol", f"the answer is none: {self._unfit}", sent=True)
         if self._complete or (self._final and self._needs_close):
-            return self._reply("it is longer than 256 KB" if self._cut else "")
+            reply = self._reply("it is longer than 256 KB" if self._cut else "")
+            if is_first and self.keeps:
+                self._memory.learn(data, reply)
+            return reply
         if self._cut or self.raw > self._limit:
             return self._over_limit()
         return None

@@ -16,9 +16,9 @@ BROKEN = b"HTTP/1.1 404 Not Found\r\nA : 1\r\n\r\n"
 GARBAGE = b"SSH-2.0-OpenSSH\r\n\r\n"
 
 
-def read(reader: AnswerReader, pieces: list[bytes]) -> tuple[object, ...]:
+def read(reader: AnswerReader, pieces: list[bytes], method: str = "POST") -> tuple[object, ...]:
     """What comes of an answer in these pieces, and whether the connection may be kept."""
-    reader.begin("POST")
+    reader.begin(method)
     for piece in pieces:
         result = reader.feed(piece)
         if isinstance(result, Reply):
