@@ -22,7 +22,8 @@ class EventLog(Protocol):
         ...
 
     def watch(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever the head has moved. It carries no data: losing one costs time, not events."""
+        """Call `wake` whenever the head has moved, behind `on_done` of all appends that moved it. It carries no data: losing one costs
+        time, not events."""
         ...
 
     def unwatch(self, wake: Callable[[], None]) -> None:

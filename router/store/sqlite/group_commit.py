@@ -163,8 +163,10 @@ class Writer(AppendIntake):
         self.written.events += stored
         self.written.bytes += sum([append.size for append in appends])
         self.head = head
+        self.tail.add_group(
+            (append.calls, found, append.size) for append, found in zip(appends, positions, strict=True)
+        )
         for append, found in zip(appends, positions, strict=True):
-            self.tail.add(append.calls, found, append.size)
             self.sources.add(append.calls, found, append.discards)
             append.answer(found)
         for commit, outcome in zip(commits, steps, strict=True):

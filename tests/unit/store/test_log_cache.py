@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.event import Call
 from router.plugin import Item
@@ -93,3 +95,28 @@ def test_it_forgets_the_oldest_append_at_its_bound(monkeypatch: pytest.MonkeyPat
     made.add(calls("b", "c"), [2, 3], 2)
     assert read(made, 0) is None
     assert read(made, 1) == [(2, "b"), (3, "c")]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=8),
+    after=st.integers(0, 30),
+    limit=st.integers(1, 9),
+    data=st.data(),
+)
+def test_a_group_of_appends_reads_as_each_of_them_alone(
+    sizes: list[int], after: int, limit: int, data: st.DataObject
+) -> None:
+    alone, together, group, pos = LogCache(), LogCache(), [], 0
+    for number, size in enumerate(sizes):
+        is_new = data.draw(st.lists(st.booleans(), min_size=size, max_size=size))
+        positions = []
+        for new in is_new:
+            pos += new
+            positions.append(pos if new else 0)
+        group.append((calls(*(f"{number}-{n}" for n in range(size))), positions, size))
+    for append in group:
+        alone.add(*append)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(log_cache, "TOGETHER", 5)
+        together.add_group(group)
+    assert read(together, after, limit) == read(alone, after, limit)
