@@ -3,6 +3,7 @@ when they are durable."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
@@ -13,6 +14,8 @@ from router.judge import Judge
 from router.logger import EventIds, Log, fields_of_events
 from router.store import EventLog, Suppressions
 from router.suppressing import without_suppressed
+
+log = logging.getLogger("router.accept")
 
 Note = Callable[[str, int, int, Sequence[Call]], None]
 """Told of a request that is stored: its source, how many of its calls were accepted and discarded, and its duplicates."""
@@ -40,6 +43,8 @@ class Acceptor:
         self._event_log, self._suppressions, self._log, self._judge = event_log, suppressions, log, judge
         self._facts = facts if follow is None else partial(facts_with_consent, needed=follow)
         self._note, self._full = note, False
+        self._accepted: list[Call] = []  #: of this group of the store; their lines are written together
+        event_log.watch(self._tell_accepted)
 
     def accept_soon(
         self, calls: list[Call], discards: list[Discard], on_done: Callable[[Exception | int], None]
@@ -75,12 +80,17 @@ class Acceptor:
             self._full = False
             self._log.emit("store_recovered")
         duplicates = result.count(0)
+        is_usual = not (duplicates or discards or report)
         if calls or discards:
             source = (calls or discards)[0].source  # one request has one
             repeated = _without_position(calls, result) if duplicates else []
             self._note(source, len(result) - duplicates, sum([discard.n for discard in discards]), repeated)
         try:
-            self._tell(calls, result, discards)
+            if is_usual:
+                self._accepted += calls
+            else:
+                self._tell_accepted()  # what was accepted before
+                self._tell(calls, result, discards)
             if report is not None:
                 report(calls, result)
         finally:
@@ -107,6 +117,16 @@ class Acceptor:
                 reason=discard.code,
                 detail=discard.message,
             )
+
+    def _tell_accepted(self) -> None:
+        """The store has answered a group. Lines of many calls take a quarter of the time that one by one takes."""
+        calls, self._accepted = self._accepted, []
+        if not calls or not self._log.writes("event_accepted", "accepted"):
+            return
+        try:
+            self._tell_of("event_accepted", calls)
+        except Exception:  # the store waits for this call to return, and so do all destinations
+            log.exception("lines about accepted events were not written")
 
     def _tell_of(self, line: str, calls: list[Call]) -> None:
         ids = [EventIds(c.message_id, c.source, show_user_key(c.user_key), c.type) for c in calls]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +26,10 @@ class FakeStore:
         self.given: list[tuple[list[Call], list[DirectoryUpdate | None], list[Discard]]] = []
         self.refusal: StoreError | None = None  #: at once
         self.error: StoreError | None = None  #: later
+        self.wake: Callable[[], None]
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
 
     def append_soon(
         self,
@@ -132,9 +136,33 @@ def test_overload_is_passed_on() -> None:
         accepted(acceptor(store)[0], CALLS, [])
 
 
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_what_a_group_has_accepted_is_told_at_its_end(level: str) -> None:
+    store = FakeStore()
+    accept, stream = acceptor(store, level)
+    for call in CALLS:
+        assert accepted(accept, [call], []) == 0
+    assert told(stream) == []
+    for _ in range(2):
+        store.wake()
+    assert [line["message_id"] for line in told(stream)] == (["m1", "m2"] if level == "info" else [])
+
+
+def test_lines_keep_the_order_in_which_calls_were_stored() -> None:
+    store = FakeStore()
+    accept, stream = acceptor(store)
+    accepted(accept, CALLS[:1], [])
+    accepted(accept, [CALLS[1], CALLS[1]], [])
+    store.wake()
+    assert [line["event"] for line in told(stream)] == ["event_accepted", "event_accepted", "event_duplicate"]
+
+
 def test_who_called_is_told_even_where_the_log_fails() -> None:
-    accept, _ = acceptor(FakeStore())
+    store = FakeStore()
+    accept, _ = acceptor(store)
     results: list[Exception | int] = []
+    accept.accept_soon([Call("web", "track", "m1", "?", 0, b"{}\n{}")], [], results.append)  # a key of no kind
+    store.wake()  # the store goes on, too
     with pytest.raises(KeyError):
-        accept.accept_soon([Call("web", "track", "m1", "?", 0, b"{}\n{}")], [], results.append)  # a key of no kind
-    assert results == [0]
+        accept.accept_soon([Call("web", "track", m, "?", 0, b"{}\n{}") for m in ("m2", "m3")], [], results.append)
+    assert results == [0, 1]

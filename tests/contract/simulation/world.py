@@ -80,6 +80,7 @@ class World:
         self.log_lines = io.StringIO()
         self.log = make_log("error", "json", clock=self.clock, stream=self.log_lines)
         self.store: StoreCase | None = None
+        self.acceptor: Acceptor  #: into the store that is open
         self.answered: set[str] = set()  #: message ids that got their 200
         self.unanswered: list[list[Call]] = []  #: their senders try again
         self.commands = 0  #: operators' commands that nobody answered yet
@@ -109,6 +110,7 @@ class World:
             )
             async with opening as (store, _):
                 self.store, self.disk.starting = store, False
+                self.acceptor = Acceptor(store.log, store.people.suppressions, self.log)
                 opened.set_result(None)
                 await self._leave.wait()
             self.store = None
@@ -199,7 +201,7 @@ class World:
         try:
             if self.store is None:
                 raise StoreError
-            await accept(Acceptor(self.store.log, self.store.people.suppressions, self.log), calls)
+            await accept(self.acceptor, calls)
         except BaseException as error:
             self.unanswered.append(calls)
             if not isinstance(error, StoreError):
