@@ -6,6 +6,7 @@ commit_batch.py     everything that one destination commits at once
 fence.py            what a commit compares before it stores anything
 pending.py          what waits to be written
 shards.py           which events belong to which shard of a destination
+shard_rows.py       what is stored of shards
 shard_states.py     how the shards of a destination are, for each of them
 ports/              what the router asks of a store, by who asks
 folding.py          what a call changes in the directory

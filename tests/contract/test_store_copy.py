@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import CopyError, StartError
+from router.store import ORDER_KEY_STEP, CommitBatch, LaneRow
 from router.store.copy import copy
 from router.store.copy.copying import _cut
 from router.store.copy.postgres_source import open_postgres_source
@@ -26,6 +27,7 @@ from router.store.copy.tables import (
     TABLES,
     WITHOUT_PART,
 )
+from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.install import SCHEMA as NEWEST
 from router.store.postgres.store import open_postgres
 from router.store.postgres.trait_hashes import trait_hash
@@ -35,11 +37,15 @@ from router.store.sqlite.apply_commit import OutcomeCodes
 from router.store.sqlite.locks import StoreFiles
 from router.store.sqlite.migrations import schema_statements
 from router.store.sqlite.store import open_store
-from router.testing.clock import FakeClock
+from router.testing.clock import START_MS, FakeClock
+from router.vocabulary import LaneMode, Queue
 from tests.contract import old_stores, store_case
 from tests.contract.copy_case import SCHEMA, Quiet, contents, filled, into_database, into_file, seen
-from tests.contract.node_case import nodes_on
+from tests.contract.node_case import Among, nodes_on
 from tests.contract.postgres_case import OnServer, connected
+from tests.contract.rig import Plain, open_rig
+from tests.contract.test_store import accept, make, parked_row
+from tests.contract.test_store_shards import everyone, give_back, left, settled
 from tests.postgres_server import KEYLESS, Server
 
 DISCARDED = "(at, source, code, message, message_id, type, excerpt) VALUES (1, 's', 'c', '', '', '', '')"
@@ -356,3 +362,74 @@ async def test_two_copies_do_not_fill_one_database(dsn: str) -> None:
         with pytest.raises(CopyError, match="another `store copy` is filling the database"):
             async with open_postgres_target(dsn, "the database", 0, needs_fsync=False):
                 pass
+
+
+# ---------------------------------------------------------------- shards
+
+
+async def test_a_destination_in_shards_becomes_one_that_sends_what_no_shard_has_settled_and_nothing_twice(
+    tmp_path: Path, dsn: str
+) -> None:
+    open_node = nodes_on(dsn)
+    async with open_node(1, "d") as node:
+        claims = await everyone(node, 4)
+        await accept(node, *(make(f"m{n}", userId=f"u{n}", messageId=f"m{n}") for n in range(80)))
+        waiting: set[int] = set()
+        for claim in claims:
+            own = await left(node, claim)
+            waiting |= await leave_in_all_states(node, claim, own[: 6 * (claim.unit.shard + 1)])
+            waiting |= set(own[6 * (claim.unit.shard + 1) :])
+        await give_back(*claims)
+        first, second = await everyone(node, 2)  # each has floors
+        for pos in (await left(node, first))[:2]:
+            await first.commit(settled(pos, pos))
+            waiting.discard(pos)
+        assert second.cursor.floors
+        ledger = (await node.queries.ledger(["d"]))["destinations"]["d"]
+        await give_back(first, second)
+        await node.execute("UPDATE unit SET gate = 'before'")  # what is held is asked again
+    copied = await into_file(dsn, tmp_path / "router.db")
+    assert {state: ledger[state] for state in copied.ledger["d"]} == copied.ledger["d"]
+    async with open_rig(tmp_path) as rig:
+        rig.start(Plain)
+        told = await rig.pass_time(600, step=60)
+        assert sorted(rig.vendor.ids()) == sorted(f"m{pos - 1}" for pos in waiting)
+        assert [told[state] for state in ("held", "retrying", "queued")] == [0, 0, 0]
+        assert told["delivered"] + told["dead"] + told["filtered"] == 80
+
+
+async def leave_in_all_states(node: Among, claim: PostgresClaim, positions: list[int]) -> set[int]:
+    """A shard's events are delivered, filtered, dead, held, retried or queued behind that, in turn. Returns those that are not settled."""
+    batch = CommitBatch("d", pos=positions[0] - 1, ahead=frozenset(positions), at=START_MS)
+    events = {row.pos: row for row in await node.read(0, 1000, 1_000_000)}
+    waiting = set()
+    for n, pos in enumerate(positions):
+        event, state = events[pos], ("delivered", "filtered", "dead", "held", "retrying", "queued")[n % 6]
+        if state in ("delivered", "filtered", "dead"):
+            batch.settled[pos] = (state, "")
+        else:
+            waiting.add(pos)
+            is_held = state == "held"
+            batch.park[pos] = parked_row(
+                pos, event.message_id, event.user_key, Queue.HELD if is_held else Queue.MAIN, state=state
+            )
+            mode, due = (LaneMode.WAITING, None) if is_held else (LaneMode.RETRY, START_MS + 1)
+            need = event.user_key if is_held else ""
+            batch.lanes[event.user_key] = LaneRow(
+                event.user_key,
+                mode,
+                need,
+                "",
+                "",
+                due,
+                0,
+                is_held,
+                not is_held,
+                START_MS * is_held,
+                pos * ORDER_KEY_STEP * is_held,
+            )
+        if state != "queued":
+            batch.count(state)
+        batch.count("parked_bytes", len(event.body) * (pos in batch.park))
+    await claim.commit(batch)
+    return waiting

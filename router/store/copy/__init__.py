@@ -3,6 +3,7 @@
 tables.py           what is copied, table by table, and which tables are made anew
 ports.py            what a copy asks of a source and of a target
 copying.py          one table after the other, in slices
+merging.py          shards become one, for a store that has none
 opening.py          sources and targets by their addresses
 sqlite_source.py    a file that is read
 sqlite_target.py    a file that is made

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.errors import CopyError
+from router.store.copy.merging import Merging
 from router.store.copy.ports import Head, Progress, Row, Source, Target
 from router.store.copy.tables import REGULATION, TABLES, UNIT, Table
 from router.store.regulation import Regulation
@@ -34,17 +35,18 @@ async def copy(source: Source, target: Target, progress: Progress) -> Copied:
     await target.begin(head)
     sent: dict[str, int] = {}
     bounds: list[int] = []
-    ledger: dict[str, dict[str, int]] = {}
+    units: list[Row] = []
+    rows_of = source.rows if target.has_shards else Merging(source, head).rows
 
     async def send(table: Table) -> None:
         sent[table.name] = 0
         progress.begin(table.name, 0)
-        async for rows in source.rows(table):
+        async for rows in rows_of(table):
             if table is REGULATION:
                 rows, found = _from_the_start(rows)
                 bounds.extend(found)
             elif table is UNIT:
-                ledger.update(_counts(rows, head))
+                units.extend(rows)
             await target.add(table, rows)
             sent[table.name] += len(rows)
             progress.at(sent[table.name])
@@ -57,7 +59,7 @@ async def copy(source: Source, target: Target, progress: Progress) -> Copied:
     await source.check_unused()
     progress.begin("checking", 0)
     await target.finish(head, sent)
-    return Copied(head.pos, sent, ledger)
+    return Copied(head.pos, sent, dict(_counts(units, head)))
 
 
 async def _send_log(source: Source, target: Target, head: Head, bounds: Sequence[int], progress: Progress) -> int:

@@ -35,8 +35,8 @@ class Source(Protocol):
         """What it has once."""
         ...
 
-    def log(self) -> AsyncIterator[Sequence[LogRow]]:
-        """The events that the log has, in order, in slices."""
+    def log(self, after: int = 0) -> AsyncIterator[Sequence[LogRow]]:
+        """The events that the log has behind a position, in order, in slices; perhaps some at or before it."""
         ...
 
     def erased(self) -> AsyncIterator[Sequence[tuple[int, int, int]]]:
@@ -54,6 +54,11 @@ class Source(Protocol):
 
 class Target(Protocol):
     """A store that is being made. Until `finish` has returned it says that it is not whole."""
+
+    @property
+    def has_shards(self) -> bool:
+        """Whether its destinations may have several units."""
+        ...
 
     async def begin(self, head: Head) -> None:
         """Comes first."""

@@ -24,7 +24,7 @@ OURS = {"application_name": NAME, "idle_in_transaction_session_timeout": "0", "s
 """Settings of a connection that reads for long."""
 PREFETCH, BLOCKS_AHEAD = 200, 2
 """Rows, and blocks of the log, of one trip."""
-LOG = f"SELECT {BLOCK} FROM block WHERE part = 0 ORDER BY first"
+LOG = f"SELECT {BLOCK} FROM block WHERE part = 0 AND first + n > $1::bigint + 1 ORDER BY first"
 ERASED = (
     "SELECT hash, pos, (SELECT at FROM block WHERE part = 0 AND first <= pos ORDER BY first DESC LIMIT 1) FROM erased"
     " WHERE part = 0 AND pos >= (SELECT min(first) FROM block WHERE part = 0) ORDER BY hash, pos"
@@ -54,10 +54,10 @@ class PostgresSource:
         keys = (meta["hash_key"], meta["people_key"])
         return Head(pos, duplicates, discarded, clock, *keys, made_at, meta.get("notices"))
 
-    async def log(self) -> AsyncIterator[Sequence[LogRow]]:
+    async def log(self, after: int = 0) -> AsyncIterator[Sequence[LogRow]]:
         """Block by block, as they are stored."""
         with faults(self._shown):
-            async for record in self._connection.cursor(LOG, prefetch=BLOCKS_AHEAD):
+            async for record in self._connection.cursor(LOG, after, prefetch=BLOCKS_AHEAD):
                 yield unpack(*record)
 
     async def erased(self) -> AsyncIterator[Sequence[tuple[int, int, int]]]:

@@ -58,6 +58,8 @@ FINISH = (
 class PostgresTarget:
     """Implements `ports.Target`. Each call is one transaction."""
 
+    has_shards = True
+
     def __init__(self, connection: Connection, shown: str) -> None:
         self._connection, self._shown = connection, shown
         self._hash_key = b""

@@ -23,7 +23,7 @@ from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.regulation_rows import MEMBERS
 from router.store.suppressions import HASH_BYTES
 
-LOG = "SELECT pos, received_at, source, type, user_key, message_id, body FROM log ORDER BY pos"
+LOG = "SELECT pos, received_at, source, type, user_key, message_id, body FROM log WHERE pos > %d ORDER BY pos"
 ERASED = (
     f"SELECT hash, pos, received_at FROM seen JOIN log USING (pos) WHERE message_id = '{NOBODY}' ORDER BY hash, pos"
 )
@@ -77,9 +77,9 @@ class SqliteSource:
         with faults(self._path):
             return await self._db.run(_head)
 
-    async def log(self) -> AsyncIterator[Sequence[LogRow]]:
-        """The events that the log has."""
-        async for rows in self._slices(LOG):
+    async def log(self, after: int = 0) -> AsyncIterator[Sequence[LogRow]]:
+        """The events that the log has behind a position."""
+        async for rows in self._slices(LOG % after):
             events = [LogRow(*row) for row in rows]
             self._has_erased = self._has_erased or any(event.message_id == NOBODY for event in events)
             yield events

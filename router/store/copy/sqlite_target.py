@@ -49,6 +49,8 @@ PARTLESS = WITHOUT_PART - {"discard", "discard_count"}
 class SqliteTarget:
     """Implements `ports.Target`. Each call is one transaction, which no disk waits for: only the end is synced."""
 
+    has_shards = False
+
     def __init__(self, db: Connection, path: Path) -> None:
         self._db, self._path = db, path
         self._dedupe = Dedupe(b"", 0)
@@ -89,14 +91,6 @@ class SqliteTarget:
 
     async def add(self, table: Table, rows: Sequence[Row]) -> None:
         """Rows of a table."""
-        if "shard" in table.columns and any(row[table.place("shard")] for row in rows):
-            raise CopyError(
-                "a destination is split into shards, which a file cannot have: set its delivery.shards to 1, let it start once, and stop all nodes"
-            )
-        if table is UNIT and any(row[table.place("floors")] for row in rows):
-            raise CopyError(
-                "a destination was split into shards, and has not come to where they were: let it go on until nothing is queued, then stop all nodes"
-            )
         if table is MEMBER:
             for regulation, user_key in rows:
                 self._members.setdefault(regulation, []).append(user_key)

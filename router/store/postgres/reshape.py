@@ -6,21 +6,18 @@ No row of a user moves, as rows have the slot of their user. A replay that runs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from router.store.outcome_blocks import pack_ahead, unpack_ahead
+from router.store.outcome_blocks import pack_ahead
 from router.store.postgres.database import Connection
 from router.store.postgres.install import WITH_SHARDS
 from router.store.rows import EVERY, Opening, ReplayRow, Unit
-from router.store.shards import SLOTS, Floor, Place, reshaped
+from router.store.shard_rows import ADDED, OF_ROWS, ended_replay, pack_floors, places_of, standing
+from router.store.shards import SLOTS, reshaped
 
 HERE = "part = 0 AND destination = $1"
-ADDED = ("delivered", "skipped", "filtered", "dead", "dry_run", "replayed")
-"""Counters that nobody can part by slots: the first shard takes what all had."""
-OF_ROWS = ("held", "retrying", "letters", "letter_bytes")
 BY_SLOT = f"""
 SELECT slot, sum(held)::bigint, sum(retrying)::bigint, sum(letters)::bigint, sum(letter_bytes)::bigint, sum(parked)::bigint FROM (
   SELECT slot, count(*) FILTER (WHERE state = 'held' AND pos > 0) AS held, count(*) FILTER (WHERE state = 'retrying' AND pos > 0) AS retrying,
@@ -30,25 +27,6 @@ SELECT slot, sum(held)::bigint, sum(retrying)::bigint, sum(letters)::bigint, sum
 """
 KEPT = ("start", "mode", "gate", "state", "state_reason", "state_since", "state_until", "state_detail", "stopped_ms")
 """What all units of a destination have alike. Of a state the one that is not `running`, if there is one."""
-
-
-def places_of(rows: Sequence[Mapping[str, Any]]) -> list[Place]:
-    """How far each of these units is."""
-    return [
-        Place(row["pos"], frozenset(unpack_ahead(row["pos"], row["ahead"])), unpack_floors(row["floors"]))
-        for row in rows
-    ]
-
-
-def pack_floors(floors: Sequence[Floor]) -> bytes:
-    """As the unit keeps them; empty where there are none."""
-    return msgspec.json.encode([(*one[:3], pack_ahead(one.pos, one.ahead)) for one in floors]) if floors else b""
-
-
-def unpack_floors(packed: bytes) -> tuple[Floor, ...]:
-    """The floors that `pack_floors` packed."""
-    found = msgspec.json.decode(packed, type=list[tuple[int, int, int, bytes]]) if packed else []
-    return tuple(Floor(first, end, pos, frozenset(unpack_ahead(pos, ahead))) for first, end, pos, ahead in found)
 
 
 async def add(connection: Connection, unit: Unit, opening: Opening) -> bool:
@@ -77,7 +55,7 @@ async def change(connection: Connection, unit: Unit, opening: Opening) -> None:
     rows = await connection.fetch(f"SELECT * FROM unit WHERE {HERE} ORDER BY shard", name)
     summed = [sum(row[one] for row in rows) for one in ADDED]
     of_rows = [sum(row[one] for row in rows) for one in OF_ROWS]
-    kept = next((row for row in rows if row["state"] != "running"), rows[0])
+    kept = standing(rows)
     epoch, step = max(row["epoch"] for row in rows) + 1, max(row["step"] for row in rows)
     clock = max(row["clock"] for row in rows)
     *parted, parked = await _counted(connection, name, opening.shards)
@@ -122,9 +100,7 @@ async def _stop_replay(connection: Connection, destination: str, now_ms: int) ->
     jobs = [msgspec.json.decode(row[0], type=ReplayRow) for row in rows]
     if not jobs:
         return
-    job = max(jobs, key=lambda one: one.started_at)
-    if any(one.state == "running" for one in jobs):
-        job.state, job.ended_at = "stopped", now_ms
+    job = ended_replay(jobs, now_ms)
     await connection.execute(
         "INSERT INTO replay (part, destination, shard, job, state, kind, pos) VALUES (0, $1, 0, $2, $3, $4, $5)",
         destination, msgspec.json.encode(job), job.state, job.kind, min(job.pos, job.groups_pos),

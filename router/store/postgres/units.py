@@ -15,6 +15,7 @@ from router.store.postgres.dropping import DROPPED, drop_rows
 from router.store.postgres.scope import Scope
 from router.store.postgres.wanted import come_back, is_trimmed, skip_trimmed, want
 from router.store.rows import EVERY, CursorRow, Opening, Status, Unit
+from router.store.shard_rows import pack_floors, unpack_floors
 from router.store.shards import Share
 
 KEPT_SPELLS = 100
@@ -148,7 +149,7 @@ async def _opened(connection: Connection, unit: Unit, opening: Opening, taken: _
     held += await connection.fetchval(of_replays, destination)
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), taken.added, parked_bytes, letters, letter_bytes,
-        disabled, abandoned, beyond, taken.taken_from, share, reshape.unpack_floors(floors),
+        disabled, abandoned, beyond, taken.taken_from, share, unpack_floors(floors),
     )  # fmt: skip
     return cursor, Fence(unit, epoch, step, share)
 
@@ -171,9 +172,9 @@ async def _drop_floors(connection: Connection, unit: Unit) -> None:
     """Those that the cursor has passed."""
     here = f"{HERE} AND shard = $2"
     pos, packed = await connection.fetchrow(f"SELECT pos, floors FROM unit WHERE {here}", *unit[1:])
-    left = [one for one in reshape.unpack_floors(packed) if max([one.pos, *one.ahead]) > pos]
+    left = [one for one in unpack_floors(packed) if max([one.pos, *one.ahead]) > pos]
     if packed:
-        await connection.execute(f"UPDATE unit SET floors = $3 WHERE {here}", *unit[1:], reshape.pack_floors(left))
+        await connection.execute(f"UPDATE unit SET floors = $3 WHERE {here}", *unit[1:], pack_floors(left))
 
 
 async def give_back(connection: Connection, fence: Fence, owner: UUID, *, to_others: bool) -> None:

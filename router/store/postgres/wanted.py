@@ -10,8 +10,8 @@ from router.store.forgotten import slot_of_event
 from router.store.outcome_blocks import pack_ahead
 from router.store.postgres.block_reads import BLOCK
 from router.store.postgres.database import Connection
-from router.store.postgres.reshape import pack_floors, places_of
 from router.store.rows import Unit
+from router.store.shard_rows import pack_floors, places_of
 from router.store.shards import Floor, Place, Share, above, split
 
 HERE = "part = $1 AND destination = $2 AND shard = $3"
