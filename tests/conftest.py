@@ -29,7 +29,7 @@ THEIRS_WHOLE = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
 def pytest_configure(config: pytest.Config) -> None:
     """Before a test module is imported: let Hypothesis measure no time, as the machine may be busy; take the user's variables away, and give a home and a folder with nothing in it."""
     gc.disable()  # see pytest_collection_finish
-    examples = int(os.environ.get("PROPERTY_EXAMPLES", "100"))
+    examples = int(os.environ.get("PROPERTY_EXAMPLES", "50"))
     settings.register_profile(
         "any pace", max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )

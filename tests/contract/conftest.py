@@ -26,8 +26,10 @@ LONG = re.compile(
 """The names of those modules. `./test --fast` leaves them out, the HTTP client, each of whose tests opens a server, and what asks a
 PostgreSQL server."""
 PLAYED = re.compile(r"test_(worker|faults)_\w+\.py")
-"""Modules that play a worker. It speaks to either store by the same commands, which the tests of the stores prove on both. So of each of
-these modules every fourth test runs on the server, and the others with `-m slow`."""
+"""Modules that play a worker. It speaks to either store by the same commands, which the tests of the stores prove on both."""
+ON_SERVER, PLAYED_ON_SERVER = 2, 8
+"""Of the tests that run on both stores each nth of a module runs on the server, of a module that plays a worker each nth of these. The others
+do with `-m slow`. What only the server has is tested whole."""
 
 
 def is_long(module: Path) -> bool:
@@ -47,11 +49,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if is_on_server(item) or is_long(item.path) or "database_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.long)
-    played = [item for item in items if is_on_server(item) and PLAYED.fullmatch(item.path.name)]
-    quick = sorted((item for item in played if not item.get_closest_marker("slow")), key=lambda item: item.nodeid)
-    for _, of_module in groupby(quick, key=lambda item: item.path):
+    on_server = [item for item in items if is_on_server(item) and not item.get_closest_marker("slow")]
+    for module, of_module in groupby(sorted(on_server, key=lambda item: item.nodeid), key=lambda item: item.path):
+        n = PLAYED_ON_SERVER if PLAYED.fullmatch(module.name) else ON_SERVER
         for number, item in enumerate(of_module):
-            if number % 4:
+            if number % n:
                 item.add_marker(pytest.mark.slow)
 
 

@@ -56,7 +56,7 @@ from tests.contract.simulation.connections import InlineConnection
 from tests.contract.simulation.invariants import one_fate_each, read_log, rows_and_counters
 from tests.contract.simulation.world import STORY, World
 
-EXAMPLES = int(os.environ.get("GATE_MODEL_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("GATE_MODEL_EXAMPLES", "15"))
 STEPS = 30
 USERS, ANONYMOUS, GROUPS = ("u1", "u2", "u3"), ("x1", "x2"), ("acme", "beta")
 KEYS = (*(f"u:{user}" for user in USERS), *(f"a:{anonymous}" for anonymous in ANONYMOUS))

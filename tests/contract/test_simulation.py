@@ -13,7 +13,7 @@ import pytest
 from tests.contract.simulation.story import run_story, trace_of
 from tests.contract.simulation.traits import NOT_YET, only
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "30"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "20"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 BLOCK = 10
 TOLD = 20

@@ -17,6 +17,7 @@ from router.scaffold import NewPackage, write_package
 from router.scaffold.package import MAX_NAME
 from tests.docs.modules import load_module
 from tests.flow.harness import unmeasured
+from tests.sampled import every
 
 NAMES = ("x", "acme-crm", "bench", "the-long-name-of-a-tool-1234567890abcdef")
 
@@ -36,7 +37,7 @@ def test_ruff_finds_nothing_by_the_settings_of_the_package(package: tuple[NewPac
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["bench", "test", "testrail"])
+@pytest.mark.parametrize("name", every(3, ["test", "bench", "testrail"]))
 def test_a_class_hides_nothing_that_its_tests_use_and_is_no_test(name: str, tmp_path: Path) -> None:
     write_package(NewPackage.of(name), tmp_path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-k", "busy"]

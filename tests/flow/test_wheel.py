@@ -140,11 +140,12 @@ async def test_a_plugin_that_pip_upgrades_under_a_running_daemon_needs_a_restart
             assert await sent_to("m2") == "/2.0"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 async def test_a_new_plugin_passes_its_own_ci_is_installed_and_delivers(
     wheel: Path, shared: dict[str, str], tmp_path: Path
 ) -> None:
-    """From a bare environment to an event at a real server, with the commands that an author types or copies."""
+    """From a bare environment to an event at a real server, with the commands that an author types or copies. By default only the tutorial
+    is walked through (`tests/docs/test_plugin_tutorial.py`), whose package is another one."""
     shell = Shell(tmp_path, {**shared, "SEGMENT_ROUTER": wheel.as_uri()})
     shell.run("python3 -m venv .venv\n. .venv/bin/activate")
     shell.run('pip install "segment-router[testing] @ $SEGMENT_ROUTER"')

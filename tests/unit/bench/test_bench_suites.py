@@ -50,8 +50,8 @@ async def test_the_references_of_the_store_write_what_they_say(tmp_path: Path) -
     "form",
     [
         Form("packed, twice", destinations=2),
-        Form("one a POST, open", "single", 1, rate=200.0),
-        Form("traced", sample=1.0),
+        pytest.param(Form("one a POST, open", "single", 1, rate=200.0), marks=pytest.mark.slow),
+        pytest.param(Form("traced", sample=1.0), marks=pytest.mark.slow),
     ],
     ids=lambda form: form.name,
 )
@@ -127,6 +127,7 @@ def test_a_user_of_many_groups_stands_beside_one_of_one_group(plan: Plan, monkey
     assert report.measures[0].value.median > 0
 
 
+@pytest.mark.slow
 def test_what_is_delivered_has_arrived(plan: Plan) -> None:
     """Also where a fifth of the users have no group before their events are in."""
     course = run_scenario(plan, Scenario("late", (Receiver("one", gated=True), Receiver("bad", "fail")), late=True))

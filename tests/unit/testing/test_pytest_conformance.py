@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -70,42 +70,43 @@ TESTS = {
 }  # fmt: skip
 
 
-def run(folder: Path, name: str) -> tuple[int, str, dict[str, str]]:
-    """Exit code, output, and the result of each check."""
+class Ran(NamedTuple):
+    """What pytest said of one of the files."""
+
+    out: str
+    results: dict[str, str]  #: of each check
+
+    @property
+    def failed(self) -> set[str]:
+        """The checks that did."""
+        return {name for name, result in self.results.items() if result == "FAILED"}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+    """One run for all files, in a project of their own."""
+    folder = tmp_path_factory.mktemp("project")
     (folder / "desk.py").write_text(PLUGIN)
     imports = "from desk import Desk, Nothing, OfOrders\nfrom router.testing import conformance\n"
-    (folder / "test_it.py").write_text(f"{imports}{TESTS[name]}\n")
+    for name, text in TESTS.items():
+        (folder / f"test_{name}.py").write_text(f"{imports}{text}\n")
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-v",
-        "-rs",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-W",
-        "error",
-    ]
+    options = ["-v", "-rs", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error"]
+    command = [sys.executable, "-m", "pytest", *options]
     done = subprocess.run(command, cwd=folder, env=unmeasured(), capture_output=True, text=True, check=False)
-    results = dict(re.findall(r"^test_it\.py::test_conformance\[(\w+)\] (\w+)", done.stdout, re.MULTILINE))
-    assert len(results) == len(CHECKS), done.stdout + done.stderr
-    return done.returncode, done.stdout, results
-
-
-def failed(results: dict[str, str]) -> set[str]:
-    return {name for name, result in results.items() if result == "FAILED"}
+    told = re.findall(r"^test_(\w+)\.py::test_conformance\[(\w+)\] (\w+)", done.stdout, re.MULTILINE)
+    found = {name: Ran(done.stdout, {check: result for of, check, result in told if of == name}) for name in TESTS}
+    assert done.returncode == 1
+    assert {len(one.results) for one in found.values()} == {len(CHECKS)}, done.stdout + done.stderr
+    return found
 
 
 @pytest.mark.long
-def test_each_check_is_a_test_and_a_failure_says_all_that_an_author_needs(tmp_path: Path) -> None:
-    code, out, results = run(tmp_path, "gold")
-    assert code == 1
+def test_each_check_is_a_test_and_a_failure_says_all_that_an_author_needs(ran: dict[str, Ran]) -> None:
+    out, results = ran["gold"]
     assert results["deterministic"] == "PASSED"
     assert results["lifetime_opens"] == "SKIPPED"
-    assert failed(results) == {
+    assert ran["gold"].failed == {
         "settings_described",
         "bad_address_refused",
         "names_listed",
@@ -120,38 +121,33 @@ def test_each_check_is_a_test_and_a_failure_says_all_that_an_author_needs(tmp_pa
 
 
 @pytest.mark.long
-def test_what_a_higher_tier_asks_for_is_skipped(tmp_path: Path) -> None:
-    code, out, results = run(tmp_path, "silver")
-    assert (code, failed(results), results["names_listed"]) == (0, set(), "SKIPPED")
+def test_what_a_higher_tier_asks_for_is_skipped(ran: dict[str, Ran]) -> None:
+    out, results = ran["silver"]
+    assert (ran["silver"].failed, results["names_listed"]) == (set(), "SKIPPED")
     assert "for gold, above silver: display_names: none" in out
 
 
 @pytest.mark.long
-def test_a_class_without_a_hook_fails_and_nothing_of_its_behaviour_passes(tmp_path: Path) -> None:
-    code, _, results = run(tmp_path, "nothing")
-    assert (code, failed(results)) == (1, {"hooks"})
+def test_a_class_without_a_hook_fails_and_nothing_of_its_behaviour_passes(ran: dict[str, Ran]) -> None:
+    assert ran["nothing"].failed == {"hooks"}
     form = {check.name for check in CHECKS if check.theme == "form"}
-    assert {name for name, result in results.items() if result == "PASSED"} <= form
+    assert {name for name, result in ran["nothing"].results.items() if result == "PASSED"} <= form
 
 
 @pytest.mark.long
-def test_checks_that_have_nothing_to_look_at_fail_until_a_call_is_given(tmp_path: Path) -> None:
-    code, _, results = run(tmp_path, "orders")
-    assert (code, failed(results)) == (1, {"exercised"})
-    code, _, results = run(tmp_path, "orders_given")
-    assert (code, failed(results)) == (0, set())
+def test_checks_that_have_nothing_to_look_at_fail_until_a_call_is_given(ran: dict[str, Ran]) -> None:
+    assert ran["orders"].failed == {"exercised"}
+    assert ran["orders_given"].failed == set()
 
 
 @pytest.mark.long
-def test_a_vendor_that_takes_nothing_is_no_success(tmp_path: Path) -> None:
-    code, _, results = run(tmp_path, "vendor")
-    assert (code, failed(results)) == (1, {"success"})
+def test_a_vendor_that_takes_nothing_is_no_success(ran: dict[str, Ran]) -> None:
+    assert ran["vendor"].failed == {"success"}
 
 
 @pytest.mark.long
-def test_a_scene_may_be_a_fixture(tmp_path: Path) -> None:
-    code, _, results = run(tmp_path, "scene")
-    assert (code, results["only_by_sender"]) == (0, "SKIPPED")
+def test_a_scene_may_be_a_fixture(ran: dict[str, Ran]) -> None:
+    assert (ran["scene"].failed, ran["scene"].results["only_by_sender"]) == (set(), "SKIPPED")
 
 
 test_conformance = pytest.mark.long(conformance(Good, {"token": "a-secret-of-the-test"}))
