@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 import pytest
@@ -16,6 +16,9 @@ from tests.console.pages import Visitor
 from tests.flow.harness import Daemon, destination, eventually
 
 TO_NOBODY = {"base_url": "http://127.0.0.1:9"}
+if TYPE_CHECKING:
+    from playwright.async_api import Route
+
 HOOK = destination("hook", "collector", TO_NOBODY, mode="dry-run")
 IDLE = destination("idle", "collector", TO_NOBODY, mode="dry-run", sources=["other"])
 OTHER = {"name": "other", "write_key": "wk_other_456"}
@@ -103,6 +106,38 @@ async def test_the_script_draws_the_charts_and_a_stream_leaves_them_there(daemon
         await page.wait_for_selector("td.num:has-text('4')")
         assert await page.locator("figure.drawn canvas").count() == 4
         assert said == []
+
+
+COLOURED = """figure => {
+  const dot = new OffscreenCanvas(1, 1).getContext('2d')
+  dot.fillStyle = getComputedStyle(figure.querySelector('[data-column]')).stroke
+  dot.fillRect(0, 0, 1, 1)
+  const colour = [...dot.getImageData(0, 0, 1, 1).data].slice(0, 3)
+  const canvas = figure.querySelector('canvas')
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  let n = 0
+  for (let at = 0; at < data.length; at += 4) n += data[at + 3] > 128 && colour.every((one, k) => Math.abs(one - data[at + k]) < 8)
+  return n
+}"""
+"""How many dots of a drawing have the colour of its first line."""
+
+
+async def series_with_one_value(route: Route) -> None:
+    """The numbers of a day of which one bucket knows how long deliveries took."""
+    answer = await route.fetch()
+    series = await answer.json()
+    series["columns"]["latency_p50_s"][70] = 2.5
+    await route.fulfill(response=answer, json=series)
+
+
+@pytest.mark.browser
+async def test_a_value_between_two_gaps_is_a_point(daemon: Daemon) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": 320, "height": 800})
+        await page.route("**/series.json*", series_with_one_value)
+        await page.goto(f"{daemon.admin_url}{CHARTS}?period=24h")
+        await page.wait_for_selector("#chart-latency.drawn canvas")
+        assert await page.locator("#chart-latency").evaluate(COLOURED) > 0
 
 
 @pytest.mark.browser

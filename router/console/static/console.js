@@ -82,6 +82,9 @@
   const SECONDS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400, 172800]
   const told = (unit) => (_, value) => value == null ? '–' : unit !== 's' ? value.toLocaleString('en')
     : value < 120 ? `${+value.toPrecision(3)} s` : value < 7200 ? `${Math.round(value / 60)} min` : `${Math.round(value / 3600)} h`
+  // A value between two gaps has no line: it is a point, however close the others stand.
+  const alone = (plot, n, allAreShown) => allAreShown ? null
+    : plot.data[n].flatMap((value, at, all) => value != null && all[at - 1] == null && all[at + 1] == null ? [at] : [])
   const make = (figure, lines, data) => {
     const colour = (element) => getComputedStyle(element).stroke
     const unit = figure.dataset.unit, say = told(unit)
@@ -95,7 +98,7 @@
         { ...axis, size: 30, values: (_, ticks, __, ___, step) => ticks.map((at) => uPlot.fmtDate(step < 86400 ? '{HH}:{mm}' : '{DD} {MMM}')(uPlot.tzDate(new Date(at * 1e3), 'Etc/UTC'))) },
         { ...axis, size: 56, incrs: unit === 's' ? SECONDS : undefined, values: (_, ticks) => ticks.map((tick) => say(_, tick)) },
       ],
-      series: [{ value: '{YYYY}-{MM}-{DD} {HH}:{mm} UTC' }, ...lines.map((line) => ({ label: line.dataset.label, stroke: colour(line), width: 1.5, value: say, points: { size: 4 } }))],
+      series: [{ value: '{YYYY}-{MM}-{DD} {HH}:{mm} UTC' }, ...lines.map((line) => ({ label: line.dataset.label, stroke: colour(line), width: 1.5, value: say, points: { size: 4, filter: alone } }))],
     }, data, figure)
     figure.classList.add('drawn')
     figure.setAttribute('hx-morph-skip', '')
