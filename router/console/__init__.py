@@ -16,6 +16,7 @@ shared_answer.py  what all pages show when they refresh, asked for once
 troubles.py     what somebody should know of now, for every page
 bodies.py       calls, items and requests as text, masked
 decisions.py    what a destination asks of an event, for the steps of its decision
+templating.py   the templates, compiled beside the event loop
 live_rows.py    rows of events, made once for all pages that show them
 live_tail.py    the newest events of one kind, kept while a page shows them
 live_rate.py    how quickly events come, and how many of them a page shows

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import jinja2
 from aiohttp import web
 
 from router.admin.actions import Actions
@@ -17,7 +15,6 @@ from router.admin.lookups import Lookups
 from router.admin.plots import Plots
 from router.admin.trying import Trying
 from router.config import ConsoleConfig
-from router.console import words
 from router.console.assets import Assets
 from router.console.edits import Edits
 from router.console.live_tails import Tails
@@ -26,6 +23,7 @@ from router.console.rendered import Rendered
 from router.console.saves import Saves
 from router.console.sessions import Sessions
 from router.console.shared_answer import SharedNumber
+from router.console.templating import Templates
 from router.console.turns import Turns
 from router.logger import Log
 
@@ -46,7 +44,7 @@ class Console:
         self.tails = Tails(self.turns)
         self.trouble_count = SharedNumber()
         self.trying = Trying(daemon)
-        self._templates = templates(self.assets)
+        self.templates = Templates(self.assets)
 
     @property
     def settings(self) -> ConsoleConfig:
@@ -57,30 +55,6 @@ class Console:
     def instance(self) -> str:
         """What this router is called on its pages."""
         return self.settings.instance or socket.gethostname()
-
-    def render(self, template: str, values: dict[str, Any]) -> str:
-        """A template with these values."""
-        return self._templates.get_template(template).render(values)
-
-    def macro(self, template: str, name: str) -> Callable[..., str]:
-        """A macro of a template, for what is shown many times: it takes half as long as a template for each."""
-        found: Callable[..., str] = getattr(self._templates.get_template(template).module, name)
-        return found
-
-
-def templates(assets: Assets, *more: jinja2.BaseLoader) -> jinja2.Environment:
-    """The templates of the pages, and those of further loaders, with what they use."""
-    found = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("router.console"), *more]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        auto_reload=False,  # an update may exchange the files while an older version still runs
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.globals |= {"asset": assets.address, **words.GLOBALS}
-    found.filters |= words.FILTERS
-    return found
 
 
 View = Callable[[Console, web.Request], Awaitable[Rendered | web.StreamResponse]]

@@ -33,14 +33,18 @@ async def fragment(console: Console, request: web.Request, rendered: Rendered) -
     n = await console.trouble_count.of(partial(_count_troubles, console))
     values = _values(console, request, rendered, n)
     mark = MARK.format(as_of=AS_OF, troubles=count(values["trouble_count"], "trouble"))
+    await console.templates.compiled(rendered.template)
     await console.turns.take(RENDER_S)
-    return Fragment(mark + console.render(rendered.template, values), rendered.rows)
+    return Fragment(mark + console.templates.render(rendered.template, values), rendered.rows)
 
 
 async def whole_page(console: Console, request: web.Request, rendered: Rendered, session: str) -> web.Response:
     """The page for a browser."""
     values = _values(console, request, rendered, await _count_troubles(console) if _is_known(console, request) else 0)
-    html = _timed(console, console.render("frame.html", values)).replace(TOKEN, console.sessions.form_token(session))
+    await console.templates.compiled("frame.html", rendered.template)
+    html = _timed(console, console.templates.render("frame.html", values)).replace(
+        TOKEN, console.sessions.form_token(session)
+    )
     body = html.encode().replace(ROWS.encode(), rendered.rows)
     answer = web.Response(status=rendered.status, body=body, content_type="text/html", charset="utf-8", headers=HEADERS)
     answer.enable_compression()

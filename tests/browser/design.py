@@ -22,8 +22,8 @@ from router.admin.series import PERIODS, Bucket, series
 from router.config import ConsoleConfig
 from router.console import charts
 from router.console.assets import Assets
-from router.console.console import templates
 from router.console.guard import HEADERS
+from router.console.templating import Templates
 from router.console.words import clock
 from router.counts import Counted, Counts
 from router.explain.reasons import Actor
@@ -76,26 +76,23 @@ DISCARD = {
     "is_duplicate": False,
 }
 
-MACRO_OF_ROWS = "row"
-
 
 def page() -> web.Response:
     """The page, from the files as they are now."""
     assets = Assets()
-    environment = templates(assets, jinja2.FileSystemLoader(Path(__file__).parent))
+    templates = Templates(assets, jinja2.FileSystemLoader(Path(__file__).parent))
     modes = {"crm": "live", "mail": "dry-run"}
-    row, discarded = (
-        getattr(environment.get_template(f"live_{one}.html").module, MACRO_OF_ROWS) for one in ("row", "discard")
-    )
+    row, discarded = (templates.macro(f"live_{one}.html", "row") for one in ("row", "discard"))
     rows = [
         row({**EVENT, "destinations": FATES}, modes),
         row({**EVENT, "position": 1, "message_id": "", "user": "", "destinations": {}}, modes),
         discarded(DISCARD, 2),
     ]
-    html = environment.get_template("frame.html").render(
-        **_frame(), **_charts(), troubles=TROUBLES, places=PLACES, whose={"user": "user:ann"}, alike_rows=ALIKE, replays=REPLAYS, live_rows=rows,
-        traits=[("email", "a••@example.com"), ("plan", "pro")], is_masked=True,
-    )  # fmt: skip
+    values = {
+        **_frame(), **_charts(), "troubles": TROUBLES, "places": PLACES, "whose": {"user": "user:ann"}, "alike_rows": ALIKE, "replays": REPLAYS,
+        "live_rows": rows, "traits": [("email", "a••@example.com"), ("plan", "pro")], "is_masked": True,
+    }  # fmt: skip
+    html = templates.render("frame.html", values)
     return web.Response(text=html, content_type="text/html", headers=HEADERS)
 
 

@@ -141,7 +141,10 @@ def _duplicate(one: Repeated) -> dict[str, Any]:
 async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> bytes:
     """The rows as they are shown, newest first. One that has not changed is not made anew."""
     modes = _modes(console)
-    row_of_event, row_of_discard = console.macro("live_row.html", "row"), console.macro("live_discard.html", "row")
+    await console.templates.compiled("live_row.html", "live_discard.html")
+    row_of_event, row_of_discard = (
+        console.templates.macro(name, "row") for name in ("live_row.html", "live_discard.html")
+    )
 
     def render(row: Row) -> str:
         if "destinations" in row.event:
