@@ -110,14 +110,14 @@ class _Order:
         return None
 
     def _rows(self, sent: Sent) -> tuple[list[list[int]], list[list[int]]]:
-        """For each place the items whose values stand there, in order: for places in any list, and in one list of one request."""
+        """The items whose values stand at each place, in order, whichever list it is in; and those in the objects of each list."""
         anywhere, in_one_list = dict[Place, list[int]](), dict[Place, list[int]]()
         for place, value in _values(sent):
             if (item := self._item_of.get(value)) is not None:
                 anywhere.setdefault(tuple(ANY if isinstance(part, int) else part for part in place), []).append(item)
                 last = max(at for at, part in enumerate(place) if isinstance(part, int))
-                if last > 0:
-                    in_one_list.setdefault((*place[:last], ANY, *place[last + 1 :]), []).append(item)
+                if 0 < last < len(place) - 1:  # in an object of a list: names of columns are no items
+                    in_one_list.setdefault(place[:last], []).append(item)
         return list(anywhere.values()), list(in_one_list.values())
 
 
@@ -128,14 +128,16 @@ def _values(sent: Sent) -> Iterator[tuple[Place, JSON]]:
 
 
 def _read(body: bytes) -> JSON:
-    """JSON, the values of JSON lines, or the words of a text under one key."""
-    for parts in ([body], body.splitlines()):
+    """JSON, a list of the values of JSON lines, or a text under one key."""
+    found: JSON
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         try:
-            values: list[JSON] = [msgspec.json.decode(part) for part in parts]
-            return values
+            found = [msgspec.json.decode(line) for line in body.splitlines()]
         except (msgspec.DecodeError, UnicodeDecodeError):
-            continue
-    return {"text": body.decode("utf-8", "replace")}
+            found = {"text": body.decode("utf-8", "replace")}
+    return found
 
 
 def _inner(value: JSON, place: Place) -> Iterator[tuple[Place, JSON]]:

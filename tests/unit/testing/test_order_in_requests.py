@@ -25,6 +25,12 @@ OWN = [
     for again in range(2)
 ]
 """Two of each type. Neither their ids nor their types are sorted."""
+UNLIKE = [
+    OwnItem(Item({"type": "track", "id": "c-1", "user": "u-1"}), (0, 0)),
+    OwnItem(Item({"type": "track", "id": "c-2", "user": "u-1"}), (0, 0)),
+    OwnItem(Item({"type": "identify", "user": "u-1", "traits": {"email": "ada@acme.example"}}), (1, 0)),
+]
+"""Of two types that have no field of their own in common."""
 
 
 def gathered(bodies: Bodies, field: str) -> dict[str, Bodies]:
@@ -102,12 +108,12 @@ OUT_OF_ORDER: dict[str, Shape] = {
 }
 
 
-def fault_of(shape: Shape) -> str:
+def fault_of(shape: Shape, own: list[OwnItem] = OWN) -> str:
     def sent(items: list[Item]) -> Sent:
         body = shape([msgspec.json.decode(item.json, type=dict[str, Any]) for item in items])
         return [("POST", "https://a.example.com", body if isinstance(body, bytes) else msgspec.json.encode(body))]
 
-    return fault_of_order(OWN, lambda given: [sent(items) for items in given])
+    return fault_of_order(own, lambda given: [sent(items) for items in given])
 
 
 @pytest.mark.parametrize("shape", IN_ORDER.values(), ids=IN_ORDER)
@@ -118,6 +124,13 @@ def test_a_shape_with_the_items_of_each_user_in_order_is_no_fault(shape: Shape) 
 @pytest.mark.parametrize("shape", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
 def test_a_shape_that_swaps_two_items_of_a_user_is_found(shape: Shape) -> None:
     assert fault_of(shape) != ""
+
+
+def test_items_without_a_field_in_common_are_compared_within_a_list() -> None:
+    assert fault_of(lambda bodies: {"batch": bodies}, UNLIKE) == ""
+    assert fault_of(lambda bodies: gathered(by_type(bodies), "type"), UNLIKE) == ""
+    assert fault_of(lambda bodies: {"columns": sorted(str(body.get("id")) for body in bodies)}, UNLIKE[1:]) == ""
+    assert fault_of(lambda bodies: {"batch": by_type(bodies)}, UNLIKE) != ""
 
 
 def test_requests_for_each_type_are_in_any_order_and_those_for_each_item_are_not() -> None:
