@@ -31,7 +31,9 @@ async def order_of(daemon: DaemonPort, given: Mapping[str, Any]) -> ReplayOrder:
     check_words(given, KEYS)
     count_only = given.get("count_only") is True
     if given.get("message_id") is not None:
-        return ReplayOrder(pos=await position_of(daemon, given), count_only=count_only)
+        pos = await position_of(daemon, given)
+        call = await daemon.store.queries.stored_call(given["message_id"], given.get("source"))
+        return ReplayOrder(pos, "" if call is None else call.user_key, count_only=count_only)
     if given.get("dead") is True:
         return ReplayOrder(letters=letters_of(given, daemon.now_ms), count_only=count_only)
     if given.get("since") is None:

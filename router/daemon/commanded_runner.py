@@ -9,7 +9,7 @@ from router.daemon.commands import Commands
 from router.daemon.runner_around import RunnerAround
 from router.deliver import commands
 from router.deliver.commands import Command, Ticket
-from router.deliver.runner_port import DestinationRunner
+from router.deliver.runner_port import ShardRunner
 from router.errors import CommandRefused
 from router.store import PART, Regulation, Share, Tool, Unit
 
@@ -17,12 +17,12 @@ Shares = Callable[[str], Awaitable[Sequence[Share]]]
 """Of a destination the shards that the store has."""
 
 
-class CommandedRunner(RunnerAround[DestinationRunner]):
+class CommandedRunner(RunnerAround[ShardRunner]):
     """A `DestinationRunner` around the one of this process."""
 
     def __init__(
         self,
-        runner: DestinationRunner,
+        runner: ShardRunner,
         commands: Commands,
         unmark: Callable[[], None],
         shares: Shares,
@@ -46,7 +46,7 @@ class CommandedRunner(RunnerAround[DestinationRunner]):
             raise CommandRefused("elsewhere", words)
 
     @property
-    def shards(self) -> Sequence[DestinationRunner]:
+    def shards(self) -> Sequence[ShardRunner]:
         """See `Runner`."""
         return (self,)
 

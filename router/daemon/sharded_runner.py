@@ -8,19 +8,17 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from router.deliver.commands import Changed, Command, ReplayOrder, Ticket
+from router.deliver.commands import Changed, ReplayOrder
 from router.deliver.operations import Shown
 from router.deliver.runner import state_of
-from router.deliver.runner_port import DestinationRunner
+from router.deliver.runner_port import ShardRunner
 from router.deliver.send.rate_limit import RateLimit
 from router.errors import CommandRefused
 from router.plugin_host import Destination
-from router.store import DeadLetterFilter, Regulation, Share, Status, Tool
+from router.store import DeadLetterFilter, Regulation, Status, Tool
 
 T = TypeVar("T")
 
-NOT_HERE = frozenset({"not_replayable"})
-"""Refusals of a shard that has not the event."""
 ADDED = ("total", "fed", "left_out", "remaining", "per_second")
 """Numbers of a replay."""
 OF_ORDER = ("dead", "reason", "since")
@@ -30,7 +28,7 @@ OF_ORDER = ("dead", "reason", "since")
 class ShardedRunner:
     """A `DestinationRunner` around those of its shards. `destination`: with the whole of what it may take."""
 
-    def __init__(self, destination: Destination, shards: Sequence[DestinationRunner]) -> None:
+    def __init__(self, destination: Destination, shards: Sequence[ShardRunner]) -> None:
         self.destination = destination
         self.shards = tuple(shards)
 
@@ -131,14 +129,6 @@ class ShardedRunner:
 
     # ------------------------------------------------------------ what operators ask
 
-    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any:
-        """See `Runner`. Without a ticket: a command that the store has is carried out by a shard."""
-        return await command.of(self)
-
-    async def regulation(self, regulation_id: str) -> Regulation:
-        """See `Runner`: asked of a shard."""
-        raise NotImplementedError
-
     async def pause(self, words: str = "") -> Changed:
         """See `Runner`."""
         return _changed(await self._each(lambda one: one.pause(words)))
@@ -156,31 +146,14 @@ class ShardedRunner:
         return await self._of(key).drop(key, shown)
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
-        """See `Runner`. One event is replayed by the shard that has it."""
+        """See `Runner`. One event is replayed by the shard of its user."""
         if order.pos is not None:
-            return await self._replay_one(order)
+            return await self._of(order.user_key).replay(order)
         found = await self._each(lambda one: one.replay(order))
         if order.count_only:
             return {name: sum(one[name] for one in found) for name in found[0]}
         told = _replay_of(found)
         return {**told, "count": told["total"]}
-
-    async def _replay_one(self, order: ReplayOrder) -> dict[str, Any]:
-        refused: CommandRefused | None = None
-        found: dict[str, Any] = {}
-        for one in self.shards:
-            try:
-                found = await one.replay(order)
-            except CommandRefused as error:
-                if error.code not in NOT_HERE:
-                    raise
-                refused = error
-            else:
-                if found["count"]:
-                    return found
-        if not found and refused is not None:
-            raise refused
-        return found
 
     async def stop_replay(self) -> dict[str, Any]:
         """See `Runner`."""
@@ -215,11 +188,10 @@ class ShardedRunner:
 
     # ------------------------------------------------------------ which shard
 
-    def _of(self, key: str) -> DestinationRunner:
-        n = len(self.shards)
-        return next(one for shard, one in enumerate(self.shards) if Share(shard, n).has(key))
+    def _of(self, key: str) -> ShardRunner:
+        return next(one for one in self.shards if one.destination.share.has(key))
 
-    async def _each(self, ask: Callable[[DestinationRunner], Awaitable[T]]) -> list[T]:
+    async def _each(self, ask: Callable[[ShardRunner], Awaitable[T]]) -> list[T]:
         """Ask all shards at once. Raises the first refusal: of which shard, and how many have done it all the same."""
         found = await asyncio.gather(*(ask(one) for one in self.shards), return_exceptions=True)
         faults = [(n, one) for n, one in enumerate(found) if isinstance(one, BaseException)]

@@ -22,7 +22,7 @@ from router.daemon.thread_runner import ThreadRunner
 from router.deliver.commands import Forget
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
-from router.deliver.runner_port import DestinationRunner
+from router.deliver.runner_port import DestinationRunner, ShardRunner
 from router.errors import CommandRefused
 from router.judge import SourcePlans
 from router.logger import Log, to_paste
@@ -251,13 +251,13 @@ class Supervisor:
         runner.pause_while(lambda: self._isolation.paused.get(destination.name, ""))
         return runner
 
-    def _commanded(self, runner: DestinationRunner) -> DestinationRunner:
+    def _commanded(self, runner: ShardRunner) -> ShardRunner:
         if self._commands is None:
             return runner
         unmark = partial(self.unmark, runner.destination.name)
         return CommandedRunner(runner, self._commands, unmark, self._store.claims.shares)
 
-    def _make_own_runner(self, destination: Destination) -> DestinationRunner:
+    def _make_own_runner(self, destination: Destination) -> ShardRunner:
         name, meter = destination.name, self._metrics.meter(destination.name)
         if destination.config.delivery.isolation == "thread" or name in self._isolation.why:
             store = StoreFromThread(self._store, asyncio.get_running_loop())

@@ -18,6 +18,7 @@ class ReplayOrder(msgspec.Struct, frozen=True):
     """What is to be sent again: the event at a position, dead letters, or what was accepted in a time."""
 
     pos: int | None = None
+    user_key: str = ""  #: of that event
     letters: DeadLetterFilter | None = None
     since_ms: int = 0
     until_ms: int = FOREVER_MS

@@ -19,7 +19,7 @@ class DestinationRunner(Protocol):
     needs_restart: bool
 
     @property
-    def shards(self) -> Sequence[DestinationRunner]:
+    def shards(self) -> Sequence[ShardRunner]:
         """What runs each shard: itself where it is not split."""
         ...
 
@@ -54,8 +54,6 @@ class DestinationRunner(Protocol):
 
     async def describe_waiting(self) -> dict[str, dict[str, float]]: ...
 
-    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any: ...
-
     async def pause(self, words: str = "") -> Changed: ...
 
     async def resume(self) -> Changed: ...
@@ -79,3 +77,9 @@ class DestinationRunner(Protocol):
     async def ask_to_delete(self, regulation: Regulation) -> Tool: ...
 
     async def drop_letters(self, which: DeadLetterFilter, pos: int | None = None) -> int: ...
+
+
+class ShardRunner(DestinationRunner, Protocol):
+    """The same of one shard, or of a destination that is not split: it carries out what the store has of commands."""
+
+    async def carry_out(self, command: Command, ticket: Ticket | None = None) -> Any: ...

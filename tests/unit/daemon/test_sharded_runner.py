@@ -10,7 +10,7 @@ import pytest
 from router.daemon.commanded_runner import CommandedRunner
 from router.daemon.sharded_runner import ShardedRunner
 from router.deliver.commands import Changed, ReplayOrder
-from router.deliver.runner_port import DestinationRunner
+from router.deliver.runner_port import ShardRunner
 from router.errors import CommandRefused
 from router.plugin_host import Destination
 from router.store import WHOLE, Regulation, Share, Status
@@ -22,6 +22,7 @@ class Shard:
     def __init__(self, **answers: Any) -> None:
         self.answers, self.asked = answers, list[str]()
         self.status = answers.get("status", Status())
+        self.destination: Any = None
 
     def __getattr__(self, verb: str) -> Any:
         async def ask(*args: Any) -> Any:
@@ -35,7 +36,9 @@ class Shard:
 
 
 def split(*shards: Shard) -> ShardedRunner:
-    return ShardedRunner(cast(Destination, None), [cast(DestinationRunner, one) for one in shards])
+    for n, one in enumerate(shards):
+        one.destination = SimpleNamespace(share=Share(n, len(shards)))
+    return ShardedRunner(cast(Destination, None), [cast(ShardRunner, one) for one in shards])
 
 
 class Inner(Shard):
@@ -53,7 +56,7 @@ def commanded(inner: Inner, there: int) -> tuple[CommandedRunner, Shard]:
         return [Share(n, there) for n in range(there)]
 
     asked = Shard(ask=Changed(RUNS, PAUSED))
-    runner = CommandedRunner(cast(DestinationRunner, inner), cast(Any, asked), lambda: None, shares)
+    runner = CommandedRunner(cast(ShardRunner, inner), cast(Any, asked), lambda: None, shares)
     return runner, asked
 
 
@@ -85,12 +88,13 @@ async def test_a_refusal_of_one_shard_says_which_one_and_how_many_have_done_it()
     assert told.value.code == "no_owner"
 
 
-async def test_one_event_is_replayed_by_the_shard_that_has_it() -> None:
-    has_not = CommandRefused("not_replayable", "it is on its way already, or no longer retained")
-    order = ReplayOrder(pos=7)
-    assert await split(Shard(replay=has_not), Shard(replay={"count": 1})).replay(order) == {"count": 1}
-    with pytest.raises(CommandRefused, match="no longer retained"):
-        await split(Shard(replay=has_not), Shard(replay=has_not)).replay(order)
+async def test_one_event_is_replayed_by_the_shard_of_its_user() -> None:
+    shards = [Shard(replay={"count": n}) for n in range(4)]
+    of = next(n for n in range(4) if Share(n, 4).has("u:u1"))
+    assert await split(*shards).replay(ReplayOrder(7, "u:u1")) == {"count": of}
+    assert [bool(one.asked) for one in shards] == [n == of for n in range(4)], (
+        "a shard without an owner would be waited for"
+    )
 
 
 async def test_what_a_replay_would_send_is_counted_over_all_shards() -> None:
