@@ -87,5 +87,7 @@ class Claiming:
         if cursor.abandoned:
             words = "it was removed for longer than store.retention; what it had not read by then is lost to it"
             self._log.emit("events_abandoned", events=cursor.abandoned, detail=words)
+        if cursor.shards_before:
+            self._log.emit("shards_changed", before=cursor.shards_before, shards=cursor.share.shards)
         if cursor.taken_from:
             self._log.emit("destination_taken_over", node=cursor.taken_from)

@@ -132,6 +132,9 @@ EVENTS: Mapping[str, LogEvent] = {
         "warning",
         "A node that delivered to it gives no sign of life any more: this one goes on. Field: `node`, which one.",
     ),
+    "shards_changed": LogEvent(
+        "info", "A destination is split into another number of shards from now on. Fields: `before`, `shards`."
+    ),
     "config_differs": LogEvent(
         "warning",
         "Nodes that share a store have different files, or this node's is not the active one somewhere. Written when what differs is another thing.",

@@ -332,6 +332,7 @@ class CursorRow(msgspec.Struct):
     beyond: int = 0  #: so many positions it stood beyond the head of the log, where it is now
     taken_from: str = ""  #: the node that had it and gave no sign of life any more
     share: Share = WHOLE  #: of the destination's events
+    shards_before: int = 0  #: it took the place of so many; 0: there were as many before
     floors: tuple[Floor, ...] = ()  #: what shards that were there before had settled beyond its cursor
 
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import dataclasses
+import io
+import json
+from typing import Any, cast
 
 import pytest
 
+from router.accept import Acceptor
+from router.consent import UPDATED
+from router.deliver.claiming import Claiming
 from router.deliver.commit.unit_of_work import UnitOfWork
 from router.deliver.own_events import own_events
+from router.deliver.runner import Runner
 from router.errors import ClaimLost
+from router.logger import make_log
 from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Status, Unit
 from router.store.postgres import reshape, trim_log, units
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.units import Takes
 from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import Queue
-from tests.contract.node_case import Among, let_it_run_out
+from tests.contract.node_case import Among, OpenNode, let_it_run_out
+from tests.contract.rig import Plain, Rig, Vendor, comes_true, destination
 from tests.contract.test_store import accept, lane_row, make, parked_row
 
 DELIVERED = ("delivered", "")
@@ -189,6 +198,7 @@ async def test_with_another_number_of_shards_what_is_settled_is_not_read_again_a
         done |= {*some, *ahead}
     await give_back(*claims)
     found = await everyone(second, after)
+    assert [claim.cursor.shards_before for claim in found] == [before, *[0] * (after - 1)]
     seen = [await left(second, claim) for claim in found]
     assert sorted(pos for one in seen for pos in one) == [row.pos for row in rows if row.pos not in done]
     assert await queued(second) == 40 - len(done)
@@ -328,6 +338,41 @@ async def test_a_shard_sees_what_one_at_another_node_was_told(two: tuple[Among, 
         assert changed.is_set()
         changed.clear()
         assert others.others.statuses() == ([status] if status.reason else [])
+
+
+async def test_a_withdrawal_takes_out_what_waits_of_an_anonymous_user_of_another_shard(
+    two: tuple[Among, Among],
+) -> None:
+    node, _ = two
+    rig = Rig(cast(Any, node), cast(FakeClock, node.queue.clock), make_log("error", "json", stream=io.StringIO()))
+    rig.acceptor = Acceptor(node.log, node.people.suppressions, rig.log, follow=frozenset)
+    mine, others = Share(0, 2), Share(1, 2)
+    x, y, *_ = (key for key in map(str, range(20)) if mine.has(f"a:{key}"))
+    user = next(key for key in map(str, range(20)) if others.has(f"u:{key}"))
+    whole = destination(Plain, rig.vendor, consent=["ads"], follow=True, delivery={"rate": "1/m"})
+    rig.runner = Runner(dataclasses.replace(whole, share=mine), node, rig.clock, rig.log, rig.random)
+    rig._task = asyncio.create_task(rig.runner.run())
+    worker = await rig.runner.worker()
+    says_yes, says_no = ({"consent": {"categoryPreferences": {"ads": said}}} for said in (True, False))
+    await rig.call("identify", "i", userId=user, anonymousId=x)
+    await rig.call("track", "y", anonymousId=y, event="E", context=says_yes)
+    assert await comes_true(rig, lambda: rig.vendor.ids() == ["y"])
+    await rig.call("track", "x", anonymousId=x, event="E", context=says_yes)
+    assert await comes_true(rig, lambda: (worker.core.batcher.has_fresh, worker.state.work.read_pos) == (True, 3))
+    await rig.call("track", "no", userId=user, event=UPDATED, context=says_no)
+    assert await comes_true(rig, lambda: not worker.core.batcher.has_fresh)
+    await rig.stop()
+    assert await rig.fate("x") == ("filtered", "consent_withdrawn")
+
+
+async def test_the_log_says_that_the_number_of_shards_has_changed(node_on: OpenNode) -> None:
+    told = io.StringIO()
+    async with node_on(1, "d") as node:
+        await give_back(*await everyone(node, 4))
+        halved = dataclasses.replace(destination(Plain, Vendor()), share=Share(0, 2))
+        await Claiming(halved, node.claims, node.queue.clock, make_log("info", "json", stream=told)).open_now()
+    [line] = map(json.loads, told.getvalue().splitlines())
+    assert (line["event"], line["before"], line["shards"]) == ("shards_changed", 4, 2)
 
 
 async def test_receipts_of_shards_that_there_are_no_more_go_with_the_log(two: tuple[Among, Among]) -> None:

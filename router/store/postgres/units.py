@@ -60,6 +60,7 @@ class _Taken(NamedTuple):
     added: bool  #: it is new
     is_alone: bool  #: no other unit of the destination is locked
     taken_from: str
+    shards_before: int = 0  #: where their number has changed
 
 
 async def open_unit(
@@ -96,12 +97,15 @@ async def _take_among_all(connection: Connection, unit: Unit, opening: Opening, 
         added, formers = await _add_or_lock(connection, unit, opening)
     if lease.takes is Takes.NONE:
         return None
+    before = 0
     if len(formers) != opening.shards:
         if not _may_reshape(formers, lease):
             return None
+        before = len(formers)
         await reshape.change(connection, unit, opening)
         formers = await connection.fetch(LOCKED, destination)
-    return await _take(connection, unit, lease, formers[unit.shard], added=added, is_alone=False)
+    taken = await _take(connection, unit, lease, formers[unit.shard], added=added, is_alone=False)
+    return taken and taken._replace(shards_before=before)
 
 
 async def _add_or_lock(
@@ -149,7 +153,7 @@ async def _opened(connection: Connection, unit: Unit, opening: Opening, taken: _
     held += await connection.fetchval(of_replays, destination)
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), taken.added, parked_bytes, letters, letter_bytes,
-        disabled, abandoned, beyond, taken.taken_from, share, unpack_floors(floors),
+        disabled, abandoned, beyond, taken.taken_from, share, taken.shards_before, unpack_floors(floors),
     )  # fmt: skip
     return cursor, Fence(unit, epoch, step, share)
 
