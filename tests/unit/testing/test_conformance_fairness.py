@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import sys
 import time
@@ -147,13 +148,29 @@ def growth_with(kept: Any) -> bool:
     return run(main)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bound", [100, 2_500, SENT[1] - 1])
 def test_a_cache_that_is_full_before_the_last_calls_is_bounded(bound: int) -> None:
     assert not growth_with(deque(maxlen=bound))
 
 
+@pytest.mark.long
 def test_a_cache_without_a_bound_is_endless() -> None:
     assert growth_with([])
+
+
+def test_what_somebody_has_frozen_stays_so() -> None:
+    """As this process has: to look for garbage among all tests takes a second each time."""
+
+    async def call(first: int, end: int) -> None:
+        pass
+
+    async def main(loop: KitLoop) -> None:
+        await growth_of(call, 1, 2)
+
+    gc.freeze()
+    run(main)
+    assert gc.get_freeze_count() > 0
 
 
 # ---------------------------------------------------------------- accounts
