@@ -23,6 +23,8 @@ ISOLATED = Path(__file__).parent / "isolated"
 
 THEIRS = ("SEGMENT_ROUTER_", "BRAZE_", "CLIENTSUCCESS_", "FRESHSUCCESS_", "XDG_", "LISTEN_", "JOURNAL_", "OTEL_")
 """What the names of variables begin with that a user of the router, or systemd, may have set."""
+WAITING = ("tests/cluster/", "tests/flow/")
+"""Tests that wait: for a lease that runs out, a daemon that is started or killed."""
 THEIRS_WHOLE = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
 
 
@@ -45,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.path.insert(0, str(ISOLATED))
     sys.modules.pop("sitecustomize", None)  # the one of the system
     __import__("sitecustomize")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait much begin first, so that none of them is left for one process at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
 
 
 def pytest_collection_finish() -> None:

@@ -64,6 +64,7 @@ async def test_a_failover_to_a_synchronous_standby_loses_nothing_that_was_answer
             assert max(back) < BACK_S
 
 
+@pytest.mark.slow
 async def test_an_asynchronous_standby_loses_events_which_the_checks_find_and_the_router_goes_on(
     tmp_path: Path,
 ) -> None:

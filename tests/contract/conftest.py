@@ -21,7 +21,7 @@ from tests.contract.test_store import WINDOW_S
 
 LONG = re.compile(
     r"test_(backup_killed|broken_builds|clock_jumps|conformance_\w+|disk_faults|faults_\w+|gate_model|migrations\w*|plugin_strict|plugin_\w+_worker"
-    r"|power_loss|(store|retention|forget)_(postgres|nodes)\w*|simulation\w*|worker_\w+)\.py"
+    r"|power_loss|(store|retention|forget)_(postgres|nodes)\w*|simulation\w*|people_stories|worker_\w+)\.py"
 )
 """The names of those modules. `./test --fast` leaves them out, the HTTP client, each of whose tests opens a server, and what asks a
 PostgreSQL server."""

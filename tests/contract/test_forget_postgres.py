@@ -20,7 +20,7 @@ from tests.contract.postgres_case import OnServer, PostgresCase
 from tests.contract.simulation.invariants import rows_and_counters
 from tests.contract.test_store import accept, lane_row, make, parked_row
 
-EVERY = int(os.environ.get("CRASH_EVERY", "9"))
+EVERY = int(os.environ.get("CRASH_EVERY", "17"))
 """A process ends after each of so many statements; CRASH_EVERY=1 tries all, which takes a minute of processor time for each demand."""
 DAY_MS = 86_400_000
 WORDS = ("user-one", "anon-one", "secret-text", "one-")

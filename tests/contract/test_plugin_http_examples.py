@@ -121,6 +121,7 @@ def refusals(
     return found
 
 
+@pytest.mark.long
 @given(calls=st.lists(CALLS, min_size=1, max_size=4))
 @example(calls=[{"type": "identify", "userId": "u1", "traits": {"email": False}}, {"type": "page", "userId": "u1"}])
 def test_clientsuccess_refuses_nothing_of_it(calls: list[Case]) -> None:
@@ -129,6 +130,7 @@ def test_clientsuccess_refuses_nothing_of_it(calls: list[Case]) -> None:
     assert refusals(ClientSuccessVendor(), tables, settings, "http://cs.test", [COMPANY, *calls]) == []
 
 
+@pytest.mark.long
 @given(calls=st.lists(CALLS, min_size=1, max_size=4))
 def test_braze_refuses_nothing_of_it(calls: list[Case]) -> None:
     of_text = [

@@ -15,7 +15,7 @@ from router.store import CommitBatch
 from tests.contract.simulation.invariants import Broken
 from tests.contract.simulation.nodes import LinkedClaim, run_nodes
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "30"))
+SEEDS = int(os.environ.get("SIMULATION_SEEDS", "20"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 BLOCK = 10
 BROKEN_SEEDS = 40

@@ -43,6 +43,7 @@ async def test_every_event_answered_200_meets_its_fate_through_kills(tmp_path: P
     assert result.kills == 5
 
 
+@pytest.mark.slow
 async def test_two_nodes_share_it_and_one_goes_on_for_the_other(tmp_path: Path, store: Table) -> None:
     async with FakeVendor() as vendor:
         tables = [
@@ -67,6 +68,7 @@ async def test_two_nodes_share_it_and_one_goes_on_for_the_other(tmp_path: Path, 
             await first.restart()
 
 
+@pytest.mark.slow
 async def test_a_person_is_forgotten(tmp_path: Path, store: Table) -> None:
     async with (
         FakeVendor() as vendor,

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent
 
 FLOORS = (
@@ -137,6 +139,7 @@ def is_a_plugins(file: Path, module: str) -> bool:
 BLOCKING_CALLS = {"to_thread", "run_in_executor"}
 
 
+@pytest.mark.long
 def test_the_daemon_leaves_the_threads_of_the_loop_to_plugins() -> None:
     """They are few, and calls of plugins that hang may hold them all: `router/in_thread.py` has threads for everything else."""
     of_the_daemon = [file for file in ROUTER if room(file) not in ("bench", TESTING)]

@@ -14,6 +14,7 @@ import pytest
 from router.cli.letters import ERRORS, known_to
 from router.cli.output import say_table
 from tests.flow.harness import environment
+from tests.sampled import every
 
 POOR: dict[str, dict[str, str]] = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
@@ -50,7 +51,7 @@ def test_a_table_is_measured_as_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.long
 @pytest.mark.parametrize("terminal", POOR)
-@pytest.mark.parametrize("verb", ["check", "config show", "send zoë…"])
+@pytest.mark.parametrize("verb", every(3, ["send zoë…", "check", "config show"]))
 def test_the_command_line_says_everything_on_a_poor_terminal(
     terminal: str, verb: str, write_config: Callable[[str], Path]
 ) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from router.plugin_host.apart import Died, apart
 
+pytestmark = pytest.mark.long
+
 Say = Callable[[object], None]
 
 

@@ -95,7 +95,9 @@ def test_a_good_plugin_is_gold_and_nearly_every_check_has_looked_at_it() -> None
     "dear", [pytest.param(DEAR, id="but for what is dear"), pytest.param((), id="whole", marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize(
-    "plugin", [ReadsResults, *plugins_of(also_good), *plugins_of(good_senders)], ids=lambda plugin: plugin.__name__
+    "plugin",
+    every(3, [ReadsResults, *plugins_of(also_good), *plugins_of(good_senders)]),
+    ids=lambda plugin: plugin.__name__,
 )
 def test_a_good_plugin_that_looks_odd_is_gold(plugin: type[Base], dear: Collection[str]) -> None:
     runner = Runner(Subject(plugin, SETTINGS, **plugin.options), CHECKS)

@@ -17,6 +17,7 @@ from router.testing.checking.check import SENDING, Check
 from router.testing.checking.report import FAILED, Runner
 from router.testing.checking.subject import Subject
 from router.testing.checks import CHECKS
+from tests.sampled import every
 from tests.unit.testing.bad_plugins.good import Good
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("prepared_apart")]
@@ -144,7 +145,7 @@ OF_DELIVERIES = [
 @pytest.mark.parametrize(
     "checks", [pytest.param(OF_DELIVERIES, id="of deliveries"), pytest.param(CHECKS, id="all", marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("plugin", SEES_IT)
+@pytest.mark.parametrize("plugin", every(2, SEES_IT))
 def test_a_check_finds_the_same_when_it_is_the_only_one_the_first_and_the_last(
     plugin: type[Good], checks: Sequence[Check]
 ) -> None:

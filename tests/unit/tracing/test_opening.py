@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.flow.harness import environment
+
+pytestmark = pytest.mark.long
 
 PROGRAM = """
 import asyncio, random, sys
