@@ -12,12 +12,11 @@ from typing import Any
 import asyncpg
 
 from router.store.blocks import unpack, unpacked
+from router.store.postgres.receipt_codes import as_dense
 from router.store.sqlite.migrations import migrate
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, list[Row]]
-FORM_BYTES = 1
-"""Before the codes of a receipt."""
 
 
 async def tables(dsn: str) -> Tables:
@@ -58,7 +57,7 @@ def image(tables: Tables) -> sqlite3.Connection:
         "log": _log(tables),
         "suppressed": _suppressed(tables),
     }
-    renamed["receipt"] = [{**row, "codes": row["codes"][FORM_BYTES:]} for row in tables["receipt"]]
+    renamed["receipt"] = [{**row, "codes": as_dense(row["from_pos"], row["codes"])} for row in tables["receipt"]]
     renamed["head"] = [{**row, "merged": row["pos"]} for row in tables["head"]]
     renamed["attempt"] = [{**row, "rowid": row["id"]} for row in tables["attempt"]]
     renamed["violation"] = [{**row, "ids": json.dumps(row["ids"])} for row in tables["violation"]]

@@ -26,7 +26,7 @@ from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import Queue
 from tests.contract.node_case import Among, OpenNode, let_it_run_out
 from tests.contract.rig import Plain, Rig, Vendor, comes_true, destination
-from tests.contract.test_store import accept, lane_row, make, parked_row
+from tests.contract.test_store import accept, fate, lane_row, make, parked_row
 
 DELIVERED = ("delivered", "")
 
@@ -338,6 +338,18 @@ async def test_a_shard_sees_what_one_at_another_node_was_told(two: tuple[Among, 
         assert changed.is_set()
         changed.clear()
         assert others.others.statuses() == ([status] if status.reason else [])
+
+
+async def test_receipts_of_many_shards_take_no_more_than_their_own_events_do(two: tuple[Among, Among]) -> None:
+    first, _ = two
+    claims = await everyone(first, 16)
+    await fill(first, 200)
+    for claim in claims:
+        await claim.commit(settled(200, *await left(first, claim)))
+    async with first._connection() as connection:
+        size = await connection.fetchval("SELECT sum(length(codes)) FROM receipt")
+    assert size <= 4 * 200 + 16
+    assert [await fate(cast(Any, first), f"m{n}") for n in range(0, 200, 40)] == [DELIVERED] * 5
 
 
 async def test_a_withdrawal_takes_out_what_waits_of_an_anonymous_user_of_another_shard(

@@ -13,9 +13,9 @@ from router.store.blocks import unpack
 from router.store.copy.ports import BYTES, ROWS, Head, Row, weight
 from router.store.copy.tables import ATTEMPT, RECEIPT, WITHOUT_PART, Table
 from router.store.postgres.block_reads import BLOCK
-from router.store.postgres.commit import DENSE
 from router.store.postgres.database import Connection, closed, connect, snapshot
 from router.store.postgres.install import COPYING, SCHEMA
+from router.store.postgres.receipt_codes import DENSE, SPARSE, as_dense
 from router.store.rows import LogRow
 
 NAME = "segment-router store copy"
@@ -100,12 +100,12 @@ class PostgresSource:
 
 
 def _dense(record: Sequence[Any]) -> Row:
-    """The codes without the byte that names their form."""
+    """The codes as a file has them."""
     place = RECEIPT.place("codes")
     codes = record[place]
-    if codes[:1] != DENSE:
+    if codes[:1] not in (DENSE, SPARSE):
         raise CopyError(f"a receipt is packed in a way (code {codes[0]}) that this version cannot read")
-    return (*record[:place], codes[1:], *record[place + 1 :])
+    return (*record[:place], as_dense(record[RECEIPT.place("from_pos")], codes), *record[place + 1 :])
 
 
 @asynccontextmanager

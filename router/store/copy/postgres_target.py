@@ -27,9 +27,9 @@ from router.store.copy.tables import (
 )
 from router.store.forgotten import NOBODY
 from router.store.keyed_hash import keyed_hash
-from router.store.postgres.commit import DENSE
 from router.store.postgres.database import Connection, closed, connect
 from router.store.postgres.install import COPYING, LOCK, SCHEMA, check_settings, first_rows, make_tables
+from router.store.postgres.receipt_codes import DENSE
 from router.store.postgres.rows_written import words
 from router.store.postgres.trait_hashes import trait_hash
 from router.store.regulation import Regulation

@@ -79,6 +79,7 @@ ledger_reads.py         the counts of a destination beside its rows
 row_reads.py            parked rows and dead letters, with their events
 state_reads.py          keyed state, timers, group calls
 replay_reads.py         replays, and the events that they feed
+receipt_codes.py        outcomes of a commit, packed
 outcome_reads.py        what became of settled events
 queries/                what people ask
 """

@@ -11,10 +11,11 @@ import msgspec
 from router.errors import ClaimLost, CommitFailed
 from router.store.commit_batch import CommitBatch
 from router.store.fence import Fence
-from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_codes, pack_tried, spans
+from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_tried, spans
 from router.store.postgres import commands, kept_events
 from router.store.postgres.database import Connection
 from router.store.postgres.outcome_codes import Outcome
+from router.store.postgres.receipt_codes import pack_codes
 from router.store.postgres.rows_written import Table, words
 from router.store.postgres.scope import Scope
 from router.store.rows import EVERY, DeadRow, ParkedRow, Tried
@@ -27,8 +28,6 @@ COUNTERS = (
     "delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed", "parked_bytes", "letters",
     "letter_bytes", "start",
 )  # fmt: skip
-DENSE = b"\x00"
-"""The form of a receipt's codes: two bytes a position."""
 
 TEXT, LONG, INT, BYTES, SLOT = "text", "bigint", "int", "bytea", "smallint"
 PARKED = Table("parked", ("pos",), {
@@ -133,12 +132,12 @@ async def _move_unit(connection: Connection, step: CommitBatch, fence: Fence, ow
 async def _write_outcomes(connection: Connection, step: CommitBatch, fence: Fence, codes: Codes) -> None:
     if step.settled:
         for settled in spans({pos: codes[outcome] for pos, outcome in step.settled.items()}):
-            first, last, packed = pack_codes(settled)
+            first, last, packed = pack_codes(settled, may_be_sparse=fence.share.shards > 1)
             tried = pack_all_tried(first, _of_these(settled, step), step.at)
             await connection.execute(
                 "INSERT INTO receipt VALUES (0, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT (part, destination, shard, to_pos, from_pos, at)"
                 " DO UPDATE SET codes = excluded.codes, tried = excluded.tried",
-                *fence.unit[1:], last, first, step.at, DENSE + packed, tried,
+                *fence.unit[1:], last, first, step.at, packed, tried,
             )  # fmt: skip
     rows = [(e.pos, step.at, codes[e.state, e.reason], pack_tried(e.tried, step.at)) for e in step.late]
     await OUTCOMES.put(connection, step.destination, rows)

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from router.store.outcome_blocks import SPAN, code_at, tried_at, unpack_tried
+from router.store.outcome_blocks import SPAN, tried_at, unpack_tried
 from router.store.postgres.database import Connection
+from router.store.postgres.receipt_codes import code_at
 from router.store.rows import Tried
 
-FORM_BYTES = 1
-"""Before the codes of a receipt stands how they are packed."""
 NEAR = 16
 """Positions that are no further apart are looked for in the same receipts."""
 
@@ -63,7 +62,7 @@ async def outcomes_of(connection: Connection, asks: Collection[Ask]) -> dict[Ask
         RECEIPTS, list(names), list(lows), list(highs), SPAN
     ):
         for pos in of_stretch[destination, low, high]:
-            if pos >= first and (code := code_at(first, codes[FORM_BYTES:], pos)):
+            if pos >= first and (code := code_at(first, codes, pos)):
                 found[destination, pos] = Settled(code, at, first, tried)
     return found
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import msgspec
 
 from router.store.forgotten import NOBODY
-from router.store.outcome_blocks import SPAN, all_codes
+from router.store.outcome_blocks import SPAN
 from router.store.postgres import directory_reads
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
-from router.store.postgres.outcome_reads import FORM_BYTES, outcomes_of
+from router.store.postgres.outcome_reads import outcomes_of
+from router.store.postgres.receipt_codes import all_codes
 from router.store.postgres.row_reads import DEAD, dead_rows
 from router.store.postgres.scope import Scope
 from router.store.rows import DeadRow, DirectoryUpdate, LogRow, ReplayRow
@@ -103,7 +104,7 @@ async def tally(
         destination, after, upto, SPAN,
     )  # fmt: skip
     for first, packed in receipts:
-        codes |= {pos: code for pos, code in all_codes(first, packed[FORM_BYTES:]) if code and pos in codes}
+        codes |= {pos: code for pos, code in all_codes(first, packed) if code and pos in codes}
     late = await connection.fetch(f"SELECT pos, code FROM outcome WHERE {SPAN_OF}", destination, after, upto)
     codes |= {pos: code for pos, code in late if pos in codes}
     for pos in await _waiting(connection, destination, after, upto):

@@ -211,7 +211,7 @@ CREATE TABLE opening (
   PRIMARY KEY (part, destination, shard, need)
 );
 
--- codes: a byte for the form (0: two bytes a position from from_pos on), then the outcome codes.
+-- codes: router/store/postgres/receipt_codes.py.
 CREATE TABLE receipt (
   part smallint, destination text COLLATE "C", shard smallint, to_pos bigint, from_pos bigint, at bigint,
   codes bytea NOT NULL, tried bytea NOT NULL, PRIMARY KEY (part, destination, to_pos, from_pos, shard, at)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.clock import to_iso
-from router.store.outcome_blocks import all_codes
 from router.store.postgres.database import Connection
-from router.store.postgres.outcome_reads import FORM_BYTES
 from router.store.postgres.queries.fates import fates_of
+from router.store.postgres.receipt_codes import all_codes
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MOST_DEAD = 1_000
@@ -87,7 +86,7 @@ async def _last_delivered(connection: Connection, names: list[str]) -> dict[str,
     found = dict(await connection.fetch(LATE, MOST_OUTCOMES, codes))
     seen: set[str] = set()
     for name, at, packed in await connection.fetch(RECEIPTS, names, MOST_RECEIPTS):  # of each the newest first
-        if name not in seen and not {code for _, code in all_codes(0, packed[FORM_BYTES:])}.isdisjoint(codes):
+        if name not in seen and not {code for _, code in all_codes(0, packed)}.isdisjoint(codes):
             seen.add(name)
             found[name] = max(at, found.get(name, 0))
     return found
