@@ -52,10 +52,10 @@ class Answers:
 
     async def destinations(self) -> dict[str, Any]:
         """What is configured and how it is, and what is kept of those that are configured no more."""
-        runners, questions = self._daemon.runners, self._daemon.store.queries
-        counts = (await questions.ledger(list(runners)))["destinations"]
+        runners, store = self._daemon.runners, self._daemon.store
+        counts = (await store.queries.ledger(list(runners)))["destinations"]
         described = [await _described(name, runner, counts) for name, runner in runners.items()]
-        removed = await questions.left_over(list(runners))
+        removed = await store.output_reports.left_over(list(runners))
         return {"destinations": described, "removed": [{"name": n, **kept} for n, kept in removed.items()]}
 
     async def destination(self, name: str) -> dict[str, Any]:

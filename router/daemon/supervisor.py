@@ -167,7 +167,7 @@ class Supervisor:
         async with self.changing:
             if name in self.runners:
                 raise CommandRefused("configured", f"{name} is configured: take it out of config.toml and reload first")
-            if name not in await self._store.queries.left_over(list(self.runners)):
+            if name not in await self._store.output_reports.left_over(list(self.runners)):
                 raise CommandRefused("unknown_destination", f"nothing is kept of a destination {name!r}")
             return await self._store.claims.drop(name)
 
@@ -338,7 +338,7 @@ class Supervisor:
     async def _report_removed(self) -> None:
         """Tell which destinations are no longer configured. What they hold and their dead letters are kept; they keep the log
         for `store.retention` only."""
-        for name, kept in (await self._store.queries.left_over(list(self.runners))).items():
+        for name, kept in (await self._store.output_reports.left_over(list(self.runners))).items():
             words = "kept until it is back or dropped; queued events only for store.retention"
             paste = to_paste(f"destinations drop {name}")
             self._log.emit("destination_removed", destination=name, **kept, detail=words, paste=paste)

@@ -69,7 +69,7 @@ async def test_a_destination_that_was_dropped_half_way_begins_anew(
     monkeypatch.setattr(cursors, "SLICE", 4)
     await store.writer.run_alone(cursors.begin_to_drop, "d")
     await store.writer.run_alone(cursors.drop_slice, "d")
-    assert list(await store.queries.left_over([])) == ["d", "e"], "it can be dropped once more"
+    assert list(await store.output_reports.left_over([])) == ["d", "e"], "it can be dropped once more"
     cursor = await store.cursor("d", START_MS)
     assert (cursor.added, cursor.pos, cursor.start, cursor.held, cursor.status.state) == (True, 11, 11, 0, "running")
     assert left(store, "d") == 1

@@ -151,7 +151,7 @@ async def test_the_counts_of_all_shards_add_up(two: tuple[Among, Among]) -> None
         await claim.commit(settled(40, *await left(first, claim)))
     told = (await second.queries.ledger(["d"]))["destinations"]["d"]
     assert (told["delivered"], told["queued"], told["cursor"]) == (40, 0, 40)
-    assert await first.queries.left_over([]) == {"d": {"held": 0, "retrying": 0, "queued": 0, "dead": 0}}
+    assert await first.output_reports.left_over([]) == {"d": {"held": 0, "retrying": 0, "queued": 0, "dead": 0}}
 
 
 async def test_a_shard_sees_no_rows_of_another_one(two: tuple[Among, Among]) -> None:

@@ -54,10 +54,6 @@ class Queries(Protocol):
         """The names of all destinations that have a cursor."""
         ...
 
-    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
-        ...
-
 
 class Lookups(Protocol):
     """Who somebody is, where their events are, and what happened lately. Answers have the shapes of the admin API."""

@@ -40,7 +40,11 @@ class InputReports(Protocol):
 
 
 class OutputReports(Protocol):
-    """What operators ask of that which goes out: why events are dead or retrying, and what was decided lately."""
+    """What operators ask of that which goes out: what is left, why events are dead or retrying, and what was decided lately."""
+
+    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
+        ...
 
     async def failures(self, destination: str, most: int) -> list[dict[str, Any]]:
         """The newest dead letters, and of events that are retrying the last attempt, newest first: `{"state", "reason", "status", "words",

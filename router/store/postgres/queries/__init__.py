@@ -93,7 +93,3 @@ class PostgresQueries:
     async def destinations(self) -> list[str]:
         """The names of all destinations that have a unit."""
         return await self._database.ask(pages.destinations)
-
-    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Destinations that are configured no more, and what is kept of them."""
-        return await self._database.ask(pages.left_over, configured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from router.event import Call
@@ -59,6 +60,10 @@ class PostgresOutputReports:
     async def newest_calls(self, destination: str, most: int) -> list[tuple[Call, str, str]]:
         """The newest calls, each with its state and reason at a destination."""
         return await newest_calls.newest_calls(self._database, destination, most)
+
+    async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Destinations that are configured no more, and what is kept of them."""
+        return await self._database.ask(pages.left_over, configured)
 
     async def newest_replay(self, destination: str, share: Share = WHOLE) -> ReplayRow | None:
         """The newest replay of a destination, or of a shard."""
