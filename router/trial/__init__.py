@@ -3,7 +3,7 @@
 calls.py          from pasted JSON to calls, as ingestion judges them
 intake.py         what the source does with a call before it is stored
 alone.py          a plugin without a destination that names it
-known.py          what the trial takes as known of the user and the group
+known.py          what the trial takes as known of the user and the group, and learns from its calls
 destination.py    one call at one destination: consent, filters, mapping table, gate, plugin, request
 answer.py         what the plugin makes of an answer that is made up
 as_test.py        the same as pytest lines

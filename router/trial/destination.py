@@ -26,10 +26,12 @@ from router.store import CursorRow, LogRow, Status
 from router.trial.answer import answered
 from router.trial.as_test import as_test
 from router.trial.known import Known, KnownDirectory, NoState
+from router.vocabulary import FOREVER_MS
 
 
 class DestinationTrial:
-    """Tries one call after the other."""
+    """Tries one call after the other. What a call tells of its user and group is known to it and to those after it, as if it had been
+    delivered."""
 
     def __init__(self, destination: Destination, known: Known, answer: str = "", *, as_enabled: bool = False) -> None:
         """`answer`: what the vendor answers, see `answer_of`; "": nobody asks what would become of it then. `as_enabled`: a disabled
@@ -41,7 +43,7 @@ class DestinationTrial:
         self._warnings: list[str] = []
         self._answer = answer
         self._positions = count(1)
-        self._readiness = GroupReadiness(0, 0, ())
+        self._readiness = GroupReadiness(FOREVER_MS, 0, ())  # all that is known counts
         cursor = CursorRow(0, 0, set(), 0, 0, Status(), added=False)
         clock = SystemClock()
         state = PluginState(NoState(), UnitOfWork(destination.name, "", cursor, clock, lambda: None))
@@ -54,7 +56,8 @@ class DestinationTrial:
             self._readiness.is_refused,
             lambda reason, **numbers: self._warnings.append(reason),
         )
-        self._preparer = make_preparer(self._destination, KnownDirectory(known), self._readiness, self._mapper)
+        self._directory = KnownDirectory(known)
+        self._preparer = make_preparer(self._destination, self._directory, self._readiness, self._mapper)
 
     async def run(self, call: Call) -> dict[str, Any]:
         """`{"outcome", "reason", "detail", "warnings", "requests", "event", "items", "test", "answered"}`; of a filter `expression` too.
@@ -64,6 +67,7 @@ class DestinationTrial:
         """
         self._called = None
         pos = next(self._positions)
+        self._directory.learn(pos, call)
         row = LogRow(pos, call.received_at, call.source, call.type, call.user_key, call.message_id, call.body)
         delivery = Delivery(row, Lane(call.user_key, is_loaded=True))
         prepared = await self._preparer.prepare([delivery])

@@ -1,4 +1,4 @@
-"""What a trial takes as known of the user and the group of an event. It asks no store: the answer depends on what was typed only."""
+"""What a trial takes as known of the user and the group of an event: what was typed, and what the calls that are tried tell. It asks no store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import msgspec
 
 from router.directory import effective_group, keys_of
 from router.event import Call, normalize_event
-from router.store import DirectorySnapshot, GroupProfile, IsRefused, Membership, none_refused
+from router.store import DirectorySnapshot, IsRefused, Membership, none_refused
+from router.store.folding import Traits
+from router.testing.learned_directory import LearnedDirectory
 from router.testing.samples import GROUP, USER
 
 
@@ -41,34 +43,35 @@ SAMPLE_KNOWN = Known(USER.traits, GROUP.id, GROUP.traits)
 """The user of the samples and their group."""
 
 
-class KnownDirectory:
-    """The directory port of a trial."""
+class KnownDirectory(LearnedDirectory):
+    """The directory port of a trial: what is known from before, of whatever user, and what the calls of the trial tell."""
 
     def __init__(self, known: Known) -> None:
+        super().__init__()
         self._known = known
+        if known.group_id:
+            self.put_company(known.group_id, dict(known.group_traits), dict.fromkeys(known.group_traits, 0))
 
     async def known(
         self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str], is_refused: IsRefused = none_refused
     ) -> DirectorySnapshot:
-        """The same for each user that is asked for."""
-        known, keys = self._known, [key for key, _ in asks]
-        memberships = [Membership(0, known.group_id, 0)] if known.group_id else []
-        companies = {}
-        if known.group_id:
-            companies[known.group_id] = GroupProfile(dict(known.group_traits), dict.fromkeys(known.group_traits, 0))
-        return DirectorySnapshot(
-            people={key: dict(known.user_traits) for key in keys},
-            companies=companies,
-            memberships=dict.fromkeys(keys, memberships),
-        )
+        """The same from before for each user that is asked for, with what they have told since."""
+        found = self.snapshot()
+        linked = [user_key for links in found.links.values() for _, user_key in links]
+        for key in dict.fromkeys([*(key for key, _ in asks), *linked]):
+            if (traits := self.person(key)) is not None:
+                found.people[key] = traits
+            if self._known.group_id:
+                found.memberships[key] = [Membership(0, self._known.group_id, 0), *found.memberships.get(key, ())]
+        return found
 
-    async def denied(self, asks: Sequence[tuple[str, int]]) -> dict[tuple[str, int], frozenset[str]]:
-        """Nobody has withdrawn anything."""
-        return {}
+    def person(self, user_key: str) -> Traits | None:
+        """See `folding.View`."""
+        return super().person(user_key) or dict(self._known.user_traits) or None
 
-    async def withdrawals(self, after: int, upto: int, limit: int) -> list[tuple[int, str]]:
-        """See `denied`."""
-        return []
+    def membership(self, user_key: str) -> tuple[str, int] | None:
+        """See `folding.View`."""
+        return super().membership(user_key) or ((self._known.group_id, 0) if self._known.group_id else None)
 
 
 class NoState:

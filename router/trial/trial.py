@@ -31,7 +31,7 @@ async def try_events(
     Args:
         events: calls as JSON, or as they were accepted.
         intake: the source that would take them.
-        known: what is known of their users from before; one event tells the next nothing.
+        known: what is known of their users from before; each event also knows what it and those before it tell.
         now_ms: when they would come in.
         answer: what the vendor answers, see `answer_of`; "": nobody asks.
         as_enabled: a disabled destination is taken as if it were enabled.

@@ -54,7 +54,7 @@ def plugin_try(
     """Show what a plugin makes of an event.
 
     The decision, the items, the request, and the verdict on the answer of the vendor. The event goes through the gate as it would in
-    the daemon. Nothing is sent and nothing is stored. config.toml is read for plugins_dir only, and need not be there: `try` shows a
+    the daemon; in a file of calls, later ones know what earlier ones tell. Nothing is sent and nothing is stored. config.toml is read for plugins_dir only, and need not be there: `try` shows a
     destination as config.toml has it. Exit code 1 if a hook of the plugin fails.
 
     Examples:

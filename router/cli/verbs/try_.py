@@ -71,8 +71,8 @@ def try_(
     """Show what would become of an event, without sending it.
 
     Each destination asks in its order: privacy, suppression, plan, consent, filters, mapping table, gate, plugin, request. Uses
-    config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say, and from the store
-    whether they are suppressed. Secrets are masked in the requests.
+    config.toml as it is now. Sends nothing, stores nothing and asks no daemon; of the user it knows what you say and
+    what the calls of the file tell, and from the store whether they are suppressed. Secrets are masked in the requests.
 
     Examples:
         try --event track --user-known
