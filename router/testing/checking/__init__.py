@@ -13,7 +13,8 @@ mapping_call  one call of a hook that makes items
 hook_inputs  the events, contexts, people and groups that hooks are called with
 process_state  what belongs to the whole process, and what was changed of it
 other_hash  a plugin whose hash() gives other numbers
-loading     modules and classes by name, for another process; a class that no test has used yet
+loading     modules and classes by name, for another process
+unused_copy  a class that no test has used yet
 mapping_runs  every mapping hook with all events and contexts
 other_process  the same calls in another process, with another time zone, environment and order of sets
 calls_in_order  the calls of one user in order, with state and timers

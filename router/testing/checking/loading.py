@@ -1,16 +1,15 @@
-"""Modules and classes by name, also those of single files, and a class as it is when it has just been imported."""
+"""Modules and classes by name, also those of single files."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["ClassPlace", "place_of_class", "run_file", "unused_copy"]
+__all__ = ["ClassPlace", "place_of_class", "run_file"]
 
 
 class ClassPlace(NamedTuple):
@@ -51,34 +50,9 @@ def run_file(file: Path, name: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def unused_copy(plugin: type[Any], package: str) -> type[Any]:
-    """The same class of modules that were imported anew, with nothing kept at it or in them; the class itself where that cannot be.
-
-    Args:
-        package: the modules that are imported anew. All others stay as they are.
-    """
-    place = place_of_class(plugin)
-    if place is None or place.module == "__main__":
-        return plugin
-    kept = dict(_modules_of(package))
-    for name in kept:
-        del sys.modules[name]
     try:
-        return place.load()
-    except Exception:  # whatever a module raises that is imported a second time
-        return plugin
-    finally:
-        for name in dict(_modules_of(package)):
-            del sys.modules[name]
-        sys.modules.update(kept)
-        parent, _, child = package.rpartition(".")
-        if parent and package in kept:
-            setattr(sys.modules[parent], child, kept[package])
-
-
-def _modules_of(package: str) -> Iterator[tuple[str, ModuleType]]:
-    return ((name, module) for name, module in sys.modules.items() if f"{name}.".startswith(f"{package}."))
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module

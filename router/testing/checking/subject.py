@@ -22,7 +22,6 @@ from router.testing.checking.check_hook import Checked, checked, checked_with
 from router.testing.checking.hook_inputs import KNOWN, OWN, events_for
 from router.testing.checking.leftovers import left_by_a_life
 from router.testing.checking.life import Life, open_life
-from router.testing.checking.loading import unused_copy
 from router.testing.checking.loops import KitLoop, run, threads
 from router.testing.checking.mapping_call import Ears, Made
 from router.testing.checking.mapping_runs import Observed, observe
@@ -111,21 +110,15 @@ class Subject:
             raise DoesNotApply("its settings hold no secret of six characters or more")
         return found
 
-    def make(self, more: Mapping[str, JSON] | None = None, *, is_unused: bool = False) -> Destination:
+    def make(self, more: Mapping[str, JSON] | None = None, *, copy: type[Any] | None = None) -> Destination:
         """A destination with a new instance.
 
         Args:
             more: settings in place of others.
-            is_unused: its class and modules keep nothing of earlier tests and checks. Ask for `unused` before.
+            copy: of its class, of which the instance is.
         """
         with self._later_init:
-            plugin = self.unused if is_unused else self.plugin
-            return make_destination(plugin, {**self.settings, **(more or {})}, **self.table)
-
-    @cached_property
-    def unused(self) -> type[Any]:
-        """A copy of its class that nothing has used, but for what has asked for it."""
-        return unused_copy(self.plugin, self.package)
+            return make_destination(copy or self.plugin, {**self.settings, **(more or {})}, **self.table)
 
     @cached_property
     def destination(self) -> Destination:

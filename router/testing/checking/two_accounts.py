@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from router.plugin import Item
+from router.plugin import JSON, Item
 from router.testing.checking.event_variants import unseen
 from router.testing.checking.life import Life
 from router.testing.checking.loops import KitLoop
 from router.testing.checking.marked_settings import OTHER_HOST
+from router.testing.checking.unused_copy import unused_copy
 from router.testing.replies import Answers, Received, answer_to
 
 if TYPE_CHECKING:
@@ -34,23 +35,14 @@ class SentByTwo:
 
 
 def sent_by_two(subject: Subject) -> list[SentByTwo]:
-    """An item of each kind, each at two new instances. Then items of calls that are new to the process: what an earlier instance has
-    put into a cache of the class or the module does not serve them. What the first of these instances puts there does. They are
-    instances of a copy of the class, since an earlier test may have filled such a cache."""
+    """First an item of each kind, at two new instances. Then items of users that no instance has had: a cache filled earlier does not
+    help with them, one filled by the first of the two does. The instances are of a copy of the class, since an earlier test may have
+    filled such a cache. Raises DoesNotApply where there can be no copy."""
     unseen = dict(_unseen(subject))
-    subject.unused  # noqa: B018  # an import may read files, which no loop lets it do
-    sent: list[SentByTwo] = subject.run(lambda loop: _all(subject, loop, unseen))
+    requests = {kind: subject.requests_for(kind) for kind in subject.samples}
+    with unused_copy(subject.plugin, subject.package) as copy:  # an import may read files, which no loop lets it do
+        sent: list[SentByTwo] = subject.run(lambda loop: _Accounts(subject, copy, loop).sent(requests, unseen))
     return sent
-
-
-async def _all(subject: Subject, loop: KitLoop, unseen: dict[str, list[Item]]) -> list[SentByTwo]:
-    found = []
-    for kind, items in subject.samples.items():
-        (one,) = await _by_two(subject, loop, {f"an item of kind {kind!r}": items[:1]})
-        # the very first delivery, before a cache of the class or the module was filled
-        one.alone = max(one.alone, subject.requests_for(kind))
-        found.append(one)
-    return found + await _by_two(subject, loop, unseen)
 
 
 def _unseen(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
@@ -64,19 +56,38 @@ def _unseen(subject: Subject) -> Iterator[tuple[str, list[Item]]]:
             yield f"an item of a new user's {made.hook} call", made.items[:1]
 
 
-async def _by_two(subject: Subject, loop: KitLoop, batches: dict[str, list[Item]]) -> list[SentByTwo]:
-    async with subject.opened_scene() as settings:
-        life = Life(subject, subject.make(settings, is_unused=True), loop, settings)
-        await life.open()
-        alone = [len((await life.deliver(items)).requests) for items in batches.values()]
-        before = [await last_sent(life, items) for items in batches.values()]
-        other = Life(subject, subject.make({**subject.other_settings, **settings}, is_unused=True), loop, settings)
-        await other.open()
-        others = [(await other.deliver(items, _at_home(subject.good))).requests for items in batches.values()]
-        after = [await last_sent(life, items) for items in batches.values()]
-        await other.close()
-        await life.close()
-    return [SentByTwo(*one) for one in zip(batches, alone, others, before, after, strict=True)]
+class _Accounts:
+    """Two at a time, with the instances of one class."""
+
+    def __init__(self, subject: Subject, plugin: type[Any], loop: KitLoop) -> None:
+        self._subject, self._plugin, self._loop = subject, plugin, loop
+
+    async def sent(self, requests: Mapping[str, int], unseen: dict[str, list[Item]]) -> list[SentByTwo]:
+        """`requests`: of the very first delivery of each kind, before a cache of the class or the module was filled."""
+        found = []
+        for kind, items in self._subject.samples.items():
+            (one,) = await self._by_two({f"an item of kind {kind!r}": items[:1]})
+            one.alone = max(one.alone, requests[kind])
+            found.append(one)
+        return found + await self._by_two(unseen)
+
+    async def _by_two(self, batches: dict[str, list[Item]]) -> list[SentByTwo]:
+        subject = self._subject
+        async with subject.opened_scene() as settings:
+            life = self._life(settings, settings)
+            await life.open()
+            alone = [len((await life.deliver(items)).requests) for items in batches.values()]
+            before = [await last_sent(life, items) for items in batches.values()]
+            other = self._life({**subject.other_settings, **settings}, settings)
+            await other.open()
+            others = [(await other.deliver(items, _at_home(subject.good))).requests for items in batches.values()]
+            after = [await last_sent(life, items) for items in batches.values()]
+            await other.close()
+            await life.close()
+        return [SentByTwo(*one) for one in zip(batches, alone, others, before, after, strict=True)]
+
+    def _life(self, given: Mapping[str, JSON], settings: Mapping[str, JSON]) -> Life:
+        return Life(self._subject, self._subject.make(given, copy=self._plugin), self._loop, settings)
 
 
 def _at_home(good: Answers) -> Answers:

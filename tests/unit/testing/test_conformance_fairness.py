@@ -182,6 +182,8 @@ def test_a_token_at_the_class_is_found_also_where_an_earlier_test_has_asked_for_
     assert findings(of_living.SharesItsToken, "success") == []
     assert findings(of_living.SharesItsToken, "instances_apart") != []
     assert {name: sys.modules[name] for name in modules} == modules
+    parent, _, child = of_living.__package__.rpartition(".")
+    assert getattr(sys.modules[parent], child) is sys.modules[of_living.__package__]
 
 
 # ---------------------------------------------------------------- requests
