@@ -97,6 +97,7 @@ __all__ = [
     "iso_instant",
     "json_request",
     "oauth_token",
+    "raise_for_login",
     "raise_for_status",
     "url_fault",
 ]  # fmt: skip
@@ -794,18 +795,33 @@ MAX_TOKEN = 16_000
 """Characters of a token that can be sent in a header."""
 
 
+def raise_for_login(answer: Answer) -> None:
+    """Raise what a failed login means, and nothing after a 2xx: for the `ask` of a `Token`.
+
+    RetryLater for an answer that may pass, Pause `credentials` for any other: a login that is refused is the fault of no event.
+    """
+    outcome = by_status(answer, 1)
+    if isinstance(outcome, RetryLater):
+        raise outcome
+    if not isinstance(outcome, Delivered):
+        raise _no_token(answer)
+
+
+def _no_token(answer: Answer) -> Pause:
+    return Pause("credentials", f"no token: status {answer.status}: {excerpt(answer.body)}")
+
+
 def oauth_token(answer: Answer) -> tuple[str, float | None]:
     """Token and lifetime from an OAuth token endpoint's answer (`access_token`, `expires_in`). Raises RetryLater for an answer
     that may pass, such as a page about maintenance; Pause `credentials` for any other: a wrong secret there is no event's fault.
     A token has ASCII characters alone, without space, and at most 16,000 of them: another one would fail in each request."""
-    outcome, told = by_status(answer, 1), answer.json()
-    if isinstance(outcome, RetryLater):
-        raise outcome
-    if isinstance(outcome, Delivered) and not isinstance(told, dict):
+    raise_for_login(answer)
+    told = answer.json()
+    if not isinstance(told, dict):
         raise RetryLater("unreadable_token", f"no JSON object: status {answer.status}: {excerpt(answer.body)}")
-    token = told.get("access_token") if isinstance(told, dict) else None
-    if not isinstance(outcome, Delivered) or not isinstance(token, str) or not token:
-        raise Pause("credentials", f"no token: status {answer.status}: {excerpt(answer.body)}")
+    token = told.get("access_token")
+    if not isinstance(token, str) or not token:
+        raise _no_token(answer)
     if len(token) > MAX_TOKEN or not _VISIBLE.fullmatch(token):  # its characters are told to nobody
         raise Pause(
             "credentials",

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from router.plugin import Answer, Pause, Request, RetryLater, Sender, Token, oauth_token
+from router.plugin import Answer, Pause, Request, RetryLater, Sender, Token, oauth_token, raise_for_login
 from router.testing import FakeVendor, PluginSender, Received, Reply, open_sender
 from tests.contract.rig import Plain
 
@@ -163,6 +163,24 @@ async def test_the_token_is_a_secret(customer: Customer) -> None:
 def test_an_answer_without_a_token_is_no_events_fault(answer: Answer, outcome: type[Exception]) -> None:
     with pytest.raises(outcome):
         oauth_token(answer)
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 422])
+def test_a_login_that_is_refused_is_a_sure_pause_for_credentials(status: int) -> None:
+    with pytest.raises(Pause) as raised:
+        raise_for_login(Answer(status, body=b"who are you?"))
+    told = raised.value
+    assert (told.reason, told.detail, told.sure) == ("credentials", f"no token: status {status}: who are you?", True)
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_a_login_that_the_vendor_could_not_answer_is_asked_for_later(status: int) -> None:
+    with pytest.raises(RetryLater):
+        raise_for_login(Answer(status))
+
+
+def test_a_login_that_is_taken_raises_nothing() -> None:
+    raise_for_login(Answer(204))
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def load(tmp_path: Path) -> Load:
 def test_each_recipe_is_one_file_that_is_read_at_a_glance_and_is_in_the_list() -> None:
     text = PAGE.read_text(encoding="utf-8")
     headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert len(headings) == len(RECIPES) == 8
+    assert len(headings) == len(RECIPES) == 9
     assert re.findall(r"^\| \[(.+?)\]\(#", text, re.MULTILINE) == headings
     for name, recipe in RECIPES.items():
         _, _, code = recipe.rpartition("\n\n\nclass ")
@@ -100,6 +100,7 @@ class Server(Scene):
 ORDER = {"type": "track", "userId": "u1", "messageId": "o1", "event": "Order Completed"}
 GIVEN: Mapping[str, Mapping[str, Any]] = {
     "client_credentials.py": {"settings": {"client_id": "c"}},
+    "sessions.py": {"vendor": Reply(json={"session": "a-session-of-harbor"})},
     "workspaces.py": {"vendor": Reply(json={"id": "w1"})},
     "sqlite_sink.py": {"scene": Database()},
     "carts.py": {"calls": [product("A1"), product("B2"), ORDER]},
@@ -178,6 +179,18 @@ async def test_a_token_is_asked_for_once_and_once_more_after_a_401(load: Load) -
 async def test_a_wrong_client_secret_pauses(load: Load) -> None:
     async with Bench(load("client_credentials.py"), {**CLIENT, "client_secret": "wrong-secret"}) as bench:
         bench.vendor.answer = TokenVendor()
+        event = await bench.track()
+        assert bench.status == ("paused", "credentials")
+        assert (await bench.fate(event)).state == "queued"
+
+
+# ---------------------------------------------------------------- login
+
+
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_login_that_is_refused_pauses_and_keeps_the_event(status: int, load: Load) -> None:
+    async with Bench(load("sessions.py"), {"api_key": "wrong-key"}) as bench:
+        bench.vendor.answer = lambda seen: Reply(status)
         event = await bench.track()
         assert bench.status == ("paused", "credentials")
         assert (await bench.fate(event)).state == "queued"

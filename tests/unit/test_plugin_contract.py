@@ -41,6 +41,7 @@ FROZEN_FUNCTIONS = {
     "json_request": "(url: 'str', body: 'JSON', *, method: 'str' = 'POST', headers: 'Mapping[str, str] | None' = None, "
     "private: 'bool' = False) -> 'Request'",
     "by_status": "(answer: 'Answer', n: 'int') -> 'Outcome'",
+    "raise_for_login": "(answer: 'Answer') -> 'None'",
     "raise_for_status": "(answer: 'Answer', n: 'int' = 1) -> 'None'",
     "oauth_token": "(answer: 'Answer') -> 'tuple[str, float | None]'",
     "as_number": "(given: 'JSON') -> 'int | float | None'",
@@ -104,14 +105,15 @@ FROZEN_NAMES = {
     "API_MINOR", "API_VERSION", "ATTRIBUTES", "Answer", "Batch", "Context", "Delivered", "Event", "Field", "Group",
     "Hooks", "Item", "JSON", "Outcome", "Pause", "Person", "Profile", "Reject", "Request", "RetryLater", "SecretStr",
     "Sender", "Settings", "Skip", "Split", "Token", "UserId", "as_instant", "as_number", "as_text", "basic_auth",
-    "by_status", "excerpt", "hookimpl", "iso_instant", "json_request", "oauth_token", "raise_for_status", "url_fault",
+    "by_status", "excerpt", "hookimpl", "iso_instant", "json_request", "oauth_token", "raise_for_login",
+    "raise_for_status", "url_fault",
 }  # fmt: skip
 """What a plugin can import."""
 ADDED = {
     "1.1": {
         "is_replay", "required_user", "required_group", "wake_at", "warning", "raise_for_status", "forget", "Person",
         "forget_group", "forget_by_hand", "forget_group_by_hand", "shown_after", "ATTRIBUTES", "private",
-        "as_text", "iso_instant", "basic_auth", "url_fault",
+        "as_text", "iso_instant", "basic_auth", "url_fault", "raise_for_login",
     },
 }  # fmt: skip
 """What each minor version added, as the page names it."""
