@@ -22,7 +22,11 @@ FEW_ATTEMPTS = 10
 MessageId = Annotated[str | None, typer.Argument(metavar="MESSAGE_ID", help="The sender's message id.")]
 NewestOf = Annotated[str | None, typer.Option("--user", metavar="USER", help="The newest event of this user.")]
 Fixture = Annotated[
-    bool, typer.Option("--fixture", help="Print its call as a fixture for tests of a plugin. It has all personal data.")
+    bool,
+    typer.Option(
+        "--fixture",
+        help="Print its call as a fixture for tests of a plugin, with what was known before. It has all personal data.",
+    ),
 ]
 
 

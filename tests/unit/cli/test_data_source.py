@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from plugins.clientsuccess import ClientSuccess
 from plugins.webhook import Webhook
 from router.cli import main
 from router.clock import SystemClock
@@ -50,6 +51,14 @@ async def fill(path: Path) -> None:
             "u:u1", LaneMode.WAITING, "u:u1", "group_unknown", "", None, 0, 2, 0, now, ORDER_KEY_STEP
         )
         await store.commit(crm)
+
+
+async def accept(path: Path, calls: list[dict[str, object]]) -> None:
+    """Put these calls into a new store."""
+    path.parent.mkdir()
+    async with open_case(path, SystemClock, dedupe_window_s=3600, min_free_bytes=0) as (store, clock):
+        accepted, discards = parse_batch(msgspec.json.encode({"batch": calls})).calls("website", clock.now_ms(), None)
+        await store.append(accepted, [facts(call) for call in accepted], discards)
 
 
 @pytest.fixture
@@ -136,6 +145,30 @@ def test_a_stored_call_is_printed_as_a_fixture_that_the_test_kit_takes(
     assert not Fixture(path).check(Webhook, settings), "and is what comes"
     assert main(["why", "m9", "--fixture"]) == 1
     assert "is not stored" in capsys.readouterr().err
+
+
+def test_the_fixture_of_a_held_event_has_the_group_call_that_opened_its_gate(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"groupId": "acme", "traits": {"name": "Acme"}}
+    calls: list[dict[str, object]] = [
+        {"type": "identify", "userId": "u1", "traits": {"plan": "pro"}},
+        {"type": "track", "userId": "u1", "event": "Hello", "messageId": "held"},
+        {"type": "group", "userId": "u1", **told, "messageId": "opens"},
+    ]
+    asyncio.run(accept(config.parent / "kept" / "router.db", calls))
+    assert main(["why", "held", "--fixture"]) == 0
+    path = tmp_path / "held.json"
+    path.write_text(capsys.readouterr().out)
+    before = [
+        {"type": "identify", "userId": "u1", "traits": {"plan": "pro"}},
+        {"type": "group", "userId": "u1", **told},
+    ]
+    assert json.loads(path.read_text())["before"] == before
+    Fixture(path).check(ClientSuccess, {"project_id": "P", "api_key": "K"}, update=True)
+    assert json.loads(path.read_text())["expected"]["outcome"] == "sent"
+    assert main(["why", "opens", "--fixture"]) == 0
+    assert [call["type"] for call in json.loads(capsys.readouterr().out)["before"]] == ["identify"]
 
 
 def test_held_and_discards_are_answered_from_the_store(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from router.counts import Counted, Counts
 from router.errors import StoreError, StoreNewer
 from router.event import Call
-from router.store.rows import DeadLetterFilter, EventAsk, EventQuery, ReplayRow, Waits
+from router.store.rows import DeadLetterFilter, DirectorySnapshot, EventAsk, EventQuery, ReplayRow, Waits, none_refused
 from router.store.shards import WHOLE, Share
-from router.store.sqlite import regulation_rows, replay_reads
+from router.store.sqlite import directory_reads, regulation_rows, replay_reads
 from router.store.sqlite.connection import Connection, open_reader
 from router.store.sqlite.counter_rows import counted
 from router.store.sqlite.held_counts import add_up, count_page
@@ -97,6 +97,10 @@ class Queries:
     async def stored_call(self, message_id: str, source: str | None) -> Call | None:
         """The newest event with this message id, while its body is retained."""
         return await self._ask(stored_call, message_id, source)
+
+    async def known(self, asks: Sequence[tuple[str, int]], group_ids: Sequence[str]) -> DirectorySnapshot:
+        """What the directory says of each (user key, position)."""
+        return await self._connection.run(directory_reads.known, asks, group_ids, none_refused)
 
     async def left_over(self, configured: Sequence[str]) -> dict[str, dict[str, int]]:
         """Destinations that are configured no more, and what is kept of them: held, retrying, queued, dead letters."""
