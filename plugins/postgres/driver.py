@@ -4,7 +4,8 @@ from __future__ import annotations
 
 try:
     import asyncpg
-except ModuleNotFoundError:
-    raise ModuleNotFoundError("it needs asyncpg: pip install 'segment-router[postgres]'") from None
+except ModuleNotFoundError as error:
+    words = "it needs asyncpg: pip install 'asyncpg>=0.31,<1' into the environment of the router"
+    raise ModuleNotFoundError(words, name=error.name) from None
 
 __all__ = ["asyncpg"]

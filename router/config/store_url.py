@@ -20,7 +20,7 @@ OUT_OF_SIGHT = "postgresql://known-only-to-the-service/router"
 """Stands for a database whose address this process cannot look up."""
 INSTALL_POSTGRES = (
     "the store on PostgreSQL needs asyncpg, which is not installed; install it with"
-    " `pip install 'segment-router[postgres]'`, or write sqlite:PATH"
+    " `pip install 'asyncpg>=0.31,<1'`, or write sqlite:PATH"
 )
 
 

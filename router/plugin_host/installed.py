@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ class Installed(NamedTuple):
     source: str  #: PACKAGE or FILE; "" where there are two of this name
     origin: str  #: the distribution with its version and entry point, or the file
     problem: str = ""  #: why it cannot be used; its faults, one a line
+    needs: str = ""  #: the package that it imports and that is not installed; the plugin itself may be good
 
     @property
     def loads(self) -> bool:
@@ -58,13 +60,19 @@ def _examined(name: str, origin: str, plugins_dir: Path | None) -> Installed:
     except PluginError as error:
         return Installed(name, "", "", "", origin, str(error))
     plugin: Any = None
-    problem = ""
+    problem = needs = ""
     try:
         plugin = found.load()
         check_class(plugin)
     except PluginError as error:
-        problem = str(error)
-    return Installed(name, found.version, _api_version(plugin), _source(found), place(found), problem)
+        problem, needs = str(error), _lacking(error.__cause__)
+    return Installed(name, found.version, _api_version(plugin), _source(found), place(found), problem, needs)
+
+
+def _lacking(error: BaseException | None) -> str:
+    """The package that is not installed, where an import failed by that."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return package if package and find_spec(package) is None else ""
 
 
 def _deadly(name: str, origin: str, plugins_dir: Path | None, problem: str) -> Installed:

@@ -154,4 +154,4 @@ def test_what_an_error_means(error: Exception, n: int, outcome: type[Outcome]) -
 def test_without_its_driver_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['asyncpg'] = None; from router.plugin_host import find; find('postgres').load()"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
-    assert "it needs asyncpg: pip install 'segment-router[postgres]'" in done.stderr
+    assert "it needs asyncpg: pip install 'asyncpg>=0.31,<1'" in done.stderr

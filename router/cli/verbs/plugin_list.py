@@ -14,6 +14,7 @@ from router.cli.plugin_settings import plugins_dir
 
 if TYPE_CHECKING:
     from router import plugin_host
+    from router.plugin_host import Installed
 else:
     plugin_host = lazy("router.plugin_host")
 
@@ -22,7 +23,7 @@ def plugin_list(context: typer.Context, config: ConfigFile = Path("config.toml")
     """List the plugins.
 
     Those are installed packages, and the files of plugins_dir of config.toml if there is one. Each is imported, so the list says
-    whether it can be used, and if not, why. API is the version of the contract that it was written for.
+    whether it can be used, and if not, why; "needs NAME": it is good, but imports a package that is not installed. API is the version of the contract that it was written for.
 
     Examples:
         plugin list
@@ -34,9 +35,16 @@ def plugin_list(context: typer.Context, config: ConfigFile = Path("config.toml")
         return
     say_table(
         ["plugin", "version", "API", "state", "from"],
-        [[one.name, one.version, one.api_version, "good" if one.loads else "faulty", one.origin] for one in found],
+        [[one.name, one.version, one.api_version, _state(one), one.origin] for one in found],
         wrap=["from"],
     )
     for one in found:
         if not one.loads:
-            say("", f"{one.name} cannot be used:", *(f"    {line}" for line in one.problem.splitlines()))
+            why = f"needs {one.needs}, which is not installed" if one.needs else "cannot be used"
+            say("", f"{one.name} {why}:", *(f"    {line}" for line in one.problem.splitlines()))
+
+
+def _state(one: Installed) -> str:
+    if one.needs:
+        return f"needs {one.needs}"
+    return "good" if one.loads else "faulty"

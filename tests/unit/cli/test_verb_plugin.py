@@ -119,7 +119,7 @@ def test_the_list_says_where_each_plugin_comes_from(run: Run, write: Write) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("import nowhere_to_be_found", "No module named"),
+        ("import router.nowhere", "No module named"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("import os\nos._exit(0)", "the process that imported it ended by itself with exit code 0, as os._exit does"),
@@ -149,6 +149,15 @@ def test_a_broken_plugin_hides_no_other_and_says_why(run: Run, write: Write, tex
     _, out, _ = run("list")
     assert "broken cannot be used:" in out
     assert "desk cannot be used" not in out
+
+
+def test_a_plugin_whose_package_is_not_installed_is_no_faulty_one(run: Run, write: Write) -> None:
+    write("broken", "import nowhere_to_be_found.deep")
+    assert (listed(run)["broken"]["needs"], listed(run)["braze"]["needs"]) == ("nowhere_to_be_found", "")
+    out = run("list")[1]
+    assert "  needs nowhere_to_be_found  " in out
+    assert "broken needs nowhere_to_be_found, which is not installed:\n    plugin" in out
+    assert "faulty" not in out
 
 
 def test_a_plugin_for_a_newer_contract_is_told_so_and_not_what_it_has_wrong_by_this_one(run: Run, write: Write) -> None:
