@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from router.plugin import JSON, Item
-from router.testing.checking.answered_deliveries import Place, place_of
+from router.plugin import JSON, Delivered, Item, Outcome, Pause
+from router.testing.checking.answered_deliveries import Place, came, place_of
 from router.testing.checking.check import BY_VENDOR, SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Delivery, Life
 from router.testing.checking.subject import Subject
@@ -13,6 +13,7 @@ from router.testing.replies import Answers, Received, Reply, answer_to
 
 SECRET_HEADERS = ("authorization", "token", "key", "cookie", "session")
 MIN_SECRET = 6
+REFUSED = ("400", "403", "404", "422")
 NO_TOKEN = "it gets no token at run time"
 
 
@@ -42,6 +43,34 @@ def token_renewed(subject: Subject) -> Findings:
             yield found(f"an item of kind {kind!r}, a vendor that refuses the token", "none is asked for", "a new one")
     if not is_asked:
         raise DoesNotApply(NO_TOKEN)
+
+
+@check(
+    Tier.SILVER,
+    proves="A request for a token that is refused (400, 403, 404, 422) pauses the destination for sure, and costs no event.",
+    why="A wrong key is no event's fault. With raise_for_status a 400 there rejects the events that wait for the token, and a 403 makes dead letters of them after three attempts.",
+    fix='Call raise_for_login(answer) in the `ask` of a Token, or raise Pause("credentials", ...). oauth_token does so.',
+    needs=(*SENDING, "success", "errors_not_delivered"),
+)
+def login_refused(subject: Subject) -> Findings:
+    subject.need_sender()
+    asked = {place_of(seen) for one in subject.successes for seen in _token_requests(one.delivery)}
+    if not asked:
+        raise DoesNotApply(NO_TOKEN)
+    for one in subject.answers:
+        is_login = not one.is_of_items and one.was_met and one.places[one.place_no] in asked
+        if (
+            one.answer in REFUSED
+            and is_login
+            and one.delivery.is_sound
+            and not all(map(_is_kept, one.delivery.outcomes))
+        ):
+            yield found(one.where, came(one), 'Pause("credentials"), which is sure')
+
+
+def _is_kept(outcome: Outcome) -> bool:
+    """Whether the item waits until somebody has acted, or was delivered in another way."""
+    return isinstance(outcome, Delivered) or (isinstance(outcome, Pause) and outcome.sure)
 
 
 @check(

@@ -23,6 +23,7 @@ from router.plugin import (
     hookimpl,
     json_request,
     oauth_token,
+    raise_for_status,
 )
 from tests.unit.testing.bad_plugins.good import DELETE, Base, Good, GoodSettings
 
@@ -317,6 +318,18 @@ class AsksOpenly(Good):
     async def ask(self, sender: Sender) -> tuple[str, float | None]:
         url, secret = f"{self.settings.base_url}/token", self.settings.token.get_secret_value()
         return oauth_token(await sender.send(json_request(url, {"secret": secret})))
+
+
+class TakesALoginForAnEvent(Good):
+    """A key that is refused with 400 rejects the events that wait for the token, one by one."""
+
+    caught_by = "login_refused"
+
+    async def ask(self, sender: Sender) -> tuple[str, float | None]:
+        url, secret = f"{self.settings.base_url}/token", self.settings.token.get_secret_value()
+        answer = await sender.send(json_request(url, {"secret": secret}, private=True))
+        raise_for_status(answer, 2)
+        return oauth_token(answer)
 
 
 # ---------------------------------------------------------------- deletions
