@@ -26,8 +26,8 @@ def same_part(request: Request | Received) -> tuple[str, str, Mapping[str, str],
 
 
 def what_is_sent(request: Received) -> tuple[str, str, bytes]:
-    """Method, URL and unpacked body: by them it is known whether two requests carry the same items."""
-    return request.method, steady_url(request.url), unpacked(request.headers, request.body)
+    """Method, URL and body: by them it is known whether two requests carry the same items."""
+    return request.method, steady_url(request.url), request.body
 
 
 def is_key(header: str) -> bool:

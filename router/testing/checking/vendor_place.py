@@ -44,5 +44,5 @@ def _loaded(module: str) -> ModuleType:
     if not module.endswith(".py"):
         return importlib.import_module(module)
     file = Path(module).resolve()
-    sys.path.insert(0, str(file.parent))  # it may import what is beside it
-    return run_file(file, file.stem)
+    sys.path.append(str(file.parent))  # it may import what is beside it
+    return run_file(file, f"segment_router_vendor_{file.stem}")
