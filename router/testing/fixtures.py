@@ -112,7 +112,7 @@ def played(rehearsal: Rehearsal, case: Mapping[str, Any]) -> list[Came]:
     rehearsal.clock.ms = NOW_MS
     for call in case.get("before", ()):
         rehearsal.take(call)
-    came = [rehearsal.take(call) for call in case["calls"]]
+    came = [rehearsal.take(call) for call in case.get("calls", ())]
     until = as_instant(case.get("until"))
     return came if until is None else came + rehearsal.wake_until(until)
 

@@ -80,6 +80,13 @@ def test_an_update_writes_what_came_and_nothing_where_it_is_the_same(write: Writ
     assert path.stat().st_mtime_ns == before
 
 
+def test_a_fixture_may_have_nothing_but_the_time_until_which_timers_are_due(tmp_path: Path) -> None:
+    path = tmp_path / "02-later.json"
+    path.write_text(json.dumps({"until": "2026-01-02T00:00:00Z"}))
+    assert Fixture(path).check(Greeter, SETTINGS, update=True)
+    assert json.loads(path.read_text())["expected"] == {"requests": []}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"calls": []}, "no calls"), ({"call": []}, "unknown key 'call'; a fixture has the keys case, ")],
