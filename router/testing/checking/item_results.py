@@ -1,6 +1,7 @@
 """The results of single items in a vendor's answer, of which one is left out or made a failure.
 
-They are found by their number: as many as items were sent, in a list, or in an object whose keys are values of the request.
+They are found by their number: as many as items were sent, in a list, in an object whose keys are values of the request, or in several
+lists of the same names and lengths as those of the request.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class ItemResults:
     def __init__(self, seen: Received, reply: Reply, n: int) -> None:
         self._fields, self._reply, self._n = _fields(seen.body), reply, n
         self._sent = {text for _, text in self._fields}
+        self._lists = _lists(seen.body)
         try:
             self._told: JSON = msgspec.json.decode(reply.content())
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -63,6 +65,8 @@ class ItemResults:
             yield [], value
         elif isinstance(value, dict) and self._is_by_id(value):
             yield list(value), list(value.values())
+        elif isinstance(value, dict) and self._is_by_list(value):
+            yield [], [result for name in self._lists for result in value[name]]
         elif isinstance(value, dict):
             for inner in value.values():
                 yield from self._found(inner)
@@ -72,11 +76,21 @@ class ItemResults:
             return change(value, at)
         if not isinstance(value, dict):
             return value
+        if self._is_by_list(value):
+            return {**value, **self._changed_in_its_list(value, at, change)}
         if not self._is_by_id(value):
             return {key: self._changed(inner, at, change) for key, inner in value.items()}
         results = change(list(value.values()), at)
         keys = list(value) if len(results) == self._n else without(list(value), at)
         return dict(zip(keys, results, strict=True))
+
+    def _changed_in_its_list(self, value: dict[str, JSON], at: int, change: Change) -> dict[str, JSON]:
+        """Results of one list are alike, those of two need not be."""
+        for name, length in self._lists.items():
+            if at < length:
+                return {name: change(value[name], at)}
+            at -= length
+        return {}
 
     def _tells(self, results: list[JSON]) -> bool:
         are_one_word = not isinstance(results[0], dict | list) and all(result == results[0] for result in results)
@@ -88,6 +102,23 @@ class ItemResults:
 
     def _is_by_id(self, value: dict[str, JSON]) -> bool:
         return len(value) == self._n and self._sent.issuperset(value)
+
+    def _is_by_list(self, value: dict[str, JSON]) -> bool:
+        """Whether it has a list for each one of the request."""
+        if len(self._lists) < 2 or sum(self._lists.values()) != self._n:
+            return False
+        told = {name: value.get(name) for name in self._lists}
+        return all(isinstance(results, list) and len(results) == self._lists[name] for name, results in told.items())
+
+
+def _lists(body: bytes) -> dict[str, int]:
+    """The names and lengths of the lists in a request, in their order, without the empty ones."""
+    try:
+        sent = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    fields = sent.items() if isinstance(sent, dict) else ()
+    return {name: len(value) for name, value in fields if isinstance(value, list) and value}
 
 
 def _fields(body: bytes) -> set[tuple[str, str]]:

@@ -1,4 +1,5 @@
-"""Batches of like items: of calls that differ only in their id and time, and in the user where that is asked for."""
+"""Batches of like items: of calls that differ only in their id and time, and in the user where that is asked for. And mixed ones: of
+different calls in turn, each of another user."""
 
 from __future__ import annotations
 
@@ -13,14 +14,20 @@ from router.testing.checking.event_variants import id_of_later, later, of_user
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["OF_OTHERS", "OF_SOME_AGAIN", "like_items", "place_in"]
+__all__ = ["IDS_OF_LIKE", "OF_OTHERS", "OF_SOME_AGAIN", "Ids", "like_items", "mixed_items", "place_in"]
 
 OF_OTHERS: Sequence[str | None] = (None, "u-2077", "u-2078")
 """Three items as a batch has them: each of another user. None is the user of the samples."""
 OF_SOME_AGAIN: Sequence[str | None] = (None, "u-2077", None)
 """Three of which two have nothing but their id and time to tell them apart."""
-_IDS = tuple(id_of_later(seconds).encode() for seconds in range(3))
+_ROUNDS = 2
+"""How often each call comes in a mixed batch."""
+IDS_OF_LIKE = tuple((id_of_later(seconds).encode(),) for seconds in range(3))
 """Their message ids."""
+_USER, _LATER_S = "u-3{:03}", 100
+"""Of mixed batches. None of their ids is the beginning of another one."""
+Ids = Sequence[Sequence[bytes]]
+"""For each call of a batch, the ids that no other one has."""
 
 
 def like_items(subject: Subject, users: Sequence[str | None]) -> Iterator[tuple[str, list[Item]]]:
@@ -56,19 +63,45 @@ def _by_kind(subject: Subject, event: Event, users: Sequence[str | None]) -> dic
     return found
 
 
-def place_in(items: Sequence[Item], at: int, result: bytes, sent: bytes) -> int | None:
-    """Which of like items a result is of: the one whose message id it has, else the one that was sent at its place. None where no
-    message id is sent.
+def mixed_items(subject: Subject) -> Iterator[tuple[str, list[Item], Ids]]:
+    """A batch for each kind that several types of calls make items of: one of each type, and then again. With the ids of each call."""
+    kinds = subject.destination.kinds
+    types = list(subject.sample_events().values())
+    calls = {at: later(of_user(_USER.format(at), event), _LATER_S + at) for at, event in enumerate(types * _ROUNDS)}
+    ids = [(event.message_id.encode(), _USER.format(at).encode()) for at, event in calls.items()]
+    made_by: dict[str, set[str]] = {}
+    found: dict[str, list[Item]] = {}
+    mapped = subject.mapped({f"call {at}": event for at, event in calls.items()})
+    for made in (made for made in mapped if made.hook in {event.type for event in types}):
+        for kind, item in {item.kind: item for item in reversed(made.items)}.items():
+            made_by.setdefault(kind, set()).add(made.hook)
+            found.setdefault(kind, []).append(item)
+    for kind, items in found.items():
+        if kind in kinds and len(made_by[kind]) > 1 and len(batch := next(batches(items, kinds))) > 1:
+            yield kind, batch, ids
+
+
+def place_in(items: Sequence[Item], at: int, result: bytes, sent: bytes, ids: Ids = IDS_OF_LIKE) -> int | None:
+    """Which of the items a result is of: the one whose id it has, else the one that was sent at its place. None where no id of an item
+    is sent.
 
     Args:
         at: the place of the result.
         sent: the body of the request.
+        ids: of the calls that made the items.
     """
-    ids = [next((id for id in _IDS if id in item.json), None) for item in items]
-    named = [number for number, id in enumerate(ids) if id is not None and id in result]
+    own = [
+        next(([id for id in of_call if id in item.json] for of_call in ids if _has(item, of_call)), [])
+        for item in items
+    ]
+    named = [number for number, of_item in enumerate(own) if any(id in result for id in of_item)]
     if len(named) == 1:
         return named[0]
-    places = [sent.find(id) for id in ids if id is not None]
-    if len(places) < len(items) or -1 in places:
+    places = [min((place for id in of_item if (place := sent.find(id)) >= 0), default=-1) for of_item in own]
+    if -1 in places:
         return None
     return places.index(sorted(places)[at])
+
+
+def _has(item: Item, ids: Sequence[bytes]) -> bool:
+    return any(id in item.json for id in ids)

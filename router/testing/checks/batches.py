@@ -12,7 +12,15 @@ from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found, need_hook
 from router.testing.checking.item_results import Change, ItemResults, made_bad, without
 from router.testing.checking.life import Delivery, Life
-from router.testing.checking.like_items import OF_OTHERS, OF_SOME_AGAIN, like_items, place_in
+from router.testing.checking.like_items import (
+    IDS_OF_LIKE,
+    OF_OTHERS,
+    OF_SOME_AGAIN,
+    Ids,
+    like_items,
+    mixed_items,
+    place_in,
+)
 from router.testing.checking.mapping_call import short
 from router.testing.checking.order_in_requests import fault_of_order, items_of_one_user
 from router.testing.checking.subject import Subject
@@ -142,6 +150,12 @@ def results_by_item(subject: Subject) -> Findings:
             changed = _with_each_changed(subject, items, change)
             has_results = has_results or bool(changed)
             yield from (found(where, f"the result of one item {words}: {came}", want) for came, want in judge(changed))
+    for kind, items, ids in mixed_items(subject):
+        changed = _with_each_changed(subject, items, made_bad, ids)
+        has_results = has_results or bool(changed)
+        where = f"a batch of {len(items)} items of kind {kind!r}, of different calls in turn"
+        for came, want in _with_a_failure(changed):
+            yield found(where, f"the result of one item was a failure: {came}", want)
     if not has_results:
         raise DoesNotApply(
             "no answer has a result for each item; what it shows of a vendor is what conformance(vendor=...) answers"
@@ -162,20 +176,22 @@ class _Changed(NamedTuple):
         return [at for at, outcome in enumerate(self.delivery.outcomes) if not isinstance(outcome, Delivered)]
 
 
-def _with_each_changed(subject: Subject, items: list[Item], change: Change) -> list[_Changed]:
+def _with_each_changed(subject: Subject, items: list[Item], change: Change, ids: Ids = IDS_OF_LIKE) -> list[_Changed]:
     """A delivery for each result. None where there are no results."""
 
     async def use(life: Life) -> list[_Changed]:
         requests = (await life.deliver(items)).requests
         place = place_of(requests[-1]) if requests else None
-        each = [await _with_changed(life, items, place, at, change) for at in range(len(items))]
+        each = [await _with_changed(life, items, place, at, change, ids) for at in range(len(items))]
         return [changed for changed in each if changed is not None]
 
     changed: list[_Changed] = subject.in_a_life(use)
     return changed
 
 
-async def _with_changed(life: Life, items: list[Item], place: Place | None, at: int, change: Change) -> _Changed | None:
+async def _with_changed(
+    life: Life, items: list[Item], place: Place | None, at: int, change: Change, ids: Ids
+) -> _Changed | None:
     changed: list[tuple[int | None, bool, int]] = []
 
     def answer(seen: Received) -> Reply:
@@ -183,7 +199,7 @@ async def _with_changed(life: Life, items: list[Item], place: Place | None, at: 
         results = ItemResults(seen, reply, len(items))
         other = results.changed(at, change) if place_of(seen) == place else None
         if other is not None:
-            changed.append((place_in(items, at, results.at(at), seen.body), results.is_told(), reply.status))
+            changed.append((place_in(items, at, results.at(at), seen.body, ids), results.is_told(), reply.status))
         return other or reply
 
     delivery = await life.deliver(items, answer)

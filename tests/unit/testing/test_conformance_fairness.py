@@ -75,6 +75,14 @@ def test_an_answer_with_as_many_fields_as_items_has_no_results() -> None:
     assert results_in({"id": 7, "user": "router"}).changed(0, without) is None
 
 
+def test_results_in_the_lists_of_the_request_are_in_its_order_and_changed_in_their_own_list() -> None:
+    seen = Received("POST", "https://a.example.com", {}, b'{"people": [{"id": "a1"}], "groups": [], "events": [1, 2]}')
+    told = {"events": [{"status": 200}, {"status": 200}], "people": [{"status": 201}]}
+    other = ItemResults(seen, Reply(json=told), 3).changed(2, made_bad)
+    assert other is not None
+    assert other.json == {"events": [{"status": 200}, {"status": 422}], "people": [{"status": 201}]}
+
+
 @pytest.mark.parametrize("sent", [b'{"id": "a1"}\n{"id": "b2"}', b"ids=a1&ids=b2"])
 def test_results_by_the_ids_of_the_request_are_found_whatever_its_form(sent: bytes) -> None:
     other = results_in({"a1": {"ok": True}, "b2": {"ok": True}}, sent).changed(0, made_bad)

@@ -9,11 +9,28 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from router.plugin import Batch, Context, Delivered, Event, Item, Outcome, Request, Sender, Skip, hookimpl
-from tests.unit.testing.bad_plugins.good import Good, GoodSettings
+from router.plugin import (
+    JSON,
+    Answer,
+    Batch,
+    Context,
+    Delivered,
+    Event,
+    Item,
+    Outcome,
+    Reject,
+    Request,
+    RetryLater,
+    Sender,
+    Skip,
+    hookimpl,
+    json_request,
+)
+from router.testing import Received, Reply
+from tests.unit.testing.bad_plugins.good import DELETE, Good, GoodSettings, ReadsResults, result_of_each
 
 KEPT = "kept"
 
@@ -104,3 +121,53 @@ class HasAnIdempotencyKey(Good):
         built = super().build(items, token)
         key = hashlib.sha256(built.body).hexdigest()
         return Request(built.url, headers={**built.headers, "Idempotency-Key": key}, body=built.body)
+
+
+# ---------------------------------------------------------------- mixed batches
+
+
+def result_by_list(seen: Received) -> Reply:
+    """Of a vendor that takes a list of people and one of events, and answers with a result for each of both."""
+    told = seen.json()
+    if isinstance(told, dict) and "people" in told:
+        return Reply(207, json={name: [{"status": 201} for _ in sent] for name, sent in told.items()})
+    return result_of_each(seen)
+
+
+def is_event(item: Item) -> bool:
+    return bool(item.body.get("name"))
+
+
+class ReadsAMixedBatch(ReadsResults):
+    """Sends people and events in one request, in a list each, and finds the result of an item in the list of its own."""
+
+    options: ClassVar[dict[str, Any]] = {"vendor": result_by_list}
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        if items[0].kind == DELETE:
+            return built
+        people, events = ([item.body for item in items if is_event(item) is asked] for asked in (False, True))
+        return json_request(built.url, {"people": people, "events": events}, headers=built.headers)
+
+    def read(self, items: list[Item], answer: Answer) -> Any:
+        if answer.status >= 300 or items[0].kind == DELETE:
+            return super().read(items, answer)
+        told = answer.json()
+        lists = [told.get(name) if isinstance(told, dict) else None for name in ("people", "events")]
+        people, events = (results if isinstance(results, list) else [] for results in lists)
+        if (len(people), len(events)) != (sum(not is_event(item) for item in items), sum(map(is_event, items))):
+            return RetryLater("unreadable_answer")
+        return [self.outcome_of(result) for result in self.in_order(items, people, events)]
+
+    def in_order(self, items: list[Item], people: list[JSON], events: list[JSON]) -> list[JSON]:
+        left = {False: iter(people), True: iter(events)}
+        return [next(left[is_event(item)]) for item in items]
+
+    def outcome_of(self, result: JSON) -> Outcome:
+        match result:
+            case {"ok": True} | {"status": 201}:
+                return Delivered()
+            case {"status": 422}:
+                return Reject("refused")
+        return RetryLater("unreadable_answer")

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 
 from router.plugin import JSON, Delivered, Item, Outcome, Request, RetryLater, Sender
+from tests.unit.testing.bad_plugins.also_good import ReadsAMixedBatch
 from tests.unit.testing.bad_plugins.good import Good, ReadsResults
 
 
@@ -142,6 +143,15 @@ class MissesNoResult(ReadsResults):
             return super().results_for(items, results)
         by_id = {result["id"]: result for result in results}
         return [by_id.get(item.body.get("id"), {"ok": True}) for item in items]
+
+
+class ZipsTheListsOfAMixedBatch(ReadsAMixedBatch):
+    """It gives the results of people and then those of events to the items as they came."""
+
+    caught_by = "results_by_item"
+
+    def in_order(self, items: list[Item], people: list[JSON], events: list[JSON]) -> list[JSON]:
+        return [*people, *events]
 
 
 class TrustsEachIdToBeThere(ReadsResults):
