@@ -91,7 +91,11 @@ def find(name: str, plugins_dir: Path | None = None) -> Found:
     if not same:
         words = unknown(name, everything, "plugin")
         near = " (available: " + ", ".join(sorted(everything)) + ")" if "did you mean" in words else ""
-        raise PluginError(words + near)
+        if plugins_dir is None:
+            place = "plugins_dir of config.toml names no folder of plugin files"
+        else:
+            place = f"plugins_dir has no {name}.py: {plugins_dir}"
+        raise PluginError(f"{words}{near}; no installed package has it, and {place}")
     if len(same) > 1:
         raise PluginError(f'plugin "{name}" is there twice, from {same[0].origin} and {same[1].origin}; remove one')
     return _with_version(same[0])

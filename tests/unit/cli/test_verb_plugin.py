@@ -429,10 +429,15 @@ def test_an_answer_that_is_not_there_is_refused(run: Run, write: Write, place: s
     assert (code, words in " ".join(err.replace("│", " ").split())) == (2, True), err
 
 
-def test_of_an_unknown_plugin_only_that_is_said(run: Run, write: Write) -> None:
+def test_of_an_unknown_plugin_only_that_is_said_with_the_folder_that_was_looked_in(
+    run: Run, write: Write, tmp_path: Path
+) -> None:
     write("desk", GOOD)
     code, out, err = run("check", "dsk")
     assert (code, out, err.startswith('unknown plugin "dsk"; did you mean "desk"?')) == (78, "", True)
+    assert f"plugins_dir has no dsk.py: {tmp_path / 'plugins.d'}" in err
+    (tmp_path / "config.toml").write_text("")
+    assert "plugins_dir of config.toml names no folder of plugin files" in run("check", "dsk")[2]
     assert len(err.splitlines()) == 1
 
 
