@@ -919,6 +919,9 @@ def basic_auth(user: str, password: str = "") -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
+_ADDRESS = 'write an address such as "https://example.com/v1", other characters percent-encoded'
+
+
 def url_fault(url: str) -> str:
     """Why a setting cannot be an address to send to, in words for the operator; "" if it can."""
     try:
@@ -926,8 +929,10 @@ def url_fault(url: str) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    if not re.match(r"(?i)https?://", url):
+        return f"must begin with http:// or https://: {_ADDRESS}"
     if not usable or not re.fullmatch(r"[!-~]+", url):
-        return 'write an address such as "https://example.com/v1", other characters percent-encoded'
+        return _ADDRESS
     if "#" in url:
         return "leave out # and what follows it; that is never sent"
     return "leave out user and password; a header is the place for them" if parts.username is not None else ""

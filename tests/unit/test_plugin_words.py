@@ -86,7 +86,8 @@ def test_user_and_password_are_a_header() -> None:
     ("url", "fault"),
     [
         ("https://example.com", ""), ("HTTP://[::1]:8443/x?a=b%20c", ""),
-        ("example.com", "write an address"), ("ftp://example.com", "write an address"), ("https://", "write an address"),
+        ("example.com", "must begin with http:// or https://: write"), ("127.0.0.1:18777", "must begin with http:// or https://: write"),
+        ("ftp://example.com", "must begin with http:// or https://: write"), ("https://", "write an address"),
         ("https://example.com:0", "write an address"), ("https://[::1", "write an address"),
         ("https://example.com/a b", "percent-encoded"), ("https://example.com/é", "percent-encoded"),
         ("https://example.com/#a", "leave out #"), ("https://me:pw@example.com", "leave out user and password"),
