@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -12,23 +12,25 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from router.plugin import Item
+from router.plugin import Batch, Context, Event, Item, UserId, hookimpl
 from router.testing.checking.built_requests import Sent
-from router.testing.checking.order_in_requests import OwnItem, fault_of_order
+from router.testing.checking.order_in_requests import UserItem, fault_of_order, items_of_one_user
+from router.testing.checking.subject import Subject
+from tests.unit.testing.bad_plugins.good import Good
 
 Bodies = list[dict[str, Any]]
 Shape = Callable[[Bodies], Any]
 NAMES = {"track": "Signed Up", "identify": None, "page": "Home"}
 OWN = [
-    OwnItem(Item({"type": type, "id": f"{'zc'[again]}-{type}", "user": "u-1", "name": name}), (at, 0))
+    UserItem(Item({"type": type, "id": f"{'zc'[again]}-{type}", "user": "u-1", "name": name}), (at, 0))
     for at, (type, name) in enumerate(NAMES.items())
     for again in range(2)
 ]
 """Two of each type. Neither their ids nor their types are sorted."""
 UNLIKE = [
-    OwnItem(Item({"type": "track", "id": "c-1", "user": "u-1"}), (0, 0)),
-    OwnItem(Item({"type": "track", "id": "c-2", "user": "u-1"}), (0, 0)),
-    OwnItem(Item({"type": "identify", "user": "u-1", "traits": {"email": "ada@acme.example"}}), (1, 0)),
+    UserItem(Item({"type": "track", "id": "c-1", "user": "u-1"}), (0, 0)),
+    UserItem(Item({"type": "track", "id": "c-2", "user": "u-1"}), (0, 0)),
+    UserItem(Item({"type": "identify", "user": "u-1", "traits": {"email": "ada@acme.example"}}), (1, 0)),
 ]
 """Of two types that have no field of their own in common."""
 
@@ -71,6 +73,11 @@ def rows(bodies: Bodies) -> dict[str, Any]:
     }
 
 
+def rows_below_objects(bodies: Bodies) -> dict[str, Any]:
+    table = rows(bodies)
+    return {**table, "columns": [{"name": name} for name in table["columns"]]}
+
+
 def of_each_user(bodies: Bodies) -> Bodies:
     return [{"user": user, "events": own} for user, own in gathered(bodies, "user").items()]
 
@@ -108,7 +115,7 @@ OUT_OF_ORDER: dict[str, Shape] = {
 }
 
 
-def fault_of(shape: Shape, own: list[OwnItem] = OWN) -> str:
+def fault_of(shape: Shape, own: list[UserItem] = OWN) -> str:
     def sent(items: list[Item]) -> Sent:
         body = shape([msgspec.json.decode(item.json, type=dict[str, Any]) for item in items])
         return [("POST", "https://a.example.com", body if isinstance(body, bytes) else msgspec.json.encode(body))]
@@ -131,6 +138,43 @@ def test_items_without_a_field_in_common_are_compared_within_a_list() -> None:
     assert fault_of(lambda bodies: gathered(by_type(bodies), "type"), UNLIKE) == ""
     assert fault_of(lambda bodies: {"columns": sorted(str(body.get("id")) for body in bodies)}, UNLIKE[1:]) == ""
     assert fault_of(lambda bodies: {"batch": by_type(bodies)}, UNLIKE) != ""
+
+
+def test_columns_that_are_objects_are_in_any_order_and_rows_are_not() -> None:
+    assert fault_of(rows_below_objects, OWN[::2]) == ""
+    assert fault_of(lambda bodies: rows_below_objects(bodies[::-1]), OWN[::2]) != ""
+
+
+def test_a_finding_says_which_item_came_first() -> None:
+    told = fault_of(lambda bodies: {"batch": bodies[::-1]}, UNLIKE[:2])
+    first, second = (item.json.decode() for item, _ in UNLIKE[:2])
+    assert told == f"{second} is sent before {first}, which came first in the batch"
+
+
+class ThreeAtOnce(Good):
+    """Makes the item of a track call twice, also for anonymous users."""
+
+    requires: Mapping[str, tuple[UserId, ...]] = {}
+    kinds: Mapping[str, Batch] = {**Good.kinds, "": Batch(max_items=3)}
+
+    @hookimpl
+    def track(self, event: Event, context: Context) -> Any:
+        return [self.item(event, context)] * 2
+
+
+def test_items_of_one_user_are_of_one_request_and_all_are_different() -> None:
+    parts = [items for _, items in items_of_one_user(Subject(ThreeAtOnce, {"token": "a-secret-of-the-test"}))]
+    assert {len(items) for items in parts} == {3}
+    all_items = [item.json for items in parts for item, _ in items]
+    assert len(set(all_items)) == len(all_items)
+    assert {at for items in parts for _, (_, at) in items} == {0}
+
+
+def test_anonymous_users_are_users_of_their_own() -> None:
+    calls = [{"type": "track", "event": "Hello", "anonymousId": id} for id in ("b", "a")]
+    subject = Subject(ThreeAtOnce, {"token": "a-secret-of-the-test"}, calls=calls)
+    added = len(list(items_of_one_user(subject))) - len(list(items_of_one_user(Subject(subject.plugin, subject.given))))
+    assert added == 2
 
 
 def test_requests_for_each_type_are_in_any_order_and_those_for_each_item_are_not() -> None:

@@ -18,6 +18,7 @@ from router.plugin import (
     Request,
     RetryLater,
     Sender,
+    UserId,
     by_status,
     hookimpl,
     json_request,
@@ -63,6 +64,22 @@ class ListsEachType(Good):
 
 class SortsByUser(Good):
     passes = "batch_keeps_order"
+
+    def build(self, items: list[Item], token: str) -> Request:
+        return super().build(sorted(items, key=lambda item: str(item.body.get("user"))), token)
+
+
+class SortsByAnonymousUser(Good):
+    """Takes calls of anonymous users, too."""
+
+    passes = "batch_keeps_order"
+    requires: Mapping[str, tuple[UserId, ...]] = {}
+    options: ClassVar[dict[str, Any]] = {
+        "calls": [{"type": "track", "event": "Hello", "anonymousId": id} for id in ("b-visitor", "a-visitor")]
+    }
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "user": event.user_id or event.anonymous_id}
 
     def build(self, items: list[Item], token: str) -> Request:
         return super().build(sorted(items, key=lambda item: str(item.body.get("user"))), token)
