@@ -32,13 +32,17 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: this status with `json`, or with `body` as it stands, after `delay_s`."""
+    """An answer: this status (200 to 599) with `json`, or with `body` as it stands, after `delay_s`."""
 
     status: int = 200
     json: JSON = None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.status, int) or not 200 <= self.status <= 599:
+            raise ValueError(f"the status of an answer is {self.status!r}: want 200 to 599")
 
     def content(self) -> bytes:
         """The bytes of the body."""
@@ -113,8 +117,21 @@ def unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
 
 
 def answer_to(seen: Received, answers: Answers) -> Reply:
-    """The answer to this request."""
-    return answers if isinstance(answers, Reply) else answers(seen)
+    """The answer to this request. Raises TypeError where a function gives none, and what the function raises."""
+    if isinstance(answers, Reply):
+        return answers
+    answer: object = answers(seen)
+    if not isinstance(answer, Reply):
+        raise TypeError(f"the function that answers a request gave {answer!r}: want a Reply")
+    return answer
+
+
+def checked_answers(given: object) -> Answers:
+    """What was given, if it can answer a request. Raises TypeError if it cannot."""
+    if isinstance(given, type) or not (isinstance(given, Reply) or callable(given)):
+        raise TypeError(f"{given!r} answers no request: want a Reply, or a function of a request")
+    answers: Answers = given
+    return answers
 
 
 def per_item(

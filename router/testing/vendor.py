@@ -6,7 +6,8 @@
         assert [seen.url for seen in vendor.requests] == [...]
 
 Replies that were scripted go out first, one a request; then `answer(request)` when it is set; then `default`. `router.testing.replies`
-has what can be scripted.
+has what can be scripted. A function that raises is a fault of the test: the request gets a 500, and the end of the context raises the
+same.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from router.testing.replies import (
     ShortBody,
     Slow,
     answer_to,
+    checked_answers,
     once_only,
     per_item,
 )
@@ -53,7 +55,7 @@ class FakeVendor:
 
     def __init__(self, default: Answers | None = None, *, clock: Clock | None = None) -> None:
         """`clock`: by which answers are delayed."""
-        self.default: Answers = default or Reply(200, json={})
+        self.default = Reply(200, json={}) if default is None else checked_answers(default)
         self.answer: Callable[[Received], Reply] | None = None
         self.requests: list[Received] = []  #: in the order of arrival
         self.in_flight = 0  #: requests that wait for their answer now
@@ -62,6 +64,7 @@ class FakeVendor:
         self.begun: dict[int, Reply] = {}  #: by number of a request that was sent here instead: of what the head is out
         self._clock = clock or SystemClock()
         self._script: deque[Answers] = deque()
+        self._fault: Exception | None = None
         self._released = asyncio.Event()
         self._arrived = asyncio.Condition()
 
@@ -79,6 +82,11 @@ class FakeVendor:
     ) -> None:
         self.release()
         await self._runner.cleanup()
+        if self._fault is None:
+            return
+        if error is None:
+            raise self._fault
+        error.add_note(_words_of(self._fault))
 
     @property
     def url(self) -> str:
@@ -87,8 +95,8 @@ class FakeVendor:
         return f"http://{host}:{port}"
 
     def script(self, *replies: Answers) -> None:
-        """Answer the next requests with these, one each, before anything else."""
-        self._script.extend(replies)
+        """Answer the next requests with these, one each, before anything else. Raises TypeError for what is no answer."""
+        self._script.extend([checked_answers(reply) for reply in replies])
 
     def release(self) -> None:
         """Answer what hangs, and let nothing hang from now on."""
@@ -118,7 +126,13 @@ class FakeVendor:
             self.requests.append(seen)
             self._arrived.notify_all()
         chosen = self._script.popleft() if self._script else self.answer or self.default
-        return answer_to(seen, chosen)
+        try:
+            reply = answer_to(seen, chosen)
+            reply.content()
+        except Exception as fault:  # the test's code runs
+            self._fault = self._fault or fault
+            return Reply(500, body=_words_of(fault).encode())
+        return reply
 
     async def _respond(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         if isinstance(reply, Hang):
@@ -168,6 +182,10 @@ def _asked_for(request: web.Request) -> tuple[int | None, str]:
     """The number of a request that was sent here instead, and its own URL; of any other request None, path and query."""
     moved = MOVED.fullmatch(request.raw_path)
     return (int(moved[1]), moved[2]) if moved else (None, request.raw_path)
+
+
+def _words_of(fault: Exception) -> str:
+    return f"FakeVendor: what the test answers raised {type(fault).__name__}: {fault}"
 
 
 def _reset(request: web.Request) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -183,3 +184,37 @@ async def test_a_duplicate_is_known_by_its_key(vendor: FakeVendor, client: aioht
         async with client.post(vendor.url, json={"id": n}) as answer:
             statuses.append(answer.status)
     assert statuses == [201, 201, 409]
+
+
+@pytest.mark.parametrize("given", ["nope", None, Reset])
+async def test_what_is_no_answer_is_refused_when_it_is_scripted(vendor: FakeVendor, given: Any) -> None:
+    with pytest.raises(TypeError, match="answers no request: want a Reply"):
+        vendor.script(given)
+
+
+@pytest.mark.parametrize("status", [99, 100, 199, 600, "200"])
+def test_a_status_that_ends_no_request_is_refused(status: Any) -> None:
+    with pytest.raises(ValueError, match="want 200 to 599"):
+        Reply(status)
+
+
+def unready(seen: Received) -> Any:
+    raise KeyError("not in the test")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [(unready, KeyError), (lambda seen: "fine", TypeError), (Reply(json=object()), TypeError)]
+)
+async def test_what_an_answer_raises_is_raised_at_the_end(
+    client: aiohttp.ClientSession, answer: Any, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        async with FakeVendor(answer) as vendor:
+            assert await status(client, vendor.url) == 500
+
+
+async def test_a_test_that_fails_says_what_an_answer_raised(client: aiohttp.ClientSession) -> None:
+    with pytest.raises(AssertionError) as failure:
+        async with FakeVendor(unready) as vendor:
+            assert await status(client, vendor.url) == 200
+    assert "KeyError: 'not in the test'" in failure.value.__notes__[0]

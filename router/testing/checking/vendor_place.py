@@ -10,7 +10,7 @@ from typing import Any
 
 from router.errors import RouterError
 from router.testing.checking.loading import run_file
-from router.testing.replies import Answers, Reply
+from router.testing.replies import Answers, checked_answers
 
 __all__ = ["VendorError", "answers_at"]
 
@@ -34,10 +34,10 @@ def answers_at(place: str) -> Answers:
         raise VendorError(f"{module} has no {name}") from None
     except Exception as error:  # the author's code runs
         raise VendorError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
-    if not isinstance(found, Reply) and not callable(found):
-        raise VendorError(f"{place} is {type(found).__name__}: want a Reply, or a function of a request")
-    answers: Answers = found
-    return answers
+    try:
+        return checked_answers(found)
+    except TypeError as error:
+        raise VendorError(f"{place}: {error}") from None
 
 
 def _loaded(module: str) -> ModuleType:

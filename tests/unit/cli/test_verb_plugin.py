@@ -420,7 +420,7 @@ def test_the_answer_of_the_vendor_can_be_that_of_the_tests(run: Run, write: Writ
         ("none.py:desk", "none.py cannot be imported: FileNotFoundError"),
         ("no.such.module:desk", "no.such.module cannot be imported: ModuleNotFoundError"),
         ("math:nothing", "math has no nothing"),
-        ("math:pi", "math:pi is float: want a Reply, or a function of a request"),
+        ("math:pi", "answers no request: want a Reply, or a function of a request"),
     ],
 )
 def test_an_answer_that_is_not_there_is_refused(run: Run, write: Write, place: str, words: str) -> None:
