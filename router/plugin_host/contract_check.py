@@ -17,6 +17,7 @@ from router.plugin import Settings
 from router.plugin_host.deprecated_settings import TIMEOUT
 from router.plugin_host.fault_place import fault_words
 from router.plugin_host.interrupts import Interrupts
+from router.plugin_host.secret_types import secret_faults
 from router.plugin_host.validation import (
     bind,
     cannot_be_looked_at,
@@ -110,6 +111,7 @@ def _all_model_faults(plugin: type[Any]) -> Iterator[str]:
         model.model_json_schema()
     except PydanticUserError as error:
         yield f"settings_model has no JSON Schema: {str(error).splitlines()[0]}"
+    yield from secret_faults(model)
     names = {name for name, field in model.model_fields.items()} | {f.alias for f in model.model_fields.values()}
     for old, present in model.old_names.items():
         if present != TIMEOUT and present not in names:

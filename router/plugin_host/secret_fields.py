@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 def holds_secrets(annotation: object, within: tuple[type, ...] = ()) -> bool:
     """Whether something that is not to be shown stands anywhere in an annotation, or in a model that it names."""
+    annotation = getattr(annotation, "__value__", annotation)  # of `type Key = SecretStr`
     kind = annotation if isinstance(annotation, type) else object
     if issubclass(kind, SecretStr):
         return True
@@ -48,7 +49,7 @@ def with_plain_secrets(settings: Mapping[str, Any]) -> tuple[dict[str, Any], lis
 
 
 def refused_secrets(model: type[BaseModel], raw: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of settings that were refused where the model asks for secrets: a validator's words may quote them."""
+    """The texts and numbers in refused settings that the model types as secrets: a validator's words may quote them."""
     secret = secret_keys(model)
     for key, value in raw.items():
         if key in secret:
@@ -73,6 +74,8 @@ def secrets_in(value: Any) -> Iterator[str]:
 def _texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from _texts_in(inner)

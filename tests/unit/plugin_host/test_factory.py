@@ -309,6 +309,19 @@ def test_a_validators_words_about_an_inline_secret_are_masked(bench: Bench) -> N
     ]
 
 
+def test_a_validators_words_about_a_secret_that_is_a_number_are_masked(bench: Bench) -> None:
+    head = HEAD + indent(
+        "pin: SecretStr\n"
+        '@field_validator("pin", mode="before")\n@classmethod\ndef refuse(cls, value):\n'
+        '    raise ValueError(f"no pin of ours: {value}")\n',
+        "    ",
+    )
+    bench.plugin(TRACK, REQUEST, head=head)
+    assert bench.problems("", 'token = "t"\npin = 12345678') == [
+        "destination[0] (hello).settings.pin: no pin of ours: ***"
+    ]
+
+
 def test_a_constructor_that_fails_is_told_without_secrets(bench: Bench) -> None:
     bench.file(
         HEAD + "\nclass Greeter:\n    settings_model = GreeterSettings\n"
