@@ -19,6 +19,8 @@ from router.store import DeadLetterFilter, Regulation, Status, Tool
 
 T = TypeVar("T")
 
+NOT_HERE = frozenset({"not_replayable"})
+"""Refusals of a shard that has not the event."""
 ADDED = ("total", "fed", "left_out", "remaining", "per_second")
 """Numbers of a replay."""
 OF_ORDER = ("dead", "reason", "since")
@@ -146,14 +148,31 @@ class ShardedRunner:
         return await self._of(key).drop(key, shown)
 
     async def replay(self, order: ReplayOrder) -> dict[str, Any]:
-        """See `Runner`. One event is replayed by the shard of its user."""
+        """See `Runner`. One event is replayed by the shard of its user, or by the one that has it where the user is not known any more."""
         if order.pos is not None:
-            return await self._of(order.user_key).replay(order)
+            return await (self._of(order.user_key).replay(order) if order.user_key else self._replay_one(order))
         found = await self._each(lambda one: one.replay(order))
         if order.count_only:
             return {name: sum(one[name] for one in found) for name in found[0]}
         told = _replay_of(found)
         return {**told, "count": told["total"]}
+
+    async def _replay_one(self, order: ReplayOrder) -> dict[str, Any]:
+        refused: CommandRefused | None = None
+        found: dict[str, Any] = {}
+        for one in self.shards:
+            try:
+                found = await one.replay(order)
+            except CommandRefused as error:
+                if error.code not in NOT_HERE:
+                    raise
+                refused = error
+            else:
+                if found["count"]:
+                    return found
+        if not found and refused is not None:
+            raise refused
+        return found
 
     async def stop_replay(self) -> dict[str, Any]:
         """See `Runner`."""

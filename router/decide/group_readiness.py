@@ -80,7 +80,7 @@ class GroupReadiness:
         self._unsettled.pop(pos, None)
 
     def is_refused(self, pos: int) -> bool:
-        """Whether the group call at `pos` ended dead or was filtered here, and no later call said the same of its user."""
+        """Whether the group call at `pos` ended dead or was filtered here, and no later call said the same of its user. Threads ask it, too."""
         row = self._rows.get(pos)
         return row is not None and row.is_dead and ID in row.missing
 
@@ -91,17 +91,19 @@ class GroupReadiness:
         read = self._unsettled.pop(pos, None)
         row = self._rows.get(pos)
         if row is None:
-            row = GroupCallRow(pos, user_key, group_id, ())
+            row = GroupCallRow(pos, user_key, group_id, (), is_dead)
             if read is not None:  # else it was dead, others stood in for it, and it is tried once more
                 row.missing = (ID, *(trait for trait in dict.fromkeys(traits) if trait != ID))
                 for announced in self._announced_since(read):
                     row.missing = _left(row, announced)
-        else:
-            self._remove(row)
+            if is_dead and not row.missing:
+                return None
+            self._add(row)
+            return row
         row.is_dead = is_dead
         if is_dead and not row.missing:
+            self._remove(row)
             return None
-        self._add(row)
         return row
 
     def settle(
@@ -116,13 +118,14 @@ class GroupReadiness:
         changed: dict[int, GroupCallRow | None] = {}
         for other in self._told_by(announced):
             row = self._rows[other]
-            self._remove(row)
-            row.missing = _left(row, announced)
+            self._take_from_index(row)
+            row.missing = _shared(_left(row, announced))  # it stays among the rows: a thread may ask for it meanwhile
             if row.is_dead and not row.missing:
+                del self._rows[other]
                 changed[other] = None
             else:
+                self._put_into_index(row)
                 changed[other] = row
-                self._add(row)
         own = self._rows.get(pos)
         if own is not None:
             self._remove(own)
@@ -156,13 +159,19 @@ class GroupReadiness:
     def _add(self, row: GroupCallRow) -> None:
         row.group_id, row.missing = sys.intern(row.group_id), _shared(row.missing)
         self._rows[row.pos] = row
+        self._put_into_index(row)
+
+    def _remove(self, row: GroupCallRow) -> None:
+        del self._rows[row.pos]
+        self._take_from_index(row)
+
+    def _put_into_index(self, row: GroupCallRow) -> None:
         if ID in row.missing:
             self._by_member.add((row.group_id, row.user_key), row.pos)
         if row.missing not in ((), (ID,)):
             self._by_traits.setdefault(row.group_id, PositionIndex()).add(row.missing, row.pos)
 
-    def _remove(self, row: GroupCallRow) -> None:
-        del self._rows[row.pos]
+    def _take_from_index(self, row: GroupCallRow) -> None:
         self._by_member.discard((row.group_id, row.user_key), row.pos)
         of_group = self._by_traits.get(row.group_id)
         if of_group is not None:

@@ -15,7 +15,7 @@ TAIL_EVENTS, TAIL_BYTES = 5_000, 4_000_000
 OPENED_EVENTS, OPENED_BYTES = 2_000, 4_000_000
 """Events that stay opened, and bytes of their bodies: as many as a destination has in its window."""
 
-TOGETHER = 100
+TOGETHER, TOGETHER_BYTES = 100, TAIL_BYTES // 16
 """Events of small appends that are kept together, and dropped together."""
 
 
@@ -86,12 +86,12 @@ class LogCache:
         positions: list[int] = []
         size = 0
         for more_calls, more_positions, more_size in appends:
+            if calls and (len(calls) >= TOGETHER or size + more_size > TOGETHER_BYTES):
+                self.add(calls, positions, size)
+                calls, positions, size = [], [], 0
             calls += more_calls
             positions += more_positions
             size += more_size
-            if len(calls) >= TOGETHER:
-                self.add(calls, positions, size)
-                calls, positions, size = [], [], 0
         if calls:
             self.add(calls, positions, size)
 

@@ -189,6 +189,19 @@ async def test_an_open_page_gets_new_events_above_and_states_as_they_change(tmp_
             last = (await stream.content.readany()).decode(errors="replace")
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\r\r"])
+async def test_a_line_end_in_a_name_is_no_end_of_a_line_of_the_stream(end: str, tmp_path: Path) -> None:
+    async with (
+        Daemon(tmp_path, [GATED]) as daemon,
+        aiohttp.ClientSession() as http,
+        asyncio.timeout(HANG_S),
+    ):
+        await daemon.post("track", userId="u1", event=f"Order{end}done", messageId="m1")
+        async with http.get(f"{daemon.admin_url}/events?stream=1") as stream:
+            seen = await _until(stream, b"done", b"")
+    assert b"\r" not in seen
+
+
 async def _until(stream: aiohttp.ClientResponse, words: bytes, seen: bytes) -> bytes:
     while words not in seen:
         seen += await stream.content.readany()

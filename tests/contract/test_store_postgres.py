@@ -20,7 +20,7 @@ from router.errors import ClaimLost, StartError, StoreAway
 from router.event import Call, Discard
 from router.event.envelope import Noted
 from router.plans.verdict import Verdict, Violation
-from router.store import HOUR_S, CommitBatch, DeadLetterFilter, DeadRow, EventQuery, search_bounds
+from router.store import HOUR_S, CommitBatch, DeadLetterFilter, DeadRow, EventAsk, EventQuery, search_bounds
 from router.store.postgres import append_group, block_reads, log_backwards
 from router.store.postgres.database import connect
 from router.store.postgres.install import LOCK, install
@@ -286,6 +286,24 @@ async def test_a_search_reads_the_log_in_parts_and_finds_the_same(
     monkeypatch.setattr(search_bounds, "SLICE", 7)
     assert await node.queries.events(which, [], None, 20) == whole
     assert len(await node.lookups.newest_of_sources(100)) == 48
+
+
+async def test_of_several_kinds_none_knows_an_event_that_came_after_the_first_was_asked_for(
+    node: PostgresCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what came between would never be counted as new."""
+    queries: Any = node.queries
+    search = queries.events
+    await accept(node, make("m1"))
+
+    async def and_then_one_more(*args: Any) -> Any:
+        found = await search(*args)
+        await accept(node, make(f"after-{found['head']}"))
+        return found
+
+    monkeypatch.setattr(queries, "events", and_then_one_more)
+    found = await queries.events_together([EventAsk(EventQuery(), None, 20)] * 2, ["d"])
+    assert [(one["head"], len(one["items"])) for one in found] == [(1, 1), (1, 1)]
 
 
 async def test_events_are_looked_up_however_many_blocks_they_stand_in(

@@ -160,8 +160,8 @@ async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, An
 
 
 def _in_one_line(html: str) -> str:
-    """A stream sends line by line: fewer lines cost less. A line break of an event is shown as a blank anyhow."""
-    return " ".join(html.split("\n"))
+    """A stream sends line by line, and a CR ends a line there, too. A line break of an event is shown as a blank anyhow."""
+    return html.replace("\r", " ").replace("\n", " ")
 
 
 def _address(request: web.Request, **changes: str | None) -> str:

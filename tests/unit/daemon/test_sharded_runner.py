@@ -97,6 +97,15 @@ async def test_one_event_is_replayed_by_the_shard_of_its_user() -> None:
     )
 
 
+async def test_one_event_whose_user_is_not_known_any_more_is_replayed_by_the_shard_that_has_it() -> None:
+    """A deletion, say, of which the log has no call."""
+    has_not = CommandRefused("not_replayable", "it is on its way already, or no longer retained")
+    order = ReplayOrder(-5)
+    assert await split(Shard(replay=has_not), Shard(replay={"count": 1})).replay(order) == {"count": 1}
+    with pytest.raises(CommandRefused, match="no longer retained"):
+        await split(Shard(replay=has_not), Shard(replay=has_not)).replay(order)
+
+
 async def test_what_a_replay_would_send_is_counted_over_all_shards() -> None:
     counts = {"count": 2, "skipped": 1, "filtered": 0}
     order = ReplayOrder(since_ms=1, count_only=True)

@@ -188,6 +188,22 @@ def test_a_trait_called_id_is_not_taken_for_the_membership() -> None:
     assert not readiness.has(10, "id")
 
 
+def test_a_call_that_stays_refused_is_so_while_it_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that looks the directory up may ask at any time."""
+    readiness, left = read_up_to(20, 10, 15), group_readiness._left
+    readiness.fail(10, "u:u1", "acme", ["name"], is_dead=True)
+    asked: list[bool] = []
+
+    def asks(row: GroupCallRow, announced: Announced) -> tuple[str, ...]:
+        asked.append(readiness.is_refused(row.pos))
+        return left(row, announced)
+
+    monkeypatch.setattr(group_readiness, "_left", asks)
+    readiness.settle(15, ["u:u2"], "acme", ["name"])
+    assert asked == [True]
+    assert readiness.is_refused(10)
+
+
 def test_dead_calls_of_a_group_are_looked_at_once_and_not_again_for_each_later_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -97,6 +97,14 @@ def test_it_forgets_the_oldest_append_at_its_bound(monkeypatch: pytest.MonkeyPat
     assert read(made, 1) == [(2, "b"), (3, "c")]
 
 
+def test_large_appends_of_a_group_do_not_push_each_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_cache, "TAIL_BYTES", 10)
+    monkeypatch.setattr(log_cache, "TOGETHER_BYTES", 3)
+    made = LogCache()
+    made.add_group([(calls(f"{pos}"), [pos], 2) for pos in range(1, 9)])
+    assert read(made, 3) == [(pos, f"{pos}") for pos in range(4, 9)]
+
+
 @given(
     sizes=st.lists(st.integers(1, 4), min_size=1, max_size=8),
     after=st.integers(0, 30),

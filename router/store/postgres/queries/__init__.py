@@ -67,7 +67,7 @@ class PostgresQueries:
         for which, before, limit in asks:
             ends = [end for end in (before, found[0]["head"] + 1 if found else None) if end is not None]
             found.append(await self.events(which, destinations, min(ends, default=None), limit))
-        return found
+        return [{**one, "head": found[0]["head"]} for one in found]
 
     async def position(self, message_id: str, source: str | None) -> int | None:
         """Where in the log the newest event with this message id stands or stood."""
