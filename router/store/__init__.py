@@ -107,7 +107,7 @@ from router.store.rows import (
     Written,
     none_refused,
 )
-from router.store.shards import SLOTS, WHOLE, Floor, Share, slot_of
+from router.store.shards import WHOLE, Floor, Share
 from router.store.suppressions import Suppressions
 
 __all__ = [
@@ -118,7 +118,6 @@ __all__ = [
     "NO_GROUP",
     "ORDER_KEY_STEP",
     "PART",
-    "SLOTS",
     "WHOLE",
     "AskedCommand",
     "AttemptRow",
@@ -188,6 +187,5 @@ __all__ = [
     "deletions_of",
     "facts_of",
     "none_refused",
-    "slot_of",
     "slot_of_event",
 ]

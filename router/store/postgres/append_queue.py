@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -207,11 +208,13 @@ class AppendQueue(AppendIntake):
         self.head = head
         for call in group.calls:
             call.received_at = within(call.received_at, group.floor, group.at)
-        at = 0
-        for append in group.appends:
-            positions = found[at : at + len(append.calls)]
-            at += len(append.calls)
-            self.tail.add(append.calls, positions, append.size)
+        ends = list(itertools.accumulate(len(append.calls) for append in group.appends))
+        positions_of = [found[end - len(append.calls) : end] for append, end in zip(group.appends, ends, strict=True)]
+        self.tail.add_group(
+            (append.calls, positions, append.size)
+            for append, positions in zip(group.appends, positions_of, strict=True)
+        )
+        for append, positions in zip(group.appends, positions_of, strict=True):
             self.sources.add(append.calls, positions, append.discards)
             append.answer(positions)
         self._wake_watchers()

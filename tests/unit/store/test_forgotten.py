@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from router.store import slot_of, slot_of_event
+from router.store import slot_of_event
 from router.store.forgotten import Forgotten
 from router.store.regulation import Regulation, Step
 from router.store.rows import LogRow
+from router.store.shards import slot_of
 
 NAMES_ACME = b'{}\n{"groupId":"acme"}'
 IS_NO_JSON = b'{}\n{"groupId":'
