@@ -11,7 +11,7 @@ __all__ = ["OtherShards", "ShardStates"]
 
 
 class ShardStates:
-    """Of all destinations that are split and of which some shard does not run."""
+    """Of each destination in shards that does not run everywhere: the state of those shards that do not run."""
 
     def __init__(self) -> None:
         self._of: Mapping[str, Mapping[int, Status]] = {}

@@ -62,8 +62,8 @@ class UnitOfWork(Window):
         self._passed_at: int | None = None  #: ms: when events of other shards were passed over that no commit tells of
 
     def next_order_key(self) -> int:
-        """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds. It is a position, too:
-        those of n shards differ by what is left of them after a division by n."""
+        """A place behind everything read so far, and before what comes, for what a timer returns or a replay feeds. It is a position, too.
+        Shard i of n gives out those that equal i modulo n, so that no two shards give out the same."""
         shard, shards = self.share
         before = max(self.read_pos * ORDER_KEY_STEP, self.last_order_key)
         self.last_order_key = (before // shards + 1) * shards + shard
