@@ -35,7 +35,7 @@ from router.plugin_host.gate_warnings import dropped_needs
 from router.plugin_host.hook_watch import HookWatch
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
-from router.plugin_host.secret_fields import refused_secrets, secrets_in, with_plain_secrets
+from router.plugin_host.settings_secrets import secrets_in, secrets_in_raw, with_plain_secrets
 from router.plugin_host.split_rules import why_not_split
 from router.plugin_host.validation import bind, check_class, check_facts, without_context
 from router.privacy import Hasher, hasher_of
@@ -253,7 +253,7 @@ def _around(
         settings: Settings = plugin.settings_model.model_validate(raw)
     except ValidationError as error:
         faults = problems_of(error, plugin.settings_model, f"{where}.settings")
-        hide = Redactor([*looked_up, *refused_secrets(plugin.settings_model, raw)])
+        hide = Redactor([*looked_up, *secrets_in_raw(plugin.settings_model, raw)])
         parted = [fault.partition(": ") for fault in faults]
         raise ConfigError([place + colon + hide.text(words) for place, colon, words in parted]) from None
     settings = _with_absolute_paths(settings, surroundings.state_dir)

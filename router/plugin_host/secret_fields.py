@@ -1,9 +1,8 @@
-"""Which settings of a plugin are not to be shown, by its model: secrets, and what its author marked with `repr=False`; and the secrets in settings."""
+"""Which settings of a plugin are not to be shown, by its model: secrets, and what its author marked with `repr=False`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -31,54 +30,3 @@ def secret_keys(model: type[BaseModel]) -> frozenset[str]:
     aliases = {field.alias for name, field in model.model_fields.items() if name in secret and field.alias}
     old_names = getattr(model, "old_names", {})
     return frozenset({*secret, *aliases, *(old for old, name in old_names.items() if name in secret | aliases)})
-
-
-def with_plain_secrets(settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings with the looked-up secrets as text, and these secrets."""
-    secrets: list[str] = []
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, SecretStr):
-            secrets.append(value.get_secret_value())
-            return value.get_secret_value()
-        if isinstance(value, dict):
-            return {key: plain(inner) for key, inner in value.items()}
-        return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-    return {key: plain(value) for key, value in settings.items()}, secrets
-
-
-def refused_secrets(model: type[BaseModel], raw: Mapping[str, Any]) -> Iterator[str]:
-    """The texts and numbers in refused settings that the model types as secrets: a validator's words may quote them."""
-    secret = secret_keys(model)
-    for key, value in raw.items():
-        if key in secret:
-            yield from _texts_in(value)
-
-
-def secrets_in(value: Any) -> Iterator[str]:
-    """Every SecretStr in the settings, however deep."""
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, BaseModel):
-        for _, inner in value:
-            yield from secrets_in(inner)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from secrets_in(inner)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for inner in value:
-            yield from secrets_in(inner)
-
-
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield str(value)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts_in(inner)
