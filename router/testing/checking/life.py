@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from router.deliver.send.sender import Attempt
@@ -83,7 +84,7 @@ class Life:
     def __init__(self, subject: Subject, destination: Destination, loop: KitLoop, settings: Mapping[str, JSON]) -> None:
         self.subject, self.loop, self.settings = subject, loop, settings
         self.destination = dataclasses.replace(destination, hooks=_tapped(destination.hooks))
-        self.vendor = MadeUpVendor(subject.good)
+        self.vendor = MadeUpVendor(subject.good, partial(loop.pass_time, self.destination.config.delivery.timeout_s))
         self.sender = _OwnSender(self.destination, self.vendor, _LoopClock(loop))
         self._lifetime = Lifetime(self.destination)
 

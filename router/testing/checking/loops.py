@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 from asyncio import futures
 from collections.abc import Callable, Coroutine
 from contextvars import Context
@@ -143,7 +144,9 @@ async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
 async def finished(work: Coroutine[Any, Any, T] | asyncio.Task[T], patience_s: float | None = None) -> asyncio.Task[T]:
     """The task of this work, once it has ended, or after the patience. Raises nothing of it."""
     task = work if isinstance(work, asyncio.Task) else asyncio.create_task(work)
-    await asyncio.wait({task}, timeout=PATIENCE_S if patience_s is None else patience_s)
+    end = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
+    while not task.done() and (left_s := end - time.monotonic()) > 0:
+        await asyncio.wait({task}, timeout=left_s)  # ends early where the time of the loop has been let pass
     return task
 
 

@@ -1,12 +1,15 @@
-"""A vendor without a network: it takes the requests of the Sender and answers as `FakeVendor` does, but in no time: no answer is delayed."""
+"""A vendor without a network: it takes the requests of the Sender and answers as `FakeVendor` does, but in no time: no answer is delayed.
+Where no answer comes, only the time of the loop passes."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from router.deliver.send.http_client import Exchange, Fault, OnDone
 from router.deliver.send.http_client import Reply as Result
 from router.plugin import Request
+from router.testing.checking.loops import rounds
 from router.testing.replies import Answers, Hang, Received, Reply, Reset, ShortBody, answer_to, unpacked
 
 __all__ = ["RUN_TOKEN", "Endless", "MadeUpVendor", "all_is_well"]
@@ -29,8 +32,10 @@ class Endless(BaseException):
 class MadeUpVendor:
     """Implements `Client`."""
 
-    def __init__(self, answer: Answers) -> None:
+    def __init__(self, answer: Answers, pass_timeout: Callable[[], None] = lambda: None) -> None:
+        """`pass_timeout`: lets the time of the loop pass that a request may take."""
         self.answer = answer
+        self._pass_timeout = pass_timeout
         self.requests: list[Received] = []
         self.private: list[Received] = []  #: those of them that are private
         self.replies: list[Reply] = []
@@ -71,6 +76,8 @@ class MadeUpVendor:
             await self._hang()
         done.add(number)
         if isinstance(reply, Hang) and not self.hangs:
+            self._pass_timeout()
+            await rounds()  # a time-out of the plugin's own that is shorter ends the request here
             raise Fault("timeout", "the vendor did not answer in time", sent=True)
         return _result(reply)
 

@@ -193,7 +193,7 @@ def server_error(subject: Subject) -> Findings:
     Tier.SILVER,
     proves="A connection that is lost, and an answer that does not come, are retried.",
     why="Networks fail every day. Nothing is known of the event then, so it is sent again.",
-    fix="Let the RetryLater of sender.send through: do not catch Exception around it.",
+    fix="Let the RetryLater of sender.send through: do not catch Exception around it. A time-out of your own ends in RetryLater, too.",
     needs=(*SENDING, "errors_not_delivered"),
 )
 def lost_connection(subject: Subject) -> Findings:

@@ -141,6 +141,25 @@ class RejectsWhenTheNetworkFails(Good):
             return Reject("lost")
 
 
+class HasATimeoutOfItsOwn(Good):
+    """Shorter than that of the router. What it then says is not what the Sender says."""
+
+    caught_by = "lost_connection"
+    in_the_end: ClassVar[Outcome] = Reject("timeout")
+
+    async def send(self, items: list[Item], sender: Sender) -> Outcome | Sequence[Outcome]:
+        try:
+            async with asyncio.timeout(3):
+                return await super().send(items, sender)
+        except TimeoutError:
+            return self.in_the_end
+
+
+class TakesItsOwnTimeoutForASuccess(HasATimeoutOfItsOwn):
+    caught_by = "errors_not_delivered"
+    in_the_end: ClassVar[Outcome] = Delivered()
+
+
 class RejectsWhatCameTooEarly(Reads):
     caught_by = "server_error"
     statuses: ClassVar[Statuses] = dict.fromkeys((408, 425), lambda n: Reject("too_early"))
