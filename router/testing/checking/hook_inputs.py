@@ -12,16 +12,17 @@ from router.plugin_host import Destination
 from router.testing.oddities import event_of, every_call
 from router.testing.samples import CALLS, GROUP, USER, SampleContext
 
-__all__ = ["GROUPS", "KNOWN", "OWN", "PEOPLE", "REPLAYED", "contexts", "events_for", "is_called"]
+__all__ = ["ANONYMOUS", "GROUPS", "KNOWN", "OWN", "PEOPLE", "REPLAYED", "contexts", "events_for", "is_called"]
 
 KNOWN, LITTLE = "user and group known", "little known"
 REPLAYED, OWN = ", replayed", "calls["
 """In the label of an event; what the label of a call of the author's begins with."""
 ODD_ID = "zoë@例え.jp a/b?c#d%e&f"
+ANONYMOUS = "anonymousIds only"
 PEOPLE: Mapping[str, Person] = {
     "a user": Person(USER.id),
     "a user with anonymousIds": Person(USER.id, ("3f0c8a52", "9B7F")),
-    "anonymousIds only": Person(None, ("3f0c8a52",)),
+    ANONYMOUS: Person(None, ("3f0c8a52",)),
     "a user with an odd id": Person(ODD_ID),
 }
 GROUPS: Mapping[str, str] = {"a group": GROUP.id, "a group with an odd id": ODD_ID}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 from router.plugin import Item, Person, Skip
 from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, Findings, Tier, check, found, need_hook
-from router.testing.checking.hook_inputs import GROUPS, PEOPLE
+from router.testing.checking.hook_inputs import ANONYMOUS, GROUPS, PEOPLE
 from router.testing.checking.life import Life
 from router.testing.checking.mapping_call import short
 from router.testing.checking.subject import Subject
+from router.testing.samples import CALLS
 
 HOOKS = ("forget", "forget_group")
 A_PERSON = {"forget": "a user", "forget_group": "a group"}
@@ -44,19 +48,37 @@ def forget_group_said(subject: Subject) -> Findings:
 
 @check(
     Tier.GOLD,
-    proves="The items of a deletion name whom they are to delete: the userId, each anonymousId that is sent, the group.",
+    proves="The items of a deletion name whom they are to delete, by whole ids: the userId, each anonymousId that is sent, the group.",
     why="An item that names nobody deletes nothing, and one that names too much deletes others.",
     fix="Make the items of person.user_id and person.anonymous_ids. Raise Skip if the vendor cannot have the person.",
     needs=("any_call",),
 )
 def forget_names_them(subject: Subject) -> Findings:
     need_hook(subject, *HOOKS)
+    by_anonymous_id = _deletes_anonymous(subject)
     for made in subject.made:
-        if made.hook in HOOKS and made.is_sound and not isinstance(made.outcome, Skip):
+        if made.hook in HOOKS and made.is_sound and made.items and not isinstance(made.outcome, Skip):
             ids = _ids(PEOPLE[made.label]) if made.hook == "forget" else [GROUPS[made.label]]
-            texts = [str(item.body) for item in made.items]
-            if texts and not all(any(id in text for id in ids) for text in texts):
-                yield found(made.where, made.came, f"one of {', '.join(map(repr, ids))} in each item")
+            wanted = ids if by_anonymous_id else ids[:1]
+            if not all(any(_is_named(id, item) for id in ids) for item in made.items):
+                yield found(made.where, made.came, f"one of {', '.join(map(repr, ids))} in each item, whole")
+            elif left := [id for id in wanted if not any(_is_named(id, item) for item in made.items)]:
+                yield found(made.where, made.came, f"an item that names {', '.join(map(repr, left))}")
+
+
+def _deletes_anonymous(subject: Subject) -> bool:
+    """Whether people are known at the vendor by their anonymousIds: items of events carry them, and there is a deletion for them alone."""
+    anonymous_id = str(CALLS["track"]["anonymousId"])
+    is_sent = any(
+        _is_named(anonymous_id, item) for made in subject.made if made.hook not in HOOKS for item in made.items
+    )
+    return is_sent and any(made.items for made in subject.made if made.hook == "forget" and made.label == ANONYMOUS)
+
+
+def _is_named(id: str, item: Item) -> bool:
+    """Whether the id stands there whole: no letter or digit is before or behind it. It may be quoted, as in a URL."""
+    text = item.json.decode()
+    return any(re.search(rf"(?<![^\W_]){re.escape(id)}(?![^\W_])", form) for form in (text, unquote(text)))
 
 
 @check(

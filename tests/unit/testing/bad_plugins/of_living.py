@@ -355,6 +355,27 @@ class DeletesEverything(Good):
         return Item({"delete": "all"}, DELETE)
 
 
+class DeletesSomebodyWithALongerId(Good):
+    caught_by = "forget_names_them"
+
+    @hookimpl
+    def forget(self, person: Person) -> Any:
+        return [Item({"user": f"{item.body['user']}0"}, DELETE) for item in super().forget(person)]
+
+
+class LeavesTheAnonymousIds(Good):
+    """Of somebody who has a userId."""
+
+    caught_by = "forget_names_them"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "anonymous": event.anonymous_id}
+
+    @hookimpl
+    def forget(self, person: Person) -> Any:
+        return super().forget(person)[:1]
+
+
 class DeletesNobody(Good):
     caught_by = "forget_sends_them"
 
