@@ -1,7 +1,8 @@
-"""Events that differ from a sample in one thing: the user, or the id and the time."""
+"""Events that differ from a sample in one thing: the user, the id and the time, or the group, the source and the options."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,10 @@ import msgspec
 
 from router.plugin import Event
 
-__all__ = ["id_of_later", "later", "numbered", "of_user", "unseen", "with_other_id"]
+__all__ = ["id_of_later", "later", "numbered", "of_user", "unseen", "with_other_id", "with_other_surroundings"]
 
+OTHER = "other-4711"
+"""The id of another group, and the name of another source."""
 NAMES = 10
 """Names of events: few, as in real traffic."""
 _IDS = {
@@ -65,6 +68,16 @@ def with_other_id(event: Event, id: str, other: str) -> Event:
     names = [name for name in _IDS if getattr(event, name) == id]
     payload = {**event.payload, **{_IDS[name]: other for name in names if event.payload.get(_IDS[name]) == id}}
     return msgspec.structs.replace(event, **dict.fromkeys(names, other), payload=payload)
+
+
+def with_other_surroundings(event: Event) -> Iterator[tuple[str, Event]]:
+    """The event with one thing changed that is not of its user, and the name of that thing."""
+    if event.group_id != OTHER and event.type != "group":
+        context = event.payload.get("context")
+        inner = {**context, "groupId": OTHER} if isinstance(context, dict) else {"groupId": OTHER}
+        yield "group", msgspec.structs.replace(event, group_id=OTHER, payload={**event.payload, "context": inner})
+    yield "source", msgspec.structs.replace(event, source=OTHER)
+    yield "options", msgspec.structs.replace(event, options={**event.options, "id": OTHER})
 
 
 def _with_email(event: Event, email: str) -> Event:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from router.plugin import Event, Item
 from router.testing.batching import batches
 from router.testing.checking.check import DoesNotApply
-from router.testing.checking.event_variants import id_of_later, later, of_user
+from router.testing.checking.event_variants import id_of_later, later, of_user, with_other_surroundings
 
 if TYPE_CHECKING:
     from router.testing.checking.subject import Subject
 
-__all__ = ["IDS_OF_LIKE", "OF_OTHERS", "OF_SOME_AGAIN", "Ids", "like_items", "mixed_items", "place_in"]
+__all__ = ["IDS_OF_LIKE", "OF_OTHERS", "OF_SOME_AGAIN", "Ids", "like_items", "mixed_items", "place_in", "unlike_items"]
 
 OF_OTHERS: Sequence[str | None] = (None, "u-2077", "u-2078")
 """Three items as a batch has them: each of another user. None is the user of the samples."""
@@ -49,6 +49,25 @@ def like_items(subject: Subject, users: Sequence[str | None]) -> Iterator[tuple[
                 yield kind, batch
     if not found:
         raise DoesNotApply("no call that is made again makes another item for the same batch")
+
+
+def unlike_items(subject: Subject) -> Iterator[tuple[str, str, Item, Item, Item]]:
+    """Two items that one request may carry, and another one for the second, which differs from it only in the group, the source or
+    the options of its call: the kind, in what it differs, and the three items."""
+    kinds = subject.destination.kinds
+    seen = set[tuple[str, str]]()
+    for event in subject.single_events():
+        if event.type not in subject.destination.hooks:
+            continue
+        for words, changed in with_other_surroundings(later(event, 1)):
+            events = {"first": later(event, 0), "one": later(event, 1), "other": changed}
+            firsts = [made.items[0] for made in subject.mapped(events) if made.hook == event.type and made.items]
+            if len(firsts) < len(events) or len({item.kind for item in firsts}) > 1 or firsts[1] == firsts[2]:
+                continue
+            first, one, other = firsts
+            if (one.kind, words) not in seen and len(next(batches([first, other], kinds))) > 1:
+                seen.add((one.kind, words))
+                yield one.kind, words, first, one, other
 
 
 def _by_kind(subject: Subject, event: Event, users: Sequence[str | None]) -> dict[str, list[Item]]:

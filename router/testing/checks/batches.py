@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from router.plugin import Delivered, Item, Reject
@@ -20,6 +20,7 @@ from router.testing.checking.like_items import (
     like_items,
     mixed_items,
     place_in,
+    unlike_items,
 )
 from router.testing.checking.mapping_call import short
 from router.testing.checking.order_in_requests import fault_of_order, items_of_one_user
@@ -32,9 +33,9 @@ MAX_ALIKE = 60
 
 @check(
     Tier.SILVER,
-    proves="Each item of a batch is in what is sent for it.",
-    why="All items of the batch count as delivered when the vendor takes the request. One that was not in it is lost.",
-    fix="Put all items into the request, or set max_items=1 for their kind.",
+    proves="Each item of a batch is in what is sent for it, with its own group, source and options.",
+    why="All items of the batch count as delivered when the vendor takes the request. One that was not in it is lost, and one whose company stands only in the URL of another counts for that company.",
+    fix="Put all items into the request, each with what is its own, or set max_items=1 for their kind.",
     needs=(*SENDING, "request_leaves_items"),
 )
 def batch_is_whole(subject: Subject) -> Findings:
@@ -54,6 +55,20 @@ def batch_is_whole(subject: Subject) -> Findings:
                     f"the same is sent without item {at + 1}; {short(items[at].json.decode())} is not in it",
                     "all of them",
                 )
+    for kind, words, first, one, other in unlike_items(subject):
+
+        async def sent_with(
+            life: Life, batches: Sequence[Sequence[Item]] = ((first, one), (first, other))
+        ) -> list[Sent]:
+            return await sent_for(life, *batches)
+
+        with_one, with_other = subject.in_a_life(sent_with)
+        if with_one and with_one == with_other and not _are_sent_alike(subject, one, other):
+            yield found(
+                f"a batch of 2 items of kind {kind!r} that differ in their {words}",
+                f"the same is sent whatever the {words} of the second one is: {short(with_one[-1])}",
+                f"the {words} of each item with it, or a kind of its own for each",
+            )
 
 
 def _are_sent_alike(subject: Subject, one: Item, other: Item) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
-from router.plugin import JSON, Delivered, Item, Outcome, Request, RetryLater, Sender
+from router.plugin import JSON, Delivered, Event, Item, Outcome, Request, RetryLater, Sender, json_request
 from tests.unit.testing.bad_plugins.also_good import ReadsAMixedBatch
 from tests.unit.testing.bad_plugins.good import Good, ReadsResults
 
@@ -23,6 +24,21 @@ class LosesAllAfterTheSecond(Good):
 
     def build(self, items: list[Item], token: str) -> Request:
         return super().build(items[:2], token)
+
+
+class HasTheCompanyOfTheFirst(Good):
+    """In the URL of all."""
+
+    caught_by = "batch_is_whole"
+
+    def body(self, event: Event) -> dict[str, Any]:
+        return {**super().body(event), "company": event.group_id}
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        events = [{name: value for name, value in item.body.items() if name != "company"} for item in items]
+        url = f"{built.url}/{items[0].body.get('company') or 'none'}"
+        return json_request(url, events, headers=built.headers)
 
 
 class Sorts(Good):
