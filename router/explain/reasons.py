@@ -204,9 +204,9 @@ RETRYING = {
 DEAD = {
     "rejected": Reason(
         "the vendor refused it",
-        "the vendor says that this event is wrong",
+        "the vendor says that this event is wrong, or that the key may not send it",
         Actor.OPERATOR,
-        "read the vendor's words, correct the mapping, then replay",
+        "read the vendor's words; correct the mapping, or the key or right that they name; then replay",
     ),
     "plugin_error": Reason(
         "the plugin failed on it",
