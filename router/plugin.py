@@ -919,7 +919,7 @@ def basic_auth(user: str, password: str = "") -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-_ADDRESS = 'write an address such as "https://example.com/v1", other characters percent-encoded'
+_ADDRESS = 'write an address such as "https://example.com/v1"'
 
 
 def url_fault(url: str) -> str:
@@ -930,9 +930,9 @@ def url_fault(url: str) -> str:
     except ValueError:
         usable = False
     if not re.match(r"(?i)https?://", url):
-        return f"must begin with http:// or https://: {_ADDRESS}"
+        return f"{_ADDRESS}: it must begin with http:// or https://"
     if not usable or not re.fullmatch(r"[!-~]+", url):
-        return _ADDRESS
+        return f"{_ADDRESS}, other characters percent-encoded"
     if "#" in url:
         return "leave out # and what follows it; that is never sent"
     return "leave out user and password; a header is the place for them" if parts.username is not None else ""

@@ -77,6 +77,9 @@ def test_a_time_is_written_in_utc_with_milliseconds() -> None:
     assert contract.as_instant(contract.iso_instant(at)) == at.replace(microsecond=678_000)
 
 
+SCHEME_MISSING = 'write an address such as "https://example.com/v1": it must begin with http:// or https://'
+
+
 def test_user_and_password_are_a_header() -> None:
     assert contract.basic_auth("user", "pa:ß") == "Basic dXNlcjpwYTrDnw=="
     assert contract.basic_auth("wk") == "Basic d2s6"
@@ -86,8 +89,8 @@ def test_user_and_password_are_a_header() -> None:
     ("url", "fault"),
     [
         ("https://example.com", ""), ("HTTP://[::1]:8443/x?a=b%20c", ""),
-        ("example.com", "must begin with http:// or https://: write"), ("127.0.0.1:18777", "must begin with http:// or https://: write"),
-        ("ftp://example.com", "must begin with http:// or https://: write"), ("https://", "write an address"),
+        ("example.com", SCHEME_MISSING), ("127.0.0.1:18777", SCHEME_MISSING),
+        ("ftp://example.com", SCHEME_MISSING), ("https://", "write an address"),
         ("https://example.com:0", "write an address"), ("https://[::1", "write an address"),
         ("https://example.com/a b", "percent-encoded"), ("https://example.com/é", "percent-encoded"),
         ("https://example.com/#a", "leave out #"), ("https://me:pw@example.com", "leave out user and password"),

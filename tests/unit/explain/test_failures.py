@@ -43,7 +43,10 @@ def test_failures_of_one_kind_are_counted_with_their_first_and_last_and_the_newe
     ]
     first, second = like_with_like(newest_first)
     assert (first.words, first.times, first.first, first.last, first.sample) == ("user … unknown", 2, "2", "3", "m3")
-    assert first.meaning.next_step == "read the vendor's words; correct the mapping, or the key or right that they name; then replay"
+    assert (
+        first.meaning.next_step
+        == "read the vendor's words; correct the mapping, or the key or right that they name; then replay"
+    )
     assert (second.words, second.times) == ("bad", 1)
 
 
