@@ -66,7 +66,7 @@ set_up() {
 }
 
 install_all() {
-    say "setting up $venv from requirements/$1.txt; this happens once and takes about a minute"
+    say "setting up $venv from requirements/$1.txt; this happens once and takes a minute or some"
     # .venv may be there from elsewhere: it will do when it has a Python that works, and pip
     if ! "$venv/bin/python" -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         make_venv

@@ -150,7 +150,10 @@ async def test_errors_are_gathered_with_what_to_do(tmp_path: Path) -> None:
         page = await visitor.open("/destinations/hook/errors")
         assert "All 3 events that are dead or retrying now." in page.text
         assert "3 ✕ dead 422 the vendor refused it user … is not known" in page.text
-        assert "read the vendor's words; correct the mapping, or the key or right that they name; then replay." in page.text
+        assert (
+            "read the vendor's words; correct the mapping, or the key or right that they name; then replay."
+            in page.text
+        )
 
 
 async def test_without_any_the_pages_say_so(tmp_path: Path) -> None:

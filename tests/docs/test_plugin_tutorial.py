@@ -191,6 +191,18 @@ def test_the_table_of_settings_that_goes_into_the_readme_has_each_setting(tmp_pa
     assert shown == {name: field.description for name, field in fields.items()}
 
 
+def test_what_goes_into_the_readme_replaces_lines_of_it_and_is_what_earlier_steps_have_run() -> None:
+    readme = (ROOT / "router/scaffold/template/README.md.in").read_text(encoding="utf-8")
+    replaced = re.findall(r"replace the lines? (.+) by:", TEXT)
+    begins = [line.removesuffix("...`").strip("`") for line in " and ".join(replaced).split(" and ")]
+    assert len(begins) == 3
+    assert all(re.search(rf"^ *{re.escape(line)}", readme, re.MULTILINE) for line in begins)
+    given = [block for block in steps() if block.heading.endswith("Publish it") and block.language == "text"]
+    lines = [line for block in given for line in block.text.splitlines() if not line.startswith("|")]
+    run = {line for block in steps() if block.language in ("toml", "sh") for line in block.text.splitlines()}
+    assert (len(lines), set(lines) - run) == (4, set())
+
+
 def parts_explained() -> Iterator[str]:
     explained = TEXT.partition("## 2. ")[2].partition("## 3. ")[0]
     yield from re.findall(r"^### (.+)$", explained, re.MULTILINE)
