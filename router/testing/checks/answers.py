@@ -216,7 +216,7 @@ def redirect(subject: Subject) -> Findings:
     proves="413 makes a batch smaller, and an item that is too large alone is rejected.",
     why="The same request is as large the next time: a retry never ends, and a Pause stops everything for one event.",
     fix="Return Split for several items and Reject for one, as by_status does.",
-    needs=(*SENDING, "errors_not_delivered"),
+    needs=(*SENDING, "success", "errors_not_delivered"),
 )
 def too_large(subject: Subject) -> Findings:
     return _expect(

@@ -86,7 +86,7 @@ def _is_named(id: str, item: Item) -> bool:
     proves="What is sent for a deletion differs with whom it deletes.",
     why="An item that names a person deletes nobody if its request does not. The vendor answers 200, and the deletion counts as done.",
     fix="Put the id of the item into the URL or the body of its request.",
-    needs=(*SENDING, "forget_names_them"),
+    needs=(*SENDING, "success", "forget_names_them"),
 )
 def forget_sends_them(subject: Subject) -> Findings:
     need_hook(subject, *HOOKS)

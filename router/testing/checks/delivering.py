@@ -43,7 +43,7 @@ def items_unchanged(subject: Subject) -> Findings:
     proves="A delivery that is cancelled ends at once, by its CancelledError, and its request with it.",
     why="The router cancels at a stop, at a reload and after six time-outs. A delivery that goes on is abandoned after 10 s, and its items may then be sent twice.",
     fix="Do not catch CancelledError, BaseException or everything around an await; tidy up in `finally`. Shield nothing that sends items.",
-    needs=SENDING,
+    needs=(*SENDING, "success"),
 )
 def cancellable(subject: Subject) -> Findings:
     need_hook(subject, "deliver")

@@ -139,6 +139,13 @@ def test_a_bad_plugin_is_caught_by_no_check_of_another_theme_and_misses_the_tier
     assert report.tier is None or TIERS.index(report.tier) < TIERS.index(tier)
 
 
+@pytest.mark.parametrize("name", ["too_large", "cancellable", "forget_sends_them"])
+def test_a_login_that_the_made_up_vendor_does_not_know_is_taken_for_no_request_of_items(name: str) -> None:
+    runner = Runner(Subject(of_preparing.LogsInItsOwnWay, SETTINGS), CHECKS)
+    result = runner.result(BY_NAME[name])
+    assert (result.result, result.cause) == (BLOCKED, "success")
+
+
 @pytest.mark.long
 def test_what_a_plugin_replaced_is_put_back() -> None:
     before = socket.create_connection

@@ -10,9 +10,11 @@ from router.plugin import (
     Item,
     Outcome,
     Request,
+    RetryLater,
     Sender,
     by_status,
     json_request,
+    raise_for_login,
     raise_for_status,
 )
 from tests.unit.testing.bad_plugins.good import DELETE, Good, GoodSettings
@@ -53,6 +55,20 @@ class LooksUp(Good):
         if len(self.accounts) >= MAX_KNOWN:
             self.accounts.clear()
         self.accounts[user] = "an account"
+
+
+class LogsInItsOwnWay(Good):
+    """A vendor that is made up gives it no session."""
+
+    async def ask(self, sender: Sender) -> tuple[str, float | None]:
+        url, secret = f"{self.settings.base_url}/session", self.settings.token.get_secret_value()
+        answer = await sender.send(json_request(url, {"key": secret}, private=True))
+        raise_for_login(answer)
+        told = answer.json()
+        session = told.get("session") if isinstance(told, dict) else None
+        if not isinstance(session, str):
+            raise RetryLater("unreadable_session")
+        return session, None
 
 
 class CreatesWhatIsNotThere(Good):
