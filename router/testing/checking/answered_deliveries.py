@@ -24,6 +24,7 @@ __all__ = [
     "at_place",
     "came",
     "deliver_with_each_answer",
+    "named",
     "place_of",
 ]
 
@@ -126,8 +127,7 @@ class AnsweredDelivery:
     def where(self) -> str:
         """For findings."""
         items = f"{self.n} item" + ("s" if self.n > 1 else "") + (f" of kind {self.kind!r}" if self.kind else "")
-        n = len(self.places)
-        at = "" if n < 2 else f" at place {self.place_no + 1} of {n}"
+        at = f" to {named(self.places[self.place_no])}" if self.places else ""
         return f"hook {self.delivery.hook or 'deliver'}, {items}, answer {self.answer!r}{at}"
 
 
@@ -136,6 +136,14 @@ def came(one: AnsweredDelivery) -> str:
     outcomes = one.delivery.outcomes
     alike = all(outcome == outcomes[0] for outcome in outcomes)
     return short(outcomes[0] if outcomes and alike else outcomes)
+
+
+def named(place: Place) -> str:
+    """Its method and path, for findings: `POST /session`."""
+    method, url = place
+    _, _, rest = url.partition("://")
+    _, slash, path = rest.partition("/")
+    return f"{method} {short(slash + path) if path else '/'}"
 
 
 def place_of(request: Received) -> Place:

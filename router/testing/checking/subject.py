@@ -33,7 +33,7 @@ from router.testing.checking.standard_answers import GOOD
 from router.testing.checking.vendor_in_memory import all_is_well
 from router.testing.checking.watch import Use, Watch
 from router.testing.checking.watched_calls import CLOCK, HASH, IO, PROCESS, START, WAIT
-from router.testing.replies import Answers
+from router.testing.replies import Answers, Received
 from router.testing.samples import CALLS
 
 __all__ = ["MANY", "Subject"]
@@ -317,12 +317,10 @@ class Subject:
         called: Checked = self.watched(lambda loop: checked_with(self, loop, settings)).result
         return called
 
-    def requests_for(self, kind: str) -> int:
-        """How many requests a new instance sends for an item of this kind while all is well."""
-        sent = [
-            len(one.delivery.requests) for one in self.answered_deliveries if one.answer == GOOD and one.kind == kind
-        ]
-        return sent[0] if sent else 0
+    def requests_for(self, kind: str) -> list[Received]:
+        """What a new instance sends for an item of this kind while all is well."""
+        sent = [one.delivery.requests for one in self.answered_deliveries if one.answer == GOOD and one.kind == kind]
+        return sent[0] if sent else []
 
     @property
     def answers(self) -> list[AnsweredDelivery]:

@@ -39,7 +39,7 @@ def sent_by_two(subject: Subject) -> list[SentByTwo]:
     help with them, one filled by the first of the two does. The instances are of a copy of the class, since an earlier test may have
     filled such a cache. Raises DoesNotApply where there can be no copy."""
     unseen = dict(_unseen(subject))
-    requests = {kind: subject.requests_for(kind) for kind in subject.samples}
+    requests = {kind: len(subject.requests_for(kind)) for kind in subject.samples}
     with unused_copy(subject.plugin, subject.package) as copy:  # an import may read files, which no loop lets it do
         sent: list[SentByTwo] = subject.run(lambda loop: _Accounts(subject, copy, loop).sent(requests, unseen))
     return sent

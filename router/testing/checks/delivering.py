@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from router.plugin import Item, Outcome
-from router.testing.checking.answered_deliveries import place_of
+from router.testing.checking.answered_deliveries import named, place_of
 from router.testing.checking.built_requests import Sent, sent_for
 from router.testing.checking.check import SENDING, DoesNotApply, Findings, Tier, check, found, need_hook
 from router.testing.checking.concurrent_deliveries import both_at_once, cancelled, most_at_once, spared
@@ -48,7 +48,8 @@ def items_unchanged(subject: Subject) -> Findings:
 def cancellable(subject: Subject) -> Findings:
     need_hook(subject, "deliver")
     for kind, items in subject.samples.items():
-        sent = max(1, subject.requests_for(kind))
+        requests = subject.requests_for(kind)
+        sent = max(1, len(requests))
         for at in sorted({*range(min(MAX_CANCELLED, sent)), sent - 1}):
 
             async def use(
@@ -57,8 +58,9 @@ def cancellable(subject: Subject) -> Findings:
                 return await cancelled(life, items, at, is_last=is_last)
 
             if fault := subject.in_a_life(use):
+                request = f"request {at + 1}" + (f", {named(place_of(requests[at]))}" if requests else "")
                 yield found(
-                    f"hook deliver, an item of kind {kind!r}, cancelled while the vendor does not answer request {at + 1}",
+                    f"hook deliver, an item of kind {kind!r}, cancelled while the vendor does not answer {request}",
                     fault,
                     "CancelledError",
                 )
@@ -192,7 +194,7 @@ def attempts_repeat(subject: Subject) -> Findings:
     for one in subject.run(partial(unretried_requests, subject)):
         yield found(
             f"hook deliver, an item of kind {one.kind!r}, attempted again after the answer {one.trouble!r}",
-            f"delivered without {' '.join(one.place)}, which has failed",
+            f"delivered without {named(one.place)}, which has failed",
             "the same requests until they have succeeded",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from router.plugin import JSON, Delivered, Item, Outcome, Pause
-from router.testing.checking.answered_deliveries import Place, came, place_of
+from router.testing.checking.answered_deliveries import Place, came, named, place_of
 from router.testing.checking.check import BY_VENDOR, SENDING, DoesNotApply, Findings, Tier, check, found
 from router.testing.checking.life import Delivery, Life
 from router.testing.checking.subject import Subject
@@ -88,7 +88,7 @@ def token_private(subject: Subject) -> Findings:
     made_up = "" if subject.has_own_answer else f", or the answer of the vendor, if that has no token: {BY_VENDOR}"
     for one, seen in requests:
         if seen not in one.delivery.private:
-            yield found(one.where, f"{seen.method} {seen.url} is not private", f"private=True{made_up}")
+            yield found(one.where, f"{named(place_of(seen))} is not private", f"private=True{made_up}")
 
 
 @check(

@@ -29,6 +29,7 @@ from router.plugin import (
     raise_for_status,
 )
 from router.testing import Received, Reply
+from router.testing.checking.answered_deliveries import named
 from router.testing.checking.growth import SENT, growth_of
 from router.testing.checking.item_results import ItemResults, made_bad, without
 from router.testing.checking.loops import KitLoop, run
@@ -296,3 +297,23 @@ def test_a_constant_reason_may_be_the_id_of_an_event_by_accident() -> None:
     calls = [{"type": "track", "userId": "test_user", "event": "Signed Up"}]
     assert findings(LeavesTestUsersOut, "reasons_are_words", calls=calls) == []
     assert findings(NamesWhoItLeavesOut, "reasons_are_words", calls=calls) != []
+
+
+# ---------------------------------------------------------------- words
+
+
+def test_a_finding_names_the_request_that_met_the_answer() -> None:
+    first, *_ = findings(of_living.TakesALoginForAnEvent, "login_refused")
+    assert first.startswith("hook deliver, 1 item, answer '400' to POST /token: Reject(")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://a.example.com", "POST /"),
+        ("https://a.example.com/v1/events", "POST /v1/events"),
+        ("https://a.example.com/graphql (body 1)", "POST /graphql (body 1)"),
+    ],
+)
+def test_a_request_is_named_by_its_method_and_path(url: str, words: str) -> None:
+    assert named(("POST", url)) == words
