@@ -15,6 +15,10 @@ from router.testing.replies import Answers, checked_answers
 __all__ = ["VendorError", "answers_at"]
 
 
+OF_TESTS = ("pytest", "_pytest", "pytest_asyncio", "aioresponses")
+"""Modules that the extra `testing` brings."""
+
+
 class VendorError(RouterError):
     """There is no answer of a vendor at this place."""
 
@@ -33,11 +37,19 @@ def answers_at(place: str) -> Answers:
     except AttributeError:
         raise VendorError(f"{module} has no {name}") from None
     except Exception as error:  # the author's code runs
-        raise VendorError(f"{module} cannot be imported: {type(error).__name__}: {error}") from error
+        words = f"{module} cannot be imported: {type(error).__name__}: {error}"
+        raise VendorError(words + _advice(error)) from error
     try:
         return checked_answers(found)
     except TypeError as error:
         raise VendorError(f"{place}: {error}") from None
+
+
+def _advice(error: Exception) -> str:
+    name = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    if name.partition(".")[0] not in OF_TESTS:
+        return ""
+    return ". Install the extra `testing`, or keep what the vendor answers in a file that imports no pytest"
 
 
 def _loaded(module: str) -> ModuleType:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from router.cli import main
+from router.testing.checking.vendor_place import VendorError, answers_at
 from router.testing.checks import CHECKS
 from tests.flow.harness import unmeasured
 
@@ -411,6 +412,18 @@ def test_the_answer_of_the_vendor_can_be_that_of_the_tests(run: Run, write: Writ
         words = ("check", "desk", *BASE, "--vendor", f"{tmp_path}/test_desk.py:{name}", "--tier", "silver")
         code, out, _ = run(*words)
         assert (code, "desk reaches silver" in out) == (0, True), out
+
+
+def test_a_file_of_tests_is_refused_with_advice_where_pytest_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pytest", None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "test_desk.py").write_text("import pytest")
+    with pytest.raises(
+        VendorError, match=r"pytest.*\. Install the extra `testing`, or keep what the vendor answers in"
+    ):
+        answers_at(f"{tmp_path}/test_desk.py:desk")
 
 
 @pytest.mark.parametrize(
