@@ -34,7 +34,8 @@ def conformance(
 
     Args:
         settings: of `[destination.settings]`. A secret that is required and not given is filled in.
-        vendor: what the vendor answers to what it takes, if that is not any 200: a Reply, or a function of a request.
+        vendor: what the vendor answers to what it takes, if that is not any 200: a Reply, or a function of a request. If that
+            raises, the tests say so: it is no fault of the plugin.
         calls: more calls, as a library sends them, of which the plugin makes items.
         scene: what the plugin reaches otherwise than by the Sender; or the name of the pytest fixture that gives it.
         tier: the one that the plugin is held to. What only a higher tier asks for is skipped where it fails.

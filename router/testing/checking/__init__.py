@@ -35,6 +35,7 @@ check_hook  the hook `check`, called while all is well and while it is not
 leftovers  the tasks and timers that a life leaves behind
 concurrent_deliveries  deliveries that hang: cancelled, or two at once
 two_accounts  the same items sent by two instances with other settings
+vendor_function  the author's own answers of a vendor, and what they raise
 vendor_place  the answers of a vendor, by the place where they are written
 examine     an installed plugin with all checks in a process of its own, for `plugin check`
 

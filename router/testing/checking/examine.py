@@ -14,6 +14,7 @@ from router.testing.checking.check import TIERS, Tier
 from router.testing.checking.process_state import Changes
 from router.testing.checking.report import BLOCKED, LACKING, Report, Result, Runner
 from router.testing.checking.subject import Subject
+from router.testing.checking.vendor_function import VendorFault
 from router.testing.checking.vendor_place import VendorError, answers_at
 from router.testing.checks import CHECKS
 
@@ -67,6 +68,7 @@ def examine(name: str, plugins_dir: Path | None, settings: Mapping[str, Any], ve
     Raises:
         PluginError: there is no plugin of this name, or more than one.
         VendorError: there is no such answer.
+        VendorFault: it raises.
     """
     find(name, plugins_dir)
     now, results = IMPORT, dict[str, Result]()
@@ -75,6 +77,8 @@ def examine(name: str, plugins_dir: Path | None, settings: Mapping[str, Any], ve
             match kind:
                 case "refused":
                     raise VendorError(told[0])
+                case "faulty answer":
+                    raise VendorFault(told[0])
                 case "not imported":
                     return _not_imported(told[0])
                 case "begun":
@@ -109,12 +113,16 @@ def _examine(
     except PluginError as error:
         say(["not imported", str(error)])
         return
-    Runner(
+    runner = Runner(
         Subject(plugin, settings, vendor=answers, import_changes=changes),
         CHECKS,
         on_begin=lambda check: say(["begun", check.name]),
         on_result=lambda one: say(["result", one.check.name, one.result, one.words, one.cause]),
-    ).report()
+    )
+    try:
+        runner.report()
+    except VendorFault as fault:
+        say(["faulty answer", str(fault)])
 
 
 def _not_imported(words: str) -> Examined:

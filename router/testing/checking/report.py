@@ -59,9 +59,12 @@ class Runner:
         self._results: dict[str, Result] = {}
 
     def result(self, check: Check) -> Result:
-        """Run a check, unless it was run."""
+        """Run a check, unless it was run. Raises VendorFault where the author's answers of the vendor raise."""
         if check.name not in self._results:
-            self._results[check.name] = self._run(check)
+            self.subject.good.raise_fault()
+            result = self._run(check)
+            self.subject.good.raise_fault()
+            self._results[check.name] = result
             self._on_result(self._results[check.name])
         return self._results[check.name]
 

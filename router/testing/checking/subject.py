@@ -30,6 +30,7 @@ from router.testing.checking.other_process import NotMapped, mapped_elsewhere
 from router.testing.checking.process_state import Changes
 from router.testing.checking.scene import Scene
 from router.testing.checking.standard_answers import GOOD
+from router.testing.checking.vendor_function import OwnAnswers
 from router.testing.checking.vendor_in_memory import all_is_well
 from router.testing.checking.watch import Use, Watch
 from router.testing.checking.watched_calls import CLOCK, HASH, IO, PROCESS, START, WAIT
@@ -61,7 +62,7 @@ class Subject:
     ) -> None:
         """See `conformance`. `import_changes`: of the process, by the import of the plugin."""
         self.plugin, self.given, self.table = plugin, dict(settings or {}), table
-        self.good: Answers = vendor or all_is_well
+        self.good = OwnAnswers(vendor or all_is_well)
         self.has_own_answer = vendor is not None
         self.calls, self.scene = list(calls), scene
         self._early_changes = import_changes or Changes()

@@ -393,6 +393,10 @@ def desk(seen: Received) -> Reply:
 
 
 CONSTANT = Reply(207, json=RESULT)
+
+
+def boom(seen: Received) -> Reply:
+    raise KeyError("nothing")
 """
 
 
@@ -412,6 +416,10 @@ def test_the_answer_of_the_vendor_can_be_that_of_the_tests(run: Run, write: Writ
         words = ("check", "desk", *BASE, "--vendor", f"{tmp_path}/test_desk.py:{name}", "--tier", "silver")
         code, out, _ = run(*words)
         assert (code, "desk reaches silver" in out) == (0, True), out
+    code, out, err = run("check", "desk", *BASE, "--vendor", f"{tmp_path}/test_desk.py:boom")
+    line = 1 + VENDOR.splitlines().index('    raise KeyError("nothing")')
+    assert (code, out) == (1, "")
+    assert f"the vendor's answer boom raised KeyError: 'nothing' (at test_desk.py:{line})" in err
 
 
 def test_a_file_of_tests_is_refused_with_advice_where_pytest_is_missing(
