@@ -12,6 +12,7 @@ and the vendor are the test's.
 from __future__ import annotations
 
 import io
+import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, closing
@@ -77,7 +78,7 @@ class Bench:
         self._lines = io.StringIO()
         self._count = 0
         self._stack, self._lives = AsyncExitStack(), AsyncExitStack()
-        self._life: Life
+        self._running: Life | None = None
 
     async def __aenter__(self) -> Self:
         """Raises ConfigError for a class or settings that the router would refuse."""
@@ -216,11 +217,17 @@ class Bench:
         return {key: to_datetime(due) for key, due in self._rows("SELECT key, due_at FROM timer ORDER BY due_at")}
 
     @property
+    def _life(self) -> Life:
+        if self._running is None:
+            raise RuntimeError("the bench is not open: want `async with Bench(...) as bench:` around this")
+        return self._running
+
+    @property
     def _path(self) -> Path:
         return self._folder / "router.db"
 
     def _rows(self, sql: str) -> list[Any]:
-        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"file:{self._life.path}?mode=ro", uri=True)) as db:
             return db.execute(sql).fetchall()
 
     # ------------------------------------------------------------ deletions
@@ -266,8 +273,9 @@ class Bench:
     # ------------------------------------------------------------ time and trouble
 
     async def advance(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
-        """Let time pass. Whatever is due meanwhile happens at its time: timers, retries, pauses, time-outs."""
-        end = self.clock.ms + round(1000 * (seconds + 60 * minutes + 3600 * hours + 86_400 * days))
+        """Let time pass. Whatever is due meanwhile happens at its time: timers, retries, pauses, time-outs. The router's own chores are
+        due, too: a day takes a second or two of the machine. Raises ValueError for a time that is negative or no number."""
+        end = self.clock.ms + round(1000 * _span(seconds, minutes, hours, days))
         await self.rest()
         while self.clock.ms < end:
             due = self.clock.next_ms()
@@ -283,18 +291,20 @@ class Bench:
     async def restart(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0) -> None:
         """Stop in good order and start again, with a new instance of the plugin. So long it is down. What is in flight is waited for,
         at most its time-out."""
+        down = _span(seconds, minutes, hours)
         await self._life.stop()
-        await self._start_again(seconds + 60 * minutes + 3600 * hours)
+        await self._start_again(down)
 
     async def crash(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0) -> None:
         """End the worker in the middle of whatever it does, and start again. What it did not commit is lost: it happens again."""
+        down = _span(seconds, minutes, hours)
         await self._life.kill()
-        await self._start_again(seconds + 60 * minutes + 3600 * hours)
+        await self._start_again(down)
 
     async def _start(self) -> None:
         destination = make_destination(self._plugin, self._settings, state_dir=self._folder, **self._table)
         life = open_life(destination, self._path, self.clock, self.vendor, self._lines)
-        self._life = await self._lives.enter_async_context(life)
+        self._running = await self._lives.enter_async_context(life)
         await self.rest()
 
     async def _start_again(self, seconds: float) -> None:
@@ -316,3 +326,11 @@ class Bench:
         """Send everything again that was accepted so far."""
         await self._life.runner.replay(ReplayOrder(since_ms=1))
         await self.rest()
+
+
+def _span(seconds: float, minutes: float, hours: float, days: float = 0) -> float:
+    """In seconds. Raises ValueError for one that no clock can pass."""
+    span = seconds + 60 * minutes + 3600 * hours + 86_400 * days
+    if not (math.isfinite(span) and span >= 0):
+        raise ValueError(f"the time that passes is {span} s: want 0 or more, and a finite number")
+    return span

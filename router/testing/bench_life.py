@@ -32,9 +32,9 @@ class Life:
     """The store is open, the worker runs."""
 
     def __init__(
-        self, destination: Destination, store: SqliteStore, clock: FakeClock, log: Log, vendor: FakeVendor
+        self, destination: Destination, store: SqliteStore, path: Path, clock: FakeClock, log: Log, vendor: FakeVendor
     ) -> None:
-        self.destination, self.store = destination, store
+        self.destination, self.store, self.path = destination, store, path
         self._clock, self._vendor = clock, vendor
         consent = destination.consent
         follow = None if consent is None or not consent.follows else frozenset
@@ -43,7 +43,16 @@ class Life:
         self._task = asyncio.create_task(self.runner.run(), name="bench")
 
     async def rest(self) -> None:
-        """Return when nothing more moves without time passing. Raises TimeoutError if it never does."""
+        """Return when nothing more moves without time passing.
+
+        Raises:
+            TimeoutError: it never does.
+            RuntimeError: the test has closed the vendor.
+        """
+        if not self._vendor.is_open:
+            raise RuntimeError(
+                "the vendor of the bench was closed: no request can be sent; the bench closes it at its end"
+            )
         await at_rest(self.store, self.destination.name, self._is_busy, lambda: len(self._vendor.requests))
         if self._task.done():
             self._task.result()
@@ -80,7 +89,7 @@ async def open_life(
 
     log = make_log("debug", "json", clock=clock, stream=lines, environ={})
     async with open_store(path, clock_from, dedupe_window_s=86_400, min_free_bytes=0) as (store, _):
-        life = Life(destination, store, clock, log, vendor)
+        life = Life(destination, store, path, clock, log, vendor)
         try:
             yield life
         finally:

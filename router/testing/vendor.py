@@ -57,6 +57,7 @@ class FakeVendor:
         """`clock`: by which answers are delayed."""
         self.default = Reply(200, json={}) if default is None else checked_answers(default)
         self.answer: Callable[[Received], Reply] | None = None
+        self.is_open = False
         self.requests: list[Received] = []  #: in the order of arrival
         self.in_flight = 0  #: requests that wait for their answer now
         self.max_in_flight = 0  #: the most there ever were at one time
@@ -75,12 +76,14 @@ class FakeVendor:
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.is_open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+        self.is_open = False
         await self._runner.cleanup()
         if self._fault is None:
             return
@@ -90,7 +93,9 @@ class FakeVendor:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:<port>`, to be used as a base_url."""
+        """`http://127.0.0.1:<port>`, to be used as a base_url. Raises RuntimeError while the vendor is not open."""
+        if not self.is_open:
+            raise RuntimeError("the FakeVendor is not open: want `async with FakeVendor() as vendor:` around this")
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 

@@ -218,3 +218,11 @@ async def test_a_test_that_fails_says_what_an_answer_raised(client: aiohttp.Clie
         async with FakeVendor(unready) as vendor:
             assert await status(client, vendor.url) == 200
     assert "KeyError: 'not in the test'" in failure.value.__notes__[0]
+
+
+async def test_a_vendor_that_is_not_open_has_no_url_and_says_why() -> None:
+    async with FakeVendor() as vendor:
+        pass
+    for closed in (vendor, FakeVendor()):
+        with pytest.raises(RuntimeError, match="the FakeVendor is not open"):
+            print(closed.url)

@@ -178,3 +178,26 @@ async def test_a_pause_by_hand_and_an_open_breaker_outlive_it(bench: Bench, end:
     bench.vendor.default = Reply(200)
     await bench.resume()
     assert (await bench.ledger())["delivered"] == len(MANY)
+
+
+@pytest.mark.parametrize("minutes", [-3, float("nan"), float("inf")])
+async def test_no_time_passes_that_no_clock_can_pass(bench: Bench, minutes: float) -> None:
+    begun = bench.now
+    for pass_time in (bench.advance, bench.restart, bench.crash):
+        with pytest.raises(ValueError, match="want 0 or more, and a finite number"):
+            await pass_time(minutes=minutes)
+    assert bench.now == begun
+
+
+async def test_a_bench_that_is_not_open_says_how_to_open_it() -> None:
+    bench = Bench(OpenDesk, SETTINGS)
+    with pytest.raises(RuntimeError, match=r"async with Bench\(\.\.\.\)"):
+        await bench.track()
+    with pytest.raises(RuntimeError, match=r"async with Bench\(\.\.\.\)"):
+        bench.states()
+
+
+async def test_a_vendor_that_the_test_has_closed_is_named(bench: Bench) -> None:
+    await bench.vendor.__aexit__(None, None, None)
+    with pytest.raises(RuntimeError, match="the vendor of the bench was closed"):
+        await bench.track()
