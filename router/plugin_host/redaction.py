@@ -17,6 +17,8 @@ MAX_TOLD = 32
 """Secrets of run time that are kept; the one that was told longest ago falls out."""
 MAX_TOLD_LENGTH = 8192
 """Characters of such a secret. With all its forms it takes some ten times as much memory."""
+MIN_SECRET = 3
+"""Characters from which on a secret of the settings is masked. A shorter one is in every text, and the gaps would show it."""
 MIN_BEGINNING = 4
 """Characters from which on the beginning of a secret is masked where a text was cut."""
 MAX_CLEAN = 256
@@ -34,7 +36,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        configured = _Forms(filter(None, secrets))
+        configured = _Forms(secret for secret in secrets if len(secret) >= MIN_SECRET)
         configured.compile()
         self._configured = configured
         self._told: dict[str, _Forms] = {}

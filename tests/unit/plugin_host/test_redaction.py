@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from router.plugin import excerpt
-from router.plugin_host.redaction import MAX_TOLD, MAX_TOLD_LENGTH, MIN_BEGINNING, Redactor
+from router.plugin_host.redaction import MAX_TOLD, MAX_TOLD_LENGTH, MIN_BEGINNING, MIN_SECRET, Redactor
 from router.plugin_host.secret_parts import MAX_PARTS, MIN_PART, parts_of
 
 
@@ -118,7 +118,7 @@ def test_base64_of_anything_with_a_secret_in_it_does_not_hold_the_secret(before:
     assert len(left[2].rstrip("=")) <= (len(after) * 8 + 7) // 6 + 2
 
 
-@given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.text(max_size=30))
+@given(st.lists(st.text(min_size=MIN_SECRET, max_size=12), min_size=1, max_size=4), st.text(max_size=30))
 def test_no_secret_is_left_whatever_overlaps(secrets: list[str], words: str) -> None:
     assume(not any(secret in "***" or "*" in secret for secret in secrets))
     masked = Redactor(secrets).text(words.join(secrets))
@@ -140,6 +140,13 @@ def test_of_a_secret_url_what_stands_behind_the_host_is_masked_alone_too() -> No
 
 def test_nothing_is_masked_without_secrets() -> None:
     assert Redactor(["", ""]).text("a text") == "a text"
+
+
+def test_a_secret_is_masked_from_three_characters_on() -> None:
+    assert Redactor(["t", '"', "ex", "abc"]).text('"a text" abc') == '"a text" ***'
+
+
+def test_bytes_without_secrets_stay() -> None:
     assert Redactor([]).bytes(b"a text") == b"a text"
 
 
