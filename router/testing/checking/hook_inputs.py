@@ -18,14 +18,21 @@ KNOWN, LITTLE = "user and group known", "little known"
 REPLAYED, OWN = ", replayed", "calls["
 """In the label of an event; what the label of a call of the author's begins with."""
 ODD_ID = "zoë@例え.jp a/b?c#d%e&f"
+LIKE_PATHS = ("a", "A", "a/b", "..")
+"""Ids that are easily taken for one another, or for a path."""
 ANONYMOUS = "anonymousIds only"
 PEOPLE: Mapping[str, Person] = {
     "a user": Person(USER.id),
     "a user with anonymousIds": Person(USER.id, ("3f0c8a52", "9B7F")),
     ANONYMOUS: Person(None, ("3f0c8a52",)),
     "a user with an odd id": Person(ODD_ID),
+    **{f"a user with the id {id}": Person(id) for id in LIKE_PATHS},
 }
-GROUPS: Mapping[str, str] = {"a group": GROUP.id, "a group with an odd id": ODD_ID}
+GROUPS: Mapping[str, str] = {
+    "a group": GROUP.id,
+    "a group with an odd id": ODD_ID,
+    **{f"a group with the id {id}": id for id in LIKE_PATHS},
+}
 ODD_OPTIONS: JSON = {
     "id": 7,
     "braze_id": ["x"],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote
+from collections.abc import Mapping
+from itertools import combinations
+from urllib.parse import unquote, urlsplit
 
 from router.plugin import Item, Person, Skip
 from router.testing.checking.built_requests import Sent, sent_for
@@ -15,8 +17,7 @@ from router.testing.checking.subject import Subject
 from router.testing.samples import CALLS
 
 HOOKS = ("forget", "forget_group")
-A_PERSON = {"forget": "a user", "forget_group": "a group"}
-ANOTHER = {"forget": "a user with an odd id", "forget_group": "a group with an odd id"}
+USUAL = {"forget": "a user", "forget_group": "a group"}
 
 
 def _said(subject: Subject, hook: str, attribute: str) -> Findings:
@@ -83,30 +84,53 @@ def _is_named(id: str, item: Item) -> bool:
 
 @check(
     Tier.GOLD,
-    proves="What is sent for a deletion differs with whom it deletes.",
-    why="An item that names a person deletes nobody if its request does not. The vendor answers 200, and the deletion counts as done.",
-    fix="Put the id of the item into the URL or the body of its request.",
+    proves="What is sent for a deletion differs with whom it deletes, and an id such as `a/b` or `..` is no path.",
+    why="An item that names a person deletes nobody if its request does not. The vendor answers 200, and the deletion counts as done. An id that is steps of a path deletes somebody or something else.",
+    fix='Put the id of the item into the URL or the body of its request, as it is. In a path quote(id, safe="") makes one step of it; raise Reject for . and .., which no quoting helps.',
     needs=(*SENDING, "success", "forget_names_them"),
 )
 def forget_sends_them(subject: Subject) -> Findings:
     need_hook(subject, *HOOKS)
     subject.need_sender()
-    for hook, labels in {"forget": PEOPLE, "forget_group": GROUPS}.items():
-        made = {one.label: one for one in subject.made if one.hook == hook and one.is_sound and one.items}
-        if not all(label in made for label in (A_PERSON[hook], ANOTHER[hook])):
-            continue
-        one, other = (made[label].items[:1] for label in (A_PERSON[hook], ANOTHER[hook]))
+    for hook in HOOKS:
+        first = {one.label: one.items[0] for one in subject.made if one.hook == hook and one.is_sound and one.items}
 
-        async def sent(life: Life, one: list[Item] = one, other: list[Item] = other) -> list[Sent]:
-            return await sent_for(life, one, other)
+        by_label = _sent_each(subject, first)
+        for (label, requests), (other, others) in combinations(by_label.items(), 2):
+            if requests and requests == others and first[label].json != first[other].json:
+                words = f"the same is sent as for {other}: {short(requests[-1])}"
+                yield found(f"hook {hook}, {label}", words, "requests that name them")
+        usual = {_steps(requests) for label, requests in by_label.items() if requests and label == USUAL[hook]}
+        for label, requests in by_label.items():
+            if any(_climbs(url) for _, url, _ in requests) or (
+                requests and label != ANONYMOUS and usual - {_steps(requests)}
+            ):
+                yield found(
+                    f"hook {hook}, {label}",
+                    f"the id is steps of a path: {short(requests[-1])}",
+                    'one step: quote(id, safe=""), and Reject for . and ..',
+                )
 
-        first, second = subject.in_a_life(sent)
-        if first and first == second and one[0].json != other[0].json:
-            yield found(
-                f"hook {hook}",
-                f"the same is sent for two of {len(labels)}: {short(first[-1])}",
-                "requests that name them",
-            )
+
+def _sent_each(subject: Subject, items: Mapping[str, Item]) -> dict[str, Sent]:
+    """What is sent for each of them, by its label."""
+    if not items:
+        return {}
+
+    async def sent(life: Life) -> list[Sent]:
+        return await sent_for(life, *([item] for item in items.values()))
+
+    return dict(zip(items, subject.in_a_life(sent), strict=True))
+
+
+def _steps(requests: Sent) -> int:
+    """How many there are in the path of the last request."""
+    return urlsplit(requests[-1][1]).path.count("/")
+
+
+def _climbs(url: str) -> bool:
+    """Whether a step of the path is that to the same or to the upper directory, also where it is quoted."""
+    return any(unquote(step) in (".", "..") for step in urlsplit(url).path.split("/"))
 
 
 def _ids(person: Person) -> list[str]:

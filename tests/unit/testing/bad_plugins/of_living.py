@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from router.plugin import (
     Answer,
@@ -382,3 +383,34 @@ class DeletesNobody(Good):
     def build(self, items: list[Item], token: str) -> Request:
         built = super().build(items, token)
         return json_request(built.url, {"delete": 1}, headers=built.headers) if items[0].kind == DELETE else built
+
+
+class DeletesByPath(Good):
+    """The slash in an id stays one."""
+
+    caught_by = "forget_sends_them"
+
+    def path(self, id: str) -> str:
+        return quote(id)
+
+    def build(self, items: list[Item], token: str) -> Request:
+        built = super().build(items, token)
+        id = items[0].body.get("user") or items[0].body.get("group")
+        if items[0].kind != DELETE:
+            return built
+        return Request(f"{built.url}/{self.path(id)}", method="DELETE", headers=built.headers)
+
+
+class DeletesInLowerCase(DeletesByPath):
+    caught_by = "forget_sends_them"
+
+    @hookimpl
+    def forget(self, person: Person) -> Any:
+        return [item for item in super().forget(person) if item.body["user"] != ".."]
+
+    @hookimpl
+    def forget_group(self, group_id: str) -> Any:
+        return [] if group_id == ".." else super().forget_group(group_id)
+
+    def path(self, id: str) -> str:
+        return quote(id.lower(), safe="")
