@@ -57,6 +57,7 @@ CLAIMS_LOST = "segment_router_claims_lost_total"
 CONNECTIONS = "segment_router_connections"
 ENDED = "segment_router_connections_ended_total"
 UNFINISHED = "segment_router_unfinished_bytes"
+UNREAD = "segment_router_unread_bytes"
 VIOLATIONS = "segment_router_plan_violations_total"
 LEFT_OUT = "segment_router_plan_violations_not_forwarded_total"
 COUNTED: Mapping[str, Family] = {
@@ -85,6 +86,7 @@ COUNTED: Mapping[str, Family] = {
         "counter", ("listener", "cause"), "Connections refused or ended since the start, to protect the others."
     ),
     UNFINISHED: Family("gauge", ("listener",), "Bytes of requests that are not here in full."),
+    UNREAD: Family("gauge", ("listener",), "Bytes of answers that clients have not read and that wait in the daemon."),
     VIOLATIONS: Family(
         "counter",
         ("source", "type", "result"),
@@ -113,6 +115,7 @@ class Metrics:
         self._ended = self._counter(ENDED)
         self._connections = self._gauge(CONNECTIONS)
         self._unfinished = self._gauge(UNFINISHED)
+        self._unread = self._gauge(UNREAD)
         self._violations = cache(self._counter(VIOLATIONS).labels)
         self._left_out = cache(self._counter(LEFT_OUT).labels)
         self._meters: dict[str, Meter] = {}
@@ -143,10 +146,13 @@ class Metrics:
         """A violation was not forwarded, since there were too many in this minute."""
         self._left_out(source, type).inc()
 
-    def show_listener(self, listener: str, connections: Callable[[], int], unfinished: Callable[[], int]) -> None:
+    def show_listener(
+        self, listener: str, connections: Callable[[], int], unfinished: Callable[[], int], unread: Callable[[], int]
+    ) -> None:
         """Ask these for the gauges of a listener."""
         self._connections.labels(listener).set_function(connections)
         self._unfinished.labels(listener).set_function(unfinished)
+        self._unread.labels(listener).set_function(unread)
 
     def connection_ended(self, listener: str, cause: str) -> None:
         """A connection was refused or ended to protect the others."""

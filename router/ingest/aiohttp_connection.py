@@ -118,6 +118,8 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._socket = self.transport
+        assert self._socket is not None
+        self._socket.set_write_buffer_limits(high=0)  # we are told of every byte that the system does not take
         self._server.admit(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -166,9 +168,11 @@ class Connection(web.RequestHandler):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._await_reading()
+        self._count_unread()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._server.unread.forget(self)
         transport = self.transport
         if self._unread_timer is not None and transport is not None and not transport.is_closing():
             self._unread_timer.cancel()
@@ -177,6 +181,14 @@ class Connection(web.RequestHandler):
     def _await_reading(self) -> None:
         if self._unread_timer is None and self._socket is not None:
             self._unread_timer = self._loop.call_later(limits.ANSWER_TIMEOUT_S, self._drop_unread)
+
+    def _count_unread(self) -> None:
+        if self._socket is not None:
+            self._server.unread.note(self, self._socket.get_write_buffer_size())
+
+    def drop_unread(self) -> None:
+        """See `Reader`. Not now: an answer of it may be being written."""
+        self._loop.call_soon(self._drop_unread)
 
     def _drop_unread(self) -> None:
         if self._socket is not None:
@@ -263,6 +275,11 @@ class Connection(web.RequestHandler):
             self._pause_transport_reading()
 
     # ------------------------------------------------------------ what is answered
+
+    async def _handle_request(self, request: web.BaseRequest, *args: Any) -> tuple[web.StreamResponse, bool]:
+        if self.writing_paused:  # no answer begins while an earlier one is unread
+            await self._drain_helper()
+        return await super()._handle_request(request, *args)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None

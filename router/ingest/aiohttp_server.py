@@ -9,6 +9,7 @@ import asyncio
 import logging
 import math
 import resource
+import socket
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from router.ingest.hot_path import HOT_PATH, HotPath
 from router.ingest.limits import ListenerLimits
 from router.ingest.received_bytes import ReceivedBytes
 from router.ingest.refusals import Refusals
+from router.ingest.unread_bytes import UnreadBytes
 from router.metrics import Metrics
 
 log = logging.getLogger("router.ingest")
@@ -119,6 +121,7 @@ class IngestServer(web.Server):
         super().__init__(*args, **kwargs)
         self.hot_path = hot_path
         self.received = ReceivedBytes(listener.limits.received_bytes, listener.limits.stranger_bytes)
+        self.unread = UnreadBytes(listener.limits.unread_bytes)
         self.strangers: dict[Connection, None] = {}  #: those that have got no success yet, the oldest first
         self.is_stopping = False
         self._listener = listener
@@ -126,7 +129,9 @@ class IngestServer(web.Server):
         self._last_descriptor = last_descriptor(listener.limits)
         self._empty = asyncio.Event()
         self._ended, self._warned_at = 0, -math.inf  #: connections ended since the last warning
-        listener.metrics.show_listener(listener.name, lambda: len(self._connections), lambda: self.received.held)
+        listener.metrics.show_listener(
+            listener.name, lambda: len(self._connections), lambda: self.received.held, lambda: self.unread.held
+        )
 
     def step_aside(self) -> None:
         """Have the full path wait for what is here in part only."""
@@ -170,6 +175,7 @@ class IngestServer(web.Server):
         serving = handler._task_handler
         if isinstance(handler, Connection):
             self.strangers.pop(handler, None)
+            self.unread.forget(handler)
         super().connection_lost(handler, exc)
         if serving is None:
             self._look()
@@ -182,7 +188,10 @@ class IngestServer(web.Server):
         """A connection was made. Where there are too many, another one makes room, or this one has to go."""
         assert one.transport is not None
         self.strangers[one] = None
-        if one.transport.get_extra_info("socket").fileno() > self._last_descriptor:
+        own = one.transport.get_extra_info("socket")
+        # Left alone, the system takes megabytes of each connection whose client does not read.
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._listener.limits.send_buffer)
+        if own.fileno() > self._last_descriptor:
             reason = "no_descriptors"
         elif len(self._connections) > self._most:
             reason = "too_many_connections"

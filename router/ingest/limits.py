@@ -86,9 +86,11 @@ class ListenerLimits(NamedTuple):
     spare_files: int  #: descriptors of the process that these connections leave alone
     received_bytes: int  #: of heads and bodies that are not here in full
     stranger_bytes: int  #: so many of these may come from clients whose write key is not known
+    unread_bytes: int  #: of answers that the system has not taken from this process, since clients do not read
+    send_buffer: int  #: bytes of its answers that the system is asked to take for one connection
 
 
-INGEST = ListenerLimits(10_000, 256, 64 * 1024 * 1024, 32 * 1024 * 1024)
+INGEST = ListenerLimits(10_000, 256, 64 * 1024 * 1024, 32 * 1024 * 1024, 16 * 1024 * 1024, 32 * 1024)
 """The spare descriptors are for the store, destinations and the admin listener."""
 
 STREAMS = 400
@@ -96,7 +98,7 @@ STREAMS = 400
 STREAMS_BYTES = 32 * 1024 * 1024
 """What is on its way to all of them together, beside 64 KiB of each that its browser has not read yet."""
 
-ADMIN = ListenerLimits(64 + STREAMS, 64, 4 * 1024 * 1024, 4 * 1024 * 1024)
+ADMIN = ListenerLimits(64 + STREAMS, 64, 4 * 1024 * 1024, 4 * 1024 * 1024, 2 * STREAMS_BYTES, 128 * 1024)
 """Each stream holds a connection for as long as its page is open: 64 are left for everything else.
 Nobody sends a write key here."""
 

@@ -24,7 +24,7 @@ BY_HAND = {
     "segment_router_destination_dry_run_events_total", "segment_router_destination_replayed_events_total",
     "segment_router_plan_violations_not_forwarded_total", "segment_router_store_commit_events_total",
     "segment_router_store_commit_bytes_total", "segment_router_store_free_bytes", "segment_router_store_full",
-    "segment_router_unfinished_bytes",
+    "segment_router_unfinished_bytes", "segment_router_unread_bytes",
 }  # fmt: skip
 """Metrics that no panel shows: sums of what panels show in parts, and what is looked at by hand."""
 

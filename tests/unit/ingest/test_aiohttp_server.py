@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
@@ -16,8 +17,9 @@ from aiohttp.test_utils import TestClient
 
 from router.ingest import aiohttp_server, limits
 from router.ingest.aiohttp_connection import Connection
-from router.ingest.aiohttp_server import make_runner, most_connections
+from router.ingest.aiohttp_server import IngestServer, make_runner, most_connections
 from router.ingest.routes import make_app
+from router.ingest.unread_bytes import UnreadBytes
 from router.ingest.write_key import Sources
 from tests.unit.ingest.rig import TRACK, Client, FakeClock, IngestTestServer, RecordingAcceptor, failure
 
@@ -149,3 +151,100 @@ async def test_aiohttp_still_has_what_is_used_of_it_without_being_documented(acc
         assert [type(site._server) for site in server.runner.sites if hasattr(site, "_server")]
         assert "keepalive_timeout" in server.runner._kwargs
     assert rfc822_formatted_time().endswith(" GMT")
+
+
+# ---------------------------------------------------------------- clients that do not read
+
+
+class Deaf:
+    """A client that reads nothing."""
+
+    def __init__(self) -> None:
+        self.is_dropped = False
+
+    def drop_unread(self) -> None:
+        self.is_dropped = True
+
+
+def test_beyond_the_bound_the_client_that_is_unread_for_longest_is_dropped() -> None:
+    unread, clients = UnreadBytes(100), [Deaf() for _ in range(3)]
+    for one in clients:
+        unread.note(one, 40)
+    assert [one.is_dropped for one in clients] == [True, False, False]
+    assert unread.held == 80
+
+
+def test_what_is_read_counts_no_more() -> None:
+    unread, one = UnreadBytes(100), Deaf()
+    unread.note(one, 40)
+    unread.note(one, 70)
+    assert unread.held == 70
+    unread.forget(one)
+    assert unread.held == 0
+
+
+LARGE = 48 * 1024
+TIMES = 400
+"""So many of these answers are more than any system takes of a connection."""
+
+
+class Large(NamedTuple):
+    """A server with a large answer, and the requests for it."""
+
+    server: IngestServer
+    asked: list[web.Request]
+    host: str
+    port: int | None
+
+
+GET_LARGE = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+async def large(acceptor: RecordingAcceptor, sources: Sources) -> AsyncIterator[Large]:
+    app, asked = make_app(acceptor, sources, FakeClock()), list[web.Request]()
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request)
+        return web.Response(body=bytes(LARGE))
+
+    app.router.add_get("/large", answer)
+    async with IngestTestServer(app) as test_server:
+        assert test_server.runner is not None
+        server = test_server.runner.server
+        assert isinstance(server, IngestServer)
+        yield Large(server, asked, test_server.host, test_server.port)
+
+
+async def ask(large: Large, requests: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(large.host, large.port)
+    writer.write(requests)
+    return reader, writer
+
+
+async def test_no_answer_begins_while_an_earlier_one_of_the_connection_is_unread(large: Large) -> None:
+    server, asked = large.server, large.asked
+    reader, writer = await ask(large, GET_LARGE * TIMES)
+    while not server.unread.held:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(asked) < TIMES
+    assert server.unread.held < 1.1 * LARGE
+    for _ in range(TIMES):
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(LARGE)
+    assert (len(asked), server.unread.held) == (TIMES, 0)
+    writer.close()
+
+
+async def test_beyond_the_bound_a_client_that_does_not_read_is_cut_off(large: Large) -> None:
+    server = large.server
+    server.unread.most = 1_000
+    reader, writer = await ask(large, GET_LARGE * TIMES)
+    while not large.asked or server.connections:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+        await reader.readexactly(LARGE * TIMES)
+    assert server.unread.held == 0
+    writer.close()
