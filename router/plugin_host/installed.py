@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Timer
 from typing import Any, NamedTuple
 
 from router.errors import PluginError
@@ -15,6 +17,8 @@ from router.plugin_host.discovery import Found, available, find
 from router.plugin_host.validation import check_class, version_of
 
 PACKAGE, FILE = "package", "file"
+SLOW_S = 2.0
+"""Who waits for longer is told what for."""
 
 
 class Installed(NamedTuple):
@@ -34,19 +38,36 @@ class Installed(NamedTuple):
         return not self.problem
 
 
-def installed(plugins_dir: Path | None) -> list[Installed]:
-    """All plugins by name, each with what is wrong with it."""
+def installed(plugins_dir: Path | None, on_slow: Callable[[str, str], object]) -> list[Installed]:
+    """All plugins by name, each with what is wrong with it.
+
+    Args:
+        on_slow: called in a thread with the name and the origin of one that is waited for.
+    """
     left = available(plugins_dir)
     told: list[Installed] = []
     while left:
         try:
-            for one in apart(_examine_all, left, plugins_dir):
-                told.append(Installed(**one))
+            said = apart(_examine_all, dict(left), plugins_dir)
+            while left:
+                with _told_when_slow(on_slow, *next(iter(left.items()))):
+                    told.append(Installed(**next(said)))
                 del left[told[-1].name]
         except Died as death:
             name = next(iter(left))
             told.append(_deadly(name, left.pop(name), plugins_dir, f"the process that imported it {death}"))
     return told
+
+
+@contextmanager
+def _told_when_slow(on_slow: Callable[[str, str], object], name: str, origin: str) -> Iterator[None]:
+    timer = Timer(SLOW_S, on_slow, (name, origin))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _examine_all(say: Callable[[object], None], origins: dict[str, str], plugins_dir: Path | None) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
-from router.cli.output import say, say_json, say_table
+from router.cli.output import say, say_json, say_table, warn
 from router.cli.plugin_settings import plugins_dir
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def plugin_list(context: typer.Context, config: ConfigFile = Path("config.toml")
         plugin list
         plugin list --json
     """
-    found = plugin_host.installed(plugins_dir(context, config))
+    found = plugin_host.installed(plugins_dir(context, config), _waits)
     if as_json:
         say_json({"plugins": [{**one._asdict(), "loads": one.loads} for one in found]})
         return
@@ -48,3 +48,7 @@ def _state(one: Installed) -> str:
     if one.needs:
         return f"needs {one.needs}"
     return "good" if one.loads else "faulty"
+
+
+def _waits(name: str, origin: str) -> None:
+    warn(f"still importing {name} ({origin}): one that hangs is ended after 3 minutes")
