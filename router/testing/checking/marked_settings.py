@@ -12,10 +12,11 @@ from router.plugin import JSON, Settings
 from router.plugin_host import with_stand_ins
 from router.plugin_host.secret_forms import base64_forms_of, forms_of
 
-__all__ = ["MARK", "OTHER_HOST", "OTHER_MARK", "is_shown", "marked", "others"]
+__all__ = ["MARK", "ONE_MORE_MARK", "OTHER_HOST", "OTHER_MARK", "is_shown", "marked", "others"]
 
 OTHER_HOST = "://other."
 MARK, OTHER_MARK, ANOTHER_MARK = "s3cret-{}-Zq7Xv4", "other-{}-Wn5Kp8", "third-{}-Jd6Tb9"
+ONE_MORE_MARK = "fourth-{}-Qs8Lg3"
 
 
 def marked(model: type[Settings], given: Mapping[str, JSON], mark: str = MARK) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from router.testing.checking.life import Life, open_life
 from router.testing.checking.loops import KitLoop, run, threads
 from router.testing.checking.mapping_call import Ears, Made
 from router.testing.checking.mapping_runs import Observed, observe
-from router.testing.checking.marked_settings import OTHER_MARK, marked, others
+from router.testing.checking.marked_settings import ONE_MORE_MARK, OTHER_MARK, marked, others
 from router.testing.checking.other_process import NotMapped, mapped_elsewhere
 from router.testing.checking.process_state import Changes
 from router.testing.checking.scene import Scene
@@ -102,6 +102,11 @@ class Subject:
     def other_settings(self) -> dict[str, Any]:
         """The same with other secrets and addresses."""
         return others(self.model, self.given)
+
+    @cached_property
+    def other_secrets(self) -> dict[str, Any]:
+        """The same with other secrets alone."""
+        return marked(self.model, self.given, ONE_MORE_MARK)
 
     @cached_property
     def secrets(self) -> list[str]:

@@ -69,16 +69,29 @@ class _Accounts:
             (one,) = await self._by_two({f"an item of kind {kind!r}": items[:1]})
             one.alone = max(one.alone, requests[kind])
             found.append(one)
-        return found + await self._by_two(unseen)
+        return found + await self._by_two(unseen) + await self._at_one_address(requests)
 
-    async def _by_two(self, batches: dict[str, list[Item]]) -> list[SentByTwo]:
+    async def _at_one_address(self, requests: Mapping[str, int]) -> list[SentByTwo]:
+        """The other account has the address of the first one, too: only its secrets tell them apart."""
+        secrets = self._subject.other_secrets
+        if secrets == self._subject.settings or OTHER_HOST not in str(self._subject.other_settings):
+            return []
+        batches = {
+            f"an item of kind {kind!r}, at the same address": items[:1] for kind, items in self._subject.samples.items()
+        }
+        found = await self._by_two(batches, secrets)
+        for one, kind in zip(found[:1], requests, strict=False):  # later ones are helped by what it was told
+            one.alone = max(one.alone, requests[kind])
+        return found
+
+    async def _by_two(self, batches: dict[str, list[Item]], given: Mapping[str, JSON] | None = None) -> list[SentByTwo]:
         subject = self._subject
         async with subject.opened_scene() as settings:
             life = self._life(settings, settings)
             await life.open()
             alone = [len((await life.deliver(items)).requests) for items in batches.values()]
             before = [await last_sent(life, items) for items in batches.values()]
-            other = self._life({**subject.other_settings, **settings}, settings)
+            other = self._life({**(given or subject.other_settings), **settings}, settings)
             await other.open()
             others = [(await other.deliver(items, _at_home(subject.good))).requests for items in batches.values()]
             after = [await last_sent(life, items) for items in batches.values()]

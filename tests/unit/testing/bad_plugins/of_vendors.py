@@ -14,6 +14,7 @@ from router.plugin import (
     RetryLater,
     SecretStr,
     Sender,
+    Token,
     by_status,
     json_request,
     raise_for_status,
@@ -114,6 +115,18 @@ class KeepsTheFirstSecretOfSome(KeepsTheFirstSecret):
 
     caught_by = "instances_apart"
     settings_model = OptionalSettings
+
+
+class SharesItsTokenByAddress(Good):
+    """Two accounts at one vendor have one address."""
+
+    caught_by = "instances_apart"
+    given: ClassVar[dict[str, Any]] = {"base_url": "https://good.example.com"}
+    tokens: ClassVar[dict[str, Token]] = {}
+
+    def __init__(self, settings: GoodSettings) -> None:
+        super().__init__(settings)
+        self.token = self.tokens.setdefault(settings.base_url, self.token)
 
 
 def in_an_index(seen: Received) -> Reply:
