@@ -19,6 +19,8 @@ fingerprints.py what nodes compare of their configurations
 hook_alarm.py   ends a hook that never returns in the loop of all
 held_marks.py   destinations that ended the process so
 isolation.py    destinations that have a thread of their own for that
+event_loop.py   the loop, which no code of a plugin ends
+guarded_task.py its tasks, of which a plugin cancels only its own
 loop_watch.py   which plugin holds an event loop, and how late each loop is
 cursor_watch.py which cursors do not move
 counting.py     writes what was counted, once a minute

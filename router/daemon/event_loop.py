@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from router.daemon.guarded_task import guard
 from router.logger import Log
 
 T = TypeVar("T")
@@ -29,7 +30,8 @@ def loop_factory() -> Any:
 
 def run_to_its_end(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T], log: Log) -> T:
     """Run `main`. Whoever stops the loop before, or lets SystemExit or KeyboardInterrupt out of a task, is a plugin: the loop
-    goes on."""
+    goes on. What a plugin did not begin, it cannot cancel."""
+    guard(loop)
     task = loop.create_task(main, name="daemon")
     while True:
         try:

@@ -27,6 +27,14 @@ LEAST_READ, MOST_EVENTS = 32, 500
 """Events that one pass takes: so many are read at a time even where a slice is enough for fewer, and at most so many."""
 
 
+_here = threading.local()
+
+
+def is_in_hook() -> bool:
+    """Whether this thread runs a hook that runs in one go."""
+    return getattr(_here, "is_in_hook", False)
+
+
 def task_name(hook: str, destination: str, message_id: str = "") -> str:
     """The name of a task in which a hook runs, by which it is known when it holds the loop."""
     return f"{hook} {destination} {message_id}"
@@ -90,12 +98,14 @@ class HookWatch:
     def begin(self, hook: str, message_id: str) -> None:
         """A hook that runs in one go begins."""
         self.running, self.stack = (hook, message_id), ""
+        _here.is_in_hook = True
         began = self._began = perf_counter()
         if began >= self._look_at:
             self._waited_s, self._look_at = waited_s(), began + LOOK_S
 
     def end(self) -> None:
         """It has ended."""
+        _here.is_in_hook = False
         took = perf_counter() - self._began
         self._spent_s += took
         self.is_over = self._spent_s >= SLICE_S

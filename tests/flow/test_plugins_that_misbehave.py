@@ -11,6 +11,7 @@ from tests.flow.harness import Daemon, destination, eventually
 DEAD = (
     "hook exits", "hook is interrupted", "hook is cancelled", "hook raises its own", "state_key exits", "deliver exits",
     "deliver is cancelled", "deliver cancels itself", "deliver raises its own",
+    "hook cancels all", "hook cancels the daemon", "hook cancels its caller", "deliver cancels the others",
 )  # fmt: skip
 DELIVERED = ("loop stops", "task exits", "quiet")
 

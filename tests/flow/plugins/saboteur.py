@@ -71,6 +71,7 @@ class Saboteur:
     @hookimpl
     def track(self, event: Event, context: Context) -> Item:
         """May exit."""
+        _cancel((event.name or "").removeprefix("hook cancels "))
         match event.name:
             case "hook exits":
                 sys.exit(3)
@@ -98,6 +99,7 @@ class Saboteur:
     @hookimpl
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
         """May exit, too."""
+        _cancel(items[0].body["name"].removeprefix("deliver cancels "))
         match items[0].body["name"]:
             case "deliver exits":
                 sys.exit(3)
@@ -141,6 +143,19 @@ class Endless(Sequence[Outcome]):
 
     def __getitem__(self, index: object) -> Any:
         return Delivered()
+
+
+def _cancel(whom: str) -> None:
+    """Cancel tasks that are not the plugin's."""
+    current = asyncio.current_task()
+    for task in asyncio.all_tasks():
+        is_meant = {
+            "its caller": task is current,
+            "the daemon": task.get_name() == "daemon",
+            "the others": task is not current,
+        }
+        if is_meant.get(whom, whom == "all"):
+            task.cancel()
 
 
 async def _fail() -> None:
