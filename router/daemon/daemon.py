@@ -92,8 +92,11 @@ def run(config_path: Path) -> int:
         daemon = Daemon(config_path, config, destinations, log, service, passed)
         lines = library_lines(log, daemon.redact, daemon.own_packages)
         with lines, asyncio.Runner(loop_factory=loop_factory()) as runner:
-            code = run_to_its_end(runner.get_loop(), daemon.serve(), log)
-            end_in_time(code, log)
+            code = 1
+            try:
+                code = run_to_its_end(runner.get_loop(), daemon.serve(), log)
+            finally:
+                end_in_time(code, log)
             return code
 
 
