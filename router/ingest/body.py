@@ -42,11 +42,28 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
     # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
-    if encoding is None:
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
+    if encoding in ("", "identity"):
+        if len(body) > limits.MAX_LIGHT_BYTES:
+            await _wait_for_turn(request)
         return body
-    encoding = encoding.strip().lower()
-    return inflate(body, encoding, max_bytes) if encoding and encoding != "identity" else body
+    try:
+        return inflate(body, encoding, min(max_bytes, limits.MAX_LIGHT_BYTES))
+    except TooLarge:
+        if max_bytes <= limits.MAX_LIGHT_BYTES:
+            raise
+    await _wait_for_turn(request)
+    return inflate(body, encoding, max_bytes)
+
+
+async def _wait_for_turn(request: web.Request) -> None:
+    """What is done next with the body takes long: others go first."""
+    in_flight = request.app.get(IN_FLIGHT)
+    if in_flight is None:
+        return
+    await in_flight.turns.wait()
+    if request.transport is None:
+        raise InvalidCall("disconnected", "the client has gone")
 
 
 def _forget_frames(error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 bytes -> `request_head` -> parse -> admission -> sink, and its callback writes the answer (`hot_connection`, `raw_response`).
 
-What is unusual in any way takes the full path, aiohttp's own, with every byte of it unread: CORS, compression, chunks, HTTP/1.0,
+What is unusual in any way takes the full path, aiohttp's own, with every byte of it unread: CORS, compression, chunks, HTTP/1.0, a large batch,
 a source with a rate or with origins, whatever is refused, and all that comes while the full path is at work on the connection.
 Both paths answer the same bytes.
 """

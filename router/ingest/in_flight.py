@@ -8,6 +8,7 @@ from typing import Protocol
 from aiohttp import web
 
 from router.ingest import limits
+from router.ingest.turns import Turns
 
 
 class Storing(Protocol):
@@ -25,6 +26,7 @@ class InFlight:
         self.tasks: set[asyncio.Task[object]] = set()  #: requests of the full path
         self.storing: set[Storing] = set()  #: requests of the hot path
         self.reading = 0  #: of these tasks, those whose body is on its way; bytes and connections bound them
+        self.turns = Turns()  #: of those whose bodies take long
         self.is_cut = False  #: the listener ends, and takes nothing more
 
     def __len__(self) -> int:

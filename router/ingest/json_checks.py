@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
@@ -68,7 +69,9 @@ def replace_non_finite(body: bytes, replacement: Callable[[bytes], bytes]) -> by
     return _STRING_OR_NON_FINITE.sub(lambda match: replacement(match[1]) if match[1] else match[0], body)
 
 
-_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|([\]}])', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 
 
 def is_too_deep(raw: bytes) -> bool:
@@ -79,15 +82,8 @@ def is_too_deep(raw: bytes) -> bool:
     lists = raw.count(b"[") if ord("[") in raw else 0
     if raw.count(b"{") + lists <= MAX_DEPTH:
         return False
-    depth = 0
-    for token in _STRING_OR_BRACKET.finditer(raw):
-        if token[1]:
-            depth -= 1
-        elif token[0] in (b"[", b"{"):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-    return False
+    steps = memoryview(_STRING.sub(b"", raw).translate(_STEPS, _OTHERS)).cast("b")
+    return max(accumulate(steps), default=0) > MAX_DEPTH
 
 
 def too_deep(code: str) -> InvalidCall:

@@ -113,7 +113,7 @@ def _hot_routes() -> Iterator[tuple[str, Route]]:
         for name in names:
             yield from _spelled(f"/v1/{name}", Route(type, MAX_SINGLE_BYTES))
     for name in BATCH_PATHS:
-        yield from _spelled(f"/v1/{name}", Route("", MAX_BATCH_BYTES))
+        yield from _spelled(f"/v1/{name}", Route("", limits.MAX_LIGHT_BYTES))
 
 
 def _spelled(path: str, route: Route) -> Iterator[tuple[str, Route]]:

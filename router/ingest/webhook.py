@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Iterable
 
@@ -17,9 +18,9 @@ import msgspec
 
 from router.errors import InvalidCall, TooLarge
 from router.event import TYPES, Envelope, Notes
-from router.ingest.json_checks import read_json, replace_non_finite
+from router.ingest.json_checks import read_json
 from router.ingest.json_items import count_items, decode_items
-from router.ingest.limits import MAX_STORED_BATCH_BYTES
+from router.ingest.limits import MAX_SIGNED_BYTES, MAX_STORED_BATCH_BYTES
 from router.ingest.parse import Batch
 
 WEBHOOK_TYPES = TYPES | {"delete"}
@@ -74,6 +75,7 @@ def _sign(secret: str, signed: bytes) -> bytes:
     return hmac.new(secret.encode(), signed, hashlib.sha1).hexdigest().encode()
 
 
+_first = json.JSONDecoder(strict=False)
 _ARRAY_START = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*")
 
 
@@ -82,7 +84,15 @@ def first_element(body: bytes) -> bytes:
     start = _ARRAY_START.match(body)
     if start is None:
         return body
-    # Mending keeps every length here, so the place found in the mended body is the one in this body.
-    blanked = replace_non_finite(body, lambda number: b"0".ljust(len(number)))
-    _, items = read_json(blanked, decode_items, [])
-    return body[start.end() : start.end() + len(bytes(items[0]))] if items else body
+    if body.startswith(b"]", start.end()):
+        return body
+    window = body[start.end() : start.end() + MAX_SIGNED_BYTES]
+    try:
+        _, size = _first.raw_decode(
+            window.decode("latin-1")
+        )  # a character a byte: the place of one is that of the other
+    except (ValueError, RecursionError):
+        raise InvalidCall(
+            "invalid_json", f"the first element is not JSON, or larger than {MAX_SIGNED_BYTES} bytes"
+        ) from None
+    return window[:size]

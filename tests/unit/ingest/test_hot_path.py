@@ -33,7 +33,7 @@ BARE = {key: value for key, value in TRACK.items() if key != "writeKey"}
 ITEM = {**BARE, "type": "track"}
 BASIC = "Basic " + base64.b64encode(f"{KEY}:".encode()).decode()
 BIG = {
-    "batch": [{**ITEM, "messageId": f"m{n}", "properties": {"text": "x" * 800}} for n in range(100)],
+    "batch": [{**ITEM, "messageId": f"m{n}", "properties": {"text": "x" * 800}} for n in range(65)],
     "writeKey": KEY,
 }
 
@@ -305,7 +305,7 @@ async def test_a_fault_of_ours_is_500_and_a_traceback_for_the_log(
 # ---------------------------------------------------------------- pieces
 
 
-@pytest.mark.parametrize("size", [1, 100, 4_000, 70_000])
+@pytest.mark.parametrize("size", [1, 100, 4_000, 50_000])
 async def test_a_body_in_pieces_is_taken_on_the_hot_path(size: int) -> None:
     request = post("/v1/batch", BIG)
     head = request.index(b"\r\n\r\n") + 4
@@ -316,7 +316,7 @@ async def test_a_body_in_pieces_is_taken_on_the_hot_path(size: int) -> None:
         writer.write(request[head + size :])
         assert (await read_answer(reader)).startswith(b"HTTP/1.1 200 ")
         writer.close()
-        assert len(rig.acceptor.calls) == 100
+        assert len(rig.acceptor.calls) == len(BIG["batch"])
         assert (rig.on_the_full_path, rig.in_flight, rig.unfinished) == (0, 0, 0)
 
 
@@ -407,7 +407,7 @@ async def test_a_client_that_sends_on_and_on_while_a_call_is_stored_is_not_read_
         for _ in range(1 + many):
             assert (await read_answer(reader)).startswith(b"HTTP/1.1 200 ")
         writer.close()
-        assert len(rig.acceptor.calls) == 1 + 100 * many
+        assert len(rig.acceptor.calls) == 1 + many * len(BIG["batch"])
 
 
 async def test_a_usual_request_behind_one_on_the_full_path_is_not_answered_before_it() -> None:
