@@ -75,7 +75,7 @@ def _sign(secret: str, signed: bytes) -> bytes:
     return hmac.new(secret.encode(), signed, hashlib.sha1).hexdigest().encode()
 
 
-_first = json.JSONDecoder(strict=False)
+_json = json.JSONDecoder(strict=False)
 _ARRAY_START = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*")
 
 
@@ -88,9 +88,7 @@ def first_element(body: bytes) -> bytes:
         return body
     window = body[start.end() : start.end() + MAX_SIGNED_BYTES]
     try:
-        _, size = _first.raw_decode(
-            window.decode("latin-1")
-        )  # a character a byte: the place of one is that of the other
+        _, size = _json.raw_decode(window.decode("latin-1"))  # a character a byte, so that places are the same
     except (ValueError, RecursionError):
         raise InvalidCall(
             "invalid_json", f"the first element is not JSON, or larger than {MAX_SIGNED_BYTES} bytes"
