@@ -129,7 +129,12 @@ async def test_either_name_will_do_for_the_gate(rig: Rig) -> None:
     for user in ("u1", "u2"):
         await rig.call("track", f"t-{user}", userId=user, event="E")
     await rig.quiet()
-    assert [body["name"] for body in rig.vendor.received] == ["Acme", "Umbra", "Acme", "Umbra"]
+    assert {body["m"]: body["name"] for body in rig.vendor.received} == {
+        "g1": "Acme",
+        "g2": "Umbra",
+        "t-u1": "Acme",
+        "t-u2": "Umbra",
+    }
 
 
 async def test_without_the_rename_the_same_calls_open_nothing(rig: Rig) -> None:
