@@ -140,7 +140,6 @@ async def test_a_plugin_that_pip_upgrades_under_a_running_daemon_needs_a_restart
             assert await sent_to("m2") == "/2.0"
 
 
-@pytest.mark.slow
 async def test_a_new_plugin_passes_its_own_ci_is_installed_and_delivers(
     wheel: Path, shared: dict[str, str], tmp_path: Path
 ) -> None:

@@ -322,13 +322,13 @@ async def test_without_a_request_hook_the_items_are_shown_without_secrets(bench:
 
                 @hookimpl
                 def identify(self, event: Event, context: Context) -> Item:
-                    return Item({"with": [self.settings.token.get_secret_value()], "n": 17})
+                    return Item({"with": [self.settings.token.get_secret_value()], "n": 4711})
             """),
             "    ",
         )
     )
-    bench.table(token='"17"')  # a number that happens to read the same stays: the text is to be JSON
-    assert (await bench.event("identify"))["requests"] == [{"items": [{"with": ["***"], "n": 17}]}]
+    bench.table(token='"4711"')  # a number that happens to read the same stays: the text is to be JSON
+    assert (await bench.event("identify"))["requests"] == [{"items": [{"with": ["***"], "n": 4711}]}]
 
 
 @pytest.mark.parametrize(
