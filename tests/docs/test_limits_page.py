@@ -43,7 +43,7 @@ def mb(n: int) -> str:
         ("People in a regulation", f"{limits.MAX_PEOPLE:,}"),
         ("Calls in a batch", f"{limits.MAX_BATCH_ITEMS:,}"),
         ("One line of a request head", f"{limits.MAX_LINE_BYTES // KIB} KiB"),
-        ("A request head as a whole", f"{limits.MAX_HEAD_BYTES // KIB} KiB, {limits.MAX_HEADERS} lines"),
+        ("A request head as a whole", f"{limits.MAX_HEAD_BYTES // KIB} KiB, {limits.MAX_HEADERS} headers"),
         ("Time for a head, from its first byte", f"{limits.HEAD_TIMEOUT_S:.0f} s"),
         ("Time for a body", f"{limits.BODY_TIMEOUT_S:.0f} s"),
         ("Time to read an answer", f"{limits.ANSWER_TIMEOUT_S:.0f} s"),
@@ -119,7 +119,7 @@ def test_the_threat_model_has_the_same_figures() -> None:
     for words in (
         f"{limits.INGEST.connections:,} connections, {limits.INGEST.received_bytes // KIB // KIB} MiB unfinished",
         f"{limits.ADMIN.connections} connections, commands of {limits.MAX_ADMIN_BYTES // KIB} KiB",
-        f"a head of {limits.MAX_HEAD_BYTES // KIB} KiB, {limits.MAX_HEADERS} lines",
+        f"a head of {limits.MAX_HEAD_BYTES // KIB} KiB, {limits.MAX_HEADERS} headers",
         f"a batch of {limits.MAX_BATCH_BYTES // KIB} KiB and {limits.MAX_BATCH_ITEMS:,} calls, debt of {limits.MAX_DEBT_S:.0f} s",
         f"{http_client.MAX_HEAD // KIB} KiB up to the end of the headers, {http_client.MAX_BODY // KIB} KiB of body",
     ):
