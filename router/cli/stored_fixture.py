@@ -25,7 +25,8 @@ else:
 
 
 def fixture_of(common: Common, message_id: str, source: str | None) -> dict[str, Any]:
-    """The call as it was received, with what the router added to it, behind calls that tell what it knew of the user and the group. `pytest --segment-router-update` adds what is expected.
+    """The call as it was received, with what the router added to it. `before` has calls that tell what was known of its user and group.
+    `pytest --segment-router-update` adds what is expected.
 
     Raises Failed where its body is not stored any more, and BadParameter for a store elsewhere.
     """
@@ -53,7 +54,7 @@ def fixture_of(common: Common, message_id: str, source: str | None) -> dict[str,
 
 
 def _before(call: Call, known: Known) -> Iterator[dict[str, Any]]:
-    """The calls that tell what the router knew of the user and the group of this one: so it is not held in a test."""
+    """Calls that tell what the router knew of the user and the group of this one. Without them a test of it would hold it."""
     id_field = {"u:": "userId", "a:": "anonymousId"}.get(call.user_key[:2])
     if id_field is None:
         return

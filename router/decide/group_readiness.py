@@ -152,8 +152,9 @@ class GroupReadiness:
         """Positions of calls that miss something of this."""
         group_id, traits = announced.group_id, announced.traits - {ID}
         found = [pos for user_key in announced.user_keys for pos in self._by_member.of((group_id, user_key))]
-        of_group = self._by_traits.get(group_id, PositionIndex())
-        found += [pos for missing in of_group if not traits.isdisjoint(missing) for pos in of_group.of(missing)]
+        of_group = self._by_traits.get(group_id)
+        if of_group is not None:
+            found += [pos for missing in of_group if not traits.isdisjoint(missing) for pos in of_group.of(missing)]
         return list(dict.fromkeys(found))
 
     def _add(self, row: GroupCallRow) -> None:
