@@ -23,7 +23,7 @@ from router.testing.replies import Received
     proves="Instances with other settings do not change what an instance sends.",
     why="Two destinations may use one plugin, with two accounts. Events of one must never reach the other.",
     fix="Keep settings, and what is made or asked for with them, on the instance: no cache at the class or the module.",
-    needs=(*SENDING, "batch_is_whole", "request_repeats", "attempts_repeat"),
+    needs=(*SENDING, "secrets_not_in_items", "batch_is_whole", "request_repeats", "attempts_repeat"),
 )
 def instances_apart(subject: Subject) -> Findings:
     subject.need_sender()
