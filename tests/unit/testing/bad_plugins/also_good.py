@@ -128,7 +128,7 @@ class HasAnIdempotencyKey(Good):
 
 def result_by_list(seen: Received) -> Reply:
     """Of a vendor that takes a list of people and one of events, and answers with a result for each of both."""
-    told = seen.json()
+    told = seen.json() if seen.method == "POST" else None
     if isinstance(told, dict) and "people" in told:
         return Reply(207, json={name: [{"status": 201} for _ in sent] for name, sent in told.items()})
     return result_of_each(seen)
