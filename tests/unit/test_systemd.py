@@ -88,6 +88,23 @@ def test_a_faulty_configuration_is_not_started_again_and_again(service: configpa
     assert service["RestartPreventExitStatus"] == "78"
 
 
+def test_an_outage_at_start_never_uses_up_the_starts_but_connections_to_a_faulty_one_do(
+    unit: Path, service: configparser.SectionProxy
+) -> None:
+    """A start without its database fails within 3 s. systemd has to go on until the database is there, hours later."""
+    limits = section(unit, "Unit")
+    interval_s, burst, pause_s = (
+        int(limits["StartLimitIntervalSec"]),
+        int(limits["StartLimitBurst"]),
+        int(service["RestartSec"]),
+    )
+    assert burst * pause_s > interval_s, (
+        "so many starts by itself, even if each fails at once, do not fit into the interval"
+    )
+    faulty_start_s = 2.5
+    assert burst * faulty_start_s < interval_s, "starts by connections have no pause, and they have to come to an end"
+
+
 def test_reload_is_a_signal_and_state_has_a_place(service: configparser.SectionProxy) -> None:
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert service["StateDirectory"] == "segment-router"
@@ -144,7 +161,13 @@ def test_the_guide_has_the_units_and_the_times_that_there_are(
     page = (root / "docs/installing-systemd.md").read_text()
     for path in unit.parent.glob("segment-router*"):
         assert path.name in page or "backup" in path.name
-    for words in (f"WatchdogSec={service['WatchdogSec']}", f"{service['TimeoutStartSec']} s of `TimeoutStartSec`"):
+    limits = section(unit, "Unit")
+    for words in (
+        f"WatchdogSec={service['WatchdogSec']}",
+        f"{service['TimeoutStartSec']} s of `TimeoutStartSec`",
+        f"The service restarts {service['RestartSec']} s after a failure",
+        f"after {limits['StartLimitBurst']} starts within {limits['StartLimitIntervalSec']} s",
+    ):
         assert words in page
     assert f"Every {service_manager.STATUS_EVERY_S:.0f} s, if it has changed" in page
     assert f"{listeners.BACKLOG:,} of them" in page
