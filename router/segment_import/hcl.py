@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -19,8 +19,7 @@ _REFERENCE = re.compile(r"\$\{(segment_\w+\.[\w-]+)(?:\.id)?\}")
 _TEMPLATE = re.compile(r"(?<!\$)\$\{|(?<!%)%\{")
 
 
-CUT = 60
-"""Characters that are quoted of an expression, at its beginning and at its end."""
+UNREAD = "only Terraform can evaluate its expression; import what `terraform show -json` prints"
 
 
 class HclUnavailable(Exception):
@@ -28,7 +27,7 @@ class HclUnavailable(Exception):
 
 
 class _NotEvaluated(Exception):
-    """An expression that only Terraform can evaluate."""
+    """An expression that only Terraform can evaluate. It is never quoted: it may have a secret in it."""
 
 
 def read_hcl(files: list[tuple[str, str]], workspace: Workspace) -> None:
@@ -42,8 +41,12 @@ def read_hcl(files: list[tuple[str, str]], workspace: Workspace) -> None:
         ids[to.removeprefix("${").removesuffix("}")] = id.strip('"')
     for name, document in documents:
         for kind, label, body in _resources(document):
-            values = _Evaluation(library, ids).body(body, f"{name}: {kind}.{label}", workspace)
-            add(workspace, kind, {**values, "id": ids.get(f"{kind}.{label}", f"{kind}.{label}")})
+            values, unread = _Evaluation(library, ids).body(body)
+            id = ids.get(f"{kind}.{label}", f"{kind}.{label}")
+            add(workspace, kind, {**values, "id": id})
+            if unread:
+                workspace.partly_read |= {id, str(values.get("destination_id"))}
+                workspace.unread += [f"{name}: {kind}.{label}: {key}: {UNREAD}" for key in unread]
 
 
 def _library() -> Any:
@@ -58,8 +61,8 @@ def _parsed(library: Any, name: str, text: str, workspace: Workspace) -> dict[st
         options = library.SerializationOptions(with_comments=False, explicit_blocks=False, preserve_heredocs=False)
         found: dict[str, Any] = library.loads(text, serialization_options=options)
     except Exception as error:  # its parser raises errors of lark and its own
-        words, _, _ = str(error).partition("\n")
-        workspace.unread.append(f"{name}: cannot be read as HCL: {_cut(words)}")
+        place = f", line {line}" if isinstance(line := getattr(error, "line", None), int) and line > 0 else ""
+        workspace.unread.append(f"{name}: cannot be read as HCL ({type(error).__name__}{place})")
         return {}
     return found
 
@@ -76,16 +79,15 @@ class _Evaluation:
     def __init__(self, library: Any, ids: Mapping[str, str]) -> None:
         self._library, self._ids = library, ids
 
-    def body(self, body: Mapping[str, Any], where: str, workspace: Workspace) -> dict[str, Any]:
-        """The attributes of a resource. One that cannot be evaluated is left out, which is noted."""
-        values = {}
+    def body(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[str]]:
+        """The attributes of a resource, and the keys of those that cannot be evaluated."""
+        values, unread = {}, []
         for key, value in body.items():
             try:
                 values[_unquoted(key)] = self.value(value)
-            except _NotEvaluated as error:
-                words = f"{error} needs Terraform to be evaluated; import what `terraform show -json` prints"
-                workspace.unread.append(f"{where}: {_unquoted(key)}: {words}")
-        return values
+            except _NotEvaluated:
+                unread.append(_unquoted(key))
+        return values, unread
 
     def value(self, value: Any) -> Any:
         """A value of python-hcl2: quoted texts, `${...}` for expressions."""
@@ -100,15 +102,17 @@ class _Evaluation:
         if value in ("null", "true", "false"):
             return json.loads(value)
         if call := _CALL.fullmatch(value):
-            return self.value(self._library.loads(f"value = {call[1]}\n")["value"])
+            return self.value(self._argument(call[1]))
         if reference := _REFERENCE.fullmatch(value):
             return self._ids.get(reference[1], reference[1])
-        raise _NotEvaluated(_cut(value))
+        raise _NotEvaluated
 
-
-def _cut(words: str) -> str:
-    """Words of an export, not too many. The end of an error of the parser has the line."""
-    return words if len(words) <= 2 * CUT else f"{words[:CUT]}...{words[-CUT:]}"
+    def _argument(self, words: str) -> Any:
+        """What stands between the parentheses of a call."""
+        try:
+            return self._library.loads(f"value = {words}\n")["value"]
+        except Exception:  # of two calls with an operator between them, this is no expression
+            raise _NotEvaluated from None
 
 
 def _unquoted(key: str) -> str:
@@ -118,9 +122,9 @@ def _unquoted(key: str) -> str:
 def _text(quoted: str) -> str:
     """A quoted text. Its escapes are those of JSON, and `$${` stands for `${`."""
     if _TEMPLATE.search(quoted):
-        raise _NotEvaluated(_cut(quoted))
+        raise _NotEvaluated
     try:
         found: str = from_json(quoted.replace("\n", "\\n"))
     except ValueError:
-        raise _NotEvaluated("a text") from None
+        raise _NotEvaluated from None
     return found.replace("$${", "${").replace("%%{", "%{")

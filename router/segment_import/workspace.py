@@ -77,6 +77,7 @@ class Workspace:
     left: list[Left] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)  #: kinds and ids
     unread: list[str] = field(default_factory=list)  #: what could not be read, and why
+    partly_read: set[str] = field(default_factory=set)  #: ids of destinations of which something could not be read
 
     @property
     def is_empty(self) -> bool:
