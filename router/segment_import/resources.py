@@ -81,9 +81,19 @@ def _destination(workspace: Workspace, values: Values) -> None:
             text(values.get("source_id")),
             tuple(name for name in names if isinstance(name, str) and name),
             text(metadata.get("id")),
-            table(decoded(values.get("settings"))),
+            _settings(workspace, text(values.get("id")), values),
         )
     )
+
+
+def _settings(workspace: Workspace, destination_id: str, values: Values) -> Values:
+    """Settings of a destination, or of a mapping of it."""
+    given = values.get("settings")
+    found = decoded(given)
+    if found is None and given not in (None, "", "null"):
+        workspace.partly_read.add(destination_id)
+        workspace.unread.append(f"settings of {text(values.get('name')) or destination_id}: they are no JSON")
+    return table(found)
 
 
 def _filter(workspace: Workspace, values: Values) -> None:
@@ -91,7 +101,7 @@ def _filter(workspace: Workspace, values: Values) -> None:
 
 
 def _trigger(workspace: Workspace, values: Values) -> None:
-    settings = table(decoded(values.get("settings")))
+    settings = _settings(workspace, text(values.get("destination_id")), values)
     is_enabled = values.get("enabled") is not False
     expression = text(values.get("trigger"))
     owner, name = text(values.get("destination_id")), text(values.get("name"))
