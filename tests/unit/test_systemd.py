@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,22 @@ def test_a_socket_unit_has_the_address_of_the_shipped_configuration(
     assert name in service["Sockets"].split()
     if listener == "ingest":
         assert int(socket["Backlog"]) == listeners.BACKLOG
+
+
+def test_every_command_that_stops_the_service_stops_its_sockets(root: Path, unit: Path) -> None:
+    """Otherwise the next connection starts it again: an old version on a new store, say."""
+    pages = [root / "UPGRADING.md", root / "README.md", *(root / "docs").rglob("*.md")]
+    commands = [
+        (page.name, command)
+        for page in pages
+        for command in re.findall(r"systemctl (?:stop|disable --now) [^`\n]*", page.read_text())
+        if "backup" not in command and page.name != "0013-systemd-holds-the-sockets.md"
+    ]
+    units = {one.name for one in unit.parent.glob("*.socket")} | {unit.name}
+    warned = ("installing-systemd.md", "systemctl stop segment-router")  # it says that this is not enough
+    assert [one for one in commands if not units <= set(one[1].split()) and one != warned] == []
+    assert warned in commands
+    assert len(commands) > 4
 
 
 def test_a_crash_leaves_no_core_with_events_and_secrets(service: configparser.SectionProxy) -> None:
