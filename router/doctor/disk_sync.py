@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import statistics
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
@@ -25,10 +27,17 @@ def disk_sync(subject: Subject) -> Iterator[Finding]:
     """Write, sync, drop from memory, read. The file has no name that lasts, so nothing is left of it."""
     if (disk := subject.disk) is None:
         return
-    if not os.access(disk, os.W_OK | os.X_OK):
-        words = f"this user cannot write to {disk}, so no sync was timed"
-        yield Finding("sync", Level.UNKNOWN, words, "run it as root or as the service's user")
+    try:
+        took, size, is_same = _timed(subject, disk)
+    except OSError as error:
+        yield about_failure(disk, error)
         return
+    yield about_time(statistics.median(took), max(took), len(took))
+    yield about_content(is_same=is_same, size=size)
+
+
+def _timed(subject: Subject, disk: Path) -> tuple[list[float], int, bool]:
+    """How long each sync took, how many bytes were written, and whether they are there when they are read again."""
     with tempfile.TemporaryFile(dir=disk, buffering=0) as file:
         content = b""
         took: list[float] = []
@@ -41,9 +50,19 @@ def disk_sync(subject: Subject) -> Iterator[Finding]:
             took.append((subject.clock.monotonic() - at) * 1000)
             content += page
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        again = os.pread(file.fileno(), len(content), 0)
-    yield about_time(statistics.median(took), max(took), len(took))
-    yield about_content(is_same=again == content, size=len(content))
+        return took, len(content), os.pread(file.fileno(), len(content), 0) == content
+
+
+def about_failure(disk: Path, error: OSError) -> Finding:
+    """What it means that the disk took no write or no sync: the store cannot write there either."""
+    words = f"nothing can be synced in {disk}: {error.strerror}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Finding("sync", Level.UNKNOWN, words, "run it as root or as the service's user")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Finding("sync", Level.ERROR, words, "make room on this disk")
+    return Finding(
+        "sync", Level.ERROR, words, "look at the disk's log in `dmesg`, and replace the disk if it is failing"
+    )
 
 
 def about_time(median_ms: float, slowest_ms: float, times: int) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -64,8 +65,15 @@ def _failed(check: Check, error: BaseException) -> Finding:
     """The words of an error may hold a secret; those of the machine do not."""
     if isinstance(error, OSError):
         words = f"the check {check.name} failed: {error.strerror or type(error).__name__}"
+        words = f"{words}: {error.filename}" if error.filename else words
+        if error.errno == errno.EIO:
+            return Finding(check.code, Level.ERROR, words, "replace the disk; its log is in `dmesg`")
+        is_refused = error.errno in (errno.EACCES, errno.EPERM)
         return Finding(
-            check.code, Level.UNKNOWN, f"{words}: {error.filename}" if error.filename else words, "run it as root"
+            check.code,
+            Level.UNKNOWN,
+            words,
+            "run it as root" if is_refused else "look at what is there, and run `doctor` again",
         )
     place = traceback.extract_tb(error.__traceback__)[-1]
     words = f"the check {check.name} failed: {type(error).__name__} in {place.filename}, line {place.lineno}"

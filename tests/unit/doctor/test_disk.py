@@ -1,21 +1,20 @@
-"""The disk of the store: room, inodes, mount, syncs; and whether the store on it can be opened."""
+"""The disk of the store: room, inodes, mount, syncs."""
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from router.doctor.disk_sync import about_content, about_time, disk_sync
+from router.doctor.examine import Check, examine
 from router.doctor.finding import Level
 from router.doctor.mount import about_mount, mount, mount_of
 from router.doctor.space import inodes, space
 from router.doctor.store_file import store_file, upgrade
-from router.store.sqlite.migrations import SCHEMA
-from tests.contract.old_stores import unpack
 from tests.small_disk import memory_disk, remount
 from tests.unit.doctor.subjects import levels, subject_in
 
@@ -55,7 +54,8 @@ def test_a_disk_in_memory_is_found_and_one_that_is_read_only(tmp_path: Path) -> 
         assert (found.level, f"{disk} is on tmpfs" in found.sentence) == (Level.WARNING, True)
         remount(disk, "ro")
         assert levels(mount(subject)) == [("mount", "error")]
-        assert levels(disk_sync(subject)) == [("sync", "unknown")]
+        [found] = disk_sync(subject)
+        assert (found.code, found.level, "Read-only file system" in found.sentence) == ("sync", Level.ERROR, True)
 
 
 def test_a_disk_that_gets_full_is_a_warning_and_a_full_one_an_error(tmp_path: Path) -> None:
@@ -72,6 +72,34 @@ def test_a_disk_that_gets_full_is_a_warning_and_a_full_one_an_error(tmp_path: Pa
 def make_files(folder: Path, count: int) -> None:
     for n in range(count):
         (folder / f"f{n}").touch()
+
+
+def test_a_disk_without_a_byte_left_takes_no_sync(tmp_path: Path) -> None:
+    with memory_disk(tmp_path / "disk", "size=64k") as disk:
+        subject = subject_in(disk)
+        (disk / "all").write_bytes(bytes(64 * 1024 - 4096))
+        [found] = disk_sync(subject)
+        assert (found.level, found.remedy) == (Level.ERROR, "make room on this disk")
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "remedy"),
+    [
+        (errno.EIO, Level.ERROR, "replace the disk"),
+        (errno.EDQUOT, Level.ERROR, "make room"),
+        (errno.EACCES, Level.UNKNOWN, "run it as root"),
+    ],
+)
+def test_a_sync_that_fails_says_whose_fault_it_is(
+    code: int, level: Level, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(fd: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("os.fdatasync", fails)
+    [found] = examine(subject_in(tmp_path), [Check("sync", disk_sync)])
+    assert (found.code, found.level, remedy in (found.remedy or "")) == ("sync", level, True)
+    assert os.strerror(code) in found.sentence
 
 
 def test_few_inodes_are_a_warning_and_none_an_error(tmp_path: Path) -> None:
@@ -99,35 +127,6 @@ def test_the_time_of_a_sync_is_judged(median_ms: float, level: str) -> None:
 
 def test_a_disk_that_loses_what_was_synced_is_an_error() -> None:
     assert about_content(is_same=False, size=8192).level is Level.ERROR
-
-
-def test_the_store_is_told_by_its_schema(tmp_path: Path) -> None:
-    subject = subject_in(tmp_path)
-    assert next(one.sentence for one in store_file(subject)).startswith("there is no store at")
-    store = unpack(3, tmp_path)
-    [found] = store_file(subject)
-    assert (found.level, f"has schema 3; the next start upgrades it to {SCHEMA}" in found.sentence) == (Level.OK, True)
-    unpack(SCHEMA, tmp_path)
-    assert "the one of this version" in next(store_file(subject)).sentence
-    with closing(sqlite3.connect(store)) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
-    assert levels(store_file(subject)) == [("store", "error")]
-    store.write_bytes(b"no database" * 1000)
-    assert levels(store_file(subject)) == [("store", "error")]
-    (tmp_path / "router.db.restoring").write_text("router.db.before-restore-x")
-    assert "a restore was interrupted" in next(store_file(subject)).sentence
-
-
-def test_an_older_store_needs_room_for_its_upgrade(tmp_path: Path) -> None:
-    subject = subject_in(tmp_path)
-    assert levels(upgrade(subject)) == []
-    unpack(SCHEMA, tmp_path)
-    assert levels(upgrade(subject)) == []
-    unpack(1, tmp_path)
-    assert levels(upgrade(subject)) == [("upgrade", "ok")]
-    with memory_disk(tmp_path / "disk", "size=4m") as disk:
-        small = replace(subject, store=unpack(1, disk))
-        assert levels(upgrade(small)) == [("upgrade", "error")]
 
 
 def test_what_config_toml_does_not_place_is_not_looked_for(tmp_path: Path) -> None:

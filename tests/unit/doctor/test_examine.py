@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from router.doctor import CODES, Finding, Level, Subject, checks_of, examine
 from router.doctor.examine import Check
@@ -35,6 +39,25 @@ def test_what_the_machine_refuses_is_said_with_the_file(tmp_path: Path) -> None:
 
     [found] = examine(subject_in(tmp_path), [Check("space", refused)])
     assert found.sentence == f"the check space failed: No such file or directory: {tmp_path / 'none'}"
+    assert "root" not in (found.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "remedy"),
+    [
+        (errno.EACCES, Level.UNKNOWN, "run it as root"),
+        (errno.EIO, Level.ERROR, "replace the disk; its log is in `dmesg`"),
+    ],
+)
+def test_a_refusal_asks_for_root_and_a_fault_of_the_disk_for_another_disk(
+    code: int, level: Level, remedy: str, tmp_path: Path
+) -> None:
+    def fails(subject: Subject) -> Iterator[Finding]:
+        yield FINE
+        raise OSError(code, os.strerror(code))
+
+    [found] = examine(subject_in(tmp_path), [Check("space", fails)])
+    assert (found.level, found.remedy) == (level, remedy)
 
 
 def test_a_plugin_that_ends_the_program_ends_its_check_only(tmp_path: Path) -> None:
