@@ -11,13 +11,13 @@ from router.backup.keeping import stamp
 from router.durable import owner_of, put, sync
 from router.errors import BackupError
 from router.store.sqlite import snapshot
-from router.store.sqlite.locks import half_restored, is_half_restored
+from router.store.sqlite.locks import end_restore, half_restored
 
 
 def kept_name(store: Path, now_ms: int) -> Path:
     """Where the old store goes: where an exchange that was interrupted has begun to put it, else a name with the time. Raises
     BackupError where that is taken."""
-    if is_half_restored(store):
+    if not end_restore(store):
         return store.with_name(half_restored(store).read_text())
     for other in store.parent.glob(f"{glob.escape(store.name)}.before-restore-*"):
         if store.exists() and other.samefile(store):

@@ -28,11 +28,16 @@ def schema_of(path: Path, wait_s: float = 2.0) -> int:
     """
     if not path.exists():
         return 0
+    with closing(opened_to_look(path, wait_s)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def opened_to_look(path: Path, wait_s: float = 2.0) -> sqlite3.Connection:
+    """A connection that changes neither the store nor its WAL, and waits so long for who locks it."""
     wal = Path(f"{path}-wal")
     # without a WAL nothing is missed, and no files are made beside the store
     how = "mode=ro" if wal.exists() and wal.stat().st_size else "mode=ro&immutable=1"
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=wait_s)) as db:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    return sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=wait_s)
 
 
 def refuse_newer(path: Path, schema: int, wait_s: float) -> None:

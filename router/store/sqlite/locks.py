@@ -25,20 +25,24 @@ def half_restored(store: Path) -> Path:
 
 
 def is_half_restored(store: Path) -> bool:
-    """Whether a restore was interrupted in that time: what is there is no store, or an old one without its WAL. Where only the end was
-    missing, it is made up for."""
+    """Whether a restore was interrupted in that time: what is there is no store, or an old one without its WAL."""
     marker = half_restored(store)
-    if not marker.exists():
+    return marker.exists() and not (store.exists() and store.with_name(marker.read_text()).exists())
+
+
+def end_restore(store: Path) -> bool:
+    """Make up for the end of a restore, where only that was missing. False: it was interrupted before, and must be done again."""
+    if is_half_restored(store):
         return False
-    if not (store.exists() and store.with_name(marker.read_text()).exists()):
-        return True
-    marker.unlink()  # the old store has its new name, so the one that is there is the restored one
-    return False
+    half_restored(store).unlink(
+        missing_ok=True
+    )  # the old store has its new name, so the one that is there is the restored one
+    return True
 
 
 def refuse_half_restored(store: Path) -> None:
     """Raises StartError where a restore must be done again."""
-    if is_half_restored(store):
+    if not end_restore(store):
         raise StartError(f"store {store}: a restore was interrupted: run `restore FILE --replace` again")
 
 
