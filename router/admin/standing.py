@@ -91,12 +91,13 @@ def notices_of(daemon: DaemonPort) -> RouterNotices:
     """What happened to the router itself."""
     refused, jump = daemon.last_refused, daemon.clock_jump
     return RouterNotices(
-        to_iso(refused.at_ms) if refused else None,
-        refused.problems if refused else (),
-        to_iso(jump.at_ms) if jump else None,
-        jump.seconds if jump else 0.0,
-        to_iso(daemon.in_force.since_ms) if refused else None,
-        daemon.loop_lags_s.get("", 0.0),
+        refused_at=to_iso(refused.at_ms) if refused else None,
+        refused=refused.code if refused else "invalid_config",
+        errors=refused.problems if refused else (),
+        jumped_at=to_iso(jump.at_ms) if jump else None,
+        jump_s=jump.seconds if jump else 0.0,
+        in_force_since=to_iso(daemon.in_force.since_ms) if refused else None,
+        loop_late_s=daemon.loop_lags_s.get("", 0.0),
     )
 
 

@@ -13,8 +13,12 @@ from router.explain.figures import count, span
 from router.explain.reasons import PAUSED, Actor, reason_of
 from router.vocabulary import Problem
 
-RESTART = "needs a restart"
-"""Stands in the words of a reload that cannot do what changed."""
+REFUSED: Mapping[str, str] = {
+    "invalid_config": "correct config.toml, then reload",
+    "restart_required": "restart the router, or take that change back",
+    "confirmation_required": "run `reload --yes` if you want what it changes for good, or take that change back",
+}
+"""What to do about a reload that was refused, by the code of the refusal."""
 LATE_S = 15 * 60
 """Events that wait for their turn or an answer for longer are a trouble."""
 STANDS_S = 5 * 60
@@ -115,6 +119,7 @@ class RouterNotices(NamedTuple):
     """What happened to the router itself, by instants of the admin API."""
 
     refused_at: str | None = None
+    refused: str = "invalid_config"  #: why: one of REFUSED
     errors: Sequence[str] = ()  #: of the reload that was refused then
     jumped_at: str | None = None
     jump_s: float = 0.0
@@ -177,7 +182,7 @@ def _of_the_router(notices: RouterNotices) -> Iterator[Trouble]:
             "reload_refused",
             "router",
             f"the last reload was refused, and the former config.toml is in force: {words}",
-            "restart the router, or take that change back" if RESTART in first else "correct config.toml, then reload",
+            REFUSED[notices.refused],
             Actor.OPERATOR,
             since=notices.refused_at,
             page="/settings",

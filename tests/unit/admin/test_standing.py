@@ -50,6 +50,22 @@ async def test_words_of_a_vendor_and_of_config_toml_are_not_told_to_everybody(ap
 
 
 @pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        ("invalid_config", "correct config.toml"),
+        ("restart_required", "restart"),
+        ("confirmation_required", "reload --yes"),
+    ],
+)
+async def test_what_to_do_about_a_refused_reload_is_told_without_its_words(api: Api, code: str, step: str) -> None:
+    api.daemon.last_refused = ReloadRefused(START_MS, "api", code, ["server.listen: changed"])
+    api.daemon.in_force = InForce(START_MS, "start")
+    for path in ("/healthz", "/readyz", "/api/troubles"):
+        [told] = (await api.get(path))["troubles"]
+        assert step in told["next_step"], path
+
+
+@pytest.mark.parametrize(
     ("code", "status"),
     [
         ("store_broken", 503),

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from router.config import Config, load
-from router.daemon.reload import ask_about_the_key, compare, compare_keys, has_changed
+from router.daemon.reload import Refusal, ask_about_the_key, code_of, compare, compare_keys, has_changed
 from router.errors import ConfirmationRequired
+from router.explain.troubles import REFUSED
 from router.plugin_host import Destination, read
 
 KEYS = {"OLD": "0123456789abcdef", "NEW": "fedcba9876543210"}
@@ -81,3 +82,7 @@ def test_another_key_is_nothing_to_ask_about_while_nothing_is_hashed_with_it(tmp
     assert change.needs == ""
     [change] = [one for one in compare_keys(new, unused, {}, {}) if one.key == "privacy.key"]
     assert change.needs == "confirmation"
+
+
+def test_each_refusal_has_a_next_step() -> None:
+    assert {code_of(kind([])) for kind in Refusal} == REFUSED.keys()
