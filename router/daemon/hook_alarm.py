@@ -21,6 +21,7 @@ from router.daemon.held_marks import HeldMarks
 from router.logger import Log
 from router.plugin_host import Destination
 from router.plugin_host.hook_watch import HookWatch
+from router.plugin_host.interruption import HookInterrupted
 from router.plugin_host.processor_wait import waited_s
 from router.plugin_host.time_budgets import HELD_S
 
@@ -46,10 +47,6 @@ class Holder(NamedTuple):
     destination: Destination
     hook: str
     message_id: str
-
-
-class HookInterrupted(BaseException):
-    """Raised in the middle of a hook. No Exception: a hook that tries again after each of those would catch it."""
 
 
 class HookAlarm:

@@ -17,6 +17,7 @@ from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
 from router.errors import CommandNotBegun, CommandRefused
 from router.logger import Log
+from router.plugin_host.interruption import Interruptible
 from router.plugin_host.time_budgets import CLOSE_S
 from router.store import Regulation, Status, Tool
 from router.store.from_thread import StoreFromThread
@@ -57,7 +58,8 @@ class ThreadRunner(RunnerAround[Runner]):
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_stopping = asyncio.Event()
         self._end_loop = asyncio.Event()  #: of the thread's loop
-        threading.Thread(target=self._live, name=f"destination-{destination.name}", daemon=True).start()
+        self._life = Interruptible(self._live)
+        threading.Thread(target=self._life, name=f"destination-{destination.name}", daemon=True).start()
 
     @property
     def shards(self) -> Sequence[ThreadRunner]:
@@ -158,9 +160,10 @@ class ThreadRunner(RunnerAround[Runner]):
         return self.destination.config.delivery.timeout_s + lifetime_s + END_S
 
     def _leave_behind(self) -> None:
-        """A hook holds the thread. When it returns, it finds that nothing more is to be done."""
+        """A hook holds the thread. When it returns or is interrupted, it finds that nothing more is to be done."""
         self._runner.abandon()
         self._store.leave_behind()
+        self._life.cut(self._home)
         self._ended.set_result(None)
         hook, message_id = self.destination.watch.running or ("", "")
         words = "its thread did not end: it is left behind, and what was in flight is tried again"

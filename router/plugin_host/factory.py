@@ -33,6 +33,7 @@ from router.plugin_host.event_mapping import MappingTable, compile_mapping
 from router.plugin_host.fault_place import fault_words
 from router.plugin_host.gate_warnings import dropped_needs
 from router.plugin_host.hook_watch import HookWatch
+from router.plugin_host.interruption import go_on
 from router.plugin_host.kept_back import Conditions, compile_consent
 from router.plugin_host.redaction import Redactor
 from router.plugin_host.settings_secrets import secrets_in, secrets_in_raw, with_plain_secrets
@@ -224,6 +225,7 @@ def _build_all(
 ) -> list[Destination]:
     destinations = []
     for where, table in tables:
+        go_on()
         try:
             destinations.append(_build(where, table, surroundings))
         except ConfigError as error:

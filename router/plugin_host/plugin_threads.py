@@ -1,17 +1,18 @@
 """The threads in which code of plugins runs because somebody asked: one place for all of them, so that hooks which never return hold
 few threads, however often somebody asks.
 
-Python cannot end a thread. One that hangs goes on until the process ends.
+One that hangs is interrupted. If its code catches that again and again, it goes on until the process ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from router.errors import CommandRefused
 from router.in_thread import Thread, begin
+from router.plugin_host.interruption import Interruptible
 from router.plugin_host.time_budgets import MAKE_S
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Running(NamedTuple):
     """A thread at work."""
 
     thread: Thread
+    work: Interruptible[Any]
     limit_at: float  #: it hangs if it has not ended by then, by the clock of the event loop
 
 
@@ -42,13 +44,17 @@ class PluginThreads:
 
         Raises:
             CommandRefused: `busy`, as many as may run hang.
-            TimeoutError: it takes longer than `limit_s`; its thread goes on.
+            TimeoutError: it takes longer than `limit_s`. Its thread goes on until an interrupt ends it.
             Exception: what `work` raises; SystemExit and the like as RuntimeError.
         """
         while len(running := self._now_running(purpose)) >= MOST:
             await _room(purpose, running)
-        thread = begin(work, "plugin-code")
-        running.append(Running(thread, asyncio.get_running_loop().time() + limit_s))
+        loop, interruptible = asyncio.get_running_loop(), Interruptible(work)
+        thread = begin(interruptible, "plugin-code")
+        running.append(one := Running(thread, interruptible, loop.time() + limit_s))
+        at_limit = loop.call_at(one.limit_at, interruptible.cut, loop)
+        thread.done.add_done_callback(lambda _: at_limit.cancel())
+        thread.done.add_done_callback(lambda done: done.exception())  # perhaps nobody waits for it
         async with asyncio.timeout(limit_s):
             result: T = await asyncio.shield(thread.done)  # it tells when the thread ends, whoever waits for it
             return result

@@ -22,6 +22,7 @@ from router.deliver.process.prepare import gate_view, standing_of
 from router.event import Call
 from router.plugin import Context, Event, Item, Outcome, Pause, Reject, RetryLater, Skip
 from router.plugin_host import MAPPING_HOOKS, Destination, add_details, preview, shown_items
+from router.plugin_host.interruption import go_on
 from router.store import CursorRow, LogRow, Status
 from router.trial.answer import answered
 from router.trial.as_test import as_test
@@ -65,6 +66,7 @@ class DestinationTrial:
         `event`: as the plugin is given it; None where it was decided before. `test`: as pytest lines, where the plugin was called.
         `answered`: see `answered`; None where nothing would be sent, or nobody asks.
         """
+        go_on()
         self._called = None
         pos = next(self._positions)
         self._directory.learn(pos, call)

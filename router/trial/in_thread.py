@@ -1,6 +1,6 @@
 """A trial in the daemon: in a thread of its own, with plugin instances of its own. A hook that hangs holds nobody up.
 
-The thread is a daemon thread: one that a hook holds for ever ends with the process. `PluginThreads` bounds their number.
+A hook that does not return is interrupted. `PluginThreads` bounds the number of threads whose hooks catch that.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from router.daemon.thread_runner import ThreadRunner
 from router.deliver.jobs.held_report import Waiting
 from router.deliver.runner import Runner
 from router.errors import CommandRefused
-from router.plugin import Delivered, Item, Outcome, Sender, hookimpl, json_request
+from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, hookimpl, json_request
 from router.store import DeadLetterFilter, EventLog
 from router.store.from_thread import EventLogFromThread, StoreFromThread
 from tests.contract.rig import VENDOR_URL, Plain, Rig, comes_true, destination, open_rig
@@ -34,17 +35,30 @@ class Blocking(Plain):
     @hookimpl
     async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
         self.entered.set()
-        self.gate.wait(60)
+        with contextlib.suppress(BaseException):  # an interrupt, too
+            self.gate.wait(60)
         await sender.send(json_request(VENDOR_URL, [item.body for item in items]))
         return Delivered()
+
+
+class Spinning(Plain):
+    """Its mapping hook never returns, and never waits."""
+
+    entered: threading.Event
+
+    @hookimpl
+    def track(self, event: Event, context: Context) -> Item:
+        self.entered.set()
+        while True:
+            pass
 
 
 class Bench:
     """A thread whose loop is held by the first event."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, plugin: type[Any]) -> None:
         self.rig = rig
-        self.plugin: Any = type("Blocking", (Blocking,), {"entered": threading.Event(), "gate": threading.Event()})
+        self.plugin: Any = type("Holding", (plugin,), {"entered": threading.Event(), "gate": threading.Event()})
         before = set(threading.enumerate())
         self.runner = self.new_runner()
         [self.thread] = set(threading.enumerate()) - before
@@ -66,13 +80,15 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
     monkeypatch.setattr(thread_runner, "ASK_S", HANG_S)
     for name in ("END_S", "CANCEL_S"):
         monkeypatch.setattr(thread_runner, name, 0.05)
     async with open_rig(tmp_path) as rig:
         await rig.store.cursor("d", rig.clock.now_ms())
-        bench = Bench(rig)
+        bench = Bench(rig, getattr(request, "param", Blocking))
         yield bench
         bench.plugin.gate.set()
         bench.runner.cut()
@@ -91,6 +107,14 @@ async def test_what_was_left_behind_sends_nothing_when_its_hook_returns(bench: B
     assert len(bench.rig.vendor.calls) == 1
     second.stop()
     await bench.tasks[1]
+
+
+@pytest.mark.parametrize("bench", [Spinning], indirect=True)
+async def test_what_is_left_behind_is_interrupted_and_takes_nothing_from_the_others_any_more(bench: Bench) -> None:
+    await bench.hold()
+    bench.runner.stop()
+    await bench.tasks[0]
+    assert await comes_true(bench.rig, lambda: not bench.thread.is_alive())
 
 
 async def test_a_command_that_was_refused_is_not_carried_out_later(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from router.plugin_host.plugin_threads import MOST
 from router.testing.vendor import FakeVendor, Reset
-from tests.flow.harness import Daemon, destination
+from tests.flow.harness import Daemon, destination, eventually
 from tests.flow.test_shutdown import Tuned, ended
 
 
@@ -20,6 +21,12 @@ class Hurried(Tuned):
     """Interrupts a hook a second after it is asked to stop."""
 
     tuning = "from router.daemon import hook_alarm as a; a.STOPPING_S = 1.0"
+
+
+class Brief(Tuned):
+    """A trial may take half a second."""
+
+    tuning = "from router.trial import in_thread; in_thread.LIMIT_S = 0.5"
 
 
 def tables(vendor: FakeVendor, **delivery: str) -> list[Any]:
@@ -176,4 +183,22 @@ async def test_one_that_cannot_be_interrupted_ends_the_process_and_has_a_thread_
         daemon.destinations[0]["enabled"] = False
         await daemon.reload()
         assert not (tmp_path / "router.db.held.json").exists(), "the table has changed"
+        assert await daemon.terminate() == 0
+
+
+async def test_a_hook_that_never_returns_in_a_trial_is_interrupted_and_makes_room_for_the_next_trial(
+    tmp_path: Path,
+) -> None:
+    async with FakeVendor() as vendor, Brief(tmp_path, tables(vendor)) as daemon:
+
+        async def tried(name: str) -> dict[str, Any]:
+            """Twenty events: an interrupt each, if what is left went on after the first."""
+            events = [{"type": "track", "userId": "u1", "event": name}] * 20
+            _, told = await daemon.admin("POST", "/api/try", {"events": events})
+            return {} if told.get("code") == "busy" else told
+
+        for _ in range(MOST + 1):
+            told = await eventually(lambda: tried("spin"), what="a thread is free for a trial")
+            assert told["code"] == "timeout"
+        assert len((await eventually(lambda: tried("good")))["events"]) == 20
         assert await daemon.terminate() == 0

@@ -26,12 +26,14 @@ class Sloth:
 
     @hookimpl
     def track(self, event: Event, context: Context) -> Item:
-        """May sleep, sleep whatever is raised, or let no other thread run."""
+        """May sleep, sleep whatever is raised, never return, or let no other thread run."""
         if event.name == "map":
             time.sleep(event.properties["s"])
         while event.name == "stubborn":
             with contextlib.suppress(BaseException):
                 time.sleep(3600)
+        while event.name == "spin":
+            pass
         if event.name == "regex":
             re.match(r"(a+)+$", "a" * 60 + "b")
         return Item({"id": event.message_id, "name": event.name, "s": event.properties.get("s", 0)})

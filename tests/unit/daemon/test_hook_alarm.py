@@ -14,9 +14,10 @@ import pytest
 
 from router.daemon import hook_alarm
 from router.daemon.held_marks import HeldMarks
-from router.daemon.hook_alarm import Holder, HookAlarm, HookInterrupted
+from router.daemon.hook_alarm import Holder, HookAlarm
 from router.logger import make_log
 from router.plugin_host.hook_watch import Slow
+from router.plugin_host.interruption import HookInterrupted
 from router.plugin_host.time_budgets import HELD_S
 from tests.contract.rig import Plain, Vendor, destination
 

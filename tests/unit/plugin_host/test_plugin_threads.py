@@ -21,6 +21,7 @@ from router.ingest.write_key import Sources
 from router.judge import SourcePlans
 from router.logger import make_log
 from router.plugin_host.plugin_threads import MOST, PluginThreads, Purpose
+from tests.patience import HANG_S
 
 SOURCE = '[[source]]\nname = "website"\nwrite_key = "k"\n'
 
@@ -47,6 +48,33 @@ async def test_a_thread_that_hangs_is_left_behind_and_only_so_many_are(held: thr
         with pytest.raises(CommandRefused, match="have not ended in time"):
             await threads.run("trial", held.wait, 0.001)
     assert len([thread for thread in threading.enumerate() if thread not in before]) == MOST
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+async def test_code_that_never_returns_is_interrupted_and_takes_nothing_from_the_others_any_more() -> None:
+    threads = PluginThreads()
+    for _ in range(MOST + 1):  # each makes room for the next
+        with pytest.raises(TimeoutError):
+            await threads.run("trial", spin, 0.02)
+        await all_end()
+
+
+async def test_code_whose_asker_went_away_is_interrupted_at_its_limit_all_the_same() -> None:
+    asking = asyncio.create_task(PluginThreads().run("trial", spin, 0.05))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await all_end()
+
+
+async def all_end() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "plugin-code":
+            await asyncio.to_thread(thread.join, HANG_S)
+            assert not thread.is_alive()
 
 
 async def test_what_hangs_for_one_purpose_leaves_room_for_the_others(held: threading.Event) -> None:

@@ -1,0 +1,94 @@
+"""Interrupts code of plugins that never returns, in a thread that nobody waits for any more.
+
+Python cannot end a thread, but it can have one raise. Code that loops for ever and is let be takes its share of the interpreter from everybody
+else: each time the main thread gives it up, for a request for example, it gets it back up to 5 ms later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+AGAIN_S = 1.0
+"""Between two interrupts."""
+
+TRIES = 10
+"""So many times code is interrupted that catches even that."""
+
+_SPARED = frozenset({"router", "logging", "importlib", "_frozen_importlib", "_frozen_importlib_external"})
+"""Packages whose code is not interrupted: others may wait for what it holds. Such a lock would be let go by nobody."""
+
+_raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_raise_in.argtypes = (ctypes.c_ulong, ctypes.py_object)
+
+_here = threading.local()
+
+
+class HookInterrupted(BaseException):
+    """Raised in the middle of a hook. No Exception: a hook that tries again after each of those would catch it."""
+
+
+class Interruptible(Generic[T]):
+    """Work that may be interrupted while it runs, and not a moment later: its thread may do something else by then. Called once."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._changing = threading.Lock()
+        self._thread_id = 0  #: of the thread that is at work
+        self._is_over = False
+        self.interrupts = 0  #: so many times it was interrupted
+
+    def __call__(self) -> T:
+        """Do it."""
+        _here.work, self._thread_id = self, threading.get_ident()
+        try:
+            try:
+                return self._work()
+            finally:
+                self._leave()
+        finally:  # an interrupt may have come just before this was said; no second one comes within AGAIN_S
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._changing:
+            if not self._is_over:
+                self._is_over, _here.work = True, None
+                _raise_in(
+                    self._thread_id, ctypes.py_object()
+                )  # nothing any more, where something is still to be raised
+
+    def interrupt(self) -> bool:
+        """Have its thread raise HookInterrupted, where code of a plugin or of a library runs there. Returns whether it is still at work.
+
+        Called by another thread.
+        """
+        with self._changing:
+            if self._is_over:
+                return False
+            if self._thread_id and _may_be_cut(sys._current_frames().get(self._thread_id)):
+                self.interrupts += 1
+                _raise_in(self._thread_id, HookInterrupted)
+            return True
+
+    def cut(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Interrupt it, by this loop, and again while it catches that."""
+        if self.interrupt() and self.interrupts < TRIES:
+            loop.call_later(AGAIN_S, self.cut, loop)
+
+
+def _may_be_cut(frame: FrameType | None) -> bool:
+    return frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] not in _SPARED
+
+
+def go_on() -> None:
+    """Raises HookInterrupted where the work of this thread was interrupted before: nobody waits for what is left of it."""
+    work: Interruptible[object] | None = getattr(_here, "work", None)
+    if work is not None and work.interrupts:
+        raise HookInterrupted
