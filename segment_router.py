@@ -23,7 +23,7 @@ def main() -> int:
     if clashes:
         print(*clashes, sep="\n", file=sys.stderr)
         return BAD_CONFIG
-    from router.cli import main as run
+    from router.cli.process import run
 
     return run()
 

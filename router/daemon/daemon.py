@@ -33,7 +33,7 @@ from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_looks import DiskLooks
 from router.daemon.disk_watch import DiskWatch
-from router.daemon.event_loop import end_in_time, loop_factory, run_to_its_end
+from router.daemon.event_loop import loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
 from router.daemon.gist import gist
 from router.daemon.greeting import greeting
@@ -52,6 +52,7 @@ from router.daemon.signal_reloads import SignalReloads
 from router.daemon.signal_watch import SignalWatch
 from router.daemon.signals import OURS, handle_signals, signals_around_the_loop
 from router.daemon.supervisor import CUT_S, Supervisor
+from router.ending import end_in_time
 from router.event import Call
 from router.ingest import limits
 from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_runner
@@ -96,8 +97,13 @@ def run(config_path: Path) -> int:
             try:
                 code = run_to_its_end(runner.get_loop(), daemon.serve(), log)
             finally:
-                end_in_time(code, log)
+                end_in_time(code, lambda words: _left_behind(log, words))
             return code
+
+
+def _left_behind(log: Log, words: str) -> None:
+    log.emit("plugin_failed", hook="", detail=words)
+    log.flush()
 
 
 def _tune_garbage_collector() -> None:

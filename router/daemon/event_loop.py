@@ -1,11 +1,9 @@
-"""The daemon's event loop: no code of a plugin ends it, and none keeps the process from ending."""
+"""The daemon's event loop: no code of a plugin ends it."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-import threading
 import traceback
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -14,9 +12,6 @@ from router.daemon.guarded_task import guard
 from router.logger import Log
 
 T = TypeVar("T")
-
-END_S = 10.0
-"""From the end of all work to the end of the process: tasks and threads of plugins that have not ended by then are left."""
 
 
 def loop_factory() -> Any:
@@ -41,18 +36,3 @@ def run_to_its_end(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]
                 raise
             words = "".join(traceback.format_exception(error))
             log.emit("plugin_failed", hook="", detail=f"code of a plugin would have ended the daemon:\n{words}")
-
-
-def end_in_time(code: int, log: Log) -> None:
-    """Let the process end with this code in END_S at the latest."""
-
-    def end() -> None:
-        log.emit(
-            "plugin_failed", hook="", detail=f"a task or thread of a plugin did not end within {END_S:g} s: left behind"
-        )
-        log.flush()
-        os._exit(code)
-
-    timer = threading.Timer(END_S, end)
-    timer.daemon = True
-    timer.start()

@@ -185,7 +185,8 @@ def end() -> None:
 
 def serve_orders(orders: socket.socket) -> None:
     """Fork whenever the test process asks for it, until it is gone."""
-    from router.cli.main import command, main
+    from router.cli.main import command
+    from router.cli.process import run
     from router.plugin_host.discovery import GROUP
 
     for name in sys.argv[2:]:
@@ -208,7 +209,7 @@ def serve_orders(orders: socket.socket) -> None:
             orders.close()
             _become(order, *files)
             exec(order["first"])
-            sys.exit(main())
+            sys.exit(run())
         orders.send(str(answer).encode())
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.flow.harness import Daemon, destination
+from tests.flow import prepared
+from tests.flow.harness import Daemon, destination, environment
 from tests.flow.test_shutdown import Tuned, ended
 
 
@@ -77,3 +78,26 @@ async def test_a_plugin_that_exits_while_it_is_made_is_a_fault_of_the_configurat
         log = tmp_path / "daemon.log"
         assert told in log.read_text()
         log.write_text("")  # a start that is refused has lines for people
+
+
+class Prompt(Tuned):
+    """Waits half a second for what a plugin has left."""
+
+    tuning = "from router import ending; ending.END_S = 0.5"
+
+
+async def test_a_thread_that_a_plugin_leaves_while_it_is_made_keeps_no_process_from_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "daemon.log"
+    async with Prompt(tmp_path, odd(made="leaves a thread")) as daemon:
+        assert await daemon.terminate() == 0
+        daemon.destinations[1]["settings"] = {"unknown": True}
+        daemon.write_config()
+        for verb in ("serve", "check"):
+            log.write_text("")
+            with log.open("ab") as said:
+                words = [verb, "--config", str(daemon.config)]
+                daemon.process = prepared.start(words, tmp_path, environment(), said.fileno(), first=daemon.tuning)
+            assert await ended(daemon) == 78
+            assert "destination[1] (neighbour).settings.unknown" in log.read_text()
+            assert log.read_text().endswith("a task or thread of a plugin did not end within 0.5 s: left behind\n")
+        log.write_text("")  # these lines are for people

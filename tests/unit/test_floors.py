@@ -36,6 +36,7 @@ FLOORS = (
         "counts",
         "spread",
         "in_thread",
+        "ending",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"background", "plugin_host", "directory", "event_search", "privacy", "judge", "suppressing", "backup", "tracing"},

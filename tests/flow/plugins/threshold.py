@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from router.plugin import Context, Delivered, Event, Item, Outcome, Sender, Sett
 
 
 class ThresholdSettings(Settings):
-    """`made`: "exits", or the name of a file that its `__init__` waits for. `ends`: "hangs", "raises" or "twice"."""
+    """`made`: "exits", "leaves a thread", or the name of a file that its `__init__` waits for. `ends`: "hangs", "raises" or "twice"."""
 
     made: str = ""
     ends: str = ""
@@ -26,7 +27,9 @@ class Threshold:
     def __init__(self, settings: ThresholdSettings) -> None:
         if settings.made == "exits":
             sys.exit(3)
-        while settings.made and not Path(settings.made).exists():
+        if settings.made == "leaves a thread":
+            threading.Thread(target=threading.Event().wait).start()
+        while settings.made not in ("", "leaves a thread") and not Path(settings.made).exists():
             time.sleep(0.01)
         self.settings = settings
 
