@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 try:
     import asyncpg
 except ModuleNotFoundError as error:
-    words = "it needs asyncpg: pip install 'asyncpg>=0.31,<1' into the environment of the router"
+    words = f"it needs asyncpg: {sys.executable} -m pip install 'asyncpg>=0.31,<1'"
     raise ModuleNotFoundError(words, name=error.name) from None
 
 __all__ = ["asyncpg"]

@@ -15,6 +15,7 @@ from router.bench.cluster_runs import Ran, Runs
 from router.bench.measure import pairs
 from router.bench.plan import Outcome, Plan
 from router.bench.report import Line, Measure, measure
+from router.extras import pip_install
 
 COMPARED = {
     "drain, 2": "drain, 1",
@@ -34,7 +35,7 @@ def cluster(plan: Plan) -> Outcome:
     try:
         from router.bench.own_server import OwnServer, is_installed
     except ImportError as error:
-        return Outcome(problems=[f"cluster: not measured: {error}; install segment-router[postgres]"])
+        return Outcome(problems=[f"cluster: not measured: {error}; {pip_install('postgres')}"])
     if not is_installed():
         return Outcome(problems=["cluster: not measured: PostgreSQL's initdb is not on this machine"])
     with tempfile.TemporaryDirectory(prefix="bench-postgres-", dir=plan.folder.parent) as folder:

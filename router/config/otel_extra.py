@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from router.extras import pip_install
+
 INSTALL_OTEL = (
-    "traces need OpenTelemetry, which is not installed; install it with `pip install 'segment-router[otel]'`,"
+    f"traces need OpenTelemetry, which is not installed; install it with `{pip_install('otel')}`,"
     ' or write endpoint = ""'
 )
 NEEDED = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import ValidationInfo
 
+from router.extras import pip_install
 from router.vocabulary import MASK
 
 _HOST = r"([^\s/@,?#:\[\]]+|\[[0-9a-fA-F:.]+\])(:[0-9]+)?"
@@ -20,7 +21,7 @@ OUT_OF_SIGHT = "postgresql://known-only-to-the-service/router"
 """Stands for a database whose address this process cannot look up."""
 INSTALL_POSTGRES = (
     "the store on PostgreSQL needs asyncpg, which is not installed; install it with"
-    " `pip install 'asyncpg>=0.31,<1'`, or write sqlite:PATH"
+    f" `{pip_install('postgres')}`, or write sqlite:PATH"
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from router.extras import pip_install
 from router.plans import references, repetition
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 INSTALL = (
     "tracking plans need the package jsonschema-rs, which is not installed; install it with"
-    " `pip install 'segment-router[plans]'`, or start with ./run, which installs it"
+    f" `{pip_install('plans')}`, or start with ./run, which installs it"
 )
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"

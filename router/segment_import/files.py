@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from router.extras import pip_install
 from router.segment_import.hcl import HclUnavailable, read_hcl
 from router.segment_import.public_api import read_answers
 from router.segment_import.terraform import is_terraform, read_terraform
@@ -49,7 +50,7 @@ def read_workspace(paths: Sequence[Path]) -> Workspace:
         if texts:
             read_hcl(texts, workspace)
     except HclUnavailable:
-        remedy = "install it (pip install 'segment-router[terraform]'), or import what `terraform show -json` prints"
+        remedy = f"install it ({pip_install('terraform')}), or import what `terraform show -json` prints"
         raise BadExport(f"{texts[0][0]}: HCL is read by python-hcl2, which is not installed; {remedy}") from None
     if workspace.is_empty:
         why = f": {'; '.join(workspace.unread)}" if workspace.unread else ""

@@ -1,4 +1,4 @@
-"""The test kit for authors of plugins (`segment-router[testing]`). Only the roof (demo, bench, verbs), trials, new packages and tests use it.
+"""The test kit for authors of plugins (the extra `testing`). Only the roof (demo, bench, verbs), trials, new packages and tests use it.
 
 `samples` has well-made calls, `oddities` what real traffic holds beside them. `rehearsal` maps calls without a loop, `fixtures` compares
 what comes with JSON files, `sender` sends once by the router's own Sender, `bench` has the whole worker. `vendor` is a real server that

@@ -17,6 +17,7 @@ from plugins.postgres.names import event_table, identifier, schema_of, second, s
 from plugins.postgres.placing import lacking, placed
 from plugins.postgres.values import UNFIT, fitted, type_of
 from plugins.postgres.verdict import read_error
+from router.extras import pip_install
 from router.plugin import Outcome, Pause, Reject, RetryLater, Split
 from router.testing import Rehearsal, fixture_files
 from tests.contract.plugin_case import FIXTURES
@@ -154,4 +155,4 @@ def test_what_an_error_means(error: Exception, n: int, outcome: type[Outcome]) -
 def test_without_its_driver_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['asyncpg'] = None; from router.plugin_host import find; find('postgres').load()"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
-    assert "it needs asyncpg: pip install 'asyncpg>=0.31,<1'" in done.stderr
+    assert f"it needs asyncpg: {pip_install('postgres')}" in done.stderr

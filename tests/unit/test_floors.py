@@ -37,6 +37,7 @@ FLOORS = (
         "spread",
         "in_thread",
         "ending",
+        "extras",
     },  # "" is the package itself, with nothing in it but its version
     {"config", "logger", "metrics", "event", "store"},
     {"background", "plugin_host", "directory", "event_search", "privacy", "judge", "suppressing", "backup", "tracing"},
@@ -53,6 +54,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 DOORS = {
     ("store", "event"): "rows hold events",
     ("runtime_file", "durable"): "it is such a file",
+    ("plans", "extras"): "the command that installs its library",
     ("explain", "vocabulary"): "a problem of the daemon becomes a trouble",
     ("plugin_host", "privacy"): "a mapping hashes as a source does",
     ("deliver", "decide"): "a turn asks the pure functions of decide",

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from router.extras import PACKAGES
+
 OLDEST = "3.11.0"
 
 
@@ -36,3 +38,22 @@ def test_the_image_has_the_asyncpg_that_is_tested(root: Path) -> None:
 def test_the_oldest_python_is_the_one_that_pyproject_names(root: Path) -> None:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert SpecifierSet(project["requires-python"]).contains(OLDEST)
+
+
+def test_the_commands_that_install_extras_name_what_pyproject_names(root: Path) -> None:
+    extras = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {extra: list(packages) for extra, packages in PACKAGES.items()} == {
+        extra: extras[extra] for extra in PACKAGES
+    }
+
+
+def test_nobody_is_told_to_install_the_bare_name_which_is_on_no_index(root: Path) -> None:
+    files = [
+        *root.glob("*.md"),
+        *(root / "docs").rglob("*.md"),
+        *(root / "router").rglob("*.py"),
+        *(root / "plugins").rglob("*.py"),
+    ]
+    bare = re.compile(r"segment-router\[\w+\](?! @ )")
+    assert len(files) > 500
+    assert [str(file) for file in files if bare.search(file.read_text(encoding="utf-8"))] == []

@@ -13,6 +13,7 @@ from router.cli.lazy import lazy
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, warn
 from router.clock import SystemClock
+from router.extras import pip_install
 
 if TYPE_CHECKING:
     from router.admin import series
@@ -64,9 +65,7 @@ def report(common: Common, out: Out, since: Span = "7d") -> None:
     try:
         written += _write_pictures(out, since, buckets, totals, period, now_ms)
     except ImportError:
-        missing = (
-            "no PNG: the package pillow is not installed; pip install 'segment-router[report]', then run this again"
-        )
+        missing = f"no PNG: the package pillow is not installed; {pip_install('report')}, then run this again"
     if common.as_json:
         say_json({"files": [str(file) for file in written], "missing": missing})
     else:

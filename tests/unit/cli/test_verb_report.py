@@ -15,6 +15,7 @@ import pytest
 from router.cli import main
 from router.clock import SystemClock
 from router.counts import STORE, Counted, Counts
+from router.extras import pip_install
 from router.report.pictures import ticks
 from router.report.tables import as_csv
 from tests.contract.store_case import open_case
@@ -110,7 +111,7 @@ def test_without_pillow_the_tables_are_there_and_it_says_what_to_install(
     assert code == 0
     assert sorted(file.name for file in out.iterdir()) == ["hours.csv", "summary.csv"]
     assert len(json.loads(said.out)["files"]) == 2
-    assert "segment-router[report]" in said.err
+    assert pip_install("report") in said.err
 
 
 @pytest.mark.parametrize("since", ["10m", "120d", "soon"])

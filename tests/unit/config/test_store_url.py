@@ -12,6 +12,7 @@ from router.config.store_url import passwords_in, shown_url
 from router.editing.key_values import key_values
 from router.editing.masking import without_secrets
 from router.errors import ConfigError
+from router.extras import pip_install
 
 Write = Callable[[str], Path]
 SOURCE = '[[source]]\nname = "website"\nwrite_key = "dev_website"\n'
@@ -101,7 +102,7 @@ def test_without_the_extra_a_database_is_refused_with_the_line_that_installs_it(
     monkeypatch.setattr(shared_store, "is_asyncpg_installed", lambda: False)
     (problem,) = problems(write_config(f'{SOURCE}[store]\nurl = "{URL}"'))
     assert problem.startswith("store.url: the store on PostgreSQL needs asyncpg, which is not installed")
-    assert "pip install 'asyncpg>=0.31,<1'" in problem
+    assert f"`{pip_install('postgres')}`" in problem
 
 
 def test_keys_that_are_about_a_file_are_warned_of(write_config: Write) -> None:

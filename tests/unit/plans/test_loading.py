@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from router.extras import pip_install
 from router.plans import PlanError, loading, read_plan
 from router.plans.loading import load_plan
 from router.plans.plan import Plan
@@ -224,7 +225,7 @@ def test_without_the_library_the_refusal_says_what_to_install(monkeypatch: pytes
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    assert "segment-router[plans]" in refusals([rule()])[0]
+    assert f"`{pip_install('plans')}`" in refusals([rule()])[0]
 
 
 def test_plans_are_equal_if_their_files_are() -> None:

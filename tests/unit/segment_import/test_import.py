@@ -14,6 +14,7 @@ import pytest
 
 from router.cli import main
 from router.editing.catalogue import offers
+from router.extras import pip_install
 from router.segment_import.convert import convert
 from router.segment_import.names import Names
 from router.segment_import.workspace import Destination, Source, Trigger, Workspace
@@ -272,7 +273,7 @@ def test_without_python_hcl2_it_says_what_to_do(
     monkeypatch.setattr("router.segment_import.hcl.import_module", missing)
     assert main(["config", "import", "segment", str(GIT_SYNC), "--out", str(tmp_path / "new")]) == 1
     words = capsys.readouterr().err
-    assert "segment-router[terraform]" in words
+    assert pip_install("terraform") in words
     assert "terraform show -json" in words
 
 
