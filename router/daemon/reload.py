@@ -19,6 +19,7 @@ from router.judge import SourcePlans
 from router.logger import Log
 from router.plans import Plan
 from router.plugin_host import Destination, read
+from router.plugin_host.fault_place import said_by
 from router.plugin_host.plugin_threads import PluginThreads, Purpose
 from router.plugin_host.time_budgets import MAKE_S
 from router.privacy import privacy_of_sources
@@ -180,7 +181,7 @@ async def read_in_time(
         words = f"reading it and making its plugins took longer than {MAKE_S:g} s: does a plugin's __init__ hang?"
         raise ConfigError([f"{path}: {words}"]) from None
     except Exception as error:
-        raise ConfigError([f"a plugin: {type(error).__name__}: {error}"]) from None
+        raise ConfigError([f"a plugin: {type(error).__name__}: {said_by(error)}"]) from None
 
 
 def refuse_restart(old: Config, new: Config) -> None:

@@ -17,6 +17,8 @@ from typing import IO, Any
 
 import msgspec
 
+from router.plugin_host.printed import Printed
+
 __all__ = ["SILENCE_S", "Died", "apart"]
 
 SILENCE_S = 180.0
@@ -42,7 +44,7 @@ def apart(
 ) -> Iterator[Any]:
     """What `work(say, *given)` says in a new process: each value that it gives to `say`, as JSON.
 
-    What is printed there goes to standard error.
+    The beginning of what is printed there goes to standard error.
 
     Args:
         work: a function of a module.
@@ -57,6 +59,8 @@ def apart(
         process = _begin(os.environ if environ is None else environ, faults.fileno())
         assert process.stdin is not None
         assert process.stdout is not None
+        assert process.stderr is not None
+        printed = Printed(process.stderr)
         try:
             _send(process.stdin, [*sys.path], (faults.fileno(), work, given))
             for line in _lines(process.stdout, silence_s):
@@ -73,11 +77,12 @@ def apart(
             process.wait()
             process.stdin.close()
             process.stdout.close()
+            printed.finish()
 
 
 def _begin(environ: Mapping[str, str], faults: int) -> subprocess.Popen[bytes]:
     command, pipe = [sys.executable, "-c", _BEGIN], subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, pass_fds=(faults,), env=dict(environ))
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=(faults,), env=dict(environ))
 
 
 def _send(stdin: IO[bytes], *parts: object) -> None:

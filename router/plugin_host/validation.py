@@ -6,6 +6,7 @@ pluggy has the last word on the form of hooks; what it would let through and the
 from __future__ import annotations
 
 import inspect
+import reprlib
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ import pluggy
 from router.config import unknown
 from router.errors import PluginError
 from router.plugin import API_MINOR, API_VERSION, Batch, Group, Hooks, Settings, UserId, hookspec
+from router.plugin_host.fault_place import said_by
 from router.plugin_host.interrupts import Interrupts
 
 MAPPING_HOOKS = ("identify", "group", "track", "page", "screen", "alias")
@@ -50,7 +52,7 @@ def check_class(plugin: type[Any]) -> None:
 
 def cannot_be_looked_at(error: BaseException) -> str:
     """The fault of a plugin whose own code fails while its class is looked at."""
-    return f"cannot be looked at: {type(error).__name__}: {error}"
+    return f"cannot be looked at: {type(error).__name__}: {said_by(error)}"
 
 
 def model_faults(plugin: type[Any]) -> Iterator[str]:
@@ -138,7 +140,7 @@ def version_faults(plugin: Any) -> Iterator[str]:
     wanted = version_of(version)
     here = f"this router has {API_VERSION}.{API_MINOR}"
     if wanted is None:
-        yield f"api_version is {version!r}; write the version of the contract, e.g. {API_VERSION} or ({API_VERSION}, {API_MINOR})"
+        yield f"api_version is {reprlib.repr(version)}; write the version of the contract, e.g. {API_VERSION} or ({API_VERSION}, {API_MINOR})"
     elif wanted[0] != API_VERSION:
         yield f"was written for api_version {wanted[0]}, {here}; install a matching release of it"
     elif wanted[1] > API_MINOR:

@@ -113,6 +113,29 @@ async def test_a_wrongly_typed_outcome_of_mapping_is_a_dead_letter(rig: Rig, mad
     await check_that_only_m_is_dead(rig)
 
 
+class Wordless(OSError):
+    def __str__(self) -> str:
+        raise SystemExit("no words")
+
+
+async def test_a_connection_fault_that_cannot_be_worded_is_tried_again(rig: Rig) -> None:
+    sent: list[str] = []
+
+    class Unlucky(Plain):
+        @hookimpl
+        async def deliver(self, items: list[Item], sender: Sender) -> Outcome:
+            sent.append(items[0].body["m"])
+            if sent == ["m"]:
+                raise Wordless
+            return Delivered()
+
+    rig.start(Unlucky)
+    await send(rig, "u1:m", "u1:n")
+    ledger = await rig.pass_time(60, 1)
+    assert sent == ["m", "m", "n"]
+    assert (ledger["delivered"], ledger["dead"], ledger["retrying"]) == (2, 0, 0)
+
+
 @pytest.mark.parametrize("junk", [None, "delivered", 7, [], [None], {"a": 1}, [Skip("no")]])
 async def test_a_verdict_that_returns_junk_makes_a_dead_letter(rig: Rig, junk: Any) -> None:
     class Junk(over_http(Plain)):  # type: ignore[misc]

@@ -121,9 +121,9 @@ class Starter:
 class Apart(Forked):
     """One in which the router looks at a plugin."""
 
-    def __init__(self, starter: Starter, pid: int, stdin: int, stdout: int) -> None:
+    def __init__(self, starter: Starter, pid: int, stdin: int, stdout: int, stderr: int) -> None:
         super().__init__(starter, pid)
-        self.stdin, self.stdout = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb")
+        self.stdin, self.stdout, self.stderr = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb"), os.fdopen(stderr, "rb")
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end. Returns the exit code.
@@ -159,11 +159,12 @@ def begin(environ: Mapping[str, str], faults: int) -> Apart:
     starter = _starter(environ, OF_PLUGINS)
     its_input, stdin = os.pipe()
     stdout, its_output = os.pipe()
-    files = {0: its_input, 1: its_output, 2: 2, faults: faults}
+    stderr, its_errors = os.pipe()
+    files = {0: its_input, 1: its_output, 2: its_errors, faults: faults}
     pid = starter.fork([], Path.cwd(), environ, files, apart._BEGIN)
-    os.close(its_input)
-    os.close(its_output)
-    return Apart(starter, pid, stdin, stdout)
+    for its_own in (its_input, its_output, its_errors):
+        os.close(its_own)
+    return Apart(starter, pid, stdin, stdout, stderr)
 
 
 def _starter(environ: Mapping[str, str], modules: Sequence[str]) -> Starter:

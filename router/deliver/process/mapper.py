@@ -30,6 +30,7 @@ from router.plugin import (
     Skip,
 )
 from router.plugin_host import Destination
+from router.plugin_host.fault_place import said_by
 from router.plugin_host.item_checks import ItemTooLarge, encoded, fault_of_json
 from router.plugin_host.outcome_checks import MAX_DETAIL, checked
 from router.plugin_host.shortening import both_ends, first_bytes
@@ -243,7 +244,7 @@ class Mapper:
         return msgspec.structs.replace(mapping, changes=changes)
 
     def _not_kept(self, hook: str, key: str, error: Exception) -> Reject:
-        fault = f"the state or timer of {key[:MAX_KEY_SHOWN]!r} cannot be kept: {error}"
+        fault = f"the state or timer of {key[:MAX_KEY_SHOWN]!r} cannot be kept: {said_by(error)}"
         words = self._destination.redact(f"plugin {self._destination.plugin_name}, hook {hook}: {fault}")
         return Reject("plugin_error", first_bytes(words, MAX_DETAIL))
 

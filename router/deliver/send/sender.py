@@ -20,6 +20,7 @@ from router.deliver.send.request_batch import RequestBatch
 from router.deliver.send.retry_after import retry_after_s
 from router.plugin import Answer, Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split, by_status
 from router.plugin_host import Destination, shortened
+from router.plugin_host.fault_place import said_by
 from router.plugin_host.outcome_checks import MAX_DETAIL, checked, fault_of
 from router.plugin_host.shortening import first_bytes
 from router.plugin_host.time_budgets import CALL_TIMEOUTS
@@ -169,7 +170,7 @@ def _told_by(destination: Destination, error: BaseException, n: int, *, is_late:
     if isinstance(error, TimeoutError) and is_late:
         return RetryLater("timeout", "the plugin's deliver took too long")
     if isinstance(error, OSError) and not was_taken:  # a plugin's own connection, or its file
-        told = first_bytes(str(error), MAX_DETAIL)
+        told = first_bytes(said_by(error), MAX_DETAIL)
         words = destination.redact(f"the plugin's deliver raised {type(error).__name__}: {told}")[:MAX_ERROR]
         return RetryLater("timeout" if isinstance(error, TimeoutError) else "connection", words)
     return bad_call(destination, "deliver", error, n, was_taken=was_taken)

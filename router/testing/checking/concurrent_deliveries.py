@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from router.plugin import Item, Outcome
+from router.plugin_host.fault_place import said_by
 from router.testing.checking.answered_deliveries import READING
 from router.testing.checking.life import Life
 from router.testing.checking.loops import finished, rounds
@@ -84,7 +85,11 @@ async def spared(life: Life, first: list[Item], second: list[Item]) -> str:
     if other.cancelled():
         return "it was cancelled, too"
     error = other.exception()
-    return f"it raised {type(error).__name__}: {error}" if error is not None and not isinstance(error, Outcome) else ""
+    return (
+        f"it raised {type(error).__name__}: {said_by(error)}"
+        if error is not None and not isinstance(error, Outcome)
+        else ""
+    )
 
 
 @dataclasses.dataclass

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from router.deliver.send.sender import Attempt
 from router.plugin import JSON, Item, Outcome
 from router.plugin_host import Destination
+from router.plugin_host.fault_place import said_by
 from router.plugin_host.lifetime import Lifetime, LifetimeFault
 from router.testing.checking.check import CannotBeMade
 from router.testing.checking.loops import KitLoop, finished, rounds
@@ -108,7 +109,7 @@ class Life:
             return late
         error = task.exception() if not task.cancelled() else None
         if error is not None and not isinstance(error, LifetimeFault):
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {said_by(error)}"
         return "" if error is None else str(error).strip().splitlines()[-1]
 
     async def deliver(self, items: Sequence[Item], answer: Answers | None = None) -> Delivery:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from router.plugin import MAX_ITEMS, MAX_ITEMS_BYTES, Event, Item, Outcome, Pause, Reject, RetryLater, Skip
 from router.plugin_host import Destination
+from router.plugin_host.fault_place import said_by
 from router.plugin_host.item_checks import ItemTooLarge, encoded, fault_of_json
 from router.testing.checking.watch import Use, Watch
 
@@ -138,7 +139,7 @@ def _take(item: Item, room: int, made: Made) -> int:
         made.too_much = f"made more than {MAX_ITEMS_BYTES:,} bytes of items"
         return 0
     except Exception as error:  # a body may be of any type, with any code of its own
-        made.unfit = made.unfit or f"an item cannot be written as JSON: {type(error).__name__}: {error}"
+        made.unfit = made.unfit or f"an item cannot be written as JSON: {type(error).__name__}: {said_by(error)}"
         return 0
     made.items.append(Item.of_json(json, item.kind))
     return len(json)
@@ -186,7 +187,7 @@ def short(value: object) -> str:
     try:
         is_error = isinstance(value, BaseException) and not isinstance(value, Outcome)
         words = str(value) if is_error or isinstance(value, str) else repr(value)
-    except Exception:  # whatever the value's own code raises
+    except BaseException:  # whatever the value's own code raises
         words = f"a {type(value).__name__}"
     words = " ".join(words.split())
     return words if len(words) <= MAX_SHOWN else f"{words[:MAX_SHOWN]}…"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from router.plugin_host.apart import apart
+from router.plugin_host.fault_place import said_by
 from router.testing.checking.loading import ClassPlace, place_of_class
 from router.testing.checking.mapping_runs import Observed
 
@@ -65,7 +66,7 @@ def _map(
     try:
         plugin = place.load()
     except Exception as error:  # whatever the modules around it do
-        say(["not loaded", f"{type(error).__name__}: {error}"])
+        say(["not loaded", f"{type(error).__name__}: {said_by(error)}"])
         return
     for one in Subject(plugin, settings, calls=calls, **table).observed_once:
         say(["mapped", mark_of(one), one.made.came])

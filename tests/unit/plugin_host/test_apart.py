@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from router.plugin_host.apart import Died, apart
+from router.plugin_host.printed import MAX_PRINTED
 
 pytestmark = pytest.mark.long
 
@@ -21,6 +22,12 @@ def counts(say: Say, upto: int) -> None:
     print("this is printed, not said")
     for number in range(upto):
         say({"number": number})
+
+
+def prints(say: Say, size: int) -> None:
+    os.write(1, b"x" * size)
+    os.write(2, b"the end")
+    say("done")
 
 
 def forks(say: Say) -> None:
@@ -56,6 +63,18 @@ def hangs(say: Say) -> None:
 
 def test_what_the_work_says_arrives_in_order() -> None:
     assert list(apart(counts, 3)) == [{"number": 0}, {"number": 1}, {"number": 2}]
+
+
+def test_what_it_prints_is_passed_on_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(apart(prints, 2)) == ["done"]
+    assert capfd.readouterr() == ("", "xxthe end")
+
+
+def test_of_endless_print_the_beginning_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+    assert list(apart(prints, 3_000_000)) == ["done"]
+    beginning, told, _ = capfd.readouterr().err.split("\n")
+    assert beginning == "x" * MAX_PRINTED
+    assert told == f"({3_000_000 + len('the end') - MAX_PRINTED:,} more bytes were printed)"
 
 
 def test_of_a_process_that_forks_nothing_is_heard_twice() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from router.plugin_host.fault_place import fault_words
+from router.plugin_host.fault_place import MAX_WORDS, fault_words, said_by
 
 PACKAGE = "acme_of_this_test"
 
@@ -53,3 +53,27 @@ def test_a_file_that_is_no_python_names_its_place_itself(told: Callable[[str], s
 
 def test_without_a_line_of_the_package_no_place_is_told() -> None:
     assert fault_words(RuntimeError("boom"), PACKAGE) == "RuntimeError: boom"
+
+
+class Wordless(Exception):
+    def __init__(self, fault: BaseException) -> None:
+        self.fault = fault
+
+    def __str__(self) -> str:
+        raise self.fault
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("no words"), SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_an_exception_that_cannot_be_worded_is_told_as_such(fault: BaseException) -> None:
+    assert fault_words(Wordless(fault), PACKAGE) == "Wordless: its __str__ raises"
+
+
+def test_of_endless_words_both_ends_are_told() -> None:
+    words = said_by(ValueError("first " + "x" * 3_000_000 + " last"))
+    assert words.startswith("first ")
+    assert words.endswith(" last")
+    assert len(words) <= MAX_WORDS
+
+
+def test_words_with_half_a_character_can_be_stored() -> None:
+    assert said_by(ValueError("half \udcff of one")).encode() == b"half ? of one"
