@@ -26,7 +26,7 @@ from router.config import (
 from router.consent import Requirement
 from router.errors import ConfigError, PluginError
 from router.plugin import API_VERSION, Batch, Group, Settings, UserId
-from router.plugin_host import deprecated_settings
+from router.plugin_host import deprecated_settings, secret_types
 from router.plugin_host.discovery import Found, find
 from router.plugin_host.event_filter import EventFilter, compile_filter
 from router.plugin_host.event_mapping import MappingTable, compile_mapping
@@ -179,6 +179,7 @@ def read(
     if draft.config is None or problems:
         raise ConfigError(problems)
     told = [warning for d in destinations for warning in deprecated_settings.warnings_of(d.config, type(d.settings))]
+    told += [warning for d in destinations for warning in secret_types.warnings_of(d.config, type(d.settings))]
     told += [warning for d in destinations if d.is_gated for warning in no_group_calls(d.config)]
     for d in destinations:
         told += dropped_needs(draft.config.sources, d.config, d.requires, d.mapping.told_as if d.mapping else {})

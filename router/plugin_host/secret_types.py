@@ -8,10 +8,17 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Secret, SecretBytes
 
+from router.config import ConfigWarning, DestinationConfig
 from router.plugin_host.secret_fields import holds_secrets
 
 _RECORDS = ("__total__", "_fields")
 """What a TypedDict and a NamedTuple have, those of `typing_extensions` too."""
+
+
+def warnings_of(table: DestinationConfig, model: type[BaseModel]) -> Iterator[ConfigWarning]:
+    """One for each fault. `plugin check` refuses such a plugin; a daemon goes on delivering with one that it had taken before."""
+    for fault in secret_faults(model):
+        yield ConfigWarning(table.name, "plugin", f"its author has to change its settings: {fault}")
 
 
 def secret_faults(model: type[BaseModel], place: str = "", within: tuple[type, ...] = ()) -> Iterator[str]:
@@ -47,5 +54,7 @@ def _is_secret(annotation: object, within: tuple[type, ...]) -> bool:
 def _types_in(kind: type[Any]) -> Iterator[object]:
     try:
         yield from get_type_hints(kind).values()
-    except NameError:  # a class of a function may name what is there only
+    except (
+        Exception
+    ):  # a class of a function may name what is there only, and the text of an annotation may be any code
         yield from vars(kind).get("__annotations__", {}).values()

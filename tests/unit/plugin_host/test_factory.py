@@ -248,6 +248,19 @@ def test_a_missing_secret_in_a_dry_run_is_a_warning_and_a_placeholder(bench: Ben
     assert built.settings.token.get_secret_value() == "missing-token"  # type: ignore[attr-defined]
 
 
+def test_a_plugin_whose_secrets_are_not_found_is_taken_and_its_author_is_asked_to_change_it(bench: Bench) -> None:
+    head = HEAD.replace("token: SecretStr", "token: SecretBytes").replace(
+        "import BaseModel", "import BaseModel, SecretBytes"
+    )
+    bench.plugin(TRACK, REQUEST, head=head)
+    config, (built,) = read(bench.config(settings='token = { env = "TOKEN" }'), {"TOKEN": "t0ken"})
+    words = (
+        "its author has to change its settings: token is SecretBytes, which the router does not mask; write `SecretStr`"
+    )
+    assert [str(warning) for warning in config.warnings] == [f"hello: plugin: {words}"]
+    assert built.redact("t0ken") == "***", "what config.toml names as a secret is masked whatever its type"
+
+
 def test_what_was_looked_up_is_masked_whatever_type_the_plugin_gave_it(bench: Bench) -> None:
     bench.plugin(TRACK, REQUEST)
     (built,) = read(bench.config(settings='token = "t0ken"\nbase_url = { env = "U" }'), {"U": "http://hooks/abcd"})[1]
