@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from aiohttp import web
 
 from router.admin import standing
@@ -10,8 +12,10 @@ from router.admin.auth import is_stranger
 from router.admin.daemon_port import DaemonPort
 from router.admin.json_io import reply
 from router.admin.lookups import Lookups
-from router.admin.prometheus import CONTENT_TYPE, Scrape, exposition
+from router.admin.prometheus import CONTENT_TYPE, Stored, exposition
 from router.admin.troubles import troubles_now
+from router.errors import StoreAway
+from router.explain.troubles import Trouble
 
 
 class Health:
@@ -37,10 +41,17 @@ class Health:
         return reply({"troubles": standing.shown(found)})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """What Prometheus scrapes."""
+        """What Prometheus scrapes. Where the store is away, what is in memory, so that somebody learns of it."""
+        daemon, stored, found = self._daemon, None, standing.open_troubles(self._daemon)
+        if not any(one.code == "store_away" for one in found):  # to ask would take as long as the database hangs
+            with suppress(StoreAway):
+                stored, found = await self._stored()
+        return web.Response(body=exposition(daemon, found, stored), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _stored(self) -> tuple[Stored, list[Trouble]]:
+        """What only the store knows, and all troubles. Raises StoreError where it cannot be read."""
         daemon = self._daemon
         ledger = await daemon.store.queries.ledger(list(daemon.runners))
         found = await troubles_now(daemon, self._answers, self._lookups)
         sizes = daemon.store.sizes
-        body = exposition(Scrape(daemon, ledger, found, await sizes.used_bytes(), await sizes.upkeep()))
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+        return Stored(ledger, await sizes.used_bytes(), await sizes.upkeep()), found

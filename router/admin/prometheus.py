@@ -29,42 +29,47 @@ OUTCOMES = {"accepted": "accepted", "duplicates": "duplicate", "discarded": "dis
 """What the calls of a source came to: as it is counted, and as the label says it."""
 
 
-class Scrape(NamedTuple):
-    """What one scrape shows, beside what is in memory."""
+class Stored(NamedTuple):
+    """What one scrape shows of what only the store knows."""
 
-    daemon: DaemonPort
     ledger: Mapping[str, Any]  #: as `/api/ledger` gives it
-    troubles: Sequence[Trouble]
     used_bytes: int
     upkeep: Upkeep | None
 
 
-def exposition(scrape: Scrape) -> bytes:
-    """The text of one scrape."""
-    daemon, ledger = scrape.daemon, scrape.ledger
+def exposition(daemon: DaemonPort, troubles: Sequence[Trouble], stored: Stored | None) -> bytes:
+    """The text of one scrape. `stored`: None while the store is away, which then is a trouble, also where no sign of life has failed yet."""
     page = _Page(daemon.metrics.collect(daemon.runners.keys(), [source.name for source in daemon.config.sources]))
     page.add("info", 1, __version__)
-    for name in ("accepted", "discarded"):
-        page.add(f"events_{name}_total", ledger[name])
-    page.add("events_duplicate_total", ledger["duplicates"])
-    for trouble in scrape.troubles:
-        page.add("trouble", 1, *about(trouble), trouble.code)
+    of_troubles = [(*about(one), one.code) for one in troubles] + ([("", "", "store_away")] if stored is None else [])
+    for labels in dict.fromkeys(of_troubles):
+        page.add("trouble", 1, *labels)
     page.add("nodes", 1 if daemon.store.cluster is None else daemon.store.cluster.count_live())
     page.add("start_timestamp_seconds", daemon.started_ms / 1000)
     page.add("config_loaded_timestamp_seconds", daemon.in_force.since_ms / 1000)
     for name, seconds in daemon.loop_lags_s.items():
         page.add("loop_lag_seconds", seconds, name)
-    for name, counts in ledger["destinations"].items():
-        _add_ledger(page, name, counts)
     _add_destinations(page, daemon)
     _add_sources(page, daemon)
-    _add_store(page, daemon.store, scrape.used_bytes)
-    if scrape.upkeep is not None:
-        page.add("store_oldest_snapshot_age_seconds", scrape.upkeep.snapshot_s)
-        page.add("store_replication_slots_lag_bytes", scrape.upkeep.slot_bytes)
-        page.add("store_dead_rows", scrape.upkeep.dead_rows)
+    _add_store(page, daemon.store)
     page.add("store_last_backup_timestamp_seconds", daemon.last_backup_ms / 1000)
+    if stored is not None:
+        _add_stored(page, stored)
     return generate_latest(page)
+
+
+def _add_stored(page: _Page, stored: Stored) -> None:
+    ledger = stored.ledger
+    for name in ("accepted", "discarded"):
+        page.add(f"events_{name}_total", ledger[name])
+    page.add("events_duplicate_total", ledger["duplicates"])
+    for name, counts in ledger["destinations"].items():
+        _add_ledger(page, name, counts)
+    page.add("store_used_bytes", stored.used_bytes)
+    if stored.upkeep is not None:
+        page.add("store_oldest_snapshot_age_seconds", stored.upkeep.snapshot_s)
+        page.add("store_replication_slots_lag_bytes", stored.upkeep.slot_bytes)
+        page.add("store_dead_rows", stored.upkeep.dead_rows)
 
 
 def _add_ledger(page: _Page, name: str, counts: Mapping[str, Any]) -> None:
@@ -119,7 +124,7 @@ def _latencies(counts: Counts) -> list[tuple[str, float]]:
     return list(zip([*map(str, LATENCY_BOUNDS_S), "+Inf"], map(float, accumulate(within)), strict=True))
 
 
-def _add_store(page: _Page, store: Store, used_bytes: int) -> None:
+def _add_store(page: _Page, store: Store) -> None:
     written, pending = store.sizes.written(), store.sizes.pending()
     page.add("store_commits_total", written.n)
     page.add("store_commit_events_total", written.events)
@@ -130,7 +135,6 @@ def _add_store(page: _Page, store: Store, used_bytes: int) -> None:
     page.add("store_pending_events", pending.events)
     page.add("store_pending_bytes", pending.bytes)
     page.add("store_wal_bytes", store.sizes.wal_bytes())
-    page.add("store_used_bytes", used_bytes)
     for name, room in (("store_free_bytes", store.sizes.free_bytes()), ("store_left_bytes", store.sizes.left_bytes())):
         if room is not None:
             page.add(name, room)

@@ -99,6 +99,10 @@ async def test_a_database_that_restarts_costs_503s_and_no_event(tmp_path: Path, 
             assert (status, answer["code"]) == (503, "store_away")
             assert (await daemon.admin("GET", "/readyz"))[0] == 503
             assert (await daemon.admin("GET", "/api/ledger"))[1]["code"] == "store_away"
+            status, page = await daemon.page("/metrics")
+            assert status == 200, "somebody has to be told"
+            assert 'segment_router_trouble{destination="",reason="store_away",source=""} 1.0' in page
+            assert 'segment_router_ingest_requests_total{code="503",source="website"} 1.0' in page
             for path, words in (("/", "Counts are not known: the database"), ("/events", "The database")):
                 assert words in (await daemon.page(path))[1]
             server.start()

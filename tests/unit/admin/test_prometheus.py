@@ -15,6 +15,7 @@ from router import __version__
 from router.admin.app import make_admin_app
 from router.admin.metric_families import FAMILIES, SEVEN
 from router.deliver.runner import Runner
+from router.errors import StoreAway
 from router.metrics import Metrics
 from router.plugin import Delivered, Pause, RetryLater
 from router.store.disk_space import Room
@@ -169,6 +170,25 @@ async def test_commits_count_with_their_events_bytes_and_time(bench: Bench) -> N
     assert grown("commit_bytes") == len(call.body)
     assert grown("commits") >= 1
     assert page.value("store_commit_seconds_total") == 0  # by the rig's clock, which stands still
+
+
+async def test_while_the_store_is_away_what_is_in_memory_is_on_the_page_with_that_trouble(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(names: object) -> object:
+        raise StoreAway
+
+    before = await bench.scrape()
+    monkeypatch.setattr(bench.rig.store.queries, "ledger", away)
+    page = await bench.scrape()
+    assert page.labels("trouble") == [{"source": "", "destination": "", "reason": "store_away"}]
+    assert page.value("destination_state", destination="d", state="running", reason="") == 1
+    assert page.value("loop_lag_seconds", destination="") == before.value("loop_lag_seconds", destination="")
+    assert {"segment_router_info", "segment_router_start_timestamp_seconds"} <= {name for name, _ in page.samples}
+    only_stored = {"segment_router_events_accepted_total", "segment_router_store_used_bytes"}
+    names = {name for name, _ in before.samples}
+    assert only_stored <= names
+    assert not only_stored & {name for name, _ in page.samples}
 
 
 async def test_a_full_disk_shows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
