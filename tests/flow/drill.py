@@ -62,11 +62,32 @@ def free_space(daemon: Tuned, n: int) -> None:
     partial.rename(daemon.folder / "free")
 
 
-class Drill:
-    """One alert. `words`: for the words in capitals of its runbook."""
+async def page_of(daemon: Daemon) -> Page:
+    """What `/metrics` has at this moment; empty where nobody answers."""
+    patience = aiohttp.ClientTimeout(total=daemon.patience_s)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=patience) as http,
+            http.get(f"{daemon.admin_url}/metrics") as answer,
+        ):
+            assert answer.status == 200, await answer.text()
+            return read(await answer.text())
+    except aiohttp.ClientConnectionError:
+        return {}
 
-    def __init__(self, daemon: Daemon, alert: str, **words: str) -> None:
+
+class Drill:
+    """One alert. `words`: for the words in capitals of its runbook. `services`: what `systemctl start` starts, beside the daemon."""
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        alert: str,
+        services: Mapping[str, Callable[[], Awaitable[object]]] | None = None,
+        **words: str,
+    ) -> None:
         self.daemon, self.rule, self._words = daemon, rules()[alert], words
+        self._services = {UNIT: self._restart, **(services or {})}
         self._book = runbooks()[alert]
         self.said = ""  #: by the last command
         self._tape = Tape()
@@ -122,16 +143,7 @@ class Drill:
 
     async def scrape(self) -> Page:
         """The page of this moment; empty where nobody answers."""
-        patience = aiohttp.ClientTimeout(total=self.daemon.patience_s)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=patience) as http,
-                http.get(f"{self.daemon.admin_url}/metrics") as answer,
-            ):
-                assert answer.status == 200, await answer.text()
-                return read(await answer.text())
-        except aiohttp.ClientConnectionError:
-            return {}
+        return await page_of(self.daemon)
 
     def _check(self, firing: int) -> None:
         found = self.rule.firing(self._tape)
@@ -144,11 +156,13 @@ class Drill:
         if words[0] == "./run":
             return await self._verb(words[1:], codes)
         if words[:2] in (["systemctl", "start"], ["systemctl", "restart"]):
-            assert words[2] == UNIT
-            if self.daemon.process is not None:
-                assert await self.daemon.terminate() == 0
-            await self.daemon.restart()
+            await self._services[words[2]]()
         return ""
+
+    async def _restart(self) -> None:
+        if self.daemon.process is not None:
+            assert await self.daemon.terminate() == 0
+        await self.daemon.restart()
 
     async def _verb(self, words: list[str], codes: tuple[int, ...]) -> str:
         code, out, err = await verb(self.daemon, *words)

@@ -12,8 +12,10 @@ import pytest
 
 from router.store.postgres.upkeep import SLOTS, SNAPSHOT
 from tests.flow.cluster import owners
-from tests.flow.drill import Drill, Drilled, tuned
+from tests.flow.drill import Drill, Drilled, page_of, tuned
 from tests.flow.harness import destination, eventually
+from tests.monitoring.runbook import UNIT
+from tests.monitoring.tape import Labels, Page
 from tests.postgres_server import Server, running
 
 pytestmark = pytest.mark.long
@@ -41,6 +43,53 @@ async def two(folder: Path, server: Server) -> AsyncIterator[tuple[Drilled, Dril
         nodes.append(tuned(folder / name, [hook], bounds, store=store, cluster=cluster))
     async with nodes[0] as first, nodes[1] as second:
         yield first, second
+
+
+class NodesDrill(Drill):
+    """An alert about one of several nodes, as Prometheus scrapes all of them. `other`: whose service the commands are about."""
+
+    def __init__(self, daemon: Drilled, alert: str, other: Drilled) -> None:
+        super().__init__(daemon, alert, {UNIT: other.restart})
+        self._nodes = (daemon, other)
+
+    async def scrape(self) -> Page:
+        found: dict[str, dict[Labels, float]] = {}
+        for node in self._nodes:
+            page = await page_of(node)
+            target = {("job", "segment-router"), ("instance", node.admin_url.removeprefix("http://"))}
+            up: Page = {"up": {frozenset(): float(bool(page))}}
+            for name, samples in {**up, **page}.items():
+                found.setdefault(name, {}).update({labels | target: value for labels, value in samples.items()})
+        return found
+
+
+async def test_one_of_two_nodes_that_is_gone_fires_until_it_is_started(tmp_path: Path, server: Server) -> None:
+    async with two(tmp_path, server) as (daemon, other):
+        drill = NodesDrill(daemon, "NodeGone", other)
+        await drill.is_calm()
+        other.kill()
+        await drill.fires()
+
+        async def is_seen() -> bool:
+            return "no, since" in await drill.look()
+
+        await eventually(is_seen, what="the others know that it is gone")
+        await drill.ends()
+
+
+async def test_a_database_that_is_away_fires_until_it_is_started(tmp_path: Path, server: Server) -> None:
+    async def start() -> None:
+        server.start()
+        await server.ready()
+
+    async with one(tmp_path, server) as (daemon, _):
+        drill = Drill(daemon, "StoreAway", {"postgresql": start})
+        await drill.is_calm()
+        server.stop()
+        await drill.fires()
+        assert "The database of the store cannot be reached" in await drill.look()
+        await drill.ends()
+        await daemon.ready()
 
 
 async def test_a_destination_that_no_node_may_deliver_to_fires_until_a_file_is_in_force(

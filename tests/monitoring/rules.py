@@ -73,4 +73,4 @@ def seconds(duration: str) -> int:
 def series_of(expression: str) -> set[str]:
     """The series that an expression asks for."""
     bare = re.sub(r'"[^"]*"', "", expression)
-    return set(re.findall(r"\b(?:segment_router|process)_\w+", bare))
+    return set(re.findall(r"\b(?:segment_router|process)_\w+|\bup\b", bare))
