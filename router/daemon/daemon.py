@@ -96,6 +96,8 @@ def run(config_path: Path) -> int:
             code = 1
             try:
                 code = run_to_its_end(runner.get_loop(), daemon.serve(), log)
+            except asyncio.CancelledError:  # the log has it
+                return code
             finally:
                 end_in_time(code, lambda words: _left_behind(log, words))
             return code

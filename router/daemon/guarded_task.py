@@ -6,17 +6,18 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any
 
 import router
-from router.plugin_host.hook_watch import hook_of, is_in_hook
+from router.plugin_host.hook_watch import hook_of
+from router.plugin_host.whose_code import NOBODY, SOME_HOOK, whose
 
 ROUTER = os.path.dirname(router.__file__) + os.sep
 ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
-
-NOBODY, SOME_HOOK = "", "?"
-"""Whose a task is, where it is not a destination's: the router's; a hook that runs in one go began it."""
+LOOP = os.path.join(ROUTER, "daemon", "event_loop.py")
+"""The loop runs in it: what has no other caller is called by the loop, for whoever asked it to."""
 
 
 class CancelRefused(RuntimeError):
@@ -26,9 +27,19 @@ class CancelRefused(RuntimeError):
 class GuardedTask(asyncio.Task[Any]):
     """A task that knows who began it."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any], *, loop: asyncio.AbstractEventLoop, **more: Any) -> None:
-        self._owner = _who_asks(loop)
-        super().__init__(work, loop=loop, **more)
+    def __init__(
+        self,
+        work: Coroutine[Any, Any, Any],
+        *,
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+        **more: Any,
+    ) -> None:
+        self._owner = _who_asks()
+        context = copy_context() if context is None else context
+        if self._owner == NOBODY:  # it may be begun in the middle of a hook
+            context.run(whose.set, NOBODY)
+        super().__init__(work, loop=loop, context=context, **more)
 
     @property
     def owner(self) -> str:
@@ -38,7 +49,7 @@ class GuardedTask(asyncio.Task[Any]):
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Raises CancelRefused where a plugin cancels what is not its own."""
-        asks = _who_asks(self.get_loop())
+        asks = _who_asks()
         own = self._owner != NOBODY if asks == SOME_HOOK else self.owner in (asks, SOME_HOOK)
         if asks != NOBODY and not own:
             raise CancelRefused(
@@ -48,7 +59,8 @@ class GuardedTask(asyncio.Task[Any]):
 
 
 def guard(loop: asyncio.AbstractEventLoop) -> None:
-    """All tasks of this loop are guarded from here on."""
+    """All tasks of this loop are guarded from here on. Called by the thread that runs it: what it runs is the router's."""
+    whose.set(NOBODY)
     loop.set_task_factory(_make)
 
 
@@ -56,14 +68,13 @@ def _make(loop: asyncio.AbstractEventLoop, work: Any, **more: Any) -> GuardedTas
     return GuardedTask(work, loop=loop, **more)
 
 
-def _who_asks(loop: asyncio.AbstractEventLoop) -> str:
-    """The destination whose plugin begins or cancels a task right now, SOME_HOOK, or NOBODY."""
-    if _caller().startswith(ROUTER):
-        return NOBODY
-    if is_in_hook():
-        return SOME_HOOK
-    task = asyncio.current_task(loop)
-    return task.owner if isinstance(task, GuardedTask) else NOBODY
+def _who_asks() -> str:
+    """Who begins or cancels a task right now: NOBODY, SOME_HOOK, or the destination whose plugin it is."""
+    return NOBODY if _is_router(_caller()) else whose.get()
+
+
+def _is_router(file: str) -> bool:
+    return file.startswith(ROUTER) and file != LOOP
 
 
 def _caller() -> str:
@@ -71,4 +82,4 @@ def _caller() -> str:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and (frame.f_code.co_filename == __file__ or frame.f_code.co_filename.startswith(ASYNCIO)):
         frame = frame.f_back
-    return frame.f_code.co_filename if frame is not None else ROUTER
+    return frame.f_code.co_filename if frame is not None else ""

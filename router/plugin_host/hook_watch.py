@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import Token
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 
 from router.plugin_host.processor_wait import waited_s
 from router.plugin_host.time_budgets import HOLD_S, SLICE_S
+from router.plugin_host.whose_code import SOME_HOOK, whose
 
 SLOW_CALLS, SLOW_SPELL_S = 5, 60.0
 """So many held loops within this time, and the plugin should have a thread of its own."""
@@ -25,14 +27,6 @@ of what the thread waited before the hook may be taken for a part of it."""
 
 LEAST_READ, MOST_EVENTS = 32, 500
 """Events that one pass takes: so many are read at a time even where a slice is enough for fewer, and at most so many."""
-
-
-_here = threading.local()
-
-
-def is_in_hook() -> bool:
-    """Whether this thread runs a hook that runs in one go."""
-    return getattr(_here, "is_in_hook", False)
 
 
 def task_name(hook: str, destination: str, message_id: str = "") -> str:
@@ -83,6 +77,7 @@ class HookWatch:
         self.slow: dict[str, SlowHook] = {}
         self.total = 0  #: held loops, of all hooks
         self.thread_id = threading.get_ident()  #: of its loop
+        self._whose: Token[str]  #: whose code ran before the hook
         self._began = 0.0
         self._spent_s = 0.0
         self.is_over = False  #: hooks have used up this slice
@@ -98,14 +93,14 @@ class HookWatch:
     def begin(self, hook: str, message_id: str) -> None:
         """A hook that runs in one go begins."""
         self.running, self.stack = (hook, message_id), ""
-        _here.is_in_hook = True
+        self._whose = whose.set(SOME_HOOK)
         began = self._began = perf_counter()
         if began >= self._look_at:
             self._waited_s, self._look_at = waited_s(), began + LOOK_S
 
     def end(self) -> None:
         """It has ended."""
-        _here.is_in_hook = False
+        whose.reset(self._whose)
         took = perf_counter() - self._began
         self._spent_s += took
         self.is_over = self._spent_s >= SLICE_S

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from router.plugin_host.factory import Destination
 from router.plugin_host.hook_watch import task_name
 from router.plugin_host.time_budgets import CANCEL_S, CLOSE_S, OPEN_S
+from router.plugin_host.whose_code import whose
 
 
 class LifetimeFault(Exception):
@@ -62,6 +63,7 @@ class Lifetime:
             raise LifetimeFault(self._words())
 
     async def _live(self) -> None:
+        whose.set(self._destination.name)
         try:
             async with self._destination.hooks["lifetime"](self._destination.redactor.add):
                 self._opened.set()

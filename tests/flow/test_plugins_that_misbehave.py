@@ -7,6 +7,7 @@ from pathlib import Path
 
 from router.testing.vendor import FakeVendor
 from tests.flow.harness import Daemon, destination, eventually
+from tests.flow.test_shutdown import ended
 
 DEAD = (
     "hook exits", "hook is interrupted", "hook is cancelled", "hook raises its own", "state_key exits", "deliver exits",
@@ -39,6 +40,40 @@ async def test_what_would_end_a_process_is_a_dead_letter_that_names_the_hook(tmp
             failed = [line for line in daemon.log() if line["event"] == "plugin_failed"]
             assert len(failed) == 2, "the loop that stopped, and the task that exited"
             assert await daemon.terminate() == 0
+
+
+LATER = ("loop cancels", "function cancels", "thread cancels")
+
+
+async def test_what_a_plugin_has_the_loop_cancel_later_is_refused_and_named(tmp_path: Path) -> None:
+    async with FakeVendor() as vendor:
+        tables = [
+            destination("odd", "saboteur", {"base_url": vendor.url}),
+            destination("neighbour", "collector", {"base_url": vendor.url}),
+            destination("apart", "collector", {"base_url": vendor.url}, delivery={"isolation": "thread"}),
+        ]
+        async with Daemon(tmp_path, tables) as daemon:
+            for n, name in enumerate(LATER):
+                before = len(daemon.log("plugin_failed"))
+                await daemon.post("track", userId=f"u{n}", event=name, messageId=f"m{n}")
+                for one in ("odd", "neighbour", "apart"):
+                    await daemon.becomes(f"m{n}", one, "delivered")
+
+                async def is_told(before: int = before) -> bool:
+                    failed = [line["detail"] for line in daemon.log("plugin_failed")[before:]]
+                    assert all(words.startswith("a plugin must not cancel task") for words in failed), failed
+                    return any("'daemon'" in words for words in failed)
+
+                await eventually(is_told)
+            assert await daemon.terminate() == 0
+
+
+async def test_a_daemon_whose_guard_a_plugin_goes_round_says_why_it_ends(tmp_path: Path) -> None:
+    async with Daemon(tmp_path, [destination("odd", "saboteur", {"base_url": "http://127.0.0.1:1"})]) as daemon:
+        await daemon.post("track", userId="u1", event="hook goes round the guard", messageId="m1")
+        assert await ended(daemon) == 1
+        [line] = daemon.log("plugin_failed")
+        assert "has cancelled the task that all depends on" in line["detail"]
 
 
 HUGE = {"state is huge": "track", "deliver makes a huge body": "deliver", "deliver makes huge JSON": "deliver"}

@@ -25,6 +25,7 @@ from router.deliver.send.request_batch import RequestBatch, fill, json_bytes
 from router.deliver.send.sender import Attempt, Ended, bad_call, call_deliver, per_item, read_result
 from router.plugin import Batch, Outcome, Pause, Reject, RetryLater, Split
 from router.plugin_host.hook_watch import task_name
+from router.plugin_host.whose_code import whose
 from router.vocabulary import Line
 
 LIVE_MS = 1_000
@@ -324,6 +325,7 @@ class Batcher:
         asyncio.get_running_loop().call_soon(self._finish, [Ended(batch, attempt, outcomes)])
 
     async def _deliver(self, batch: RequestBatch, attempt: Attempt) -> None:
+        whose.set(self._destination.name)
         flight = batch.flight
         attempt.is_cut = lambda: flight.is_over
         attempt.may_send = self._may_send

@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from router.plugin import (
@@ -72,6 +73,7 @@ class Saboteur:
     def track(self, event: Event, context: Context) -> Item:
         """May exit."""
         _cancel((event.name or "").removeprefix("hook cancels "))
+        _cancel_later(event.name)
         match event.name:
             case "hook exits":
                 sys.exit(3)
@@ -156,6 +158,27 @@ def _cancel(whom: str) -> None:
         }
         if is_meant.get(whom, whom == "all"):
             task.cancel()
+
+
+def _cancel_later(how: str | None) -> None:
+    """Have all tasks cancelled when the hook has returned, by the loop itself; or the daemon's at once, in a way that nobody guards."""
+    loop = asyncio.get_running_loop()
+    for task in asyncio.all_tasks():
+        match how:
+            case "loop cancels":
+                loop.call_soon(task.cancel)
+            case "function cancels":
+                loop.call_soon(partial(_call, task.cancel))
+            case "thread cancels":
+                threading.Thread(target=loop.call_soon_threadsafe, args=(task.cancel,)).start()
+            case "hook goes round the guard" if task.get_name() == "daemon":
+                asyncio.Task.cancel(task)
+            case _:
+                pass
+
+
+def _call(call: Callable[[], object]) -> None:
+    call()
 
 
 async def _fail() -> None:
