@@ -12,6 +12,7 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,13 +75,16 @@ def locate(path: Path) -> Endpoint:
 
     Raises ConfigError with what is wrong with the tables [server], [admin] and [store].
     """
-    found = None
-    for environ in _environments(path):
-        found = _locate(path, environ)
-        if found.running or is_there(found.store):
-            return found
-    assert found is not None
-    return found
+    places = [_locate(path, environ) for environ in _environments(path)]
+    return next((one for one in places if one.running or is_there(one.store)), places[0])
+
+
+def keep_state_in_one_place(path: Path) -> None:
+    """A daemon that is started by hand, and what it starts, use the store that the commands find. A faulty config.toml is told by who reads
+    all of it."""
+    with suppress(ConfigError):
+        if (state := locate(path).environ.get(STATE)) is not None:
+            os.environ[STATE] = state
 
 
 def store_file(endpoint: Endpoint, instead: str) -> Path:
@@ -162,7 +166,7 @@ def _takes_calls(table: Mapping[str, Any]) -> bool:
 
 
 def _environments(path: Path) -> Iterator[dict[str, str]]:
-    """Environments to read config.toml in: this one; else with the state of the service that has its file in /etc/NAME."""
+    """Environments to read config.toml in: for a file in /etc/NAME first that of its service, which has its state in /var/lib/NAME."""
     environ = dict(os.environ)
     folder = path.absolute().parent
     configuration_folder, state_folder = SERVICE_FOLDERS

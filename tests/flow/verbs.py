@@ -19,9 +19,11 @@ INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_
 class Command:
     """A command that runs in a folder."""
 
-    def __init__(self, folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *words: str, environ: Mapping[str, str] | None = None, tuning: str = "") -> None:
+        """`tuning`: Python that is run first."""
         self._words, self._files = words, (os.memfd_create("out"), os.memfd_create("err"))
-        self._process = prepared.start(words, folder, environ or environment(), *self._files, first=INTERRUPTIBLE)
+        first = f"{INTERRUPTIBLE}\n{tuning}"
+        self._process = prepared.start(words, folder, environ or environment(), *self._files, first=first)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from router.cli.endpoint import program
+from router.cli.endpoint import keep_state_in_one_place, program
 from router.cli.lazy import lazy
 from router.cli.options import ConfigFile, config_hint
 
@@ -28,6 +28,7 @@ def serve(config: ConfigFile = Path("config.toml")) -> None:
     """
     os.environ.setdefault("SEGMENT_ROUTER_COMMAND", program())  # for the lines to paste that it prints
     os.environ["SEGMENT_ROUTER_OPTIONS"] = config_hint(config)
+    keep_state_in_one_place(config)
     gc.disable()  # nothing that is imported now ever goes: looking for garbage in it takes 8 % of the start
     try:
         raise typer.Exit(daemon.run(config))

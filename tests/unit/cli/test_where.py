@@ -103,7 +103,11 @@ def test_a_service_is_found_by_the_folder_of_its_configuration(
     (state / "var").mkdir(parents=True)
     (state / "var/router.db").touch()
     monkeypatch.setattr(endpoint, "SERVICE_FOLDERS", (tmp_path.parent, tmp_path / "nowhere"))
-    assert locate(path).store == tmp_path / "var/router.db"
+    assert locate(path).store == tmp_path / "nowhere" / tmp_path.name / "var/router.db", "also before there is one"
+    beside = tmp_path / "var/router.db"
+    beside.parent.mkdir()
+    beside.touch()
+    assert locate(path).store == beside, "a store that is there is not left for a new one"
     monkeypatch.setattr(endpoint, "SERVICE_FOLDERS", (tmp_path.parent, _Named(state)))
     assert locate(path).store == state / "var/router.db"
 
