@@ -47,7 +47,7 @@ class Core:
         # out
         self.responses = Responses(context, state, self.outcomes, self.status, lines, self.warnings.warn)
         self.batcher = Batcher(context, client, state.breaker, self.responses.on_responses, wake)
-        self.responses.is_everybody = self.batcher.is_only
+        self.responses.is_everybody, self.responses.is_busy = self.batcher.is_only, lambda: self.batcher.is_busy
         self.turns = TurnHandler(context, state, self.outcomes, self.status, self.batcher, lines)
         # what becomes of an event
         plugin_state = PluginState(context.claim.keyed_state, state.work)

@@ -163,7 +163,8 @@ class LivePass:
             delivery.event = None  # opened again at its turn: it takes six times its body
         lane = delivery.lane = self._lanes.take(delivery.log_event.user_key)
         lane.add_waiting(delivery)
-        self._state.run_queue.add(lane)
+        if not lane.awaits_answer or lane.linking or lane.is_migrating:
+            self._state.run_queue.add(lane)
 
     def _finish(self, decided: dict[tuple[str, str], list[Delivery]]) -> None:
         """Hand over what is to be sent, write the lines, and settle what was decided against sending."""

@@ -119,6 +119,11 @@ class Lane:
         return len(self.waiting) > MAX_WAITING or self.waiting_bytes > MAX_WAITING_BYTES
 
     @property
+    def awaits_answer(self) -> bool:
+        """Whether none of its events has a turn before the one in flight is done, which asks for that turn."""
+        return self.current is not None and not (self.must_park or self.is_overflowing)
+
+    @property
     def must_park(self) -> bool:
         """Whether new events park: an attempt is awaited, or parked ones go first."""
         return self.state in (LaneState.BLOCKED, LaneState.DRAINING) or self.main.count > 0

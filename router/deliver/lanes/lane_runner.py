@@ -74,7 +74,7 @@ class LaneRunner:
         """The next turn of a lane. False: there is none for now."""
         if lane.is_draining and lane.current is None:
             return self._drain_one(lane, prepared)
-        if lane.current is not None and not (lane.must_park or lane.is_overflowing):
+        if lane.awaits_answer:
             return False
         return self._take_waiting(lane, prepared)
 

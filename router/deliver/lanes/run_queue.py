@@ -23,12 +23,13 @@ class RunQueue:
         """Whether a lane of this line wants a turn."""
         return bool(self._lines[line])
 
-    def add(self, lane: Lane) -> None:
-        """This lane may have a turn to take."""
+    def add(self, lane: Lane, *, wakes: bool = True) -> None:
+        """This lane may have a turn to take. Where nobody is woken, it has it in the next round, whatever that begins for."""
         if not lane.is_queued:
             lane.is_queued = True
             self._lines[lane.line if lane.is_draining else Line.LIVE].append(lane)
-        self.wake()
+        if wakes:
+            self.wake()
 
     def take(self, line: Line, most: int) -> list[Lane]:
         """Take the first lanes of a line."""

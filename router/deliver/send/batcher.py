@@ -36,6 +36,9 @@ for one that has begun."""
 MOST_ITEM_BYTES = sum(ITEM_BYTES.values())
 SENT_BYTES = 8_000_000
 """Bodies of requests on their way: beyond it no further request is started."""
+BUSY_EVENTS = 100
+"""So many events that wait for a request keep a destination busy until the next round of its worker's loop. A round takes as long as six
+requests: one for each lane that has its next turn took a fifth of an event's time."""
 STUCK = "it was on its way for longer than all its time-outs: the plugin does not let itself be ended"
 SILENT_MS = 200
 """A claim that may not send now is asked again after this."""
@@ -77,6 +80,8 @@ class Batcher:
         self._live_at = -LIVE_MS  #: when a live event came last (ms), as it was noticed
         self._has_live = False  #: one came since then
         self._lingers = any(batch.linger_s for batch in self._destination.kinds.values())
+        #: much waits for requests: who has more can wait for the next round of the worker's loop. It is woken when nothing waits any more
+        self.is_busy = False
         self._is_closed = False
         self._is_silent = False  #: a request that begins now could not end while the destination is surely ours
         self.fault: BaseException | None = None  #: met while a response was booked: the worker has to begin anew
@@ -357,11 +362,17 @@ class Batcher:
             for batch, left in self._on_responses(self._leaving(ended)):
                 for delivery in reversed(left):
                     self.add(delivery, batch.line, first=True)  # they keep their order at the head of their line
-            if self._destination.watch.is_over or self.pump() is not None or was_full:
+            if self._destination.watch.is_over or self.pump() is not None or was_full or self._has_run_dry():
                 self._wake()
         except BaseException as error:  # who called would drop it, and these events would be in flight for ever
             self.fault = self.fault or error
             self._wake()
+
+    def _has_run_dry(self) -> bool:
+        """Whether nothing waits any more, after much did."""
+        waiting, was_busy = self.waiting, self.is_busy
+        self.is_busy = waiting >= BUSY_EVENTS or (was_busy and waiting > 0)
+        return was_busy and not self.is_busy
 
     def _leaving(self, ended: Iterable[Ended]) -> Iterator[Ended]:
         """Each of these is on its way until its turn to be booked comes: one that fails is asked who else is there."""

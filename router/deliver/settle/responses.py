@@ -50,6 +50,7 @@ class Responses:
         self._has_state = "state_key" in context.destination.hooks
         self._breaker, self._readiness, self._forgotten = state.breaker, state.readiness, state.forgotten
         self.is_everybody: Callable[[frozenset[str]], bool] = lambda users: False
+        self.is_busy: Callable[[], bool] = lambda: False
         self.exchanges = LastExchanges()
 
     def on_responses(self, ended: Iterable[Ended]) -> Iterator[tuple[RequestBatch, list[Delivery]]]:
@@ -149,7 +150,7 @@ class Responses:
         if lane.is_idle:  # no turn is needed to find that nothing of it waits
             self._lanes.let_go(lane)
         else:
-            self._run_queue.add(lane)
+            self._run_queue.add(lane, wakes=not self.is_busy())
 
     # ------------------------------------------------------------ the general way
 

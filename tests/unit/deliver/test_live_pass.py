@@ -11,6 +11,7 @@ import pytest
 
 from router.deliver.core import Core
 from router.deliver.lanes.delivery import Delivery
+from router.deliver.lanes.lane import MAX_WAITING
 from router.deliver.send import batcher
 from router.plugin import Context, Event, Item, Pause, Reject, RetryLater, Skip, hookimpl
 from router.store import LogRow
@@ -109,6 +110,15 @@ async def test_the_next_event_of_a_user_in_flight_waits_behind_it_in_a_lane(stor
     assert (lane.current, list(lane.waiting)) == (first, [second])
     assert parts.core.batcher.waiting == 1
     assert parts.lanes.in_flight == {}
+    assert len(parts.run_queue) == 0, "it has its turn when the first one is done, which asks for it"
+
+
+async def test_more_of_a_user_in_flight_than_may_be_in_memory_asks_for_a_turn_at_once(store: Any) -> None:
+    parts = Pass(Plain, store)
+    await parts.enter(*[{}] * (1 + MAX_WAITING))
+    assert len(parts.run_queue) == 0
+    await parts.enter({})
+    assert [lane.key for lane in parts.run_queue.take(Line.LIVE, 9)] == ["u:u1"]
 
 
 @pytest.mark.parametrize(

@@ -526,6 +526,21 @@ async def test_after_an_answer_the_loop_is_woken_where_the_next_request_waits_fo
     assert made.wakes == 1
 
 
+async def test_a_busy_destination_wakes_the_loop_when_nothing_waits_any_more(
+    desk: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher, "BUSY_EVENTS", 2)
+    made = desk(concurrency=1)
+    for _ in range(4):
+        made.add()
+    await made.pump()
+    seen = []
+    for _ in range(4):
+        await made.answer()
+        seen.append((made.batcher.waiting, made.batcher.is_busy, made.wakes))
+    assert seen == [(2, True, 0), (1, True, 0), (0, False, 1), (0, False, 1)]
+
+
 # ------------------------------------------------------------ pauses and probes
 
 

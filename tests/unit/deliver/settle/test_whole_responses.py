@@ -14,7 +14,7 @@ from router.vocabulary import EventState, Line
 from tests.unit.deliver.parts import Parts
 
 
-def take(parts: Parts, delivery: Delivery) -> None:
+def take(parts: Parts, delivery: Delivery, *, is_busy: bool = False) -> None:
     """The vendor takes this event, which is in flight."""
     lane, nobody = delivery.lane, [Item({})]
     assert lane is not None
@@ -22,6 +22,7 @@ def take(parts: Parts, delivery: Delivery) -> None:
     lane.start(delivery)
     status = StatusChanges(parts.context, parts.state)
     responses = Responses(parts.context, parts.state, parts.outcomes, status, parts.lines, lambda warning: None)
+    responses.is_busy = lambda: is_busy
     client: Any = None
     attempt = Attempt(parts.context.destination, client, parts.clock, status=200)
     batch = RequestBatch("", Line.LIVE, [BatchPart(delivery, nobody)])
@@ -41,7 +42,16 @@ def test_a_lane_with_a_further_event_wants_a_turn_for_it() -> None:
     assert first.lane is not None
     first.lane.add_waiting(second)
     take(parts, first)
-    assert (len(parts.lanes), len(parts.run_queue)) == (1, 1)
+    assert (len(parts.lanes), len(parts.run_queue), parts.wakes) == (1, 1, 1)
+
+
+def test_its_turn_can_wait_for_the_next_round_of_the_loop_where_much_waits_for_requests() -> None:
+    parts = Parts()
+    first, second = parts.read(1), parts.read(2)
+    assert first.lane is not None
+    first.lane.add_waiting(second)
+    take(parts, first, is_busy=True)
+    assert (len(parts.lanes), len(parts.run_queue), parts.wakes) == (1, 1, 0)
 
 
 def test_an_event_that_stood_in_a_lane_is_settled_like_any_other() -> None:
