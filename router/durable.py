@@ -95,6 +95,48 @@ def owner_of(like: Path) -> Owner | None:
 
 
 def give_to_owner(path: Path, like: Path) -> None:
-    """The same for a file that is there already."""
+    """The same for a file that is there already. Root of a container may lack the right, and all its processes are root's then."""
     if (owner := owner_of(like)) is not None:
-        os.chown(path, *owner)
+        with contextlib.suppress(PermissionError):
+            os.chown(path, *owner)
+
+
+def why_refused(*paths: Path) -> str:
+    """What keeps this user from writing these files, and what to do: the first that belongs to somebody else, or the folder of one that is
+    not there. Empty where that is no question of rights."""
+    for at in map(_nearest, paths):
+        if not os.access(at, os.R_OK | os.W_OK | (os.X_OK if at.is_dir() else 0)):
+            is_ours_above = at.parent.stat().st_uid == os.geteuid()
+            give = f"as root, `chown -R --reference={at.parent} {at}`"
+            ask = f"run it as root, or give user {os.geteuid()} the right to write there"
+            whose = f"{at} belongs to user {at.stat().st_uid}, and this process runs as user {os.geteuid()}"
+            return f"{whose}: {give if is_ours_above else ask}"
+    return ""
+
+
+def _nearest(path: Path) -> Path:
+    """The path, or the nearest above it that is there and that this user may see."""
+    for at in (path, *path.absolute().parents):
+        with contextlib.suppress(OSError):
+            at.stat()
+            return at
+    return path
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """A folder and those above it, where they are missing. What root makes belongs to the owner of the nearest that is there.
+
+    Args:
+        mode: of the folder itself, without what the umask takes away.
+    """
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode if one == folder else 0o777, exist_ok=True)
+        give_to_owner(one, one.parent)
+
+
+def make_file(path: Path) -> None:
+    """An empty file for its owner only, where there is none. What root makes belongs to the owner of the folder."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, OWNER_ONLY))
+        give_to_owner(path, path.parent)

@@ -14,7 +14,7 @@ from router.backup.keeping import SUFFIX, name_of, remove_oldest
 from router.backup.progress import Progress
 from router.backup.work_folder import work_folder
 from router.clock import to_iso
-from router.durable import sync
+from router.durable import give_to_owner, make_folder, sync
 from router.errors import BackupError
 from router.store.disk_space import free_bytes
 from router.store.sqlite import regulation_file, snapshot
@@ -71,6 +71,7 @@ def back_up(store: Path, target: Target, now_ms: int, min_free_bytes: int, progr
         copy.unlink()
         archive.verify(packed, about, progress)
         size = _size(packed)
+        give_to_owner(packed, folder)  # who makes the next ones there has to read it and to remove it
         packed.rename(file)
         sync(folder)
     is_noted = False
@@ -84,7 +85,7 @@ def back_up(store: Path, target: Target, now_ms: int, min_free_bytes: int, progr
 def _placed(store: Path, target: Target, now_ms: int) -> tuple[Path, Path]:
     """The folder and the file. Raises BackupError where another file is there."""
     if target.is_folder:
-        target.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(target.path, 0o700)
         return target.path, target.path / name_of(store, now_ms)
     folder = target.path.parent
     if not folder.is_dir():

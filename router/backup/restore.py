@@ -83,18 +83,13 @@ def remove_interrupted(store: Path) -> None:
 
 @contextmanager
 def _locked(store: Path) -> Iterator[Path]:
-    """Nobody else uses the store meanwhile. Gives its resolved path. What root has made for that belongs to the owner of the store."""
-    path = store.resolve()
-    missing = [folder for folder in path.parents if not folder.exists()]
-    owner = next(one for one in (path, *path.parents) if one.exists())
+    """Nobody else uses the store meanwhile. Gives its resolved path."""
     try:
-        files = StoreFiles(path)
+        files = StoreFiles(store)
     except StartError as error:
         raise BackupError(f"nothing was restored: {error}") from None
     try:
-        for made in (*missing, Path(f"{path}.lock")):
-            durable.give_to_owner(made, owner)
-        yield path
+        yield files.path
     finally:
         files.close()
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from router.durable import give_to_owner
+
 
 @contextmanager
 def work_folder(parent: Path, label: str) -> Iterator[Path]:
@@ -33,6 +35,7 @@ def _new_locked(parent: Path, label: str) -> tuple[Path, int]:
             with suppress(OSError):  # some network disks know no locks: what is left there stays
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if folder.exists():
+                give_to_owner(folder, parent)  # who removes it, if this process is killed
                 return folder, lock
             os.close(lock)
 

@@ -57,8 +57,7 @@ class HeldMarks:
         """Name no message any more: the person of one may be forgotten. Raises OSError."""
         marks = self._read()
         if any(mark.message_id for mark in marks.values()):
-            left = {name: msgspec.structs.replace(mark, message_id="") for name, mark in marks.items()}
-            durable.put(self._path, msgspec.json.encode(left))
+            self._put({name: msgspec.structs.replace(mark, message_id="") for name, mark in marks.items()})
 
     def _read(self) -> dict[str, HeldMark]:
         try:
@@ -68,7 +67,10 @@ class HeldMarks:
 
     def _write(self, marks: dict[str, HeldMark]) -> None:
         with suppress(OSError):
-            durable.put(self._path, msgspec.json.encode(marks))
+            self._put(marks)
+
+    def _put(self, marks: dict[str, HeldMark]) -> None:
+        durable.put(self._path, msgspec.json.encode(marks), owner=durable.owner_of(self._path.parent))
 
 
 def _digest(destination: Destination) -> str:

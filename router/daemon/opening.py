@@ -10,6 +10,7 @@ from typing import Protocol
 
 from router.clock import Clock
 from router.config import ClusterConfig, StoreConfig, without_passwords
+from router.durable import make_folder
 from router.errors import StartError
 from router.store import Store
 from router.store.sqlite.store import open_store as open_sqlite
@@ -50,7 +51,7 @@ async def _open_database(
     from router.store.postgres.node_id import node_id
     from router.store.postgres.store import open_postgres
 
-    store.path.parent.mkdir(parents=True, exist_ok=True)  # for what is this node's own
+    make_folder(store.path.parent)  # for what is this node's own
     id = stack.enter_context(node_id(Path(f"{store.path}.id")))
     time = DatabaseTime()
     node = NodeSettings(id, cluster.node or socket.gethostname(), cluster.lease_s)

@@ -10,7 +10,7 @@ from router.doctor.descriptors import descriptors
 from router.doctor.disk_sync import disk_sync
 from router.doctor.examine import Check
 from router.doctor.mount import mount
-from router.doctor.permissions import exposed, secrets, store_folder
+from router.doctor.permissions import exposed, secrets, store_files, store_folder
 from router.doctor.program import python, sqlite
 from router.doctor.space import inodes, space
 from router.doctor.store_file import store_file, upgrade
@@ -34,6 +34,7 @@ ALWAYS = (
     Check("clock", clock),
     Check("time_source", time_source),
     Check("store_folder", store_folder),
+    Check("store_folder", store_files, "its files"),
     Check("exposed", exposed),
     Check("secrets", secrets),
     Check("units", units),

@@ -40,7 +40,7 @@ CODES: Mapping[str, str] = {
     "descriptors": "The limit of open files.",
     "clock": "The clock against the newest time in the store.",
     "time_source": "Whether something keeps the clock right.",
-    "store_folder": "Whether the service can write to the folder of the store.",
+    "store_folder": "Whether the service can write the store, its folder and the folder of the last backup.",
     "exposed": "Files that every user of the machine can read.",
     "secrets": "Whether the service can read the files with secrets.",
     "units": "Installed systemd units against the shipped ones.",

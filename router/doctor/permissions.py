@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from router.backup import last_backup
 from router.config.exposure import exposed_config, may, others_can_read, unreadable_files
 from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
 from router.plugin_host.factory import inline_secrets
 
-WRITE, ENTER = 2, 1
+READ, WRITE, ENTER = 4, 2, 1
 """Rights, as the mode of a file has them."""
 
 
@@ -31,6 +32,27 @@ def store_folder(subject: Subject) -> Iterator[Finding]:
         return
     remedy = f"chown {uid} {disk}, or run the daemon as its owner"
     yield Finding("store_folder", Level.ERROR, f"{who}, who runs the daemon, cannot write to {disk}", remedy)
+
+
+def store_files(subject: Subject) -> Iterator[Finding]:
+    """Whether the service can write the files of the store, and make backups where the last one is. Root may have copied or made them."""
+    if subject.store is None or (ids := subject.service) is None:
+        return
+    for path in (Path(f"{subject.store}{ending}") for ending in ("", "-wal", "-shm", ".lock", ".regulations")):
+        if path.exists() and not may(path.stat(), *ids, READ | WRITE):
+            words = (
+                f"user {ids[0]}, who runs the daemon, cannot write {path}, which belongs to user {path.stat().st_uid}"
+            )
+            yield Finding("store_folder", Level.ERROR, words, f"chown --reference={path.parent} {path}")
+    last = last_backup.read(subject.store)
+    if (folder := Path(last.file).parent if last else None) and _is_barred_from(folder, *ids):
+        words = f"user {ids[0]}, who runs the daemon, cannot write to {folder}, so the timer of the backup fails"
+        yield Finding("store_folder", Level.WARNING, words, f"chown -R --reference={folder.parent} {folder}")
+
+
+def _is_barred_from(folder: Path, uid: int, gid: int) -> bool:
+    """Whether a folder among those of the service is of somebody else. One elsewhere may be meant for backups that root makes."""
+    return folder.is_dir() and folder.parent.stat().st_uid == uid and not may(folder.stat(), uid, gid, WRITE | ENTER)
 
 
 def exposed(subject: Subject) -> Iterator[Finding]:

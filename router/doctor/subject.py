@@ -51,11 +51,14 @@ class Subject:
 
     @property
     def service(self) -> tuple[int, int] | None:
-        """The user and group of the service: of the daemon that runs, else the owner of the store. None: nobody has started it yet."""
+        """The user and group of the service: of the daemon that runs, else the owner of the store, or of its folder where root has put the
+        store there. None: nobody has started it yet."""
         if self.running is not None:
             return self.running.uid, self.running.gid
         try:
             owner = self.store.stat() if self.store else None
+            if self.store and owner and owner.st_uid == 0:
+                owner = self.store.parent.stat()
         except OSError:
             return None
         return (owner.st_uid, owner.st_gid) if owner else None

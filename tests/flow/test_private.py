@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
+import pytest
+
 from router.runtime_file import find
 from tests.flow.harness import Daemon, destination
+from tests.flow.verbs import verb
 
 
 def mode(path: Path) -> int:
@@ -87,3 +91,24 @@ async def test_names_of_former_times_keep_an_event_away(tmp_path: Path) -> None:
         )
         counts = (await daemon.settled())["destinations"]["success"]
         assert (counts["filtered"], counts["delivered"]) == (5, 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_what_root_starts_in_the_folder_of_a_service_leaves_nothing_that_its_user_cannot_open(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 1234, 1235)
+    async with Daemon(tmp_path, [], store={"url": "sqlite:state/var/router.db"}) as daemon:
+        await daemon.post("track", userId="u1", event="One", messageId="m1")
+        await daemon.settled()
+        assert (await verb(daemon, "suppress", "u2"))[0] == 0
+        assert (await verb(daemon, "backup", str(state / "kept/backups"), "--keep", "2"))[0] == 0
+        await daemon.kill_after(0)
+        told = state / "var/router.db.daemon.json"  # of the killed process; the next start replaces it
+        owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in state.rglob("*") if path != told}
+        ends = ("", "-wal", "-shm", ".lock", ".regulations", ".backup.json")
+        assert owners.keys() > {"var", "kept", "backups", *(f"router.db{end}" for end in ends)}
+        assert set(owners.values()) == {(1234, 1235)}, owners
+        await daemon.start()

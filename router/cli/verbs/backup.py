@@ -17,6 +17,7 @@ from router.cli.lazy import lazy
 from router.cli.options import DEFAULT, AsJson, ConfigFile, config_hint
 from router.cli.output import say, say_json, warn
 from router.clock import SystemClock
+from router.durable import why_refused
 from router.explain.figures import count
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def interruptible() -> Iterator[None]:
         yield
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise Failed(f"{where}{error.strerror or error}") from None
+        refused = why_refused(Path(error.filename)) if isinstance(error, PermissionError) and error.filename else ""
+        raise Failed(f"{where}{error.strerror or error}{refused and f'; {refused}'}") from None
     finally:
         signal.signal(signal.SIGTERM, former)
         os.umask(umask)

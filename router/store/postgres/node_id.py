@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from router.durable import make_file
 from router.errors import StartError
 
 
@@ -21,7 +22,8 @@ def node_id(path: Path) -> Iterator[UUID]:
         StartError: another process has it, or the file cannot be used.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        make_file(path)
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         raise StartError(f"{path}, which has the id of this node, cannot be used ({error.strerror})") from None
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from router import __version__
-from router.durable import sync
+from router.durable import give_to_owner, sync
 from router.errors import StartError, StoreNewer
 from router.store.disk_space import free_bytes
 from router.store.sqlite.pages import used_bytes
@@ -76,6 +76,7 @@ def keep_copy(db: sqlite3.Connection, path: Path, found: int, schema: int) -> No
     try:
         partial.unlink(missing_ok=True)
         db.execute("VACUUM INTO ?", (str(partial),))
+        give_to_owner(partial, path)
         sync(partial)
         partial.rename(copy)
     except BaseException:

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import aiosqlite
 
+from router.durable import make_file
+
 T = TypeVar("T")
 
 CHUNK = 1 << 20
@@ -45,6 +47,7 @@ class Connection(aiosqlite.Connection):
 
 async def open_writer(path: Path) -> Connection:
     """The one writing connection. Raises sqlite3.Error or OSError where the file cannot be written."""
+    make_file(path)  # before SQLite does: what it makes beside the store belongs to the owner of the store
     write_again(Path(f"{path}-wal"))
     return await _open(path, "rwc", _prepare_writer)
 

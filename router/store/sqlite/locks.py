@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from typing import IO
 
+from router.durable import make_file, make_folder, why_refused
 from router.errors import StartError
 
 BUSY_PAUSE_S = 0.05
@@ -102,13 +103,12 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _lock(path: Path, lock_path: Path) -> IO[bytes]:
     try:
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(path.parent, 0o700)
+        make_file(lock_path)
         lock = lock_path.open("ab")
     except OSError as error:
-        raise StartError(
-            f"store {path}: cannot write there ({error.strerror}): check store.url and its folder"
-        ) from None
+        remedy = why_refused(path.parent, lock_path) or "check store.url and its folder"
+        raise StartError(f"store {path}: cannot write there ({error.strerror}): {remedy}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from router.clock import to_iso
+from router.durable import make_file
 from router.store.regulation import Regulation
 
 
@@ -60,6 +61,7 @@ def note(store: Path, regulations: Iterable[Regulation]) -> None:
     lines = [encode(_line(one)) for one in regulations if one.id not in known]
     if not lines:
         return
+    make_file(path)
     with path.open("ab") as file:
         if file.tell() and not path.read_bytes().endswith(b"\n"):
             file.write(b"\n")  # a line that a crash cut

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from router.clock import Clock
+from router.durable import why_refused
 from router.errors import StartError, StoreNewer
 from router.store.disk_space import DiskSpace
 from router.store.ports import Cluster, Commands
@@ -129,6 +130,8 @@ def _why(path: Path, error: Exception) -> str:
         )
     if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return f"store {path}: the disk is full: make room on {path.parent}, then start again"
+    if refused := why_refused(*(Path(f"{path}{ending}") for ending in ("", "-wal", "-shm"))):
+        return f"store {path}: {error}: {refused}"
     return f"store {path}: {error}: is it a store of segment-router, on a writable disk?"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -13,18 +14,18 @@ from pathlib import Path
 
 import pytest
 
+from router.backup import last_backup
 from router.clock import SystemClock
 from router.doctor.descriptors import about_limit, descriptors
 from router.doctor.finding import Level
-from router.doctor.permissions import exposed, secrets, store_folder
+from router.doctor.permissions import exposed, secrets, store_files, store_folder
 from router.doctor.subject import Subject
 from router.doctor.time_of_day import about_state, clock, time_source
 from router.doctor.units import units
 from router.runtime_file import Running
 from router.store.sqlite.store import open_store
+from tests.as_nobody import NOBODY, needs_root
 from tests.unit.doctor.subjects import levels, subject_in
-
-NOBODY = 65534
 
 
 def running(pid: int, uid: int = 0) -> Running:
@@ -137,6 +138,45 @@ def test_a_folder_that_the_service_cannot_write_to_keeps_it_from_working(tmp_pat
     assert levels(store_folder(replace(subject, running=running(os.getpid(), NOBODY)))) == [("store_folder", "error")]
     tmp_path.chmod(0o777)
     assert levels(store_folder(replace(subject, running=running(os.getpid(), NOBODY)))) == [("store_folder", "ok")]
+
+
+@needs_root
+@pytest.mark.parametrize("end", ["", "-wal", ".lock", ".regulations"])
+def test_a_file_of_the_store_that_root_has_copied_there_keeps_the_service_from_working(
+    tmp_path: Path, end: str
+) -> None:
+    subject = subject_in(tmp_path)
+    assert subject.store is not None
+    ours = Path(f"{subject.store}{end}")
+    for path in (subject.store, ours, tmp_path):
+        path.touch(0o600)
+        os.chown(path, NOBODY, NOBODY)
+    assert levels(store_files(subject)) == []
+    os.chown(ours, 0, 0)
+    [found] = store_files(subject)
+    assert (found.level, found.remedy) == (Level.ERROR, f"chown --reference={tmp_path} {ours}")
+    assert found.sentence == f"user {NOBODY}, who runs the daemon, cannot write {ours}, which belongs to user 0"
+    subprocess.run(found.remedy.split(), check=True)
+    assert levels(store_files(subject)) == []
+
+
+@needs_root
+def test_a_folder_of_backups_that_only_root_can_write_to_is_named(tmp_path: Path) -> None:
+    subject = subject_in(tmp_path)
+    assert subject.store is not None
+    folder = tmp_path / "backups"
+    folder.mkdir(0o700)
+    subject.store.touch(0o600)
+    made = {"made_at": "2026-03-02T09:30:00Z", "file": str(folder / "b.tar.zst"), "events": 1}
+    last_backup.path_of(subject.store).write_text(json.dumps(made))
+    assert levels(store_files(subject)) == [], "root runs it"
+    os.chown(subject.store, NOBODY, NOBODY)
+    assert levels(store_files(subject)) == [], "root makes the backups, in a folder of root's"
+    os.chown(tmp_path, NOBODY, NOBODY)
+    [found] = store_files(subject)
+    assert (found.level, f"cannot write to {folder}, so the timer" in found.sentence) == (Level.WARNING, True)
+    subprocess.run(found.remedy.split(), check=True)
+    assert levels(store_files(subject)) == []
 
 
 # ---------------------------------------------------------------- systemd units
