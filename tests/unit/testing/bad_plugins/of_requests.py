@@ -14,16 +14,17 @@ from router.plugin import (
     hookimpl,
     json_request,
 )
-from tests.unit.testing.bad_plugins.good import Good
+from tests.unit.testing.bad_plugins.good import DELETE, Good
 
 
 class DoesNotQuote(Good):
     caught_by = "request_builds"
 
     def build(self, items: list[Item], token: str) -> Request:
-        return json_request(
-            f"{super().build(items, token).url}/{items[0].body.get('user')}", [item.body for item in items]
-        )
+        request = super().build(items, token)
+        if items[0].kind == DELETE:
+            return request
+        return json_request(f"{request.url}/{items[0].body.get('user')}", [item.body for item in items])
 
 
 class HasNoScheme(Good):
