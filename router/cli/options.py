@@ -137,9 +137,12 @@ def hint(common: Common) -> str:
 def given_before(context: typer.Context, common: Common) -> Common:
     """The options of `destinations test` and `drop`: they may also stand before the verb."""
     before = context.parent.params if context.parent else {}
+    return common._replace(
+        **{key: before[key] for key in common._fields if key in before and not is_typed(context, key)}
+    )
 
-    def is_typed(name: str) -> bool:
-        source = context.get_parameter_source(name)
-        return source is not None and source.name == "COMMANDLINE"
 
-    return common._replace(**{key: before[key] for key in common._fields if key in before and not is_typed(key)})
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

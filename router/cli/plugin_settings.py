@@ -1,4 +1,4 @@
-"""What the `plugin` verbs share: where plugins are looked for, and settings on the command line."""
+"""What the `plugin` verbs share: where plugins are looked for, and options of theirs."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ Settings = Annotated[
         "--settings",
         metavar="KEY=VALUE",
         help="A setting of the plugin, in TOML or as plain text; once for each. A required secret needs none.",
+    ),
+]
+
+Vendor = Annotated[
+    str,
+    typer.Option(
+        "--vendor",
+        metavar="FILE:NAME",
+        help="What the vendor answers, as conformance(vendor=...) has it: a Python file or module, and a name in it.",
     ),
 ]
 

@@ -6,6 +6,7 @@ alone.py          a plugin without a destination that names it
 known.py          what the trial takes as known of the user and the group, and learns from its calls
 destination.py    one call at one destination: consent, filters, mapping table, gate, plugin, request
 answer.py         what the plugin makes of an answer that is made up
+own_vendor.py     an answer that the author of the plugin wrote for its tests
 as_test.py        the same as pytest lines
 trial.py          every call at every destination, as the admin API and `try` show it
 credential_check.py   the credentials of a destination, by its `check` hook
@@ -13,6 +14,7 @@ in_thread.py      the same in a thread of its own, with a time limit, for the da
 in_process.py     a plugin without a destination, in a process of its own, for `plugin try`
 """
 
+from router.testing.checking.vendor_place import VendorError
 from router.trial.alone import alone
 from router.trial.answer import ANSWERS, answer_of
 from router.trial.calls import MAX_EVENTS, sample, split
@@ -36,6 +38,7 @@ __all__ = [
     "Intake",
     "Known",
     "Trials",
+    "VendorError",
     "alone",
     "answer_of",
     "asked_of",

@@ -13,7 +13,9 @@ from router.deliver.send.sender import Attempt, bad_call, call_deliver, per_item
 from router.deliver.settle.destination_verdict import Failed, Stop, Verdict, Wait, judge
 from router.plugin import Delivered, Item, Outcome, Pause, Reject, Request, RetryLater, Skip, Split
 from router.plugin_host import Destination
-from router.testing.vendor import Garbage
+from router.testing.checking.vendor_function import OwnAnswers
+from router.testing.replies import Answers, Garbage
+from router.trial.own_vendor import OwnVendor
 
 WAIT_S = 30
 JSON = {"content-type": "application/json"}
@@ -71,24 +73,37 @@ class MadeUp:
         """There is nothing to close."""
 
 
-async def answered(destination: Destination, items: list[Item], answer: str, user_key: str) -> dict[str, Any] | None:
+async def answered(
+    destination: Destination, items: list[Item], answer: str | Answers, user_key: str
+) -> dict[str, Any] | None:
     """What becomes of these items, all of one kind, when the vendor answers so; None where the plugin has no `request`.
 
     Args:
-        answer: see `answer_of`.
+        answer: see `answer_of`; or what the author of the plugin wrote for its tests.
 
     Returns:
         `{"answer", "outcomes": [{"outcome", "reason", "detail"}], "destination", "counts"}`: one outcome an item; what follows for
         the whole destination (`{"state", "reason", "for_s"}`, or None); whether it counts as an attempt of the event. `answer` is ""
         where nothing reaches the vendor: the plugin makes no request, or one that cannot be sent.
+
+    Raises:
+        VendorFault: what its author wrote raises.
     """
     if "request" not in destination.hooks:  # its `deliver` may do anything, write a file for instance
         return None
-    attempt = Attempt(destination, MadeUp(answer_of(answer)), SystemClock())
-    outcomes = await _outcomes(destination, items, attempt)
+    if isinstance(answer, str):
+        attempt = Attempt(destination, MadeUp(answer_of(answer)), SystemClock())
+        outcomes = await _outcomes(destination, items, attempt)
+    else:
+        own = OwnAnswers(answer)
+        attempt = Attempt(destination, OwnVendor(own), SystemClock())
+        try:
+            outcomes = await _outcomes(destination, items, attempt)
+        finally:
+            own.raise_fault()
     verdict = judge(attempt.status, attempt.retry_after_s, outcomes, [user_key])
     return {
-        "answer": answer.partition(":")[0] if attempt.answer is not None or attempt.error else "",
+        "answer": _came(attempt, answer),
         "outcomes": [_told(outcome, destination) for outcome in verdict.outcomes],
         "destination": _of_destination(verdict, destination),
         "counts": verdict.burns_attempt and not any(isinstance(outcome, Pause) for outcome in verdict.outcomes),
@@ -111,6 +126,15 @@ async def _outcomes(destination: Destination, items: list[Item], attempt: Attemp
     except Fault as fault:
         result = fault
     return read_result(destination, items, attempt, result)
+
+
+def _came(attempt: Attempt, answer: str | Answers) -> str:
+    """What the vendor answers, in a word or two; "" where nothing reaches it."""
+    if attempt.answer is None and not attempt.error:
+        return ""
+    if isinstance(answer, str):
+        return answer.partition(":")[0]
+    return "nothing" if attempt.error else str(attempt.status)
 
 
 def _told(outcome: Outcome, destination: Destination) -> dict[str, Any]:

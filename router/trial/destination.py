@@ -24,6 +24,7 @@ from router.plugin import Context, Event, Item, Outcome, Pause, Reject, RetryLat
 from router.plugin_host import MAPPING_HOOKS, Destination, add_details, preview, shown_items
 from router.plugin_host.interruption import go_on
 from router.store import CursorRow, LogRow, Status
+from router.testing.replies import Answers
 from router.trial.answer import answered
 from router.trial.as_test import as_test
 from router.trial.known import Known, KnownDirectory, NoState
@@ -34,8 +35,10 @@ class DestinationTrial:
     """Tries one call after the other. What a call tells of its user and group is known to it and to those after it, as if it had been
     delivered."""
 
-    def __init__(self, destination: Destination, known: Known, answer: str = "", *, as_enabled: bool = False) -> None:
-        """`answer`: what the vendor answers, see `answer_of`; "": nobody asks what would become of it then. `as_enabled`: a disabled
+    def __init__(
+        self, destination: Destination, known: Known, answer: str | Answers = "", *, as_enabled: bool = False
+    ) -> None:
+        """`answer`: what the vendor answers, see `answered`; "": nobody asks what would become of it then. `as_enabled`: a disabled
         destination is taken as if it were enabled."""
         if as_enabled:
             enabled = destination.config.model_copy(update={"enabled": True})

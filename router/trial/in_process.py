@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from router.errors import ConfigError, PluginError
+from router.errors import ConfigError, PluginError, RouterError
 from router.event import Call
 from router.plugin_host.apart import Died, apart
+from router.testing.checking.vendor_function import VendorFault
+from router.testing.checking.vendor_place import VendorError, answers_at
 from router.trial.alone import alone
 from router.trial.intake import Intake
 from router.trial.known import Known
@@ -29,6 +31,7 @@ class Attempt(NamedTuple):
     known: Known
     now_ms: int
     answer: str
+    vendor: str = ""  #: where its author has written the answers, see `vendor_place`; then `answer` does not matter
 
 
 def try_in_process(attempt: Attempt) -> list[dict[str, Any]]:
@@ -37,28 +40,32 @@ def try_in_process(attempt: Attempt) -> list[dict[str, Any]]:
     Raises:
         PluginError: the plugin cannot be used, or the process has ended or hung.
         ConfigError: its settings are faulty.
+        VendorError: there are no such answers of the vendor.
+        VendorFault: they raise.
     """
     told: Any = None
     try:
         for kind, told in apart(_try, attempt):
-            if kind == "plugin":
-                raise PluginError(told)
-            if kind == "settings":
-                raise ConfigError(told)
+            if kind in _FAULTS:
+                raise _FAULTS[kind](told)
     except Died as death:
         raise PluginError(f'plugin "{attempt.plugin}": the process that tried it {death}') from None
     found: list[dict[str, Any]] = told
     return found
 
 
+_FAULTS: Mapping[str, Callable[[Any], RouterError]] = {
+    fault.__name__: fault for fault in (PluginError, ConfigError, VendorError, VendorFault)
+}
+
+
 def _try(say: Callable[[object], None], attempt: Attempt) -> None:
-    name, settings, plugins_dir, state_dir, events, known, now_ms, answer = attempt
+    name, settings, plugins_dir, state_dir, events, known, now_ms, answer, vendor = attempt
     try:
+        given = answers_at(vendor) if vendor else answer
         destination = alone(name, settings, plugins_dir, state_dir)
-    except PluginError as error:
-        say(("plugin", str(error)))
-        return
+        say(("found", asyncio.run(try_events(events, Intake("website"), [destination], known, now_ms, given))))
     except ConfigError as error:
-        say(("settings", error.problems))
-        return
-    say(("found", asyncio.run(try_events(events, Intake("website"), [destination], known, now_ms, answer))))
+        say((ConfigError.__name__, error.problems))
+    except (PluginError, VendorError, VendorFault) as error:
+        say((type(error).__name__, str(error)))

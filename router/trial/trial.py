@@ -10,6 +10,7 @@ import msgspec
 from router.event import Call, Discard, show_user_key, with_verdict
 from router.judge import SourcePlan
 from router.plugin_host import Destination
+from router.testing.replies import Answers
 from router.trial.calls import judge
 from router.trial.destination import DestinationTrial
 from router.trial.intake import Intake
@@ -22,7 +23,7 @@ async def try_events(
     destinations: Sequence[Destination],
     known: Known,
     now_ms: int,
-    answer: str = "",
+    answer: str | Answers = "",
     *,
     as_enabled: bool = False,
 ) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ async def try_events(
         intake: the source that would take them.
         known: what is known of their users from before; each event also knows what it and those before it tell.
         now_ms: when they would come in.
-        answer: what the vendor answers, see `answer_of`; "": nobody asks.
+        answer: what the vendor answers, see `answered`; "": nobody asks.
         as_enabled: a disabled destination is taken as if it were enabled.
     """
     trials = {one.name: DestinationTrial(one, known, answer, as_enabled=as_enabled) for one in destinations}

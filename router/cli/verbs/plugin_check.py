@@ -13,7 +13,7 @@ import typer
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile
 from router.cli.output import say, say_json
-from router.cli.plugin_settings import PluginName, Settings, plugins_dir, settings_of
+from router.cli.plugin_settings import PluginName, Settings, Vendor, plugins_dir, settings_of
 from router.explain.figures import count
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ TIERS = ("bronze", "silver", "gold")
 TierAsked = Annotated[
     str,
     typer.Option("--tier", metavar="TIER", help="The tier that it has to reach: bronze, silver or gold."),
-]
-Vendor = Annotated[
-    str,
-    typer.Option(
-        "--vendor",
-        metavar="FILE:NAME",
-        help="What the vendor answers, as conformance(vendor=...) has it: a Python file or module, and a name in it.",
-    ),
 ]
 
 

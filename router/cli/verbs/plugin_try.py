@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli.lazy import lazy
-from router.cli.options import AsJson, ConfigFile
+from router.cli.options import AsJson, ConfigFile, is_typed
 from router.cli.output import printable, say, say_json
-from router.cli.plugin_settings import PluginName, Settings, plugins_dir, settings_of
+from router.cli.plugin_settings import PluginName, Settings, Vendor, plugins_dir, settings_of
 from router.cli.trial_output import event_lines, events_of, read_answer, trial_lines
 from router.cli.verbs.try_ import GroupId, GroupName, UserKnown, known_of
 from router.clock import SystemClock
@@ -48,6 +48,7 @@ def plugin_try(
     group: GroupId = None,
     group_name: GroupName = None,
     answer: Answer = "200",
+    vendor: Vendor = "",
     config: ConfigFile = Path("config.toml"),
     as_json: AsJson = False,
 ) -> None:
@@ -62,12 +63,17 @@ def plugin_try(
         plugin try clientsuccess track --settings project_id=P --user-known --answer 429
         plugin try webhook call.json --settings url=https://hook.example.com/in
         plugin try acme-crm track --answer 207:@answer.json
+        plugin try acme-crm track --vendor tests/test_destination.py:acme
     """
+    if vendor and is_typed(context, "answer"):
+        raise typer.BadParameter(
+            "--answer says what the vendor answers, too; leave one of them out", param_hint="--vendor"
+        )
     given = read_answer(answer)
     known = known_of(user_known, group, group_name)
     events = events_of(event, "TYPE|FILE")
     folder, now_ms = plugins_dir(context, config), SystemClock().now_ms()
-    found = _tried(trial.Attempt(name, settings_of(settings), folder, Path.cwd(), events, known, now_ms, given))
+    found = _tried(trial.Attempt(name, settings_of(settings), folder, Path.cwd(), events, known, now_ms, given, vendor))
     told = [{**{key: one[key] for key in one if key != "destinations"}, **_fate(one)} for one in found]
     if as_json:
         say_json({"plugin": name, "events": told})
@@ -85,6 +91,8 @@ def _tried(attempt: trial.Attempt) -> list[dict[str, Any]]:
     except ConfigError as error:
         hint = "; see --settings"
         raise ConfigError([one + hint if one.startswith("settings.") else one for one in error.problems]) from None
+    except trial.VendorError as error:
+        raise typer.BadParameter(str(error), param_hint="--vendor") from None
 
 
 def _fate(event: dict[str, Any]) -> dict[str, Any]:

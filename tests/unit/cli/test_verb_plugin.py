@@ -399,6 +399,22 @@ def boom(seen: Received) -> Reply:
     raise KeyError("nothing")
 """
 
+SESSIONS = """
+from router.testing import Received, Reply, Reset
+
+
+def sessions(seen: Received) -> Reply:
+    return Reply(json={"id": 7}) if seen.url.endswith("/session") else Reply(207, json={"taken": seen.url.endswith("/in/7")})
+
+
+def shut(seen: Received) -> Reply:
+    return Reset()
+
+
+def boom(seen: Received) -> Reply:
+    raise KeyError("nothing")
+"""
+
 
 def test_the_answer_of_the_vendor_can_be_that_of_the_tests(run: Run, write: Write, tmp_path: Path) -> None:
     verdict = """
@@ -586,6 +602,40 @@ def test_an_answer_in_the_own_format_of_the_vendor_can_be_given(run: Run, write:
     for answer in ('207:{"taken": 1}', f"207:@{tmp_path / 'answer.json'}"):
         assert "if the vendor answers 207:\n        delivered" in run(*words, answer)[1]
     assert "a dead letter" in run(*words, "207")[1]
+
+
+def test_each_request_of_a_plugin_can_have_the_answer_of_the_tests(run: Run, write: Write, tmp_path: Path) -> None:
+    deliver = """
+    @hookimpl
+    async def deliver(self, items, sender):
+        session = (await sender.send(json_request(self.settings.base_url + "/session", {}))).json()["id"]
+        answer = await sender.send(json_request(f"{self.settings.base_url}/in/{session}", items[0].body))
+        return Delivered() if answer.json() == {"taken": 1} else Reject("refused")
+"""
+    write("desk", GOOD.replace("import Context,", "import Context, Delivered, Reject,") + deliver)
+    (tmp_path / "answers.py").write_text(SESSIONS)
+    words = ("try", "desk", "track", *BASE, "--user-known", "--vendor")
+    assert "if the vendor answers 207:\n        delivered" in run(*words, f"{tmp_path}/answers.py:sessions")[1]
+    refused = run(*words, f"{tmp_path}/answers.py:shut")[1]
+    assert "if the vendor answers nothing:\n        tried again" in refused
+    code, out, err = run(*words, f"{tmp_path}/answers.py:boom")
+    assert (code, out) == (1, "")
+    assert "the vendor's answer boom raised KeyError: 'nothing' (at answers.py:" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--vendor", "answers.py"), "is not FILE.py:NAME or MODULE:NAME"),
+        (("--vendor", "math:sqrt", "--answer", "200"), "--answer says what the vendor answers, too"),
+    ],
+)
+def test_an_answer_that_cannot_be_asked_for_is_no_trial(
+    run: Run, write: Write, more: tuple[str, ...], words: str
+) -> None:
+    write("desk", GOOD)
+    code, _, err = run("try", "desk", "track", *BASE, *more)
+    assert (code, words in " ".join(err.replace("│", " ").split())) == (2, True), err
 
 
 def test_a_warning_with_a_success_is_shown(run: Run, write: Write) -> None:
