@@ -221,7 +221,7 @@ async def test_a_full_disk_is_said_in_red_with_the_requests_that_were_refused(tm
         async with http.post(f"{daemon.url}/v1/track", json=call, headers=AUTHORIZATION) as answer:
             assert answer.status == 503
         page = await says(visitor, "The store refuses events: they are answered with 503.")
-        assert "free room on" in page.text
+        assert "has less free room than" in page.text
         assert "1 request got a 503 since the start; senders try again." in page.text
         assert "Whoever operates the router: free room on the disk." in page.text
 

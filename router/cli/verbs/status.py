@@ -22,6 +22,7 @@ from router.clock import SystemClock
 from router.errors import RouterError
 from router.explain import destination_phrases
 from router.explain.figures import count
+from router.explain.troubles import STEPS
 
 SHOWN = ("delivered", "held", "retrying", "queued", "dead")
 """The states for which a screen of 80 columns has room; `ledger` has all seven."""
@@ -150,9 +151,10 @@ def _troubles(seen: Seen, common: Common) -> Iterator[str]:
     if not seen.running:
         yield f"nothing is accepted or delivered; start the daemon: {program()} serve{config_hint(common.config)}"
     else:
-        yield from (f"problem: {problem}" for problem in seen.ready["problems"])
-        for told in (one for one in seen.troubles if one["code"] in NOT_COUNTED):
-            yield f"{told['subject']}: {told['text']}; {told['next_step']}"
+        for told in seen.troubles:
+            if told["code"] in STEPS or told["code"] in NOT_COUNTED:
+                subject = "problem" if told["code"] in STEPS else told["subject"]
+                yield f"{subject}: {told['text']}; {told['next_step']}"
     for name, counts in seen.ledger["destinations"].items():
         if (trouble := destination_phrases.trouble_of(name, counts)) and counts["state"] != "disabled":
             yield trouble

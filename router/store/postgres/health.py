@@ -46,9 +46,7 @@ class PostgresHealth:
         """What is wrong now, gravest first; empty when all is well."""
         found = []
         if self._queue.is_away or (self._node is not None and self._node.is_away):
-            words = (
-                "the database cannot be reached: events are answered with 503, and deliveries wait; see whether it runs"
-            )
+            words = "the database cannot be reached: events are answered with 503, and deliveries wait"
             found.append(Problem("store_away", words))
         if self._housekeeping.failed:
             words = f"nothing is trimmed, so the database grows: {self._housekeeping.failed}"

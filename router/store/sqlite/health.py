@@ -51,20 +51,17 @@ class StoreHealth:
         if self._writer.locked:
             words = (
                 "another process (a backup, a copy, a sqlite3 shell?) holds a lock on the store: events are answered with 503 and"
-                " deliveries are not booked until it lets go; end that process"
+                " deliveries are not booked until it lets go"
             )
             problems.append(Problem("store_locked", words))
         room = self._disk.room()
         if room == Room.DELIVERIES:
-            words = (
-                "the disk has less free room than store.min_free: events are answered with 503, deliveries go on; free room on"
-                f" {self._disk.folder}"
-            )
+            words = f"{self._disk.folder} has less free room than store.min_free: events are answered with 503, deliveries go on"
             problems.append(Problem("disk_low", words))
         if room == Room.NOTHING_THAT_GROWS:
             words = (
-                "the disk has less free room than half of store.min_free: events are answered with 503, and destinations take up"
-                f" nothing that may have to be kept, only what frees room goes on; free room on {self._disk.folder}"
+                f"{self._disk.folder} has less free room than half of store.min_free: events are answered with 503, and destinations take up"
+                " nothing that may have to be kept, only what frees room goes on"
             )
             problems.append(Problem("disk_full", words))
         return problems

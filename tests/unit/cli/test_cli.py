@@ -377,20 +377,21 @@ def test_status_shows_a_daemon_and_a_destination_in_trouble(
         "next_step": "check the app",
     }
     known = {"code": "credentials", "subject": "crm", "text": "paused", "next_step": "reload"}
-    daemon.answers["GET /api/troubles"] = (200, {"troubles": [known, silent]})
+    full = {"code": "disk_full", "subject": "router", "text": "the disk is full", "next_step": "free room on the disk"}
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": [full, known, silent]})
     assert main(["status"]) == 1
     said = capsys.readouterr().out
     assert "segment-router is running" in said
     assert "! web: source web is silent for 2 h; check the app" in said
     assert said.count("crm is paused") == 1, "each trouble once"
-    assert "problem: the disk is full" in said
+    assert "problem: the disk is full; free room on the disk" in said
     assert "crm is paused because the vendor refused our key" in said
     assert 'mail: dry-run: nothing is sent; set mode = "live" in config.toml' in said
     assert "crm: 1,200 events of 1 user wait for a group call of theirs, the oldest for 27 h" in said
     assert main(["status", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["waiting"] == waits
-    assert [one["code"] for one in found["troubles"]] == ["credentials", "source_silent"]
+    assert [one["code"] for one in found["troubles"]] == ["disk_full", "credentials", "source_silent"]
     assert (found["running"], found["status"], found["ledger"]["accepted"]) == (True, "not ready", 3)
 
 
