@@ -5,12 +5,16 @@ The pages of `/metrics` are real. The times between them are not: a page is laid
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
+import pytest
 
-from tests.flow.harness import Daemon, Table, eventually
+from tests.flow.harness import AUTHORIZATION, Daemon, Table, eventually
 from tests.flow.test_shutdown import Tuned
 from tests.flow.verbs import verb
 from tests.monitoring import promtool
@@ -20,6 +24,8 @@ from tests.monitoring.tape import EVERY_S, Page, Tape, read
 
 CALM_S = 1800
 """How long it lasts before the trouble."""
+SHOWN_S = 30.0
+"""Then the commands of a runbook show the cause: what other nodes know of one that is gone comes with the end of its lease."""
 
 
 class Drilled(Tuned):
@@ -48,18 +54,23 @@ def tuned(
 
 def on_small_disk(daemon: Tuned) -> None:
     """From its start on it sees as much free space as `free_space` says."""
-    free_space(daemon, 10**12)
-    path = str(daemon.folder / "free")
+    read = f"int(open({str(filler(daemon))!r}).read())"
+    there = f"__import__('os').path.exists({str(filler(daemon))!r})"
     daemon.tuning += (
-        f"\nimport router.store.disk_space as module\nmodule.free_bytes = lambda folder: int(open({path!r}).read())"
+        f"\nimport router.store.disk_space as module\nmodule.free_bytes = lambda _: {read} if {there} else 10**12"
     )
+
+
+def filler(daemon: Daemon) -> Path:
+    """The file that fills the small disk: while it is there, so many bytes are free as it says."""
+    return daemon.folder / "free"
 
 
 def free_space(daemon: Tuned, n: int) -> None:
     """So many bytes are free now."""
     partial = daemon.folder / "free.partial"
     partial.write_text(str(n))
-    partial.rename(daemon.folder / "free")
+    partial.rename(filler(daemon))
 
 
 async def page_of(daemon: Daemon) -> Page:
@@ -74,6 +85,13 @@ async def page_of(daemon: Daemon) -> Page:
             return read(await answer.text())
     except aiohttp.ClientConnectionError:
         return {}
+
+
+async def status_of(daemon: Daemon, headers: Mapping[str, str] = AUTHORIZATION) -> int:
+    """What a call is answered."""
+    call = {"userId": "u1", "event": "E"}
+    async with aiohttp.ClientSession() as http, http.post(f"{daemon.url}/v1/track", json=call, headers=headers) as told:
+        return told.status
 
 
 class Drill:
@@ -114,10 +132,18 @@ class Drill:
         self._tape = self._told
         self._check(1)
 
-    async def look(self) -> str:
-        """What the first commands of the runbook show. They may end with 1: there is a trouble."""
-        said = "".join([await self._run(command, 0, 1) for command in self._book.look])
-        return " ".join(said.split())
+    async def shows(self, *causes: str) -> None:
+        """The first commands of the runbook show these words, perhaps after a moment. They may end with 1 or 78: there is a trouble."""
+
+        async def look() -> bool:
+            parts = [await self._run(command, 0, 1, 78) for command in self._book.look]
+            self.said = " ".join("".join(parts).split())
+            return all(cause in self.said for cause in causes)
+
+        try:
+            await eventually(look, SHOWN_S)
+        except AssertionError:
+            raise AssertionError(f"the runbook of {self.rule.name} shows no {causes}: {self.said}") from None
 
     async def ends(self, again: Callable[[], Awaitable[object]] | None = None) -> None:
         """The last commands of the runbook end it. `again`: what goes on meanwhile."""
@@ -155,9 +181,22 @@ class Drill:
         words = filled(command, self._words)
         if words[0] == "./run":
             return await self._verb(words[1:], codes)
-        if words[:2] in (["systemctl", "start"], ["systemctl", "restart"]):
-            await self._services[words[2]]()
-        return ""
+        if words[0] == "systemctl":
+            if words[1] in ("start", "restart"):
+                await self._services[words[2]]()
+            return ""
+        if words[0] == "journalctl":
+            return "".join(f"{line}\n" for line in self.daemon.log())
+        return await self._machine(words, codes)
+
+    async def _machine(self, words: list[str], codes: tuple[int, ...]) -> str:
+        """A command of the machine."""
+        if shutil.which(words[0]) is None:
+            pytest.skip(f"{words[0]} is not installed")
+        process = await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=STDOUT, cwd=self.daemon.folder)
+        out, _ = await process.communicate()
+        assert process.returncode in codes, f"{words} ended with {process.returncode}: {out.decode()}"
+        return out.decode()
 
     async def _restart(self) -> None:
         if self.daemon.process is not None:

@@ -216,14 +216,19 @@ class Daemon:
 
     async def terminate(self) -> int:
         """SIGTERM; returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for its end; returns the exit code."""
         process = self.process
         assert process is not None
-        process.send_signal(signal.SIGTERM)
 
-        async def ended() -> bool:
+        async def has_ended() -> bool:
             return process.poll() is not None
 
-        await eventually(ended, self.patience_s, "the daemon ends")
+        await eventually(has_ended, self.patience_s, "the daemon ends")
         self.process = None
         return process.wait()
 

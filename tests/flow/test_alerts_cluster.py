@@ -69,11 +69,7 @@ async def test_one_of_two_nodes_that_is_gone_fires_until_it_is_started(tmp_path:
         await drill.is_calm()
         other.kill()
         await drill.fires()
-
-        async def is_seen() -> bool:
-            return "no, since" in await drill.look()
-
-        await eventually(is_seen, what="the others know that it is gone")
+        await drill.shows("no, since")
         await drill.ends()
 
 
@@ -87,7 +83,7 @@ async def test_a_database_that_is_away_fires_until_it_is_started(tmp_path: Path,
         await drill.is_calm()
         server.stop()
         await drill.fires()
-        assert "The database of the store cannot be reached" in await drill.look()
+        await drill.shows("The database of the store cannot be reached")
         await drill.ends()
         await daemon.ready()
 
@@ -113,10 +109,8 @@ async def test_a_destination_that_no_node_may_deliver_to_fires_until_a_file_is_i
 
         await eventually(is_nobodys, what="its lease has run out")
         await drill.fires()
-        said = await drill.look()
-        assert "no node has delivered to hook" in said, "cluster"
-        assert "hook: no node has delivered to it for" in said, "status"
-        assert "no node that lives has the active one" in said
+        of_cluster, of_status = "no node has delivered to hook", "hook: no node has delivered to it for"
+        await drill.shows(of_cluster, of_status, "no node that lives has the active one")
         await drill.ends()
         assert owners(daemon) == {"hook": "a"}
         daemon.destinations[0]["filter"] = "type = 'track'"
@@ -131,7 +125,7 @@ async def test_nodes_with_different_files_fire_until_all_are_reloaded_with_one(t
         other.source["strict"] = True
         await other.reload()
         await drill.fires()
-        assert "source website differs" in await drill.look()
+        await drill.shows("source website differs")
         daemon.source["strict"] = True
         daemon.write_config()
         await drill.ends()
@@ -161,12 +155,11 @@ async def test_a_snapshot_that_somebody_keeps_fires_until_it_is_let_go(tmp_path:
     older = f"xact_start - interval '1 hour' * (application_name = '{FORGOTTEN}')::int AS since"
     aged = SNAPSHOT.replace("xact_start AS since", older)
     async with one(tmp_path, server, SNAPSHOT=aged) as (daemon, dsn), session(dsn) as connection:
-        drill = Drill(daemon, "SnapshotOld")
+        drill = Drill(daemon, "SnapshotOld", DSN=dsn, PID=str(connection.get_server_pid()))
         await drill.is_calm()
         await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM head")
         await drill.fires()
-        await drill.look()
-        await connection.execute("ROLLBACK")
+        await drill.shows(f"{connection.get_server_pid()} |", FORGOTTEN)
         await drill.ends()
 
 
@@ -174,28 +167,25 @@ async def test_a_replication_slot_that_nobody_reads_fires_until_it_is_dropped(tm
     """Each byte counts as a gigabyte."""
     more = SLOTS.replace("max(", f"{1 << 30} * max(")
     async with one(tmp_path, server, SLOTS=more) as (daemon, dsn), session(dsn) as connection:
-        drill = Drill(daemon, "SlotLags")
+        drill = Drill(daemon, "SlotLags", DSN=dsn, SLOT="gone")
         await drill.is_calm()
         await connection.execute("SELECT pg_create_physical_replication_slot('gone', true)")
         await connection.execute("CREATE TABLE filler AS SELECT generate_series(1, 1000)")
         await drill.fires()
-        await drill.look()
-        await connection.execute("SELECT pg_drop_replication_slot('gone')")
+        await drill.shows("gone | f")
         await drill.ends()
 
 
 async def test_rows_that_stay_dead_fire_until_they_are_vacuumed(tmp_path: Path, server: Server) -> None:
     """A snapshot keeps them."""
     async with one(tmp_path, server) as (daemon, dsn), session(dsn) as reader, session(dsn) as writer:
-        drill = Drill(daemon, "DeadRows")
+        drill = Drill(daemon, "DeadRows", DSN=dsn, PID=str(reader.get_server_pid()))
         await drill.is_calm()
         await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM head")
         for _ in range(11):
             await writer.execute("DO $$ BEGIN FOR n IN 1..1000 LOOP UPDATE head SET pos = pos; END LOOP; END $$")
         await drill.fires()
-        await drill.look()
-        await reader.execute("ROLLBACK")
-        await writer.execute("VACUUM head")
+        await drill.shows(f"{reader.get_server_pid()} |", FORGOTTEN)
         await drill.ends()
 
 
@@ -216,7 +206,7 @@ async def test_a_destination_that_goes_from_node_to_node_fires_until_it_stays(tm
             await eventually(is_told, what="it finds that it was replaced")
 
         await drill.fires(is_taken)
-        await drill.look()
+        await drill.shows("epoch since (UTC)", "hook")
 
         async def stays() -> None:
             """Nobody takes it any more."""

@@ -80,15 +80,7 @@ async def test_a_failing_disk_ends_the_daemon_with_1_and_what_was_answered_200_i
             running = asyncio.create_task(load.run())
             await load.has(200, more_than=100)
             daemon.disk(fault)
-            process = daemon.process
-            assert process is not None
-
-            async def ended() -> bool:
-                return process.poll() is not None
-
-            await eventually(ended, what="the daemon ends by itself")
-            assert process.returncode == 1
-            daemon.process = None
+            assert await daemon.ended() == 1
             await running
             (failed,) = daemon.log("store_failed")
             assert fault.split()[2] in failed["detail"]

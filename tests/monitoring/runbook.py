@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import NamedTuple
 
@@ -27,5 +28,8 @@ def runbooks() -> dict[str, Runbook]:
 
 
 def filled(command: list[str], words: dict[str, str]) -> list[str]:
-    """The command with the words in capitals replaced."""
-    return [words[word] if word.isupper() else word for word in command]
+    """The command with the words in capitals replaced, also inside of SQL. A word of its own must be known."""
+    return [
+        words[word] if word.isupper() else re.sub(r"\b[A-Z]+\b", lambda m: words.get(m[0], m[0]), word)
+        for word in command
+    ]
