@@ -11,6 +11,8 @@ import pytest
 from router.explain.reasons import Actor
 from router.explain.troubles import (
     CODES,
+    LATE_S,
+    LONG_HOLD_S,
     LOOP_LATE_S,
     OF_SOURCES,
     OF_THE_ROUTER,
@@ -217,6 +219,24 @@ def test_every_code_that_the_store_may_tell_has_a_meaning() -> None:
     }
     assert {"store_broken", "store_away", "store_not_trimmed"} <= told <= CODES.keys()
     assert told == STEPS.keys()
+
+
+def test_the_page_about_monitoring_names_the_codes_that_only_the_store_knows_of() -> None:
+    """All that is found of a destination which neither stands nor is paused, and of a source."""
+    waiting = {"group_unknown": {"events": 1, "users": 1, "oldest_s": LONG_HOLD_S + 1}}
+    lately = {
+        **CALM,
+        "dead_last_hour": {"rejected": 1, "plugin_error": 1},
+        "last_held_at": AT,
+        "group_calls_filtered": 1,
+    }
+    bad = row(oldest_queued_s=LATE_S + 1, waiting=waiting)
+    sources = [source(silent_s=9_999, longest_gap_s=1, discarded_last_hour=9)]
+    found = [one.code for one in troubles([], [bad], sources, {"crm": lately})]
+    page = (Path(__file__).parents[3] / "docs/monitoring.md").read_text("utf-8")
+    told = re.search(r"Only the store knows of (.*?):", page, re.DOTALL)
+    assert told is not None
+    assert re.findall(r"`(\w+)`", told[1]) == found
 
 
 def test_the_page_about_monitoring_lists_every_code() -> None:
