@@ -20,7 +20,9 @@ from router.errors import BackupError, StartError, StoreNewer
 from router.store import Demand
 from router.store.sqlite import cursors, regulation_file, snapshot
 from router.store.sqlite.migrations import SCHEMA
+from router.store.suppressions import Suppressions
 from router.testing.clock import START_MS
+from tests.contract.old_stores import SCHEMAS, unpack
 from tests.contract.rig import Gated, Rig, open_rig
 from tests.contract.test_people import a_life, files_with, forget
 
@@ -493,6 +495,26 @@ async def test_regulations_of_another_store_are_named(stopped: Path) -> None:
         await rig.store.people.begin(Demand("s2", "SUPPRESS_ONLY", "USER_ID", ("u:y",), suppresses=True))
     done = put_back(stopped, replace=True)
     assert (done.repeated, done.not_repeated) == (0, ["s2"])
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+async def test_of_a_store_of_any_schema_the_start_repeats_what_a_restore_says(schema: int, tmp_path: Path) -> None:
+    """A store has a key for the hashes of people since schema 4; what is hashed with it finds them in it."""
+    store = unpack(schema, tmp_path)
+    with closing(sqlite3.connect(store)) as db:
+        found = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()
+    own = Suppressions(found[0] if found else b"a key of another store", ())
+    hashed = own.hash_of("u:x").hex()
+    line = regulation_file.Line(
+        "s1", "SUPPRESS_ONLY", "2026-01-01T00:00:00.000Z", [hashed], [hashed], "USER_ID", own.key
+    )
+    regulation_file.path_of(store).write_bytes(regulation_file.encode(line))
+    repeated, foreign = snapshot.lost_regulations(store, [line])
+    assert (len(repeated), len(foreign)) == ((1, 0) if found else (0, 1))
+    assert (schema >= 4) == bool(found)
+    async with open_rig(tmp_path) as rig:
+        assert await rig.store.people.begin_again() == len(repeated)
+        assert ("u:x" in rig.store.people.suppressions) == bool(repeated)
 
 
 async def test_a_person_forgotten_after_the_backup_is_in_no_file_that_it_made(rig: Rig, tmp_path: Path) -> None:

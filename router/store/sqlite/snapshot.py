@@ -108,11 +108,10 @@ def lost_regulations(file: Path, lines: Iterable[Line]) -> tuple[list[Line], lis
     found in it, because another store made their hashes."""
     lines = list(lines)
     with _opened(file, "mode=ro&immutable=1") as db:
-        (schema,) = db.execute("PRAGMA user_version").fetchone()
-        if schema < SCHEMA:  # it gets a key of its own when it is upgraded
+        found = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()
+        if found is None:  # of a schema without regulations: it gets a key of its own when it is upgraded
             return [], lines
-        (secret,) = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()
-        key = Suppressions(secret, ()).key
+        key = Suppressions(found[0], ()).key
         return regulations_again.unknown(db, lines, key), [line for line in lines if line.key not in ("", key)]
 
 
