@@ -44,12 +44,12 @@ class DiskWatch:
             await self._clock.sleep(CHECK_INTERVAL_S)
 
     async def check(self) -> None:
-        """Compare what the store takes with its budget."""
+        """Compare what the store takes with its budget. The words have the figures of now; the log is told when it begins."""
         try:
             taken, left = await self._store.sizes.used_bytes(), self._store.sizes.left_bytes()
             if left is None or taken < (CALM_SHARE if self.problem else WARN_SHARE) * (taken + left):
                 self.problem = ""
-            elif not self.problem:
+            else:
                 await self._warn(taken, left)
         except (OSError, StoreError):
             return  # writes will fail too, and that is reported
@@ -58,8 +58,9 @@ class DiskWatch:
         ledger = await self._store.queries.ledger(self._destinations())
         behind = {name: row["head"] - row["cursor"] for name, row in ledger["destinations"].items()}
         behind = {name: events for name, events in behind.items() if events}
+        if not self.problem:
+            self._log.emit("store_half_full", bytes=taken, left_bytes=left, behind=behind, paste=to_paste("status"))
         self.problem = (
             f"the store takes {taken // 1_000_000} MB and may grow by {left // 1_000_000} MB more before events are answered"
             f" with 503; behind are {', '.join(f'{name} by {events} events' for name, events in behind.items()) or 'none'}"
         )
-        self._log.emit("store_half_full", bytes=taken, left_bytes=left, behind=behind, paste=to_paste("status"))

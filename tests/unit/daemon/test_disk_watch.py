@@ -69,6 +69,21 @@ async def test_half_of_the_budget_is_told_once_with_who_is_behind(tmp_path: Path
         assert "d by 3 events" in disk.problem
 
 
+async def test_the_words_have_the_figures_of_now_while_it_lasts(tmp_path: Path, said: io.StringIO) -> None:
+    async with open_rig(tmp_path) as rig:
+        await rig.store.cursor("d", START_MS)
+        disk, room, used = await opened(rig.store, said)
+        room.free = MIN_FREE + used
+        await disk.check()
+        assert "behind are none" in disk.problem
+        await rig.accept([rig.make("track", f"m{n}", userId="u1", event="E") for n in range(3)])
+        room.free = MIN_FREE
+        await disk.check()
+        assert "may grow by 0 MB" in disk.problem
+        assert "behind are d by 3 events" in disk.problem
+        assert len([*lines(said)]) == 1
+
+
 async def test_it_is_told_again_only_after_it_was_well_below(tmp_path: Path, said: io.StringIO) -> None:
     async with open_rig(tmp_path) as rig:
         disk, room, used = await opened(rig.store, said)
