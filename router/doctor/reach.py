@@ -31,14 +31,18 @@ class Address(NamedTuple):
         return f"{self.host}:{self.port}"
 
 
+PORTS = {"http": 80, "https": 443, "postgresql": 5432, "postgres": 5432}
+"""Where a URL of these leads to that names no port. Others must name one."""
+
+
 def address_of(url: str) -> Address | None:
-    """The address of an http:// or https:// URL; None where it is none, or a masked secret hides a part of the host."""
+    """The address of a URL; None where it is none, has no port that is known, or a masked secret hides a part of the host."""
     try:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "*" in parts.hostname:
+        port = parts.port or PORTS.get(parts.scheme)
+        if "://" not in url or not parts.hostname or "*" in parts.hostname or port is None:
             return None
-        is_tls = parts.scheme == "https"
-        return Address(parts.hostname, parts.port or (443 if is_tls else 80), is_tls)
+        return Address(parts.hostname, port, is_tls=parts.scheme == "https")
     except ValueError:
         return None
 

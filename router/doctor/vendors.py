@@ -27,10 +27,16 @@ def vendor(destination: Destination, subject: Subject) -> Iterator[Finding]:
 
 
 def own_addresses(subject: Subject) -> Iterator[Finding]:
-    """The address that messages about troubles go to, and the one that clients are told to send to."""
+    """Where messages about troubles and spans go to, and where clients are told to send to."""
     config = subject.draft.config if subject.draft else None
-    named = {"notify.url": config.notify.url, "server.public_url": config.server.public_url} if config else {}
-    for name, url in named.items():
+    if config is None:
+        return
+    named = (
+        ("notify.url", config.notify.url),
+        ("server.public_url", config.server.public_url),
+        ("tracing.endpoint", config.tracing.endpoint),
+    )
+    for name, url in named:
         if url and (address := address_of(url)):
             yield from reach(name, address, subject.tls, subject.clock)
 

@@ -115,6 +115,9 @@ def test_the_days_of_a_certificate_are_judged() -> None:
     [
         ("https://rest.example/users?x=1", Address("rest.example", 443, is_tls=True)),
         ("http://[::1]:8080/x", Address("::1", 8080, is_tls=False)),
+        ("postgresql://user:secret@db.example/warehouse?sslmode=require", Address("db.example", 5432, is_tls=False)),
+        ("postgres://db.example:6432/warehouse", Address("db.example", 6432, is_tls=False)),
+        ("amqps://queue.example:5671/x", Address("queue.example", 5671, is_tls=False)), ("user:80", None), ("//h:80", None),
         ("ftp://rest.example", None), ("https://***.example/x", None), ("project-1", None), ("https://[", None), ("https://h:99999", None),
     ],
 )  # fmt: skip
@@ -147,6 +150,11 @@ name = "file"
 plugin = "file"
 [destination.settings]
 path = "out.jsonl"
+[[destination]]
+name = "warehouse"
+plugin = "postgres"
+[destination.settings]
+dsn = "postgresql://user:secret@127.0.0.1:9/warehouse"
 """
 
 
@@ -159,6 +167,7 @@ def test_the_addresses_of_a_destination_are_those_that_its_requests_go_to(tmp_pa
         "fs": {"api-eu.freshsuccess.com:443", "events-eu.freshsuccess.com:443"},
         "hook": {"127.0.0.1:9"},
         "file": set(),
+        "warehouse": {"127.0.0.1:9"},
     }
 
 
@@ -167,14 +176,16 @@ def test_every_address_of_a_destination_is_reached_and_one_without_any_says_so(t
         subject = subject_in(tmp_path, DESTINATIONS.replace("127.0.0.1:9/", f"127.0.0.1:{port}/"))
         by_name = {one.name: one for one in subject.destinations}
         assert levels(vendor(by_name["hook"], subject)) == [("connect", "ok")]
+        [found] = vendor(by_name["warehouse"], subject)
+        assert (str(found.level), "secret" in found.sentence) == ("ok", False)
         assert [one.sentence for one in vendor(by_name["file"], subject)] == ["file: no address to reach"]
 
 
-def test_the_address_for_messages_and_the_one_for_clients_are_reached_too(tmp_path: Path) -> None:
+def test_the_addresses_for_messages_for_spans_and_for_clients_are_reached_too(tmp_path: Path) -> None:
     with serving() as port:
         url = f"http://127.0.0.1:{port}"
-        subject = subject_in(tmp_path, f'[server]\npublic_url = "{url}"\n[notify]\nurl = "{url}/hook-secret"\n')
-        found = list(own_addresses(subject))
-    assert levels(found) == [("connect", "ok")] * 2
-    assert [one.sentence.split(":")[0] for one in found] == ["notify.url", "server.public_url"]
+        tables = f'[server]\npublic_url = "{url}"\n[notify]\nurl = "{url}/hook-secret"\n[tracing]\nendpoint = "{url}"\n'
+        found = list(own_addresses(subject_in(tmp_path, tables)))
+    assert levels(found) == [("connect", "ok")] * 3
+    assert [one.sentence.split(":")[0] for one in found] == ["notify.url", "server.public_url", "tracing.endpoint"]
     assert "hook-secret" not in str(found)
