@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from router.cli.client import Admin, NobodyThere, Refused
-from router.cli.endpoint import Endpoint, Failed, admin_of, is_there, local_admin, locate
+from router.cli.endpoint import Endpoint, Failed, admin_of, is_there, local_admin, locate_or_advise
 from router.cli.lazy import lazy
 from router.cli.options import Common
 from router.cli.output import warn
@@ -116,7 +116,7 @@ def open_data_source(common: Common) -> Iterator[DataSource]:
         with Admin(admin_of(common)) as admin:
             yield FromDaemon(admin)
         return
-    endpoint = locate(common.config)
+    endpoint = locate_or_advise(common.config)
     with Admin(local_admin(endpoint, common.token)) as admin:
         try:
             admin.get("healthz")

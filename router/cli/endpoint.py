@@ -10,7 +10,6 @@ import dataclasses
 import os
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,12 +20,14 @@ import typer
 from router import runtime_file
 from router.cli.lazy import lazy
 from router.cli.options import Common
+from router.cli.output import warn
+from router.cli.part_of_config import open_config, places_of
 from router.errors import ConfigError, RouterError
 from router.runtime_file import Running
 
 if TYPE_CHECKING:
     from router import config as configuration
-    from router.config import Draft, Listen, Operator
+    from router.config import Listen, Operator
 else:
     configuration = lazy("router.config")
 
@@ -68,12 +69,18 @@ class Endpoint:
     database: str = (
         ""  #: where the store is a database: which one; `store` is then where the daemon keeps files of its own
     )
+    faults: tuple[str, ...] = ()  #: why config.toml is not read as a whole
+
+    def warn_of_faults(self) -> None:
+        """Say that only a part of config.toml counts."""
+        if self.faults:
+            warn(*self.faults, f"{self.path} is faulty, as said above, and is used as far as it can be read")
 
 
 def locate(path: Path) -> Endpoint:
     """Where they are by config.toml and by what a running daemon has written down.
 
-    Raises ConfigError with what is wrong with the tables [server], [admin] and [store].
+    A fault that leaves these clear is none here (`faults`). Raises ConfigError where it does not.
     """
     places = [_locate(path, environ) for environ in _environments(path)]
     return next((one for one in places if one.running or is_there(one.store)), places[0])
@@ -91,6 +98,7 @@ def store_file(endpoint: Endpoint, instead: str) -> Path:
     """The file of the store, for who opens it without a daemon. Raises Failed, with what to do `instead`, where a database is the store."""
     if endpoint.database:
         raise Failed(f"the store is {endpoint.database}, and this works on a file of SQLite only: {instead}")
+    endpoint.warn_of_faults()
     return endpoint.store
 
 
@@ -106,16 +114,27 @@ def admin_of(common: Common) -> AdminAt:
     """The admin API that these options mean. Raises ConfigError where config.toml does not say it."""
     if common.url is not None:
         return AdminAt(_checked(common.url), common.token)
-    return local_admin(locate(common.config), common.token)
+    return local_admin(locate_or_advise(common.config), common.token)
+
+
+def locate_or_advise(path: Path) -> Endpoint:
+    """`locate`, for a verb that can ask a daemon without config.toml: the ConfigError says so, too."""
+    try:
+        return locate(path)
+    except ConfigError as error:
+        told = "a daemon that runs is asked without this file by --url, with the address of its admin listener"
+        raise ConfigError([*error.problems, f"{told}: --url http://127.0.0.1:8081"]) from None
 
 
 def local_admin(endpoint: Endpoint, token: str | None) -> AdminAt:
     """The admin API of this machine's daemon, with the token that is given or that config.toml names."""
+    endpoint.warn_of_faults()
     store = "" if endpoint.running else str(endpoint.store)
     if token is not None:
         return AdminAt(endpoint.admin, token, store=store)
-    draft, raw = _open(endpoint.path, endpoint.environ)
-    wanted = raw.get("admin", {}).get("token") or None
+    draft, raw, *_ = open_config(endpoint.path, endpoint.environ)
+    table = raw.get("admin", {})
+    wanted = table.get("token") or None if isinstance(table, dict) else None
     if not isinstance(wanted, dict):
         return AdminAt(endpoint.admin, wanted, store=store)
     found, missing = draft.secret(wanted, "admin.token")
@@ -144,9 +163,11 @@ def write_key(path: Path, name: str | None) -> str:
         BadParameter: there is no such source.
         Failed: it is disabled, or there is none to choose.
     """
-    draft, raw = _open(path, os.environ)
+    draft, raw, faults, _ = open_config(path, os.environ)
     tables = list(draft.tables(raw, "source"))
     wanted = [(w, t) for w, t in tables if (t.get("name") == name if name else _takes_calls(t))]
+    if not wanted and faults:
+        raise ConfigError(faults)
     if not wanted:
         names = [str(table.get("name")) for _, table in tables]
         if name:
@@ -176,31 +197,23 @@ def _environments(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _locate(path: Path, environ: dict[str, str]) -> Endpoint:
-    draft, raw = _open(path, environ)
-    admin = raw.get("admin", {})
-    if isinstance(admin, dict):
-        admin = {key: value for key, value in admin.items() if key != "token"}
-    tables = (
-        draft.section(configuration.ServerConfig, raw.get("server", {}), "server"),
-        draft.section(configuration.AdminConfig, admin, "admin"),
-        draft.store(raw.get("store", {}), is_url_needed=False),
-    )
-    server, listener, store = tables
-    if draft.problems or not (server and listener and store):
-        raise ConfigError(draft.problems)
+    opened = open_config(path, environ)
+    places = places_of(opened)
+    store = places.store
     running = runtime_file.find(store.path)
     if running and running.credentials:
         environ = {CREDENTIALS: running.credentials, **environ}
-    ingest, admin_url = (_url(server.listen), _url(listener.listen)) if not running else (running.ingest, running.admin)
+    if running:
+        ingest, admin = running.ingest, running.admin
+    elif places.server and places.admin:
+        ingest, admin = _url(places.server.listen), _url(places.admin.listen)
+    else:
+        raise ConfigError(places.faults)
     database = store.shown if store.is_database else ""
-    return Endpoint(draft.path, ingest, admin_url, store.path, store.min_free_bytes, running, environ, database)
-
-
-def _open(path: Path, environ: Mapping[str, str]) -> tuple[Draft, dict[str, Any]]:
-    try:
-        return configuration.Draft(path, environ), tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        raise ConfigError(configuration.examine(path, environ).problems) from None
+    faults = tuple(places.faults)
+    return Endpoint(
+        opened.draft.path, ingest, admin, store.path, store.min_free_bytes, running, environ, database, faults
+    )
 
 
 def _url(listen: Listen) -> str:

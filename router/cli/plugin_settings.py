@@ -49,7 +49,7 @@ def plugins_dir(context: typer.Context, config: Path) -> Path | None:
     if not is_named and not config.exists():
         return None
     draft = configuration.examine(config, os.environ)
-    own = ("plugins_dir:", f"{draft.path}:", f"{draft.path.name}:")
+    own = ("plugins_dir:", f"{draft.path}:")
     problems = [problem for problem in draft.problems if problem.startswith(own)]
     if problems and is_named:
         raise ConfigError(problems)

@@ -6,11 +6,12 @@
 `examine` is for whoever checks further: it keeps what is good of a faulty file.
 """
 
+from router.config.broken_toml import Readable, readable
 from router.config.described import describe_intake, ending_of
 from router.config.exposure import exposed_config
 from router.config.filter_rules import no_group_calls
 from router.config.filter_tables import FilterAction, FilterTable
-from router.config.loader import examine, load
+from router.config.loader import examine, load, read_toml
 from router.config.messages import problems_of, unknown
 from router.config.model import (
     AdminConfig,
@@ -43,6 +44,6 @@ from router.config.units import Listen, Rate
 __all__ = [
     "AdminConfig", "ClusterConfig", "Config", "ConfigWarning", "ConsoleConfig", "DeadConfig", "DeliveryConfig", "DestinationConfig", "Draft",
     "FilterAction", "FilterTable", "Forward", "HoldConfig", "Listen", "LogConfig", "MappingConfig", "NotifyConfig", "OnViolation", "Operator",
-    "PrivacyConfig", "Proposal", "Rate", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
-    "StoreConfig", "TracingConfig", "describe_intake", "ending_of", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "resolve_secret", "unknown", "without_passwords",
+    "PrivacyConfig", "Proposal", "Rate", "Readable", "SecretMissing", "ServerConfig", "SourceConfig", "SourcePrivacyConfig",
+    "StoreConfig", "TracingConfig", "describe_intake", "ending_of", "examine", "exposed_config", "is_secret_table", "load", "no_group_calls", "problems_of", "read_toml", "readable", "resolve_secret", "unknown", "without_passwords",
 ]  # fmt: skip

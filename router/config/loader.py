@@ -5,14 +5,13 @@ Every problem of the file is found before any is told.
 
 from __future__ import annotations
 
-import codecs
 import os
-import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from router.config.broken_toml import fault_of
 from router.config.exposure import exposed_files, unreadable_files, weak_token
 from router.config.filter_rules import filter_problems, filter_warnings
 from router.config.mapping_rules import mapping_problems, names_in
@@ -79,7 +78,7 @@ def examine(
         proposal: read this in place of what the file holds.
     """
     draft = Draft(path, environ, operator, proposal)
-    raw = _read(draft)
+    raw = read_toml(draft)
     if raw is None:
         return draft
     draft.problems += [f"{key}: {unknown(key, KEYS)}" for key in raw if key not in KEYS]
@@ -136,7 +135,7 @@ def examine(
     return draft
 
 
-def _read(draft: Draft) -> dict[str, Any] | None:
+def read_toml(draft: Draft) -> dict[str, Any] | None:
     """The TOML as it is; None, and the problem, when there is none."""
     try:
         draft.text = draft.proposal.text if draft.proposal else draft.path.read_text(encoding="utf-8")
@@ -148,12 +147,11 @@ def _read(draft: Draft) -> dict[str, Any] | None:
     except UnicodeDecodeError as error:
         draft.problems.append(f"{draft.path}: not UTF-8 text (at byte {error.start}); save it as UTF-8")
     except tomllib.TOMLDecodeError as error:
-        if draft.path.read_bytes().startswith(codecs.BOM_UTF8):
+        if draft.text.startswith("\ufeff"):
             words = "begins with a byte order mark, which TOML does not know; save it as UTF-8 without one"
-            draft.problems.append(f"{draft.path.name}: {words}")
+            draft.problems.append(f"{draft.path}: {words}")
             return None
-        reason, place = re.fullmatch(r"(.*?)(?: \(at (.*)\))?", str(error), re.DOTALL).groups()  # type: ignore[union-attr]
-        draft.problems.append(f"{draft.path.name}: {place or 'somewhere'}: {reason}; correct the TOML there")
+        draft.problems.append(f"{draft.path}: {fault_of(draft.text, error)}; correct the TOML there")
     return None
 
 

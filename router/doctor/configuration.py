@@ -30,4 +30,5 @@ def configuration(subject: Subject) -> Iterator[Finding]:
     if len(subject.problems) > SHOWN:
         told.append(count(len(subject.problems) - SHOWN, "more problem"))
     for words in told:
-        yield Finding("configuration", level, f"{subject.path}: {words}", remedy)
+        of_file = words if words.startswith(f"{subject.path}:") else f"{subject.path}: {words}"
+        yield Finding("configuration", level, of_file, remedy)

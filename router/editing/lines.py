@@ -6,7 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from router.editing.sections import Section, cut, is_whole
+from router.config.broken_toml import is_whole
+from router.editing.sections import Section, cut
 
 KeyPath = tuple[str | int, ...]
 """Names, and the number of an element behind the name of its list: `("destination", 1, "delivery", "timeout")`."""

@@ -6,6 +6,8 @@ import re
 import tomllib
 from typing import NamedTuple
 
+from router.config.broken_toml import is_whole
+
 HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 """What may begin a header. In a text or a list of several lines it is none."""
 
@@ -33,15 +35,6 @@ def cut(text: str) -> list[Section]:
             start = found.start()
     sections.append(_section(text[start:], is_first=start == 0))
     return sections
-
-
-def is_whole(text: str) -> bool:
-    """Whether a text ends where a statement ends, and not inside a value."""
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
 
 
 def _section(text: str, *, is_first: bool) -> Section:

@@ -118,6 +118,9 @@ async def test_a_config_that_was_refused_fires_until_a_reload_is_taken(tmp_path:
         assert (await daemon.admin("POST", "/api/reload"))[0] == 409
         await drill.fires()
         await drill.shows("the last reload was refused", "correct config.toml, then reload", 'unknown key "logs"')
+        daemon.config.write_text(f"{good}\ngarbage = [\n")
+        assert (await daemon.admin("POST", "/api/reload"))[0] == 409
+        await drill.shows("segment-router is running", "what begins there does not end")  # the file is no TOML at all
         daemon.config.write_text(good)
         await drill.ends()
 

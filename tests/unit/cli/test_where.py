@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from router.cli.endpoint import locate
 from router.runtime_file import announced
 from router.testing.ports import HeldPort
 from tests.unit.cli.test_cli import FakeDaemon, counts, ledger
+from tests.unit.cli.test_data_source import accept
 
 CREDENTIAL = '[admin]\nlisten = "0.0.0.0:{port}"\ntoken = {{ credential = "admin_token" }}\n'
 
@@ -110,6 +112,69 @@ def test_a_service_is_found_by_the_folder_of_its_configuration(
     assert locate(path).store == beside, "a store that is there is not left for a new one"
     monkeypatch.setattr(endpoint, "SERVICE_FOLDERS", (tmp_path.parent, _Named(state)))
     assert locate(path).store == state / "var/router.db"
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ("garbage = [\n", "what begins there does not end"),
+        ("[log\n", "Expected ']' at the end of a table declaration"),
+        ("[log]\n[log]\n", "Cannot declare ('log',) twice"),
+        ("[server]\nlisen = 1\n", 'server.lisen: unknown key "lisen"'),
+        ('[server]\nlisten = "nowhere"\n', "server.listen: "),
+        ("[server]\nlisten = 1 2\n", "line "),
+    ],
+)
+def test_a_faulty_file_keeps_nobody_from_asking_the_daemon_that_runs_nor_from_a_backup(
+    slip: str,
+    words: str,
+    daemon: FakeDaemon,
+    write_config: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_config('[admin]\ntoken = "t0"\nlistne = 1\n[store]\nretenton = "1d"\nurl = "sqlite:kept/router.db"')
+    path.write_text(f"{path.read_text()}\n{slip}")
+    asyncio.run(accept(tmp_path / "kept/router.db", [{"type": "track", "userId": "u", "event": "E", "messageId": "m"}]))
+    with announced(tmp_path / "kept/router.db", "http://127.0.0.1:9", url_of(daemon)):
+        for verb in ("ledger", "pause crm"):
+            assert main([*verb.split(), "--config", str(path)]) == 0
+            assert words in (told := capsys.readouterr().err)
+            assert f"{path} is faulty, as said above, and is used as far as it can be read" in told
+        assert main(["backup", str(tmp_path / "b.tar.zst"), "--config", str(path)]) == 0
+        assert words in capsys.readouterr().err
+        main(["doctor", "--json", "--config", str(path)])
+        told = json.loads(capsys.readouterr().out)
+        assert told["running"]
+        [fault, *_] = [one for one in told["findings"] if one["code"] == "configuration"]
+        assert (fault["level"], fault["sentence"].count(str(path))) == ("warning", 1)
+    assert tokens(daemon) == {"Bearer t0"}
+
+
+@pytest.mark.parametrize("tables", ['[store]\nurl = "sqlite:kept', "[store]\nurl = 5", '[store\nurl = "sqlite:k"'])
+def test_where_the_store_is_not_known_no_other_one_is_taken_and_the_way_around_is_named(
+    tables: str,
+    daemon: FakeDaemon,
+    write_config: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = write_config(tables)
+    asyncio.run(accept(tmp_path / "var/router.db", []))
+    for verb in ("ledger", "pause crm", f"backup {tmp_path}/b.tar.zst"):
+        assert main([*verb.split(), "--config", str(path)]) == 78, verb
+        told = capsys.readouterr().err
+        assert ("--url http://127.0.0.1:8081" in told) == (not verb.startswith("backup"))
+    assert main(["ledger", "--url", url_of(daemon), "--config", str(path)]) == 0
+
+
+def test_an_address_that_is_faulty_is_not_replaced_by_the_default_while_no_daemon_says_its_own(
+    write_config: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config('[admin]\nlisten = "nowhere"\n[store]\nurl = "sqlite:kept/router.db"')
+    asyncio.run(accept(tmp_path / "kept/router.db", []))
+    assert main(["ledger", "--config", str(path)]) == 78
+    assert "admin.listen: " in capsys.readouterr().err
 
 
 class _Named:

@@ -98,7 +98,7 @@ def test_a_byte_order_mark_at_the_beginning_is_named(write_config: Write) -> Non
     path = write_config(SOURCE)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert problems(path) == [
-        "config.toml: begins with a byte order mark, which TOML does not know; save it as UTF-8 without one"
+        f"{path}: begins with a byte order mark, which TOML does not know; save it as UTF-8 without one"
     ]
 
 

@@ -246,8 +246,9 @@ def test_single_brackets_are_recognised(write_config: Write) -> None:
 
 
 def test_broken_toml_is_told_with_line_and_column(write_config: Write) -> None:
-    (problem,) = problems(write_config("[server]\nlisten = = 1\n"))
-    assert problem.startswith("config.toml: line 2, column 10: ")
+    path = write_config("[server]\nlisten = = 1\n")
+    (problem,) = problems(path)
+    assert problem.startswith(f"{path}: line 2, column 10: ")
 
 
 def test_a_missing_file_is_told_with_its_path(tmp_path: Path) -> None:
