@@ -28,7 +28,7 @@ class CommitBatch:
 
     destination: str
     pos: int = 0
-    ahead: frozenset[int] = frozenset()
+    ahead: bytes = b""  # positions above `pos` that are settled or have a row: see `pack_ahead`
     settled: dict[int, tuple[str, str]] = field(default_factory=dict)
     tried: list[tuple[Tried, Sequence[int]]] = field(default_factory=list)  # how these of them were delivered
     late: list[ParkedOutcome] = field(default_factory=list)

@@ -27,6 +27,7 @@ from router.store.copy.tables import (
     TABLES,
     WITHOUT_PART,
 )
+from router.store.outcome_blocks import pack_ahead
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.install import SCHEMA as NEWEST
 from router.store.postgres.store import open_postgres
@@ -400,7 +401,7 @@ async def test_a_destination_in_shards_becomes_one_that_sends_what_no_shard_has_
 
 async def leave_in_all_states(node: Among, claim: PostgresClaim, positions: list[int]) -> set[int]:
     """A shard's events are delivered, filtered, dead, held, retried or queued behind that, in turn. Returns those that are not settled."""
-    batch = CommitBatch("d", pos=positions[0] - 1, ahead=frozenset(positions), at=START_MS)
+    batch = CommitBatch("d", pos=positions[0] - 1, ahead=pack_ahead(positions[0] - 1, positions), at=START_MS)
     events = {row.pos: row for row in await node.read(0, 1000, 1_000_000)}
     waiting = set()
     for n, pos in enumerate(positions):

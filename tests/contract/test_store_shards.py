@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import io
 import json
+from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
@@ -19,6 +20,7 @@ from router.deliver.runner import Runner
 from router.errors import ClaimLost
 from router.logger import make_log
 from router.store import PART, CommitBatch, DeadLetterFilter, Demand, LogRow, Opening, Share, Status, Unit
+from router.store.outcome_blocks import pack_ahead
 from router.store.postgres import reshape, trim_log, units
 from router.store.postgres.claim import PostgresClaim
 from router.store.postgres.units import Takes
@@ -65,8 +67,8 @@ async def left(store: Among, claim: PostgresClaim) -> list[int]:
     return [row.pos for row in (own.of(rows, 1000).rows if own and rows else rows)]
 
 
-def settled(pos: int, *positions: int, ahead: frozenset[int] = frozenset()) -> CommitBatch:
-    batch = CommitBatch("d", pos=pos, ahead=ahead, at=START_MS)
+def settled(pos: int, *positions: int, ahead: Iterable[int] = ()) -> CommitBatch:
+    batch = CommitBatch("d", pos=pos, ahead=pack_ahead(pos, ahead), at=START_MS)
     batch.settled = dict.fromkeys(positions, DELIVERED)
     batch.count("delivered", len(positions))
     return batch
@@ -159,7 +161,7 @@ async def test_a_shard_sees_no_rows_of_another_one(two: tuple[Among, Among]) -> 
     claims = await everyone(first, 2)
     one, *_ = await fill(first)
     of = {Share(n, 2).has(one.user_key): claim for n, claim in enumerate(claims)}
-    batch = CommitBatch("d", pos=0, ahead=frozenset({1}), at=START_MS)
+    batch = CommitBatch("d", pos=0, ahead=pack_ahead(0, {1}), at=START_MS)
     batch.park = {1: parked_row(1, "m0", one.user_key, Queue.HELD)}
     batch.lanes = {one.user_key: lane_row(one.user_key)}
     batch.count("held", 1)
@@ -194,7 +196,7 @@ async def test_with_another_number_of_shards_what_is_settled_is_not_read_again_a
         own = await left(first, claim)
         some = own[: n * len(own) // before]
         pos, ahead = (own[len(some)] - 1 if len(some) < len(own) else 40), own[-1:]
-        await claim.commit(settled(pos, *{*some, *ahead}, ahead=frozenset(one for one in ahead if one > pos)))
+        await claim.commit(settled(pos, *{*some, *ahead}, ahead=[one for one in ahead if one > pos]))
         done |= {*some, *ahead}
     await give_back(*claims)
     found = await everyone(second, after)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from router.deliver.lanes.delivery import Delivery
 from router.store import CursorRow, LogRow
+from router.store.outcome_blocks import pack_ahead, pack_all_but
 
 
 class Window:
@@ -57,10 +58,11 @@ class Window:
         """How many positions above the cursor are settled or have a row."""
         return self.read_pos - self.pos - len(self.unsettled)
 
-    def settled_above(self, pos: int) -> frozenset[int]:
-        """The positions above this one that are settled or have a row."""
-        above = frozenset(range(pos + 1, self.read_pos + 1)).difference(self.unsettled)
+    def settled_above(self, pos: int) -> bytes:
+        """The positions above this one that are settled or have a row, packed. `pos`: every one at or below it is."""
         if self.settled_before:
             self.settled_before = {one for one in self.settled_before if one > self.read_pos}
-            above |= self.settled_before
-        return above
+        if self.settled_before:
+            read = frozenset(range(pos + 1, self.read_pos + 1)).difference(self.unsettled)
+            return pack_ahead(pos, read | self.settled_before)
+        return pack_all_but(pos, self.read_pos, self.unsettled)

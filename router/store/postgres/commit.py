@@ -11,7 +11,7 @@ import msgspec
 from router.errors import ClaimLost, CommitFailed
 from router.store.commit_batch import CommitBatch
 from router.store.fence import Fence
-from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_tried, spans
+from router.store.outcome_blocks import pack_all_tried, pack_tried, spans
 from router.store.postgres import commands, kept_events
 from router.store.postgres.database import Connection
 from router.store.postgres.outcome_codes import Outcome
@@ -96,7 +96,7 @@ def _scope(fence: Fence) -> Scope:
 async def _move_unit(connection: Connection, step: CommitBatch, fence: Fence, owner: UUID) -> None:
     """Compare and set. `owner` is in it for a database that went back in time: one epoch may be given out twice then."""
     sets = ["step = step + 1", "pos = $1", "ahead = $2", "clock = greatest(clock, $3)"]
-    values: list[object] = [step.pos, pack_ahead(step.pos, step.ahead), step.at]
+    values: list[object] = [step.pos, step.ahead, step.at]
 
     def add(name: str, form: str, value: object) -> None:
         values.append(value)

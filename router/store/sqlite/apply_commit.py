@@ -10,7 +10,7 @@ import msgspec
 from router.errors import ClaimLost
 from router.store.commit_batch import CommitBatch
 from router.store.fence import Fence
-from router.store.outcome_blocks import pack_ahead, pack_all_tried, pack_codes, pack_tried, spans
+from router.store.outcome_blocks import pack_all_tried, pack_codes, pack_tried, spans
 from router.store.rows import EVERY, PART, ParkedRow, Tried
 from router.store.sqlite import kept_events
 from router.store.sqlite.bulk_insert import insert_many
@@ -238,7 +238,7 @@ def _write_state(db: sqlite3.Connection, step: CommitBatch) -> None:
 
 def _move_cursor(db: sqlite3.Connection, step: CommitBatch, fence: Fence) -> None:
     """Compare and set: a position alone is no fence, since what has a row is settled without moving it."""
-    sets, values = ["step = step + 1", "pos = ?", "ahead = ?"], [step.pos, pack_ahead(step.pos, step.ahead)]
+    sets, values = ["step = step + 1", "pos = ?", "ahead = ?"], [step.pos, step.ahead]
     for name in COUNTERS:
         if step.ledger.get(name):
             sets.append(f"{name} = {name} + ?")

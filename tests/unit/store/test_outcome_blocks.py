@@ -11,6 +11,7 @@ from router.store.outcome_blocks import (
     SPAN,
     code_at,
     pack_ahead,
+    pack_all_but,
     pack_all_tried,
     pack_codes,
     pack_tried,
@@ -30,6 +31,14 @@ positions = st.integers(min_value=0, max_value=2**40)
 def test_positions_ahead_read_back_as_packed(pos: int, offsets: set[int]) -> None:
     ahead = {pos + offset for offset in offsets}
     assert unpack_ahead(pos, pack_ahead(pos, ahead)) == ahead
+
+
+@given(positions, st.sets(st.integers(min_value=1, max_value=4000)), st.integers(min_value=0, max_value=4000))
+def test_all_positions_but_some_are_packed_like_those_that_are_left(pos: int, offsets: set[int], n: int) -> None:
+    missing = {pos + offset for offset in offsets if offset <= n}
+    packed = pack_all_but(pos, pos + n, missing)
+    assert packed == pack_ahead(pos, {*range(pos + 1, pos + n + 1)} - missing)
+    assert unpack_ahead(pos, packed) == {*range(pos + 1, pos + n + 1)} - missing
 
 
 def test_nothing_ahead_takes_no_room() -> None:

@@ -42,7 +42,7 @@ def test_an_event_settled_before_one_mapped_earlier_waits_for_it(work: UnitOfWor
     first, second = mapped(work, 1), mapped(work, 2)
     work.settle(second, "delivered", "")
     batch, _ = work.close_batch()
-    assert (batch.settled, batch.state, batch.timers, batch.ahead) == ({}, {}, {}, frozenset())
+    assert (batch.settled, batch.state, batch.timers, batch.ahead) == ({}, {}, {}, b"")
     work.settle(first, "delivered", "")
     batch, _ = work.close_batch()
     assert (list(batch.settled), batch.state, batch.pos) == ([1, 2], {"k": b"2"}, 2)

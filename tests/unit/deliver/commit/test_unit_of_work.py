@@ -12,6 +12,7 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.plugin import Item
 from router.store import ORDER_KEY_STEP, AttemptRow, GroupCallRow
+from router.store.outcome_blocks import pack_ahead
 from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import EventState, Queue
 from tests.unit.deliver.parts import cursor, log_row, parked_row
@@ -56,7 +57,7 @@ def test_the_cursor_moves_over_what_is_done_and_no_further(work: UnitOfWork) -> 
     for n in (0, 1, 3):
         work.settle(deliveries[n], "delivered", "")
     batch, _ = work.close_batch()
-    assert (batch.pos, batch.ahead) == (2, frozenset({4}))
+    assert (batch.pos, batch.ahead) == (2, pack_ahead(2, {4}))
     assert batch.settled == {1: ("delivered", ""), 2: ("delivered", ""), 4: ("delivered", "")}
     assert (work.pos, work.ahead) == (2, 1)
 
@@ -87,7 +88,7 @@ def test_the_quick_way_settles_as_the_other_does(work: UnitOfWork) -> None:
     work.settle_live([1, 3], ("delivered", ""))
     assert work.unsettled_bytes == 10
     batch, _ = work.close_batch()
-    assert (batch.pos, batch.ahead, batch.ledger) == (1, frozenset({3}), {"delivered": 2})
+    assert (batch.pos, batch.ahead, batch.ledger) == (1, pack_ahead(1, {3}), {"delivered": 2})
     assert batch.settled == {1: ("delivered", ""), 3: ("delivered", "")}
 
 
@@ -118,7 +119,7 @@ def test_what_an_earlier_worker_settled_ahead_stays_ahead_until_it_is_read() -> 
     work.settle(read(work, 6), "delivered", "")
     work.read_pos = 7  # 7 itself is skipped by the reader
     batch, _ = work.close_batch()
-    assert (batch.pos, batch.ahead) == (7, frozenset({9}))
+    assert (batch.pos, batch.ahead) == (7, pack_ahead(7, {9}))
 
 
 # ------------------------------------------------------------ the ledger
