@@ -14,6 +14,7 @@ import pytest
 
 from router.testing.vendor import FakeVendor, Received, Reply, Reset
 from tests.flow.harness import Daemon, Table, assert_ledger_adds_up, destination, environment, eventually, serve_command
+from tests.flow.verbs import verb
 from tests.patience import HANG_S
 
 COLLECTOR = destination("hook", "collector", {"base_url": "http://127.0.0.1:9"})
@@ -261,12 +262,13 @@ async def test_a_401_pauses_one_destination_burns_nothing_and_goes_on_when_resum
         await daemon.restart()
         await daemon.settled("other")
         assert len(vendor.requests) == 1, "the pause is stored"
+        code, _, said = await verb(daemon, "resume", "hook")
+        assert (code, said.startswith("it was paused again at once: hook is paused")) == (1, True), said
         vendor.default = OK
-        status, _ = await daemon.admin("POST", "/api/destinations/hook/resume")
-        assert status == 200
+        assert (await verb(daemon, "resume", "hook"))[0] == 0
         ledger = await daemon.settled()
         assert ledger["destinations"]["hook"]["delivered"] == 5
-        assert sorted(ids(vendor)[1:]) == [f"m{n}" for n in range(1, 6)]
+        assert sorted(ids(vendor)[-5:]) == [f"m{n}" for n in range(1, 6)]
 
 
 async def test_an_event_the_vendor_refuses_is_dead_and_neither_its_user_nor_others_wait(tmp_path: Path) -> None:

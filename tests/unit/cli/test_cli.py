@@ -783,16 +783,52 @@ def test_resume_says_what_happens_now(
     assert capsys.readouterr().out.startswith(f"crm {words}")
 
 
-def test_resume_says_why_the_destination_is_paused_again_at_once(
-    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("state", "reason", "words"),
+    [
+        ("paused", "credentials", "it was paused again at once: crm is paused because the vendor refused our key"),
+        ("breaker_open", "network", "its breaker opened again at once: crm fails again and again"),
+    ],
+)
+def test_resume_waits_for_the_first_answers_and_fails_where_the_destination_stands_still_again(
+    state: str, reason: str, words: str, config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    daemon.answers["POST /api/destinations/crm/resume"] = (200, {"state": "paused", "state_reason": "credentials"})
-    paused = {"state": "paused", "state_reason": "credentials", "state_since": AT, "state_detail": "status 401"}
-    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(queued=1) | paused)
-    assert main(["resume", "crm"]) == 1
-    words = capsys.readouterr().err
-    assert words.startswith("it was paused again at once: crm is paused")
-    assert "`reload`" in words
+    answer = {"state": "running", "state_reason": "", "was": state}
+    stands = {"state": state, "state_reason": reason, "state_since": AT, "state_detail": "status 401"}
+    row = {"name": "crm", **counts(queued=1), "last": {"delivered": None, "failed": None}}
+    daemon.answers["POST /api/destinations/crm/resume"] = (200, answer)
+    for as_json in (False, True):
+        rows = [row | stands, row | answer, row | answer, row | stands]
+        daemon.answers["GET /api/destinations/crm"] = [(200, one) for one in rows]
+        assert main(["resume", "crm", *(["--json"] if as_json else [])]) == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(words)
+    assert "`reload`" in told.err
+    assert json.loads(told.out) == {"state": state, "state_reason": reason, "was": state}
+
+
+@pytest.mark.parametrize(
+    ("later", "has_more"), [({"last": {"delivered": {"at": AT}}}, False), ({"queued": 0}, False), ({}, True)]
+)
+def test_resume_waits_no_longer_than_until_something_is_delivered_or_nothing_is_left(
+    later: dict[str, Any],
+    has_more: bool,
+    config: Path,
+    daemon: FakeDaemon,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("router.cli.verbs.resume.WATCHED_S", 0.3 if has_more else 60.0)
+    row = {"name": "crm", **counts(queued=1), "state": "running", "last": {"delivered": None, "failed": None}}
+    daemon.answers["POST /api/destinations/crm/resume"] = (
+        200,
+        {"state": "running", "state_reason": "", "was": "paused"},
+    )
+    daemon.answers["GET /api/destinations/crm"] = [(200, row | {"state": "paused"}), (200, row), (200, row | later)]
+    assert main(["resume", "crm"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("crm is running: what waits is sent now\n")
+    assert ("no answer yet" in told) == has_more
 
 
 def test_a_daemon_with_another_store_is_not_asked_and_not_changed(
