@@ -1,4 +1,4 @@
-"""Files that are replaced at once, that are there after a power cut, and that belong to whom they belonged.
+"""Files that are replaced at once, that are there after a power cut, and that belong to whom they belonged; and whether others can read one.
 
 Whoever reads meets the old file or the new one, also after a crash.
 """
@@ -10,6 +10,7 @@ import errno
 import fcntl
 import glob
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,3 +141,11 @@ def make_file(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, OWNER_ONLY))
         give_to_owner(path, path.parent)
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether users that are neither its owner nor in its group may read a file. Not where there is none."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from router.config.model import AdminConfig, ConfigWarning, StoreConfig
+from router.config.model import AdminConfig, ConfigWarning
+from router.durable import others_can_read
 
 MIN_TOKEN = 16
 """Characters of an admin token that can be reached from outside."""
 
 
-def exposed_files(store: StoreConfig | None, secret_files: Mapping[str, Path]) -> Iterator[ConfigWarning]:
-    """A warning for the store and for each secret's file that others can read.
+def exposed_files(secret_files: Mapping[str, Path]) -> Iterator[ConfigWarning]:
+    """A warning for each secret's file that others can read.
 
     Args:
         secret_files: by the key that names them.
     """
-    if store is not None and not store.is_database:
-        for path in (store.path, Path(f"{store.path}-wal")):
-            if others_can_read(path):
-                yield ConfigWarning("", "store.url", f"every user of this machine can read {path}; chmod 600 {path}")
     for key, path in secret_files.items():
         if others_can_read(path):
             yield ConfigWarning("", key, f"every user of this machine can read {path}; chmod 600 {path}")
@@ -71,11 +67,3 @@ def weak_token(admin: AdminConfig | None) -> Iterator[ConfigWarning]:
     if len(admin.token.strip()) < MIN_TOKEN:
         words = f"shorter than {MIN_TOKEN} characters or blank, and {admin.listen} can be reached from outside; choose a longer one"
         yield ConfigWarning("", "admin.token", words)
-
-
-def others_can_read(path: Path) -> bool:
-    """Whether users that are neither its owner nor in its group may read a file. Not where there is none."""
-    try:
-        return bool(path.stat().st_mode & stat.S_IROTH)
-    except OSError:
-        return False

@@ -108,7 +108,7 @@ def examine(
     check_plans(draft)
     _check_filters(draft)
     _check_mappings(draft)
-    draft.warnings += [*exposed_files(store, draft.secret_files), *weak_token(admin)]
+    draft.warnings += [*exposed_files(draft.secret_files), *weak_token(admin)]
     if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
         draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
     if not draft.problems and server and admin and store and cluster and log and console and notify and tracing:

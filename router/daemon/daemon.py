@@ -223,7 +223,7 @@ class Daemon(AnsweringDaemon):
 
     def _open_store(self) -> contextlib.AbstractAsyncContextManager[tuple[Store, Clock]]:
         config = self._reload.config
-        return open_store(config.store, config.cluster, self._make_clock)
+        return open_store(config.store, config.cluster, self._make_clock, self._log)
 
     def _make_clock(self, mark: int, wall_ns: Callable[[], int] = time.time_ns) -> Clock:
         return SystemClock(mark, self._clock_jumped, wall_ns=wall_ns)

@@ -10,9 +10,11 @@ from typing import Protocol
 
 from router.clock import Clock
 from router.config import ClusterConfig, StoreConfig, without_passwords
-from router.durable import make_folder
+from router.durable import make_folder, others_can_read
 from router.errors import StartError
+from router.logger import Log
 from router.store import Store
+from router.store.sqlite.private_files import make_private
 from router.store.sqlite.store import open_store as open_sqlite
 
 
@@ -24,7 +26,7 @@ class ClockFrom(Protocol):
 
 @asynccontextmanager
 async def open_store(
-    store: StoreConfig, cluster: ClusterConfig, clock_from: ClockFrom
+    store: StoreConfig, cluster: ClusterConfig, clock_from: ClockFrom, log: Log
 ) -> AsyncIterator[tuple[Store, Clock]]:
     """The store and the clock of router time, which `clock_from` makes of the stored high-water mark. Raises StartError, which tells no
     secret."""
@@ -32,6 +34,7 @@ async def open_store(
         if store.is_database:
             opened: tuple[Store, Clock] = await _open_database(stack, store, cluster, clock_from)
         else:
+            _make_private(store.path, log)
             opening = open_sqlite(
                 store.path,
                 clock_from,
@@ -41,6 +44,16 @@ async def open_store(
             )
             opened = await stack.enter_async_context(opening)
         yield opened
+
+
+def _make_private(store: Path, log: Log) -> None:
+    for path in make_private(store):
+        if others_can_read(path):
+            log.emit(
+                "store_warned", code="exposed", detail=f"every user of this machine can read {path}; chmod 600 {path}"
+            )
+        else:
+            log.emit("store_made_private", file=str(path))
 
 
 async def _open_database(

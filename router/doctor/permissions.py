@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from router.backup import last_backup
-from router.config.exposure import exposed_config, may, others_can_read, unreadable_files
+from router.config.exposure import exposed_config, may, unreadable_files
 from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
+from router.durable import others_can_read
 from router.plugin_host.factory import inline_secrets
+from router.store.sqlite.private_files import private_files
 
 READ, WRITE, ENTER = 4, 2, 1
 """Rights, as the mode of a file has them."""
@@ -74,8 +76,7 @@ def exposed(subject: Subject) -> Iterator[Finding]:
 
 def _private_files(subject: Subject) -> Iterator[Path]:
     if subject.store is not None:
-        yield from (Path(f"{subject.store}{ending}") for ending in ("", "-wal", ".regulations"))
-        yield from sorted(subject.store.parent.glob(f"{subject.store.name}.before-*"))
+        yield from private_files(subject.store)
     if subject.draft is not None:
         yield from dict.fromkeys(subject.draft.secret_files.values())
 

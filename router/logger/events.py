@@ -183,6 +183,9 @@ EVENTS: Mapping[str, LogEvent] = {
     "store_warned": LogEvent(
         "warning", "Something of the store is worth a look as the daemon starts. It stops nothing. Field: its `code`."
     ),
+    "store_made_private": LogEvent(
+        "warning", "Every user of the machine could read this file of the store. Now only its owner can. Field: `file`."
+    ),
     "store_failed": LogEvent(
         "error", "The disk refused a write or a sync. Nothing more is accepted, and the process ends with exit code 1."
     ),

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from router.durable import others_can_read
 from router.runtime_file import find
+from router.store.sqlite.private_files import private_files
+from tests.contract.old_stores import unpack
 from tests.flow.harness import Daemon, destination
 from tests.flow.verbs import verb
 
@@ -32,6 +35,25 @@ async def test_the_store_its_folder_and_where_the_daemon_is_asked_are_for_the_us
         files = [*(tmp_path / "var").iterdir(), tmp_path / "out/events.jsonl"]
         assert {path.name: mode(path) & 0o077 for path in files} == dict.fromkeys((path.name for path in files), 0)
     assert find(store) is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o644, 0o600), (0o604, 0o600), (0o640, 0o640)])
+async def test_a_store_that_every_user_could_read_is_its_owners_after_the_start(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    """As one of an old version, which is upgraded, or one that was copied by hand. What a group may read was given to it."""
+    store = unpack(4, tmp_path)
+    beside = [store, Path(f"{store}.regulations"), tmp_path / "router.db.before-restore-20260101T000000Z"]
+    for path in beside:
+        path.touch()
+        path.chmod(before)
+    async with Daemon(tmp_path, []) as daemon:
+        await daemon.post("track", userId="u1", event="One", messageId="m1")
+        told = [line["file"] for line in daemon.log("store_made_private")]
+        assert told == ([] if before == after else list(map(str, beside)))
+        assert [mode(path) for path in beside] == [after] * 3
+        assert not [path for path in private_files(store) if others_can_read(path)]
+        assert not daemon.log("config_warned")
 
 
 async def test_at_level_debug_no_trait_and_no_property_is_logged(tmp_path: Path) -> None:

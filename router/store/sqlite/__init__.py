@@ -4,6 +4,7 @@ Opening:
 
 store.py                opens the store and builds its parts
 locks.py                who may use the file, and whether it is still there
+private_files.py        which files only their owner may read, and makes them so
 snapshot.py             a consistent copy beside a running daemon, and whether a copy is whole
 connection.py           a connection in a thread of its own
 schema.sql              every table, with what its columns mean

@@ -29,17 +29,6 @@ def hook(settings: str) -> str:
 KEY_FILE = hook('shared_secret = { file = "key" }')
 
 
-@pytest.mark.parametrize("name", ["router.db", "router.db-wal"])
-@pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o604, True), (0o640, False), (0o600, False)])
-def test_a_store_that_others_can_read_is_warned_of(tmp_path: Path, name: str, mode: int, is_told: bool) -> None:
-    (tmp_path / "var").mkdir()
-    (tmp_path / "var" / name).touch(mode)
-    (tmp_path / "var" / name).chmod(mode)
-    told = warnings(tmp_path, "")
-    assert [key for key, _ in told] == ["store.url"] * is_told
-    assert all(f"chmod 600 {tmp_path}/var/{name}" in words for _, words in told)
-
-
 @pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o640, False)])
 def test_a_secret_file_that_others_can_read_is_warned_of(tmp_path: Path, mode: int, is_told: bool) -> None:
     (tmp_path / "key").write_text("s3cret-value")
