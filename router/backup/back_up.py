@@ -60,7 +60,7 @@ def back_up(store: Path, target: Target, now_ms: int, min_free_bytes: int, progr
         progress.begin("copying", size)
         snapshot.copy(store, copy, lambda: progress.at(_size(copy)))
         progress.begin("checking", 0)
-        facts = snapshot.examine(copy, lambda: progress.at(0))
+        facts = snapshot.examine(copy, store, lambda: progress.at(0))
         about = About(
             archive.FORMAT, __version__, store.name, to_iso(now_ms), facts.schema, facts.events, facts.ledger, _size(copy)
         )  # fmt: skip

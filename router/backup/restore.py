@@ -59,11 +59,11 @@ def restore(file: Path, store: Path, *, replace: bool, now_ms: int, progress: Pr
             new = work / archive.STORE
             about, content = archive.unpack(file, new, lambda size: _check_room(path.parent, size), progress)
             progress.begin("checking", 0)
-            facts = snapshot.examine(new, lambda: progress.at(0))
+            facts = snapshot.examine(new, file, lambda: progress.at(0))
             if facts.events != about.events:
                 raise BackupError(f"{file} is damaged: it says {about.events} events, and its store {facts.events}")
             lines = _joined(path, content)
-            repeated, foreign = snapshot.lost_regulations(new, lines)
+            repeated, foreign = snapshot.lost_regulations(new, file, lines)
             durable.give_to_owner(new, owner)
             if lines:  # before the store: a start that finds an older copy of the store finds these
                 whole = b"".join(map(regulation_file.encode, lines))

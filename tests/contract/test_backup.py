@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from router.backup import Made, Restored, Target, archive, back_up, last_backup, restore, work_folder
@@ -451,6 +453,36 @@ async def test_another_archive_is_refused(stopped: Path) -> None:
     _refused(stopped, "is not a backup of segment-router")
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("DELETE FROM head", "is damaged: there is no number"),
+        ("UPDATE head SET pos = 'x'", "is damaged: there is no number"),
+        ("UPDATE cursor SET held = 'x'", "is damaged: there is no number"),
+        ("UPDATE head SET pos = 1", "is damaged: the log has position"),
+        ("UPDATE cursor SET held = held + 1", "is damaged: the ledger of d does not add up"),
+        ("DELETE FROM meta WHERE key = 'people_key'", "is damaged: the keys"),
+        ("UPDATE meta SET value = 'x'", "is damaged: the keys"),
+        ("DROP TABLE parked", "no such table: parked"),
+        ("DROP TABLE regulation", "no such table: regulation"),
+        ("PRAGMA user_version = -1", "is not a store"),
+        ("PRAGMA user_version = 1; UPDATE head SET pos = 'x'", "is damaged: there is no number"),
+    ],
+)
+async def test_a_store_that_cannot_be_is_refused_by_the_name_of_its_backup(
+    stopped: Path, statement: str, words: str
+) -> None:
+    """Such a file was made by hand: its hashes agree, and SQLite finds nothing wrong with the store."""
+    file, crafted = make(stopped).file, stopped / "crafted.db"
+    about, beside = archive.unpack(file, crafted, lambda size: None, Told())
+    with closing(sqlite3.connect(crafted)) as db:
+        db.executescript(statement)
+    file.unlink()
+    about = msgspec.structs.replace(about, bytes=crafted.stat().st_size)
+    archive.write(file, crafted, beside, about, Told())
+    _refused(stopped, f"^{re.escape(str(file))}:? {words}")
+
+
 async def test_a_backup_of_a_newer_store_is_refused(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(snapshot, "SCHEMA", SCHEMA + 1)
@@ -458,7 +490,9 @@ async def test_a_backup_of_a_newer_store_is_refused(stopped: Path, monkeypatch: 
             db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
         make(stopped)
     (stopped / "router.db").unlink()
-    with pytest.raises(StoreNewer, match=f"has schema {SCHEMA + 1}, this segment-router knows up to {SCHEMA}"):
+    with pytest.raises(
+        StoreNewer, match=f"^{stopped}/b.tar.zst has schema {SCHEMA + 1}, this segment-router knows up to {SCHEMA}"
+    ):
         put_back(stopped)
     assert not names(stopped, ".router*")
 
@@ -509,7 +543,7 @@ async def test_of_a_store_of_any_schema_the_start_repeats_what_a_restore_says(sc
         "s1", "SUPPRESS_ONLY", "2026-01-01T00:00:00.000Z", [hashed], [hashed], "USER_ID", own.key
     )
     regulation_file.path_of(store).write_bytes(regulation_file.encode(line))
-    repeated, foreign = snapshot.lost_regulations(store, [line])
+    repeated, foreign = snapshot.lost_regulations(store, store, [line])
     assert (len(repeated), len(foreign)) == ((1, 0) if found else (0, 1))
     assert (schema >= 4) == bool(found)
     async with open_rig(tmp_path) as rig:

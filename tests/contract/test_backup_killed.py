@@ -62,7 +62,7 @@ def events_of_backup(folder: Path) -> int:
     """The events in its backup, which must be whole."""
     to = folder / "unpacked.db"
     about, _ = archive.unpack(folder / "b.tar.zst", to, lambda size: None, Silent())
-    assert snapshot.examine(to).events == about.events
+    assert snapshot.examine(to, to).events == about.events
     to.unlink()
     return about.events
 

@@ -28,6 +28,8 @@ WAIT_S = 10.0
 """How long a process that locks the store is waited for."""
 TOLD_EVERY = 20_000
 """Instructions of SQLite between two calls of `told`: some milliseconds."""
+KEYS = ("hash_key", "people_key")
+"""Of `meta`: secrets of the store, which a start makes where there is no store yet."""
 STORED_STATES = ("delivered", "skipped", "filtered", "held", "retrying", "dead")
 """Of the seven states; `queued` is what remains of the accepted events."""
 
@@ -64,27 +66,34 @@ def copy(store: Path, to: Path, told: Told) -> None:
             raise
 
 
-def examine(file: Path, told: Told = lambda: None) -> Facts:
+def examine(file: Path, called: Path, told: Told = lambda: None) -> Facts:
     """Look through a copy that nobody writes to.
+
+    Args:
+        called: what people call it: the store it is a copy of, or the backup it comes from.
 
     Raises:
         BackupError: it is damaged, or is no store.
         StoreNewer: a newer program wrote it.
     """
-    with _opened(file, "mode=ro&immutable=1") as db, _telling(db, told):
+    with _opened(file, "mode=ro&immutable=1", called) as db, _telling(db, told):
         (schema,) = db.execute("PRAGMA user_version").fetchone()
         if schema > SCHEMA:
             raise StoreNewer(
-                f"{file.name} has schema {schema}, this segment-router knows up to {SCHEMA}: install the newer version again"
+                f"{called} has schema {schema}, this segment-router knows up to {SCHEMA}: install the newer version again"
             )
         if found := [words for (words,) in db.execute("PRAGMA quick_check(5)") if words != "ok"]:
-            raise BackupError(f"{file.name} is damaged: {'; '.join(found)}")
-        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'head'").fetchone():
-            raise BackupError(f"{file.name} is not a store of segment-router")
-        if schema < SCHEMA:  # the first start upgrades it
-            (events,) = db.execute("SELECT pos FROM head").fetchone() or (0,)
-            return Facts(schema, events, {})
-        return _facts(db)
+            raise BackupError(f"{called} is damaged: {'; '.join(found)}")
+        if schema < 1 or not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'head'").fetchone():
+            raise BackupError(f"{called} is not a store of segment-router")
+        try:
+            if schema < SCHEMA:  # the first start upgrades it
+                (events,) = _numbers(db, "SELECT max(pos) FROM head")
+                return Facts(schema, events, {})
+            _check_keys(db)
+            return _facts(db)
+        except _Unsound as fault:
+            raise BackupError(f"{called} is damaged: {fault}") from None
 
 
 def fold_wal(store: Path) -> bool:
@@ -103,30 +112,54 @@ def fold_wal(store: Path) -> bool:
     return not busy and not (wal.exists() and wal.stat().st_size)
 
 
-def lost_regulations(file: Path, lines: Iterable[Line]) -> tuple[list[Line], list[Line]]:
+def lost_regulations(file: Path, called: Path, lines: Iterable[Line]) -> tuple[list[Line], list[Line]]:
     """Which of these lines a copy has no record of: those that its first start will record again, and those whose people cannot be
     found in it, because another store made their hashes."""
     lines = list(lines)
-    with _opened(file, "mode=ro&immutable=1") as db:
-        found = db.execute("SELECT value FROM meta WHERE key = 'people_key'").fetchone()
+    with _opened(file, "mode=ro&immutable=1", called) as db:
+        question = "SELECT value FROM meta WHERE key = 'people_key' AND typeof(value) = 'blob'"
+        found = db.execute(question).fetchone()
         if found is None:  # of a schema without regulations: it gets a key of its own when it is upgraded
             return [], lines
         key = Suppressions(found[0], ()).key
         return regulations_again.unknown(db, lines, key), [line for line in lines if line.key not in ("", key)]
 
 
+class _Unsound(Exception):
+    """What the tables say cannot be. SQLite itself finds nothing wrong with them."""
+
+
+def _numbers(db: sqlite3.Connection, question: str, *given: int) -> tuple[int, ...]:
+    """The one row of an answer. SQLite keeps texts in columns of numbers, too."""
+    return _as_numbers(db.execute(question, given).fetchone() or (None,))
+
+
+def _as_numbers(row: Iterable[object]) -> tuple[int, ...]:
+    numbers = tuple(value for value in row if isinstance(value, int))
+    if len(numbers) != len(tuple(row)):
+        raise _Unsound(f"there is no number where one belongs: {row}")
+    return numbers
+
+
+def _check_keys(db: sqlite3.Connection) -> None:
+    (found,) = _numbers(db, f"SELECT count(*) FROM meta WHERE key IN {KEYS} AND typeof(value) = 'blob'")
+    if found != len(KEYS):
+        raise _Unsound("the keys of its hashes are missing")
+
+
 def _facts(db: sqlite3.Connection) -> Facts:
-    (head,) = db.execute("SELECT pos FROM head WHERE part = ?", (PART,)).fetchone()
-    (newest,) = db.execute("SELECT coalesce(max(pos), 0) FROM log").fetchone()
+    (head,) = _numbers(db, "SELECT pos FROM head WHERE part = ?", PART)
+    (newest,) = _numbers(db, "SELECT coalesce(max(pos), 0) FROM log")
     if newest > head:
-        raise BackupError(f"the log has position {newest}, and only {head} events were accepted")
+        raise _Unsound(f"the log has position {newest}, and only {head} events were accepted")
     columns = ", ".join(STORED_STATES)
     is_kept = "part = ? AND state <> ?"  # of one that is being dropped some rows are gone already
     rows = db.execute(
         f"SELECT destination, start, pos, {columns} FROM cursor WHERE {is_kept}", (PART, DROPPED)
     ).fetchall()
     ledger = {}
-    for name, start, pos, *counts in rows:
+    for name, *row in rows:
+        start, pos, *counts = _as_numbers(row)
         told = dict(zip(STORED_STATES, counts, strict=True))
         told["queued"] = head - start - sum(counts)
         _check_counts(db, name, told, is_known=start <= pos <= head)
@@ -140,11 +173,11 @@ def _check_counts(db: sqlite3.Connection, name: str, told: dict[str, int], *, is
     rows = dict(db.execute(f"SELECT state, count(*) FROM parked WHERE {here} GROUP BY state", (PART, name)))
     parked = {state: rows.get(state, 0) for state in ("held", "retrying")}
     if not is_known or min(told.values()) < 0 or any(told[state] != n for state, n in parked.items()):
-        raise BackupError(f"the ledger of {name} does not add up: counts {told}, rows {parked}")
+        raise _Unsound(f"the ledger of {name} does not add up: counts {told}, rows {parked}")
 
 
 @contextmanager
-def _opened(file: Path, how: str) -> Iterator[sqlite3.Connection]:
+def _opened(file: Path, how: str, called: Path | None = None) -> Iterator[sqlite3.Connection]:
     """A connection. What SQLite refuses is a BackupError; Ctrl-C while SQLite works is a KeyboardInterrupt, as everywhere."""
     if not file.exists():
         raise BackupError(f"there is no store at {file}")
@@ -155,7 +188,7 @@ def _opened(file: Path, how: str) -> Iterator[sqlite3.Connection]:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
-        raise BackupError(f"{file}: {error}") from None
+        raise BackupError(f"{called or file}: {error}") from None
 
 
 @contextmanager
