@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from router.cli.endpoint import AdminAt, Failed, admin_of, program
-from router.cli.options import Common, config_hint
+from router.cli.endpoint import AdminAt, Failed, admin_of, start_line
+from router.cli.options import Common
 from router.runtime_file import STORE_HEADER
 
 TIMEOUT_S = 30.0
@@ -180,5 +180,5 @@ def running_daemon(common: Common) -> Iterator[Admin]:
             yield admin
         except NobodyThere:
             words = f"daemon is not running at {admin.listen}, and only a running one can change anything"
-            start = "" if common.url else f"; start it: {program()} serve{config_hint(common.config)}"
+            start = "" if common.url else f"; start it: {start_line(common.config)}"
             raise NobodyThere(words + start) from None

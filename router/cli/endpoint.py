@@ -19,7 +19,7 @@ import typer
 
 from router import runtime_file
 from router.cli.lazy import lazy
-from router.cli.options import Common
+from router.cli.options import Common, config_hint
 from router.cli.output import warn
 from router.cli.part_of_config import open_config, places_of
 from router.errors import ConfigError, RouterError
@@ -234,3 +234,11 @@ def program() -> str:
     name = Path(called).name
     found = shutil.which(name)
     return name if found and Path(found).resolve() == Path(called).resolve() else called
+
+
+def start_line(config: Path) -> str:
+    """The line to paste that starts the daemon of a config.toml: it is systemd's where that file is of a service that is installed."""
+    folder, services = config.absolute().parent, SERVICE_FOLDERS[0]
+    if folder.parent == services and (services / "systemd/system" / f"{folder.name}.service").is_file():
+        return f"systemctl start {folder.name}"
+    return f"{program()} serve{config_hint(config)}"

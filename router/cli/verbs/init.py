@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from router.cli.endpoint import Failed, program
+from router.cli.endpoint import Failed, start_line
 from router.cli.lazy import lazy
-from router.cli.options import config_hint
 from router.cli.output import say
 from router.cli.verbs.config_schema import write_schema
 
@@ -49,4 +48,4 @@ def init(file: Target = Path("config.toml")) -> None:
     schema = file.absolute().parent / schemas.FILE
     if not schema.exists():
         write_schema(schema, schemas.config_schema(catalogue.offers(None)))
-    say(f"{file} is written; start the daemon with: {program()} serve{config_hint(file)}")
+    say(f"{file} is written; start the daemon with: {start_line(file)}")

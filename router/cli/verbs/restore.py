@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli.bytes_progress import BytesProgress
-from router.cli.endpoint import locate, program, store_file
+from router.cli.endpoint import locate, start_line, store_file
 from router.cli.lazy import lazy
-from router.cli.options import DEFAULT, AsJson, ConfigFile, config_hint
+from router.cli.options import DEFAULT, AsJson, ConfigFile
 from router.cli.output import say, say_json, warn
 from router.cli.verbs.backup import interruptible
 from router.clock import SystemClock
@@ -63,7 +63,7 @@ def restore(
             f"{count(len(done.not_repeated), 'regulation')} beside the store cannot be repeated, because the hashes are not of this store:"
             f" forget or suppress these people again ({', '.join(done.not_repeated[:10])})"
         )
-    say(f"start the daemon: {program()} serve{config_hint(config)}")
+    say(f"start the daemon: {start_line(config)}")
 
 
 def _described(done: Restored, store: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from router.cli.client import Client, NobodyThere
-from router.cli.endpoint import Failed, locate, program, write_key
+from router.cli.endpoint import Failed, locate, program, start_line, write_key
 from router.cli.lazy import lazy
 from router.cli.options import AsJson, ConfigFile, Source, config_hint
 from router.cli.output import say, say_json
@@ -122,7 +122,7 @@ def send(
     words = "".join(f" {option} {shlex.quote(value)}" for option, value in options.items() if value)
     words += (" --skip-bad" if skip_bad else "") + config_hint(config)
     wanted = command.Wanted(
-        what, words, resume, skip_bad, _per_second(rate), _as_csv(format), as_json, _start_line(config)
+        what, words, resume, skip_bad, _per_second(rate), _as_csv(format), as_json, start_line(config)
     )
     raise typer.Exit(command.send_file(_connector(config, source, key), wanted, SystemClock()))
 
@@ -210,7 +210,7 @@ def _send_one(client: Client, call: dict[str, Any], config: Path, as_json: bool)
     try:
         answer = post.post(client, f"/v1/{call['type']}", json.dumps(call).encode(), SystemClock())
     except NobodyThere as error:
-        raise Failed(f"{error}: start the daemon with: {_start_line(config)}") from None
+        raise Failed(f"{error}: start the daemon with: {start_line(config)}") from None
     if answer.status != 200:
         raise Failed(refusal(answer.status, answer.json))
     if as_json:
@@ -223,7 +223,3 @@ def refusal(status: int, answer: Any) -> str:
     """Why the daemon did not take it."""
     said = answer.get("message") if isinstance(answer, dict) else None
     return f"refused with status {status}: {said or 'no reason given'}"
-
-
-def _start_line(config: Path) -> str:
-    return f"{program()} serve{config_hint(config)}"

@@ -14,8 +14,8 @@ import typer
 
 from router.cli.counts import say_accepted, say_counts
 from router.cli.data_source import DataSource, open_data_source
-from router.cli.endpoint import locate, program
-from router.cli.options import Common, asks, config_hint
+from router.cli.endpoint import locate, start_line
+from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_wrapped
 from router.cli.style import BAD, BUSY, GOOD
 from router.clock import SystemClock
@@ -149,7 +149,7 @@ def _places(common: Common) -> list[str]:
 def _troubles(seen: Seen, common: Common) -> Iterator[str]:
     """What somebody must look after, with the next step."""
     if not seen.running:
-        yield f"nothing is accepted or delivered; start the daemon: {program()} serve{config_hint(common.config)}"
+        yield f"nothing is accepted or delivered; start the daemon: {start_line(common.config)}"
     else:
         for told in seen.troubles:
             if told["code"] in STEPS or told["code"] in NOT_COUNTED:

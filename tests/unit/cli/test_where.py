@@ -177,6 +177,30 @@ def test_an_address_that_is_faulty_is_not_replaced_by_the_default_while_no_daemo
     assert "admin.listen: " in capsys.readouterr().err
 
 
+def test_the_line_that_starts_the_daemon_is_of_systemd_where_the_unit_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from router.cli import endpoint
+
+    monkeypatch.setattr(endpoint, "SERVICE_FOLDERS", (tmp_path, tmp_path / "var-lib"))
+    config = tmp_path / "segment-router/config.toml"
+    config.parent.mkdir()
+
+    def told() -> str:
+        assert main(["reload", "--config", str(config)]) == 1
+        return capsys.readouterr().err
+
+    assert main(["init", str(config)]) == 0
+    capsys.readouterr()
+    config.write_text(config.read_text().replace("127.0.0.1:8081", "127.0.0.1:9"))
+    assert f"start it: ./run serve --config {config}\n" in told()
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    (tmp_path / "systemd/system/segment-router.service").touch()
+    assert "start it: systemctl start segment-router\n" in told()
+    config = config.rename(tmp_path / "config.toml")
+    assert f"start it: ./run serve --config {config}\n" in told()
+
+
 class _Named:
     """Stands for /var/lib: every name in it is this folder."""
 
