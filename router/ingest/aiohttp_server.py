@@ -157,6 +157,7 @@ class IngestServer(web.Server):
 
     async def _empties(self) -> bool:
         """Whether all connections go within `QUIET_S`."""
+        self._empty.clear()  # it was set whenever the last connection had gone, and others have come since
         for _ in range(2):  # what the loop has accepted by now becomes a task, then one of ours, before we look
             await asyncio.sleep(0)
         self._look()

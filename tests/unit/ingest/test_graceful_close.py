@@ -122,6 +122,32 @@ async def test_a_request_that_is_still_being_stored_when_the_listener_ends_is_to
     assert acceptor.calls == []
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+async def test_a_request_is_waited_for_also_where_all_connections_had_gone_before(
+    acceptor: RecordingAcceptor, sources: Sources, is_held: bool
+) -> None:
+    """As with clients that open one for each request."""
+    async with IngestTestServer(make_app(acceptor, sources, FakeClock())) as server:
+        runner_of(server).is_held = is_held
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(REQUEST.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        acceptor.asked.clear()
+        acceptor.gate = asyncio.Event()
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(REQUEST.replace(b"m1", b"m2"))
+        await acceptor.asked.wait()
+        draining = asyncio.create_task(runner_of(server).drain())
+        await asyncio.wait({draining}, timeout=0.3)
+        assert not draining.done()
+        acceptor.gate.set()
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await draining
+    assert [call.message_id for call in acceptor.calls] == ["m1", "m2"]
+
+
 async def test_without_connections_there_is_nothing_to_wait_for(acceptor: RecordingAcceptor, sources: Sources) -> None:
     async with IngestTestServer(make_app(acceptor, sources, FakeClock())) as server:
         await runner_of(server).drain()
