@@ -115,7 +115,7 @@ class Admin(Client):
     """The admin API of a daemon."""
 
     def __init__(self, at: AdminAt) -> None:
-        super().__init__(at.url, {"Authorization": f"Bearer {at.token}"} if at.token else {})
+        super().__init__(at.url, _with_token(at))
         self._at = at
 
     def get(self, *path: str, **query: str | None) -> dict[str, Any]:
@@ -138,10 +138,17 @@ class Admin(Client):
         if answer.status == 503 and path == "/readyz":  # its body says why
             return answer.json
         if answer.json.get("code") == "unauthorized":
+            if self._has_found_token():
+                return self._object(method, path, body)
             raise Refused(answer.status, {**answer.json, "error": self._no_token()})
         if answer.status >= 400 or answer.status == 202:  # 202: accepted, and not done yet
             raise Refused(answer.status, answer.json)
         return answer.json
+
+    def _has_found_token(self) -> bool:
+        self._at, had = self._at.again(), self._at.token
+        self._headers |= _with_token(self._at)
+        return self._at.token != had
 
     def _check_store(self, theirs: str) -> None:
         """Raise OtherDaemon where a daemon answers that has another store than config.toml names."""
@@ -161,6 +168,10 @@ class Admin(Client):
             f"the daemon asks for {what}: {provide}, or where admin.token of config.toml looks for it"
             " (a token that was changed counts from the daemon's next start)"
         )
+
+
+def _with_token(at: AdminAt) -> dict[str, str]:
+    return {"Authorization": f"Bearer {at.token}"} if at.token else {}
 
 
 def _joined(path: tuple[str, ...]) -> str:

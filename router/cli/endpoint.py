@@ -53,6 +53,12 @@ class AdminAt(NamedTuple):
     token: str | None
     lacks: str = ""  #: what config.toml names as its token and is not to be found here
     store: str = ""  #: the store of the daemon that is meant, where only config.toml says where it listens
+    path: Path | None = None  #: of config.toml, where its token is the one that counts
+
+    def again(self) -> AdminAt:
+        """The same, with a token that was not to be had before. A daemon that was only starting has said where its credentials are, since
+        it answers; a command may have waited for that in a socket of systemd."""
+        return self if self.path is None or not self.lacks else local_admin(locate(self.path), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,11 +146,11 @@ def local_admin(endpoint: Endpoint, token: str | None) -> AdminAt:
     found, missing = draft.secret(wanted, "admin.token")
     if draft.problems:
         raise ConfigError(draft.problems)
-    return AdminAt(endpoint.admin, found, missing.what if missing else "", store)
+    return AdminAt(endpoint.admin, found, missing.what if missing else "", store, endpoint.path)
 
 
 def operator_of(path: Path) -> tuple[Mapping[str, str], Operator]:
-    """For verbs that read all of config.toml: the environment to read it in, and who reads it."""
+    """For verbs that read more of config.toml: the environment to read it in, and who reads it."""
     try:
         endpoint = locate(path)
     except ConfigError:  # whoever reads all of it tells
@@ -163,7 +169,7 @@ def write_key(path: Path, name: str | None) -> str:
         BadParameter: there is no such source.
         Failed: it is disabled, or there is none to choose.
     """
-    draft, raw, faults, _ = open_config(path, os.environ)
+    draft, raw, faults, _ = open_config(path, operator_of(path)[0])
     tables = list(draft.tables(raw, "source"))
     wanted = [(w, t) for w, t in tables if (t.get("name") == name if name else _takes_calls(t))]
     if not wanted and faults:

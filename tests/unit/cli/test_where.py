@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from router.cli import main
 from router.cli.endpoint import locate
 from router.runtime_file import announced
 from router.testing.ports import HeldPort
-from tests.unit.cli.test_cli import FakeDaemon, counts, ledger
+from tests.unit.cli.test_cli import Asked, FakeDaemon, counts, ledger
 from tests.unit.cli.test_data_source import accept
 
 CREDENTIAL = '[admin]\nlisten = "0.0.0.0:{port}"\ntoken = {{ credential = "admin_token" }}\n'
@@ -225,6 +227,48 @@ def test_a_credential_of_the_service_is_looked_up_where_the_running_daemon_has_i
         monkeypatch.delenv("CREDENTIALS_DIRECTORY")
         assert main(["pause", "crm", "--config", str(path)]) == 0
     assert tokens(daemon) == {"Bearer s3cret"}
+
+
+def test_a_write_key_that_is_a_credential_of_the_service_is_found_there_too(
+    daemon: FakeDaemon, write_config: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_config("""
+        [store]
+        url = "sqlite:router.db"
+        [[source]]
+        name = "website"
+        write_key = { credential = "web" }
+    """)
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials/web").write_text("wk_of_web\n")
+    daemon.answers["POST /v1/track"] = (200, {"success": True})
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    with announced(tmp_path / "router.db", url_of(daemon), "http://127.0.0.1:9"):
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+        assert main(["send", "track", "--user", "u1", "--event", "E", "--config", str(path)]) == 0
+    assert tokens(daemon) == {f"Basic {b64encode(b'wk_of_web:').decode()}"}
+
+
+def test_a_credential_is_looked_up_again_where_the_daemon_was_only_starting(
+    daemon: FakeDaemon, write_config: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd holds its socket, so a command waits there until it serves. What it says of itself is there only then."""
+    path = write_config(CREDENTIAL.format(port=daemon.port) + '[store]\nurl = "sqlite:router.db"')
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials/admin_token").write_text("s3cret\n")
+    told = ExitStack()
+
+    def answer(asked: Asked) -> tuple[int, object]:
+        if asked.headers.get("authorization") == "Bearer s3cret":
+            return 200, {"state": "paused", "state_reason": "by_hand"}
+        with monkeypatch.context() as patch:
+            patch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+            told.enter_context(announced(tmp_path / "router.db", "http://127.0.0.1:9", url_of(daemon)))
+        return 401, {"error": "no", "code": "unauthorized"}
+
+    monkeypatch.setattr(daemon, "take", answer)
+    with told:
+        assert main(["pause", "crm", "--config", str(path)]) == 0
 
 
 def test_a_token_that_is_not_to_be_had_is_named_when_the_daemon_asks_for_it(
