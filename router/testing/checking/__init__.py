@@ -1,11 +1,13 @@
 """How plugins are held against the contract: the machinery of the conformance checks. The checks are in `router.testing.checks`.
 
 check       a check as data; the two ways in which one is not made
-subject     a plugin with its settings, and what several checks look at, made once
+subject     a plugin with what it sends: what several checks look at, made once
+mapped_subject  a plugin with its settings, and what its mapping hooks make
 report      runs the checks; results, tiers, and words for people
 scene       the other end of a plugin that does not send by the Sender
 marked_settings  settings with secrets that can be found again
 watch       what code does while it runs: clocks, chance, files, sockets, threads
+frames      whose code is running, for `watch`
 watched_calls  what events of Python mean, for `watch`
 activity    what a plugin does while one coroutine runs
 loops       an event loop that outlives what plugins do to it
@@ -20,6 +22,7 @@ other_process  the same calls in another process, with another time zone, enviro
 calls_in_order  the calls of one user in order, with state and timers
 same_request  what two attempts at the same items have in common
 event_variants  events that differ from a sample in one thing
+ids_in_reasons  reasons that hold an id of the event
 like_items  batches of items that differ only in their ids
 order_in_requests  the order in which a request has the items of a user
 item_results  the results of single items in an answer, of which one is changed

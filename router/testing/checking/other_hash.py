@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from router.testing.checking.watch import is_of
+from router.testing.checking.frames import is_of
 
 __all__ = ["OTHER_HASHES", "other_hash"]
 

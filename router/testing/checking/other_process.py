@@ -13,7 +13,7 @@ from router.testing.checking.loading import ClassPlace, place_of_class
 from router.testing.checking.mapping_runs import Observed
 
 if TYPE_CHECKING:
-    from router.testing.checking.subject import Subject
+    from router.testing.checking.mapped_subject import MappedSubject
 
 __all__ = ["NotMapped", "mapped_elsewhere", "mark_of"]
 
@@ -26,7 +26,7 @@ class NotMapped(Exception):
     """The plugin could not be loaded there. The words say why."""
 
 
-def mapped_elsewhere(subject: Subject) -> list[tuple[str, str]]:
+def mapped_elsewhere(subject: MappedSubject) -> list[tuple[str, str]]:
     """What came of each call of a mapping hook in another process, in the order of `observed`: its mark, and words.
 
     Raises:
@@ -61,14 +61,14 @@ def _map(
     calls: Iterable[Any],
     table: Mapping[str, Any],
 ) -> None:
-    from router.testing.checking.subject import Subject
+    from router.testing.checking.mapped_subject import MappedSubject
 
     try:
         plugin = place.load()
     except Exception as error:  # whatever the modules around it do
         say(["not loaded", f"{type(error).__name__}: {said_by(error)}"])
         return
-    for one in Subject(plugin, settings, calls=calls, **table).observed_once:
+    for one in MappedSubject(plugin, settings, calls=calls, **table).observed_once:
         say(["mapped", mark_of(one), one.made.came])
 
 

@@ -9,7 +9,6 @@ however it was imported: `time.time`, `datetime.now`, `os.urandom`. What C code 
 
 from __future__ import annotations
 
-import builtins
 import errno
 import gc
 import os
@@ -19,32 +18,29 @@ import threading
 import time
 import zoneinfo
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import BuiltinFunctionType, FrameType, TracebackType
 from typing import Any, NamedTuple, Self
 
-from router.plugin_host import interrupts
+from router.testing.checking.frames import is_import, is_of, is_own_business, is_within, place_in_code, returns_at_once
 from router.testing.checking.watched_calls import (
     CALLS,
     CLOCK,
     DEADLY,
     FUNCTIONS,
     HARMLESS,
-    INFRASTRUCTURE,
     IO,
     IO_EVENTS,
     IO_FAMILIES,
     NOW,
     PROCESS,
     PROCESS_EVENTS,
-    RETURNS_AT_ONCE,
     SLEEP,
     WAIT,
 )
 
-__all__ = ["Use", "Watch", "is_of"]
+__all__ = ["Use", "Watch"]
 
-MAX_USES, MAX_FRAMES = 200, 40
+MAX_USES = 200
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -145,7 +141,7 @@ class Watch:
     def note(self, kind: str, what: str, frame: FrameType | None) -> None:
         """Remember a use, once for each place."""
         if kind in self._kinds and len(self.uses) < MAX_USES:
-            use = Use(kind, what, _place(frame, self._package))
+            use = Use(kind, what, place_in_code(frame, self._package))
             if use not in self.uses:
                 self.uses.append(use)
 
@@ -169,7 +165,7 @@ class Watch:
 
         def read(*given: Any) -> Any:
             frame = sys._getframe(1)
-            if given[at : at + 1] in ((), (None,)) and not _is_own_business(function, frame, self._package):
+            if given[at : at + 1] in ((), (None,)) and not is_own_business(function, frame, self._package):
                 self.note(CLOCK, words, frame)
             return function(*given)
 
@@ -178,13 +174,13 @@ class Watch:
     def _on_profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
             told = CALLS.get(arg)
-            if told is not None and not _is_own_business(arg, frame, self._package) and not _is_import(frame):
+            if told is not None and not is_own_business(arg, frame, self._package) and not is_import(frame):
                 self.note(*told, frame)
         elif (
             event == "call"
             and (told := FUNCTIONS.get(frame.f_code))
-            and not (told[0] == WAIT and _returns_at_once(frame))
-            and not _is_import(frame)
+            and not (told[0] == WAIT and returns_at_once(frame))
+            and not is_import(frame)
         ):
             self.note(*told, frame.f_back)
 
@@ -193,7 +189,7 @@ class Watch:
         if not self._all_threads and threading.get_ident() != self._thread:
             return
         what = _shown(event, args)
-        if _is_import(sys._getframe(2)) or (event == "open" and _is_harmless_to_open(args)):
+        if is_import(sys._getframe(2)) or (event == "open" and _is_harmless_to_open(args)):
             return
         if event in PROCESS_EVENTS:
             self.note(PROCESS, what, sys._getframe(2))
@@ -206,7 +202,7 @@ class Watch:
 
     def _say_no(self, what: str, frame: FrameType | None, kind: str = IO) -> None:
         if len(self.refusals) < MAX_USES:
-            self.refusals.append(Use(kind, what, _place(frame, self._package)))
+            self.refusals.append(Use(kind, what, place_in_code(frame, self._package)))
         code = errno.ECONNREFUSED if what.startswith("socket.") else errno.EPERM
         raise OSError(code, f"refused by the conformance checks: {what}")
 
@@ -217,67 +213,13 @@ def _on_audit(event: str, args: tuple[Any, ...]) -> None:
             watch.on_audit(event, args)
 
 
-def _is_own_business(function: Any, frame: FrameType, package: str) -> bool:
-    """Whether a call that looks odd is none: a time stamp of a log line, `hash` inside of a library or in `__hash__`, Ctrl-C."""
-    module = frame.f_globals.get("__name__", "")
-    if module == signal.__name__ and frame.f_back is not None:
-        return frame.f_back.f_globals.get("__name__") == interrupts.__name__
-    if function is builtins.hash:
-        return frame.f_code.co_name == "__hash__" or not is_of(module, package)
-    return module.partition(".")[0] in ("logging", "structlog") or _is_by_router(frame, package)
-
-
-def _is_by_router(frame: FrameType | None, package: str) -> bool:
-    """Whether the plugin asked the router for something, such as to send, and the router did this."""
-    looked = 0
-    while frame is not None and looked < MAX_FRAMES:
-        module = frame.f_globals.get("__name__", "")
-        if is_of(module, package) or is_of(module, "router"):
-            return not is_of(module, package)
-        frame, looked = frame.f_back, looked + 1
-    return False
-
-
-def is_of(module: str, package: str) -> bool:
-    """Whether a module is in a package, or it itself."""
-    return module == package or module.startswith(f"{package}.")
-
-
-def _returns_at_once(frame: FrameType) -> bool:
-    """Whether a function that may wait does not, or is called by what Python's own threads and queues are made of."""
-    caller = frame.f_back.f_globals.get("__name__", "") if frame.f_back is not None else ""
-    if caller.partition(".")[0] in INFRASTRUCTURE:
-        return True
-    returns = RETURNS_AT_ONCE.get(frame.f_code)
-    return returns is not None and returns(frame.f_locals)
-
-
 def _is_harmless_to_open(args: tuple[Any, ...]) -> bool:
     """Whether it is nothing, or the file of a time zone, which a ZoneInfo reads once."""
     path = args[0]
     if path == os.devnull:
         return True
     is_zone = isinstance(path, str) and path.startswith((*(f"{place}/" for place in zoneinfo.TZPATH),))
-    return (is_zone or _is_within("zoneinfo", sys._getframe(3))) and not _writes(args)
-
-
-def _is_within(package: str, frame: FrameType | None) -> bool:
-    looked = 0
-    while frame is not None and looked < MAX_FRAMES:
-        if frame.f_globals.get("__name__", "").partition(".")[0] == package:
-            return True
-        frame, looked = frame.f_back, looked + 1
-    return False
-
-
-def _is_import(frame: FrameType | None) -> bool:
-    """Whether an import looks at the machine: the first call of a hook may import what it needs."""
-    looked = 0
-    while frame is not None and looked < MAX_FRAMES:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame, looked = frame.f_back, looked + 1
-    return False
+    return (is_zone or is_within("zoneinfo", sys._getframe(3))) and not _writes(args)
 
 
 def _writes(args: tuple[Any, ...]) -> bool:
@@ -287,17 +229,6 @@ def _writes(args: tuple[Any, ...]) -> bool:
 def _shown(event: str, args: tuple[Any, ...]) -> str:
     words = [repr(arg) for arg in args[:2] if isinstance(arg, str | bytes | int | tuple | os.PathLike)]
     return f"{event}({', '.join(words)[:200]})"
-
-
-def _place(frame: FrameType | None, package: str) -> str:
-    """Where the plugin did it; where that cannot be told, the next frame."""
-    nearest, looked = frame, 0
-    while frame is not None and looked < MAX_FRAMES:
-        if is_of(frame.f_globals.get("__name__", ""), package):
-            nearest = frame
-            break
-        frame, looked = frame.f_back, looked + 1
-    return "another thread" if nearest is None else f"{Path(nearest.f_code.co_filename).name}:{nearest.f_lineno}"
 
 
 def _places_in(package: str, functions: Mapping[Any, Any]) -> list[tuple[dict[str, Any], str, Any]]:

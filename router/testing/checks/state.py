@@ -8,9 +8,10 @@ from router.plugin import MAX_STATE_BYTES, MAX_STATE_KEY
 from router.testing.checking.calls_in_order import tell
 from router.testing.checking.check import DoesNotApply, Findings, Tier, check, found, need_hook
 from router.testing.checking.event_variants import of_user
+from router.testing.checking.mapped_subject import MANY
 from router.testing.checking.mapping_call import key_of, short
 from router.testing.checking.mapping_runs import EVERYTHING
-from router.testing.checking.subject import MANY, Subject
+from router.testing.checking.subject import Subject
 from router.testing.checking.watch import Watch
 from router.testing.samples import USER
 
