@@ -25,22 +25,19 @@ class Room(IntEnum):
 
 
 class DiskSpace:
-    """What the disk said last, a second ago at most; or before, while it does not answer `look`. `store`: the file of the database."""
+    """What the disk said last: a second ago at most, or at the last `look`, once there was one. `store`: the file of the database."""
 
     def __init__(self, store: Path, min_free_bytes: int, clock: Clock) -> None:
         self.min_free_bytes = min_free_bytes
         self.folder, self._wal, self._monotonic = store.parent, Path(f"{store}-wal"), clock.monotonic
         self._asked_at, self._free, self._wal_bytes = 0.0, -1, 0  #: -1: not known yet
-        self._is_looking = False
+        self._is_looked_at = False
 
     async def look(self) -> None:
-        """Ask the disk beside the event loop. One that hangs holds up this alone: meanwhile nobody asks it."""
-        self._is_looking = True
-        try:
-            self._free, self._wal_bytes = await in_thread(self._ask)
-            self._asked_at = self._monotonic()
-        finally:
-            self._is_looking = False
+        """Ask the disk beside the event loop. One that hangs holds up this alone: from now on nobody asks it in the event loop, also while
+        the next look hangs, fails, or does not come."""
+        self._is_looked_at = True
+        self._free, self._wal_bytes = await in_thread(self._ask)
 
     def room(self) -> Room:
         """What there is room for."""
@@ -65,8 +62,10 @@ class DiskSpace:
 
     def _refresh(self) -> None:
         """Where nobody looks beside the event loop, ask now."""
+        if self._is_looked_at and self._free >= 0:
+            return
         now = self._monotonic()  # asked for each append: router time would take ten times as long
-        if self._free < 0 or (now - self._asked_at >= ASKED_AGAIN_S and not self._is_looking):
+        if self._free < 0 or now - self._asked_at >= ASKED_AGAIN_S:
             self._free, self._wal_bytes = self._ask()
             self._asked_at = now
 

@@ -94,6 +94,15 @@ async def status_of(daemon: Daemon, headers: Mapping[str, str] = AUTHORIZATION) 
         return told.status
 
 
+async def answered(daemon: Daemon, status: int) -> None:
+    """Send until a call is answered so."""
+
+    async def sent() -> bool:
+        return await status_of(daemon) == status
+
+    await eventually(sent, what=f"an answer {status}")
+
+
 class Drill:
     """One alert. `words`: for the words in capitals of its runbook. `services`: what `systemctl start` starts, beside the daemon."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.testing.vendor import FakeVendor
-from tests.flow.drill import Drill, filler, free_space, on_small_disk, status_of, tuned
+from tests.flow.drill import Drill, answered, filler, free_space, on_small_disk, status_of, tuned
 from tests.flow.harness import Daemon, destination, eventually
 from tests.flow.odd_daemon import OddDaemon, odd_machine
 
@@ -44,15 +44,6 @@ def another_process(store: Path, first: str) -> Iterator[str]:
             yield str(process.pid)
         finally:
             process.kill()
-
-
-async def answered(daemon: Daemon, status: int) -> None:
-    """Send until a call is answered so."""
-
-    async def sent() -> bool:
-        return await status_of(daemon) == status
-
-    await eventually(sent, what=f"an answer {status}")
 
 
 @pytest.mark.parametrize(("free", "words"), [(900_000, "deliveries go on"), (400_000, "only what frees room goes on")])

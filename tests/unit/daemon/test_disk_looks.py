@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from pathlib import Path
@@ -49,6 +50,61 @@ async def test_nobody_asks_a_disk_that_hangs_but_one_thread(tmp_path: Path, monk
                 assert asked[0] is not threading.main_thread()
             finally:
                 let_go.set()
+
+
+async def test_a_file_of_a_backup_that_hangs_keeps_nobody_from_the_room_and_the_loop_never_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[threading.Thread] = []
+    let_go = threading.Event()
+    statvfs = os.statvfs
+
+    def noted(path: Any) -> Any:
+        asked.append(threading.current_thread())
+        return statvfs(path)
+
+    async with open_rig(tmp_path) as rig:
+        health, backups = rig.store.health, last_backup.Known(rig.store.path)
+
+        async def is_asked() -> bool:
+            rig.clock.advance(LOOK_S)
+            assert health.may_append()
+            return len(asked) > 3
+
+        async with DiskLooks(health, backups, rig.clock, rig.log).watched():
+            try:
+                monkeypatch.setattr(backups, "look", let_go.wait)
+                monkeypatch.setattr(os, "statvfs", noted)
+                await eventually(is_asked)
+                assert threading.main_thread() not in asked
+            finally:
+                let_go.set()
+
+
+async def test_after_a_look_that_failed_the_loop_does_not_ask_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[threading.Thread] = []
+
+    def refused(path: Any) -> Any:
+        asked.append(threading.current_thread())
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with open_rig(tmp_path) as rig:
+        health, backups = rig.store.health, last_backup.Known(rig.store.path)
+
+        async def has_failed() -> bool:
+            rig.clock.advance(LOOK_S)
+            return bool(asked)
+
+        async with DiskLooks(health, backups, rig.clock, rig.log).watched():
+            monkeypatch.setattr(os, "statvfs", refused)
+            await eventually(has_failed)
+            for _ in range(5):
+                rig.clock.advance(3600)
+                assert health.may_append()
+            assert threading.main_thread() not in asked
+            monkeypatch.undo()
 
 
 async def test_a_new_backup_is_seen_at_the_next_look(tmp_path: Path) -> None:
