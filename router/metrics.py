@@ -186,7 +186,7 @@ class Metrics:
             if destination in destinations:
                 meter.show(destination, attempts, seconds)
                 lost.add_metric([destination], meter.claims_lost)
-                for reason, n in meter.filtered.items():
+                for reason, n in list(meter.filtered.items()):  # its own thread may count meanwhile
                     filtered.add_metric([destination, reason], n)
         yield attempts
         yield filtered

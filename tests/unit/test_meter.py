@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from prometheus_client.core import CounterMetricFamily
 
 from router.metrics import (
     ATTEMPT_BOUNDS_S,
     ATTEMPTS,
     CHANGES,
+    FILTERED,
     REQUESTS,
     SECONDS,
     Metrics,
@@ -34,6 +37,22 @@ def test_the_time_of_attempts_counts_up_to_each_bound_and_adds_up() -> None:
     assert [buckets[bound,] for bound in ("0.01", "0.25", "0.5", "60.0", "+Inf")] == [2, 2, 3, 3, 4]
     assert counts(metrics, f"{SECONDS}_sum") == {(): pytest.approx(70.515)}
     assert counts(metrics, f"{SECONDS}_count") == {(): 4}
+
+
+def test_a_thread_that_counts_in_the_midst_of_a_scrape_ends_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A destination in a thread of its own filters and sends while the page is made: here at each sample."""
+    metrics = Metrics()
+    meter, add = metrics.meter("crm"), CounterMetricFamily.add_metric
+    meter.filtered["consent"] += 1
+    meter.attempt(200, [Delivered()], 5)
+
+    def meanwhile(family: CounterMetricFamily, *sample: Any) -> None:
+        meter.filtered[f"reason-{len(meter.filtered)}"] += 1
+        meter.attempt(300 + len(meter.filtered), [Delivered()], 5)
+        add(family, *sample)
+
+    monkeypatch.setattr(CounterMetricFamily, "add_metric", meanwhile)
+    assert ("consent",) in counts(metrics, FILTERED)
 
 
 def test_a_destination_without_attempts_has_their_time_at_0() -> None:
