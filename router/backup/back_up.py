@@ -10,7 +10,7 @@ from typing import NamedTuple
 from router import __version__
 from router.backup import archive, last_backup
 from router.backup.archive import About
-from router.backup.keeping import SUFFIX, name_of, remove_oldest
+from router.backup.keeping import SUFFIX, Removal, name_of, remove_oldest
 from router.backup.progress import Progress
 from router.backup.work_folder import work_folder
 from router.clock import to_iso
@@ -38,7 +38,7 @@ class Made(NamedTuple):
     file: Path
     about: About
     size: int  #: bytes of the file
-    removed: list[Path]  #: older ones
+    removal: Removal  #: of older ones
     is_noted: bool  #: whether the daemon can know of it
 
 
@@ -78,8 +78,8 @@ def back_up(store: Path, target: Target, now_ms: int, min_free_bytes: int, progr
     with suppress(OSError):  # whoever may only read the store makes backups, too
         last_backup.note(store, file, about)
         is_noted = True
-    removed = remove_oldest(folder, store, target.keep, file) if target.keep else []
-    return Made(file, about, size, removed, is_noted)
+    removal = remove_oldest(folder, store, target.keep, file) if target.keep else Removal()
+    return Made(file, about, size, removal, is_noted)
 
 
 def _placed(store: Path, target: Target, now_ms: int) -> tuple[Path, Path]:

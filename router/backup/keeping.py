@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from router.durable import sync
 
@@ -27,11 +29,23 @@ def backups_in(folder: Path, store: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file())
 
 
-def remove_oldest(folder: Path, store: Path, keep: int, newest: Path) -> list[Path]:
-    """Remove the oldest beyond so many, and never `newest`, whatever its clock says. Returns those that were removed."""
-    old = [path for path in backups_in(folder, store)[:-keep] if path != newest]
-    for path in old:
-        path.unlink(missing_ok=True)
-    if old:
-        sync(folder)
-    return old
+class Removal(NamedTuple):
+    """What became of the older backups. The new one is made, whatever becomes of them."""
+
+    removed: Sequence[Path] = ()
+    failed: str = ""  #: why the others are still there
+
+
+def remove_oldest(folder: Path, store: Path, keep: int, newest: Path) -> Removal:
+    """Remove the oldest beyond so many, and never `newest`, whatever its clock says."""
+    removed: list[Path] = []
+    try:
+        for path in backups_in(folder, store)[:-keep]:
+            if path != newest:
+                path.unlink(missing_ok=True)
+                removed.append(path)
+        if removed:
+            sync(folder)
+    except OSError as error:
+        return Removal(removed, f"{error.filename or folder}: {error.strerror}")
+    return Removal(removed)

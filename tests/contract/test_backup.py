@@ -168,7 +168,7 @@ async def test_a_folder_keeps_the_newest(rig: Rig, tmp_path: Path) -> None:
     assert (folder / a_folder).is_dir()
     assert len(kept) == 2
     assert kept[-1] == made.file.name
-    assert [path.parent for path in made.removed] == [folder]
+    assert [path.parent for path in made.removal.removed] == [folder]
     assert len(names(folder, "other.db.*")) == 4
     assert (folder / "notes.txt").exists()
 

@@ -68,13 +68,15 @@ def backup(
         made = backups.back_up(store, where, SystemClock().now_ms(), endpoint.min_free_bytes, progress)
     if not made.is_noted:
         warn(f"the daemon does not know of it: {store.parent} cannot be written by this user")
+    if made.removal.failed:
+        warn(f"older backups are still there, so the disk fills up: {made.removal.failed}")
     if as_json:
         say_json(_described(made))
         return
     about = made.about
     say(f"{made.file}: {count(about.events, 'event')} as of {about.made_at[:19].replace('T', ' ')} UTC")
     say(f"{about.bytes:,} bytes of store, {made.size:,} in the file; it was read again and is whole")
-    say(*(f"removed {path}" for path in made.removed))
+    say(*(f"removed {path}" for path in made.removal.removed))
     say(f"to put it back: {program()} restore {made.file}{config_hint(config)}")
 
 
@@ -88,7 +90,8 @@ def _described(made: Made) -> dict[str, Any]:
         "store_bytes": about.bytes,
         "schema": about.schema,
         "ledger": about.ledger,
-        "removed": [str(path) for path in made.removed],
+        "removed": [str(path) for path in made.removal.removed],
+        "not_removed": made.removal.failed,
     }
 
 

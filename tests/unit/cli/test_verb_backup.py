@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from router.cli import main
 from router.cli.bytes_progress import BytesProgress
 from router.cli.endpoint import Failed
 from router.cli.verbs.backup import interruptible
+from router.store.sqlite.migrations import SCHEMA
+from tests.contract.old_stores import unpack
 from tests.unit.cli.fake_clock import FakeClock
 
 
@@ -56,3 +61,31 @@ def test_nobody_else_can_read_what_is_written() -> None:
         assert os.umask(0o022) == 0o022
     finally:
         os.umask(before)
+
+
+def test_a_backup_that_is_made_is_told_also_if_an_older_one_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 0: what runs after it, such as ExecStartPost, is to take the new one away."""
+    unpack(SCHEMA, tmp_path)
+    config, folder = tmp_path / "config.toml", tmp_path / "backups"
+    config.write_text('[store]\nurl = "sqlite:router.db"\nmin_free = "1MB"\n')
+    command = ["backup", str(folder), "--keep", "1", "--config", str(config)]
+    folder.mkdir()
+    old = folder / "router.db.20200101T000000Z.tar.zst"
+    old.touch()
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path == old:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    assert main(command) == 0
+    said = capsys.readouterr()
+    [made] = [path for path in folder.iterdir() if path != old]
+    assert str(made) in said.out
+    assert f"older backups are still there, so the disk fills up: {old}: Operation not permitted" in said.err
+    assert main([*command[:2], "--keep", "3", *command[4:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_removed"] == ""
