@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -407,6 +408,39 @@ async def test_an_old_store_that_is_damaged_is_kept_with_its_wal(stopped: Path) 
     assert (stopped / f"{done.kept.name}-wal").read_bytes() == b"its wal"
     async with open_rig(stopped) as rig:
         assert rig.store.head == done.about.events
+
+
+@pytest.mark.parametrize("why", ["somebody reads it", "its disk has no hard links"])
+async def test_a_store_that_cannot_be_linked_as_one_file_is_put_aside_with_its_wal_and_a_marker_meanwhile(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """A kill in that time is told: docs/backup.md names both cases."""
+    make(stopped)
+    page = " ".join((Path(__file__).parents[2] / "docs/backup.md").read_text(encoding="utf-8").split())
+    assert re.search(rf"If the old store is damaged[^.]*{why}[^.]*a short time in which neither is", page)
+    marked: list[bool] = []
+    rename = Path.rename
+
+    def noted(path: Path, to: Path | str) -> Path:
+        marked.append((stopped / "router.db.restoring").exists())
+        return rename(path, to)
+
+    def no_links(path: Path, to: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with closing(sqlite3.connect(stopped / "router.db", isolation_level=None)) as reader:
+        if why == "somebody reads it":
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM log").fetchone()
+            with closing(sqlite3.connect(stopped / "router.db")) as writer:
+                writer.execute("CREATE TABLE written (behind_what_is_read)")
+        else:
+            monkeypatch.setattr(os, "link", no_links)
+        monkeypatch.setattr(Path, "rename", noted)
+        done = put_back(stopped, replace=True)
+    assert marked[-1], "as the new store takes the place of the old one"
+    assert done.kept is not None
+    assert not (stopped / "router.db.restoring").exists()
 
 
 async def test_a_wal_without_a_store_is_not_taken_for_that_of_the_backup(stopped: Path) -> None:
