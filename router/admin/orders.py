@@ -12,8 +12,8 @@ from router.errors import CommandRefused
 from router.store import DeadLetterFilter
 from router.vocabulary import FOREVER_MS
 
-KEYS = frozenset({"dead", "reason", "since", "until", "message_id", "source", "count_only"})
-OF_LETTERS = KEYS - {"dead", "count_only"}
+KEYS = frozenset({"dead", "reason", "since", "until", "message_id", "source", "count_only", "filtered"})
+OF_LETTERS = KEYS - {"dead", "count_only", "filtered"}
 TEXTS = ("reason", "since", "until", "message_id", "source")
 
 
@@ -30,6 +30,10 @@ async def order_of(daemon: DaemonPort, given: Mapping[str, Any]) -> ReplayOrder:
     """What is to be sent again: one message, dead letters, or a span of time. Raises CommandRefused `invalid_request`, `not_found`."""
     check_words(given, KEYS)
     count_only = given.get("count_only") is True
+    if given.get("filtered") and (given.get("dead") or given.get("message_id") is not None):
+        raise CommandRefused(
+            "invalid_request", '`filtered` chooses among what was accepted in a time: only with "since"'
+        )
     if given.get("message_id") is not None:
         pos = await position_of(daemon, given)
         call = await daemon.store.queries.stored_call(given["message_id"], given.get("source"))
@@ -41,8 +45,8 @@ async def order_of(daemon: DaemonPort, given: Mapping[str, Any]) -> ReplayOrder:
         raise CommandRefused("invalid_request", words)
     if given.get("reason") is not None:
         raise CommandRefused("invalid_request", '`reason` chooses among dead letters: add "dead": true')
-    which = letters_of(given, daemon.now_ms)
-    return ReplayOrder(since_ms=which.since, until_ms=which.until, count_only=count_only)
+    which, filtered = letters_of(given, daemon.now_ms), given.get("filtered") is True
+    return ReplayOrder(since_ms=which.since, until_ms=which.until, count_only=count_only, filtered=filtered)
 
 
 async def position_of(daemon: DaemonPort, given: Mapping[str, Any]) -> int | None:

@@ -23,7 +23,7 @@ NOT_HERE = frozenset({"not_replayable"})
 """Refusals of a shard that has not the event."""
 ADDED = ("total", "fed", "left_out", "remaining", "per_second")
 """Numbers of a replay."""
-OF_ORDER = ("dead", "reason", "since")
+OF_ORDER = ("dead", "reason", "since", "filtered")
 """What is alike of the replays of shards that one order began."""
 
 
@@ -155,7 +155,7 @@ class ShardedRunner:
         if order.count_only:
             return {name: sum(one[name] for one in found) for name in found[0]}
         told = _replay_of(found)
-        return {**told, "count": told["total"]}
+        return {**told, "count": sum(one["count"] for one in found) if order.filtered else told["total"]}
 
     async def _replay_one(self, order: ReplayOrder) -> dict[str, Any]:
         refused: CommandRefused | None = None

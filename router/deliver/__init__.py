@@ -27,6 +27,7 @@ own_events.py     which events of the log are those of a shard
 live_pass.py      the way of an event whose user has nothing waiting
 commands.py       what an operator may ask, as records
 operations.py     what an operator may ask: release, drop, replay
+replay_order.py   what is to be sent again
 deletion_answers.py  what became of the deletions that the vendor was asked for
 event_lines.py    lines of the log about events
 lanes/            who may go next

@@ -10,19 +10,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import msgspec
 
 from router.deliver.operations import Shown
+from router.deliver.replay_order import ReplayOrder as ReplayOrder
 from router.store import DeadLetterFilter, Regulation, Status, Tool
-from router.vocabulary import FOREVER_MS
-
-
-class ReplayOrder(msgspec.Struct, frozen=True):
-    """What is to be sent again: the event at a position, dead letters, or what was accepted in a time."""
-
-    pos: int | None = None
-    user_key: str = ""  #: of that event
-    letters: DeadLetterFilter | None = None
-    since_ms: int = 0
-    until_ms: int = FOREVER_MS
-    count_only: bool = False
 
 
 class Changed(NamedTuple):

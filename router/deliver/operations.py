@@ -9,6 +9,7 @@ import msgspec
 
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
+from router.deliver.replay_order import ReplayOrder
 from router.deliver.worker import Worker
 from router.errors import CommandRefused as CommandRefused
 from router.event import show_user_key
@@ -153,15 +154,18 @@ async def replay_letters(worker: Worker, which: DeadLetterFilter, *, count_only:
     return {"count": total}
 
 
-async def replay_span(worker: Worker, since_ms: int, until_ms: int, *, count_only: bool) -> dict[str, Any]:
-    """Send again what was accepted in this time, in the background; or count what that would be (`Replay.count_span`).
-    Raises CommandRefused `replay_running`, `disabled`."""
-    first, last = await worker.core.replay.span(since_ms, until_ms)
-    if count_only:
-        return await worker.core.replay.count_span(first, last)
-    _may_replay(worker)
-    worker.core.replay.begin_span(since_ms, until_ms, first, last)
-    return {"count": last - first}
+async def replay_span(worker: Worker, order: ReplayOrder) -> dict[str, Any]:
+    """Send again what was accepted in a time, or what of that was filtered, in the background; or count what that would be
+    (`Replay.count_span`). Raises CommandRefused `replay_running`, `disabled`."""
+    replay = worker.core.replay
+    first, last = await replay.span(order.since_ms, order.until_ms)
+    found = await replay.count_span(first, last) if order.count_only or order.filtered else {"count": last - first}
+    if order.filtered:
+        found = {"count": found["filtered"]}
+    if not order.count_only:
+        _may_replay(worker)
+        replay.begin_span(order, first, last)
+    return found
 
 
 async def replay_one(worker: Worker, pos: int, *, count_only: bool) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class Runner(Serving):
             return await operations.replay_one(worker, order.pos, count_only=order.count_only)
         if order.letters is not None:
             return await operations.replay_letters(worker, order.letters, count_only=order.count_only)
-        return await operations.replay_span(worker, order.since_ms, order.until_ms, count_only=order.count_only)
+        return await operations.replay_span(worker, order)
 
     async def stop_replay(self) -> dict[str, Any]:
         """Feed nothing more. Returns what `describe_replay` does."""

@@ -161,7 +161,9 @@ def replay(job: Mapping[str, Any]) -> str:
     what = "dead letters" if job["dead"] else "events"
     chosen = f" since {instant(job['since'])}" if job["since"] else ""
     fed = f"{job['fed']:,} of {job['total']:,} {what}{chosen} are on their way or done"
-    if left_out := job.get("left_out", 0):
+    if job.get("filtered"):
+        fed = f"{job['fed']:,} filtered events among {job['total']:,}{chosen} are on their way or done"
+    elif left_out := job.get("left_out", 0):
         fed += f", {left_out:,} left out (they wait already, or are gone)"
     match job["state"]:
         case "running":

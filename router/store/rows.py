@@ -202,6 +202,7 @@ class ReplayRow(msgspec.Struct):
     started_at: int  #: ms
     ended_at: int = 0  #: ms; 0: it runs
     groups_pos: int = FOREVER_MS  #: how far the round of group calls is, which goes before the rest
+    filtered: bool = False  #: of a span it feeds only what was filtered
 
 
 class CommandRow(NamedTuple):

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from router.deliver.process.prepare import Preparer
 from router.deliver.runner import ReplayOrder
-from router.plugin import Context, Delivered, Event, Item, Outcome, RetryLater, hookimpl
+from router.plugin import Context, Delivered, Event, Item, Outcome, Reject, RetryLater, hookimpl
 from router.store import DeadLetterFilter
 from tests.contract.rig import Plain, Rig, open_rig
 
@@ -226,6 +227,25 @@ async def test_a_replay_delivers_what_a_former_filter_kept_back_for_the_first_ti
     assert await rig.fate("t") == ("delivered", "")
     counts = {name: ledger[name] for name in ("delivered", "filtered", "queued", "replayed")}
     assert counts == {"delivered": 2, "filtered": 0, "queued": 0, "replayed": 1}  # the paid one was sent before
+
+
+async def test_a_replay_of_what_was_filtered_sends_nothing_a_second_time(rig: Rig) -> None:
+    rig.start(Plain, filter=NO_TEST)
+    rig.vendor.answer = lambda bodies: Reject("rejected", "no") if bodies[0]["m"] == "d" else Delivered()
+    for message_id, name in (("t", "Test"), ("p", "Paid"), ("d", "Paid")):
+        await rig.call("track", message_id, userId="u", event=name)
+    await rig.quiet()
+    await restart(rig)
+    order = ReplayOrder(since_ms=1, filtered=True)
+    assert await rig.runner.replay(replace(order, count_only=True)) == {"count": 1}
+    told = await rig.runner.replay(order)
+    assert (told["count"], told["filtered"]) == (1, True)
+    ledger = await rig.quiet()
+    assert rig.vendor.ids() == ["p", "t"]
+    counts = {name: ledger[name] for name in ("delivered", "filtered", "dead", "replayed")}
+    assert counts == {"delivered": 2, "filtered": 0, "dead": 1, "replayed": 0}
+    told = await rig.runner.describe_replay()
+    assert (told["state"], told["fed"], told["total"]) == ("done", 1, 3)
 
 
 async def test_a_replay_asks_the_filter_again_and_keeps_the_counts(rig: Rig) -> None:

@@ -198,9 +198,15 @@ async def test_a_plugin_that_raises_fires_until_it_is_corrected(tmp_path: Path, 
 
 
 async def test_group_calls_that_a_filter_stops_fire_until_they_are_replayed(tmp_path: Path, vendor: FakeVendor) -> None:
-    table = hook(vendor, gated=True, filter='type != "group"')
+    table = hook(vendor, gated=True)
     async with Daemon(tmp_path, [table]) as daemon:
         drill = Drill(daemon, "GroupCallsFiltered", DESTINATION="hook")
+        await daemon.post("group", userId="u0", groupId="g0", traits={"name": "G"}, messageId="g0")
+        await daemon.post("track", userId="u0", event="E", messageId="m0")
+        await daemon.becomes("m0", "hook", "delivered")
+        table["filter"] = 'type != "group"'
+        daemon.write_config()
+        await daemon.reload()
         await drill.is_calm()
         await daemon.post("track", userId="u1", event="E", messageId="m1")
         await daemon.becomes("m1", "hook", "held")
@@ -211,6 +217,8 @@ async def test_group_calls_that_a_filter_stops_fire_until_they_are_replayed(tmp_
         daemon.write_config()
         await drill.ends()
         await daemon.becomes("m1", "hook", "delivered")
+        await daemon.settled()
+        assert sorted(item["id"] for seen in vendor.requests for item in seen.json()) == ["g0", "g1", "m0", "m1"]
 
 
 async def test_what_is_held_for_long_fires_until_it_is_released(tmp_path: Path, vendor: FakeVendor) -> None:

@@ -14,6 +14,10 @@ from router.explain import destination_phrases
 from router.explain.figures import count
 
 Dead = Annotated[bool, typer.Option("--dead", help="Dead letters; --reason, --since, --until choose among them.")]
+Filtered = Annotated[
+    bool,
+    typer.Option("--filtered", help="With --since: only what was filtered, and so never sent, which is decided again."),
+]
 OneMessage = Annotated[str | None, typer.Option("--message-id", metavar="ID", help="Only this message.")]
 CountOnly = Annotated[bool, typer.Option("--count", help="Only tell how many events that would be.")]
 Stop = Annotated[bool, typer.Option("--stop", help="Stop the replay. What is queued by then is still sent.")]
@@ -27,6 +31,7 @@ def replay(
     reason: Reason = None,
     since: Since = None,
     until: Until = None,
+    filtered: Filtered = False,
     message_id: OneMessage = None,
     source: Source = None,
     count_only: CountOnly = False,
@@ -34,15 +39,18 @@ def replay(
 ) -> None:
     """Send events again, or show how far the last replay is.
 
-    Dead letters (--dead), everything that was accepted in a time (--since), or one message (--message-id).
+    Dead letters (--dead), everything that was accepted in a time (--since), or one message (--message-id). With --since, what was delivered
+    is delivered a second time, unless --filtered is given.
 
     Examples:
         replay braze
         replay braze --dead --reason rejected --count
         replay braze --since 7d
+        replay braze --since 7d --filtered
     """
     body = {
         "dead": dead or None,
+        "filtered": filtered or None,
         "reason": reason,
         "since": since,
         "until": until,
@@ -85,6 +93,10 @@ def _refuse_contradictions(body: Mapping[str, object], *, stop: bool, count_only
         raise typer.BadParameter("goes with --message-id", param_hint="--source")
     if "--reason" in given and "--dead" not in given:
         raise typer.BadParameter("chooses among dead letters: add --dead", param_hint="--reason")
+    if "--filtered" in given and "--since" not in given:
+        raise typer.BadParameter("chooses among what was accepted in a time: add --since", param_hint="--filtered")
+    if "--filtered" in given and "--dead" in given:
+        raise typer.BadParameter("no dead letter is filtered: leave one of the two out", param_hint="--filtered")
     if "--until" in given and not given & {"--dead", "--since"}:
         raise typer.BadParameter("goes with --since or --dead", param_hint="--until")
     if count_only and not given:

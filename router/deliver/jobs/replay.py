@@ -22,6 +22,7 @@ from router.deliver.event_lines import EventLines
 from router.deliver.lanes.lane import Lane
 from router.deliver.lanes.parked_rows import ParkedRows, call_of
 from router.deliver.process.mapper import NO_EVENT, mapped_by
+from router.deliver.replay_order import ReplayOrder
 from router.deliver.settle.event_outcomes import EventOutcomes
 from router.directory import FOLDED, facts
 from router.event import is_blocked
@@ -91,11 +92,11 @@ class Replay:
         job = ReplayRow("dead", which, FIRST, FOREVER_MS, FIRST, total, 0, "running", now)
         return self._begin(job)
 
-    def begin_span(self, since_ms: int, until_ms: int, first: int, last: int) -> ReplayRow:
+    def begin_span(self, order: ReplayOrder, first: int, last: int) -> ReplayRow:
         """Feed a span of the log in order; where the gate asks for groups, its group calls go first."""
         now = self._clock.now_ms()
-        which = DeadLetterFilter(None, since_ms, min(until_ms, now + 1))
-        job = ReplayRow("span", which, first, last, first, last - first, 0, "running", now)
+        which = DeadLetterFilter(None, order.since_ms, min(order.until_ms, now + 1))
+        job = ReplayRow("span", which, first, last, first, last - first, 0, "running", now, filtered=order.filtered)
         job.groups_pos = first if self._destination.is_gated else last
         return self._begin(job)
 
@@ -169,7 +170,8 @@ class Replay:
         types = GROUP if is_group_round else OTHERS if self._destination.is_gated else TYPES
         before = self._work.taken_up()
         rows, dead, again, upto = await self._replays.settled(after, job.last, types, SLICE)
-        job.fed += await self._feed([dead.get(row.pos, row) for row in rows], again, before)
+        found = [dead.get(row.pos, row) for row in rows]
+        job.fed += await self._feed(found, again, before, only_filtered=job.filtered)
         if is_group_round:
             job.groups_pos = upto
             return
@@ -177,16 +179,24 @@ class Replay:
         if upto >= job.last:
             self._end(job, "done")
 
-    async def _feed(self, found: Sequence[LogRow | DeadRow], again: frozenset[int], before: set[int]) -> int:
+    async def _feed(
+        self,
+        found: Sequence[LogRow | DeadRow],
+        again: frozenset[int],
+        before: set[int],
+        *,
+        only_filtered: bool = False,
+    ) -> int:
         """Park these events in their lanes and let the lanes go; returns how many.
 
         Args:
             before: what was taken up before they were read: the commit that took it may have been stored since.
         """
+        filtered = await self._filtered([row.pos for row in found if isinstance(row, LogRow)])
+        found = [row for row in found if row.pos in filtered] if only_filtered else found
         lanes = [self._lanes.take(row.user_key) for row in found]
         with self._lanes.pinned(lanes):
             await self._rows.load_lanes(lanes)
-            filtered = await self._filtered([row.pos for row in found if isinstance(row, LogRow)])
             await self._teach(found)
             taken, fed = before | self._work.taken_up(), 0
             for row, lane in zip(found, lanes, strict=True):
@@ -282,6 +292,7 @@ def describe_replay(job: ReplayRow | None, now_ms: int) -> dict[str, Any]:
     return {
         "state": job.state,
         "dead": job.kind == "dead",
+        "filtered": job.filtered,
         "reason": which.reason,
         "since": to_iso(which.since) if which.since else None,
         "until": to_iso(which.until),

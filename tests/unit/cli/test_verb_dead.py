@@ -57,6 +57,7 @@ def test_dropping_asks_which(config: Path, daemon: FakeDaemon, capsys: pytest.Ca
     [
         (["--dead", "--reason", "expired"], {"dead": True, "reason": "expired"}),
         (["--since", "7d", "--until", "1d"], {"since": "7d", "until": "1d"}),
+        (["--since", "7d", "--filtered"], {"since": "7d", "filtered": True}),
     ],
 )
 def test_a_replay_is_started_and_told_how_far_it_is(
@@ -91,6 +92,8 @@ def test_a_replay_alone_tells_how_far_it_is_and_stop_ends_it(
     assert "nothing was replayed yet" in told
     assert "replay was stopped" in told
     assert main(["replay", "crm", "--stop", "--dead"]) == 2
+    assert main(["replay", "crm", "--filtered"]) == 2
+    assert main(["replay", "crm", "--dead", "--since", "1d", "--filtered"]) == 2
 
 
 def test_what_is_kept_of_a_removed_destination_is_dropped(

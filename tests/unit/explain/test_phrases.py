@@ -259,6 +259,16 @@ def test_the_numbers_of_a_replay_add_up() -> None:
     )
 
 
+def test_a_replay_of_what_was_filtered_says_among_how_many() -> None:
+    job = {
+        "state": "done", "dead": False, "filtered": True, "since": AT, "total": 300, "fed": 12, "left_out": 288, "remaining": 0,
+        "per_second": 97.5, "ended_at": AT,
+    }  # fmt: skip
+    assert destination_phrases.replay(job) == (
+        "replay ended 2026-01-02 03:04:05 UTC: 12 filtered events among 300 since 2026-01-02 03:04:05 UTC are on their way or done"
+    )
+
+
 def test_what_was_a_dry_run_and_was_sent_by_a_replay_says_both() -> None:
     sent = {"at": AT, "duration_ms": 3, "status": 200, "error": "", "reason": "replayed"}
     told = {"state": "delivered", "reason": "dry_run", "at": AT, "attempts": [sent]}
