@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -140,7 +141,8 @@ class Daemon(AnsweringDaemon):
         self._shutdown = Shutdown(log)
         self._backups = last_backup.Known(config.store.path)
         self._started = asyncio.Event()
-        self._signal_reloads = SignalReloads(lambda: self.reload(is_confirmed=False, via="signal"), log)
+        reload = partial(self.reload, is_confirmed=False, via="signal")
+        self._signal_reloads = SignalReloads(reload, service.reloading, log)
 
     async def serve(self) -> int:
         """Run until a signal or a fault of the store; returns the exit code."""
