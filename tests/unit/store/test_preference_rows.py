@@ -122,7 +122,9 @@ def test_a_store_of_schema_3_gets_the_table_and_its_index(db: sqlite3.Connection
     made = db.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'consent' ORDER BY name").fetchall()
     db.execute("DROP TABLE consent")
     db.execute("PRAGMA user_version = 3")
-    migrate(db, tmp_path / "router.db", 0)
+    store = tmp_path / "router.db"
+    store.touch()  # the copy gets the owner and mode of it
+    migrate(db, store, 0)
     assert db.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'consent' ORDER BY name").fetchall() == made
     assert len(made) == 2
 
