@@ -26,8 +26,12 @@ P = ParamSpec("P")
 ENV = "SEGMENT_ROUTER_CONFIG"
 DEFAULT = "config.toml"
 
-ConfigFile = Annotated[Path, typer.Option("--config", envvar=ENV, metavar="FILE", help="The configuration file.")]
-"""Which config.toml: it says where the daemon listens and where the store is."""
+ConfigFile = Annotated[
+    Path,
+    typer.Option("--config", envvar=ENV, metavar="FILE", readable=False, help="The configuration file."),
+]
+"""Which config.toml: it says where the daemon listens and where the store is. One that cannot be read is no wrong usage (2) but a faulty
+configuration (78), after which systemd does not start the service again."""
 
 Url = Annotated[
     str | None,

@@ -13,27 +13,48 @@ MIN_TOKEN = 16
 """Characters of an admin token that can be reached from outside."""
 
 
-def exposed_files(secret_files: Mapping[str, Path]) -> Iterator[ConfigWarning]:
+def exposed_files(secret_files: Mapping[str, Path], reader: int | None) -> Iterator[ConfigWarning]:
     """A warning for each secret's file that others can read.
 
     Args:
         secret_files: by the key that names them.
+        reader: see `remedy_of`.
     """
     for key, path in secret_files.items():
         if others_can_read(path):
-            yield ConfigWarning("", key, f"every user of this machine can read {path}; chmod 600 {path}")
+            yield ConfigWarning("", key, f"every user of this machine can read {path}; {remedy_of(path, reader)}")
 
 
-def exposed_config(path: Path, inline: Iterable[str]) -> Iterator[ConfigWarning]:
+def remedy_of(path: Path, reader: int | None) -> str:
+    """How others are kept from a secret's file, and the user who has to read it is not.
+
+    Args:
+        reader: that user; None: not known.
+    """
+    if _may_be_closed(path, reader):
+        return f"chmod 600 {path}"
+    own = f"chown {reader} and chmod 600" if reader else "give it to the user of the service, with mode 600"
+    return f"pass it by LoadCredential as {{ credential = ... }}, or {own}: with chmod 600 alone the service cannot read it"
+
+
+def exposed_config(path: Path, inline: Iterable[str], reader: int | None) -> Iterator[ConfigWarning]:
     """A warning where others can read a config.toml that holds secrets itself.
 
     Args:
         inline: the keys of these secrets.
+        reader: see `remedy_of`.
     """
     keys = list(inline)
     if keys and others_can_read(path):
-        words = f"it holds secrets ({', '.join(keys)}), and every user of this machine can read it; chmod 600 {path}"
+        close = "" if not _may_be_closed(path, reader) else f", or chmod 600 {path}"
+        remedy = f"write them into files or credentials, and name these in it{close}"
+        words = f"it holds secrets ({', '.join(keys)}), and every user of this machine can read it; {remedy}"
         yield ConfigWarning("", path.name, words)
+
+
+def _may_be_closed(path: Path, reader: int | None) -> bool:
+    """Whether a file that only its owner can read is still one for its reader."""
+    return reader == 0 or (reader is not None and path.stat().st_uid == reader)
 
 
 def unreadable_files(secret_files: Mapping[str, Path], uid: int, gid: int) -> Iterator[ConfigWarning]:

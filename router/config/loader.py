@@ -108,9 +108,10 @@ def examine(
     check_plans(draft)
     _check_filters(draft)
     _check_mappings(draft)
-    draft.warnings += [*exposed_files(draft.secret_files), *weak_token(admin)]
+    draft.warnings += [*exposed_files(draft.secret_files, draft.reader), *weak_token(admin)]
     if operator is not None and operator.service_uid is not None and operator.service_gid is not None:
-        draft.warnings += unreadable_files(draft.secret_files, operator.service_uid, operator.service_gid)
+        files = {draft.path.name: draft.path, **draft.secret_files}
+        draft.warnings += unreadable_files(files, operator.service_uid, operator.service_gid)
     if not draft.problems and server and admin and store and cluster and log and console and notify and tracing:
         draft.config = Config(
             path=draft.path,

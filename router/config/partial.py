@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -84,6 +85,13 @@ class Draft:
         self.database = ""  #: the address of the store's database, with its password: nobody is shown it
         self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems
+
+    @property
+    def reader(self) -> int | None:
+        """The user who has to read the files; None where this process cannot tell: root looks, and no service runs."""
+        if self._operator is None:
+            return os.geteuid()
+        return self._operator.service_uid if self._operator.service_uid is not None else os.geteuid() or None
 
     def has_problem(self, start: str) -> bool:
         """Whether a problem that begins like this was found."""

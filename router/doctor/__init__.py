@@ -16,7 +16,8 @@ mount.py           what the mount of the store says: network, memory, barriers
 disk_sync.py       how long a sync takes, and whether what was synced is there
 descriptors.py     limits of open files
 time_of_day.py     the clock against the store, and whether anything keeps it right
-permissions.py     who can read the store and the secrets, and whether the service can
+permissions.py     whether the service can write where the store and its backups are
+secret_files.py    who can read the store, config.toml and the secrets
 units.py           installed systemd units against those that are shipped
 vendors.py         which addresses the destinations send to
 reach.py           one address: DNS, TCP, TLS and the certificate

@@ -10,8 +10,9 @@ from router.doctor.descriptors import descriptors
 from router.doctor.disk_sync import disk_sync
 from router.doctor.examine import Check
 from router.doctor.mount import mount
-from router.doctor.permissions import exposed, secrets, store_files, store_folder
+from router.doctor.permissions import store_files, store_folder
 from router.doctor.program import python, sqlite
+from router.doctor.secret_files import exposed, readable
 from router.doctor.space import inodes, space
 from router.doctor.store_file import store_file, upgrade
 from router.doctor.subject import Subject
@@ -36,7 +37,7 @@ ALWAYS = (
     Check("store_folder", store_folder),
     Check("store_folder", store_files, "its files"),
     Check("exposed", exposed),
-    Check("secrets", secrets),
+    Check("secrets", readable),
     Check("units", units),
     Check("connect", own_addresses, "config.toml"),
 )

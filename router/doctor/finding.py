@@ -42,7 +42,7 @@ CODES: Mapping[str, str] = {
     "time_source": "Whether something keeps the clock right.",
     "store_folder": "Whether the service can write the store, its folder and the folder of the last backup.",
     "exposed": "Files that every user of the machine can read.",
-    "secrets": "Whether the service can read the files with secrets.",
+    "secrets": "Whether the service can read config.toml and the files with secrets.",
     "units": "Installed systemd units against the shipped ones.",
     "dns": "Whether a vendor's name has an address.",
     "connect": "Whether a vendor accepts connections.",

@@ -183,7 +183,7 @@ def read(
     told += [warning for d in destinations if d.is_gated for warning in no_group_calls(d.config)]
     for d in destinations:
         told += dropped_needs(draft.config.sources, d.config, d.requires, d.mapping.told_as if d.mapping else {})
-    told += exposed_config(draft.path, [*draft.inline, *filter(None, map(inline_secrets, destinations))])
+    told += exposed_config(draft.path, [*draft.inline, *filter(None, map(inline_secrets, destinations))], draft.reader)
     return draft.config.model_copy(update={"warnings": (*draft.config.warnings, *told)}), destinations
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from router.cli import main
 from router.config import Operator
 from router.config.exposure import unreadable_files
 from router.plugin_host import read
+from tests.as_nobody import NOBODY, as_nobody, folder_of_nobody, needs_root
 
 
 def warnings(folder: Path, text: str, mode: int = 0o600, **environ: str) -> list[tuple[str, str]]:
@@ -105,11 +107,43 @@ def test_who_may_read_secrets_is_told_to_an_operator_beside_a_running_service_on
     (open_folder / "key").chmod(0o600)
     path = open_folder / "config.toml"
     path.write_text(f'[[source]]\nname = "web"\nwrite_key = "k"\n{KEY_FILE}')
-    path.chmod(0o600)
+    path.chmod(0o644)
     service = Operator(os.geteuid() + 1, os.getegid() + 1)
     told = [warning.words for warning in read(path, {}, service)[0].warnings]
     assert told == [
         f"the service runs as user {service.service_uid}, who may not read {open_folder}/key (see the mode of {open_folder}/key)"
     ]
+    path.chmod(0o600)
+    keys = [warning.key for warning in read(path, {}, service)[0].warnings]
+    assert keys == ["config.toml", "destination[0] (hook).settings.shared_secret"]
     assert read(path, {}, Operator())[0].warnings == ()
     assert read(path, {})[0].warnings == ()
+
+
+@needs_root
+def test_no_advice_keeps_the_service_from_a_file(open_folder: Path) -> None:
+    (open_folder / "key").write_text("s3cret-value")
+    path = open_folder / "config.toml"
+    path.write_text(f'[admin]\ntoken = "0123456789abcdef"\n[[source]]\nname = "web"\nwrite_key = "k"\n{KEY_FILE}')
+    for file in (path, open_folder / "key"):
+        file.chmod(0o644)
+
+    def remedies(operator: Operator | None) -> list[str]:
+        return [warning.words.rpartition("; ")[2] for warning in read(path, {}, operator)[0].warnings]
+
+    into = "write them into files or credentials, and name these in it"
+    assert remedies(None) == [f"chmod 600 {open_folder}/key", f"{into}, or chmod 600 {path}"], "root runs it"
+    assert [one[:12] for one in remedies(Operator())] == ["pass it by L", "write them i"], "who runs it is not known"
+    assert remedies(Operator(NOBODY, NOBODY))[1] == into
+    os.chown(path, NOBODY, NOBODY)
+    assert remedies(Operator(NOBODY, NOBODY))[1] == f"{into}, or chmod 600 {path}"
+
+
+@needs_root
+@pytest.mark.parametrize("verb", ["check", "serve", "status", "backup b.tar.zst"])
+def test_a_config_that_this_user_cannot_read_is_a_faulty_one_and_no_wrong_usage(verb: str) -> None:
+    with folder_of_nobody() as folder:
+        path = folder / "config.toml"
+        path.touch(0o600)
+        assert main([*verb.split(), "--config", str(folder / "none.toml")]) == 78, "all is imported"
+        assert as_nobody(lambda: str(main([*verb.split(), "--config", str(path)]))) == "78"

@@ -18,7 +18,7 @@ from router.backup import last_backup
 from router.clock import SystemClock
 from router.doctor.descriptors import about_limit, descriptors
 from router.doctor.finding import Level
-from router.doctor.permissions import exposed, secrets, store_files, store_folder
+from router.doctor.permissions import store_files, store_folder
 from router.doctor.subject import Subject
 from router.doctor.time_of_day import about_state, clock, time_source
 from router.doctor.units import units
@@ -85,48 +85,6 @@ def test_the_kernel_says_whether_its_clock_is_kept_right(tmp_path: Path) -> None
 
 
 # ---------------------------------------------------------------- permissions
-
-
-def test_files_that_everybody_can_read_are_named_each(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("secret")
-    (tmp_path / "key").chmod(0o644)
-    more = '[[destination]]\nname = "d"\nplugin = "webhook"\n[destination.settings]\nurl = { file = "key" }\n'
-    subject = subject_in(tmp_path, more)
-    for name in ("router.db", "router.db.before-5"):
-        (tmp_path / name).touch()
-        (tmp_path / name).chmod(0o644)
-    found = list(exposed(subject))
-    assert [one.remedy for one in found] == [
-        f"chmod 600 {tmp_path / name}" for name in ("router.db", "router.db.before-5", "key")
-    ]
-    assert {one.level for one in found} == {Level.WARNING}
-    for name in ("router.db", "router.db.before-5", "key"):
-        (tmp_path / name).chmod(0o600)
-    assert levels(exposed(subject)) == [("exposed", "ok")]
-
-
-def test_a_config_toml_with_secrets_that_everybody_can_read_is_named(tmp_path: Path) -> None:
-    subject = subject_in(tmp_path, '[admin]\ntoken = "0123456789abcdef"\n')
-    assert levels(exposed(subject)) == [("exposed", "ok")]
-    subject.path.chmod(0o644)
-    [found] = exposed(subject)
-    assert (found.level, "admin.token" in found.sentence, "0123456789" in found.sentence) == (
-        Level.WARNING,
-        True,
-        False,
-    )
-
-
-def test_a_secret_that_the_service_cannot_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("secret")
-    (tmp_path / "key").chmod(0o600)
-    more = '[[destination]]\nname = "d"\nplugin = "webhook"\n[destination.settings]\nurl = { file = "key" }\n'
-    subject = subject_in(tmp_path, more)
-    assert levels(secrets(subject)) == [], "nobody has started it yet"
-    (tmp_path / "router.db").touch()
-    assert levels(secrets(subject)) == [("secrets", "ok")]
-    [found] = secrets(replace(subject, running=running(os.getpid(), NOBODY)))
-    assert (found.level, f"user {NOBODY}, who may not read" in found.sentence) == (Level.WARNING, True)
 
 
 def test_a_folder_that_the_service_cannot_write_to_keeps_it_from_working(tmp_path: Path) -> None:
