@@ -11,10 +11,10 @@ import asyncpg
 
 from router.testing.vendor import FakeVendor
 from tests.browser.state import CONSOLE, DRY, Seen, Shown
-from tests.flow.drill import free_space, on_small_disk, tuned
+from tests.flow.drill import answered, free_space, on_small_disk, tuned
 from tests.flow.harness import Daemon, destination, eventually
 from tests.flow.odd_daemon import OddDaemon, on_odd_machine
-from tests.flow.test_alerts_store import BIG, another_process, answered
+from tests.flow.test_alerts_store import BIG, another_process
 from tests.postgres_server import running
 
 
