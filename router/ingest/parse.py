@@ -265,6 +265,9 @@ class Batch:
         line = envelope.line()
         size = 0
         for raw in self._items[:MAX_BATCH_ITEMS]:
+            if privacy is None and (call := self._usual(raw, line + raw, source, received_at)) is not None:
+                calls.append(call)
+                continue
             try:
                 body, type, item = _read_item(bytes(raw), self._types, self.notes, privacy)
                 user_key = _user_key(type, item)
@@ -286,6 +289,19 @@ class Batch:
         if self.size > MAX_BATCH_ITEMS:
             discards.append(self._excess(source, received_at))
         return calls, discards
+
+    def _usual(self, raw: Raw, stored: bytes, source: str, received_at: int) -> Call | None:
+        """The call of an item that is stored as it is. None: it has to be looked at more closely, or is refused."""
+        if len(stored) > MAX_ITEM_BYTES or is_too_deep(stored):
+            return None
+        try:
+            item = _item.decode(raw)
+            type, message_id = item.type, _message_id(item)
+            if not message_id or type not in self._types or item.write_key or item.event == UPDATED:
+                return None
+            return Call(source, type, message_id, _user_key(type, item), received_at, stored)
+        except (msgspec.ValidationError, InvalidCall):
+            return None
 
     def _shared(self, ip: str | None, privacy: SourcePrivacy | None) -> Envelope:
         """What all calls of the batch share."""

@@ -8,6 +8,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from router.consent import UPDATED
 from router.errors import InvalidCall
 from router.event import TYPES, Call, Discard, normalize_event
-from router.ingest.limits import MAX_BATCH_ITEMS, MAX_DEPTH, MAX_ITEM_BYTES
+from router.ingest.limits import MAX_BATCH_ITEMS, MAX_DEPTH, MAX_ITEM_BYTES, MAX_LIGHT_BYTES
 from router.ingest.parse import Batch, Single, parse_batch, parse_single
 
 CAPTURES = sorted((Path(__file__).parents[2] / "fixtures" / "captures").glob("*.json"))
@@ -499,3 +500,35 @@ def test_whatever_comes_is_refused_or_taken_and_what_is_taken_can_be_opened(body
             assert event.timestamp.tzinfo is not None
             assert "writeKey" not in event.payload
             msgspec.json.encode(event.payload)
+
+
+@pytest.mark.long
+@given(items=st.lists(ITEMS | ITEMS.map(lambda item: {"messageId": "m", **item}) | VALUES, max_size=4))
+def test_a_call_that_is_taken_as_it_is_is_what_a_closer_look_makes_of_it(items: list[Any]) -> None:
+    body = json.dumps({"batch": items, "context": {"x": {"y": []}}}).encode()
+    try:
+        posted = parse_batch(body)
+    except InvalidCall:
+        return
+    at_once = posted.calls("website", NOW, "203.0.113.7", lambda: "made")
+    noted = list(posted.notes)
+    with patch.object(Batch, "_usual", lambda *_: None):
+        again = parse_batch(body)
+        closely = again.calls("website", NOW, "203.0.113.7", lambda: "made")
+    assert (at_once, noted) == (closely, again.notes)
+
+
+def test_usual_calls_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.ingest.parse._read_item", None)
+    usual = [{**TRACK, "messageId": f"m{n}", "properties": {"at": "é"}} for n in range(3)]
+    calls, discards = batch(*usual)
+    assert ([call.message_id for call in calls], discards) == (["m0", "m1", "m2"], [])
+
+
+def test_many_small_items_in_a_light_body_are_bounded_too() -> None:
+    body = b'{"batch":[%s]}' % b",".join([b"1"] * (MAX_LIGHT_BYTES // 2 - 20))
+    assert len(body) <= MAX_LIGHT_BYTES
+    calls, discards = judged(parse_batch(body))
+    assert calls == []
+    assert len(discards) == MAX_BATCH_ITEMS + 1
+    assert discards[-1].n == MAX_LIGHT_BYTES // 2 - 20 - MAX_BATCH_ITEMS
