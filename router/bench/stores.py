@@ -28,7 +28,6 @@ APPENDERS = 8
 READY_A_SECOND = 100_000
 """Calls made ready for each second: more than the store takes."""
 FILLED_A_COMMIT = 2_000
-"""As many as the index of message ids takes in with one commit, so that it is no further behind than after usual load."""
 
 
 class Stored(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from router.store.copy.sqlite_source import open_sqlite_source
 from router.store.copy.sqlite_target import open_sqlite_target
 from router.store.keyed_hash import keyed_hash
 from router.store.regulation import Regulation, Step
+from router.store.sqlite import id_runs
 from tests.contract import old_stores
 
 SCHEMA = old_stores.SCHEMAS[-1]
@@ -71,9 +72,13 @@ def filled(folder: Path) -> Path:
                 db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
         db.execute("INSERT OR REPLACE INTO meta VALUES ('members:reg-2', ?), ('notices', ?)", (b'["u:x","u:y"]', b"{}"))
         (key,) = db.execute("SELECT value FROM meta WHERE key = 'hash_key'").fetchone()
-        pos, source, id = db.execute("SELECT pos, source, message_id FROM log ORDER BY pos LIMIT 1").fetchone()
-        db.execute("UPDATE log SET user_key = '', message_id = '', body = x'' WHERE pos = ?", (pos,))
-        db.execute("INSERT OR REPLACE INTO seen VALUES (0, ?, ?)", (keyed_hash(key, source, id), pos))
+        (merged,) = db.execute("SELECT merged FROM head").fetchone()
+        events = db.execute("SELECT pos, source, message_id FROM log ORDER BY pos").fetchall()
+        few = [(0, keyed_hash(key, source, id), pos) for pos, source, id in events if pos > merged]
+        db.executemany("INSERT INTO seen VALUES (?, ?, ?)", few)
+        db.execute("UPDATE head SET merged = pos")
+        for pos in (events[0][0], events[-1][0]):  # the id of one is in a run, that of the other in the table
+            db.execute("UPDATE log SET user_key = '', message_id = '', body = x'' WHERE pos = ?", (pos,))
         db.commit()
     return path
 
@@ -86,14 +91,20 @@ def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:
     found["meta"] = [row for row in found["meta"] if row[0] != "sweep_kept"]
     found["head"] = [row[:-1] for row in found["head"]]
     found["attempt"] = [row[:-1] for row in found["attempt"]]
-    del found["seen"]
+    for name in ("seen", "seen_run", "seen_piece", "seen_filter"):
+        del found[name]
     return found
 
 
 def seen(path: Path) -> dict[int, int]:
     """Which position each hash of a message id leads to."""
     with closing(sqlite3.connect(path)) as db:
-        return dict(db.execute("SELECT hash, pos FROM seen"))
+        found = dict(db.execute("SELECT hash, pos FROM seen"))
+        for runs in id_runs.read(db):
+            for hashes, positions in id_runs.entries(db, runs.values()):
+                for hashed, pos in zip(hashes, positions, strict=True):
+                    found[hashed] = max(pos, found.get(hashed, 0))
+        return found
 
 
 class Quiet:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from router.plugin import Delivered, Reject, RetryLater
-from router.store.sqlite import dedupe
+from router.store.sqlite import dedupe, group_transaction
 from router.store.sqlite.migrations import SCHEMA
 from tests.contract.rig import Gated, Rig, open_rig
 
@@ -77,6 +77,7 @@ async def live(rig: Rig) -> None:
 async def make(folder: Path) -> bytes:
     """The bytes of such a store: one file, without a WAL."""
     dedupe.MERGE_AT = 10  # what is not merged yet is not trimmed
+    group_transaction.TRIM_PAUSE_MS = 0
     async with open_rig(folder) as rig:
         await live(rig)
     path = folder / "router.db"

@@ -38,7 +38,6 @@ ORDER_KEY_STEP = {
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     """A disk that does as it is told; checkpoints and merges of the index come often enough to meet every fault."""
     monkeypatch.setattr(dedupe, "MERGE_AT", 40)
-    monkeypatch.setattr(dedupe, "MERGE_SLICE", 15)
     prepare = connection._prepare_writer
 
     def with_small_wal(db: sqlite3.Connection) -> None:

@@ -29,7 +29,6 @@ CUTS = 80
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     """A disk that records; checkpoints and merges of the index are frequent enough to be cut in the middle."""
     monkeypatch.setattr(dedupe, "MERGE_AT", 40)
-    monkeypatch.setattr(dedupe, "MERGE_SLICE", 15)
     prepared_with(monkeypatch, "PRAGMA wal_autocheckpoint = 25")
     try:
         with faulty_disk() as disk:

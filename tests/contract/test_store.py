@@ -35,7 +35,7 @@ from router.store import (
 )
 from router.store.outcome_blocks import SPAN, pack_ahead
 from router.store.postgres import append_group
-from router.store.sqlite import apply_commit, dedupe, group_transaction, held_counts
+from router.store.sqlite import apply_commit, dedupe, group_transaction, held_counts, id_generations, id_runs
 from router.store.sqlite.queries import open_queries
 from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import LaneMode, Queue
@@ -243,7 +243,10 @@ async def test_watchers_are_woken_when_the_head_has_moved(store: StoreCase) -> N
 @pytest.fixture
 def small_merges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedupe, "MERGE_AT", 10)
-    monkeypatch.setattr(dedupe, "MERGE_SLICE", 3)
+    monkeypatch.setattr(id_runs, "RUN_BITS", 1)
+    monkeypatch.setattr(id_runs, "RUNS", 2)
+    monkeypatch.setattr(id_generations, "STORED_EVERY", 2)
+    monkeypatch.setattr(id_generations, "KEPT", 2)
 
 
 @only_sqlite
@@ -252,7 +255,8 @@ async def test_merging_ids_into_the_index_loses_no_duplicate(store: StoreCase) -
     for n in range(60):
         await accept(store, make(f"m{n}"))
         assert await accept(store, *(make(f"m{i}") for i in range(n + 1))) == [0] * (n + 1)
-    assert count(store, "SELECT count(*) FROM seen") > 20
+    assert count(store, "SELECT count(*) FROM seen_run") >= 3
+    assert count(store, "SELECT count(*) FROM seen") >= 10, "of more generations than are kept the oldest moves"
 
 
 @only_sqlite

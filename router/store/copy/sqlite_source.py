@@ -16,8 +16,11 @@ from router.store.copy.ports import Head, Row, next_slice
 from router.store.copy.tables import ATTEMPT, KEPT, MEMBER, ONE_SHARD, SUPPRESSED, UNIT, VIOLATION, Table
 from router.store.forgotten import NOBODY
 from router.store.rows import PART, LogRow
+from router.store.sqlite import id_runs
 from router.store.sqlite.before_migration import schema_of
 from router.store.sqlite.connection import Connection, open_reader
+from router.store.sqlite.event_columns import key_list
+from router.store.sqlite.id_runs import Run
 from router.store.sqlite.locks import StoreFiles, refuse_half_restored
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.regulation_rows import MEMBERS
@@ -86,9 +89,14 @@ class SqliteSource:
 
     async def erased(self) -> AsyncIterator[Sequence[tuple[int, int, int]]]:
         """By the index of message ids: each entry of it is looked up in the log, so only where the log has shown such events."""
-        if self._has_erased:
-            async for rows in self._slices(ERASED):
-                yield [(hashed, pos, at) for hashed, pos, at in rows]
+        if not self._has_erased:
+            return
+        async for rows in self._slices(ERASED):
+            yield [(hashed, pos, at) for hashed, pos, at in rows]
+        with faults(self._path):
+            for runs in await self._db.run(id_runs.read):
+                for run in runs.values():
+                    yield await self._db.run(_erased_in, run)
 
     async def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]:
         """The rows of a table."""
@@ -104,6 +112,15 @@ class SqliteSource:
             cursor: sqlite3.Cursor = await self._db.run(lambda db: db.execute(sql))
             while rows := await self._db.run(lambda db: next_slice(cursor)):
                 yield rows
+
+
+def _erased_in(db: sqlite3.Connection, run: Run) -> list[tuple[int, int, int]]:
+    found = []
+    sql = "SELECT pos, received_at FROM log WHERE message_id = ? AND pos IN (SELECT value FROM json_each(?))"
+    for hashes, positions in id_runs.entries(db, [run]):
+        at = dict(db.execute(sql, (NOBODY, key_list(positions))).fetchall())
+        found += [(hashed, pos, at[pos]) for hashed, pos in zip(hashes, positions, strict=True) if pos in at]
+    return found
 
 
 def _select(table: Table, instead: Mapping[str, str]) -> str:

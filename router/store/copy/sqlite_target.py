@@ -35,6 +35,7 @@ from router.store.sqlite.bulk_insert import insert_many
 from router.store.sqlite.connection import Connection, open_writer
 from router.store.sqlite.cursors import SWEEP
 from router.store.sqlite.dedupe import Dedupe
+from router.store.sqlite.id_generations import put_into_table
 from router.store.sqlite.locks import StoreFiles, half_copied, refuse_half_restored
 from router.store.sqlite.migrations import migrate
 
@@ -54,6 +55,7 @@ class SqliteTarget:
     def __init__(self, db: Connection, path: Path) -> None:
         self._db, self._path = db, path
         self._dedupe = Dedupe(b"", 0)
+        self._at = 0  #: ms; no event was accepted later
         self._attempt_bytes = 0
         self._members: dict[str, list[str]] = {}
         self.regulations: list[Regulation] = []  #: that were copied
@@ -75,7 +77,8 @@ class SqliteTarget:
             known = [event for event in events if event.message_id != NOBODY]
             hashes = [self._dedupe.hash_of(event.source, event.message_id) for event in known]
             self._dedupe.add(hashes, [event.pos for event in known])
-            self._dedupe.merge(db, len(hashes))
+            self._at = max([self._at, *(event.received_at for event in events)])
+            self._dedupe.merge(db, self._at)
 
         await self._run(work)
 
@@ -83,9 +86,7 @@ class SqliteTarget:
         """Behind the log."""
 
         def work(db: sqlite3.Connection) -> None:
-            self._dedupe.merge_all(db)
-            sql = "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET pos = max(pos, excluded.pos)"
-            db.executemany(sql, [(PART, hashed, pos) for hashed, pos, _ in erased])
+            put_into_table(db, {hashed: pos for hashed, pos, _ in erased})
 
         await self._run(work)
 
@@ -117,7 +118,7 @@ class SqliteTarget:
         """It is whole now."""
 
         def work(db: sqlite3.Connection) -> None:
-            self._dedupe.merge_all(db)
+            self._dedupe.merge_all(db, self._at)
             for regulation, user_keys in self._members.items():
                 regulation_rows.add_members(db, regulation, user_keys)
             values = (head.pos, head.duplicates, head.discarded, head.clock, head.pos, PART)

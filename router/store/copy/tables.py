@@ -99,7 +99,10 @@ OF_THE_FILE: Mapping[str, str] = {
     "meta": "hash_key people_key made_at notices; members of regulations are rows of `member`, and kept events are swept anew",
     "head": "part pos duplicates discarded clock merged",
     "log": "part pos received_at source type user_key message_id body",
-    "seen": "part hash pos: made from the log, and from the hashes of erased events",
+    "seen": "part hash pos: made from the log, and from the hashes of erased events; the next three as well",
+    "seen_run": "part run upto at",
+    "seen_piece": "part id ids",
+    "seen_filter": "part generation run words",
 }
 """Tables that the file alone has, or has in another form."""
 

@@ -12,8 +12,6 @@ before_migration.py     the copy to go back with, and what is refused before any
 migrations.py           brings a file to the schema of this program
 migration_from_1.py     from schema 1 to 2
 migration_from_2.py     from schema 2 to 3
-migration_from_3.py     from schema 3 to 4
-migration_from_4.py     from schema 4 to 5
 
 Writing:
 
@@ -30,6 +28,9 @@ counter_rows.py         their rows: added up, read, and deleted when they are to
 notices.py              what the notifier has told
 violation_rows.py       what does not fit the tracking plans: counted, and read again
 dedupe.py               which message ids were accepted
+id_generations.py       those of the dedupe window that are not in memory
+id_filter.py            most ids are new: a filter that says so
+id_runs.py              where the others are on the disk
 retention.py            trims what is too old, a slice with each commit
 kept_events.py          events that rows refer to after they left the log
 people.py               demands to forget people or groups, or to suppress people

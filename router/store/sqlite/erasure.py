@@ -160,11 +160,11 @@ class SqliteErasure:
 
     async def _erase_logged(self, regulation: Regulation) -> Regulation:
         found, upto = await self._reader.run(forget_log.find_logged, regulation)
-        said, dedupe = await self._said_of(found), self._writer.transaction.dedupe
+        said, dedupe, now_ms = await self._said_of(found), self._writer.transaction.dedupe, self._writer.now_ms()
 
         def work(db: sqlite3.Connection, one: Regulation) -> None:
             if found:
-                erased = forget_log.erase_logged(db, found, dedupe, with_groups=bool(one.groups))
+                erased = forget_log.erase_logged(db, found, dedupe, now_ms, with_groups=bool(one.groups))
                 one.count(events=erased)
                 said.erase(db, one)
             one.pos = upto

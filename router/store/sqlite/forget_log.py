@@ -91,10 +91,12 @@ def erase_told_of(db: sqlite3.Connection, found: Sequence[tuple[int, bytes]]) ->
         db.executemany(f"UPDATE {table} SET body = ? WHERE pos = ?", [(left, pos) for pos, left in found])
 
 
-def erase_logged(db: sqlite3.Connection, positions: Sequence[int], dedupe: Dedupe, *, with_groups: bool = False) -> int:
+def erase_logged(
+    db: sqlite3.Connection, positions: Sequence[int], dedupe: Dedupe, now_ms: int, *, with_groups: bool = False
+) -> int:
     """Erase these events, `with_groups` also which group a group call told of. Returns how many there were. Their message ids are in the
     index before they go, as hashes: `why` finds them by those, and a client that sends one again is answered as before."""
-    dedupe.merge_all(db)
+    dedupe.merge_all(db, now_ms)
     erased = 0
     ids = []
     for pos in positions:

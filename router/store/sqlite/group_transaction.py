@@ -82,7 +82,7 @@ class GroupTransaction:
             head = Head(self.head.pos, self.head.duplicates, self.head.discarded)
             positions = self._append_all(db, appends, head, now_ms)
             appended = head.pos - self.head.pos
-            self.dedupe.merge(db, appended)
+            self.dedupe.merge(db, now_ms, appended)
             outcomes, attempts = (sum(len(rows) for rows in many) for many in _written(commits))
             if appends or outcomes or attempts:
                 size = sum([append.size for append in appends])

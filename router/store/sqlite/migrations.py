@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -11,11 +13,16 @@ from router.store.rows import PART
 from router.store.sqlite.before_migration import keep_copy, remove_older_copies
 from router.store.sqlite.migration_from_1 import from_1
 from router.store.sqlite.migration_from_2 import from_2
-from router.store.sqlite.migration_from_3 import from_3
-from router.store.sqlite.migration_from_4 import from_4
 from router.store.sqlite.regulation_rows import add_key
 
-SCHEMA = 5
+SCHEMA = 6
+NEW_TABLES: Mapping[int, tuple[str, ...]] = {
+    4: ("consent", "violation", "regulation", "suppressed"),
+    5: ("counted",),
+    6: ("seen_run", "seen_piece", "seen_filter"),
+}
+"""What came with a schema. A store that was rebuilt just now has it already."""
+CREATED = re.compile(r"CREATE (TABLE|INDEX) (?:\w+ ON )?(\w+)")
 
 
 def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
@@ -42,16 +49,24 @@ def _bring_up(db: sqlite3.Connection, version: int, now_ms: int) -> None:
                 from_1(db, schema_statements())
             if version <= 2:
                 from_2(db)
+            _add_tables(db, version)
             if version <= 3:
-                from_3(db, schema_statements())
                 add_key(db)
-            from_4(db, schema_statements())
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:  # SQLite has taken it back already where the disk was at fault
             db.execute("ROLLBACK")
         raise
+
+
+def _add_tables(db: sqlite3.Connection, version: int) -> None:
+    """With their indexes."""
+    new = {table for schema, tables in NEW_TABLES.items() if schema > version for table in tables}
+    for statement in schema_statements():
+        kind, table = CREATED.match(statement).groups()  # type: ignore[union-attr]
+        if table in new:
+            db.execute(statement.replace(f"CREATE {kind}", f"CREATE {kind} IF NOT EXISTS", 1))
 
 
 def _create(db: sqlite3.Connection, now_ms: int) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from router.store.rows import PART
-from router.store.sqlite import kept_events
+from router.store.sqlite import id_runs, kept_events
 from router.store.sqlite.cursors import SWEEP
 
 LEAST_ROWS, MOST_ROWS = 200, 8_000
@@ -57,6 +57,7 @@ class Retention:
         gone = self._trim_log(db, _rows(stored.events), max(MOST_BYTES, 2 * stored.bytes), before)
         if gone:
             self._sweep(db, SWEEP_FACTOR * gone)
+            id_runs.drop_trimmed(db, self._trimmed)
             self._prune(db, gone)
             self._prune_group_calls(db)
         self._sweep_kept(db)

@@ -1,4 +1,4 @@
--- Schema 5. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
+-- Schema 6. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
 -- Instants are milliseconds since 1970. A user key is "u:<userId>", "a:<anonymousId>" or "g:<groupId>".
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -7,7 +7,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE head (
   part INTEGER PRIMARY KEY, pos INTEGER NOT NULL, duplicates INTEGER NOT NULL, discarded INTEGER NOT NULL,
   clock INTEGER NOT NULL,                      -- high-water mark of router time
-  merged INTEGER NOT NULL                      -- the index of message ids covers positions up to here
+  merged INTEGER NOT NULL                      -- runs and `seen` cover positions up to here
 );
 
 -- ---- the log: appended once, whatever the number of destinations
@@ -17,9 +17,20 @@ CREATE TABLE log (
   type TEXT NOT NULL, user_key TEXT NOT NULL, message_id TEXT NOT NULL, body BLOB NOT NULL
 );
 
--- Keyed 64-bit hashes of (source, message id), each with its newest position: the dedupe window, and the index behind
--- `why`. An integer key alone: measured at half the cost of one that leads with partition and age.
+-- Keyed 64-bit hashes of (source, message id), each with its position: the dedupe window, and the index behind `why`. The log has those
+-- of its newest events, runs have those before, and `seen` what runs had longer ago.
 CREATE TABLE seen (part INTEGER NOT NULL, hash INTEGER PRIMARY KEY, pos INTEGER NOT NULL);
+CREATE TABLE seen_run (
+  part INTEGER NOT NULL, run INTEGER PRIMARY KEY, -- 64 of them are a generation
+  upto INTEGER NOT NULL,                       -- its last position
+  at INTEGER NOT NULL                          -- none of its events was accepted later
+);
+CREATE TABLE seen_piece (
+  part INTEGER NOT NULL, id INTEGER PRIMARY KEY, -- generation, first bits of the hashes, run
+  ids BLOB NOT NULL                            -- the hashes, sorted, then how far each position is below the last one of the run
+);
+-- The filter of a generation (router/store/sqlite/id_filter.py), which has its runs up to this one.
+CREATE TABLE seen_filter (part INTEGER NOT NULL, generation INTEGER PRIMARY KEY, run INTEGER NOT NULL, words BLOB NOT NULL);
 
 -- Events that rows still refer to after they were trimmed from the log: one copy for all destinations, gone with the last
 -- reference. body NULL: nothing is left to send, only what became of it is told.

@@ -324,6 +324,7 @@ def run_world(seed: int | str, story: Callable[[World], Coroutine[Any, Any, None
             patches.enter_context(inside.connections(connection, connect))
             patches.enter_context(inside.network(exchange, VENDOR_URL))
             patches.enter_context(inside.hook_time(HookTime(Random(seed))))
+            patches.enter_context(inside.hash_keys(Random(f"{seed} keys")))
             patches.enter_context(inside.noting_deaths(died))
             patches.enter_context(inside.noting_filtered(filtered))
             patches.enter_context(inside.before_trimming(look))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from router.clock import to_iso
@@ -11,6 +11,7 @@ from router.event import Call, trace_of, verdict_of
 from router.store.forgotten import NOBODY
 from router.store.keyed_hash import keyed_hash
 from router.store.rows import PART
+from router.store.sqlite import id_runs
 from router.store.sqlite.queries.fates import fate_and_attempts
 from router.store.sqlite.queries.waits import waits_of
 
@@ -73,14 +74,15 @@ def find(db: sqlite3.Connection, message_id: str, source: str | None) -> tuple[i
     newest: tuple[int, str, int] | None = None
     for name in names:
         hashed = keyed_hash(key, name, message_id)
-        for sql in (
-            "SELECT max(pos) FROM seen WHERE part = ? AND hash = ?",
-            "SELECT max(pos) FROM kept WHERE part = ? AND hash = ?",
-        ):
-            row = db.execute(sql, (PART, hashed)).fetchone()
-            if row[0] is not None and (newest is None or row[0] > newest[0]):
-                newest = (row[0], name, hashed)
+        for pos in (id_runs.newest(db, hashed), *_in_tables(db, hashed)):
+            if pos is not None and (newest is None or pos > newest[0]):
+                newest = (pos, name, hashed)
     return _newest_unmerged(db, key, message_id, source) or newest or _woken(db, key, message_id)
+
+
+def _in_tables(db: sqlite3.Connection, hashed: int) -> Iterator[int | None]:
+    for table in ("seen", "kept"):
+        yield db.execute(f"SELECT max(pos) FROM {table} WHERE part = ? AND hash = ?", (PART, hashed)).fetchone()[0]
 
 
 def _woken(db: sqlite3.Connection, key: bytes, message_id: str) -> tuple[int, str, int] | None:
