@@ -27,6 +27,7 @@ counters.py             counts by minute and by hour, as the router sees them
 counter_rows.py         their rows: added up, read, and deleted when they are too old
 notices.py              what the notifier has told
 violation_rows.py       what does not fit the tracking plans: counted, and read again
+log_writes.py           new events go into the log
 dedupe.py               which message ids were accepted
 id_generations.py       those of the dedupe window that are not in memory
 id_filter.py            most ids are new: a filter that says so

@@ -13,15 +13,15 @@ from typing import TypeVar
 
 import msgspec
 
-from router.event import Discard
+from router.event import Call, Discard
 from router.store.folding import fold
 from router.store.pending import Append, Commit
 from router.store.rows import PART
 from router.store.sqlite import violation_rows
 from router.store.sqlite.apply_commit import OutcomeCodes, apply_commit
-from router.store.sqlite.bulk_insert import insert_many
 from router.store.sqlite.dedupe import Dedupe
 from router.store.sqlite.directory_writes import DirectoryRows
+from router.store.sqlite.log_writes import insert_events
 from router.store.sqlite.retention import Retention, Stored
 
 T = TypeVar("T")
@@ -168,17 +168,13 @@ class GroupTransaction:
         hashes = self.dedupe.hashes_of(calls)
         taken = self.dedupe.taken(db, hashes, now_ms) if calls else set()
         new, positions = self._place(hashes, taken, head)
-        rows = [
-            (PART, pos, c.received_at, c.source, c.type, c.user_key, c.message_id, c.body)
-            for pos, c in zip(positions, calls, strict=True)
-            if pos
-        ]
-        if rows:
-            insert_many(db, "INSERT INTO log", rows)
-            self.dedupe.add(new, range(head.pos - len(new) + 1, head.pos + 1))
-            self._remember_sources(db, {call.source for call in calls})
         rest = iter(positions)
         found = [list(itertools.islice(rest, len(append.calls))) for append in appends]
+        if new:
+            first = head.pos - len(new) + 1
+            insert_events(db, first, map(_stored, appends, found))
+            self.dedupe.add(new, range(first, head.pos + 1))
+            self._remember_sources(db, {call.source for call in calls})
         self._fold(db, appends, found)
         violation_rows.add(db, zip(calls, positions, strict=True))
         discards = [discard for append in appends for discard in append.discards]
@@ -214,6 +210,13 @@ class GroupTransaction:
             for facts, pos in zip(append.facts, found, strict=True):
                 if facts is not None and pos:
                     fold(view, pos, facts)
+
+
+def _stored(append: Append, positions: Sequence[int]) -> Sequence[Call]:
+    """The calls of an append that are no duplicates."""
+    if 0 not in positions:
+        return append.calls
+    return [call for call, pos in zip(append.calls, positions, strict=True) if pos]
 
 
 def _written(commits: Sequence[Commit]) -> tuple[Iterable[Sized], Iterable[Sized]]:
