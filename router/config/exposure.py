@@ -9,6 +9,8 @@ from pathlib import Path
 from router.config.model import AdminConfig, ConfigWarning
 from router.durable import others_can_read
 
+READ, WRITE, ENTER = 4, 2, 1
+"""Rights, as the mode of a file has them. To enter a folder is to run a file."""
 MIN_TOKEN = 16
 """Characters of an admin token that can be reached from outside."""
 
@@ -65,18 +67,22 @@ def unreadable_files(secret_files: Mapping[str, Path], uid: int, gid: int) -> It
         uid, gid: of the service. Its further groups and access lists are not looked at.
     """
     for key, path in secret_files.items():
-        try:
-            steps = [(path, 4), *((folder, 1) for folder in path.absolute().parents)]
-            barred = [step for step, right in steps if not may(step.stat(), uid, gid, right)]
-        except OSError:
-            continue  # there is none, which is told elsewhere
-        if barred:
-            words = f"the service runs as user {uid}, who may not read {path} (see the mode of {barred[0]})"
+        if (barred := barred_by(path, READ, uid, gid)) is not None:
+            words = f"the service runs as user {uid}, who may not read {path} (see the mode of {barred})"
             yield ConfigWarning("", key, words)
 
 
+def barred_by(path: Path, right: int, uid: int, gid: int) -> Path | None:
+    """What keeps a user from a file, by owner and mode: it, or a folder above it. None where nothing does, or there is no such file."""
+    try:
+        steps = [(path, right), *((folder, ENTER) for folder in path.absolute().parents)]
+        return next((step for step, needed in steps if not may(step.stat(), uid, gid, needed)), None)
+    except OSError:
+        return None
+
+
 def may(status: os.stat_result, uid: int, gid: int, right: int) -> bool:
-    """Whether owner and mode of a file give a user these rights, all of them: 4 to read, 2 to write, 1 to enter."""
+    """Whether owner and mode of a file give a user these rights, all of them."""
     shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
     return uid == 0 or status.st_mode >> shift & right == right
 

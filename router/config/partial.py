@@ -83,6 +83,7 @@ class Draft:
         self.privacy_missing = ""  #: why its key is not there, where it was looked up
         self.is_replicated = False  #: `store.replicated`
         self.database = ""  #: the address of the store's database, with its password: nobody is shown it
+        self.out_of_sight: dict[str, str] = {}  #: credentials that only the service has, by the key that names them
         self.inline: list[str] = []  #: keys whose secret stands in the file itself
         self.config: Config | None = None  #: None when there are problems
 
@@ -255,8 +256,9 @@ class Draft:
 
     def _is_out_of_sight(self, name: str, key: str, missing: SecretMissing) -> bool:
         """Whether only the service can look this secret up, and this process is an operator's: a warning then."""
-        if self._operator is None or not missing.is_of_service:
+        if self._operator is None or not missing.credential:
             return False
+        self.out_of_sight[key] = missing.credential
         words = f"{missing.what}: only the service has it, so it is not checked here"
         self.warnings.append(ConfigWarning(name, key, words, "secret_missing"))
         return True

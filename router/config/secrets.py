@@ -19,11 +19,11 @@ KINDS = ("env", "file", "credential")
 class SecretMissing(RouterError):
     """A secret is not where config.toml says it is. `what` was not found, and how to provide it."""
 
-    def __init__(self, what: str, remedy: str, *, is_of_service: bool = False) -> None:
-        """`is_of_service`: only a service can have it, and this process is none."""
+    def __init__(self, what: str, remedy: str, *, credential: str = "") -> None:
+        """`credential`: its name, where only a service can have it, and this process is none."""
         super().__init__(f"{what}; {remedy}")
         self.what = what
-        self.is_of_service = is_of_service
+        self.credential = credential
 
 
 class LookedUp(SecretStr):
@@ -72,7 +72,7 @@ def resolve_secret(table: Mapping[str, Any], base_dir: Path, environ: Mapping[st
         raise SecretMissing(
             f'no $CREDENTIALS_DIRECTORY to look up "{place}" in',
             f"start it by systemd with LoadCredential={place}:PATH",
-            is_of_service=True,
+            credential=place,
         )
     return _from_file(Path(folder) / place, f"add LoadCredential={place}:PATH to the service")
 

@@ -10,6 +10,7 @@ checks.py          which checks there are
 program.py         Python and SQLite
 configuration.py   config.toml and the plugins
 store_file.py      whether the store can be opened, and whether an upgrade has room
+store_locks.py     whether another process holds the store locked
 database.py        whether the database of a shared store can be used
 space.py           bytes and inodes that are free
 mount.py           what the mount of the store says: network, memory, barriers
@@ -18,6 +19,8 @@ descriptors.py     limits of open files
 time_of_day.py     the clock against the store, and whether anything keeps it right
 permissions.py     whether the service can write where the store and its backups are
 secret_files.py    who can read the store, config.toml and the secrets
+service_unit.py    whether the unit has the credentials, and whether its user can run the program
+unit_files.py      what installed units say
 units.py           installed systemd units against those that are shipped
 vendors.py         which addresses the destinations send to
 reach.py           one address: DNS, TCP, TLS and the certificate

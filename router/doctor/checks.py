@@ -13,8 +13,10 @@ from router.doctor.mount import mount
 from router.doctor.permissions import store_files, store_folder
 from router.doctor.program import python, sqlite
 from router.doctor.secret_files import exposed, readable
+from router.doctor.service_unit import credentials, program
 from router.doctor.space import inodes, space
 from router.doctor.store_file import store_file, upgrade
+from router.doctor.store_locks import store_locks
 from router.doctor.subject import Subject
 from router.doctor.time_of_day import clock, time_source
 from router.doctor.units import units
@@ -25,6 +27,7 @@ ALWAYS = (
     Check("sqlite", sqlite),
     Check("configuration", configuration),
     Check("store", store_file),
+    Check("locked", store_locks),
     Check("database", database),
     Check("upgrade", upgrade),
     Check("space", space),
@@ -38,6 +41,8 @@ ALWAYS = (
     Check("store_folder", store_files, "its files"),
     Check("exposed", exposed),
     Check("secrets", readable),
+    Check("credentials", credentials),
+    Check("program", program),
     Check("units", units),
     Check("connect", own_addresses, "config.toml"),
 )

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from router.backup import last_backup
-from router.config.exposure import may
+from router.config.exposure import ENTER, READ, WRITE, may
 from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
-
-READ, WRITE, ENTER = 4, 2, 1
-"""Rights, as the mode of a file has them."""
 
 
 def store_folder(subject: Subject) -> Iterator[Finding]:
