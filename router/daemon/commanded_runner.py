@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from router.daemon.commands import Commands
+from router.daemon.commands import SharedCommands
 from router.daemon.runner_around import RunnerAround
 from router.deliver import commands
 from router.deliver.commands import Command, Ticket
@@ -23,7 +23,7 @@ class CommandedRunner(RunnerAround[ShardRunner]):
     def __init__(
         self,
         runner: ShardRunner,
-        commands: Commands,
+        commands: SharedCommands,
         unmark: Callable[[], None],
         shares: Shares,
     ) -> None:

@@ -20,8 +20,7 @@ from router.deliver.commands import Command, Ticket
 from router.deliver.runner_port import DestinationRunner
 from router.errors import ClaimLost, CommandRefused, CommandUnderWay, StoreError
 from router.logger import Log
-from router.store import AskedCommand, CommandRow, Unit
-from router.store import Commands as StoredCommands
+from router.store import AskedCommand, CommandRow, Commands, Unit
 
 LOOK_S = 0.2
 """Between two looks for commands of others. Those of this process are looked for at once."""
@@ -44,12 +43,12 @@ class ReloadOrder(msgspec.Struct, frozen=True):
 Reloads = Callable[[ReloadOrder], Awaitable[Any]]
 
 
-class Commands:
+class SharedCommands:
     """Owned by the daemon. `runners`: the destinations that run here, by name. `reload`: carries out a command to this node."""
 
     def __init__(
         self,
-        stored: StoredCommands,
+        stored: Commands,
         runners: Callable[[], Mapping[str, DestinationRunner]],
         reload: Reloads,
         clock: Clock,

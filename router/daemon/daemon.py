@@ -29,7 +29,7 @@ from router.console.app import add_console
 from router.daemon.answering import AnsweringDaemon
 from router.daemon.clock_jumps import ClockJumps
 from router.daemon.cluster_watch import ClusterWatch
-from router.daemon.commands import Commands
+from router.daemon.commands import SharedCommands
 from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_looks import DiskLooks
@@ -45,7 +45,7 @@ from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.opening import open_store
 from router.daemon.passed_sockets import Passed, check_addresses, take_passed_sockets
-from router.daemon.progress import Progress
+from router.daemon.progress import PiecesOfWork
 from router.daemon.reload import Reload
 from router.daemon.service_manager import ServiceManager, service_manager
 from router.daemon.shutdown import Shutdown
@@ -230,11 +230,11 @@ class Daemon(AnsweringDaemon):
     def _make_clock(self, mark: int, wall_ns: Callable[[], int] = time.time_ns) -> Clock:
         return SystemClock(mark, self._clock_jumped, wall_ns=wall_ns)
 
-    def _made_commands(self) -> Commands | None:
+    def _made_commands(self) -> SharedCommands | None:
         """None: no other process uses the store."""
         if self.store.commands is None:
             return None
-        commands = Commands(self.store.commands, lambda: self.runners, self._reload_here, self._clock, self._log)
+        commands = SharedCommands(self.store.commands, lambda: self.runners, self._reload_here, self._clock, self._log)
         self._supervisor.command_by(commands)
         return commands
 
@@ -300,7 +300,7 @@ class Daemon(AnsweringDaemon):
     def _report_ready(self, ingest_url: str, admin_url: str) -> None:
         hint = to_paste("send track --user u1 --event Hello")
         self._log.emit("daemon_ready", listen=ingest_url, admin=admin_url, destinations=list(self.runners), paste=hint)
-        self._service.ready(self._gist, Progress(self.store.health, lambda: self.runners).stalled, self._log)
+        self._service.ready(self._gist, PiecesOfWork(self.store.health, lambda: self.runners).stalled, self._log)
         if sys.stderr.isatty():
             self._log.flush()  # both may be the same terminal
             print(greeting(ingest_url, admin_url, hint, self._reload.config.destinations), file=sys.stderr)

@@ -28,7 +28,7 @@ class Stalled(NamedTuple):
         return f"{who} has been at one piece of work for {self.seconds:.0f} s"
 
 
-class Progress:
+class PiecesOfWork:
     """Looks at the pieces of work. Cheap, and waits for nothing.
 
     Args:

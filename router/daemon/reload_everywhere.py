@@ -7,17 +7,16 @@ from contextlib import suppress
 import msgspec
 
 from router.admin.daemon_port import Reloaded, ReloadedAt
-from router.daemon.commands import Commands, ReloadOrder, answer_of
+from router.daemon.commands import ReloadOrder, SharedCommands, answer_of
 from router.errors import CommandRefused, StoreError
-from router.store import Cluster
-from router.store import Commands as StoredCommands
+from router.store import Cluster, Commands
 
 ANSWER_S = 25.0
 """So long whoever asked waits for all nodes: the command line gives up after 30 s."""
 
 
 async def reload_everywhere(
-    stored: StoredCommands, commands: Commands, cluster: Cluster, order: ReloadOrder
+    stored: Commands, commands: SharedCommands, cluster: Cluster, order: ReloadOrder
 ) -> list[ReloadedAt]:
     """What it came to at each node that lives. Raises StoreError where it is not known that all were asked."""
     text = msgspec.json.encode(order)
@@ -36,7 +35,7 @@ async def reload_everywhere(
     return found
 
 
-async def _unanswered(stored: StoredCommands, at: ReloadedAt, command: int) -> ReloadedAt:
+async def _unanswered(stored: Commands, at: ReloadedAt, command: int) -> ReloadedAt:
     with suppress(StoreError):
         if await stored.withdraw(command):
             return at._replace(code="no_answer", problems=["it did not take the reload; nothing was changed there"])

@@ -8,7 +8,7 @@ from typing import Any
 from router.admin.cluster import node_name
 from router.admin.daemon_port import Reloaded, ReloadedAt
 from router.config import Config
-from router.daemon.commands import Commands, ReloadOrder
+from router.daemon.commands import ReloadOrder, SharedCommands
 from router.daemon.fingerprints import fingerprints
 from router.daemon.reload import Refusal, Reload, code_of
 from router.daemon.reload_everywhere import reload_everywhere
@@ -29,7 +29,7 @@ class ReloadingDaemon:
     _service: ServiceManager
     _shutdown: Shutdown
     _supervisor: Supervisor
-    _commands: Commands | None  #: None: no other process uses the store
+    _commands: SharedCommands | None  #: None: no other process uses the store
 
     @property
     def config(self) -> Config:

@@ -14,7 +14,7 @@ from typing import Any
 
 from router.clock import Clock
 from router.daemon.commanded_runner import CommandedRunner
-from router.daemon.commands import Commands
+from router.daemon.commands import SharedCommands
 from router.daemon.isolation import Isolation
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.sharded_runner import ShardedRunner
@@ -65,7 +65,7 @@ class Supervisor:
         self._metrics = metrics
         self._plans = SourcePlans()
         self._tracing: Tracing | None = None
-        self._commands: Commands | None = None  #: None: no other process has destinations
+        self._commands: SharedCommands | None = None  #: None: no other process has destinations
         self._loops = loops or LoopWatch(lambda: (), log)
         self._isolation = isolation
         self._moves: dict[str, asyncio.Task[None]] = {}  #: by destination: there is one at a time
@@ -80,7 +80,7 @@ class Supervisor:
         """Requests to vendors are spans of this; None: they are not traced. To be called before `running`."""
         self._tracing = tracing
 
-    def command_by(self, commands: Commands) -> None:
+    def command_by(self, commands: SharedCommands) -> None:
         """What operators ask of a destination is asked of the process that has it. To be called before `running`."""
         self._commands = commands
 

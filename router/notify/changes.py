@@ -45,7 +45,7 @@ class Change(msgspec.Struct, frozen=True):
         return self.code, self.subject
 
 
-class Ledger:
+class Announced:
     """What was told, and when the last of each kind was."""
 
     def __init__(self, told: Sequence[Told] = ()) -> None:

@@ -24,7 +24,7 @@ from router.deliver.send.http_client import Client, Fault, open_client
 from router.errors import StoreError
 from router.logger import Log
 from router.notify.bodies import Message, request_of
-from router.notify.changes import Ledger, read_stored, stored
+from router.notify.changes import Announced, read_stored, stored
 from router.notify.sight import Seen
 from router.store import Notices
 
@@ -56,7 +56,7 @@ class Notifier:
     ) -> None:
         self._daemon, self._look, self._notices, self._clock, self._log = daemon, look, notices, clock, log
         self._random = Random()
-        self._ledger: Ledger | None = None  #: None: what was told before has not been read yet
+        self._announced: Announced | None = None  #: None: what was told before has not been read yet
         self._message: Message | None = None  #: not taken yet
         self._attempts = 0
         self._storing = asyncio.Lock()  #: held from an answer until it is stored
@@ -81,37 +81,37 @@ class Notifier:
         """Take a turn, if no other process tells. What that one has told is read first."""
         if await self._notices.are_ours():
             return await self._turn(client)
-        self._ledger = self._message = None
+        self._announced = self._message = None
         return LOOK_S
 
     async def _turn(self, client: Client) -> float:
         """Look, unless there is a message to be sent; send it. Returns the seconds until the next turn."""
         now = self._clock.now_ms()
-        if self._ledger is None:
-            self._ledger = Ledger(read_stored(await self._notices.read()))
+        if self._announced is None:
+            self._announced = Announced(read_stored(await self._notices.read()))
         if self._message is None or now - self._message.at > GOOD_FOR_MS:
-            self._message = await self._next_message(self._ledger, now)
+            self._message = await self._next_message(self._announced, now)
         message = self._message
         if message is None:
             self._attempts = 0
             return LOOK_S
-        failed = await self._send(client, message, self._ledger)
+        failed = await self._send(client, message, self._announced)
         if failed:
             self._attempts += 1
             self._tell_failure(failed)
             return max(LOOK_S, wait_s(self._attempts, self._random))
         return LOOK_S
 
-    async def _next_message(self, ledger: Ledger, now: int) -> Message | None:
+    async def _next_message(self, announced: Announced, now: int) -> Message | None:
         config = self._daemon.config
         seen = await self._look()
         if self._daemon.is_stopping:
             return None
-        changes = ledger.changes(seen.troubles, now, config.notify.events, seen.starting)
+        changes = announced.changes(seen.troubles, now, config.notify.events, seen.starting)
         instance = config.console.instance or socket.gethostname()
         return Message(uuid4().hex, now, instance, tuple(changes)) if changes else None
 
-    async def _send(self, client: Client, message: Message, ledger: Ledger) -> str:
+    async def _send(self, client: Client, message: Message, announced: Announced) -> str:
         """Why it was not taken; empty when it was."""
         try:
             reply = await client.send(request_of(message, self._daemon.config.notify))
@@ -123,8 +123,8 @@ class Notifier:
             return f"status {reply.status}"
         async with self._storing:
             self._message, self._attempts = None, 0
-            ledger.was_told(message.changes, message.at)
-            await self._notices.write(stored(ledger.told))
+            announced.was_told(message.changes, message.at)
+            await self._notices.write(stored(announced.told))
         self._log.emit("notified", changes=[f"{one.kind} {one.code} {one.subject}" for one in message.changes])
         return ""
 

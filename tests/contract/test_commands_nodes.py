@@ -12,7 +12,7 @@ import pytest
 from router.admin.daemon_port import Reloaded, ReloadedAt
 from router.clock import Clock, SystemClock
 from router.daemon import commands as daemon_commands
-from router.daemon.commands import Commands, ReloadOrder
+from router.daemon.commands import ReloadOrder, SharedCommands
 from router.daemon.reload_everywhere import reload_everywhere
 from router.deliver.commands import Pause
 from router.deliver.runner_port import DestinationRunner
@@ -125,13 +125,15 @@ def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_commands, "ANSWER_S", 0.0)
 
 
-def asker(store: Among, runners: Runners | None = None, clock: Clock | None = None) -> Commands:
+def asker(store: Among, runners: Runners | None = None, clock: Clock | None = None) -> SharedCommands:
     async def reload(order: ReloadOrder) -> dict[str, Any]:
         if not order.is_confirmed:
             raise CommandRefused("invalid_config", "one\ntwo")
         return Reloaded(["crm"], [], [], [], [], [])._asdict()
 
-    return Commands(commands_of(store), lambda: runners or {}, reload, clock or SystemClock(), make_log(level="error"))
+    return SharedCommands(
+        commands_of(store), lambda: runners or {}, reload, clock or SystemClock(), make_log(level="error")
+    )
 
 
 @pytest.mark.usefixtures("in_no_time")
@@ -201,7 +203,7 @@ async def test_a_command_that_ends_every_worker_is_given_up(two: tuple[Among, Am
 # ---------------------------------------------------------------- a reload of all nodes
 
 
-async def reloaded_everywhere(store: Among, asking: Commands, *, is_confirmed: bool = True) -> list[ReloadedAt]:
+async def reloaded_everywhere(store: Among, asking: SharedCommands, *, is_confirmed: bool = True) -> list[ReloadedAt]:
     assert store.cluster
     order = ReloadOrder(is_confirmed, "api")
     return await reload_everywhere(commands_of(store), asking, store.cluster, order)

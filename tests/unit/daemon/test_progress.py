@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from router.daemon.progress import STALL_S, Progress, Stalled, work_done
+from router.daemon.progress import STALL_S, PiecesOfWork, Stalled, work_done
 from router.deliver.runner_port import DestinationRunner
 from router.store import Health
 
@@ -18,9 +18,9 @@ class Piece:
     round_s: float = 0.0
 
 
-def progress(store: Piece, **runners: Piece) -> Progress:
+def progress(store: Piece, **runners: Piece) -> PiecesOfWork:
     by_name = cast("dict[str, DestinationRunner]", runners)
-    return Progress(cast(Health, store), lambda: by_name)
+    return PiecesOfWork(cast(Health, store), lambda: by_name)
 
 
 def test_nothing_is_stuck_that_waits_for_work_or_is_at_it_for_less_than_a_minute() -> None:
