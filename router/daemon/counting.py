@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from router.background import beside
@@ -42,14 +42,13 @@ class Counting:
 
     def unwritten(self) -> tuple[int, dict[Counted, Counts]]:
         """What was counted since the last write, and when that was (ms)."""
-        now = {whom: counts.copy() for whom, counts in self._since_the_start().items()}
-        return self._since, {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
+        return self._since, self._fresh(self._now())
 
     async def write(self) -> None:
         """Add what is not written to its bucket. Where the store refuses it, it goes into the bucket of the next minute."""
         at, since = self._since, self._clock.now_ms()
-        now = {whom: counts.copy() for whom, counts in self._since_the_start().items()}
-        fresh = {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
+        now = self._now()
+        fresh = self._fresh(now)
         try:
             await self._sample(fresh)
             await self._sample_size(fresh)
@@ -60,6 +59,14 @@ class Counting:
             pass
         finally:
             self._since = since
+
+    def _now(self) -> dict[Counted, Counts]:
+        """What was counted since the start; those who count go on meanwhile."""
+        return {whom: counts.copy() for whom, counts in self._since_the_start().items()}
+
+    def _fresh(self, now: Mapping[Counted, Counts]) -> dict[Counted, Counts]:
+        """Of this what is not written."""
+        return {whom: counts.since(self._written.get(whom, Counts())) for whom, counts in now.items()}
 
     async def _sample(self, fresh: dict[Counted, Counts]) -> None:
         names = [whom.name for whom in self._configured() if whom.kind == "destination"]
