@@ -205,7 +205,9 @@ class Meter:
         metrics = metrics or Metrics()
         self.input_warnings = metrics.input_warnings  #: of all sources
         self._changes = cache(partial(metrics.changes.labels, destination))
-        self._attempts = Count[tuple[int | None, str]]()
+        self._attempts: dict[
+            tuple[int | None, str], int
+        ] = {}  #: a plain dict: a Counter takes four times as long to count
         self.filtered = Count[str]()  #: events that were filtered, by reason; the words are the router's own
         self.claims_lost = 0  #: to another node
         self._took = Spread(ATTEMPT_BOUNDS_S)
@@ -217,7 +219,8 @@ class Meter:
 
     def attempt(self, status: int | None, outcomes: Sequence[Outcome], duration_ms: int) -> None:
         """One request to the vendor has ended. `status` None: there was no answer."""
-        self._attempts[status, outcome_word(outcomes)] += 1
+        told = status, outcome_word(outcomes)
+        self._attempts[told] = self._attempts.get(told, 0) + 1
         self._took.add(duration_ms / 1000)
 
     def show(self, destination: str, attempts: CounterMetricFamily, seconds: HistogramMetricFamily) -> None:

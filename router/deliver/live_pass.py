@@ -16,12 +16,13 @@ from router.deliver.lanes.delivery import Delivery
 from router.deliver.process.mapper import Mapped, Mapper, Mapping, NotMapped
 from router.deliver.process.prepare import READY, Prepared, PreparedTurn, Preparer, gate_view, standing_of
 from router.deliver.send.batcher import Batcher
+from router.deliver.send.kind_queue import LIVE
 from router.deliver.send.request_batch import json_bytes
 from router.deliver.settle.turns import DRY_RUN, TurnHandler
 from router.directory import FOLDED
 from router.plugin import Reject, Skip
 from router.plugin_host.hook_watch import PassSize
-from router.vocabulary import EventState, Line
+from router.vocabulary import EventState
 
 SENT, WRITTEN = ("deliver", ""), ("", "")
 
@@ -62,7 +63,7 @@ class LivePass:
         turns, prepared, stored = await self._prepare(deliveries)
         decided: dict[tuple[str, str], list[Delivery]] = {SENT: []}
         watch, mapper, sent, done = self._destination.watch, self._mapper, decided[SENT], 0
-        in_flight, in_memory, room = self._lanes.in_flight, self._lanes.in_memory, self._batcher.room(Line.LIVE)
+        in_flight, in_memory, room = self._lanes.in_flight, self._lanes.in_memory, self._batcher.room(LIVE)
         watch.start_slice()
         for delivery, turn in zip(deliveries, turns, strict=True):
             if watch.is_over:
@@ -82,7 +83,7 @@ class LivePass:
                     if not self._is_dry_run:
                         in_flight[key] = delivery
                         size = json_bytes(mapping.items)
-                        delivery.weight = (Line.LIVE, size)
+                        delivery.weight = (LIVE, size)
                         room -= size
                     sent.append(delivery)
                     continue

@@ -20,7 +20,7 @@ from router.deliver.send.circuit_breaker import CircuitBreaker
 from router.deliver.send.delivery_span import CUT, begin_span, end_span
 from router.deliver.send.http_client import Client, Fault, Reply
 from router.deliver.send.in_flight import InFlight
-from router.deliver.send.kind_queue import LINES, KindQueue
+from router.deliver.send.kind_queue import LINES, LIVE, RELEASE, RETRY, KindQueue
 from router.deliver.send.request_batch import RequestBatch, fill, json_bytes
 from router.deliver.send.sender import Attempt, Ended, bad_call, call_deliver, per_item, read_result
 from router.plugin import Batch, Outcome, Pause, Reject, RetryLater, Split
@@ -30,7 +30,7 @@ from router.vocabulary import Line
 
 LIVE_MS = 1_000
 """A part of the requests is kept for live events while one came as shortly ago."""
-ITEM_BYTES = {Line.LIVE: 4_000_000, Line.RETRY: 2_000_000, Line.RELEASE: 2_000_000}
+ITEM_BYTES = {LIVE: 4_000_000, RETRY: 2_000_000, RELEASE: 2_000_000}
 """JSON of the items of each line that wait for a request or are on their way. Beyond it no further event of that line has its turn, but
 for one that has begun."""
 MOST_ITEM_BYTES = sum(ITEM_BYTES.values())
@@ -129,7 +129,7 @@ class Batcher:
         queue = self._queues.get(kind)
         if queue is None:
             queue = self._queues[kind] = KindQueue()
-        self._has_live |= line is Line.LIVE
+        self._has_live |= line is LIVE
         size = json_bytes(items)
         delivery.weight = (line, size)
         self._item_bytes[line] += size
@@ -148,7 +148,7 @@ class Batcher:
             return
         if self._lingers or len(self._destination.kinds) > 1:
             for delivery in deliveries:
-                self.add(delivery, Line.LIVE)
+                self.add(delivery, LIVE)
             return
         kind, size = next(iter(self._destination.kinds)), 0
         for delivery in deliveries:
@@ -156,11 +156,11 @@ class Batcher:
             if delivery.announcement is None:  # as `Delivery.close` does
                 delivery.event = None
         self._has_live = True
-        self._item_bytes[Line.LIVE] += size
+        self._item_bytes[LIVE] += size
         self._all_item_bytes += size
         if kind not in self._queues:
             self._queues[kind] = KindQueue()
-        self._queues[kind].lines[Line.LIVE].extend(deliveries)
+        self._queues[kind].lines[LIVE].extend(deliveries)
 
     def queued(self, users: Container[str], *, anonymous: bool) -> list[Delivery]:
         """What waits for a request of these users, and, where that is said, of all who have only an anonymousId."""
@@ -250,8 +250,8 @@ class Batcher:
     def _waiting_lines(self, queue: KindQueue) -> list[Line]:
         """The lines that wait and may have a request."""
         lines = queue.waiting_lines()
-        if Line.RELEASE in lines and self._leaves_out_releases():
-            lines.remove(Line.RELEASE)
+        if RELEASE in lines and self._leaves_out_releases():
+            lines.remove(RELEASE)
         return lines
 
     def _leaves_out_releases(self) -> bool:

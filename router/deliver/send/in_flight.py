@@ -7,9 +7,9 @@ from typing import Literal
 
 from router.clock import Clock
 from router.deliver.send.delivery_span import CUT
+from router.deliver.send.kind_queue import RELEASE
 from router.deliver.send.request_batch import Flight, RequestBatch
 from router.plugin_host.time_budgets import CALL_TIMEOUTS
-from router.vocabulary import Line
 
 MARGIN_S = 10.0
 """A request that is on its way longer than all its time-outs and this is stuck: its plugin does not let itself be ended."""
@@ -31,10 +31,11 @@ class InFlight:
     def enter(self, batch: RequestBatch) -> None:
         """A request begins."""
         batch.began = self._clock.monotonic()
+        if not self.batches:
+            self._is_idle.clear()
         self.batches[batch] = True
         self.by_kind[batch.kind] = self.by_kind.get(batch.kind, 0) + 1
-        self.releases += batch.line is Line.RELEASE
-        self._is_idle.clear()
+        self.releases += batch.line is RELEASE
 
     def leave(self, batch: RequestBatch) -> bool:
         """A request is on its way no longer. False: it was not."""
@@ -44,7 +45,7 @@ class InFlight:
         batch.flight.is_over = True
         batch.exchange = None  # which knows the batch: neither would go without the garbage collector
         self.by_kind[batch.kind] -= 1
-        self.releases -= batch.line is Line.RELEASE
+        self.releases -= batch.line is RELEASE
         if not self.batches:
             self._is_idle.set()
         return True

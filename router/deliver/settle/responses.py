@@ -122,29 +122,23 @@ class Responses:
 
     def _settle_whole(self, whole: Whole) -> None:
         self._lines.lines("event_delivered", list(chain.from_iterable(whole.values())), reason="")
+        in_flight = self._lanes.in_flight
         for tried, done in whole.items():
-            free = [delivery for delivery in done if delivery.lane is None]
-            self._settle_free(free, tried)
-            for delivery in done if len(free) < len(done) else ():
+            plain = [d.pos for d in done if d.lane is None or (d.row is None and not self._has_state)]
+            if plain:
+                self._work.settle_live(plain, SUCCESS, tried)
+            for delivery in done:
                 if delivery.lane is not None:
                     self._settle_in_lane(delivery, delivery.lane, tried)
-
-    def _settle_free(self, deliveries: Sequence[Delivery], tried: Tried) -> None:
-        """Events of users with nothing else here."""
-        if not deliveries:
-            return
-        for delivery in deliveries:
-            del self._lanes.in_flight[delivery.log_event.user_key]
-        self._work.settle_live([delivery.pos for delivery in deliveries], SUCCESS, tried)
-        for delivery in deliveries:
-            if delivery.announcement is not None:
-                self._outcomes.announce(delivery)
+                    continue
+                del in_flight[delivery.log_event.user_key]
+                if delivery.announcement is not None:
+                    self._outcomes.announce(delivery)
 
     def _settle_in_lane(self, delivery: Delivery, lane: Lane, tried: Tried) -> None:
+        """What else follows in its lane. Without a row and keyed state it is settled by now."""
         lane.finish(delivery)
-        if delivery.row is None and not self._has_state:
-            self._work.settle_live((delivery.pos,), SUCCESS, tried)
-        else:
+        if delivery.row is not None or self._has_state:
             self._work.settle(delivery, *SUCCESS, tried)
         self._outcomes.announce(delivery)
         if lane.is_idle:  # no turn is needed to find that nothing of it waits

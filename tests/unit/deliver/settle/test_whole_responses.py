@@ -59,5 +59,5 @@ def test_an_event_that_stood_in_a_lane_is_settled_like_any_other() -> None:
     take(parts, parts.read(1))
     batch, _ = parts.work.close_batch()
     assert batch.settled == {1: (EventState.DELIVERED, "")}
-    assert [positions for _, positions in batch.tried] == [(1,)]
+    assert [positions for _, positions in batch.tried] == [[1]]
     assert (batch.pos, parts.work.unsettled) == (1, {})
