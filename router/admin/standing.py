@@ -13,7 +13,8 @@ from typing import Any
 from router.admin.daemon_port import DaemonPort
 from router.admin.pauses import pause_of
 from router.clock import to_iso
-from router.explain.troubles import CODES, OF_THE_ROUTER, RouterNotices, Trouble, troubles
+from router.explain.trouble_codes import CODES, OF_THE_ROUTER
+from router.explain.troubles import RouterNotices, Trouble, troubles
 from router.vocabulary import Problem
 
 UNREADY = frozenset({"stopping", "store_broken", "store_away", "store_locked", "disk_full", "disk_low"})

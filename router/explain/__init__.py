@@ -15,4 +15,5 @@ regulation_phrases.py   a regulation
 usual_reasons.py  why a tool shows nothing of what it took
 whereabouts.py  where the events of a person or a group are, destination by destination
 troubles.py   what somebody should know of now
+trouble_codes.py        the codes of that
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.explain.troubles import CODES
+from router.explain.trouble_codes import CODES
 from tests.browser.every_state import STATES, TROUBLES
 from tests.browser.world import PAGES
 from tests.flow.harness import ROOT

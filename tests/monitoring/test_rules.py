@@ -14,7 +14,7 @@ import typer.main
 
 from router.admin.metric_families import FAMILIES
 from router.cli import app
-from router.explain.troubles import CODES
+from router.explain.trouble_codes import CODES
 from tests.docs.pages import ROOT, sections
 from tests.monitoring import promtool
 from tests.monitoring.promql import parse

@@ -22,7 +22,7 @@ from router.clock import SystemClock
 from router.errors import RouterError
 from router.explain import destination_phrases
 from router.explain.figures import count
-from router.explain.troubles import STEPS
+from router.explain.trouble_codes import STEPS
 
 SHOWN = ("delivered", "held", "retrying", "queued", "dead")
 """The states for which a screen of 80 columns has room; `ledger` has all seven."""

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StrictInt, WithJsonSchema
 
 from router.config.json_form import text
 from router.config.store_url import PATTERN, read_store_url
-from router.explain.troubles import CODES
+from router.explain.trouble_codes import CODES
 from router.plugin import check_headers
 
 HOUR_S = 3600.0

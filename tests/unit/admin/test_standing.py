@@ -9,7 +9,8 @@ import pytest
 
 from router.admin import standing
 from router.admin.daemon_port import ClockJump, InForce, ReloadRefused
-from router.explain.troubles import CODES, OF_THE_ROUTER, STANDS_S
+from router.explain.trouble_codes import CODES, OF_THE_ROUTER
+from router.explain.troubles import STANDS_S
 from router.plugin import Pause
 from router.store.disk_space import Room
 from router.testing.clock import START_MS

@@ -9,7 +9,7 @@ import pytest
 from router.config import Config, load
 from router.daemon.reload import Refusal, ask_about_the_key, code_of, compare, compare_keys, has_changed
 from router.errors import ConfirmationRequired
-from router.explain.troubles import REFUSED
+from router.explain.trouble_codes import REFUSED
 from router.plugin_host import Destination, read
 
 KEYS = {"OLD": "0123456789abcdef", "NEW": "fedcba9876543210"}

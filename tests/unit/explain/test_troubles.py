@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 
 from router.explain.reasons import Actor
+from router.explain.trouble_codes import CODES, OF_SOURCES, OF_THE_ROUTER, REFUSED, STEPS
 from router.explain.troubles import (
-    CODES,
     LATE_S,
     LONG_HOLD_S,
     LOOP_LATE_S,
-    OF_SOURCES,
-    OF_THE_ROUTER,
-    REFUSED,
     STANDS_S,
-    STEPS,
     WITHOUT_OWNER_S,
     RouterNotices,
     Trouble,
