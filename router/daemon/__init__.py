@@ -1,5 +1,6 @@
 """The daemon: one process with a store, two listeners and a runner per destination. `daemon.py` lists its lifetimes.
 
+process.py      the process around it: what is set before its loop runs, and how it ends
 answering.py    what the admin API asks of it
 opening.py      opens the store that config.toml names
 signals.py      every signal, before, during and after the loop
@@ -33,7 +34,7 @@ gist.py             the status line
 passed_sockets.py   sockets that systemd listens on and passes to the daemon
 """
 
-from router.daemon.daemon import run
 from router.daemon.event_loop import loop_factory
+from router.daemon.process import run
 
 __all__ = ["loop_factory", "run"]

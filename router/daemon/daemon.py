@@ -6,8 +6,6 @@ Leaving the stack cuts whatever is still in flight, commits what is known, and c
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gc
 import os
 import sys
 import time
@@ -34,7 +32,6 @@ from router.daemon.counting import Counting
 from router.daemon.cursor_watch import CursorWatch
 from router.daemon.disk_looks import DiskLooks
 from router.daemon.disk_watch import DiskWatch
-from router.daemon.event_loop import loop_factory, run_to_its_end
 from router.daemon.forgetting import Forgetting
 from router.daemon.gist import gist
 from router.daemon.greeting import greeting
@@ -44,16 +41,15 @@ from router.daemon.isolation import Isolation
 from router.daemon.listeners import listening
 from router.daemon.loop_watch import LoopWatch
 from router.daemon.opening import open_store
-from router.daemon.passed_sockets import Passed, check_addresses, take_passed_sockets
+from router.daemon.passed_sockets import Passed
 from router.daemon.progress import PiecesOfWork
 from router.daemon.reload import Reload
-from router.daemon.service_manager import ServiceManager, service_manager
+from router.daemon.service_manager import ServiceManager
 from router.daemon.shutdown import Shutdown
 from router.daemon.signal_reloads import SignalReloads
 from router.daemon.signal_watch import SignalWatch
-from router.daemon.signals import OURS, handle_signals, signals_around_the_loop
+from router.daemon.signals import OURS, handle_signals
 from router.daemon.supervisor import CUT_S, Supervisor
-from router.ending import end_in_time
 from router.event import Call
 from router.ingest import limits
 from router.ingest.aiohttp_server import LISTENER, IngestRunner, Listener, make_runner
@@ -61,60 +57,19 @@ from router.ingest.routes import make_app
 from router.ingest.write_key import Sources
 from router.input_warnings import InputWarnings
 from router.judge import Forwarder, Judge, SourcePlans, ViolationReport
-from router.logger import Log, library_lines, make_log, to_paste
+from router.logger import Log, to_paste
 from router.metrics import Metrics
 from router.notify.notifier import Notifier
 from router.notify.sight import Sight
-from router.plugin_host import Destination, read
+from router.plugin_host import Destination
 from router.plugin_host.plugin_threads import PluginThreads
 from router.privacy import privacy_of_sources
 from router.source_activity import SourceActivity
-from router.store import Listening, Store
+from router.store import Listening
 from router.tracing.opening import open_tracing
 
 NEWEST = 10_000
 """Stored events from which it learns how often each source sends: 20 ms."""
-
-
-def run(config_path: Path) -> int:
-    """Serve until told to stop; returns the exit code.
-
-    Raises:
-        ConfigError: config.toml cannot be used (exit code 78).
-        StartError: it cannot start here: port in use, store not writable or newer (exit code 1).
-    """
-    os.umask(0o077)  # what is stored is nobody else's affair
-    service = service_manager(os.environ)
-    with signals_around_the_loop(), service.informed():
-        passed = take_passed_sockets(os.environ)
-        config, destinations = read(config_path)
-        check_addresses(passed, {"ingest": config.server.listen, "admin": config.admin.listen})
-        _tune_garbage_collector()
-        log = make_log(config.log.level, config.log.format, config.log.decisions)
-        daemon = Daemon(config_path, config, destinations, log, service, passed)
-        lines = library_lines(log, daemon.redact, daemon.own_packages)
-        with lines, asyncio.Runner(loop_factory=loop_factory()) as runner:
-            code = 1
-            try:
-                code = run_to_its_end(runner.get_loop(), daemon.serve(), log)
-            except asyncio.CancelledError:  # the log has it
-                return code
-            finally:
-                end_in_time(code, lambda words: _left_behind(log, words))
-            return code
-
-
-def _left_behind(log: Log, words: str) -> None:
-    log.emit("plugin_failed", hook="", detail=words)
-    log.flush()
-
-
-def _tune_garbage_collector() -> None:
-    """Never look at what is loaded by now, and look less often at the rest: events are many, short-lived and free of cycles.
-    Measured: 10 % more durable batches."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    gc.enable()  # the command line starts without it
 
 
 class Daemon(AnsweringDaemon):
@@ -153,64 +108,10 @@ class Daemon(AnsweringDaemon):
         self._report_start()
         self.listens = ""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._service.running())
-            self._tracing = await stack.enter_async_context(open_tracing(self._reload.config, log, Random()))
-            self.store, self._clock = await stack.enter_async_context(self._open_store())
-            if self.store.repaired:
-                log.emit("store_repaired", detail=self.store.repaired)
-            for problem in self.store.health.problems():
-                log.emit("store_warned", code=problem.code, detail=problem.words)
-            signals = SignalWatch(OURS, self._clock, log)
-            await stack.enter_async_context(signals.watched())
-            self._reload.begin(self._clock.now_ms)
-            if not self._reload.config.store.is_database:
-                remove_interrupted(self._reload.config.store.path)
-            if not self._reload.config.consent.follow:
-                await self.store.claims.drop_preferences()
-            self.started_ms = self._clock.now_ms()
-            self._activity = SourceActivity(self._clock.now_ms)
-            self._activity.seed(await self.store.lookups.newest_of_sources(NEWEST))
-            self.metrics = Metrics(InputWarnings(self._clock.now_ms, log.emit))
-            self._loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
-            isolation = Isolation(marks, self.plugin_threads, log)
-            self._supervisor = Supervisor(self.store, self._clock, log, self.metrics, isolation, self._loops)
-            stack.enter_context(self._loops.watched())
-            self._supervisor.judge_by(self._plans)
-            self._supervisor.trace_by(self._tracing)
-            self._commands = self._made_commands()
-            self._counting = Counting(self.store, self.metrics, self._clock, log, self._counted)
-            await stack.enter_async_context(self._counting.running())
-            self._forgetting = Forgetting(self.store, self._supervisor, self._clock, log)
-            await self._forgetting.resume()
-            await self._bring(self.config, self._destinations, by_hand=False)
-            running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
-            await stack.enter_async_context(running)
-            if self._commands is not None:
-                await stack.enter_async_context(self._commands.running())
-                await stack.enter_async_context(ClusterWatch(self.store.health, self._clock, log).watched())
-            await stack.enter_async_context(self._forgetting.running())
-            looks = DiskLooks(self.store.health, self._backups, self._clock, log)
-            await stack.enter_async_context(looks.watched())
-            self._disk = DiskWatch(self.store, self._clock, log, lambda: list(self.runners))
-            await stack.enter_async_context(self._disk.watched())
-            self._cursors = CursorWatch(self.store, self._clock, log, lambda: list(self.runners))
-            await stack.enter_async_context(self._cursors.watched())
-            notifier = Notifier(self, Sight(self).look, self.store.notices, self._clock, log)
-            await stack.enter_async_context(notifier.running())
-            ingest, admin = self._ingest(), self._admin()
-            config = self._reload.config
-            listens = listening(ingest, config.server.listen, "server", self._passed.get("ingest", ()))
-            ingest_url = await stack.enter_async_context(listens)
-            listens = listening(admin, config.admin.listen, "admin", self._passed.get("admin", ()))
-            admin_url = await stack.enter_async_context(listens)
-            stack.enter_context(runtime_file.announced(config.store.path, ingest_url, admin_url))
-            self.listens = ingest_url
-            if self.store.cluster is not None:
-                self.store.cluster.listen(Listening(ingest_url, admin_url))
-            self._started.set()
-            await stack.enter_async_context(self._signal_reloads.running())
-            if not self.is_stopping:
-                self._report_ready(ingest_url, admin_url)
+            await self._enter_store(stack)
+            await self._enter_destinations(stack, marks, alarm)
+            await self._enter_watches(stack)
+            ingest = await self._enter_listeners(stack)
             failed = await self._shutdown.wait(self.store.health, self._supervisor)
             log.emit("daemon_stopping", reason=failed or self._shutdown.reason)
             self._service.stopping(failed or self._shutdown.reason)
@@ -221,11 +122,78 @@ class Daemon(AnsweringDaemon):
         log.emit("daemon_stopped")
         return 1 if failed or self.store.health.broken else 0
 
-    # ------------------------------------------------------------ the parts
+    # ------------------------------------------------------------ the lifetimes, in their order
 
-    def _open_store(self) -> contextlib.AbstractAsyncContextManager[tuple[Store, Clock]]:
-        config = self._reload.config
-        return open_store(config.store, config.cluster, self._make_clock, self._log)
+    async def _enter_store(self, stack: AsyncExitStack) -> None:
+        log, config = self._log, self._reload.config
+        await stack.enter_async_context(self._service.running())
+        self._tracing = await stack.enter_async_context(open_tracing(config, log, Random()))
+        opening = open_store(config.store, config.cluster, self._make_clock, log)
+        self.store, self._clock = await stack.enter_async_context(opening)
+        if self.store.repaired:
+            log.emit("store_repaired", detail=self.store.repaired)
+        for problem in self.store.health.problems():
+            log.emit("store_warned", code=problem.code, detail=problem.words)
+        await stack.enter_async_context(SignalWatch(OURS, self._clock, log).watched())
+        self._reload.begin(self._clock.now_ms)
+        if not config.store.is_database:
+            remove_interrupted(config.store.path)
+        if not config.consent.follow:
+            await self.store.claims.drop_preferences()
+        self.started_ms = self._clock.now_ms()
+
+    async def _enter_destinations(self, stack: AsyncExitStack, marks: HeldMarks, alarm: HookAlarm) -> None:
+        log, store, clock = self._log, self.store, self._clock
+        self._activity = SourceActivity(clock.now_ms)
+        self._activity.seed(await store.lookups.newest_of_sources(NEWEST))
+        self.metrics = Metrics(InputWarnings(clock.now_ms, log.emit))
+        self._loops = LoopWatch(lambda: [runner.destination for runner in self.runners.values()], log, alarm)
+        isolation = Isolation(marks, self.plugin_threads, log)
+        self._supervisor = Supervisor(store, clock, log, self.metrics, isolation, self._loops)
+        stack.enter_context(self._loops.watched())
+        self._supervisor.judge_by(self._plans)
+        self._supervisor.trace_by(self._tracing)
+        self._commands = self._made_commands()
+        self._counting = Counting(store, self.metrics, clock, log, self._counted)
+        await stack.enter_async_context(self._counting.running())
+        self._forgetting = Forgetting(store, self._supervisor, clock, log)
+        await self._forgetting.resume()
+        await self._bring(self.config, self._destinations, by_hand=False)
+        running = self._supervisor.running(self._destinations, self._shutdown.requested.set)
+        await stack.enter_async_context(running)
+        if self._commands is not None:
+            await stack.enter_async_context(self._commands.running())
+            await stack.enter_async_context(ClusterWatch(store.health, clock, log).watched())
+        await stack.enter_async_context(self._forgetting.running())
+
+    async def _enter_watches(self, stack: AsyncExitStack) -> None:
+        log, store, clock = self._log, self.store, self._clock
+        await stack.enter_async_context(DiskLooks(store.health, self._backups, clock, log).watched())
+        self._disk = DiskWatch(store, clock, log, lambda: list(self.runners))
+        await stack.enter_async_context(self._disk.watched())
+        self._cursors = CursorWatch(store, clock, log, lambda: list(self.runners))
+        await stack.enter_async_context(self._cursors.watched())
+        notifier = Notifier(self, Sight(self).look, store.notices, clock, log)
+        await stack.enter_async_context(notifier.running())
+
+    async def _enter_listeners(self, stack: AsyncExitStack) -> IngestRunner:
+        """Whoever asks is answered from here on. Gives the listener of events, which a stop drains."""
+        config, ingest, admin = self._reload.config, self._ingest(), self._admin()
+        listens = listening(ingest, config.server.listen, "server", self._passed.get("ingest", ()))
+        ingest_url = await stack.enter_async_context(listens)
+        listens = listening(admin, config.admin.listen, "admin", self._passed.get("admin", ()))
+        admin_url = await stack.enter_async_context(listens)
+        stack.enter_context(runtime_file.announced(config.store.path, ingest_url, admin_url))
+        self.listens = ingest_url
+        if self.store.cluster is not None:
+            self.store.cluster.listen(Listening(ingest_url, admin_url))
+        self._started.set()
+        await stack.enter_async_context(self._signal_reloads.running())
+        if not self.is_stopping:
+            self._report_ready(ingest_url, admin_url)
+        return ingest
+
+    # ------------------------------------------------------------ the parts
 
     def _make_clock(self, mark: int, wall_ns: Callable[[], int] = time.time_ns) -> Clock:
         return SystemClock(mark, self._clock_jumped, wall_ns=wall_ns)
