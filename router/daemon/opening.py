@@ -24,6 +24,15 @@ class ClockFrom(Protocol):
     def __call__(self, mark: int, wall_ns: Callable[[], int] = ...) -> Clock: ...
 
 
+class JustOpened(Store, Protocol):
+    """A store with what its opening changed."""
+
+    @property
+    def upgraded(self) -> str:
+        """From which schema to which; empty where it had that of this program, or is new."""
+        ...
+
+
 @asynccontextmanager
 async def open_store(
     store: StoreConfig, cluster: ClusterConfig, clock_from: ClockFrom, log: Log
@@ -32,7 +41,7 @@ async def open_store(
     secret."""
     async with AsyncExitStack() as stack:
         if store.is_database:
-            opened: tuple[Store, Clock] = await _open_database(stack, store, cluster, clock_from)
+            opened: tuple[JustOpened, Clock] = await _open_database(stack, store, cluster, clock_from)
         else:
             _make_private(store.path, log)
             opening = open_sqlite(
@@ -43,6 +52,8 @@ async def open_store(
                 min_free_bytes=store.min_free_bytes,
             )
             opened = await stack.enter_async_context(opening)
+        if opened[0].upgraded:
+            log.emit("store_upgraded", detail=opened[0].upgraded)
         yield opened
 
 
@@ -58,7 +69,7 @@ def _make_private(store: Path, log: Log) -> None:
 
 async def _open_database(
     stack: AsyncExitStack, store: StoreConfig, cluster: ClusterConfig, clock_from: ClockFrom
-) -> tuple[Store, Clock]:
+) -> tuple[JustOpened, Clock]:
     from router.store.postgres.database_time import DatabaseTime  # asyncpg is an extra
     from router.store.postgres.node import NodeSettings
     from router.store.postgres.node_id import node_id

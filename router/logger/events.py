@@ -183,6 +183,10 @@ EVENTS: Mapping[str, LogEvent] = {
     "store_warned": LogEvent(
         "warning", "Something of the store is worth a look as the daemon starts. It stops nothing. Field: its `code`."
     ),
+    "store_upgraded": LogEvent(
+        "info",
+        "The store had the schema of an older version. Field: from which schema to which, and where its copy is.",
+    ),
     "store_made_private": LogEvent(
         "warning", "Every user of the machine could read this file of the store. Now only its owner can. Field: `file`."
     ),

@@ -32,14 +32,15 @@ COPYING = "copying"
 """Key in `meta` while `store copy` fills the database."""
 
 
-async def install(connection: Connection, now_ms: int) -> None:
-    """Bring the database to the schema of this program. Raises StartError."""
+async def install(connection: Connection, now_ms: int) -> str:
+    """Bring the database to the schema of this program. Returns what was upgraded; nothing for one that is new or of this schema. Raises
+    StartError."""
     async with connection.transaction():
         await _take_turn(connection)
         if await connection.fetchval("SELECT to_regclass('version')") is None:
             await make_tables(connection)
             await first_rows(connection, now_ms)
-            return
+            return ""
         schema, usable_from = await connection.fetchrow("SELECT schema, usable_from FROM version")
         if usable_from > SCHEMA:
             raise StartError(
@@ -51,6 +52,8 @@ async def install(connection: Connection, now_ms: int) -> None:
             )
         if schema < SCHEMA:
             await _upgrade(connection, schema)
+            return f"from schema {schema} to {SCHEMA}"
+        return ""
 
 
 async def _take_turn(connection: Connection) -> None:

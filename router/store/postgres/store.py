@@ -46,6 +46,7 @@ class PostgresStore:
     """Implements `ports.Store`. Made by `open_postgres`, which owns its connections and its task."""
 
     repaired = ""
+    upgraded = ""  #: of what schema it was
 
     def __init__(
         self,
@@ -126,7 +127,7 @@ async def open_postgres(
     """
     time, standby = time or DatabaseTime(), Standby(is_wanted=wants_standby)
     try:
-        mark, hash_key, version, suppressions, repaired = await _prepare(
+        mark, hash_key, version, suppressions, told = await _prepare(
             dsn, clock_from, time, standby, needs_fsync=needs_fsync
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -146,7 +147,7 @@ async def open_postgres(
             housekeeping.standby = standby
             async with housekeeping.running():
                 store = PostgresStore(database, queue, housekeeping, people, this)
-                store.repaired = repaired
+                store.repaired, store.upgraded = told
                 yield store, clock
     finally:
         queue.close()
@@ -183,15 +184,15 @@ async def _among_others(
 
 async def _prepare(
     dsn: str, clock_from: Callable[[int], Clock], time: DatabaseTime, standby: Standby, *, needs_fsync: bool
-) -> tuple[int, bytes, int, Suppressions, str]:
-    """The clock's high-water mark, the key of the hashes, the number of demands, who is suppressed, and in what it contradicted itself, of a
-    database that can be used."""
+) -> tuple[int, bytes, int, Suppressions, tuple[str, str]]:
+    """The clock's high-water mark, the key of the hashes, the number of demands, who is suppressed, and in what it contradicted itself and of
+    what schema it was, of a database that can be used."""
     connection: Connection = await connect(dsn)
     try:
         await time.look(connection)
         await standby.look(connection)
         await check_settings(connection, needs_fsync=needs_fsync)
-        await install(connection, clock_from(0).now_ms())
+        upgraded = await install(connection, clock_from(0).now_ms())
         behind = await connection.fetchval(
             "UPDATE head SET pos = last FROM (SELECT first + n - 1 AS last FROM block WHERE part = 0 ORDER BY first DESC LIMIT 1) newest"
             " WHERE part = 0 AND pos < last RETURNING true"
@@ -200,6 +201,7 @@ async def _prepare(
             "SELECT greatest(clock, (SELECT max(clock) FROM unit)), (SELECT value FROM meta WHERE key = 'hash_key'), people"
             " FROM head WHERE part = 0"
         )
-        return mark, key, version, Suppressions(*await suppressed(connection)), HEAD_REPAIRED if behind else ""
+        told = (HEAD_REPAIRED if behind else "", upgraded)
+        return mark, key, version, Suppressions(*await suppressed(connection)), told
     finally:
         await closed(connection)

@@ -25,8 +25,9 @@ NEW_TABLES: Mapping[int, tuple[str, ...]] = {
 CREATED = re.compile(r"CREATE (TABLE|INDEX) (?:\w+ ON )?(\w+)")
 
 
-def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
-    """Create or upgrade, in one exclusive transaction. A store that holds events is copied first. It is none of a newer program.
+def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> str:
+    """Create or upgrade, in one exclusive transaction. A store that holds events is copied first. It is none of a newer program. Returns what
+    was upgraded, and where the copy is; nothing for a store that is new or of this schema.
 
     Raises:
         StartError: the disk has no room for that; nothing was changed.
@@ -37,6 +38,11 @@ def migrate(db: sqlite3.Connection, path: Path, now_ms: int) -> None:
             keep_copy(db, path, version, SCHEMA)
         _bring_up(db, version, now_ms)
     remove_older_copies(path, SCHEMA)  # also of an upgrade that was killed behind its last statement
+    return (
+        f"from schema {version} to {SCHEMA}; the store as it was is kept: {path}.before-{SCHEMA}"
+        if 0 < version < SCHEMA
+        else ""
+    )
 
 
 def _bring_up(db: sqlite3.Connection, version: int, now_ms: int) -> None:

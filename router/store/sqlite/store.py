@@ -43,6 +43,7 @@ class SqliteStore:
 
     commands: Commands | None = None  #: nobody else uses the file
     repaired = ""
+    upgraded = ""  #: of what schema it was, and where its copy is
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ async def open_store(
             refuse_newer(path, SCHEMA, START_WAIT_S)
             db = await open_writer(path)
             stack.push_async_callback(db.close)
-            await db.run(migrate, path, clock_from(0).now_ms())
+            upgraded = await db.run(migrate, path, clock_from(0).now_ms())
             mark, key, suppressions, repaired = await db.run(_start)
             clock = clock_from(mark)
             reader, questions = [await stack.enter_async_context(_reading(path)) for _ in range(2)]
@@ -114,7 +115,7 @@ async def open_store(
         running = asyncio.create_task(writer.run(), name="store-writer")
         try:
             store = SqliteStore(path, disk, writer, (Reader(reader, clock), questions), suppressions)
-            store.repaired = repaired
+            store.repaired, store.upgraded = repaired, upgraded
             yield store, clock
         finally:
             writer.close()
