@@ -19,11 +19,19 @@ def test_what_is_not_released_is_on_top_and_every_other_heading_is_a_version_wit
     assert len(VERSIONS) == len(HEADINGS) - 1
 
 
-def test_the_newest_version_is_first_and_is_this_one() -> None:
-    assert VERSIONS[0][1] == __version__
-    numbers = [tuple(map(int, version[1].split("."))) for version in VERSIONS]
+def test_the_newest_version_is_first_and_this_one_is_told_apart_from_it_once_anything_has_changed() -> None:
+    newest = VERSIONS[0][1]
+    has_changes = "- " in prose(ROOT / "CHANGELOG.md").partition("## [Unreleased]")[2].partition("\n## ")[0]
+    next_one, _, is_unfinished = __version__.partition(".dev")
+    assert bool(is_unfinished) == has_changes
+    assert _numbers(next_one) > _numbers(newest) if has_changes else next_one == newest
+    numbers = [_numbers(version[1]) for version in VERSIONS]
     assert numbers == sorted(numbers, reverse=True)
     assert [version[2] for version in VERSIONS] == sorted((version[2] for version in VERSIONS), reverse=True)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def test_changes_are_grouped_by_kind() -> None:
