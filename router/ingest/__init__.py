@@ -6,6 +6,7 @@ bytes -> `body` (bounded reading and inflating) -> `parse` or `webhook` (pure, w
 Most requests need less than that: `hot_path` answers them from the bytes (`request_head`, `hot_connection`, `raw_response`).
 
 `routes` has the paths, `middleware` what stands around every handler, `in_flight` what is on its way, `turns` which of it waits; `aiohttp_server` and
-`aiohttp_connection` have the connections, `graceful_close` how they end, `received_bytes` and `unread_bytes` what they hold.
+`aiohttp_connection` have the connections, `accepting` and `fair_reading` how many come in a turn of the loop, `graceful_close` how they end,
+`received_bytes` and `unread_bytes` what they hold.
 `limits` has the numbers, `cors` what browsers are told, `proxy` who asks; `pixel` and `sdk_settings` are what is asked by GET.
 """

@@ -55,6 +55,7 @@ class Connection(web.RequestHandler):
         "_last_body",
         "_server",
         "_socket",
+        "_stands_by",
         "_unread_timer",
         "share",
     )
@@ -70,6 +71,7 @@ class Connection(web.RequestHandler):
         self._last_body: StreamReader | None = None  #: of the last request whose head is here
         self._head = HeadSize()
         self._head_timer: asyncio.TimerHandle | None = None
+        self._stands_by = False  #: it has to wait for a turn of the loop in which it is read
         self._unread_timer: asyncio.TimerHandle | None = None  #: runs while the client reads nothing
         self._socket: asyncio.Transport | None = None  #: the transport, also while it is closing
         self._hot = HotConnection(manager.hot_path, self) if manager.hot_path is not None else None
@@ -202,6 +204,28 @@ class Connection(web.RequestHandler):
             self._hot.receive(data)
         else:  # nothing: aiohttp itself goes on with what it has
             self.feed(data)
+        if data:
+            self._server.reading.was_read(self)
+
+    def stand_by(self) -> None:
+        """See `Readable`."""
+        self._stands_by = True
+        self._pause_transport_reading()
+
+    def go_on(self) -> None:
+        """See `Readable`."""
+        self._stands_by = False
+        is_full = self._hot is not None and self._hot.is_full
+        if not (self._reading_paused or self._buffer_paused or self.share.is_refused or is_full):
+            self.resume()
+
+    def resume(self) -> None:
+        """See `FullPath`."""
+        self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._stands_by:
+            super()._resume_transport_reading()
 
     def feed(self, data: bytes) -> None:
         """Let the full path take these bytes."""

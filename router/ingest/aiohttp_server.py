@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from router.ingest import graceful_close, limits
+from router.ingest.accepting import Accepting
 from router.ingest.aiohttp_connection import Connection
+from router.ingest.fair_reading import FairReading
 from router.ingest.hot_path import HOT_PATH, HotPath
 from router.ingest.limits import ListenerLimits
 from router.ingest.received_bytes import ReceivedBytes
@@ -105,13 +107,20 @@ class IngestRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
-        return IngestServer(
+        own = IngestServer(
             server.request_handler,
             listener=self.app[LISTENER],
             hot_path=self.app.get(HOT_PATH),
             request_factory=server.request_factory,
             **self._kwargs,
         )
+        own.accepting.listen_at(self._listening)
+        return own
+
+    def _listening(self) -> list[int]:
+        """The descriptors of the sockets that it listens at now."""
+        servers: list[Any] = [site._server for site in self.sites if isinstance(site, web.TCPSite | web.SockSite)]
+        return [one.fileno() for server in servers if server is not None for one in server.sockets]
 
 
 class IngestServer(web.Server):
@@ -121,6 +130,8 @@ class IngestServer(web.Server):
         super().__init__(*args, **kwargs)
         self.hot_path = hot_path
         self.received = ReceivedBytes(listener.limits.received_bytes, listener.limits.stranger_bytes)
+        self.accepting = Accepting(self)
+        self.reading = FairReading()
         self.unread = UnreadBytes(listener.limits.unread_bytes)
         self.strangers: dict[Connection, None] = {}  #: those that have got no success yet, the oldest first
         self.is_stopping = False
@@ -157,6 +168,7 @@ class IngestServer(web.Server):
 
     async def _empties(self) -> bool:
         """Whether all connections go within `QUIET_S`."""
+        await self.accepting.settled()
         self._empty.clear()  # it was set whenever the last connection had gone, and others have come since
         for _ in range(2):  # what the loop has accepted by now becomes a task, then one of ours, before we look
             await asyncio.sleep(0)
@@ -188,6 +200,8 @@ class IngestServer(web.Server):
     def admit(self, one: Connection) -> None:
         """A connection was made. Where there are too many, another one makes room, or this one has to go."""
         assert one.transport is not None
+        if self.reading.is_busy:
+            self.accepting.go_on()
         self.strangers[one] = None
         own = one.transport.get_extra_info("socket")
         # Left alone, the system takes megabytes of each connection whose client does not read.

@@ -48,6 +48,10 @@ class FullPath(Protocol):
         """A request was answered with success."""
         ...
 
+    def resume(self) -> None:
+        """Read on: what came behind a request has been taken."""
+        ...
+
     def force_close(self) -> None:
         """Close once what was written is sent."""
         ...
@@ -93,6 +97,11 @@ class HotConnection:
     def is_busy(self) -> bool:
         """Whether a request is being read or stored here."""
         return self._is_storing or self._reading is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much has come behind a request that no more is read until it is stored."""
+        return len(self._behind) >= MAX_BEHIND_BYTES
 
     def receive(self, data: bytes) -> None:
         """Bytes have come."""
@@ -197,8 +206,8 @@ class HotConnection:
         data, self._behind = self._behind, b""
         if data:
             self._full.share.release()
-            if len(data) >= MAX_BEHIND_BYTES and self._full.transport is not None:
-                self._full.transport.resume_reading()
+            if len(data) >= MAX_BEHIND_BYTES:
+                self._full.resume()
             self._go_on(data)
 
     def _end_storing(self) -> None:
@@ -231,9 +240,9 @@ class HotConnection:
             self._is_last, self._behind = True, b""
             share.release()
             return
-        was_full = len(self._behind) >= MAX_BEHIND_BYTES
+        was_full = self.is_full
         self._behind += data
-        if len(self._behind) >= MAX_BEHIND_BYTES and not was_full and self._full.transport is not None:
+        if self.is_full and not was_full and self._full.transport is not None:
             self._full.transport.pause_reading()
 
 

@@ -50,6 +50,8 @@ def mb(n: int) -> str:
         ("A connection without a request", f"{limits.IDLE_TIMEOUT_S:.0f} s"),
         ("Debt of a source with a `rate`", f"{limits.MAX_DEBT_S:.0f} s"),
         ("Requests being stored", f"{limits.MAX_IN_FLIGHT:,}"),
+        ("Connections that are read in one turn of the event loop", f"{limits.MAX_READ}"),
+        ("Connections that are accepted in one turn, while others are busy", f"{limits.MAX_ACCEPTED}"),
         ("Bytes of unfinished heads and bodies, ingestion", f"{limits.INGEST.received_bytes // KIB // KIB} MiB"),
         ("Bytes of unfinished heads and bodies, admin", f"{limits.ADMIN.received_bytes // KIB // KIB} MiB"),
         ("Connections, ingestion", f"{limits.INGEST.connections:,}"),

@@ -15,7 +15,7 @@ from router.ingest.routes import make_app
 from router.ingest.write_key import Sources
 from tests.unit.ingest.rig import Client, FakeClock, FakeSource, IngestTestServer, RecordingAcceptor
 
-BOTH_LOOPS = frozenset({"test_hot_path", "test_aiohttp_server", "test_graceful_close"})
+BOTH_LOOPS = frozenset({"test_hot_path", "test_aiohttp_server", "test_graceful_close", "test_busy_connections"})
 """Modules whose tests run under uvloop too, as the daemon does on Linux."""
 
 

@@ -18,7 +18,7 @@ from router.config import Rate, SourcePrivacyConfig
 from router.errors import StoreBusy, StoreClosed, StoreError, StoreFull
 from router.event import Call, Discard
 from router.ingest import limits
-from router.ingest.aiohttp_server import LISTENER, IngestServer, Listener, make_runner
+from router.ingest.aiohttp_server import LISTENER, IngestRunner, IngestServer, Listener, make_runner
 from router.ingest.hot_connection import MAX_BEHIND_BYTES
 from router.ingest.hot_path import HOT_PATH
 from router.ingest.limits import MAX_BATCH_BYTES, MAX_SINGLE_BYTES
@@ -50,7 +50,7 @@ def post(path: str, body: object, *headers: str, version: str = "1.1", length: s
 class Rig:
     """A server on a real socket."""
 
-    def __init__(self, runner: web.AppRunner, acceptor: RecordingAcceptor, metrics: Metrics) -> None:
+    def __init__(self, runner: IngestRunner, acceptor: RecordingAcceptor, metrics: Metrics) -> None:
         assert isinstance(runner.server, IngestServer)
         self.runner, self.server, self.acceptor, self.metrics = runner, runner.server, acceptor, metrics
         self.port: int = runner.addresses[0][1]
@@ -500,7 +500,7 @@ async def test_a_call_that_is_stored_while_the_listener_drains_is_the_last_one_o
         reader, writer = await rig.connect()
         writer.write(post("/v1/t", TRACK))
         await rig.acceptor.asked.wait()
-        draining = asyncio.create_task(rig.runner.drain())  # type: ignore[attr-defined]
+        draining = asyncio.create_task(rig.runner.drain())
         await asyncio.sleep(0)
         gate.set()
         answer = await reader.read()
