@@ -162,6 +162,24 @@ HELD = {
 }
 QUEUED = {
     "in_flight": Reason("it waits for its turn or for the vendor's answer", "it is on its way", Actor.NOBODY, NONE),
+    "paused": Reason(
+        "it waits, since its destination is paused",
+        "the destination is paused",
+        Actor.OPERATOR,
+        "look why the destination is paused, and end that",
+    ),
+    "breaker_open": Reason(
+        "it waits, since its destination failed again and again and is only probed",
+        "requests to the destination fail",
+        Actor.VENDOR,
+        "look why the requests fail; it goes on by itself",
+    ),
+    "disabled": Reason(
+        "it waits, since its destination is disabled",
+        "the destination is disabled in config.toml",
+        Actor.OPERATOR,
+        "enable the destination",
+    ),
     "behind_lane": Reason(
         "an earlier event of the same user comes first",
         "events of one user go out in order",

@@ -9,6 +9,9 @@ from router.explain import code_phrases
 
 PASSED, STOPPED, NOT_ASKED = "passed", "stopped", "not asked"
 
+UNDECIDED = frozenset({"in_flight", "paused", "breaker_open", "disabled"})
+"""Reasons of queued events of which nothing is known yet."""
+
 
 class Step(NamedTuple):
     """One question of a decision."""
@@ -51,7 +54,7 @@ def steps(told: Mapping[str, Any], event: Mapping[str, Any], asked: Asked) -> li
         event: `{"type", "source"}`, its ids.
     """
     state, reason = told["state"], told["reason"]
-    if state == "queued" and reason == "in_flight":
+    if state == "queued" and reason in UNDECIDED:
         return []
     left_out = {name for name in ("plan", "consent", "filter", "user", "gate") if not getattr(asked, name)}
     stop = _stop(state, reason)

@@ -9,10 +9,12 @@ import msgspec
 
 from router.clock import to_iso
 from router.store.rows import Tried
-from router.vocabulary import EventState
+from router.vocabulary import DestinationState, EventState
 
 RELEASED = "released"
 """The reason of an event whose gate has opened, or is being asked again, and that has not gone out yet."""
+IN_FLIGHT = "in_flight"
+"""The reason of an event that waits for its turn or for the vendor's answer."""
 LAST_MS = 253_402_300_799_999
 """The last instant that can be written down, of the year 9999: a plugin may set a timer for it, which is rounded up."""
 
@@ -25,13 +27,24 @@ AttemptValues = tuple[int, int, int | None, str, str, str]
 """(when, duration in ms, status, error, reason, request)"""
 
 
-def parked_fate(state: str, reason: str, at: int, lane_reason: str | None, need: str | None) -> dict[str, Any]:
+def parked_fate(
+    destination_state: str | None, state: str, reason: str, at: int, lane_reason: str | None, need: str | None
+) -> dict[str, Any]:
     """What a lane waits for now is said by the lane. A held event of a lane that waits for nothing is on its way out."""
+    if reason == IN_FLIGHT:
+        return queued_fate(destination_state, at)
     if state == EventState.HELD and need == "":
         return {"state": str(EventState.QUEUED), "reason": RELEASED, "at": to_iso(at)}
     if state == EventState.HELD and lane_reason and lane_reason.startswith("group_"):
         reason = lane_reason
     return {"state": state, "reason": reason, "at": to_iso(at)}
+
+
+def queued_fate(destination_state: str | None, at: int | None = None) -> dict[str, Any]:
+    """The fate of an event that is next, or on its way. Nothing is on its way while its destination sends nothing."""
+    stands_still = destination_state and destination_state != DestinationState.RUNNING
+    reason = destination_state if stands_still else IN_FLIGHT
+    return {"state": str(EventState.QUEUED), "reason": reason, "at": to_iso(at) if at is not None else None}
 
 
 def attempts_told(rows: Iterable[AttemptValues], tried: Tried | None) -> list[dict[str, Any]]:

@@ -272,7 +272,7 @@ class Model:
     def had_its_turn(self, said: Said) -> bool:
         """Whether it had, when nothing moved last."""
         seen = self.seen.get(said.m)
-        return seen is not None and (seen.state, seen.reason) != ("queued", "in_flight")
+        return seen is not None and (seen.state, seen.reason) not in (("queued", "in_flight"), ("queued", "paused"))
 
     def lanes_by_now(self, said: Said) -> set[str]:
         """In which lanes it may stand while things move."""
@@ -437,7 +437,7 @@ class Model:
         if word in (OK, NO):
             return {("delivered", "")} if word == OK else {("dead", "rejected")}
         if said.m in self.unread:
-            return {("queued", "in_flight")}
+            return {("queued", "paused" if self.paused else "in_flight")}
         if self.paused and before is not None:
             return {(before.state, before.reason)}
         if said.course == "filtered":

@@ -56,7 +56,7 @@ class Plain:
 FATES = {
     "Reject": ("dead", "no"),
     "RetryLater": ("retrying", "later"),
-    "Pause": ("queued", "in_flight"),
+    "Pause": ("queued", "paused"),
     "Split": ("dead", "halve"),
 }
 OUTCOMES: list[Outcome] = [Reject("no"), RetryLater("later"), Pause("set_up"), Split("halve")]

@@ -161,6 +161,35 @@ async def test_what_was_released_and_met_a_pause_is_queued_and_held_nowhere(rig:
     assert (ledger["delivered"], ledger["held"], ledger["queued"]) == (4, 0, 0)
 
 
+async def test_an_event_behind_a_pause_waits_for_that_and_is_not_on_its_way(rig: Rig) -> None:
+    rig.vendor.answer = lambda bodies: Pause("credentials", "wrong key")
+    rig.start(Plain)
+    await rig.call("track", "met", userId="u", event="E")
+    await rig.quiet()
+    await rig.call("track", "after", userId="v", event="E")
+    await rig.quiet()
+    assert [await rig.fate(m) for m in ("met", "after")] == [("queued", "paused")] * 2
+    found = await rig.store.lookups.events_of(["u:v"], ["d"], None, 10)
+    assert [one["destinations"]["d"]["reason"] for one in found["items"]] == ["paused"]
+    await rig.runner.resume()
+    rig.vendor.answer = lambda bodies: Delivered()
+    await rig.quiet()
+    await rig.runner.resume()
+    await rig.quiet()
+    assert [await rig.fate(m) for m in ("met", "after")] == [("delivered", "")] * 2
+
+
+async def test_an_event_behind_an_open_breaker_waits_for_that(rig: Rig) -> None:
+    rig.vendor.answer = lambda bodies: RetryLater("status_503", "down")
+    rig.start(Plain)
+    await rig.accept([rig.make("track", f"m{n}", userId=f"u{n}", event="E") for n in range(12)])
+    await rig.quiet()
+    assert (await rig.quiet())["state"] == "breaker_open"
+    await rig.call("track", "after", userId="v", event="E")
+    await rig.quiet()
+    assert await rig.fate("after") == ("queued", "breaker_open")
+
+
 async def test_timers_are_counted_and_told_of_their_user(rig: Rig) -> None:
     rig.start(Waking)
     await rig.call("track", "m", userId="u", event="E")

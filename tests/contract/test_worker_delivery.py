@@ -584,7 +584,7 @@ async def test_a_429_pauses_the_destination_for_as_long_as_asked_and_is_no_attem
     await send(rig, "u1:m", "u2:n", "u1:o")
     ledger = await rig.quiet()
     assert (ledger["state"], ledger["state_reason"], ledger["queued"]) == ("paused", "retry_after", 3)
-    assert await rig.fate("m") == ("queued", "in_flight")
+    assert await rig.fate("m") == ("queued", "paused")
     await rig.pass_time(29, 29)
     assert len(http.requests) == 1
     ledger = await rig.pass_time(1.1, 1.1)

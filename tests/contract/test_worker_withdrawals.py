@@ -107,7 +107,7 @@ async def test_a_destination_that_is_paused_gives_up_what_it_holds_too(rig: Rig)
     await withdraw(rig)
     ledger = await rig.quiet()
     assert (await rig.fate("t"), ledger["held"]) == (WITHDRAWN, 0)
-    assert await rig.fate("no") == ("queued", "in_flight")
+    assert await rig.fate("no") == ("queued", "paused")
 
 
 async def test_what_a_paused_destination_reads_after_the_withdrawal_does_not_stay_held(rig: Rig) -> None:

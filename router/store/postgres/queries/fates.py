@@ -3,11 +3,12 @@ are asked for, it takes a few trips."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from router.clock import to_iso
-from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate
+from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate, queued_fate
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.outcome_reads import Ask, Settled, columns, outcomes_of
@@ -30,6 +31,12 @@ ATTEMPTS = (
     f"SELECT a.destination, a.pos, t.at, t.duration_ms, t.status, t.error, t.reason, t.request FROM {ASKED} CROSS JOIN LATERAL"
     " (SELECT * FROM attempt WHERE part = 0 AND destination = a.destination AND pos = a.pos ORDER BY id DESC LIMIT $3) t ORDER BY t.id DESC"
 )
+UNITS = (
+    "SELECT destination, min(start), CASE WHEN bool_and(state <> 'running') THEN min(state) ELSE 'running' END"
+    " FROM unit WHERE part = 0 AND destination = ANY($1::text[]) GROUP BY destination"
+)
+"""Of a destination in shards some may send while others do not."""
+NO_UNIT = (math.inf, "")
 BELOW = (
     f"SELECT a.destination, a.pos, w.message_id, p.origin FROM {ASKED}"
     " LEFT JOIN LATERAL (SELECT message_id FROM woken WHERE part = 0 AND destination = a.destination AND pos = a.pos LIMIT 1) w ON true"
@@ -57,8 +64,12 @@ async def attempts_of(connection: Connection, asks: Collection[Ask]) -> dict[Ask
 
 async def _fates(connection: Connection, asks: Collection[Ask], settled: Mapping[Ask, Settled]) -> dict[Ask, Fate]:
     found: dict[Ask, Fate] = {}
+    units = {
+        destination: (start, state)
+        for destination, start, state in await connection.fetch(UNITS, list({destination for destination, _ in asks}))
+    }
     for destination, pos, *row in await connection.fetch(PARKED, *columns(asks)):
-        found[destination, pos] = parked_fate(*row)
+        found[destination, pos] = parked_fate(units.get(destination, NO_UNIT)[1], *row)
     for destination, pos, reason, detail, at in await connection.fetch(DEAD, *columns(asks)):
         found[destination, pos] = {"state": "dead", "reason": reason, "detail": detail, "at": to_iso(at)}
     words = {
@@ -67,20 +78,14 @@ async def _fates(connection: Connection, asks: Collection[Ask], settled: Mapping
             "SELECT code, state, reason FROM code WHERE code = ANY($1::int[])", list({one.code for one in settled.values()})
         )
     }  # fmt: skip
-    starts = dict(
-        await connection.fetch(
-            "SELECT destination, min(start) FROM unit WHERE part = 0 AND destination = ANY($1::text[]) GROUP BY destination",
-            list({destination for destination, _ in asks}),
-        )
-    )
     for ask in asks:
         if ask in found:
             continue
         if (one := settled.get(ask)) is not None:
             state, reason = words[one.code]
             found[ask] = {"state": state, "reason": reason, "at": to_iso(one.at)}
-        elif ask[1] > starts.get(ask[0], ask[1]):
-            found[ask] = {"state": "queued", "reason": "in_flight", "at": None}
+        elif ask[1] > units.get(ask[0], NO_UNIT)[0]:
+            found[ask] = queued_fate(units[ask[0]][1])
     return {ask: found[ask] for ask in asks if ask in found}
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 
 from router.clock import to_iso
-from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate
+from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate, queued_fate
 from router.store.rows import PART, Tried
 from router.store.sqlite.outcome_reads import outcome_of
 
@@ -38,8 +38,8 @@ def _stays(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any]
     if row := db.execute(f"SELECT reason, detail, at FROM dead WHERE {where}", here).fetchone():
         return {"state": "dead", "reason": row[0], "detail": row[1], "at": to_iso(row[2])}
     parked = (
-        "SELECT p.state, p.reason, p.parked_at, l.reason, l.need FROM parked p LEFT JOIN lane l USING (part, destination, user_key)"
-        " WHERE p.part = ? AND p.destination = ? AND p.pos = ?"
+        "SELECT c.state, p.state, p.reason, p.parked_at, l.reason, l.need FROM parked p LEFT JOIN cursor c USING (part, destination)"
+        " LEFT JOIN lane l USING (part, destination, user_key) WHERE p.part = ? AND p.destination = ? AND p.pos = ?"
     )
     if row := db.execute(parked, here).fetchone():
         return parked_fate(*row)
@@ -52,10 +52,12 @@ def _settled(db: sqlite3.Connection, destination: str, pos: int, found: Outcome)
         code, at, _ = found
         state, reason = db.execute("SELECT state, reason FROM code WHERE code = ?", (code,)).fetchone()
         return {"state": state, "reason": reason, "at": to_iso(at)}
-    cursor = db.execute("SELECT start FROM cursor WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
+    cursor = db.execute(
+        "SELECT start, state FROM cursor WHERE part = ? AND destination = ?", (PART, destination)
+    ).fetchone()
     if cursor is None or pos <= cursor[0]:
         return None
-    return {"state": "queued", "reason": "in_flight", "at": None}
+    return queued_fate(cursor[1])
 
 
 def _attempts(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> list[dict[str, Any]]:
