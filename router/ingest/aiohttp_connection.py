@@ -20,6 +20,7 @@ from router.ingest.head_size import HeadSize
 from router.ingest.hot_connection import HotConnection
 from router.ingest.received_bytes import Share
 from router.ingest.responses import SERVER, failure, failure_bytes, refusal_for
+from router.ingest.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from router.ingest.aiohttp_server import IngestServer
@@ -57,6 +58,7 @@ class Connection(web.RequestHandler):
         "_socket",
         "_stands_by",
         "_unread_timer",
+        "_upgrade",
         "share",
     )
 
@@ -70,6 +72,7 @@ class Connection(web.RequestHandler):
         self._body: StreamReader | None = None  #: of the last request with an answer
         self._last_body: StreamReader | None = None  #: of the last request whose head is here
         self._head = HeadSize()
+        self._upgrade = Upgrade()
         self._head_timer: asyncio.TimerHandle | None = None
         self._stands_by = False  #: it has to wait for a turn of the loop in which it is read
         self._unread_timer: asyncio.TimerHandle | None = None  #: runs while the client reads nothing
@@ -245,13 +248,17 @@ class Connection(web.RequestHandler):
         if self._force_close or self._close:
             return
         is_head = bool(data) and (self._last_body is None or self._last_body.is_eof())
-        if is_head and self._head.with_next(data) > limits.MAX_HEAD_BYTES:
+        head_size = self._head.with_next(data) if is_head else 0
+        if head_size > limits.MAX_HEAD_BYTES:
             self.end("head_too_large")
             return
         before = self._request_count
         super().data_received(data)
         if self._request_count > before:
-            self._look_at_heads(self._request_count - before)
+            behind_head = len(data) - (head_size - self._head.size)
+            self._look_at_heads(self._request_count - before, behind_head)
+        elif not is_head and self._upgrade.more(len(data)):
+            self._close = True  # as below
         elif is_head and not self._buffer_paused and not self._force_close:
             self._head.add(data)
             if self._head_timer is None:
@@ -259,8 +266,8 @@ class Connection(web.RequestHandler):
         if data:
             self._count(len(data))
 
-    def _look_at_heads(self, new: int) -> None:
-        """These requests are new. What aiohttp would read in its own way is refused."""
+    def _look_at_heads(self, new: int, behind_head: int) -> None:
+        """These requests are new. What aiohttp would read in its own way is refused. `behind_head`: bytes behind the first of their heads."""
         self._head.restart()
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -271,6 +278,9 @@ class Connection(web.RequestHandler):
             message = self._messages[at][0]
             if not isinstance(message, _ErrInfo) and (error := _refused(message)):
                 self._messages[at] = (error, EMPTY_PAYLOAD)
+        last = self._messages[-1][0]
+        if not isinstance(last, _ErrInfo) and self._upgrade.begin(last, behind_head, is_alone=new == 1):
+            self._close = True  # its own answer is the last one
 
     def _end_broken_body(self) -> None:
         """A head comes before a body has ended where the parser has given that body up. It tells nobody: its reader would wait."""
@@ -355,7 +365,8 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has been sent in part already")
         if isinstance(exc, BadHttpMessage) or status < 500:
             # Never with the words of the parser: they quote the head, and with it secrets.
-            status, code = (431, "head_too_large") if isinstance(exc, LineTooLong) else (status, "invalid_http")
+            is_too_large = isinstance(exc, LineTooLong) or (exc is not None and exc.args == _TOO_MANY)
+            status, code = (431, "head_too_large") if is_too_large else (status, "invalid_http")
             words = _WORDS.get(status, "the request is not valid HTTP")
             response = failure(status, code, words)
             self._server.note_refused(status, code, words)
@@ -366,8 +377,11 @@ class Connection(web.RequestHandler):
         return response
 
 
+_TOO_MANY = ("Too many headers received",)
+"""What aiohttp raises for more than the head may have."""
+
 _WORDS = {
-    431: f"a line of the head is longer than {limits.MAX_LINE_BYTES} bytes, or there are too many",
+    431: f"a line of the head is longer than {limits.MAX_LINE_BYTES} bytes, or it has more than {limits.MAX_HEADERS} headers",
     501: "the only Transfer-Encoding is chunked",
 }
 

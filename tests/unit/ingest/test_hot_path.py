@@ -518,3 +518,43 @@ async def test_an_application_of_another_kind_has_no_hot_path() -> None:
     assert isinstance(runner.server, IngestServer)
     assert (runner.server.hot_path, HOT_PATH in runner.app) == (None, False)
     await runner.cleanup()
+
+
+# ---------------------------------------------------------------- upgrades
+
+
+H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+ASKS = post("/v1/t", TRACK, *H2C)
+CHUNKED = post("/v1/t", b"2\r\n{}\r\n0\r\n\r\n", "Transfer-Encoding: chunked", *H2C)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[ASKS + ASKS], [ASKS[:-1], ASKS[-1:] + ASKS], [ASKS[:-9], ASKS[-9:-5], ASKS[-5:] + ASKS], [ASKS * 2 + ASKS],
+     [post("/v1/t", TRACK) + ASKS + ASKS], [CHUNKED + ASKS]],
+)  # fmt: skip
+async def test_who_asks_for_an_upgrade_and_sends_on_is_told_which_requests_are_not_answered(
+    pieces: list[bytes],
+) -> None:
+    async with serving() as rig:
+        reader, writer = await rig.connect()
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)  # so that it is not read together with the next one
+        answers = await reader.read()
+        assert b"Connection: close\r\n" in answers.rpartition(b"HTTP/1.1 ")[2]
+        writer.close()
+
+
+@pytest.mark.parametrize("at", [len(ASKS), -5, 40])
+async def test_who_waits_for_each_answer_keeps_the_connection(at: int) -> None:
+    async with serving() as rig:
+        reader, writer = await rig.connect()
+        for _ in range(3):
+            writer.write(ASKS[:at])
+            await asyncio.sleep(0.05)
+            writer.write(ASKS[at:])
+            answer = await read_answer(reader)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b"Connection: close" not in answer
+        writer.close()
