@@ -13,7 +13,7 @@ import pytest
 from router.store.postgres.upkeep import SLOTS, SNAPSHOT
 from tests.flow.cluster import owners
 from tests.flow.drill import Drill, Drilled, page_of, tuned
-from tests.flow.harness import destination, eventually
+from tests.flow.harness import Table, destination, eventually
 from tests.monitoring.runbook import UNIT
 from tests.monitoring.tape import Labels, Page
 from tests.postgres_server import Server, running
@@ -131,6 +131,30 @@ async def test_nodes_with_different_files_fire_until_all_are_reloaded_with_one(t
         await drill.ends()
 
 
+async def test_nodes_of_different_versions_fire_until_the_one_that_is_behind_is_upgraded(
+    tmp_path: Path, server: Server
+) -> None:
+    async with two(tmp_path, server) as (daemon, other):
+        older = "\n".join(
+            f"import router.store.postgres.{name} as module; module.__version__ = '0.0.1'"
+            for name in ("node", "nodes_seen")
+        )
+
+        async def upgrade() -> None:
+            other.tuning = other.tuning.replace(older, "")
+            await other.terminate()
+            await other.restart()
+
+        drill = Drill(daemon, "VersionsDiffer", {UNIT: upgrade})
+        await drill.is_calm()
+        other.tuning += f"\n{older}"
+        await other.terminate()
+        await other.restart()
+        await drill.fires()
+        await drill.shows("node b runs version 0.0.1")
+        await drill.ends()
+
+
 @asynccontextmanager
 async def one(folder: Path, server: Server, **values: str) -> AsyncIterator[tuple[Drilled, str]]:
     """A node, and the address of its database. `values`: what it asks the database in place of what it asks."""
@@ -212,3 +236,41 @@ async def test_a_destination_that_goes_from_node_to_node_fires_until_it_stays(tm
             """Nobody takes it any more."""
 
         await drill.ends(stays)
+
+
+async def test_rights_that_the_database_takes_away_fire_until_they_are_given_back(
+    tmp_path: Path, server: Server
+) -> None:
+    """The user of the router is no superuser."""
+    name = await server.database()
+    await server.run("CREATE ROLE trimmed LOGIN PASSWORD 'of-a-test'")
+    await server.run(f"ALTER DATABASE {name} OWNER TO trimmed")
+    store: Table = {"url": server.dsn(name, "trimmed", "of-a-test"), "replicated": True}
+    dsn = server.dsn(name)
+    async with tuned(tmp_path, [HOOK], {"store.postgres.housekeeping.IDLE_S": 0.1}, store=store) as daemon:
+        drill = Drill(daemon, "StoreNotTrimmed", DSN=dsn, ROLE="trimmed")
+        await drill.is_calm()
+        async with session(dsn) as connection:
+            await connection.execute("REVOKE UPDATE ON duty FROM trimmed")
+        await drill.fires()
+        await drill.shows("nothing is trimmed", "permission denied for table duty")
+        await drill.ends()
+
+
+async def test_a_database_without_a_standby_fires_until_it_is_said_that_its_disks_are_replicated(
+    tmp_path: Path, server: Server
+) -> None:
+    dsn = server.dsn(await server.database())
+    store: Table = {"url": dsn, "replicated": True}
+    async with tuned(tmp_path, [HOOK], {}, store=store) as daemon:
+        drill = Drill(daemon, "StoreNotReplicated", DSN=dsn)
+        await drill.is_calm()
+        daemon.tables["store"] = {"url": dsn}
+        daemon.write_config()
+        await daemon.terminate()
+        await daemon.restart()
+        await drill.fires()
+        await drill.shows("names no synchronous standby", "current_setting")
+        daemon.tables["store"] = store
+        daemon.write_config()
+        await drill.ends()

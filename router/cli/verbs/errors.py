@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from router.cli.data_source import names, open_data_source
+from router.cli.data_source import open_data_source
 from router.cli.options import Common, OneDestination, asks
 from router.cli.output import say, say_json, say_table, say_wrapped
 from router.cli.style import BOLD
+from router.explain import destination_phrases
 from router.explain.figures import count, short_instant
 
 
@@ -17,14 +18,16 @@ def errors(common: Common, destination: OneDestination = None) -> None:
     """Show why events at a destination are dead or retrying.
 
     Answers of the vendor with the same words are counted together, with who can act and how. It looks at the newest 1,000 events that
-    are dead or retrying. Ids, numbers and addresses are cut out of the words.
+    are dead or retrying. Ids, numbers and addresses are cut out of the words. Events of a destination that is paused only wait; why it is
+    paused is told below.
 
     Examples:
         errors
         errors braze
     """
     with open_data_source(common) as data:
-        found = {name: data.errors(name) for name in names(data, destination)}
+        states = data.ledger()["destinations"]
+        found = {name: data.errors(name) for name in ([destination] if destination else states)}
     if common.as_json:
         say_json(found[destination] if destination else {"destinations": found})
         return
@@ -36,6 +39,9 @@ def errors(common: Common, destination: OneDestination = None) -> None:
             say(*([""] if number else []))
             say(f"{name}:", style=BOLD)
         _say_errors(page)
+    for name in found:
+        if (trouble := destination_phrases.trouble_of(name, states.get(name, {}))) is not None:
+            say_wrapped(trouble)
 
 
 def _say_errors(found: Mapping[str, Any]) -> None:

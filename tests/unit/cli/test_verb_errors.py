@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.cli.main import main
-from tests.unit.cli.test_cli import FakeDaemon, config, counts, daemon, ledger
+from tests.unit.cli.test_cli import AT, FakeDaemon, config, counts, daemon, ledger
 
 __all__ = ["config", "daemon"]  # fixtures
 
@@ -23,6 +23,7 @@ def test_kinds_are_a_table_with_what_to_do_below(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = {"items": [ROW, {**ROW, "words": ""}], "looked_at": 1_000, "is_all": False}
+    daemon.answers["GET /api/ledger"] = ledger(2, crm=counts(dead=2))
     daemon.answers["GET /api/destinations/crm/errors"] = (200, found)
     assert main(["errors", "crm"]) == 0
     said = capsys.readouterr().out
@@ -33,9 +34,26 @@ def test_kinds_are_a_table_with_what_to_do_below(
 
 
 def test_without_any_it_says_so(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts())
     daemon.answers["GET /api/destinations/crm/errors"] = (200, {"items": [], "looked_at": 0, "is_all": True})
     assert main(["errors", "crm"]) == 0
     assert capsys.readouterr().out == "no event is dead or retrying at crm\n"
+
+
+def test_a_destination_that_is_paused_says_why_although_no_event_failed(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paused = {"state": "paused", "state_reason": "credentials", "state_detail": "status 401", "state_since": AT}
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(queued=1) | paused, mail=counts())
+    for name in ("crm", "mail"):
+        page = {"items": [], "looked_at": 0, "is_all": True}
+        daemon.answers[f"GET /api/destinations/{name}/errors"] = (200, page)
+    for words in ("errors", "errors crm"):
+        assert main(words.split()) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert "no event is dead or retrying" in told
+        assert "crm is paused because the vendor refused our key (status 401)" in told
+        assert "mail" not in told
 
 
 def test_without_a_destination_each_that_fails_is_shown_under_its_name(
