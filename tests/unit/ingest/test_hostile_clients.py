@@ -14,11 +14,11 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from router.config import Rate
-from router.ingest import limits
+from router.ingest import limits, routes
 from router.ingest.aiohttp_server import IngestServer
 from router.ingest.head_size import HeadSize
 from router.ingest.in_flight import IN_FLIGHT, InFlight
-from router.ingest.parse import Batch
+from router.ingest.parse import Batch, parse_batch
 from router.ingest.received_bytes import ReceivedBytes, Share
 from router.ingest.routes import make_app
 from router.ingest.token_bucket import Limiter, RateExceeded
@@ -35,7 +35,7 @@ from tests.unit.ingest.rig import (
     RecordingAcceptor,
     failure,
 )
-from tests.unit.ingest.test_hot_path import until
+from tests.unit.ingest.test_hot_path import post, until
 from tests.unit.ingest.test_request_counts import counted
 
 Send = Callable[[bytes], Awaitable[tuple[int, dict[str, Any]]]]
@@ -114,6 +114,14 @@ async def test_cookies_of_16_kb_in_one_line_are_taken(send: Send) -> None:
 async def test_a_longer_line_is_refused(send: Send) -> None:
     status, body = await send(b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"y" * 17_000 + b"\r\n\r\n")
     assert (status, body["code"]) == (431, "head_too_large")
+
+
+@pytest.mark.parametrize(("headers", "status"), [(limits.MAX_HEADERS, 401), (limits.MAX_HEADERS + 1, 431)])
+async def test_too_many_headers_are_called_so(send: Send, headers: int, status: int) -> None:
+    lines = [f"X-{n}: 1" for n in range(headers - 3)]
+    answered, body = await send(begun("/v1/track", NOBODY, *lines))
+    assert answered == status
+    assert body["code"] == ("head_too_large" if status == 431 else "invalid_write_key")
 
 
 async def test_a_head_that_does_not_end_is_given_up(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,3 +418,37 @@ def held_by_readers() -> list[str]:
     return [
         type(value).__name__ for frame in reading for value in frame.f_locals.values() if sys.getsizeof(value) > 0x8000
     ]
+
+
+# ---------------------------------------------------------------- bodies that take long
+
+DEEP = b"[" * 100 + b"]" * 100
+HEAVY = b'{"writeKey":"%s","batch":[%s]}' % (KEY.encode(), b",".join([DEEP] * 900))
+"""A batch of 180 KB, nested deep."""
+
+
+@pytest.mark.parametrize("is_compressed", [False, True])
+async def test_a_call_with_a_key_goes_between_bodies_that_take_long(
+    client: Client, acceptor: RecordingAcceptor, monkeypatch: pytest.MonkeyPatch, is_compressed: bool
+) -> None:
+    """It comes while the first of twenty is worked on."""
+    worked_on: list[int] = []
+    _, usual = await asyncio.open_connection(client.host, client.port)
+
+    def parse(body: bytes) -> Batch:
+        if not worked_on:
+            usual.transport.write(post("/v1/track", TRACK))  # on a socket: it is there at once
+        worked_on.append(len(body))
+        return parse_batch(body)
+
+    monkeypatch.setattr(routes, "parse_batch", parse)
+    encoding = ["Content-Encoding: gzip"] if is_compressed else []
+    request = post("/v1/batch", gzip.compress(HEAVY) if is_compressed else HEAVY, *encoding)
+    clients = [await asyncio.open_connection(client.host, client.port) for _ in range(20)]
+    for _, writer in clients:
+        writer.write(request)
+    await until(lambda: bool(acceptor.calls))
+    assert 1 <= len(worked_on) <= 6
+    await until(lambda: len(worked_on) == 20)
+    for _, writer in [*clients, (None, usual)]:
+        writer.close()

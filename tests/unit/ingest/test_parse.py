@@ -7,6 +7,7 @@ import gzip
 import json
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from router.consent import UPDATED
 from router.errors import InvalidCall
 from router.event import TYPES, Call, Discard, normalize_event
+from router.ingest.json_checks import is_too_deep
 from router.ingest.limits import MAX_BATCH_ITEMS, MAX_DEPTH, MAX_ITEM_BYTES, MAX_LIGHT_BYTES
 from router.ingest.parse import Batch, Single, parse_batch, parse_single
 
@@ -287,6 +289,27 @@ class TestDepth:
     def test_many_brackets_side_by_side_or_in_text_are_not_deep(self) -> None:
         call = {**TRACK, "properties": {"list": [[{}]] * 500, 'te"xt\\': '["\\' * 500}}
         assert len(batch(call)[0]) == 1
+
+    @pytest.mark.parametrize("seed", range(50))
+    def test_the_deepest_level_counts_and_no_bracket_in_a_text(self, seed: int) -> None:
+        rng, found = Random(seed), list[bool]()
+        for levels in (1, MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 2 * MAX_DEPTH):
+            made = value_of(rng, levels)
+            json.loads(made)
+            found.append(is_too_deep(made.encode()))
+        assert found == [False, False, False, True, True]
+
+
+def value_of(rng: Random, levels: int) -> str:
+    """JSON that is nested so deep in one place, with shallower values and texts full of brackets around it."""
+    text = json.dumps(rng.choice(["[", "{[", 'a"]}', "\\", "\\[", "ü[", ""]) * rng.randint(0, 40))
+    if levels == 0:
+        return text
+    parts = [text, "[[],{}]" if levels > 2 else "1", value_of(rng, levels - 1)]
+    rng.shuffle(parts)
+    if rng.random() < 0.5:
+        return f"[{','.join(parts)}]"
+    return "{" + ",".join(f"{json.dumps('k[' * n)}: {part}" for n, part in enumerate(parts)) + "}"
 
 
 class TestRefused:

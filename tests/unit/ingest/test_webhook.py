@@ -12,6 +12,7 @@ import pytest
 
 from router.errors import InvalidCall
 from router.event import normalize_event
+from router.ingest import limits
 from router.ingest.limits import MAX_BATCH_BYTES, MAX_WEBHOOK_BYTES
 from router.ingest.webhook import check_signature, first_element, parse_webhook
 from router.ingest.write_key import Sources
@@ -164,6 +165,32 @@ class TestSignatures:
 
     def test_upper_case_is_the_same(self) -> None:
         check_signature(RAW, sign("new", RAW)["X-Signature"].upper(), ("old", "new"))
+
+    @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 400)])
+    async def test_the_element_that_is_signed_has_a_bound(self, client: Client, more: int, status: int) -> None:
+        empty = b'{"type":"track","userId":"u","event":"E","properties":{"x":"%s"}}'
+        first = empty % (b"x" * (limits.MAX_SIGNED_BYTES - len(empty) + 2 + more))
+        answer = await client.post(URL, data=b"[%s,{}]" % first, headers=sign("new", first))
+        assert answer.status == status
+        if more:
+            words = f"the first element is not JSON, or larger than {limits.MAX_SIGNED_BYTES} bytes"
+            assert (await answer.json())["message"] == words
+
+    @pytest.mark.parametrize("first", [b'{"a":[', b'"', b"[" * 100_000, b"1" * 4_000_000])
+    def test_no_more_than_that_is_read_of_what_nobody_signed(
+        self, monkeypatch: pytest.MonkeyPatch, first: bytes
+    ) -> None:
+        read: list[int] = []
+
+        class Decoder(json.JSONDecoder):
+            def raw_decode(self, text: str, at: int = 0) -> tuple[object, int]:
+                read.append(len(text))
+                return super().raw_decode(text, at)
+
+        monkeypatch.setattr("router.ingest.webhook._json", Decoder(strict=False))
+        with pytest.raises(InvalidCall):
+            check_signature(b"[" + first.ljust(limits.MAX_WEBHOOK_BYTES, b" "), "", ["secret"])
+        assert read == [limits.MAX_SIGNED_BYTES]
 
     def test_what_is_signed_of_odd_arrays(self) -> None:
         assert first_element(b"[]") == b"[]"
