@@ -6,7 +6,8 @@ opening.py      opens the store that config.toml names
 signals.py      every signal, before, during and after the loop
 signal_watch.py they stay the daemon's, whatever code of a plugin does
 shutdown.py     what a stop does: drain, deadline, second signal
-reload.py       what changed in config.toml, what needs a restart, and putting it in force
+reload.py       reads config.toml again and puts it in force, or refuses it
+config_changes.py  what changed in it, and what needs a restart
 reloading.py    a reload here, or at all nodes
 reload_everywhere.py  the same at all nodes, by commands
 signal_reloads.py  reloads that SIGHUP asked for

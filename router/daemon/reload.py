@@ -1,53 +1,25 @@
-"""Putting a changed config.toml in force while the daemon runs: what changed, what only a restart can change, the exchange."""
+"""Putting a changed config.toml in force while the daemon runs: it is read, compared and refused or exchanged."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from operator import attrgetter
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
-from typing import Literal
 
 from router.admin.daemon_port import InForce, Preview, Reloaded, ReloadRefused
-from router.config import Config, PrivacyConfig, Proposal, SourceConfig
+from router.config import Config, Proposal
+from router.daemon.config_changes import compare, compare_keys, object_to
 from router.daemon.supervisor import Supervisor
-from router.editing.key_values import KeyChange, key_changes, key_values
 from router.errors import CommandRefused, ConfigError, ConfirmationRequired, RestartRequired, StoreError
 from router.in_thread import in_thread
 from router.ingest.write_key import Sources
 from router.judge import SourcePlans
 from router.logger import Log
-from router.plans import Plan
 from router.plugin_host import Destination, read
 from router.plugin_host.fault_place import said_by
 from router.plugin_host.plugin_threads import PluginThreads, Purpose
 from router.plugin_host.time_budgets import MAKE_S
 from router.privacy import privacy_of_sources
-
-NEED_RESTART = {
-    "server.listen": "server.listen",
-    "server.trusted_proxies": "server.trusted_proxies",
-    "server.public_url": "server.public_url",
-    "admin.listen": "admin.listen",
-    "admin.token": "admin.token",
-    "store.url": "store.url",
-    "store.retention": "store.retention_s",
-    "store.dedupe_window": "store.dedupe_window_s",
-    "store.min_free": "store.min_free_bytes",
-    "store.replicated": "store.is_replicated",
-    "cluster.node": "cluster.node",
-    "cluster.lease": "cluster.lease_s",
-    "consent.follow": "consent.follow",
-    "console.enabled": "console.enabled",
-    "tracing.endpoint": "tracing.endpoint",
-    "tracing.headers": "tracing.headers",
-    "tracing.sample": "tracing.sample",
-    "log.level": "log.level",
-    "log.format": "log.format",
-    "log.decisions": "log.decisions",
-}
-"""Keys that are read once, and the attribute of Config for each: a reload that changes one is refused."""
-
 
 Brings = Callable[[Config, Collection[Destination]], Awaitable[None]]
 """Tells other nodes what is configured here from now on."""
@@ -162,13 +134,6 @@ def there(supervisor: Supervisor) -> dict[str, Destination]:
     return {name: runner.destination for name, runner in supervisor.runners.items()}
 
 
-def object_to(old: Config, new: Config, *, is_confirmed: bool) -> None:
-    """Raises RestartRequired or ConfirmationRequired where a reload from `old` to `new` is refused."""
-    refuse_restart(old, new)
-    if not is_confirmed:
-        ask_about_the_key(old, new)
-
-
 async def read_in_time(
     threads: PluginThreads, purpose: Purpose, path: Path, proposal: Proposal | None = None
 ) -> tuple[Config, list[Destination]]:
@@ -182,69 +147,3 @@ async def read_in_time(
         raise ConfigError([f"{path}: {words}"]) from None
     except Exception as error:
         raise ConfigError([f"a plugin: {type(error).__name__}: {said_by(error)}"]) from None
-
-
-def refuse_restart(old: Config, new: Config) -> None:
-    """Raises RestartRequired with every changed key that the running daemon cannot take."""
-    value = {key: attrgetter(attribute) for key, attribute in NEED_RESTART.items()}
-    if changed := [key for key in value if value[key](old) != value[key](new)]:
-        raise RestartRequired(changed)
-
-
-def ask_about_the_key(old: Config, new: Config) -> None:
-    """Raises ConfirmationRequired where values that were hashed so far get other hashes from now on, or none."""
-    if hashes(old) and old.privacy.key != new.privacy.key:
-        words = (
-            "privacy.key: changed, so every value gets another hash: a user whose id is hashed becomes somebody else, here and in"
-            " the tools; nothing was changed. If you want that, run `reload --yes`"
-        )
-        raise ConfirmationRequired([words])
-
-
-def hashes(config: Config) -> bool:
-    """Whether anything is hashed with `privacy.key`, at a source or at a destination."""
-    return any(table.privacy.hash for table in config.sources) or any(
-        table.mapping.hash for table in config.destinations
-    )
-
-
-def compare(old: Config, new: Config, there: Mapping[str, Destination], wanted: Mapping[str, Destination]) -> Reloaded:
-    """What putting the new configuration in force changes. `there`: the destinations that run."""
-    sources_before, sources_after = _sources_of(old), _sources_of(new)
-    return Reloaded(
-        added=[name for name in wanted if name not in there],
-        changed=[name for name in wanted if name in there and has_changed(there[name], wanted[name])],
-        removed=[name for name in there if name not in wanted],
-        sources=[
-            name for name in {**sources_before, **sources_after} if sources_before.get(name) != sources_after.get(name)
-        ],
-        restart_required=[name for name, destination in wanted.items() if destination.needs_restart],
-        warnings=[str(warning) for warning in new.warnings if warning not in old.warnings],
-    )
-
-
-def compare_keys(
-    old: Config, new: Config, there: Mapping[str, Destination], wanted: Mapping[str, Destination]
-) -> list[KeyChange]:
-    """The same, key by key, with what a reload alone cannot change."""
-    found = key_changes(key_values(old, there.values()), key_values(new, wanted.values()))
-    return [one._replace(needs=_needs(one, old)) for one in found]
-
-
-def _needs(change: KeyChange, old: Config) -> Literal["", "restart", "confirmation"]:
-    if change.key in NEED_RESTART:
-        return "restart"
-    return "confirmation" if change.key == "privacy.key" and hashes(old) else ""
-
-
-def _sources_of(config: Config) -> dict[str, tuple[SourceConfig, PrivacyConfig | None, Plan | None]]:
-    """Each source with what it hashes with and its tracking plan, by name."""
-    return {
-        source.name: (source, config.privacy if source.privacy.hash else None, config.plans.get(source.name))
-        for source in config.sources
-    }
-
-
-def has_changed(old: Destination, new: Destination) -> bool:
-    """Whether a destination needs a new runner: its table differs, the key it hashes with, or its plugin's version."""
-    return (old.config, old.plugin_version, old.hasher) != (new.config, new.plugin_version, new.hasher)

@@ -24,7 +24,7 @@ from router.cli import app
 from router.cli.help import parts
 from router.config import as_written, model
 from router.config.as_written import unit_of
-from router.daemon.reload import NEED_RESTART
+from router.daemon.config_changes import NEED_RESTART
 from router.plugin_host import find
 from router.testing.checking.check import MEANING
 from router.testing.checks import CHECKS, THEMES

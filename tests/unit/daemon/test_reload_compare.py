@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from router.config import Config, load
-from router.daemon.reload import Refusal, ask_about_the_key, code_of, compare, compare_keys, has_changed
+from router.daemon.config_changes import ask_about_the_key, compare, compare_keys, has_changed
+from router.daemon.reload import Refusal, code_of
 from router.errors import ConfirmationRequired
 from router.explain.trouble_codes import REFUSED
 from router.plugin_host import Destination, read
