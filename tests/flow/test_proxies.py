@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import shutil
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -95,21 +97,43 @@ async def test_libraries_are_told_to_send_to_the_name_of_the_proxy(behind: Behin
     assert (told["apiHost"], told["protocol"]) == (f"{EVENTS}:{behind.proxy.port}/v1", "https")
 
 
-async def test_it_speaks_http_2(behind: Behind) -> None:
+async def by_http_2(behind: Behind, *calls: tuple[str, str]) -> list[str]:
+    """The answers to these calls, path and `--data` of each, one after the other on one connection; with version and status."""
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("there is no curl on this machine")
-    call = json.dumps({"userId": "u1", "event": "E", "messageId": "m-h2"})
     here = ["--cacert", str(behind.proxy.authority), "--resolve", f"{EVENTS}:{behind.proxy.port}:127.0.0.1"]
-    sent = ["--data", call, "--header", f"Authorization: {AUTHORIZATION['Authorization']}"]
-    process = await asyncio.create_subprocess_exec(
-        *(curl, "--silent", "--http2", *here, *sent, "--write-out", " %{http_version} %{http_code}"),
-        f"{behind.events}/v1/track",
-        stdout=asyncio.subprocess.PIPE,
-    )
+    options = [*here, "--silent", "--http2", "--header", f"Authorization: {AUTHORIZATION['Authorization']}"]
+    options += ["--write-out", " %{http_version} %{http_code}\n"]
+    words: list[str] = []
+    for path, data in calls:
+        words += [*(["--next"] if words else []), *options, "--data-binary", data, f"{behind.events}/v1/{path}"]
+    process = await asyncio.create_subprocess_exec(curl, *words, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
-    assert said.decode() == '{"success": true} 2 200'
+    return said.decode().splitlines()
+
+
+async def test_it_speaks_http_2(behind: Behind) -> None:
+    call = json.dumps({"userId": "u1", "event": "E", "messageId": "m-h2"})
+    assert await by_http_2(behind, ("track", call)) == ['{"success": true} 2 200']
     assert behind.daemon.rows("SELECT 1 FROM log WHERE message_id = 'm-h2'") == [(1,)]
+
+
+async def test_bodies_that_are_far_too_large_do_no_harm_to_calls_behind_them(behind: Behind, tmp_path: Path) -> None:
+    """A proxy gives up the rest of a body once it has the answer, and may begin the next request in its place."""
+    large = tmp_path / "large"
+    large.write_bytes(b'{"x":"' + b"y" * 6_000_000 + b'"}')
+    calls = []
+    for n in range(6):
+        call = json.dumps({"userId": "u1", "event": "E", "messageId": f"behind-{n}"})
+        calls += [("batch", f"@{large}"), ("batch", f"@{large}"), ("track", call)]
+    said = await by_http_2(behind, *calls)
+    answered = re.findall(
+        r" 2 (\d+)$", "\n".join(said), re.MULTILINE
+    )  # nginx has a page of several lines for what it refuses itself
+    assert answered == ["413", "413", "200"] * 6, said
+    stored = behind.daemon.rows("SELECT count(*) FROM log WHERE message_id LIKE 'behind-%'")
+    assert stored == [(6,)]
 
 
 @pytest.mark.parametrize(("path", "size"), [("track", MAX_SINGLE_BYTES + 1), ("batch", MAX_BATCH_BYTES + 1)])

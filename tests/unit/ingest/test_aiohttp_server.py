@@ -51,6 +51,24 @@ async def test_a_request_beyond_those_that_may_be_in_flight_is_asked_to_come_aga
     assert (await client.post("/v1/track", json=TRACK)).status == 200
 
 
+@pytest.mark.parametrize("rest", [b"}" * (limits.MAX_BATCH_BYTES + 100), b"}" * 100], ids=["all of it", "a part"])
+async def test_what_comes_behind_an_answer_that_was_early_is_body_and_never_a_request(
+    client: Client, rest: bytes
+) -> None:
+    """The client may have given its body up, and begun another request in its place."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(post_head(limits.MAX_BATCH_BYTES + 1))
+    head, told = await answer_of(reader)
+    assert (head.startswith(b"HTTP/1.1 413"), told["code"]) == (True, "payload_too_large")
+    assert b"connection: close" in head.lower()
+    with suppress(ConnectionError):
+        writer.write(rest + post_head(1)[:-1] + b"1")
+        await writer.drain()
+        writer.write_eof()
+        assert await reader.read() == b""
+    writer.close()
+
+
 async def test_a_connection_beyond_those_that_may_be_open_is_told_so_and_closed(
     acceptor: RecordingAcceptor, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
