@@ -324,7 +324,9 @@ class Connection(web.RequestHandler):
         resp.headers.setdefault(hdrs.SERVER, SERVER)
         self._answered, self._body = self._answered + 1, request.content
         is_last = self.is_stopping and not self._messages and self._begun <= self._answered
-        is_early = not request.content.is_eof()  # a proxy may give up the rest of the body, and begin the next request in its place
+        is_early = (
+            not request.content.is_eof()
+        )  # a proxy may give up the rest of the body, and begin the next request in its place
         if is_last or is_early or self._close:  # a client that is not told would send its next request into a reset
             resp.force_close()
         if resp.status < 400:
