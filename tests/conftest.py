@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -47,6 +47,17 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.path.insert(0, str(ISOLATED))
     sys.modules.pop("sitecustomize", None)  # the one of the system
     __import__("sitecustomize")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Collect no garbage while a failure is told: a task that nobody awaited writes a traceback then. Python before 3.11.8 cannot parse
+    source while it parses source (https://github.com/python/cpython/issues/106905), and the whole run would end there."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

@@ -35,9 +35,13 @@ async def draining(daemon: Daemon, vendor: FakeVendor, *wanted: Table) -> AsyncI
     async def begun() -> bool:
         return (await daemon.admin("POST", "/api/destinations/crm/resume"))[0] != 200
 
-    await eventually(begun, what="the drain begins")
-    yield answer
-    assert not reload.done()
+    try:
+        await eventually(begun, what="the drain begins")
+        yield answer
+        assert not reload.done()
+    except BaseException:
+        reload.cancel()
+        raise
     vendor.release()
     status, body = await reload
     assert status == 200
