@@ -57,12 +57,13 @@ class Interruptible(Generic[T]):
             self._leave()
 
     def _leave(self) -> None:
+        """Nothing interrupts it from now on. What an earlier interrupt is still to raise is raised here, or as this is called again.
+
+        It is not taken back: Python 3.11 would look for something to raise at each call and each turn of a loop ever after, and a function
+        that is traced would never begin.
+        """
         with self._changing:
-            if not self._is_over:
-                self._is_over, _here.work = True, None
-                _raise_in(
-                    self._thread_id, ctypes.py_object()
-                )  # nothing any more, where something is still to be raised
+            self._is_over, _here.work = True, None
 
     def interrupt(self) -> bool:
         """Have its thread raise HookInterrupted, where code of a plugin or of a library runs there. Returns whether it is still at work.

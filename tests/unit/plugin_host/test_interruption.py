@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -137,6 +139,24 @@ class Race:
         for _ in range(self.turns):
             pass
         return "done"
+
+
+TRACED = """
+import sys
+from router.plugin_host.interruption import Interruptible
+
+def begin(): print("begun")
+
+print(Interruptible(lambda: "done")())
+sys.settrace(lambda *given: None)
+begin()
+"""
+
+
+def test_after_work_that_nobody_interrupted_a_traced_function_begins() -> None:
+    """Python looks for something to raise no more: it would never come to the first line of such a function."""
+    process = subprocess.run([sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=HANG_S, check=True)
+    assert process.stdout.split() == ["done", "begun"]
 
 
 LOOP = "inside.append(1)\nwhile not let_go: pass"
