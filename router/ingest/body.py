@@ -7,7 +7,7 @@ otherwise inflate by itself, without a bound of ours and with a thread hop for e
 from __future__ import annotations
 
 import asyncio
-import zlib
+from contextlib import suppress
 from typing import cast
 
 from aiohttp import hdrs, web
@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from router.errors import InvalidCall, StoreBusy, TooLarge
 from router.ingest import limits
 from router.ingest.in_flight import IN_FLIGHT
+from router.ingest.inflating import inflate, told_size
 from router.ingest.received_bytes import Receiver
 
 
@@ -47,12 +48,12 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
         if len(body) > limits.MAX_LIGHT_BYTES:
             await _wait_for_turn(request)
         return body
-    try:
-        return inflate(body, encoding, min(max_bytes, limits.MAX_LIGHT_BYTES))
-    except TooLarge:
-        if max_bytes <= limits.MAX_LIGHT_BYTES:
-            raise
-    await _wait_for_turn(request)
+    if max_bytes <= limits.MAX_LIGHT_BYTES:
+        return inflate(body, encoding, max_bytes)
+    if told_size(body, encoding) <= limits.MAX_LIGHT_BYTES:
+        with suppress(TooLarge):  # nothing was told, or too little: it begins again in its turn
+            return inflate(body, encoding, limits.MAX_LIGHT_BYTES)
+    await _wait_for_turn(request)  # with what was sent: inflated, many who wait would hold too much
     return inflate(body, encoding, max_bytes)
 
 
@@ -122,46 +123,6 @@ async def _continue(request: web.Request) -> None:
         raise InvalidCall("expectation_failed", "the only Expect is 100-continue", 417)
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # or it would count as half an answer
-
-
-GZIP_MAGIC = b"\x1f\x8b"
-PADDING = b"\0\r\n"
-"""What may follow a compressed body: zeros of a tape or a block, a line break of a shell."""
-
-MAX_MEMBERS = 100
-"""Of one gzip body. Each further one costs a copy of what is left."""
-
-
-def inflate(data: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Inflate a gzip body of one or more members, or a deflate body. A bomb costs one byte more than the limit."""
-    if encoding in ("gzip", "x-gzip"):
-        window = zlib.MAX_WBITS | 16
-    elif encoding == "deflate":
-        window = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
-    else:
-        raise InvalidCall("unsupported_encoding", "Content-Encoding must be gzip, deflate or identity", 415)
-    body = b""
-    for _ in range(MAX_MEMBERS):
-        stream = zlib.decompressobj(window)
-        try:
-            body += stream.decompress(data, max_bytes - len(body) + 1)
-        except zlib.error as error:
-            raise InvalidCall("invalid_encoding", f"the body is not valid {encoding}") from error
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-        if not stream.eof:
-            raise InvalidCall("invalid_encoding", f"the {encoding} body is cut short")
-        data = stream.unused_data.lstrip(PADDING)
-        if not data:
-            return body
-        if encoding == "deflate" or not data.startswith(GZIP_MAGIC):
-            raise InvalidCall("invalid_encoding", f"there is more after the end of the {encoding} body")
-    raise InvalidCall("invalid_encoding", f"the {encoding} body has more than {MAX_MEMBERS} members")
-
-
-def _has_zlib_header(data: bytes) -> bool:
-    # Source: RFC 1950, 2.2. Some senders of "deflate" leave the zlib wrapper out.
-    return len(data) >= 2 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 def _too_large(max_bytes: int) -> TooLarge:

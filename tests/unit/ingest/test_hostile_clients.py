@@ -14,10 +14,11 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from router.config import Rate
-from router.ingest import limits, routes
+from router.ingest import body, limits, routes
 from router.ingest.aiohttp_server import IngestServer
 from router.ingest.head_size import HeadSize
 from router.ingest.in_flight import IN_FLIGHT, InFlight
+from router.ingest.inflating import inflate
 from router.ingest.parse import Batch, parse_batch
 from router.ingest.received_bytes import ReceivedBytes, Share
 from router.ingest.routes import make_app
@@ -452,3 +453,30 @@ async def test_a_call_with_a_key_goes_between_bodies_that_take_long(
     await until(lambda: len(worked_on) == 20)
     for _, writer in [*clients, (None, usual)]:
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("compressed", "times"),
+    [
+        (gzip.compress(HEAVY), 1),
+        (gzip.compress(b'{"batch":[],"writeKey":"%s"}' % KEY.encode()), 1),
+        (gzip.compress(HEAVY)[:-4] + bytes(4), 2),
+        (gzip.compress(HEAVY[:-1]) + gzip.compress(HEAVY[-1:]), 2),
+    ],
+    ids=["large", "small", "lies", "last member is small"],
+)
+async def test_a_body_that_says_its_size_is_inflated_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch, compressed: bytes, times: int
+) -> None:
+    """One that says too little costs what may be worked on at once, and no more."""
+    made: list[int] = []
+
+    def inflated(data: bytes, encoding: str, max_bytes: int) -> bytes:
+        made.append(max_bytes)
+        return inflate(data, encoding, max_bytes)
+
+    monkeypatch.setattr(body, "inflate", inflated)
+    answer = await client.post("/v1/batch", data=compressed, headers={"Content-Encoding": "gzip"})
+    assert answer.status == (400 if compressed.endswith(bytes(4)) else 200)
+    assert len(made) == times
+    assert made[:-1] == [limits.MAX_LIGHT_BYTES] * (times - 1)

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from router.errors import InvalidCall, TooLarge
-from router.ingest.body import MAX_MEMBERS, inflate
+from router.ingest.inflating import MAX_MEMBERS, inflate, told_size
 
 TEXT = b'{"batch":[]}' * 50
 GZIP = gzip.compress(TEXT, mtime=0)
@@ -78,3 +78,17 @@ def test_other_encodings_are_unsupported(encoding: str) -> None:
     with pytest.raises(InvalidCall) as refusal:
         inflate(b"x", encoding, 10_000)
     assert (refusal.value.code, refusal.value.status) == ("unsupported_encoding", 415)
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "size"),
+    [
+        (GZIP, "gzip", len(TEXT)),
+        (GZIP, "x-gzip", len(TEXT)),
+        (GZIP + gzip.compress(b"x"), "gzip", 1),
+        (zlib.compress(TEXT), "deflate", 0),
+        (b"", "gzip", 0),
+    ],
+)
+def test_the_end_of_a_gzip_body_tells_the_size_of_its_last_member(data: bytes, encoding: str, size: int) -> None:
+    assert told_size(data, encoding) == size
