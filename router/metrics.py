@@ -79,7 +79,9 @@ COUNTED: Mapping[str, Family] = {
     ),
     SECONDS: Family("histogram", ("destination",), "How long requests to the vendor took, waits for `rate` left out."),
     REQUESTS: Family(
-        "counter", ("source", "code"), "Requests to the ingestion listener since the start, by the status answered."
+        "counter",
+        ("source", "code"),
+        "Requests to the ingestion listener since the start, by the status answered; of a pixel by the one that its picture cannot say.",
     ),
     CONNECTIONS: Family("gauge", ("listener",), "Connections that are open."),
     ENDED: Family(

@@ -30,6 +30,9 @@ log = logging.getLogger("router.ingest")
 SOURCE = web.RequestKey("source", str)
 """Where a request keeps the name of its source, once that is known."""
 
+STATUS = web.RequestKey("status", int)
+"""Where a request keeps the status that its answer cannot say. It counts with this one."""
+
 TRACEPARENT = "traceparent"
 """The header of W3C Trace Context."""
 

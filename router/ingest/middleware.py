@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 
 from router.errors import InvalidCall, StoreBusy, StoreClosed
-from router.ingest.admission import SOURCE
+from router.ingest.admission import SOURCE, STATUS
 from router.ingest.cors import grant, preflight
 from router.ingest.in_flight import InFlight
 from router.ingest.refusals import Refusals
@@ -55,7 +55,7 @@ class Middleware:
         finally:
             self._in_flight.tasks.discard(task)
         source = request.get(SOURCE, "")
-        self._metrics.request(source, answer.status)
+        self._metrics.request(source, request.get(STATUS, answer.status))
         if refused is not None:
             self._refusals.note(source, refused)
         origin = request.headers.get(hdrs.ORIGIN)

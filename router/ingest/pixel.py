@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from router.errors import InvalidCall, StoreError
 from router.event import TYPES
-from router.ingest.admission import SOURCE, Admission
+from router.ingest.admission import SOURCE, STATUS, Admission
 from router.ingest.limits import MAX_SINGLE_BYTES
 from router.ingest.parse import Single, parse_single
 from router.ingest.refusals import Refusals
@@ -46,10 +46,11 @@ class Pixel:
             try:
                 posted = read_pixel(request.match_info["type"], request.query)
                 await self._admission.take(request, posted, Sender.PAGE)
-            except InvalidCall as refusal:  # a picture cannot say it
-                self._refusals.note(request.get(SOURCE, ""), refusal)
+            except InvalidCall as refusal:  # a picture cannot say it, and nobody asks for it again
+                request[STATUS] = refusal.status
+                self._refusals.note(request.get(SOURCE, ""), refusal, is_final=True)
             except StoreError:
-                pass
+                request[STATUS] = 503
         return web.Response(body=GIF, headers=_HEADERS.copy())
 
 

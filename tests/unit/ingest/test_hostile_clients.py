@@ -310,18 +310,11 @@ async def test_a_refusal_is_a_discard_of_its_source(client: Client, acceptor: Re
     ]
 
 
-async def test_strangers_leave_one_discard_a_second_with_their_number(
-    client: Client, acceptor: RecordingAcceptor, clock: FakeClock
+async def test_what_strangers_are_refused_for_is_a_discard_without_their_key(
+    client: Client, acceptor: RecordingAcceptor
 ) -> None:
-    for _ in range(5):
-        await client.post("/v1/track", json={**TRACK, "writeKey": "made-up"})
-    clock.now += 1_000
     await client.post("/v1/track", json={**TRACK, "writeKey": "made-up"})
-    assert [discard.message.rpartition("(")[2] for discard in acceptor.discards] == [
-        "requests refused: 1)",
-        "requests refused: 5)",
-    ]
-    assert [discard.n for discard in acceptor.discards] == [1, 5]
+    assert [(discard.source, discard.code) for discard in acceptor.discards] == [("", "invalid_write_key")]
     assert "made-up" not in repr(acceptor.discards)
 
 

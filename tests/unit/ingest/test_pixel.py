@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from yarl import URL
 
+from router.config import Rate
 from router.errors import InvalidCall, StoreFull
 from router.event import TYPES, normalize_event
 from router.ingest.pixel import GIF, MAX_DOTS, read_pixel
@@ -124,6 +125,16 @@ async def test_what_cannot_be_used_is_a_picture_too(client: Client, acceptor: Re
 async def test_a_bad_call_of_a_known_source_is_a_discard(client: Client, acceptor: RecordingAcceptor) -> None:
     await is_picture(client, f"/v1/pixel/track?writeKey={KEY}&userId=u1")
     assert [discard.code for discard in acceptor.discards] == ["event_not_defined"]
+
+
+async def test_a_call_beyond_the_rate_is_a_discard_since_nobody_sends_it_again(
+    client: Client, acceptor: RecordingAcceptor, sources: Sources
+) -> None:
+    sources.replace([FakeSource(rate=Rate(1, 60))])
+    for _ in range(2):
+        await is_picture(client, f"/v1/pixel/track?writeKey={KEY}&userId=u1&event=E")
+    assert len(acceptor.calls) == 1
+    assert [(discard.source, discard.code) for discard in acceptor.discards] == [("website", "rate_exceeded")]
 
 
 async def test_a_store_that_is_full_is_a_picture_too(client: Client, acceptor: RecordingAcceptor) -> None:

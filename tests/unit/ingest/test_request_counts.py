@@ -57,3 +57,13 @@ async def test_paths_that_do_not_exist_and_preflights_count_too(client: Client, 
     await client.get("/made/up")
     await client.options("/v1/track", headers={"Origin": "https://shop.example"})
     assert counted(metrics) == {("", "404"): 1, ("", "204"): 1}
+
+
+@pytest.mark.parametrize(("error", "key", "expected"), [(StoreFull(), KEY, "503"), (None, "made-up", "401")])
+async def test_a_pixel_counts_by_what_its_picture_cannot_say(
+    client: Client, acceptor: RecordingAcceptor, metrics: Metrics, error: Exception | None, key: str, expected: str
+) -> None:
+    acceptor.error = error
+    answer = await client.get(f"/v1/pixel/track?writeKey={key}&userId=u1&event=E")
+    assert answer.status == 200
+    assert counted(metrics) == {("website" if key == KEY else "", expected): 1}
