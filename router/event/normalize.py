@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from router.event.keys import coerce_id
 from router.event.notes import Notes
 from router.event.timestamps import correct_timestamps
 from router.plugin import JSON, Event
+from router.remembering import remembered
 
 _FORBIDDEN = frozenset({"writeKey", "_metadata", "version"})
 """Keys of a call that no destination sees."""
@@ -149,7 +149,7 @@ def _from_device(context: Mapping[str, JSON]) -> bool:
     return context.get("direct") is True or (isinstance(name, str) and _is_device_library(name))
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _is_device_library(name: str) -> bool:
     return _DEVICE_LIBRARY.search(name.lower().replace("_", "-")) is not None
 

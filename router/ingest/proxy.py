@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from aiohttp import hdrs, web
+
+from router.remembering import remembered
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Networks = tuple[Network, ...]
@@ -29,10 +30,13 @@ def client_ip(remote: str, forwarded: Iterable[str], proxies: Networks) -> str |
     """
     ip = _plain_ip(remote)
     if proxies and _is_trusted(ip, proxies):
-        hops = ",".join(forwarded).split(",")
-        for hop in reversed([_plain_ip(hop) for hop in hops if hop.strip()]):
-            ip = hop
-            if not _is_trusted(hop, proxies):
+        for hop in reversed(
+            ",".join(forwarded).split(",")
+        ):  # those before a hop that is not ours may be anything, and thousands
+            if not hop.strip():
+                continue
+            ip = _plain_ip(hop)
+            if not _is_trusted(ip, proxies):
                 break
     return ip or None
 
@@ -48,7 +52,7 @@ def own_url(request: web.BaseRequest, proxies: Networks) -> str:
     return f"{scheme}://{host}" if _HOST.fullmatch(host) else ""
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _plain_ip(text: str) -> str:
     """An address without what proxies add to it (port, brackets, zone); "" for anything that is none."""
     text = text.strip()

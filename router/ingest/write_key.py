@@ -9,7 +9,6 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from router.clock import to_iso
 from router.config import Rate, ending_of
 from router.errors import UnknownWriteKey
 from router.privacy import SourcePrivacy
+from router.remembering import remembered
 
 X_WRITE_KEY = "X-Write-Key"
 IN_QUERY = "writeKey"
@@ -77,7 +77,7 @@ def key_beside_body(headers: Mapping[str, str], url: URL, sender: Sender, in_pat
     return ""
 
 
-@lru_cache(maxsize=MAX_CACHED_HEADERS)
+@remembered(MAX_CACHED_HEADERS)
 def basic_user(authorization: str) -> str:
     """The user of a Basic header, "" if there is none. Remembered: a client sends the same header every time."""
     scheme, _, credentials = authorization.strip().partition(" ")

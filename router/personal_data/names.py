@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+
+from router.remembering import remembered
 
 NAMES = {
     "address": "address, address line, street, street address, postal code, postcode, zip code, zipcode",
@@ -32,7 +33,7 @@ _LONGEST = max(map(len, _OF))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def what_is_named(key: str) -> str:
     """What a key of this name usually holds; "" for most."""
     words = tuple(word.lower() for word in _WORD.findall(key[:100]))

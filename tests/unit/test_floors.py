@@ -36,6 +36,7 @@ FLOORS = (
         "source_activity",
         "counts",
         "spread",
+        "remembering",
         "in_thread",
         "ending",
         "extras",
@@ -55,6 +56,7 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 DOORS = {
     ("store", "event"): "rows hold events",
     ("runtime_file", "durable"): "it is such a file",
+    ("personal_data", "remembering"): "names of fields are what senders write",
     ("plans", "extras"): "the command that installs its library",
     ("explain", "vocabulary"): "a problem of the daemon becomes a trouble",
     ("plugin_host", "privacy"): "a mapping hashes as a source does",

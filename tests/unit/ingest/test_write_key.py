@@ -12,7 +12,6 @@ from yarl import URL
 from router.config import Rate
 from router.errors import UnknownWriteKey
 from router.ingest.write_key import (
-    MAX_CACHED_HEADERS,
     Sender,
     Sources,
     basic_user,
@@ -115,11 +114,6 @@ class TestBasicHeader:
         assert basic_user(header) == ""
         headers = CIMultiDict({"Authorization": header})
         assert key_beside_body(headers, URL("/?writeKey=of_query"), Sender.PAGE) == "of_query"
-
-    def test_remembered_headers_are_bounded(self) -> None:
-        for number in range(MAX_CACHED_HEADERS + 10):
-            basic_user(basic(f"key{number}:"))
-        assert basic_user.cache_info().currsize <= MAX_CACHED_HEADERS
 
 
 class TestSources:
