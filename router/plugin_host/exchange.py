@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 
@@ -39,10 +40,14 @@ def shown_request(request: Request, destination: Destination, body_bytes: int | 
 
 
 def shortened_answer(answer: Answer) -> Answer:
-    """An answer with no more of its body than is shown."""
-    if len(answer.body) <= MAX_BODY + LONGEST_SECRET:
+    """An answer with no more of its body and of its headers than is shown. A vendor may send 40,000 headers: as texts they take megabytes."""
+    headers, body = answer.headers, answer.body
+    if len(headers) > MAX_HEADERS or any(len(name) + len(value) > MAX_HEADER for name, value in headers.items()):
+        most = MAX_HEADER + LONGEST_SECRET
+        headers = {name[:most]: value[:most] for name, value in islice(headers.items(), MAX_HEADERS)}
+    elif len(body) <= MAX_BODY + LONGEST_SECRET:
         return answer
-    return msgspec.structs.replace(answer, body=answer.body[: MAX_BODY + LONGEST_SECRET])
+    return msgspec.structs.replace(answer, headers=headers, body=body[: MAX_BODY + LONGEST_SECRET])
 
 
 def shown_answer(answer: Answer, destination: Destination, body_bytes: int | None = None) -> dict[str, JSON]:
@@ -55,7 +60,8 @@ def shown_answer(answer: Answer, destination: Destination, body_bytes: int | Non
 
 
 def _headers(headers: Mapping[str, str], destination: Destination) -> dict[str, JSON]:
-    return {name: _header(name, value, destination) for name, value in list(headers.items())[:MAX_HEADERS]}
+    first = islice(headers.items(), MAX_HEADERS)
+    return {destination.redact(name)[:MAX_HEADER]: _header(name, value, destination) for name, value in first}
 
 
 def _header(name: str, value: str, destination: Destination) -> str:

@@ -56,8 +56,23 @@ def test_what_is_kept_of_an_exchange_is_what_is_shown(crm: Destination) -> None:
     assert len(kept.body) < 50_000 > len(kept_answer.body)
     assert shown_request(kept, crm, len(body)) == shown_request(request, crm)
     assert shown_answer(kept_answer, crm, len(body)) == shown_answer(answer, crm)
-    small = Request("https://v/", body=b"x")
+    small, plain = Request("https://v/", body=b"x"), Answer(200, {"a": "b"}, b"x")
     assert shortened(small) is small
+    assert shortened_answer(plain) is plain
+
+
+def test_of_headers_without_end_those_are_kept_that_are_shown_each_in_part(crm: Destination) -> None:
+    many = Answer(200, {f"h{n}": "v" for n in range(40_000)})
+    long = Answer(200, {"a" * 200_000: "v", "b": "w" * (MAX_HEADER - 5) + SECRET + "w" * 200_000})
+    for answer in (many, long):
+        kept = shortened_answer(answer)
+        assert sum(len(name) + len(value) for name, value in kept.headers.items()) < 20_000
+        assert shown_answer(kept, crm) == shown_answer(answer, crm)
+    assert shown_answer(long, crm)["headers"] == {"a" * MAX_HEADER: "v", "b": "w" * (MAX_HEADER - 5) + "***ww"}
+
+
+def test_a_name_of_a_header_tells_no_secret(crm: Destination) -> None:
+    assert shown_answer(Answer(400, {f"bad-{SECRET}": "?"}), crm)["headers"] == {"bad-***": "?"}
 
 
 def test_a_private_request_shows_nothing(crm: Destination) -> None:
