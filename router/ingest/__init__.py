@@ -1,6 +1,6 @@
 """Ingestion: from bytes on a socket to calls handed to the sink. Speaks Segment's HTTP tracking API and its neighbours.
 
-bytes -> `body` (bounded reading) with `inflating` -> `parse` or `webhook` (pure, with `json_checks`) -> `admission` (`write_key`,
+bytes -> `body` (bounded reading) with `inflating` -> `parse` or `webhook` (pure, with `one_call`, `json_checks` and `json_items`) -> `admission` (`write_key`,
 `token_bucket`) -> sink -> `responses`.
 
 Most requests need less than that: `hot_path` answers them from the bytes (`request_head`, `hot_connection`, `raw_response`).

@@ -9,7 +9,7 @@ from __future__ import annotations
 from router.cli.upload.message_id import MakeId, with_message_id
 from router.event import coerce_id
 from router.ingest.limits import MAX_ITEM_BYTES
-from router.ingest.parse import usual_call
+from router.ingest.one_call import usual_call
 
 Ids = tuple[str, ...]
 

@@ -542,7 +542,7 @@ def test_a_call_that_is_taken_as_it_is_is_what_a_closer_look_makes_of_it(items: 
 
 
 def test_usual_calls_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.ingest.parse._read_item", None)
+    monkeypatch.setattr("router.ingest.parse.read_item", None)
     usual = [{**TRACK, "messageId": f"m{n}", "properties": {"at": "é"}} for n in range(3)]
     calls, discards = batch(*usual)
     assert ([call.message_id for call in calls], discards) == (["m0", "m1", "m2"], [])
