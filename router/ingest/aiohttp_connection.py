@@ -1,4 +1,4 @@
-"""One connection of a listener, with its bounds; and malformed HTTP, which aiohttp meets before any handler does.
+"""One connection of a listener, with its bounds; and how malformed HTTP is answered, which aiohttp meets before any handler does.
 
 On the ingestion listener the hot path gets the bytes first. The admin listener has the full path only.
 """
@@ -10,14 +10,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader, hdrs, web
-from aiohttp.http import HttpVersion10, RawRequestMessage
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
 from router.ingest import limits
 from router.ingest.head_size import HeadSize
 from router.ingest.hot_connection import HotConnection
+from router.ingest.malformed_http import error_in, told_of
 from router.ingest.received_bytes import Share
 from router.ingest.responses import SERVER, failure, failure_bytes, refusal_for
 from router.ingest.upgrade import Upgrade
@@ -276,7 +276,7 @@ class Connection(web.RequestHandler):
         self._last_body = self._messages[-1][1]
         for at in range(len(self._messages) - new, len(self._messages)):
             message = self._messages[at][0]
-            if not isinstance(message, _ErrInfo) and (error := _refused(message)):
+            if not isinstance(message, _ErrInfo) and (error := error_in(message)):
                 self._messages[at] = (error, EMPTY_PAYLOAD)
         last = self._messages[-1][0]
         if not isinstance(last, _ErrInfo) and self._upgrade.begin(last, behind_head, is_alone=new == 1):
@@ -324,9 +324,8 @@ class Connection(web.RequestHandler):
         resp.headers.setdefault(hdrs.SERVER, SERVER)
         self._answered, self._body = self._answered + 1, request.content
         is_last = self.is_stopping and not self._messages and self._begun <= self._answered
-        is_early = (
-            not request.content.is_eof()
-        )  # a proxy may give up the rest of the body, and begin the next request in its place
+        # A proxy may give up the rest of the body, and begin the next request there.
+        is_early = not request.content.is_eof()
         if is_last or is_early or self._close:  # a client that is not told would send its next request into a reset
             resp.force_close()
         if resp.status < 400:
@@ -367,33 +366,11 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has been sent in part already")
         if isinstance(exc, BadHttpMessage) or status < 500:
-            # Never with the words of the parser: they quote the head, and with it secrets.
-            is_too_large = isinstance(exc, LineTooLong) or (exc is not None and exc.args == _TOO_MANY)
-            status, code = (431, "head_too_large") if is_too_large else (status, "invalid_http")
-            words = _WORDS.get(status, "the request is not valid HTTP")
-            response = failure(status, code, words)
-            self._server.note_refused(status, code, words)
+            told = told_of(exc, status)
+            response = failure(*told)
+            self._server.note_refused(*told)
         else:
             log.error("a request failed", exc_info=exc)
             response = failure(status, "internal_error", "an error of the router; it is in its log")
         response.force_close()
         return response
-
-
-_TOO_MANY = ("Too many headers received",)
-"""What aiohttp raises for more than the head may have."""
-
-_WORDS = {
-    431: f"a line of the head is longer than {limits.MAX_LINE_BYTES} bytes, or it has more than {limits.MAX_HEADERS} headers",
-    501: "the only Transfer-Encoding is chunked",
-}
-
-
-def _refused(message: RawRequestMessage) -> _ErrInfo | None:
-    """The error in place of a request that aiohttp would take, though it is not what its sender means."""
-    if message.version < HttpVersion10:
-        return _ErrInfo(400, BadHttpMessage("no version"), "")
-    coding = ",".join(message.headers.getall(hdrs.TRANSFER_ENCODING, ()))
-    if coding and coding.strip().lower() != "chunked":
-        return _ErrInfo(501, BadHttpMessage("coding"), "")
-    return None
