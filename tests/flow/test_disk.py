@@ -143,7 +143,8 @@ async def test_a_daemon_can_be_stopped_and_started_on_a_full_disk_and_sends_agai
             for times in (1, 2):
                 await daemon.admin("POST", "/api/destinations/hook/resume")
                 await eventually(partial(_arrived, vendor, times), what=f"m1 is sent {times} times")
-                assert await daemon.fate("m1", "hook") == ("queued", "in_flight")
+                # what was sent is not settled, and the end of the pause could not be stored either
+                assert await daemon.fate("m1", "hook") == ("queued", "paused")
                 assert await daemon.terminate() == 0
                 await daemon.restart()
             load = Load(daemon)
