@@ -129,9 +129,14 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
     Args:
         mode: of the folder itself, without what the umask takes away.
+
+    Raises:
+        OSError: it cannot be made, or one of them is a link to what is not there: a disk that is not mounted, and another one is not meant.
     """
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):
+        if one.is_symlink():
+            raise FileNotFoundError(errno.ENOENT, f"a link to {os.path.realpath(one)}, which is not there", str(one))
         one.mkdir(mode if one == folder else 0o777, exist_ok=True)
         give_to_owner(one, one.parent)
 

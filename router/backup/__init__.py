@@ -13,7 +13,8 @@ progress.py      how far it is
 from __future__ import annotations
 
 from router.backup.back_up import Made, Target, back_up
+from router.backup.keeping import SUFFIX
 from router.backup.progress import Progress
 from router.backup.restore import Restored, restore
 
-__all__ = ["Made", "Progress", "Restored", "Target", "back_up", "restore"]
+__all__ = ["SUFFIX", "Made", "Progress", "Restored", "Target", "back_up", "restore"]

@@ -87,17 +87,17 @@ def _placed(store: Path, target: Target, now_ms: int) -> tuple[Path, Path]:
     if target.is_folder:
         make_folder(target.path, 0o700)
         return target.path, target.path / name_of(store, now_ms)
-    folder = target.path.parent
-    if not folder.is_dir():
-        raise BackupError(f"there is no folder {folder}")
-    if not target.path.exists():
-        if not target.path.name.endswith(SUFFIX):  # a folder that was meant, and is not mounted
-            raise BackupError(f"there is no folder {target.path}: make it, or name a file that ends in {SUFFIX}")
-    elif not _is_packed(target.path):
-        raise BackupError(f"{target.path} is there and is not a backup: it is left as it is")
+    file = Path(os.path.realpath(target.path)) if target.path.is_symlink() else target.path  # a link stays one
+    if not file.parent.is_dir():
+        raise BackupError(f"there is no folder {file.parent}")
+    if not file.exists():
+        if not file.name.endswith(SUFFIX):  # a folder that was meant, and is not mounted
+            raise BackupError(f"there is no folder {file}: make it, or name a file that ends in {SUFFIX}")
+    elif not _is_packed(file):
+        raise BackupError(f"{file} is there and is not a backup: it is left as it is")
     elif not target.replace:  # the store may be a new one, and this all that is left of the old one
-        raise BackupError(f"{target.path} is a backup already: add --replace, or name a folder")
-    return folder, target.path
+        raise BackupError(f"{file} is a backup already: add --replace, or name a folder")
+    return file.parent, file
 
 
 def _is_packed(path: Path) -> bool:

@@ -45,6 +45,8 @@ def restore(file: Path, store: Path, *, replace: bool, now_ms: int, progress: Pr
         StoreNewer: a newer program made the backup.
         OSError: a file cannot be read or written.
     """
+    if file.is_dir():
+        raise BackupError(f"{file} is a folder: name one of the backups in it")
     if not file.is_file():
         raise BackupError(f"there is no backup {file}")
     with _locked(store) as path:

@@ -190,6 +190,17 @@ async def test_another_file_is_not_overwritten_and_an_older_backup_is(rig: Rig, 
     assert make(tmp_path).about.events == rig.store.head
 
 
+async def test_a_link_leads_to_the_backup_and_stays_one(rig: Rig, tmp_path: Path) -> None:
+    disk, link = tmp_path / "disk", tmp_path / "newest.tar.zst"
+    link.symlink_to(disk / "b.tar.zst")
+    with pytest.raises(BackupError, match=f"there is no folder {disk}"):
+        make(tmp_path, link)
+    disk.mkdir()
+    for replace in (False, True):
+        assert make(tmp_path, Target(link, is_folder=False, replace=replace)).file == disk / "b.tar.zst"
+    assert link.is_symlink()
+
+
 async def test_too_little_room_is_said_before_anything_is_written(rig: Rig, tmp_path: Path) -> None:
     with pytest.raises(BackupError, match=r"bytes free, and .* are needed, .* of them for store.min_free"):
         make(tmp_path, min_free_bytes=1 << 60)
@@ -479,6 +490,11 @@ async def test_a_file_with_a_wrong_bit_is_refused(stopped: Path, place: int) -> 
     content[place] ^= 4
     file.write_bytes(content)
     _refused(stopped, "is not a whole backup|is not a backup|is damaged")
+
+
+async def test_a_folder_is_no_backup_and_those_in_it_are(stopped: Path) -> None:
+    with pytest.raises(BackupError, match="is a folder: name one of the backups in it"):
+        restore(stopped, stopped / "router.db", replace=True, now_ms=START_MS, progress=Told())
 
 
 async def test_another_archive_is_refused(stopped: Path) -> None:

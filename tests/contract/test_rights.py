@@ -47,7 +47,7 @@ def start(path: Path) -> str:
 def make_backup(store: Path, folder: Path) -> str:
     """What `backup` does."""
     try:
-        with interruptible():
+        with interruptible(folder):
             return str(back_up(store, Target(folder, is_folder=True, keep=2), NOW_MS, 0, Silent()).file)
     except Failed as error:
         return str(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from router import durable
 
 
@@ -34,3 +36,13 @@ def test_what_was_not_put_in_place_goes(tmp_path: Path) -> None:
     with durable.prepared(tmp_path / "a", b"x"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("below", ["", "backups"])
+def test_no_folder_is_made_where_a_link_leads_to_one_that_is_not_there(below: str, tmp_path: Path) -> None:
+    """The disk behind it is not mounted."""
+    link = tmp_path / "disk"
+    link.symlink_to("/not/mounted")
+    with pytest.raises(FileNotFoundError, match="a link to /not/mounted, which is not there") as caught:
+        durable.make_folder(link / below)
+    assert caught.value.filename == str(link)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from router.explain.figures import count
 
 if TYPE_CHECKING:
     from router import backup as backups
-    from router.backup.back_up import Made
+    from router.backup.back_up import Made, Target
 else:
     backups = lazy("router.backup")
 
@@ -59,12 +60,8 @@ def backup(
     """
     endpoint = locate(config)
     store = store_file(endpoint, "pg_dump --format=custom --file=FILE URL makes a copy of a database")
-    with interruptible(), BytesProgress(SystemClock(), is_silent=as_json) as progress:
-        path = Path(target)
-        is_folder = keep is not None or path.is_dir() or target.endswith("/")
-        if keep is not None and path.is_file():
-            raise typer.BadParameter(f"{target} is a file, and --keep is for a folder", param_hint="--keep")
-        where = backups.Target(path, is_folder, keep or 0, replace)
+    where = _target(target, keep, replace)
+    with interruptible(where.path), BytesProgress(SystemClock(), is_silent=as_json) as progress:
         made = backups.back_up(store, where, SystemClock().now_ms(), endpoint.min_free_bytes, progress)
     if not made.is_noted:
         warn(f"the daemon does not know of it: {store.parent} cannot be written by this user")
@@ -78,6 +75,18 @@ def backup(
     say(f"{about.bytes:,} bytes of store, {made.size:,} in the file; it was read again and is whole")
     say(*(f"removed {path}" for path in made.removal.removed))
     say(f"to put it back: {program()} restore {made.file}{config_hint(config)}")
+
+
+def _target(words: str, keep: int | None, replace: bool) -> Target:
+    """Where it goes. Raises BadParameter where the name and the options do not agree."""
+    path = Path(words)
+    if not words:  # a variable of a script that is not set, and not the folder in which it runs
+        raise typer.BadParameter("it is empty: name a file or a folder", param_hint="FILE|FOLDER")
+    is_folder = keep is not None or path.is_dir() or words.endswith("/")
+    if is_folder and not path.is_dir() and (path.is_file() or path.name.endswith(backups.SUFFIX)):
+        is_for = "--keep is for a folder" if keep is not None else "the / at its end is that of a folder"
+        raise typer.BadParameter(f"{words} is the name of a file, and {is_for}", param_hint="FILE|FOLDER")
+    return backups.Target(path, is_folder, keep or 0, replace)
 
 
 def _described(made: Made) -> dict[str, Any]:
@@ -96,9 +105,13 @@ def _described(made: Made) -> dict[str, Any]:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(target: Path | str) -> Iterator[None]:
     """SIGTERM ends the work as Ctrl-C does, so nothing is left behind. What is written is nobody else's affair. Raises Failed where the
-    machine refuses something."""
+    machine refuses something.
+
+    Args:
+        target: what is written, for an error that names no file: a full disk is met when bytes are written.
+    """
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -107,9 +120,10 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        refused = why_refused(Path(error.filename)) if isinstance(error, PermissionError) and error.filename else ""
-        raise Failed(f"{where}{error.strerror or error}{refused and f'; {refused}'}") from None
+        remedy = "make room, or use another disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        if isinstance(error, PermissionError) and error.filename:
+            remedy = why_refused(Path(error.filename))
+        raise Failed(f"{error.filename or target}: {error.strerror or error}{remedy and f'; {remedy}'}") from None
     finally:
         signal.signal(signal.SIGTERM, former)
         os.umask(umask)

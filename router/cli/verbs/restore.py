@@ -42,7 +42,7 @@ def restore(
         restore before-the-upgrade.tar.zst --replace
     """
     store = store_file(locate(config), "pg_restore --clean --dbname=URL FILE puts back what pg_dump has copied")
-    with interruptible(), BytesProgress(SystemClock(), is_silent=as_json) as progress:
+    with interruptible(store), BytesProgress(SystemClock(), is_silent=as_json) as progress:
         done = backups.restore(file, store, replace=replace, now_ms=SystemClock().now_ms(), progress=progress)
     if as_json:
         say_json(_described(done, store))

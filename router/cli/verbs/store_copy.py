@@ -48,7 +48,7 @@ def store_copy(source: From, target: To, as_json: AsJson = False) -> None:
         store copy postgresql://router@db/router sqlite:var/router.db
     """
     read, made = address(source, "SOURCE"), address(target, "TARGET")
-    with interruptible(), RowsProgress(SystemClock(), is_silent=as_json) as progress:
+    with interruptible(_shown(made)), RowsProgress(SystemClock(), is_silent=as_json) as progress:
         copied = asyncio.run(_copy(read, made, progress))
     if as_json:
         say_json({"accepted": copied.accepted, "rows": dict(copied.rows), "ledger": dict(copied.ledger)})

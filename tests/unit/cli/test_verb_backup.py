@@ -43,20 +43,54 @@ def test_for_a_program_there_is_none(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_sigterm_ends_the_work_as_ctrl_c_does() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), interruptible():
+    with pytest.raises(KeyboardInterrupt), interruptible(Path("b")):
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_what_the_machine_refuses_is_said_with_the_file() -> None:
-    with pytest.raises(Failed, match=r"^/mnt/b: No space left on device$"), interruptible():
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/mnt/b")
+@pytest.mark.parametrize("named", [("/mnt/b",), ()], ids=["named", "not named"])
+def test_what_the_machine_refuses_is_said_with_the_file(named: tuple[str, ...]) -> None:
+    """A full disk is met by a write, and such an error names no file."""
+    words = r"^/mnt/b: No space left on device; make room, or use another disk$"
+    with pytest.raises(Failed, match=words), interruptible(Path("/mnt/b")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *named)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["new.tar.zst", "--keep", "3"], "new.tar.zst is the name of a file, and --keep is for a folder"),
+        (["new.tar.zst/"], "new.tar.zst/ is the name of a file, and the / at its end is that of a folder"),
+        (["config.toml/"], "config.toml/ is the name of a file, and the / at its end is that of a folder"),
+        ([""], "it is empty: name a file or a folder"),
+    ],
+)
+def test_a_name_that_does_not_agree_with_the_options_makes_nothing(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpack(SCHEMA, tmp_path)
+    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:router.db"\n')
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert main(["backup", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_is_called_like_a_file_may_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpack(SCHEMA, tmp_path)
+    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:router.db"\nmin_free = "1MB"\n')
+    (tmp_path / "all.tar.zst").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["backup", "all.tar.zst", "--keep", "1"]) == 0, capsys.readouterr().err
 
 
 def test_nobody_else_can_read_what_is_written() -> None:
     before = os.umask(0o022)
     try:
-        with interruptible():
+        with interruptible(Path("b")):
             assert os.umask(0o077) == 0o077
         assert os.umask(0o022) == 0o022
     finally:
