@@ -32,6 +32,8 @@ MAGIC = b"\x28\xb5\x2f\xfd"
 """The first bytes of every zstd file."""
 LEVEL = 3
 CHUNK = 1 << 20
+MOST = {REGULATIONS: 1 << 30, ABOUT: 16 << 20}
+"""Bytes of the parts that are read at once: far beyond what a store of millions of people or a thousand destinations has."""
 Sink = Callable[[bytes], object]
 
 
@@ -159,7 +161,13 @@ def _take(
         sink(chunk)
     rest = {}
     while (member := tar.next()) is not None:
-        inner = tar.extractfile(member) if member.name in (REGULATIONS, ABOUT) else None
+        if member.name not in MOST:
+            continue
+        if member.size > MOST[member.name]:
+            raise BackupError(
+                f"{path} is not a backup of segment-router: {member.name} in it has {member.size:,} bytes"
+            )
+        inner = tar.extractfile(member)
         rest[member.name] = inner.read() if inner is not None else b""
     about = _about_of(path, rest.get(ABOUT, b""))
     if (about.bytes, about.sha256) != (hashed.done, hashed.sha256):

@@ -497,6 +497,17 @@ async def test_a_folder_is_no_backup_and_those_in_it_are(stopped: Path) -> None:
         restore(stopped, stopped / "router.db", replace=True, now_ms=START_MS, progress=Told())
 
 
+@pytest.mark.parametrize("name", [archive.ABOUT, archive.REGULATIONS])
+async def test_a_part_that_is_read_at_once_cannot_fill_the_memory(name: str, stopped: Path) -> None:
+    """A few KB of an archive can become any number of bytes."""
+    with zstd.open(stopped / "b.tar.zst", "wb") as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        tar.add(stopped / "router.db", archive.STORE)
+        endless = tarfile.TarInfo(name)
+        endless.size = 1 << 40
+        tar.addfile(endless)
+    _refused(stopped, f"is not a backup of segment-router: {name} in it has 1,099,511,627,776 bytes")
+
+
 async def test_another_archive_is_refused(stopped: Path) -> None:
     with zstd.open(stopped / "b.tar.zst", "wb") as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
         tar.add(stopped / "router.db", "something")
