@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Generic, TypeVar
@@ -43,6 +44,7 @@ class Interruptible(Generic[T]):
         self._changing = threading.Lock()
         self._thread_id = 0  #: of the thread that is at work
         self._is_over = False
+        self._used_s: float | None = None  #: processor time that its thread had taken when `cut` looked last
         self.interrupts = 0  #: so many times it was interrupted
 
     def __call__(self) -> T:
@@ -79,9 +81,30 @@ class Interruptible(Generic[T]):
             return True
 
     def cut(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Interrupt it, by this loop, and again while it catches that."""
-        if self.interrupt() and self.interrupts < TRIES:
+        """Interrupt it, by this loop: in `AGAIN_S` if it runs until then, and again while it catches that.
+
+        What waits without an end takes nothing from anybody, and is interrupted once it goes on. An interrupt that its thread does not come
+        to raise would slow all threads down, and hold up those that are traced: see `_leave`.
+        """
+        used_s = self._processor_s()
+        if used_s is None:
+            return
+        if self._used_s is not None and used_s > self._used_s:
+            self.interrupt()
+        self._used_s = used_s
+        if self.interrupts < TRIES:
             loop.call_later(AGAIN_S, self.cut, loop)
+
+    def _processor_s(self) -> float | None:
+        """How long its thread has run. None: the work is over."""
+        with self._changing:  # so that the thread, which has to leave, cannot have ended
+            if self._is_over:
+                return None
+            if not self._thread_id:
+                return 0.0
+            if sys.platform == "darwin":  # it has no such clock
+                return time.monotonic()
+            return time.clock_gettime(time.pthread_getcpuclockid(self._thread_id))
 
 
 def _may_be_cut(frame: FrameType | None) -> bool:

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
@@ -73,11 +74,47 @@ def test_code_that_catches_every_interrupt_is_let_be_after_so_many() -> None:
     work.cut(cast(asyncio.AbstractEventLoop, loop := Impatient()))
     while loop.calls:
         loop.calls.popleft()()
-    assert (work.interrupts, loop.waits) == (TRIES, [AGAIN_S] * (TRIES - 1))
+    assert (work.interrupts, set(loop.waits)) == (TRIES, {AGAIN_S})
     let_go.set()
     assert work.interrupt(), "it is still in its loop"
     thread.join(HANG_S)
     assert caught
+
+
+def wait_until_it_rests(thread: threading.Thread) -> None:
+    assert thread.ident is not None
+    clock, used_s = time.pthread_getcpuclockid(thread.ident), -1.0
+    while (now_s := time.clock_gettime(clock)) > used_s:
+        used_s = now_s
+        threading.Event().wait(0.05)
+
+
+def test_code_that_waits_without_an_end_is_interrupted_once_it_goes_on() -> None:
+    waits, go, fault = threading.Event(), threading.Event(), list[BaseException]()
+
+    def wait() -> None:
+        waits.set()
+        go.wait()
+        spin(waits)
+
+    def run() -> None:
+        try:
+            work()
+        except HookInterrupted as error:
+            fault.append(error)
+
+    work, loop = Interruptible(wait), Impatient()
+    thread = begun(run)
+    assert waits.wait(HANG_S)
+    wait_until_it_rests(thread)
+    work.cut(cast(asyncio.AbstractEventLoop, loop))
+    for _ in range(100):
+        loop.calls.popleft()()
+    assert work.interrupts == 0
+    go.set()
+    while thread.is_alive():
+        loop.calls.popleft()()
+    assert len(fault) == 1
 
 
 def test_a_thread_that_has_gone_on_to_other_work_is_never_interrupted() -> None:
