@@ -103,17 +103,22 @@ class CircuitBreaker:
         self._forget_failures()
         return self.resume() if self.probes else False
 
-    def failed(self, user_keys: Iterable[str], reason: str, *, is_everybody: bool = False) -> bool:
-        """A request failed in a way that may pass. `is_everybody`: no other user has anything to send."""
+    def failed(self, user_keys: Iterable[str], reason: str, detail: str = "", *, is_everybody: bool = False) -> bool:
+        """A request failed in a way that may pass.
+
+        Args:
+            detail: the words of the error.
+            is_everybody: no other user has anything to send.
+        """
         self._failures += 1
         if len(self._failed_users) < MAX_FAILED_USERS:
             self._failed_users.update(user_keys)
         if self.probes:
-            self._pace_probe(reason)
+            self._pace_probe(reason, detail)
             return False
         enough_users = is_everybody or len(self._failed_users) >= OPEN_USERS
         if self.is_running and self._failures >= OPEN_AFTER and enough_users:
-            return self._set(BREAKER_OPEN, reason, self._probe_ms)
+            return self._set(BREAKER_OPEN, reason, self._probe_ms, detail=detail)
         return False
 
     def pause(self, pause: Pause) -> bool:
@@ -197,14 +202,14 @@ class CircuitBreaker:
             return other.until > mine.until
         return other.since > mine.since and _gravity(other) > _gravity(mine)
 
-    def _pace_probe(self, reason: str, at_least_ms: int = 0) -> None:
+    def _pace_probe(self, reason: str, detail: str = "", at_least_ms: int = 0) -> None:
         """A probe met trouble: the next one waits. What was on its way before is no probe."""
         before = self.status
         if self._clock.now_ms() < before.until:
             return
         if before.state == BREAKER_OPEN:
             self._probe_ms = min(PROBE_CAP_MS, self._probe_ms * 2)
-            self._set(BREAKER_OPEN, reason, max(self._probe_ms, at_least_ms), since=before.since)
+            self._set(BREAKER_OPEN, reason, max(self._probe_ms, at_least_ms), detail=detail, since=before.since)
         else:
             wait_ms = max(PAUSE_PROBE_MS, at_least_ms)
             self._set(PAUSED, before.reason, wait_ms, detail=before.detail, since=before.since)

@@ -21,6 +21,7 @@ class Failed(msgspec.Struct, frozen=True):
     """The request failed in a way that may pass."""
 
     reason: str
+    detail: str = ""  #: the words of the error, or of the vendor
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ def judge(
     if outcomes and all(isinstance(o, RetryLater) for o in outcomes):
         first = outcomes[0]
         assert isinstance(first, RetryLater)
-        return Verdict(outcomes, (*waits, Failed(first.reason)), suspects)
+        return Verdict(outcomes, (*waits, Failed(first.reason, first.detail)), suspects)
     if any(isinstance(o, Reject) for o in outcomes):
         return Verdict(outcomes, (*waits, Succeeded()))
     return Verdict(outcomes, waits, suspects)

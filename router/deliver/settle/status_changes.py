@@ -33,8 +33,8 @@ class StatusChanges:
             case Succeeded():
                 self._waits_without_time = 0
                 self.record(breaker.succeeded())
-            case Failed(reason=reason):
-                self.record(breaker.failed(users, reason, is_everybody=is_everybody(users)))
+            case Failed(reason=reason, detail=detail):
+                self.record(breaker.failed(users, reason, detail, is_everybody=is_everybody(users)))
             case Wait(seconds=seconds):
                 self.record(breaker.wait(self._wait_s(seconds)))
             case Stop(pause=pause):

@@ -41,6 +41,15 @@ def test_a_new_destination_runs(breaker: CircuitBreaker) -> None:
     assert breaker.wake_at() is None
 
 
+def test_an_open_breaker_says_what_the_last_request_met(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    for n in range(10):
+        breaker.failed({f"u:{n}"}, "tls", "self-signed certificate")
+    assert breaker.status.detail == "self-signed certificate"
+    clock.advance(2.0)
+    breaker.failed({"u:1"}, "connection", "connection refused")
+    assert (breaker.status.reason, breaker.status.detail) == ("connection", "connection refused")
+
+
 @pytest.mark.parametrize(("times", "users", "opens"), [(9, 3, False), (10, 3, True), (50, 2, False), (10, 10, True)])
 def test_the_breaker_opens_after_ten_failures_from_three_users(
     breaker: CircuitBreaker, times: int, users: int, opens: bool

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from router.deliver.settle.destination_verdict import Failed, Health, Stop, Succeeded, Suspected, Verdict, Wait, judge
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Split
 
+UNTRUSTED = RetryLater("tls", "self-signed certificate")
 OK, LATER, NO, HALVES = Delivered(), RetryLater("status_503"), Reject("rejected"), Split("rejected")
 KEY = Pause("credentials", "status 401")
 PERHAPS = Pause("credentials", "status 403", sure=False)
@@ -44,6 +45,7 @@ def case(
         case("split and later say nothing", 500, [HALVES, LATER], Verdict([HALVES, LATER])),
         # trouble that may pass
         case("all later", 503, [LATER, LATER], Verdict([LATER, LATER], (Failed("status_503"),))),
+        case("its words are kept", None, [UNTRUSTED], Verdict([UNTRUSTED], (Failed("tls", "self-signed certificate"),))),
         case("no answer", None, [RetryLater("timeout")], Verdict([RetryLater("timeout")], (Failed("timeout"),))),
         # waits
         case("a wait with a success", 200, [OK], Verdict([OK], (Wait(30.0), Succeeded())), wait=30.0),
