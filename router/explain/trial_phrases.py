@@ -69,7 +69,7 @@ def checked(result: str, detail: str, reason: str) -> list[str]:
         case "ok":
             lead = "check"
         case "no_check":
-            lead = "check: none"
+            lead = "check: not tried"
         case "secret_missing":
             lead = "check: not made"
         case _:

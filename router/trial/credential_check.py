@@ -43,7 +43,7 @@ async def check(destination: Destination, missing: str = "") -> Checked:
         missing: which secrets are not there, and what to do; nothing is tried then.
     """
     if "check" not in destination.hooks:
-        words = "its plugin knows no way to try the credentials without sending an event"
+        words = "this plugin has no request that only tries the credentials, so the first event shows whether they are right"
         return Checked(NO_CHECK, words)
     if missing:
         return Checked(SECRET_MISSING, missing)

@@ -126,7 +126,7 @@ async def test_disabled_and_dry_run_say_what_that_means(scene: Scene) -> None:
 async def test_a_check_is_shown_where_it_was_asked_for(scene: Scene) -> None:
     page = await scene.visitor.send(await scene.visitor.open("/destinations/dry"), "Test credentials")
     assert "The test is done; its result is below." in page.text
-    assert "its plugin knows no way to try the credentials without sending an event" in page.text
+    assert "this plugin has no request that only tries the credentials" in page.text
 
 
 async def test_the_last_events_are_tried_with_todays_filter_and_nothing_is_sent(scene: Scene) -> None:
