@@ -16,8 +16,9 @@ from router.errors import ConfigError
 from router.plugin_host import Destination, build_one, read
 from router.runtime_file import Running, place
 
-SHIPPED_UNITS = Path(router.__file__).parent.parent / "systemd"
-"""In a checkout; an installed wheel has none."""
+PACKAGE = Path(router.__file__).parent
+SHIPPED_UNITS = (PACKAGE / "doctor/systemd", PACKAGE.parent / "systemd")
+"""Of an installed wheel, and of a checkout."""
 UNIT_FOLDERS = tuple(
     Path(folder, "systemd/system") for folder in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 )
@@ -37,7 +38,7 @@ class Subject:
     problems: tuple[str, ...] = ()  #: why config.toml cannot be used
     clock: Clock = field(default_factory=SystemClock)
     tls: ssl.SSLContext = field(default_factory=default_ssl_context)
-    shipped_units: Path = SHIPPED_UNITS
+    shipped_units: Path = field(default_factory=lambda: next(filter(Path.is_dir, SHIPPED_UNITS), SHIPPED_UNITS[0]))
     unit_folders: tuple[Path, ...] = UNIT_FOLDERS
     mountinfo: Path = Path("/proc/self/mountinfo")
 

@@ -221,10 +221,12 @@ async def test_it_is_served(client: Client) -> None:
     assert (answer.status, await answer.json()) == (200, DOCUMENT)
 
 
-def test_it_is_shipped_in_the_wheel(tmp_path: Path, root: Path) -> None:
+def test_it_and_the_units_are_shipped_in_the_wheel(tmp_path: Path, root: Path) -> None:
     wheel = pytest.importorskip(
         "hatchling.builders.wheel", reason="hatchling, which builds the wheel, is not installed"
     )
     (built,) = wheel.WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(built) as archive:
         assert json.loads(archive.read("router/openapi.json")) == DOCUMENT
+        for unit in (root / "systemd").iterdir():  # `doctor` compares those that are installed with them
+            assert archive.read(f"router/doctor/systemd/{unit.name}") == unit.read_bytes()
