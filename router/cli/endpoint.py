@@ -111,7 +111,7 @@ def store_file(endpoint: Endpoint, instead: str) -> Path:
 def is_there(store: Path) -> bool:
     """Whether there is a store, as far as this user may know: in a folder that nobody else may enter there is one."""
     try:
-        return store.exists()
+        return store.is_file()
     except PermissionError:
         return True
 

@@ -11,7 +11,7 @@ from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
 from router.store.disk_space import free_bytes
 from router.store.sqlite.before_migration import needed_bytes, opened_to_look, schema_of
-from router.store.sqlite.locks import half_copied, is_half_restored
+from router.store.sqlite.locks import half_copied, is_half_restored, no_file
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.pages import used_bytes
 
@@ -24,6 +24,9 @@ def store_file(subject: Subject) -> Iterator[Finding]:
     if is_half_restored(store):
         remedy = "run `restore FILE --replace` again"
         yield Finding("store", Level.ERROR, f"{store}: a restore was interrupted", remedy)
+    elif odd := no_file(store):
+        words, _, remedy = odd.partition(": ")
+        yield Finding("store", Level.ERROR, f"{store}: {words}", remedy)
     elif store.exists():
         yield _opened(store)
     elif (copying := half_copied(store)).exists():
@@ -77,7 +80,7 @@ def _readable(store: Path) -> bool:
 def upgrade(subject: Subject) -> Iterator[Finding]:
     """Whether an older store has room for the copy that its upgrade keeps. One that cannot be read is told by `store`."""
     store = subject.store
-    if store is None or not store.exists() or not _readable(store):
+    if store is None or not store.is_file() or not _readable(store):
         return
     with suppress(sqlite3.Error):
         schema = schema_of(store)

@@ -22,7 +22,7 @@ UNSYNCHRONISED = 5
 
 def clock(subject: Subject) -> Iterator[Finding]:
     """Router time never runs back: with a clock behind it, instants in the store are ahead of the clock until that has caught up."""
-    if subject.store is None or not subject.store.exists():
+    if subject.store is None or not subject.store.is_file():
         return
     uri = f"file:{quote(str(subject.store))}?mode=ro"
     try:

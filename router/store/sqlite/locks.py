@@ -20,6 +20,13 @@ class StoreGone(Exception):
     """The file that is being written has no name any more, or another file has it: who looks there later finds nothing."""
 
 
+def no_file(path: Path) -> str:
+    """That a store is a folder, a pipe or a device, and what to do; empty where it is a file or nothing. To open a pipe would wait for ever."""
+    if not path.exists() or path.is_file():
+        return ""
+    return f"it is {'a folder' if path.is_dir() else 'no file but a pipe, a socket or a device'}: set another store.url, or remove it"
+
+
 def half_restored(store: Path) -> Path:
     """A file that is there while a restore exchanges the store, where that takes more than an instant: the name that the old one gets."""
     return Path(f"{store}.restoring")
@@ -71,8 +78,10 @@ class StoreFiles:
     """The store file and the lock file beside it, held for as long as the process lives: only one process writes a store."""
 
     def __init__(self, path: Path) -> None:
-        """Raises StartError: another process has it, or the folder cannot be written."""
+        """Raises StartError: another process has it, the folder cannot be written, or there is something that is no file."""
         self.path = path = path.resolve()  # two names of one file are one store
+        if odd := no_file(path):
+            raise StartError(f"store {path}: {odd}")
         self._lock_path = Path(f"{path}.lock")
         self._lock = _lock(path, self._lock_path)
         self._identities: dict[Path, tuple[int, int]] = {}

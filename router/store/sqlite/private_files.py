@@ -28,7 +28,7 @@ def make_private(store: Path) -> list[Path]:
 
     Returns those that every user could read. Some may be so still: a disk without modes, or a file of somebody else.
     """
-    exposed = [path for path in private_files(store) if others_can_read(path)]
+    exposed = [path for path in private_files(store) if path.is_file() and others_can_read(path)]
     for path in exposed:
         with suppress(OSError):  # not opened: to close a file drops the locks that SQLite has on it in this process
             path.chmod(OWNER_ONLY)

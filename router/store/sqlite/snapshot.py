@@ -179,7 +179,7 @@ def _check_counts(db: sqlite3.Connection, name: str, told: dict[str, int], *, is
 @contextmanager
 def _opened(file: Path, how: str, called: Path | None = None) -> Iterator[sqlite3.Connection]:
     """A connection. What SQLite refuses is a BackupError; Ctrl-C while SQLite works is a KeyboardInterrupt, as everywhere."""
-    if not file.exists():
+    if not file.is_file():
         raise BackupError(f"there is no store at {file}")
     try:
         uri = f"file:{quote(str(file))}?{how}"

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from router.doctor.finding import Level
 from router.doctor.store_file import store_file, upgrade
+from router.doctor.time_of_day import clock
+from router.errors import BackupError, StartError
+from router.store.sqlite.locks import StoreFiles
 from router.store.sqlite.migrations import SCHEMA
+from router.store.sqlite.private_files import make_private
+from router.store.sqlite.snapshot import used_bytes
 from tests.contract.old_stores import unpack
 from tests.small_disk import memory_disk
 from tests.unit.doctor.subjects import levels, subject_in
@@ -30,6 +39,24 @@ def test_the_store_is_told_by_its_schema(tmp_path: Path) -> None:
     assert levels(store_file(subject)) == [("store", "error")]
     (tmp_path / "router.db.restoring").write_text("router.db.before-restore-x")
     assert "a restore was interrupted" in next(store_file(subject)).sentence
+
+
+@pytest.mark.parametrize(("make", "what"), [(os.mkdir, "it is a folder"), (os.mkfifo, "it is no file but a pipe")])
+def test_what_is_no_file_keeps_the_daemon_from_starting_and_nobody_waits_for_it(
+    make: Callable[[Path], None], what: str, tmp_path: Path
+) -> None:
+    subject = subject_in(tmp_path)
+    assert subject.store is not None
+    make(subject.store)
+    subject.store.chmod(0o755)
+    [found] = store_file(subject)
+    assert (found.level, what in found.sentence) == (Level.ERROR, True)
+    assert levels([*upgrade(subject), *clock(subject)]) == []
+    with pytest.raises(StartError, match=f"{what}.*set another store.url, or remove it"):
+        StoreFiles(subject.store)
+    assert make_private(subject.store) == []
+    with pytest.raises(BackupError, match="there is no store at"):
+        used_bytes(subject.store)
 
 
 def test_doctor_changes_nothing_where_only_the_end_of_a_restore_is_missing(tmp_path: Path) -> None:
