@@ -103,16 +103,33 @@ def give_to_owner(path: Path, like: Path) -> None:
 
 
 def why_refused(*paths: Path) -> str:
-    """What keeps this user from writing these files, and what to do: the first that belongs to somebody else, or the folder of one that is
+    """What keeps this user from writing these files, and what to do: the first that this user may not write, or the folder of one that is
     not there. Empty where that is no question of rights."""
     for at in map(_nearest, paths):
         if not os.access(at, os.R_OK | os.W_OK | (os.X_OK if at.is_dir() else 0)):
+            if os.geteuid() in (0, at.stat().st_uid):
+                return _why_refused_to_owner(at)
             is_ours_above = at.parent.stat().st_uid == os.geteuid()
             give = f"as root, `chown -R --reference={at.parent} {at}`"
             ask = f"run it as root, or give user {os.geteuid()} the right to write there"
             whose = f"{at} belongs to user {at.stat().st_uid}, and this process runs as user {os.geteuid()}"
             return f"{whose}: {give if is_ours_above else ask}"
     return ""
+
+
+def _why_refused_to_owner(at: Path) -> str:
+    """The same where to own it changes nothing."""
+    if close := mode_that_opens(at):
+        return f"{at} has mode {stat.S_IMODE(at.stat().st_mode):o}: `{close}`"
+    return f"its mode allows it, so it is marked or its disk is: see `lsattr -d {at}` and `findmnt -T {at}`"
+
+
+def mode_that_opens(path: Path) -> str:
+    """The command that lets its owner read and write a file, and enter a folder; empty where its mode allows that."""
+    found = path.stat()
+    wanted = stat.S_IRWXU if stat.S_ISDIR(found.st_mode) else stat.S_IRUSR | stat.S_IWUSR
+    rights = "rwx" if wanted & stat.S_IXUSR else "rw"
+    return f"chmod u+{rights} {path}" if wanted & ~found.st_mode else ""
 
 
 def _nearest(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from router.backup import last_backup
 from router.config.exposure import ENTER, READ, WRITE, may
 from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
+from router.durable import mode_that_opens
 
 
 def store_folder(subject: Subject) -> Iterator[Finding]:
@@ -26,7 +28,7 @@ def store_folder(subject: Subject) -> Iterator[Finding]:
     if may(disk.stat(), uid, gid, WRITE | ENTER):
         yield Finding("store_folder", Level.OK, f"{who} can write to {disk}")
         return
-    remedy = f"chown {uid} {disk}, or run the daemon as its owner"
+    remedy = mode_that_opens(disk) if _is_of(disk, uid) else f"chown {uid} {disk}, or run the daemon as its owner"
     yield Finding("store_folder", Level.ERROR, f"{who}, who runs the daemon, cannot write to {disk}", remedy)
 
 
@@ -36,14 +38,20 @@ def store_files(subject: Subject) -> Iterator[Finding]:
         return
     for path in (Path(f"{subject.store}{ending}") for ending in ("", "-wal", "-shm", ".lock", ".regulations")):
         if path.exists() and not may(path.stat(), *ids, READ | WRITE):
-            words = (
-                f"user {ids[0]}, who runs the daemon, cannot write {path}, which belongs to user {path.stat().st_uid}"
-            )
-            yield Finding("store_folder", Level.ERROR, words, f"chown --reference={path.parent} {path}")
+            is_mode, found = _is_of(path, ids[0]), path.stat()
+            which = f"has mode {stat.S_IMODE(found.st_mode):o}" if is_mode else f"belongs to user {found.st_uid}"
+            remedy = mode_that_opens(path) if is_mode else f"chown --reference={path.parent} {path}"
+            words = f"user {ids[0]}, who runs the daemon, cannot write {path}, which {which}"
+            yield Finding("store_folder", Level.ERROR, words, remedy)
     last = last_backup.read(subject.store)
     if (folder := Path(last.file).parent if last else None) and _is_barred_from(folder, *ids):
         words = f"user {ids[0]}, who runs the daemon, cannot write to {folder}, so the timer of the backup fails"
         yield Finding("store_folder", Level.WARNING, words, f"chown -R --reference={folder.parent} {folder}")
+
+
+def _is_of(path: Path, uid: int) -> bool:
+    """Whether a file is this user's, so that its mode is what refuses."""
+    return path.stat().st_uid == uid
 
 
 def _is_barred_from(folder: Path, uid: int, gid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -62,7 +63,7 @@ def give_to_root(path: Path) -> None:
 
 def follow(advice: str) -> None:
     """Run as root the command in the words."""
-    [command] = re.findall(r"`(chown [^`]+)`", advice)
+    [command] = re.findall(r"`(ch(?:own|mod) [^`]+)`", advice)
     subprocess.run(command.split(), check=True)
 
 
@@ -83,6 +84,25 @@ def test_a_backup_names_who_has_the_folder_and_the_command_that_gives_it_back(st
     assert f"Permission denied; {folder} belongs to user 0, and this process runs as user {NOBODY}: as root," in said
     follow(said)
     assert as_nobody(lambda: make_backup(store, folder)).endswith(".tar.zst")
+
+
+@pytest.mark.parametrize(("name", "mode"), [("router.db", 0o400), (".", 0o500), ("backups", 0o500)])
+def test_who_owns_what_its_mode_refuses_gets_the_chmod_that_helps(store: Path, name: str, mode: int) -> None:
+    path = store.parent / name
+    (store.parent / "backups").mkdir()
+    os.chown(store.parent / "backups", NOBODY, NOBODY)
+    path.chmod(mode)
+
+    def work() -> str:
+        return make_backup(store, store.parent / "backups") if name == "backups" else start(store)
+
+    said = as_nobody(work)
+    assert f"{path} has mode {mode:o}: `chmod u+rw" in said
+    for _ in range(3):  # SQLite has given the mode of the store to its two other files
+        if "`" in said:
+            follow(said)
+            said = as_nobody(work)
+    assert said in ("started", *map(str, (store.parent / "backups").iterdir()))
 
 
 def test_nobody_is_told_to_take_a_folder_of_others(store: Path) -> None:

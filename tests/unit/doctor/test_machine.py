@@ -8,7 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import pytest
 from router.backup import last_backup
 from router.clock import SystemClock
 from router.doctor.descriptors import about_limit, descriptors
-from router.doctor.finding import Level
+from router.doctor.finding import Finding, Level
 from router.doctor.permissions import store_files, store_folder
 from router.doctor.subject import Subject
 from router.doctor.time_of_day import about_state, clock, time_source
@@ -116,6 +116,24 @@ def test_a_file_of_the_store_that_root_has_copied_there_keeps_the_service_from_w
     assert found.sentence == f"user {NOBODY}, who runs the daemon, cannot write {ours}, which belongs to user 0"
     subprocess.run(found.remedy.split(), check=True)
     assert levels(store_files(subject)) == []
+
+
+@needs_root
+@pytest.mark.parametrize(("name", "mode", "check"), [("the store", 0o400, store_files), ("", 0o500, store_folder)])
+def test_what_a_mode_keeps_from_its_owner_gets_a_chmod(
+    tmp_path: Path, name: str, mode: int, check: Callable[[Subject], Iterator[Finding]]
+) -> None:
+    subject = subject_in(tmp_path)
+    assert subject.store is not None
+    path = subject.store if name else tmp_path
+    for one in (subject.store, tmp_path):
+        one.touch()
+        os.chown(one, NOBODY, NOBODY)
+    path.chmod(mode)
+    [found] = check(replace(subject, running=running(os.getpid(), NOBODY)))
+    assert (found.level, found.remedy.startswith("chmod u+rw")) == (Level.ERROR, True), found
+    subprocess.run(found.remedy.split(), check=True)
+    assert levels(check(replace(subject, running=running(os.getpid(), NOBODY)))) in ([], [("store_folder", "ok")])
 
 
 @needs_root
