@@ -58,8 +58,9 @@ def _mend(body: bytes, notes: Notes) -> bytes:
     return nulled
 
 
-_STRING_OR_NON_FINITE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|(NaN|-?Infinity)', re.DOTALL)
-"""A string ends where the body does, if nowhere before: no byte is looked at twice."""
+_STRING = rb'"(?:[^"\\]|\\.)*+"?'
+"""A string ends where the body does, if nowhere before: no byte is looked at twice. A line of 32 KB that was cut took 3.7 s."""
+_STRING_OR_NON_FINITE = re.compile(_STRING + rb"|(NaN|-?Infinity)", re.DOTALL)
 
 
 def replace_non_finite(body: bytes, replacement: Callable[[bytes], bytes]) -> bytes:
@@ -69,7 +70,7 @@ def replace_non_finite(body: bytes, replacement: Callable[[bytes], bytes]) -> by
     return _STRING_OR_NON_FINITE.sub(lambda match: replacement(match[1]) if match[1] else match[0], body)
 
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRINGS = re.compile(_STRING, re.DOTALL)
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
 _OTHERS = bytes(byte for byte in range(256) if byte not in b"[{]}")
 
@@ -82,7 +83,7 @@ def is_too_deep(raw: bytes) -> bool:
     lists = raw.count(b"[") if ord("[") in raw else 0
     if raw.count(b"{") + lists <= MAX_DEPTH:
         return False
-    steps = memoryview(_STRING.sub(b"", raw).translate(_STEPS, _OTHERS)).cast("b")
+    steps = memoryview(_STRINGS.sub(b"", raw).translate(_STEPS, _OTHERS)).cast("b")
     return max(accumulate(steps), default=0) > MAX_DEPTH
 
 

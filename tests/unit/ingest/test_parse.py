@@ -299,6 +299,10 @@ class TestDepth:
             found.append(is_too_deep(made.encode()))
         assert found == [False, False, False, True, True]
 
+    def test_a_text_that_does_not_end_is_one_text(self) -> None:
+        """Each quote in it was taken for the beginning of another one, and what follows looked through again."""
+        assert not is_too_deep(b'{"a":"' + b'[\\"' * 2 * MAX_DEPTH)
+
 
 def value_of(rng: Random, levels: int) -> str:
     """JSON that is nested so deep in one place, with shallower values and texts full of brackets around it."""
