@@ -33,7 +33,7 @@ from router.event import Envelope, normalize_event
 from router.plugin import Batch, Context, Item, Profile, Reject, Skip
 from router.plugin_host import compile_consent, compile_filter, find
 from router.plugin_host.event_mapping import compile_mapping
-from router.plugin_host.validation import bind
+from router.plugin_host.hook_binding import bind
 from router.privacy import Hasher, SourcePrivacy
 
 PLUGINS = ("braze", "clientsuccess", "freshsuccess")

@@ -16,10 +16,10 @@ from router.config import problems_of
 from router.plugin import Settings
 from router.plugin_host.deprecated_settings import TIMEOUT
 from router.plugin_host.fault_place import fault_words
+from router.plugin_host.hook_binding import bind
 from router.plugin_host.interrupts import Interrupts
 from router.plugin_host.secret_types import secret_faults
 from router.plugin_host.validation import (
-    bind,
     cannot_be_looked_at,
     fact_faults,
     hooks_faults,

@@ -10,7 +10,7 @@ from itertools import islice
 import msgspec
 
 from router.plugin import JSON, Answer, Request
-from router.plugin_host.factory import Destination
+from router.plugin_host.destination import Destination
 from router.plugin_host.redaction import MAX_TOLD_LENGTH as LONGEST_SECRET
 from router.vocabulary import MASK
 

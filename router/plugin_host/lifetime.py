@@ -6,7 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Callable
 
-from router.plugin_host.factory import Destination
+from router.plugin_host.destination import Destination
 from router.plugin_host.hook_watch import task_name
 from router.plugin_host.time_budgets import CANCEL_S, CLOSE_S, OPEN_S
 from router.plugin_host.whose_code import whose

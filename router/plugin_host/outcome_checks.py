@@ -9,7 +9,7 @@ import math
 import reprlib
 
 from router.plugin import Delivered, Outcome, Pause, Reject, RetryLater, Skip, Split
-from router.plugin_host.factory import Destination
+from router.plugin_host.destination import Destination
 from router.plugin_host.shortening import first_bytes
 
 MAX_REASON, MAX_DETAIL = 100, 4000

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from router.plugin import JSON, Item, Request
-from router.plugin_host.factory import Destination
+from router.plugin_host.destination import Destination
 from router.plugin_host.redaction import MAX_TOLD_LENGTH as LONGEST_SECRET
 
 MAX_BODY = 1024 * 1024

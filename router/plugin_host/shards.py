@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from router.config import Rate
-from router.plugin_host.factory import Destination, with_new_instance
+from router.plugin_host.destination import Destination, with_new_instance
 from router.store import Share
 
 

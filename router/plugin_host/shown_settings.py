@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from router.config import DestinationConfig
 from router.config.secrets import LookedUp
-from router.plugin_host.factory import Destination
+from router.plugin_host.destination import Destination
 from router.vocabulary import MASK
 
 IN_FILE = "config.toml"

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from router.plugin import Context, Event, Item
-from router.plugin_host.validation import bind
+from router.plugin_host.hook_binding import bind
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 NOW = "2024-03-01T10:00:00.000Z"

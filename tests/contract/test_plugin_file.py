@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from plugins.file import File, FileSettings
 from router.event import normalize_event
 from router.plugin import Answer, Context, Delivered, Item, Reject, Request, RetryLater
-from router.plugin_host.validation import without_context
+from router.plugin_host.hook_binding import without_context
 from tests.contract.plugin_case import ANY_JSON, event_of, mapped
 
 
