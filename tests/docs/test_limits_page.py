@@ -64,6 +64,7 @@ IN_FORCE = [
         "An answer up to the end of its headers, 1xx before it included",
         f"{http_client.MAX_HEAD // KIB} KiB",
     ),
+    ("Headers of an answer", f"{http_client.MAX_HEADERS:,}"),
     ("The body of an answer", f"{http_client.MAX_BODY // KIB} KiB"),
     ("An answer behind its headers, framing included", f"{http_answer.MAX_RAW_BODY // KIB} KiB"),
     ("An answer behind its headers, framing included", f"{aiohttp_head.MAX_RAW_BODY // KIB} KiB"),

@@ -9,7 +9,7 @@ import re
 
 from aiohttp.client_proto import ResponseHandler
 
-from router.deliver.send.http_client import MAX_BODY, MAX_HEAD
+from router.deliver.send.http_client import MAX_BODY, MAX_HEAD, MAX_HEADERS
 
 MAX_RAW_BODY = 2 * MAX_BODY
 """Bytes after the head, framing included."""
@@ -41,7 +41,7 @@ class HeadReader:
     @property
     def headers(self) -> dict[str, str]:
         """Names in lower case; nothing where they did not come to their end."""
-        lines = bytes(self._head).decode("latin-1").split("\n")[1:] if self.has_ended else []
+        lines = bytes(self._head).decode("latin-1").split("\n", MAX_HEADERS + 1)[1:-1] if self.has_ended else []
         pairs = (line.partition(":") for line in lines)
         return {name.lower(): value.strip() for name, colon, value in pairs if colon and name == name.strip()}
 

@@ -22,14 +22,22 @@ from yarl import URL
 
 from router.deliver.send import http_client
 from router.deliver.send.aiohttp_head import HeadReader, WatchedHandler
-from router.deliver.send.http_client import MAX_BODY, MAX_HEAD, USER_AGENT, Fault, OnDone, Reply, default_ssl_context
+from router.deliver.send.http_client import (
+    MAX_BODY,
+    MAX_HEAD,
+    MAX_HEADERS,
+    USER_AGENT,
+    Fault,
+    OnDone,
+    Reply,
+    default_ssl_context,
+)
 from router.deliver.send.http_dial import connect_fault, tls_fault
 from router.deliver.send.http_pool import IDLE_S
 from router.deliver.send.http_request import check_headers, split_url
 from router.deliver.send.http_resolver import Resolver
 from router.plugin import Request
 
-MAX_HEADERS = 1000
 LARGE_BODY = 1_000_000
 
 

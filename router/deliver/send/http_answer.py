@@ -9,7 +9,7 @@ from __future__ import annotations
 from httptools import HttpParserError, HttpParserInvalidStatusError, HttpParserUpgrade, HttpResponseParser
 
 from router.deliver.send.answer_memory import AnswerMemory
-from router.deliver.send.http_client import MAX_BODY, MAX_HEAD, Fault, Reply
+from router.deliver.send.http_client import MAX_BODY, MAX_HEAD, MAX_HEADERS, Fault, Reply
 
 MAX_RAW_BODY = 2 * MAX_BODY
 """Bytes after the head, framing included: chunk extensions and trailers never show up as body."""
@@ -88,7 +88,7 @@ class AnswerReader:
 
     def end(self, why: str, *, clean: bool) -> Reply | None:
         """No more bytes will come. None where no status was read. `clean`: the vendor ended the connection in good order."""
-        if self._final and clean and not {"content-length", "transfer-encoding"} & self._headers.keys():
+        if self._final and clean and self._ends_with_connection:
             return self._reply("")
         if self._final:
             return self._reply(why)
@@ -120,6 +120,12 @@ class AnswerReader:
         return Fault("protocol", "no final status within 256 KB", sent=True)
 
     @property
+    def _ends_with_connection(self) -> bool:
+        """Whether no header says how long the body is, and none was left out that may."""
+        headers = self._headers
+        return len(headers) < MAX_HEADERS and not {"content-length", "transfer-encoding"} & headers.keys()
+
+    @property
     def _has_status_line(self) -> bool:
         return self._status_line or bool(self._headers)
 
@@ -137,7 +143,8 @@ class AnswerReader:
         self._status_line = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._final:  # else a trailer, or a header of a second answer
+        # Once there is a status: a trailer, or a header of a second answer.
+        if not self._final and len(self._headers) < MAX_HEADERS:
             self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from router.deliver.send.http_client import MAX_BODY, Client, Fault, Reply
+from router.deliver.send.http_client import MAX_BODY, MAX_HEADERS, Client, Fault, Reply
 from router.plugin import Request
 from tests.contract.http_client.conftest import Opens, Vends
 from tests.contract.http_client.raw_vendor import Leave, Script, Visit, says
@@ -177,6 +177,22 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(status: int, client: 
 async def test_headers_of_an_answer_before_the_answer_are_not_kept(client: Client, vends: Vends) -> None:
     vendor = await vends(says(b"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n" + sized(b"ok")))
     assert "retry-after" not in (await client.send(Request(vendor.url))).headers
+
+
+async def test_of_many_headers_the_first_are_kept(client: Client, vends: Vends) -> None:
+    vendor = await vends(says(sized(b"ok", OK + b"".join(b"X%d: 1\r\n" % n for n in range(5_000)))))
+    headers = (await client.send(Request(vendor.url))).headers
+    assert [headers.get(f"x{n}") for n in (0, MAX_HEADERS - 1, MAX_HEADERS)] == ["1", "1", None]
+    assert len(headers) == MAX_HEADERS
+
+
+async def test_a_body_whose_length_stands_behind_too_many_headers_is_not_taken_for_whole(
+    client: Client, vends: Vends
+) -> None:
+    many = OK + b"".join(b"X%d: 1\r\n" % n for n in range(MAX_HEADERS))
+    vendor = await vends(says(many + b"Content-Length: 500\r\n\r\nhalf of it", leave=True))
+    reply = await client.send(Request(vendor.url))
+    assert (reply.status, reply.trouble.partition(":")[0]) == (200, "body")
 
 
 async def test_an_answer_to_head_has_no_body(client: Client, vends: Vends) -> None:
