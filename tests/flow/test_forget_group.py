@@ -13,7 +13,7 @@ import pytest
 
 from router.testing.vendor import FakeVendor, Received, Reply
 from tests.flow.backups import in_a_backup
-from tests.flow.harness import SEVEN, Daemon, assert_ledger_adds_up, destination
+from tests.flow.harness import SEVEN, Daemon, assert_ledger_adds_up, destination, eventually
 from tests.flow.test_forgetting import answers_with, demanded, done, files_with, last_lines, verb
 from tests.flow.verbs import verb as verb_in_parts
 
@@ -68,9 +68,17 @@ async def forget(daemon: Daemon, kind: str = "DELETE_INTERNAL") -> dict[str, Any
 
 
 async def has_arrived(daemon: Daemon) -> None:
+    """All of it waits at `down`, and nothing of it is on its way there."""
     await daemon.settled("crm", "gated", "hook", "archive")
     for message_id in ("call-of-acme", "call-of-beta", "names-acme"):
         await daemon.becomes(message_id, "down", "retrying")
+    await daemon.admin("POST", "/api/destinations/down/pause")
+
+    async def rests() -> bool:
+        rows = (await daemon.get("/api/destinations"))["destinations"]
+        return all(row["in_flight"] == 0 for row in rows if row["name"] == "down")
+
+    await eventually(rests)
 
 
 def sent_for(vendor: FakeVendor, group: str) -> list[Any]:
@@ -103,6 +111,7 @@ async def test_a_group_is_forgotten_and_nothing_else(daemon: Daemon, vendor: Fak
 
     vendor.requests.clear()
     vendor.answer = lambda seen: Reply(200, json={})
+    await daemon.admin("POST", "/api/destinations/down/resume")
     await daemon.becomes("t-user-one", "down", "delivered")
     assert sent_for(vendor, "acme-inc") == []
     await daemon.post("track", userId="user-one", event="E", messageId="later")
@@ -179,6 +188,7 @@ async def test_a_backup_of_before_forgets_it_again_and_one_of_after_never_had_it
     assert (code, "1 regulation after the backup will be repeated" in told) == (0, True), error
     await daemon.restart()
     assert (await done(daemon, id))["erased"]["events"] == 3
+    await daemon.admin("POST", "/api/destinations/down/resume")
     await daemon.settled()
     assert files_with(daemon.folder, *words) == []
     assert sent_for(vendor, "acme-inc") == []

@@ -122,7 +122,7 @@ async def test_a_status_that_was_read_decides_whatever_becomes_of_the_body(known
 async def test_no_redirect_is_followed(known: Bench) -> None:
     known.vendor.script(Redirect())
     one = await known.track(event="One")
-    assert (known.status, await known.fate(one)) == (("paused", "set_up"), ("queued", "in_flight"))
+    assert (known.status, await known.fate(one)) == (("paused", "set_up"), ("queued", "paused"))
     await known.resume()
     assert (known.status, await known.fate(one)) == (("running", ""), ("delivered", ""))
 
