@@ -95,6 +95,15 @@ def _with_its_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def _with_its_own_umask() -> Generator[None]:
+    """A daemon that a test runs in this process sets its own."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def prepared_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes in which the router looks at plugins are forks of one that has imported the router: 0.1 s of processor time each, not 1 s."""

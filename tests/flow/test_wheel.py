@@ -92,6 +92,8 @@ def test_it_carries_every_file_of_the_packages_and_the_licence(wheel: Path) -> N
     names = set(zipfile.ZipFile(wheel).namelist())
     ours = {path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
     wanted = {str(path.relative_to(ROOT)) for path in ours if "__pycache__" not in path.parts}
+    units = ROOT / "systemd"
+    wanted |= {f"router/doctor/systemd/{path.relative_to(units)}" for path in units.rglob("*") if path.is_file()}
     assert wanted | {"segment_router.py"} == {name for name in names if ".dist-info/" not in name}
     assert {"router/py.typed", "router/openapi.json", "router/config/shipped.toml", "router/demo/story.py"} <= names
     assert any(name.endswith("/LICENSE") for name in names)
