@@ -38,7 +38,7 @@ class Subject:
     problems: tuple[str, ...] = ()  #: why config.toml cannot be used
     clock: Clock = field(default_factory=SystemClock)
     tls: ssl.SSLContext = field(default_factory=default_ssl_context)
-    shipped_units: Path = field(default_factory=lambda: next(filter(Path.is_dir, SHIPPED_UNITS), SHIPPED_UNITS[0]))
+    shipped_units: Path = field(default_factory=lambda: next(filter(os.path.isdir, SHIPPED_UNITS), SHIPPED_UNITS[0]))
     unit_folders: tuple[Path, ...] = UNIT_FOLDERS
     mountinfo: Path = Path("/proc/self/mountinfo")
 
