@@ -11,7 +11,7 @@ from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
 from router.store.disk_space import free_bytes
 from router.store.sqlite.before_migration import needed_bytes, opened_to_look, schema_of
-from router.store.sqlite.locks import half_copied, is_half_restored, no_file
+from router.store.sqlite.locks import NO_FILE_REMEDY, half_copied, is_half_restored, no_file
 from router.store.sqlite.migrations import SCHEMA
 from router.store.sqlite.pages import used_bytes
 
@@ -25,8 +25,7 @@ def store_file(subject: Subject) -> Iterator[Finding]:
         remedy = "run `restore FILE --replace` again"
         yield Finding("store", Level.ERROR, f"{store}: a restore was interrupted", remedy)
     elif odd := no_file(store):
-        words, _, remedy = odd.partition(": ")
-        yield Finding("store", Level.ERROR, f"{store}: {words}", remedy)
+        yield Finding("store", Level.ERROR, f"{store}: {odd}", NO_FILE_REMEDY)
     elif store.exists():
         yield _opened(store)
     elif (copying := half_copied(store)).exists():

@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from router.errors import InvalidCall, StoreBusy, TooLarge
 from router.ingest import limits
 from router.ingest.in_flight import IN_FLIGHT
-from router.ingest.inflating import inflate, told_size
+from router.ingest.inflating import inflate, told_size, too_large
 from router.ingest.received_bytes import Receiver
 
 
@@ -42,7 +42,7 @@ async def read_body(request: web.Request, max_bytes: int) -> bytes:
         raise InvalidCall("disconnected", "the client has gone") from None  # nobody is there to read it
     # Compressed bytes are bounded by the same number: what does not fit compressed does not fit inflated either.
     if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
     if encoding in ("", "identity"):
         if len(body) > limits.MAX_LIGHT_BYTES:
@@ -75,7 +75,7 @@ def _forget_frames(error: Exception) -> None:
 async def _read_slowly(request: web.Request, max_bytes: int) -> bytes:
     length = request.content_length
     if length is not None and length > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     await _continue(request)
     in_flight = request.app.get(IN_FLIGHT)
     if in_flight is None:  # the admin listener counts connections only: they are fewer
@@ -105,7 +105,7 @@ async def _read_chunks(request: web.Request, max_bytes: int) -> bytes:
         body += chunk
         del chunk  # it would be here a second time for as long as the next one is waited for
         if len(body) > max_bytes:
-            raise _too_large(max_bytes)
+            raise too_large(max_bytes)
         if share.is_refused:
             raise StoreBusy
     raise ConnectionResetError  # it was ended to protect the others
@@ -123,7 +123,3 @@ async def _continue(request: web.Request) -> None:
         raise InvalidCall("expectation_failed", "the only Expect is 100-continue", 417)
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # or it would count as half an answer
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {max_bytes} bytes")

@@ -32,7 +32,7 @@ def inflate(data: bytes, encoding: str, max_bytes: int) -> bytes:
         except zlib.error as error:
             raise InvalidCall("invalid_encoding", f"the body is not valid {encoding}") from error
         if len(body) > max_bytes:
-            raise TooLarge(f"the body is larger than {max_bytes} bytes")
+            raise too_large(max_bytes)
         if not stream.eof:
             raise InvalidCall("invalid_encoding", f"the {encoding} body is cut short")
         data = stream.unused_data.lstrip(PADDING)
@@ -41,6 +41,11 @@ def inflate(data: bytes, encoding: str, max_bytes: int) -> bytes:
         if encoding == "deflate" or not data.startswith(GZIP_MAGIC):
             raise InvalidCall("invalid_encoding", f"there is more after the end of the {encoding} body")
     raise InvalidCall("invalid_encoding", f"the {encoding} body has more than {MAX_MEMBERS} members")
+
+
+def too_large(max_bytes: int) -> TooLarge:
+    """Of a body, as it came or inflated."""
+    return TooLarge(f"the body is larger than {max_bytes} bytes")
 
 
 def told_size(data: bytes, encoding: str) -> int:

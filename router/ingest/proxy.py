@@ -30,9 +30,8 @@ def client_ip(remote: str, forwarded: Iterable[str], proxies: Networks) -> str |
     """
     ip = _plain_ip(remote)
     if proxies and _is_trusted(ip, proxies):
-        for hop in reversed(
-            ",".join(forwarded).split(",")
-        ):  # those before a hop that is not ours may be anything, and thousands
+        # Those before a hop that is not ours may be anything, and thousands.
+        for hop in reversed(",".join(forwarded).split(",")):
             if not hop.strip():
                 continue
             ip = _plain_ip(hop)

@@ -20,11 +20,14 @@ class StoreGone(Exception):
     """The file that is being written has no name any more, or another file has it: who looks there later finds nothing."""
 
 
+NO_FILE_REMEDY = "set another store.url, or remove it"
+
+
 def no_file(path: Path) -> str:
-    """That a store is a folder, a pipe or a device, and what to do; empty where it is a file or nothing. To open a pipe would wait for ever."""
+    """That a store is a folder, a pipe or a device; empty where it is a file or nothing. To open a pipe would wait for ever."""
     if not path.exists() or path.is_file():
         return ""
-    return f"it is {'a folder' if path.is_dir() else 'no file but a pipe, a socket or a device'}: set another store.url, or remove it"
+    return f"it is {'a folder' if path.is_dir() else 'no file but a pipe, a socket or a device'}"
 
 
 def half_restored(store: Path) -> Path:
@@ -81,7 +84,7 @@ class StoreFiles:
         """Raises StartError: another process has it, the folder cannot be written, or there is something that is no file."""
         self.path = path = path.resolve()  # two names of one file are one store
         if odd := no_file(path):
-            raise StartError(f"store {path}: {odd}")
+            raise StartError(f"store {path}: {odd}: {NO_FILE_REMEDY}")
         self._lock_path = Path(f"{path}.lock")
         self._lock = _lock(path, self._lock_path)
         self._identities: dict[Path, tuple[int, int]] = {}
