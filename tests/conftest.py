@@ -25,6 +25,8 @@ THEIRS = ("SEGMENT_ROUTER_", "BRAZE_", "CLIENTSUCCESS_", "FRESHSUCCESS_", "XDG_"
 """What the names of variables begin with that a user of the router, or systemd, may have set."""
 WAITING = ("tests/cluster/", "tests/flow/")
 """Tests that wait: for a lease that runs out, a daemon that is started or killed."""
+LONG = 16
+"""Bytes of a parameter from which on they do not name the test."""
 THEIRS_WHOLE = ("STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
 
 
@@ -58,6 +60,11 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
         return (yield)
     finally:
         gc.enable()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Long bytes are named by their size: the head of a gzip file has the time in it, and every process has to give a test the same name."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > LONG else None
 
 
 @pytest.hookimpl(trylast=True)
