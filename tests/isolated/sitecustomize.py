@@ -1,4 +1,5 @@
-"""Keeps the suite away from what belongs to the user of this checkout: config.toml, the store in var, installed plugins.
+"""Keeps the suite away from what belongs to the user of this checkout: config.toml, the store in var, installed plugins, and a daemon that
+runs where one listens by default.
 
 Python imports this module at the start of every process that has this folder in PYTHONPATH, so the daemons and commands that
 tests start are kept away as well. tests/conftest.py imports it for the test process itself, and takes care of the environment.
@@ -6,6 +7,7 @@ tests start are kept away as well. tests/conftest.py imports it for the test pro
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata as metadata
 import os
 import sys
@@ -14,6 +16,8 @@ from typing import Any
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CONFIG, STORE = os.path.join(ROOT, "config.toml"), os.path.join(ROOT, "var")
 GROUP = "segment_router.destinations"
+PORTS = (8080, 8081)
+"""Where a daemon listens by default. Tests start theirs elsewhere."""
 
 _entry_points = metadata.entry_points
 _answers: dict[frozenset[str], Any] = {}
@@ -62,5 +66,12 @@ def refuse(event: str, arguments: tuple[Any, ...]) -> None:
                 raise AssertionError(f"a test touches the user's own {path} ({event}); use tmp_path")
 
 
+def leave_alone(event: str, arguments: tuple[Any, ...]) -> None:
+    """To the suite nobody listens where the user's own daemon may: a command that looks for a daemon finds none."""
+    if event == "socket.connect" and isinstance(address := arguments[1], tuple) and address[1] in PORTS:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
 metadata.entry_points = entry_points
 sys.addaudithook(refuse)
+sys.addaudithook(leave_alone)

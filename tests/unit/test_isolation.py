@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -62,6 +64,16 @@ def test_a_started_process_cannot_touch_them_either() -> None:
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert f"a test touches the user's own {CONFIG}" in done.stderr
+
+
+@pytest.mark.parametrize("port", [8080, 8081])
+def test_a_daemon_that_listens_where_one_does_by_default_is_not_found(port: int) -> None:
+    with socket.socket() as listener:
+        with contextlib.suppress(OSError):  # the user's own one listens
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
 def test_a_relative_path_leads_nowhere() -> None:
