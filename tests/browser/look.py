@@ -23,6 +23,7 @@ REPORTS = "window.reports = []; addEventListener('securitypolicyviolation', e =>
 TOO_WIDE = (
     "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - document.documentElement.clientWidth"
 )
+CUT_OFF = "[...document.querySelectorAll('.top nav a')].filter(a => a.getBoundingClientRect().right > innerWidth).map(a => a.textContent)"
 
 
 class Window(NamedTuple):
@@ -78,6 +79,8 @@ class Look:
         """At the page as it is now."""
         if (wider := await self.page.evaluate(TOO_WIDE)) > 0:
             self._note("wider than the window by", wider)
+        if cut_off := await self.page.evaluate(CUT_OFF):
+            self._note("cut off in the navigation", cut_off)
         for report in await self.page.evaluate("window.reports"):
             self._note("CSP", report)
         for id, nodes in (await self._violations()).items():
