@@ -27,24 +27,29 @@ def post(client: Client, path: str, body: bytes, clock: Clock) -> Response:
 class Posting:
     """A request on its way; the caller may do something else before it asks for the answer.
 
-    Args:
-        starts_again: the daemon was there before, so one that is away may come back: it is tried again, too.
+    A daemon that was there may come back, so it is tried again where nothing listens, too. A connection that it took says that it was.
     """
 
-    def __init__(self, client: Client, path: str, body: bytes, clock: Clock, starts_again: bool = False) -> None:
+    def __init__(self, client: Client, path: str, body: bytes, clock: Clock) -> None:
         self._client, self._path, self._body, self._clock = client, path, body, clock
-        self._again = (ConnectionLost, NobodyThere) if starts_again else (ConnectionLost,)
         self._lost: Failed | None = None
         self._begin()
 
-    def answer(self) -> Response:
-        """Wait for the answer. Raises as `post`."""
+    def answer(self, was_there: bool = False) -> Response:
+        """Wait for the answer. Raises as `post`.
+
+        Args:
+            was_there: the daemon answered an earlier request.
+        """
         for tried in range(1, TRIES + 1):
             try:
                 if self._lost:
                     raise self._lost
                 response = self._client.answer()
-            except self._again as error:
+            except (ConnectionLost, NobodyThere) as error:
+                was_there = was_there or isinstance(error, ConnectionLost)
+                if not was_there:
+                    raise
                 why, wait_s = str(error), 1.0
             else:
                 if response.status != 429 and response.status < 500:

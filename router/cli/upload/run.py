@@ -80,7 +80,7 @@ class Upload:
         while len(self._connections) < len(window.bodies):
             self._connections.append(self._connect())
         sent = [
-            Posting(connection, "/v1/batch", body, self._clock, starts_again=self._answered)
+            Posting(connection, "/v1/batch", body, self._clock)
             for connection, body in zip(self._connections, window.bodies, strict=False)
         ]
         self._on_its_way = (window, sent)
@@ -92,7 +92,7 @@ class Upload:
         window, sent = self._on_its_way
         self._on_its_way = None
         for posting in sent:
-            answer = posting.answer()
+            answer = posting.answer(was_there=self._answered)
             if answer.status != 200:
                 raise Failed(f"refused with status {answer.status}{said(answer.json)}")
             self._answered = True

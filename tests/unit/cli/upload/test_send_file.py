@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import shlex
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +433,27 @@ def test_a_daemon_that_goes_away_is_waited_for_then_given_up(
         upload.run(cut(*(call(n) for n in range(3000))))
     assert upload.acknowledged == 2500
     assert clock.waits == [1.0] * (TRIES - 1)
+
+
+def test_a_daemon_that_ends_before_its_first_answer_is_waited_for_too(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        port = listener.getsockname()[1]
+
+        def end_while_it_reads() -> None:
+            connection, _ = listener.accept()
+            connection.recv(1)
+            listener.close()
+            connection.close()
+
+        ending = stack.enter_context(ThreadPoolExecutor(1)).submit(end_while_it_reads)
+        upload = stack.enter_context(Upload(lambda: Client(Listen("127.0.0.1", port), {}), clock, lambda window: None))
+        with pytest.raises(Failed, match=f"nothing listens at 127.0.0.1:{port}; given up after {TRIES} tries"):
+            upload.run(cut(call(1)))
+        ending.result()
+    assert clock.waits == [1.0] * (TRIES - 1)
+    assert "no answer from" in capsys.readouterr().err
 
 
 def test_without_a_daemon_it_stops_at_once(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
