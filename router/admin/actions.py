@@ -15,7 +15,8 @@ from router.deliver.operations import Shown
 from router.deliver.runner_port import DestinationRunner
 from router.errors import CommandRefused
 from router.event import Call, parse_user
-from router.logger import Log
+from router.explain import event_phrases
+from router.logger import Log, to_paste
 from router.store import Regulation, Status
 from router.trial import SAMPLE_KNOWN, Checked, Trials
 
@@ -79,7 +80,12 @@ class Actions:
         _, key = self._answers.runner(name), _user_key(user)
         if group is not None and not _is_group(group):
             raise CommandRefused("invalid_request", 'a group is {"id": "...", "name": "..."}')
-        released = await self._ask(name, lambda runner: runner.release(key, group))
+        try:
+            released = await self._ask(name, lambda runner: runner.release(key, group))
+        except CommandRefused as refused:
+            if refused.code == "requirements_missing" and group is None:
+                raise CommandRefused(refused.code, f"{refused}{await _call_of(self._answers, name, user)}") from None
+            raise
         self._note(name, "release", events=released)
         return released
 
@@ -133,6 +139,15 @@ class Actions:
 
     def _note(self, name: str, action: str, **more: Any) -> None:
         self._log.emit("operator_acted", destination=name, action=action, via=self._via, **more)
+
+
+async def _call_of(answers: Answers, name: str, user: str) -> str:
+    """What is to be said of a group call that came and does not count, after the words that one is waited for."""
+    rows = (await answers.held(name, user, ""))["users"]
+    if not rows or not (refused := event_phrases.refused(rows[0])):
+        return ""
+    advice, verb = event_phrases.mend_refused(name, rows[0]) or ("", "")
+    return f": {refused}; {advice}" + (f": `{to_paste(verb)}`" if verb else "")
 
 
 def _user_key(user: Any) -> str:

@@ -11,6 +11,7 @@ from router.console.console import Console
 from router.console.guard import checked_form, session_mark
 from router.console.words import pretty
 from router.explain.whereabouts import Whereabouts, where
+from router.logger import to_paste
 from router.personal_data.mask import masked, words_masked
 
 FIRST = ("name", "firstName", "lastName", "email", "phone", "company", "title")
@@ -51,10 +52,11 @@ def whereabouts(destinations: Mapping[str, Mapping[str, Any]], mask: str) -> lis
     """Where events are at each destination. A vendor may repeat an address in its answer, so those are masked in what it says."""
     return [
         place._replace(
+            command=to_paste(place.command) if place.command else "",
             causes=[
                 cause._replace(sentence=words_masked(cause.sentence, mask), more=words_masked(cause.more, mask))
                 for cause in place.causes
-            ]
+            ],
         )
         for place in (where(name, told) for name, told in destinations.items())
     ]

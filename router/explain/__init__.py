@@ -6,6 +6,7 @@ steps.py      the steps of a decision, and where it stopped
 failures.py   what vendors answered, like with like
 mended.py     what was mended in calls, and by which library they were sent
 discards.py   why calls could not be used: the same for each code of a discard
+command_lines.py  what to type, without the name of the program
 code_phrases.py         a code as a sentence, with the words of the event in it
 event_phrases.py        what became of one event
 destination_phrases.py  how a destination is

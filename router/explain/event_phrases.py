@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from router.explain.code_phrases import of_reason, trouble, user_of, waiting, words_of
+from router.explain.command_lines import replay_one
 from router.explain.figures import instant
-from router.explain.reasons import DEAD, QUEUED, Actor, reason_of
+from router.explain.reasons import DEAD, QUEUED, Actor, Reason, reason_of
 from router.vocabulary import DELETION
 
 
@@ -123,15 +124,34 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
 
 
 def refused(row: Mapping[str, Any]) -> str | None:
-    """The group call that the vendor refused, where that is why a user waits."""
+    """The group call that came and does not count here, where that is why a user waits: the vendor refused it, or it was filtered."""
     call = row.get("refused")
     if not call:
         return None
-    named = call["message_id"] or "of theirs"
+    named = f"group call {call['message_id']}" if call["message_id"] else "a group call of theirs"
+    if call.get("state") == "filtered":
+        why = of_reason("filtered", call["reason"], {})
+        return f"{named} was filtered here ({why}, {instant(call['at'])}), so it opens nothing"
     why = words_of(DEAD, call["reason"])
-    return (
-        f"group call {named} does not count here ({why}, {instant(call['at'])}); the next one that is not refused does"
-    )
+    return f"{named} does not count here ({why}, {instant(call['at'])}); the next one that is not refused does"
+
+
+def of_refused(row: Mapping[str, Any]) -> Reason | None:
+    """What the fate of that call means; None where there is none."""
+    call = row.get("refused")
+    return reason_of(call.get("state") or "dead", call["reason"] or "") if call else None
+
+
+def mend_refused(destination: str, row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Who can make that call count and how, and the verb that sends it again; "" for the verb where it must not be sent. None where there is
+    no such call."""
+    meaning = of_refused(row)
+    if meaning is None:
+        return None
+    if meaning.actor is Actor.NOBODY:
+        return meaning.next_step, ""
+    id = row["refused"]["message_id"]
+    return f"{meaning.actor}: {meaning.next_step}", replay_one(destination, id) if id else ""
 
 
 def attempt(tried: Mapping[str, Any]) -> str:

@@ -149,7 +149,7 @@ FILTERED = {
 HELD = {
     "group_unknown": Reason(
         "it waits for a group call of its user",
-        "no group call of this user has come",
+        "no group call of this user has come, or it does not count here (`held` names it)",
         Actor.SENDER,
         "send a group call for this user, or release by hand on behalf of a group",
     ),

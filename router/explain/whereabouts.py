@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from router.explain.code_phrases import of_reason, waiting
+from router.explain.command_lines import replay_one
 from router.explain.destination_phrases import why_stopped
 from router.explain.figures import count, short_instant
 from router.explain.reasons import NONE, Actor, reason_of
@@ -31,6 +32,7 @@ class Said(NamedTuple):
     more: str = ""  #: what is known beside it, as a sentence
     sample: str = ""  #: the message id of one of them
     user: str = ""  #: whose lane waits, where something is held
+    command: str = ""  #: what to type as the last part of the next step, without the name of the program
 
 
 class Whereabouts(NamedTuple):
@@ -43,6 +45,7 @@ class Whereabouts(NamedTuple):
     causes: Sequence[Said]
     actor: Actor
     next_step: str
+    command: str = ""  #: that of the cause whose next step this is
 
 
 def at_minute(text: str | None) -> str:
@@ -61,14 +64,15 @@ def where(name: str, told: Mapping[str, Any]) -> Whereabouts:
     by_state = {state: sum(one["n"] for one in reasons.values()) for state, reasons in counts.items()}
     by_state["held"] = max(by_state.get("held", 0), sum(lane["events"] for lane in told["lanes"]))  # also what is older
     total, delivered = sum(by_state.values()), by_state.get("delivered", 0)
-    causes = [*_causes(told)]
+    causes = [*_causes(name, told)]
     waits = causes and (causes[0].state in ("held", "dead", "retrying", "queued") or not delivered)
     state = causes[0].state if waits else "delivered" if delivered else ""
     headline = _headline(told, total, delivered, is_dry=is_dry)
     if not causes:
         return Whereabouts(name, is_dry, headline, state, causes, *_when_all_is_done(told, delivered, is_dry=is_dry))
     first = next((cause for cause in causes if cause.next_step != NONE), causes[0])
-    return Whereabouts(name, is_dry, headline, state, causes, first.actor, first.next_step.removeprefix(f"{NONE}: "))
+    step = first.next_step.removeprefix(f"{NONE}: ")
+    return Whereabouts(name, is_dry, headline, state, causes, first.actor, step, first.command)
 
 
 def as_text(who: Sequence[str], places: Sequence[Whereabouts]) -> str:
@@ -79,7 +83,8 @@ def as_text(who: Sequence[str], places: Sequence[Whereabouts]) -> str:
         for cause in place.causes:
             lines.append(f"  {cause.sentence}" + (f" {cause.more}" if cause.more else ""))
         if place.next_step and place.next_step != NONE:
-            lines.append(f"  Who acts: {place.actor.value}. Next: {place.next_step}.")
+            command = f" Command: {place.command}" if place.command else ""
+            lines.append(f"  Who acts: {place.actor.value}. Next: {place.next_step}.{command}")
     return "\n".join(lines) + "\n"
 
 
@@ -113,10 +118,10 @@ def _when_all_is_done(told: Mapping[str, Any], delivered: int, *, is_dry: bool) 
     )
 
 
-def _causes(told: Mapping[str, Any]) -> Iterator[Said]:
+def _causes(name: str, told: Mapping[str, Any]) -> Iterator[Said]:
     """What was not delivered, and why: what waits first."""
     lanes, counts, pause = _merged(told["lanes"]), told["counts"], told.get("pause")
-    yield from (_held(lane, counts.get("held", {})) for lane in lanes)
+    yield from (_held(name, lane, counts.get("held", {})) for lane in lanes)
     for state in ORDER:
         if state == "held" and lanes:
             continue
@@ -149,13 +154,13 @@ def _stopped(state: str, ones: Sequence[Mapping[str, Any]], pause: Mapping[str, 
     return Said(state, pause["reason"], n, words, meaning.actor, meaning.next_step, "", ones[0].get("sample") or "")
 
 
-def _held(lane: Mapping[str, Any], counts: Mapping[str, Any]) -> Said:
+def _held(name: str, lane: Mapping[str, Any], counts: Mapping[str, Any]) -> Said:
     reason, group_id = lane["waiting_for"], lane["group_id"]
     meaning = reason_of("held", reason)
     sample = next((str(one["sample"]) for one in counts.values()), "")
     what = waiting(reason, lane["user"], group_id) if reason == "group_unknown" else _trait(lane)
     words = f"{count(lane['events'], 'event')} {_waits(lane['events'])} since {at_minute(lane['since'])} for {what}."
-    more, actor, step = _why_it_waits(lane), meaning.actor, meaning.next_step
+    more, actor, step, command = _why_it_waits(lane), meaning.actor, meaning.next_step, ""
     if call := lane.get("group_call"):
         actor, step = (
             Actor.NOBODY,
@@ -166,7 +171,9 @@ def _held(lane: Mapping[str, Any], counts: Mapping[str, Any]) -> Said:
     elif (refused := lane.get("refused")) and refused.get("state") in ("dead", "filtered"):
         of_call = reason_of(refused["state"], refused["reason"])
         actor, step = of_call.actor, of_call.next_step
-    return Said("held", reason, lane["events"], words, actor, step, more, sample, lane["user"])
+        if actor is not Actor.NOBODY and refused["message_id"]:
+            command = replay_one(name, refused["message_id"])
+    return Said("held", reason, lane["events"], words, actor, step, more, sample, lane["user"], command)
 
 
 def _trait(lane: Mapping[str, Any]) -> str:

@@ -12,11 +12,13 @@ from tests.flow.harness import Daemon, destination
 
 
 @asynccontextmanager
-async def holding(folder: Path, **calls: int) -> AsyncIterator[tuple[Daemon, Visitor, FakeVendor]]:
+async def holding(folder: Path, filter: str = "", **calls: int) -> AsyncIterator[tuple[Daemon, Visitor, FakeVendor]]:
     """A daemon that holds so many events of each user."""
     async with (
         FakeVendor() as vendor,
-        Daemon(folder, [destination("cs", "collector", {"base_url": vendor.url, "gated": True})]) as daemon,
+        Daemon(
+            folder, [destination("cs", "collector", {"base_url": vendor.url, "gated": True}, filter=filter)]
+        ) as daemon,
         Visitor(daemon.admin_url) as visitor,
     ):
         for user, n in calls.items():
@@ -40,7 +42,9 @@ async def test_people_are_listed_with_what_they_wait_for_and_when_it_is_given_up
         assert "The tool needs the name, and no group call has told it: give both." in release.text
         assert "On behalf of a group, 1 event of 1 person goes to cs" in release.text
         assert release.form("Release 1 event").fields["group"] == "acme", "the group that is known"
-        assert "It waits for a group call of its user group_unknown No group call of this user has come." in page.text
+        assert (
+            "It waits for a group call of its user group_unknown No group call of this user has come, or" in page.text
+        )
         assert "It waits for the name of the group group_name_unknown" in page.text
         assert "user:u1 3 " in page.text
         assert "a group call of its user in 29 days" in page.text
@@ -76,6 +80,31 @@ async def test_to_ask_again_without_a_group_is_refused_with_what_is_missing(tmp_
         assert "Still waiting for a group call for user:u1." in page.text
         assert page.links["Back"].endswith("/destinations/cs/held")
         assert (await daemon.counts("cs"))["held"] == 1
+
+
+async def test_a_group_call_that_was_filtered_is_named_with_the_line_that_sends_it_again(tmp_path: Path) -> None:
+    async with holding(tmp_path, filter="type = 'track'", u1=1) as (daemon, visitor, _):
+        await daemon.post("group", userId="u1", groupId="acme", traits={"name": "Acme Inc"}, messageId="u1-g")
+        await daemon.becomes("u1-g", "cs", "filtered")
+        await daemon.settled()
+        words = "roup call u1-g was filtered here (the destination's filter is not true for it, 20"
+        line = "replay cs --message-id u1-g"
+        page = await visitor.open("/destinations/cs/held")
+        assert f"G{words}" in page.text
+        assert "if it should go, change filter, reload, and replay: " in page.text
+        assert line in page.text
+        person = await visitor.open("/users/user:u1")
+        assert "No group call of theirs has come." not in person.text
+        assert "The group call u1-g of" in person.text
+        assert "Whoever operates the router: if it should go, change filter, reload, and replay: " in person.text
+        assert line in person.text
+        event = await visitor.open("/events/u1-0")
+        assert f"G{words}" in event.text
+        assert line in event.text
+        assert "send a group call for this user" not in event.text
+        refused = await visitor.send(await visitor.open("/destinations/cs/release?user=user:u1"), "Ask again")
+        assert f"Still waiting for a group call for user:u1: g{words}" in refused.text
+        assert line in refused.text
 
 
 async def test_a_drop_shows_its_number_first_and_leaves_dead_letters(tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def section(text: str, name: str) -> str:
     """The part of the page that begins with the name of a destination."""
     after = text.partition("Where their events are")[2].partition("Counted")[0]
     rest = after.partition(f" {name} ")[2]
-    ends = [rest.index(f" {other} ") for other in NAMES if f" {other} " in rest]
+    ends = [
+        found.start() for found in re.finditer(f"(?<!replay) ({'|'.join(NAMES)}) ", rest)
+    ]  # a line to paste names one, too
     return rest[: min(ends, default=len(rest))]
 
 

@@ -217,6 +217,19 @@ async def test_held_names_the_refused_call(rig: Rig) -> None:
     assert "the-refused-one" in json.dumps(held["users"])
 
 
+async def test_held_names_a_call_that_was_refused_after_the_events_came(rig: Rig) -> None:
+    rig.vendor.answer = refusing("g")
+    await track(rig, "t")
+    await group(rig, "g", "acme")
+    [row] = (await rig.store.queries.held("d", "u:u1", ""))["users"]
+    assert (row["refused"]["message_id"], row["refused"]["state"], row["refused"]["detail"]) == ("g", "dead", "no")
+    rig.vendor.answer = lambda bodies: RetryLater("status_503", after_s=7_200)
+    await group(rig, "later", "beta")
+    [row] = (await rig.store.queries.held("d", "u:u1", ""))["users"]
+    assert "refused" not in row, "another call is on its way, and may open the gate"
+    assert row["group_call"]["message_id"] == "later"
+
+
 async def test_why_names_no_call_of_the_user_that_would_not_open_the_gate(rig: Rig) -> None:
     answers: dict[str, Outcome] = {"a": Reject("rejected", "no"), "d": RetryLater("status_503", after_s=7_200)}
     rig.vendor.answer = lambda bodies: answers.get(bodies[0]["m"], Delivered())

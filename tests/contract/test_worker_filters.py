@@ -336,6 +336,30 @@ async def test_a_group_call_that_is_kept_back_opens_nothing_and_a_later_one_deci
     assert known.companies["secret"].traits == {"name": "S"}  # the directory knows both
 
 
+@pytest.mark.parametrize("order", [("t1", "g1"), ("g1", "t1")])
+async def test_a_group_call_that_is_kept_back_is_named_whether_it_came_before_or_after_what_is_held(
+    rig: Rig, order: tuple[str, str]
+) -> None:
+    rig.start(filter="type != 'group'")
+    for id in order:
+        if id == "g1":
+            await rig.call("group", "g1", userId="u", groupId="acme", traits={"name": "Acme"})
+        else:
+            await rig.call("track", "t1", userId="u", event="E")
+        await rig.quiet()
+    queries, lookups = rig.store.queries, rig.store.lookups
+    [row] = (await queries.held("d", "u:u", ""))["users"]
+    [lane] = (await lookups.lanes(["u:u"], ["d"]))["d"]
+    told = await queries.message("t1", None, ["d"])
+    assert told is not None
+    for named in (row["refused"], lane["refused"], told["destinations"]["d"]["refused"]):
+        assert (named["message_id"], named["state"], named["reason"]) == ("g1", "filtered", "filter")
+    await rig.call("group", "g2", userId="u", groupId="beta")
+    await rig.quiet()
+    [row] = (await queries.held("d", "u:u", ""))["users"]
+    assert row["refused"]["message_id"] == ("g2" if order[0] == "t1" else "g1")
+
+
 async def test_what_a_kept_back_group_call_says_stays_unknown_over_a_restart(rig: Rig) -> None:
     rig.start(filter="type != 'group'")
     await rig.call("group", "g", userId="u", groupId="acme", traits={"name": "Acme"})

@@ -42,6 +42,7 @@ def held(common: Common, destination: OneDestination = None, user: User = None, 
         say(*([""] if number else []))
         say(f"{name} holds {count(page['held'], 'event')}:", style=BOLD)
         _say_users(page["users"])
+        _say_calls(name, page["users"], common)
         if any(row.get("expires_at") for row in page["users"]):
             resend = f"{program()} replay {name} --dead --reason hold_expired{hint(common)}"
             say(
@@ -68,6 +69,16 @@ def _say_users(rows: Sequence[Mapping[str, Any]]) -> None:
         cut=["user"],
         wrap=["waits for"],
     )
+
+
+def _say_calls(destination: str, rows: Sequence[Mapping[str, Any]], common: Common) -> None:
+    """The group calls that came and do not count, and how to change that."""
+    lines: dict[str, list[str]] = {}
     for row in rows:
         if refused := event_phrases.refused(row):
             say_wrapped(f"{row['user']}: {refused}")
+        if mend := event_phrases.mend_refused(destination, row):
+            lines.setdefault(mend[0], []).extend(filter(None, mend[1:]))
+    for advice, verbs in lines.items():
+        say_wrapped(advice + (":" if verbs else ""))
+        say(*(f"    {program()} {verb}{hint(common)}" for verb in dict.fromkeys(verbs)))

@@ -70,7 +70,7 @@ def why(
         names = data.ledger()["destinations"]
         asked = {} if event_phrases.deletion_of(message_id) else names  # of a deletion only those that are asked
         for name in {**found["destinations"], **asked}:
-            say("", *_fate_lines(name, found, names.get(name, {}), data))
+            say("", *_fate_lines(name, found, names.get(name, {}), data, common))
 
 
 def _newest_of(user: str, source: str | None, data: DataSource) -> tuple[str, str]:
@@ -83,7 +83,9 @@ def _newest_of(user: str, source: str | None, data: DataSource) -> tuple[str, st
     return event["message_id"], event["source"]
 
 
-def _fate_lines(name: str, event: Mapping[str, Any], counts: Mapping[str, Any], data: DataSource) -> list[str]:
+def _fate_lines(
+    name: str, event: Mapping[str, Any], counts: Mapping[str, Any], data: DataSource, common: Common
+) -> list[str]:
     told = event["destinations"].get(name)
     if told is None:
         return [f"{name}: began after this event was accepted"]
@@ -96,7 +98,7 @@ def _fate_lines(name: str, event: Mapping[str, Any], counts: Mapping[str, Any], 
     if told["state"] in UNSETTLED and (trouble := destination_phrases.trouble_of(name, counts)):
         lines.append(f"    {trouble}")
     if waits and (refused := event_phrases.refused(waits)):
-        lines.append(f"    {refused}")
+        lines += [f"    {line}" for line in (refused, *_mend(name, waits, common))]
     if waits and waits.get("expires_at"):
         lines.append(f"    expires {instant(waits['expires_at'])} unless it is released before")
     if timers := destination_phrases.timers_of(told, code_phrases.user_of(event)):
@@ -113,6 +115,12 @@ def _fate_lines(name: str, event: Mapping[str, Any], counts: Mapping[str, Any], 
             first, *more = event_phrases.attempt(tried).split("\n")
             lines += [f"    {first}", *(f"        {line}" for line in more if line.strip())]
     return lines
+
+
+def _mend(name: str, waits: Mapping[str, Any], common: Common) -> list[str]:
+    """How to make the group call count that did not open the gate."""
+    advice, verb = event_phrases.mend_refused(name, waits) or ("", "")
+    return [f"{advice}: {program()} {verb}{hint(common)}" if verb else advice] if advice else []
 
 
 def _lane(name: str, event: Mapping[str, Any], data: DataSource) -> Mapping[str, Any] | None:

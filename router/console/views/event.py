@@ -18,6 +18,7 @@ from router.event import Call, parse_user
 from router.explain import code_phrases, destination_phrases, event_phrases, search_phrases, trial_phrases
 from router.explain.reasons import reason_of
 from router.explain.steps import Step, steps
+from router.logger import to_paste
 from router.personal_data.mask import words_masked
 from router.trial import Known
 from router.vocabulary import UNSETTLED
@@ -165,7 +166,7 @@ async def _fate(
     if told["state"] in UNSETTLED and (trouble := destination_phrases.trouble_of(name, counts)):
         lines.append(words_masked(trouble, shown.mask))
     if waits and (refused := event_phrases.refused(waits)):
-        lines.append(refused)
+        lines += [refused, *_mend(name, waits)]
     if timers := destination_phrases.timers_of(told, code_phrases.user_of(event)):
         lines.append(timers)
     asked = asked_by(destination, event["type"] or "", has_plan=console.daemon.plan_of(event["source"]) is not None)
@@ -175,11 +176,17 @@ async def _fate(
         "sentence": first.removesuffix(":"),  # of a traceback's first line
         "detail": detail,
         "lines": lines,
-        "reason": reason_of(told["state"], told["reason"]),
+        "reason": (waits and event_phrases.of_refused(waits)) or reason_of(told["state"], told["reason"]),
         "steps": way,
         "expires": waits.get("expires_at") if waits else None,
         "attempts": [(event_phrases.attempt(one).partition("\n"), one) for one in told["attempts"]],
     }
+
+
+def _mend(name: str, waits: Mapping[str, Any]) -> list[str]:
+    """The line that sends the group call again which did not open the gate."""
+    _, verb = event_phrases.mend_refused(name, waits) or ("", "")
+    return [f"to send it again: `{to_paste(verb)}`"] if verb else []
 
 
 def _masked(fate: Mapping[str, Any], shown: Shown) -> Mapping[str, Any]:

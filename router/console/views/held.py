@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -15,8 +16,10 @@ from router.console.views.destination_actions import form_of_destination
 from router.console.words import path
 from router.deliver.operations import Shown
 from router.errors import CommandRefused
+from router.explain import event_phrases
 from router.explain.figures import span
 from router.explain.reasons import reason_of
+from router.logger import to_paste
 
 
 async def held(console: Console, request: web.Request) -> Rendered:
@@ -31,6 +34,7 @@ async def held(console: Console, request: web.Request) -> Rendered:
             "name": name,
             "row": row,
             "held": found,
+            "calls": {one["user"]: _call(name, one) for one in found["users"]},
             "user": query.get("user", "").strip(),
             "told": told(query),
             "waits": [(reason, reason_of("held", reason), n) for reason, n in row["waiting"].items()],
@@ -65,6 +69,12 @@ async def _preview(console: Console, request: web.Request, action: str) -> Rende
         "Release" if action == "release" else "Drop",
         {"name": name, "row": row, "action": action, "rate": _rate(console, name), "upto": head},
     )
+
+
+def _call(name: str, row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The group call that came and does not count, who can change that and how, and the line to type. "" for what there is not."""
+    advice, verb = event_phrases.mend_refused(name, row) or ("", "")
+    return event_phrases.refused(row) or "", advice, to_paste(verb) if verb else ""
 
 
 def _rate(console: Console, name: str) -> object:

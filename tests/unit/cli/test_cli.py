@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from router.cli import main
+from router.cli.endpoint import program
 from router.cli.verbs.send import CALLS
 from router.event import TYPES
 
@@ -589,6 +590,52 @@ def test_held_names_the_group_call_that_the_vendor_refused(
     assert main(["held", "crm"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "user:u1: group call g1 does not count here (the vendor refused it, 2026-" in said
+
+
+def filtered_call(user: str, message_id: str = "g1") -> dict[str, Any]:
+    """A user of `held` whose group call did not pass the filter."""
+    call = {"message_id": message_id, "state": "filtered", "reason": "filter", "detail": None, "at": AT}
+    row = {"user": user, "waiting_for": "group_unknown", "group_id": None, "events": 1, "since": AT}
+    return {**row, "refused": call}
+
+
+def test_held_names_the_group_call_that_was_filtered_and_the_line_that_sends_it_again(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users = [filtered_call("user:u1"), filtered_call("user:u2", "it's")]
+    daemon.answers["GET /api/destinations/crm/held"] = (200, {"held": 2, "users": users, "next": None})
+    assert main(["held", "crm"]) == 0
+    said = capsys.readouterr().out
+    one_line = " ".join(said.split())
+    assert "user:u1: group call g1 was filtered here (the destination's `filter` is not true for it, 2026-" in one_line
+    assert one_line.count("if it should go, change `filter`, reload, and replay") == 1
+    lines = [line for line in said.splitlines() if "replay crm --message-id" in line]
+    assert lines == [f"    {program()} replay crm --message-id {id}" for id in ("g1", """'it'"'"'s'""")]
+
+
+def test_a_group_call_that_must_not_be_sent_comes_with_no_line_that_sends_it(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = filtered_call("user:u1")
+    row["refused"] |= {"reason": "consent"}
+    daemon.answers["GET /api/destinations/crm/held"] = (200, {"held": 1, "users": [row], "next": None})
+    assert main(["held", "crm"]) == 0
+    said = capsys.readouterr().out
+    assert "nothing to do: it must not be sent" in said
+    assert "replay" not in said
+
+
+def test_why_names_the_group_call_that_was_filtered_and_the_line_that_sends_it_again(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/messages/m1"] = message(crm={"state": "held", "reason": "group_unknown"})
+    page = {"held": 1, "users": [filtered_call("user:u1")], "next": None}
+    daemon.answers["GET /api/destinations/crm/held?user=user%3Au1"] = (200, page)
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts())
+    assert main(["why", "m1"]) == 0
+    said = capsys.readouterr().out
+    assert "    group call g1 was filtered here (the destination's `filter` is not true for it, 2026-" in said
+    assert f"change `filter`, reload, and replay: {program()} replay crm --message-id g1\n" in said
 
 
 def test_what_comes_from_outside_cannot_steer_the_terminal(

@@ -94,6 +94,9 @@ def test_a_group_call_that_does_not_count_says_why_and_who_can_change_that(
     found = told({}, [lane("group_unknown", 2, refused={"message_id": "g1", "at": AT, **refused})])
     assert f"The group call g1 of {SINCE} {words}" in found.causes[0].more
     assert found.actor == actor
+    line = "replay crm --message-id g1"
+    assert found.command == ("" if actor == Actor.NOBODY else line)
+    assert (f"Command: {line}" in as_text(["user:u1"], [found])) == bool(found.command)
 
 
 def test_lanes_of_one_person_that_wait_for_the_same_are_told_once() -> None:

@@ -10,7 +10,6 @@ from router.event import show_user_key
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.queries.calls import calls_at, names_of
-from router.store.postgres.queries.fates import fates_of, message_ids
 from router.store.postgres.queries.waits import Want, group_calls_of
 
 HELD = (
@@ -35,13 +34,15 @@ async def lanes_of(
     """
     rows = await connection.fetch(HELD, list(destinations), list(keys))
     names = await names_of(connection, [row["group_id"] for row in rows if row["group_id"]])
-    wants = [Want(row["destination"], (row["need"], row["also"]), row["reason"], row["group_id"]) for row in rows]
-    on_their_way = await group_calls_of(connection, blocks, wants)
-    refused = await _refused(connection, blocks, rows)
+    wants = [
+        Want(row["destination"], (row["need"], row["also"]), row["reason"], row["group_id"], row["refused_pos"])
+        for row in rows
+    ]
+    calls = await group_calls_of(connection, blocks, wants)
     told = await _told(connection, blocks, rows)
     found = {}
-    for row, group_call in zip(rows, on_their_way, strict=True):
-        key, group_id, call = row["user_key"], row["group_id"], (row["destination"], row["refused_pos"])
+    for row, group_calls in zip(rows, calls, strict=True):
+        key, group_id = row["user_key"], row["group_id"]
         one = {
             "user": show_user_key(key),
             "waiting_for": row["reason"],
@@ -49,27 +50,13 @@ async def lanes_of(
             "group_name": names.get(group_id),
             "events": row["held"],
             "since": to_iso(row["held_since"]),
-            **group_call,
+            **group_calls,
         }
-        if row["refused_pos"]:
-            one["refused"] = refused[call]
-        elif (key, group_id) in told:
+        if "refused" not in one and (key, group_id) in told:
             one["told"] = told[key, group_id]
         found[row["destination"], key] = one
     in_order = {name: [found[name, key] for key in keys if (name, key) in found] for name in destinations}
     return {name: lanes for name, lanes in in_order.items() if lanes}
-
-
-async def _refused(
-    connection: Connection, blocks: Blocks, rows: Sequence[Any]
-) -> dict[tuple[str, int], dict[str, Any]]:
-    calls = {(row["destination"], row["refused_pos"]) for row in rows if row["refused_pos"]}
-    fates, ids = await fates_of(connection, calls), await message_ids(connection, blocks, calls)
-    words = ("state", "reason", "detail", "at")
-    return {
-        call: {"message_id": ids.get(call), **{word: fates.get(call, {}).get(word) for word in words}}
-        for call in calls
-    }  # fmt: skip
 
 
 async def _told(connection: Connection, blocks: Blocks, rows: Sequence[Any]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -9,8 +9,8 @@ from router.clock import to_iso
 from router.event import show_user_key
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
-from router.store.postgres.queries.fates import attempts_of, fates_of, message_ids
-from router.store.postgres.queries.waits import released
+from router.store.postgres.queries.fates import attempts_of
+from router.store.postgres.queries.waits import Want, group_calls_of, released
 from router.store.postgres.row_reads import NOTHING, chosen, events_of
 from router.store.postgres.scope import Scope
 from router.store.postgres.summed import QUEUED, SUMMED
@@ -23,29 +23,30 @@ PAGE = 100
 async def held(
     connection: Connection, blocks: Blocks, destination: str, user_key: str | None, after: str
 ) -> dict[str, Any]:
-    """Users whose events wait, a page at a time, or this one. Not those whose events were released and have not gone out yet."""
+    """Users whose events wait, a page at a time, or this one, each with the calls that did not open the gate. Not those whose events were
+    released and have not gone out yet."""
     total = await connection.fetchval(f"SELECT sum(held)::bigint FROM unit WHERE {HERE}", destination)
     rows = await connection.fetch(
-        f"SELECT user_key, reason, group_id, held, held_since, refused_pos FROM lane WHERE {HERE} AND held > 0 AND need <> ''"
+        f"SELECT user_key, need, also, reason, group_id, held, held_since, refused_pos FROM lane WHERE {HERE} AND held > 0 AND need <> ''"
         " AND user_key > $2 AND ($3::text IS NULL OR user_key = $3) ORDER BY user_key LIMIT $4",
         destination, after, user_key, PAGE + 1,
     )  # fmt: skip
-    refused = {(destination, row["refused_pos"]) for row in rows[:PAGE] if row["refused_pos"]}
-    fates, ids = await fates_of(connection, refused), await message_ids(connection, blocks, refused)
-    users = []
-    for key, reason, group_id, events, since, refused_pos in rows[:PAGE]:
-        told = {
-            "user": show_user_key(key),
-            "waiting_for": reason,
-            "group_id": group_id or None,
-            "events": events,
-            "since": to_iso(since),
+    shown = rows[:PAGE]
+    wants = [
+        Want(destination, (row["need"], row["also"]), row["reason"], row["group_id"], row["refused_pos"])
+        for row in shown
+    ]
+    users = [
+        {
+            "user": show_user_key(row["user_key"]),
+            "waiting_for": row["reason"],
+            "group_id": row["group_id"] or None,
+            "events": row["held"],
+            "since": to_iso(row["held_since"]),
+            **calls,
         }
-        if refused_pos:
-            call = (destination, refused_pos)
-            fate = fates.get(call, {})
-            told["refused"] = {"message_id": ids.get(call), "reason": fate.get("reason"), "at": fate.get("at")}
-        users.append(told)
+        for row, calls in zip(shown, await group_calls_of(connection, blocks, wants), strict=True)
+    ]
     n = max(0, total - await released(connection, destination)) if total else 0
     return {"held": n, "users": users, "next": rows[PAGE - 1][0] if len(rows) > PAGE else None}
 

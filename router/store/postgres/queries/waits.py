@@ -29,7 +29,7 @@ KEYS = (
 )
 OF_USERS = "unnest($1::text[], $2::text[]) AS a (destination, user_key)"
 LANES = (
-    f"SELECT a.destination, a.user_key, l.need, l.also, l.reason, l.group_id, l.due_at FROM {OF_USERS} CROSS JOIN LATERAL"
+    f"SELECT a.destination, a.user_key, l.need, l.also, l.reason, l.group_id, l.due_at, l.refused_pos FROM {OF_USERS} CROSS JOIN LATERAL"
     " (SELECT * FROM lane WHERE part = 0 AND destination = a.destination AND user_key = a.user_key LIMIT 1) l"
 )
 TIMERS = (
@@ -51,6 +51,14 @@ NEWEST_CALLS = (
 )
 
 
+DO_NOT_COUNT = (
+    f"SELECT a.destination, a.pos FROM {ASKED} CROSS JOIN LATERAL"
+    " (SELECT 1 FROM supply WHERE part = 0 AND destination = a.destination AND pos = a.pos LIMIT 1) s"
+)
+OF_REFUSED = ("state", "reason", "detail", "at")
+"""What is told of a group call that does not count."""
+
+
 class Want(NamedTuple):
     """What a lane waits for."""
 
@@ -58,6 +66,7 @@ class Want(NamedTuple):
     needs: tuple[str, str]
     reason: str
     group_id: str
+    refused_pos: int  #: the call that does not count, where the lane knows it; it does not know of one that came after its events
 
 
 async def waits_of(connection: Connection, blocks: Blocks, states: Mapping[Ask, str]) -> dict[Ask, dict[str, Any]]:
@@ -85,13 +94,13 @@ async def _waits(
     told: dict[Ask, dict[str, Any]] = {}
     queued: dict[Ask, str] = {}
     wants: dict[Ask, Want] = {}
-    for ask, (need, also, reason, group_id, due_at) in of_ask.items():
+    for ask, (need, also, reason, group_id, due_at, refused_pos) in of_ask.items():
         if states[ask] == EventState.RETRYING:
             told[ask] = {"next_attempt_at": to_iso(due_at) if due_at else None}
         elif states[ask] == EventState.QUEUED:
             queued[ask] = asks[ask]
         else:
-            wants[ask] = Want(ask[0], (need, also), reason, group_id)
+            wants[ask] = Want(ask[0], (need, also), reason, group_id, refused_pos)
     told |= await _behind(connection, blocks, queued)
     if wants:
         calls = await group_calls_of(connection, blocks, list(wants.values()))
@@ -125,28 +134,40 @@ async def _behind(connection: Connection, blocks: Blocks, keys: Mapping[Ask, str
 
 
 async def group_calls_of(connection: Connection, blocks: Blocks, wants: Sequence[Want]) -> list[dict[str, Any]]:
-    """For each of these lanes the group call that was accepted, would open the gate, and is on its way here still."""
-    calls = [
+    """For each of these lanes the calls that were accepted and did not open its gate: see `router/store/sqlite/queries/waits.py`."""
+    found = await _calls_for(connection, wants)
+    calls: list[list[Ask]] = [
         [
             (want.destination, pos)
             for need in _openers(want.needs)
             if (pos := found.get((need, want.reason, want.group_id)))
         ]
-        for found in [await _calls_for(connection, wants)]
         for want in wants
     ]
-    fates = await fates_of(connection, {ask for asks in calls for ask in asks})
+    known = {(want.destination, want.refused_pos) for want in wants if want.refused_pos}
+    fates = await fates_of(connection, known.union(*calls))
     states = {ask: fate["state"] for ask, fate in fates.items() if fate["state"] in ON_THEIR_WAY}
-    ids = await message_ids(connection, blocks, states)
+    others = known.union(*calls).difference(states)
+    void = (
+        known | {(row[0], row[1]) for row in await connection.fetch(DO_NOT_COUNT, *columns(others))}
+        if others
+        else known
+    )
+    ids = await message_ids(connection, blocks, void.union(states))
     said = await _waits(connection, blocks, states, await _user_keys(connection, blocks, states))
     told: list[dict[str, Any]] = []
-    for asks in calls:
+    for want, asks in zip(wants, calls, strict=True):
+        one: dict[str, Any] = {}
         call = next((ask for ask in asks if ask in states), None)
-        if call is None:
-            told.append({})
-            continue
-        one = {"message_id": ids.get(call), "state": states[call], "reason": fates[call]["reason"]}
-        told.append({"group_call": one | said.get(call, {})})
+        if call is not None:
+            words = {"message_id": ids.get(call), "state": states[call], "reason": fates[call]["reason"]}
+            one["group_call"] = words | said.get(call, {})
+        before = asks[: asks.index(call)] if call is not None else asks
+        refused = [(want.destination, want.refused_pos)] if want.refused_pos else [ask for ask in before if ask in void]
+        if refused:
+            fate = fates.get(refused[0], {})
+            one["refused"] = {"message_id": ids.get(refused[0]), **{word: fate.get(word) for word in OF_REFUSED}}
+        told.append(one)
     return told
 
 

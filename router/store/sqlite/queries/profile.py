@@ -11,8 +11,7 @@ import msgspec
 from router.clock import to_iso
 from router.event import show_user_key
 from router.store.rows import NO_GROUP, PART
-from router.store.sqlite.queries.fates import fate_of, message_id_at
-from router.store.sqlite.queries.waits import group_call_of
+from router.store.sqlite.queries.waits import group_calls_of
 
 _json = msgspec.json.decode
 MOST_MEMBERSHIPS = 5
@@ -100,13 +99,9 @@ def _lane(db: sqlite3.Connection, destination: str, key: str) -> dict[str, Any] 
         "group_name": name_of(db, group_id) if group_id else None,
         "events": held,
         "since": to_iso(since),
-        **group_call_of(db, destination, (need, also), reason, group_id),
+        **group_calls_of(db, destination, (need, also), reason, group_id, refused_pos),
     }
-    if refused_pos:
-        fate = fate_of(db, destination, refused_pos) or {}
-        of_call = {key: fate.get(key) for key in ("state", "reason", "detail", "at")}
-        told["refused"] = {"message_id": message_id_at(db, destination, refused_pos), **of_call}
-    elif group_id:
+    if group_id and "refused" not in told:
         newest = db.execute(
             "SELECT call_pos FROM membership WHERE part = ? AND user_key = ? AND group_id = ? ORDER BY pos DESC LIMIT 1",
             (PART, key, group_id),

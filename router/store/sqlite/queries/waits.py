@@ -16,6 +16,8 @@ from router.vocabulary import EventState
 RELEASED_COUNTED = 10_000
 """So many released events are counted for a ledger, of as many lanes: 0.1 s. Further ones count as held until they have their turn."""
 ON_THEIR_WAY = (EventState.QUEUED, EventState.RETRYING)
+OF_REFUSED = ("state", "reason", "detail", "at")
+"""What is told of a group call that does not count."""
 
 
 def waits_of(db: sqlite3.Connection, destination: str, pos: int, state: str) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def waits_of(db: sqlite3.Connection, destination: str, pos: int, state: str) -> 
     - `next_attempt_at` of one that is retrying;
     - `behind`, of one that is queued behind an earlier event of its user: that one;
     - `group_call`, of one that is held while the call that it waits for is on its way here: that call;
+    - `refused`, of one that is held although a call came, which does not count here: that call;
     - `timers` of its user and `next_timer_at`, where any are set.
     """
     key = _user_key(db, destination, pos)
@@ -36,18 +39,18 @@ def waits_of(db: sqlite3.Connection, destination: str, pos: int, state: str) -> 
 
 def _waits(db: sqlite3.Connection, destination: str, pos: int, key: str, state: str) -> dict[str, Any]:
     lane = db.execute(
-        "SELECT need, also, reason, group_id, due_at FROM lane WHERE part = ? AND destination = ? AND user_key = ?",
+        "SELECT need, also, reason, group_id, due_at, refused_pos FROM lane WHERE part = ? AND destination = ? AND user_key = ?",
         (PART, destination, key),
     ).fetchone()
     if lane is None:
         return {}
-    need, also, reason, group_id, due_at = lane
+    need, also, reason, group_id, due_at, refused_pos = lane
     next_at = to_iso(due_at) if due_at else None
     if state == EventState.RETRYING:
         return {"next_attempt_at": next_at}
     if state == EventState.QUEUED:
         return _behind(db, destination, pos, key, next_at)
-    return group_call_of(db, destination, (need, also), reason, group_id)
+    return group_calls_of(db, destination, (need, also), reason, group_id, refused_pos)
 
 
 def _user_key(db: sqlite3.Connection, destination: str, pos: int) -> str | None:
@@ -79,21 +82,37 @@ def _behind(db: sqlite3.Connection, destination: str, pos: int, key: str, due_at
     return {"behind": {**told, "next_attempt_at": due_at if state == EventState.RETRYING else None}}
 
 
-def group_call_of(
-    db: sqlite3.Connection, destination: str, needs: tuple[str, str], reason: str, group_id: str
+def group_calls_of(
+    db: sqlite3.Connection, destination: str, needs: tuple[str, str], reason: str, group_id: str, refused_pos: int
 ) -> dict[str, Any]:
-    """The group call that was accepted, would open the gate, and is on its way here still."""
+    """The calls that were accepted and did not open the gate of a lane: `group_call`, which is on its way here still; `refused`, which does
+    not count here. `refused_pos`: the latter, where the lane knows it; it does not know of one that came after its events."""
     if needs[0].startswith(("c:", "g:")):
         needs = (needs[0], "")  # beside it, a call of the user opens the gate only if an earlier one was refused
+    told: dict[str, Any] = {}
+    refused = refused_call(db, destination, refused_pos) if refused_pos else None
     for need in filter(None, needs):
         pos = _call_for(db, need, reason, group_id)
         fate = fate_of(db, destination, pos) if pos else None
         if pos and fate and fate["state"] in ON_THEIR_WAY:
-            told = {"message_id": message_id_at(db, destination, pos), "state": fate["state"], "reason": fate["reason"]}
+            call = {"message_id": message_id_at(db, destination, pos), "state": fate["state"], "reason": fate["reason"]}
             key = _user_key(db, destination, pos)
-            waits = _waits(db, destination, pos, key, fate["state"]) if key else {}
-            return {"group_call": {**told, **waits}}
-    return {}
+            told["group_call"] = {**call, **(_waits(db, destination, pos, key, fate["state"]) if key else {})}
+            break
+        if pos and refused is None and _does_not_count(db, destination, pos):
+            refused = refused_call(db, destination, pos)
+    return {**told, "refused": refused} if refused is not None else told
+
+
+def refused_call(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any]:
+    """A group call that was refused or filtered here."""
+    fate = fate_of(db, destination, pos) or {}
+    return {"message_id": message_id_at(db, destination, pos), **{word: fate.get(word) for word in OF_REFUSED}}
+
+
+def _does_not_count(db: sqlite3.Connection, destination: str, pos: int) -> bool:
+    sql = "SELECT 1 FROM supply WHERE part = ? AND destination = ? AND pos = ?"
+    return db.execute(sql, (PART, destination, pos)).fetchone() is not None
 
 
 def _call_for(db: sqlite3.Connection, need: str, reason: str, group_id: str) -> int | None:
