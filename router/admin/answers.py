@@ -38,7 +38,7 @@ class Answers:
         self._daemon = daemon
 
     async def ledger(self) -> dict[str, Any]:
-        """Counts that add up, by destination, with mode and state."""
+        """Counts that add up, by destination, with mode and state; and what is kept of those that are configured no more."""
         runners = self._daemon.runners
         answer = await self._daemon.store.queries.ledger(list(runners))
         for name, counts in answer["destinations"].items():
@@ -48,15 +48,18 @@ class Answers:
                 counts["state"] = "disabled"
             elif (status := runners[name].status).state != "running":  # the store does not know of all that stops one
                 counts |= state_of(status)
-        return answer
+        return {**answer, "removed": await self._removed()}
 
     async def destinations(self) -> dict[str, Any]:
         """What is configured and how it is, and what is kept of those that are configured no more."""
-        runners, store = self._daemon.runners, self._daemon.store
-        counts = (await store.queries.ledger(list(runners)))["destinations"]
+        runners = self._daemon.runners
+        counts = (await self._daemon.store.queries.ledger(list(runners)))["destinations"]
         described = [await _described(name, runner, counts) for name, runner in runners.items()]
-        removed = await store.output_reports.left_over(list(runners))
-        return {"destinations": described, "removed": [{"name": n, **kept} for n, kept in removed.items()]}
+        return {"destinations": described, "removed": await self._removed()}
+
+    async def _removed(self) -> list[dict[str, Any]]:
+        kept = await self._daemon.store.output_reports.left_over(list(self._daemon.runners))
+        return [{"name": name, **counts} for name, counts in kept.items()]
 
     async def destination(self, name: str) -> dict[str, Any]:
         """One destination, with the last request that went well and the last that did not."""

@@ -13,6 +13,7 @@ from router.admin.destinations import Destinations
 from router.admin.health import Health
 from router.admin.index import index
 from router.admin.json_io import errors_as_json
+from router.admin.left_over import names_removed
 from router.admin.messages import Messages
 from router.admin.privacy import Privacy
 from router.admin.regulations import Regulations
@@ -35,7 +36,7 @@ def make_admin_app(
         store: where this daemon keeps its data, for the command line, which may have another one's config.toml.
         has_console: the pages of the console are added, and the first of them is at `/`.
     """
-    app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store)])
+    app = web.Application(middlewares=[errors_as_json(log), guard(token, listen_host, store), names_removed(daemon)])
     health, configuration, messages = Health(daemon), Configuration(daemon), Messages(daemon)
     actions, privacy = Actions(daemon, log, "api"), Privacy(daemon)
     destinations, regulations = Destinations(daemon, actions), Regulations(daemon, actions)

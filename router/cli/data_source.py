@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from router.cli.client import Admin, NobodyThere, Refused
-from router.cli.endpoint import Endpoint, Failed, admin_of, is_there, local_admin, locate_or_advise
+from router.cli.endpoint import Endpoint, Failed, admin_of, is_there, local_admin, locate_or_advise, program
 from router.cli.lazy import lazy
-from router.cli.options import Common
+from router.cli.options import Common, config_hint
 from router.cli.output import warn
 from router.clock import SystemClock
+from router.explain import destination_phrases
+from router.explain.command_lines import drop_destination
 
 if TYPE_CHECKING:
     from router import config as configuration
@@ -49,7 +51,7 @@ class DataSource(Protocol):
         ...
 
     def ledger(self) -> dict[str, Any]:
-        """Counts by destination."""
+        """Counts by destination, and what is kept of those that are configured no more."""
         ...
 
     def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
@@ -91,7 +93,7 @@ class DataSource(Protocol):
         ...
 
     def destinations(self) -> dict[str, Any]:
-        """What is configured and how it is."""
+        """What is configured and how it is, and what is kept of those that are configured no more."""
         ...
 
     def destination(self, name: str) -> dict[str, Any]:
@@ -236,7 +238,11 @@ class FromStore:
             stored[name]["mode"] = table.mode
             if not table.enabled:
                 stored[name]["state"] = "disabled"
-        return {**ledger, "destinations": {name: stored[name] for name in {**tables, **stored}}}
+        return {
+            **ledger,
+            "destinations": {name: stored[name] for name in {**tables, **stored}},
+            "removed": self._removed(),
+        }
 
     def message(self, message_id: str, source: str | None) -> dict[str, Any] | None:
         async def ask(questions: Queries) -> dict[str, Any] | None:
@@ -337,11 +343,24 @@ class FromStore:
             }
             for table in self._tables()
         ]
-        return {"destinations": described}
+        return {"destinations": described, "removed": self._removed()}
+
+    def _removed(self) -> list[dict[str, Any]]:
+        """What is kept of destinations that config.toml has no more; nothing where it is faulty, and may name them."""
+        draft = configuration.examine(self._endpoint.path, self._endpoint.environ)
+        if draft.problems:
+            return []
+        configured = [table.name for _, table in draft.destinations]
+        kept: dict[str, dict[str, int]] = self._ask(lambda questions: questions.left_over(configured))
+        return [{"name": name, **counts} for name, counts in kept.items()]
 
     def destination(self, name: str) -> dict[str, Any]:
         rows = {row["name"]: row for row in self.destinations()["destinations"]}
         if name not in rows:
+            for row in self._removed():
+                if row["name"] == name:
+                    drop = f"{program()} {drop_destination(name)}{config_hint(self._endpoint.path)}"
+                    raise Failed(destination_phrases.removed(row, drop))
             raise Failed(f"no destination {name!r}; configured: {', '.join(rows) or 'none'}")
         return {**rows[name], "last": {"delivered": None, "failed": None}}
 

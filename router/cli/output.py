@@ -7,6 +7,7 @@ out before anything is measured.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -17,6 +18,10 @@ from router.cli.letters import known_to
 from router.cli.style import BOLD, DIM, Styled, paint
 from router.cli.table import MORE, layout, natural_width
 from router.vocabulary import MASK
+
+IN_TICKS = re.compile("`[^`]*`")
+TIED = "\0"
+"""Stands for a blank at which no line ends: `printable` leaves none."""
 
 
 def printable(text: object) -> str:
@@ -32,10 +37,11 @@ def say(*lines: str, style: str = "") -> None:
 
 
 def say_wrapped(sentence: str, style: str = "") -> None:
-    """Print a sentence, wrapped at its words; its later lines are indented. Its first word has the style."""
-    first, *more = textwrap.wrap(
-        printable(sentence), width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    ) or [""]
+    """Print a sentence, wrapped at its words; its later lines are indented. Its first word has the style. What stands in backticks is a line
+    to paste, and stays on one line."""
+    whole = IN_TICKS.sub(lambda found: found[0].replace(" ", TIED), printable(sentence))
+    wrapped = textwrap.wrap(whole, width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    first, *more = [line.replace(TIED, " ") for line in wrapped] or [""]
     word, blank, rest = first.partition(" ")
     print(paint(word, style) + blank + rest, *more, sep="\n")
 

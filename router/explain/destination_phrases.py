@@ -10,6 +10,8 @@ from router.explain.figures import count, instant, span
 from router.explain.reasons import PAUSED
 
 MAX_DETAIL = 200
+KEPT = ("held", "retrying", "queued", "dead")
+"""What is told of a destination that was removed."""
 
 
 def trouble_of(name: str, counts: Mapping[str, Any]) -> str | None:
@@ -83,6 +85,17 @@ def _need(reason: str) -> str:
     if reason == "group_unknown":
         return "a group call of theirs"
     return f"a group call with the {reason.removeprefix('group_').removesuffix('_unknown')} of their group"
+
+
+def removed(row: Mapping[str, Any], drop: str) -> str:
+    """What is kept of a destination that config.toml has no more. `drop`: the line that deletes it."""
+    kept = [f"{row[state]:,} {state}" for state in KEPT if row.get(state)]
+    keeps = (
+        f"{', '.join(kept)} {'is' if sum(row.get(state, 0) for state in KEPT) == 1 else 'are'} kept"
+        if kept
+        else "its counts are kept"
+    )
+    return f"{row['name']} was removed from config.toml, and {keeps}: to go on, put its table back and `reload`; to delete all that is kept: `{drop}`"
 
 
 def timers_of(told: Mapping[str, Any], whose: str) -> str | None:

@@ -11,7 +11,8 @@ from router.cli.client import running_daemon
 from router.cli.data_source import names, open_data_source
 from router.cli.endpoint import program
 from router.cli.options import After, Common, OneDestination, Reason, Since, Until, asks, hint
-from router.cli.output import say, say_json, say_table
+from router.cli.output import say, say_json, say_table, say_wrapped
+from router.cli.removed import removed_lines
 from router.cli.style import BOLD
 from router.explain import event_phrases
 from router.explain.figures import count, short_instant
@@ -65,19 +66,21 @@ def dead(
         raise typer.BadParameter("goes with --drop; `why` tells of one message", param_hint="--message-id, --all")
     with open_data_source(common) as data:
         found = {name: data.dead(name, reason, since, until, after) for name in names(data, destination)}
+        gone = [] if destination or common.as_json else removed_lines(data.ledger(), common, ("dead",))
     if common.as_json:
         say_json(found[destination] if destination else {"destinations": found})
         return
     kind = " of this kind" if reason or since or until else ""
     if not destination and not any(page["items"] for page in found.values()):
-        say(f"no dead letters{kind}")
-        return
+        say(f"no dead letters{' at a destination of config.toml' if gone else ''}{kind}")
     shown = {name: page for name, page in found.items() if destination or page["items"]}
     for number, (name, page) in enumerate(shown.items()):
         if not destination:
             say(*([""] if number else []))
             say(f"{name}:", style=BOLD)
         _say_letters(name, page, kind, common)
+    for sentence in gone:
+        say_wrapped(sentence)
 
 
 def _say_letters(destination: str, found: Mapping[str, Any], kind: str, common: Common) -> None:

@@ -10,6 +10,7 @@ import typer
 from router.cli.data_source import open_data_source
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_table, say_wrapped
+from router.cli.removed import removed_lines
 from router.cli.style import state
 from router.explain import destination_phrases
 from router.explain.figures import count
@@ -49,7 +50,7 @@ def destinations(common: Common, context: typer.Context) -> None:
         cut=["destination", "plugin"],
         wrap=["sources"],
     )
-    sentences = [sentence for row in rows for sentence in _sentences(row)]
+    sentences = [*(sentence for row in rows for sentence in _sentences(row)), *removed_lines(found, common)]
     if sentences:
         say("")
     for sentence in sentences:

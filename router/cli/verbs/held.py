@@ -12,6 +12,7 @@ from router.cli.data_source import names, open_data_source
 from router.cli.endpoint import program
 from router.cli.options import After, Common, OneDestination, User, asks, hint
 from router.cli.output import say, say_json, say_table, say_wrapped
+from router.cli.removed import removed_lines
 from router.cli.style import BOLD
 from router.explain import code_phrases, event_phrases
 from router.explain.figures import count, short_instant
@@ -32,12 +33,13 @@ def held(common: Common, destination: OneDestination = None, user: User = None, 
         raise typer.BadParameter("name the DESTINATION whose next page it is", param_hint="--after")
     with open_data_source(common) as data:
         found = {name: data.held(name, user, after) for name in names(data, destination)}
+        gone = [] if destination or user or common.as_json else removed_lines(data.ledger(), common, ("held",))
     if common.as_json:
         say_json(found[destination] if destination else {"destinations": found})
         return
     if not any(page["users"] for page in found.values()):
-        say("nothing is held" + (f" for {user}" if user else "") + (f" at {destination}" if destination else ""))
-        return
+        at = f" at {destination}" if destination else " at a destination of config.toml" if gone else ""
+        say("nothing is held" + (f" for {user}" if user else "") + at)
     for number, (name, page) in enumerate((name, page) for name, page in found.items() if page["users"]):
         say(*([""] if number else []))
         say(f"{name} holds {count(page['held'], 'event')}:", style=BOLD)
@@ -51,6 +53,8 @@ def held(common: Common, destination: OneDestination = None, user: User = None, 
             )
         if page["next"]:
             say(f"more: {program()} held {name} --after {shlex.quote(page['next'])}{hint(common)}")
+    for sentence in gone:
+        say_wrapped(sentence)
 
 
 def _say_users(rows: Sequence[Mapping[str, Any]]) -> None:

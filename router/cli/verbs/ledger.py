@@ -9,6 +9,7 @@ from router.cli.data_source import open_data_source
 from router.cli.endpoint import Failed
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_wrapped
+from router.cli.removed import removed_lines
 
 
 @asks
@@ -33,7 +34,7 @@ def ledger(common: Common) -> None:
     say("")
     say_counts(ledger)
     say("")
-    for sentence in right:
+    for sentence in (*right, *removed_lines(ledger, common)):
         say_wrapped(sentence)
     if wrong:
         raise Failed("\n".join(wrong))

@@ -17,10 +17,12 @@ from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import locate, start_line
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_wrapped
+from router.cli.removed import removed_lines
 from router.cli.style import BAD, BUSY, GOOD
 from router.clock import SystemClock
 from router.errors import RouterError
 from router.explain import destination_phrases
+from router.explain.destination_phrases import KEPT
 from router.explain.figures import count
 from router.explain.trouble_codes import STEPS
 
@@ -128,7 +130,7 @@ def _show(seen: Seen, common: Common) -> None:
         style=GOOD if seen.running else BAD,
     )
     say(*_places(common), "")
-    troubles, notes = [*_troubles(seen, common)], [*_notes(seen)]
+    troubles, notes = [*_troubles(seen, common)], [*_notes(seen), *removed_lines(seen.ledger, common, KEPT)]
     for mark, style, sentences in (("!", BAD, troubles), ("-", BUSY, notes)):
         for sentence in sentences:
             say_wrapped(f"{mark} {sentence}", style)

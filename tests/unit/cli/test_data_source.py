@@ -109,6 +109,20 @@ def test_every_reading_verb_reads_the_store_and_says_so(store: Path, capsys: pyt
         assert isinstance(json.loads(said.out), dict)
 
 
+def test_a_destination_that_config_toml_has_no_more_is_told_from_the_store_too(
+    store: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head, _, rest = config.read_text().partition('name = "crm"')
+    config.write_text(head + 'name = "new"' + rest)
+    for verb in ("status", "ledger", "destinations", "held"):
+        main([verb])
+        assert "crm was removed from config.toml, and 2 held are kept" in capsys.readouterr().out
+    assert main(["destinations", "crm"]) == 1
+    told = capsys.readouterr().err
+    assert "crm was removed from config.toml, and 2 held are kept" in told
+    assert "`./run destinations drop crm`" in told
+
+
 def test_the_ledger_of_a_store_adds_up_and_knows_the_configuration(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

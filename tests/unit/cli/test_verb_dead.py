@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.cli import main
+from router.cli.endpoint import program
 from tests.unit.cli.test_cli import AT, FakeDaemon, config, counts, daemon, ledger
 
 __all__ = ["config", "daemon"]  # fixtures
@@ -134,3 +135,37 @@ def test_letters_are_dropped_and_paged_at_one_destination_only(
 ) -> None:
     assert main(["dead", *words]) == 2
     assert "name the DESTINATION" in capsys.readouterr().err
+
+
+KEPT = {"name": "old", "held": 2, "retrying": 0, "queued": 0, "dead": 1}
+GONE = "old was removed from config.toml, and 2 held, 1 dead are kept: to go on, put its table back and `reload`; to delete all that is kept: "
+
+
+@pytest.mark.parametrize("verb", ["held", "dead", "ledger", "destinations", "status"])
+def test_what_is_kept_of_a_removed_destination_is_told_with_the_line_that_deletes_it(
+    verb: str, config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ledger(1, crm=counts(delivered=1))[1]
+    daemon.answers["GET /api/ledger"] = (200, {**told, "removed": [KEPT]})
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": [], "removed": [KEPT]})
+    daemon.answers["GET /readyz"] = (200, {"status": "ready", "problems": [], "destinations": {}})
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": []})
+    daemon.answers[f"GET {DEAD}"] = (200, {"dead": 0, "kept": 0, "kept_bytes": 0, "items": [], "next": None})
+    daemon.answers["GET /api/destinations/crm/held"] = (200, {"held": 0, "users": [], "next": None})
+    assert main([verb]) == 0
+    said = capsys.readouterr().out
+    assert GONE in " ".join(said.split())
+    assert f"`{program()} destinations drop old`" in said, "in one line, to be pasted"
+
+
+@pytest.mark.parametrize("verb", ["held", "dead", "status"])
+def test_a_removed_destination_of_which_nothing_is_kept_is_not_told_where_it_has_no_part(
+    verb: str, config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = {**KEPT, "held": 0, "dead": 0}
+    daemon.answers["GET /api/ledger"] = (200, {**ledger(0)[1], "removed": [empty]})
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": [], "removed": [empty]})
+    daemon.answers["GET /readyz"] = (200, {"status": "ready", "problems": [], "destinations": {}})
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": []})
+    assert main([verb]) == 0
+    assert "old" not in capsys.readouterr().out
