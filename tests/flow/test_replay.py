@@ -84,14 +84,14 @@ async def test_a_removed_destination_is_kept_until_it_is_dropped_by_hand(tmp_pat
         assert removed == [{"name": "crm", "held": 0, "retrying": 0, "queued": 0, "dead": 1}]
         assert (await daemon.ledger())["removed"] == removed
         for path in ("dead", "held", "errors"):
-            status, answer = await daemon.admin("GET", f"{PATH}/{path}")
-            assert (status, answer["code"]) == (404, "not_found")
-            assert answer["error"].startswith(
+            status, told = await daemon.admin("GET", f"{PATH}/{path}")
+            assert (status, told["code"]) == (404, "not_found")
+            assert told["error"].startswith(
                 "crm was removed from config.toml, and 1 dead is kept: to go on, put its table back"
             )
-            assert "destinations drop crm" in answer["error"]
-        status, answer = await daemon.admin("POST", "/api/destinations/other/pause", {})
-        assert (status, answer["error"]) == (404, "no destination 'other'; configured: none")
+            assert "destinations drop crm" in told["error"]
+        status, told = await daemon.admin("POST", "/api/destinations/other/pause", {})
+        assert (status, told["error"]) == (404, "no destination 'other'; configured: none")
         answer = await daemon.admin("DELETE", PATH)
         assert answer == (200, {"dropped": {"held": 0, "retrying": 0, "queued": 0, "dead": 1}})
         assert (await daemon.admin("DELETE", PATH))[0] == 404
