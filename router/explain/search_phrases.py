@@ -21,6 +21,21 @@ def nothing_found(is_filtered: bool, since: str | None, searched_to: str | None,
     return what + (f" since {since}" if since else "")
 
 
+def nothing_of(user: str, also: str) -> str:
+    """A person of whom no event was found. `also`: which ones, where not all were meant."""
+    return f"no event of {user}{also} is stored"
+
+
+OF_ANOTHER_ID = "Is it another id? An anonymousId is written `anonymous:ID`, and an e-mail address is an id only where it was sent as the userId."
+DISCARDED = "Was the call discarded? A call that cannot be used gets a 200 and is not stored: `{discards}`"
+ELSEWHERE = "Was it sent to another router, or is it older than `store.retention`?"
+
+
+def nobody(discards: str) -> list[str]:
+    """Why somebody is not known, though events of them were sent. `discards`: the line that shows discarded calls."""
+    return [OF_ANOTHER_ID, DISCARDED.format(discards=discards), ELSEWHERE]
+
+
 def unknown_event(source: str | None) -> str:
     """An event page of a message id that the store does not have."""
     return "No event with this message id is known" + (f" from source {source}" if source else "")

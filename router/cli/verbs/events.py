@@ -12,8 +12,9 @@ import typer
 
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import program
+from router.cli.nobody import nothing_of
 from router.cli.options import Common, Since, Source, User, asks, hint
-from router.cli.output import printable, say, say_json, say_table, warn
+from router.cli.output import printable, say, say_json, say_table, say_wrapped, warn
 from router.cli.style import OF_STATE, Styled, paint
 from router.clock import SystemClock
 from router.explain import code_phrases
@@ -98,15 +99,38 @@ def events(
         if follow:
             _follow(data, which, limit, common)
         found = data.events(which, before, limit)
-    if common.as_json:
-        say_json(found)
-        return
+        if common.as_json:
+            say_json(found)
+            return
+        nothing = [] if found["items"] else _nothing(found, which, before, data, common)
+        is_last = _is_last(found, which, limit, data)
     if found["items"]:
         _show(found["items"])
-    else:
-        where = " among those looked at" if found["searched_to"] else ""
-        say(f"no such event{where}" if which else "no event is stored")
-    _say_more(found, which, limit, common)
+    for sentence in nothing:
+        say_wrapped(sentence)
+    if not is_last:
+        _say_more(found, which, limit, common)
+
+
+def _nothing(
+    found: Mapping[str, Any], which: Mapping[str, str], before: int | None, data: DataSource, common: Common
+) -> list[str]:
+    """Why a list is empty."""
+    if found["searched_to"]:
+        return ["no such event among those looked at"]
+    if before is not None:
+        return ["no older event of this kind is stored" if which else "no older event is stored"]
+    if user := which.get("user"):
+        return nothing_of(user, data, common, is_all=set(which) == {"user"})
+    return ["no such event" if which else "no event is stored"]
+
+
+def _is_last(found: Mapping[str, Any], which: Mapping[str, str], limit: int, data: DataSource) -> bool:
+    """Whether nothing follows a page. One that is full is looked behind."""
+    if found["next"] is None or len(found["items"]) < limit:
+        return found["next"] is None
+    behind = data.events(which, found["next"], 1)
+    return not behind["items"] and behind["next"] is None
 
 
 def _show(items: Sequence[Mapping[str, Any]]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from router.cli.data_source import DataSource, open_data_source
 from router.cli.endpoint import Failed, program
+from router.cli.nobody import nothing_of
 from router.cli.options import Common, Source, asks, hint
 from router.cli.output import say, say_json
 from router.cli.stored_fixture import fixture_of
@@ -50,7 +51,7 @@ def why(
         raise typer.BadParameter("name one message, or a user with --user", param_hint="MESSAGE_ID")
     with open_data_source(common) as data:
         if user is not None:
-            message_id, source = _newest_of(user, source, data)
+            message_id, source = _newest_of(user, source, data, common)
         assert message_id is not None
         if fixture:
             say_json(fixture_of(common, message_id, source))
@@ -73,12 +74,14 @@ def why(
             say("", *_fate_lines(name, found, names.get(name, {}), data, common))
 
 
-def _newest_of(user: str, source: str | None, data: DataSource) -> tuple[str, str]:
+def _newest_of(user: str, source: str | None, data: DataSource, common: Common) -> tuple[str, str]:
     """Message id and source of the newest event of a user. Raises Failed where none is found."""
     found = data.events({"user": user, **({"source": source} if source else {})}, None, 1)
     if not found["items"]:
-        since = f" since {instant(found['searched_to'])}; older events are not searched" if found["searched_to"] else ""
-        raise Failed(f"no event of {user} is stored{since}")
+        if found["searched_to"]:
+            since = f"since {instant(found['searched_to'])}; older events are not searched"
+            raise Failed(f"no event of {user} is stored {since}")
+        raise Failed("\n".join(nothing_of(user, data, common, is_all=source is None)))
     (event,) = found["items"]
     return event["message_id"], event["source"]
 

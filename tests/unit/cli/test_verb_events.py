@@ -38,7 +38,8 @@ def test_filters_go_to_the_daemon_and_the_way_to_the_next_page_keeps_them(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = "user=u1&company=acme&type=track&name=Signed+up&source=website&state=held%40crm&since=24h&before=9&limit=2"
-    daemon.answers[f"GET /api/events?{query}"] = page(event(8), next=8)
+    daemon.answers[f"GET /api/events?{query}"] = page(event(8), event(8), next=8)
+    daemon.answers[f"GET /api/events?{query}".replace("before=9&limit=2", "before=8&limit=1")] = page(event(7))
     words = ["--user", "u1", "--company", "acme", "--type", "track", "--name", "Signed up", "--source", "website"]
     words += ["--state", "held@crm", "--since", "24h"]
     assert main(["events", *words, "--before", "9", "--limit", "2"]) == 0
@@ -89,6 +90,58 @@ def test_a_search_that_gave_up_says_how_far_it_looked(
     assert told.out.startswith("no such event among those looked at\n")
     assert "events --user u9 --before 500" in told.out
     assert "looked back to 2026-01-02 03:04:05 UTC only" in told.err
+
+
+def test_a_user_who_is_an_anonymous_id_is_found_by_the_line_that_is_said(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/events?user=an-1&limit=20"] = daemon.answers["GET /api/events?user=an-1&limit=1"] = page()
+    daemon.answers["GET /api/events?user=anonymous%3Aan-1&limit=1"] = page(event(1, user="anonymous:an-1"))
+    assert main(["events", "--user", "an-1"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("no event of user:an-1 is stored\n")
+    assert "`./run events --user anonymous:an-1`" in told
+    assert main(["why", "--user", "an-1"]) == 1
+    assert "`./run events --user anonymous:an-1`" in capsys.readouterr().err
+
+
+def test_somebody_who_is_not_known_comes_with_the_causes(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for user in ("ada%40example.com", "anonymous%3Aada%40example.com"):
+        for limit in (1, 20):
+            daemon.answers[f"GET /api/events?user={user}&limit={limit}"] = page()
+    assert main(["events", "--user", "ada@example.com"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith("no event of user:ada@example.com is stored Is it another id? An anonymousId is written")
+    assert "is not stored: `./run discards`" in told
+    assert "or is it older than `store.retention`?" in told
+
+
+def test_of_somebody_who_has_other_events_the_line_that_shows_all_is_said(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/events?user=u1&type=page&limit=20"] = page()
+    daemon.answers["GET /api/events?user=u1&limit=1"] = page(event(1))
+    assert main(["events", "--user", "u1", "--type", "page"]) == 0
+    told = capsys.readouterr().out
+    assert told == "no event of user:u1 that was asked for is stored\nall of theirs: `./run events --user u1`\n"
+
+
+@pytest.mark.parametrize(
+    ("behind", "is_told"), [(page(), False), (page(event(4)), True), (page(next=3, searched_to=AT), True)]
+)
+def test_a_full_page_names_the_next_one_only_where_something_may_follow(
+    behind: tuple[int, dict[str, Any]],
+    is_told: bool,
+    config: Path,
+    daemon: FakeDaemon,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    daemon.answers["GET /api/events?user=u1&limit=1"] = page(event(5), next=5)
+    daemon.answers["GET /api/events?user=u1&before=5&limit=1"] = behind
+    assert main(["events", "--user", "u1", "--limit", "1"]) == 0
+    assert ("more: " in capsys.readouterr().out) == is_told
 
 
 def test_no_event_at_all_is_a_sentence(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
