@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from router.cli.data_source import open_data_source
+from router.cli.data_source import DataSource, open_data_source
+from router.cli.endpoint import Failed
 from router.cli.options import Common, Since, Source, asks
-from router.cli.output import say, say_json, say_table, warn
+from router.cli.output import say, say_json, say_table, say_wrapped, warn
+from router.explain.discards import discard_of
 from router.explain.figures import instant, short_instant
 
 SHOWN = 30
@@ -18,8 +20,8 @@ SHOWN = 30
 def discards(common: Common, source: Source = None, since: Since = None) -> None:
     """Show calls that could not be used, and why.
 
-    They were answered 200 and are nowhere else; requests that were refused for good are among them. Counts, counts by day (UTC), and the
-    newest ones; --json shows the beginning of each. Without --since, the counts are of all time. With it, and by day, they are of the
+    They were answered 200 and are nowhere else; requests that were refused for good are among them. Counts, what to do about each code, counts
+    by day (UTC), and the newest ones; --json shows the beginning of each. Without --since, the counts are of all time. With it, and by day, they are of the
     entries that are kept: the newest 10,000.
 
     Examples:
@@ -29,6 +31,8 @@ def discards(common: Common, source: Source = None, since: Since = None) -> None
     """
     with open_data_source(common) as data:
         found = data.discards(source, since)
+        if source and not found["counts"]:
+            _refuse_unknown(source, data)
     if common.as_json:
         say_json(found)
         return
@@ -41,6 +45,9 @@ def discards(common: Common, source: Source = None, since: Since = None) -> None
         ["source", "code", "entries" if since else "calls or requests"],
         [[name, code, n] for name, codes in found["counts"].items() for code, n in codes.items()],
     )
+    for code in dict.fromkeys(code for codes in found["counts"].values() for code in codes):
+        meaning = discard_of(code)
+        say_wrapped(f"{code}: {meaning.sentence}; {meaning.actor}: {meaning.next_step}")
     _say_days(found.get("days", []))
     say("")
     say_table(
@@ -52,6 +59,13 @@ def discards(common: Common, source: Source = None, since: Since = None) -> None
     )
     if not found["items"]:
         warn("the calls themselves are no longer kept")
+
+
+def _refuse_unknown(source: str, data: DataSource) -> None:
+    """Raises Failed for the name of no source."""
+    known = [one["name"] for one in data.sources()["sources"]]
+    if source not in known:
+        raise Failed(f"no source {source!r}; configured: {', '.join(known) or 'none'}")
 
 
 def _say_days(days: Sequence[Mapping[str, Any]]) -> None:

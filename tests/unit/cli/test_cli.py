@@ -702,6 +702,36 @@ def test_sources_are_a_table_and_what_was_mended_in_their_calls_is_a_sentence(
     assert "website: body had NaN or Infinity in it, read as null, 1 time" in said
 
 
+def test_discards_say_of_each_code_who_can_act_and_how(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = {
+        "website": {"id_required": 7, "invalid_json": 1},
+        "": {"invalid_write_key": 2},
+        "app": {"id_required": 1},
+    }
+    daemon.answers["GET /api/discards"] = (200, {"since": AT, "counts": counted, "days": [], "items": []})
+    assert main(["discards"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    sender = "the developers of the app that sends"
+    assert said.count(f"id_required: neither userId nor anonymousId; {sender}: send a userId, or an anonymousId") == 1
+    assert f"invalid_json: the body is no valid JSON; {sender}: send JSON in UTF-8" in said
+    assert "invalid_write_key: the write key belongs to no source; whoever operates the router: compare the key" in said
+
+
+def test_discards_of_a_source_that_there_is_not_are_wrong(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = (200, {"since": AT, "counts": {}, "days": [], "items": []})
+    daemon.answers["GET /api/sources"] = (200, {"sources": [{"name": "website"}]})
+    for source in ("nosuch", "website"):
+        daemon.answers[f"GET /api/discards?source={source}"] = nothing
+    assert main(["discards", "--source", "nosuch"]) == 1
+    assert capsys.readouterr().err == "no source 'nosuch'; configured: website\n"
+    assert main(["discards", "--source", "website"]) == 0
+    assert "nothing was discarded of website" in capsys.readouterr().out
+
+
 def test_destinations_and_discards_are_tables(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -735,6 +765,7 @@ def test_destinations_and_discards_are_tables(
     assert "id_required" in said
     assert "the call needs userId" in said
     daemon.answers["GET /api/discards?source=website&since=24h"] = (200, {"since": AT, "counts": {}, "items": []})
+    daemon.answers["GET /api/sources"] = (200, {"sources": [{"name": "website"}]})
     assert main(["discards", "--source", "website", "--since", "24h"]) == 0
     assert capsys.readouterr().out == "nothing was discarded of website since 2026-01-02 03:04:05 UTC\n"
     daemon.answers["GET /api/discards"] = (200, {"since": None, "counts": {}, "items": []})
