@@ -244,7 +244,21 @@ def program() -> str:
 
 def start_line(config: Path) -> str:
     """The line to paste that starts the daemon of a config.toml: it is systemd's where that file is of a service that is installed."""
+    service = _service_of(config)
+    return f"systemctl start {service}" if service else f"{program()} serve{config_hint(config)}"
+
+
+def stop_line(config: Path, pid: int) -> str:
+    """The line to paste that stops it; a service with its sockets, at which the next connection would start it again."""
+    service = _service_of(config)
+    if not service:
+        return f"kill {pid}"
+    units, folder = (f"{service}.socket", f"{service}-admin.socket"), SERVICE_FOLDERS[0] / "systemd/system"
+    return " ".join(["systemctl stop", *(unit for unit in units if (folder / unit).is_file()), service])
+
+
+def _service_of(config: Path) -> str:
+    """The service that is installed with this config.toml; empty where there is none."""
     folder, services = config.absolute().parent, SERVICE_FOLDERS[0]
-    if folder.parent == services and (services / "systemd/system" / f"{folder.name}.service").is_file():
-        return f"systemctl start {folder.name}"
-    return f"{program()} serve{config_hint(config)}"
+    is_one = folder.parent == services and (services / "systemd/system" / f"{folder.name}.service").is_file()
+    return folder.name if is_one else ""

@@ -10,6 +10,8 @@ from router.explain.figures import count, instant, span
 from router.explain.reasons import PAUSED
 
 MAX_DETAIL = 200
+MENDED = {"credentials": "the key", "set_up": "the settings"}
+"""Reasons of a pause that a changed config.toml ends: what is to be corrected there. To resume does not help."""
 KEPT = ("held", "retrying", "queued", "dead")
 """What is told of a destination that was removed."""
 
@@ -61,12 +63,14 @@ def _end_of_pause(name: str, reason: str, until: str | None) -> str:
     """What ends a pause, and when."""
     if reason == "hook_held":
         return "it goes on when the hook returns; else correct its plugin or disable it, and `reload`"
+    if reason in MENDED:
+        later = f"; otherwise it tries again {instant(until)}" if until else ""
+        return f"nothing is lost: correct {MENDED[reason]}, then `reload`{later}"
     if reason in ("by_hand", "internal") or not until:
         return f"`resume {name}` ends it"
     if reason == "retry_after":
         return f"it goes on by itself {instant(until)}; `resume {name}` ends it at once"
-    mend = "correct it and `reload`; " if reason in PAUSED else ""
-    return f"nothing is lost: {mend}it probes from {instant(until)} on; `resume {name}` ends it at once"
+    return f"nothing is lost: it tries again {instant(until)}; `resume {name}` does at once"
 
 
 def waits_of(name: str, waiting_for: Mapping[str, Mapping[str, Any]]) -> str | None:

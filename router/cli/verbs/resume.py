@@ -41,8 +41,10 @@ def resume(common: Common, destination: DestinationName) -> None:
         raise typer.Exit(1 if now["state"] in STANDS else 0)
     if now["state"] in STANDS:
         trouble = destination_phrases.trouble_of(destination, {**seen, **now})
-        again = "it was paused again at once" if now["state"] == "paused" else "its breaker opened again at once"
-        raise Failed(f"{again}: {trouble}\nIf you have corrected its key or settings, run `reload`")
+        if now["state"] == "paused":
+            raise Failed(f"it was paused again at once: {trouble}")
+        mend = "if you have corrected its key or settings, run `reload`"
+        raise Failed(f"its breaker opened again at once: {trouble}; {mend}")
     say(destination_phrases.resumed(destination, answer.get("was", "")))
     if before and not _is_settled(seen, before):
         say("it has no answer yet: `status` shows how it goes on")

@@ -14,7 +14,7 @@ import typer
 
 from router.cli.counts import say_accepted, say_counts
 from router.cli.data_source import DataSource, open_data_source
-from router.cli.endpoint import locate, start_line
+from router.cli.endpoint import locate, start_line, stop_line
 from router.cli.options import Common, asks
 from router.cli.output import say, say_json, say_wrapped
 from router.cli.removed import removed_lines
@@ -129,7 +129,7 @@ def _show(seen: Seen, common: Common) -> None:
         "segment-router is running" if seen.running else "segment-router is not running",
         style=GOOD if seen.running else BAD,
     )
-    say(*_places(common), "")
+    say(*_places(common, is_running=seen.running), "")
     troubles, notes = [*_troubles(seen, common)], [*_notes(seen), *removed_lines(seen.ledger, common, KEPT)]
     for mark, style, sentences in (("!", BAD, troubles), ("-", BUSY, notes)):
         for sentence in sentences:
@@ -141,11 +141,15 @@ def _show(seen: Seen, common: Common) -> None:
     say_counts(seen.ledger, SHOWN, how=True)
 
 
-def _places(common: Common) -> list[str]:
+def _places(common: Common, *, is_running: bool) -> list[str]:
     if common.url is not None:
         return [f"admin {common.url}"]
     endpoint = locate(common.config)
-    return [f"ingestion {endpoint.ingest}, admin {endpoint.admin}", f"store {endpoint.database or endpoint.store}"]
+    places = [f"ingestion {endpoint.ingest}, admin {endpoint.admin}", f"store {endpoint.database or endpoint.store}"]
+    if is_running and endpoint.running is not None:
+        pid = endpoint.running.pid
+        places.append(f"pid {pid}; to stop it: {stop_line(common.config, pid)}")
+    return places
 
 
 def _troubles(seen: Seen, common: Common) -> Iterator[str]:
@@ -161,13 +165,23 @@ def _troubles(seen: Seen, common: Common) -> Iterator[str]:
         if (trouble := destination_phrases.trouble_of(name, counts)) and counts["state"] != "disabled":
             yield trouble
         dead = any((one["code"], one["subject"]) == ("dead", name) for one in seen.troubles)
-        if counts["dead"] and (dead or not seen.running):
-            yield f"{name}: {count(counts['dead'], 'dead event')} (why: `dead {name}`)"
+        if counts["dead"] and dead:
+            yield f"{name}: {_dead(name, counts)}"
+
+
+def _dead(name: str, counts: Mapping[str, Any]) -> str:
+    return f"{count(counts['dead'], 'dead event')} (why: `dead {name}`)"
 
 
 def _notes(seen: Seen) -> Iterator[str]:
     """What is as it should be, and good to know."""
     yield from filter(None, (destination_phrases.waits_of(name, waits) for name, waits in seen.waiting.items()))
+    in_trouble = {one["subject"] for one in seen.troubles if one["code"] == "dead"}
+    yield from (
+        f"{name}: {_dead(name, counts)}"
+        for name, counts in seen.ledger["destinations"].items()
+        if counts["dead"] and name not in in_trouble
+    )
     for name, counts in seen.ledger["destinations"].items():
         if counts["state"] == "disabled" and (sentence := destination_phrases.trouble_of(name, counts)):
             yield sentence

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +17,11 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from router.cli import main
-from router.cli.endpoint import program
+from router.cli.endpoint import locate, program
+from router.cli.verbs import status
 from router.cli.verbs.send import CALLS
 from router.event import TYPES
+from router.runtime_file import Running
 
 AT = "2026-01-02T03:04:05.678Z"
 SEVEN = ("delivered", "skipped", "filtered", "held", "retrying", "queued", "dead")
@@ -527,8 +530,8 @@ def test_why_tells_of_a_released_event_behind_a_pause_what_ends_it(
     assert queued == "crm: queued: its group is known, so it was released; it goes out in its turn"
     at = "2026-01-02 03:04:05 UTC"
     assert pause == (
-        f"    crm is paused because the vendor refused our key (status 401: no), since {at}; nothing is lost: correct it"
-        f" and `reload`; it probes from {at} on; `resume crm` ends it at once"
+        f"    crm is paused because the vendor refused our key (status 401: no), since {at}; nothing is lost: correct the key,"
+        f" then `reload`; otherwise it tries again {at}"
     )
 
 
@@ -773,6 +776,34 @@ def test_destinations_and_discards_are_tables(
     assert capsys.readouterr().out == "nothing was discarded since the store was made\n"
 
 
+def test_status_has_the_pid_and_the_line_that_stops_the_daemon(
+    config: Path, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/ledger"] = ledger(0)
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": []})
+    daemon.answers["GET /readyz"] = (200, {"status": "ready", "problems": [], "destinations": {}})
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": []})
+    found = locate(config)
+    running = Running(4711, f"http://{found.admin}", f"http://{found.ingest}", "", 0, 0)
+    monkeypatch.setattr(status, "locate", lambda path: replace(found, running=running))
+    assert main(["status"]) == 0
+    assert "\npid 4711; to stop it: kill 4711\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("has_trouble", [True, False])
+def test_status_names_dead_events_also_where_they_are_no_trouble_of_now(
+    has_trouble: bool, config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trouble = {"code": "dead", "subject": "crm", "text": "1 dead event in the last hour", "next_step": "replay"}
+    daemon.answers["GET /api/ledger"] = ledger(1, crm=counts(dead=1))
+    daemon.answers["GET /api/destinations"] = (200, {"destinations": []})
+    daemon.answers["GET /readyz"] = (200, {"status": "ready", "problems": [], "destinations": {}})
+    daemon.answers["GET /api/troubles"] = (200, {"troubles": [trouble] if has_trouble else []})
+    assert main(["status"]) == 0
+    mark = "!" if has_trouble else "-"
+    assert f"{mark} crm: 1 dead event (why: `dead crm`)" in capsys.readouterr().out
+
+
 def test_something_else_at_the_address_is_said(
     config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -881,7 +912,7 @@ def test_resume_waits_for_the_first_answers_and_fails_where_the_destination_stan
         assert main(["resume", "crm", *(["--json"] if as_json else [])]) == 1
     told = capsys.readouterr()
     assert told.err.startswith(words)
-    assert "`reload`" in told.err
+    assert told.err.count("`reload`") == 1
     assert json.loads(told.out) == {"state": state, "state_reason": reason, "was": state}
 
 

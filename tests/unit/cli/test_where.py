@@ -199,7 +199,11 @@ def test_the_line_that_starts_the_daemon_is_of_systemd_where_the_unit_is_install
     (tmp_path / "systemd/system").mkdir(parents=True)
     (tmp_path / "systemd/system/segment-router.service").touch()
     assert "start it: systemctl start segment-router\n" in told()
+    assert endpoint.stop_line(config, 7) == "systemctl stop segment-router"
+    (tmp_path / "systemd/system/segment-router.socket").touch()
+    assert endpoint.stop_line(config, 7) == "systemctl stop segment-router.socket segment-router"
     config = config.rename(tmp_path / "config.toml")
+    assert endpoint.stop_line(config, 7) == "kill 7"
     assert f"start it: ./run serve --config {config}\n" in told()
 
 

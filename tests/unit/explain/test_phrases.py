@@ -182,8 +182,18 @@ def test_a_dry_run_without_a_request_is_told_too(shown: dict[str, Any], lines: l
         ),
         (
             {"state": "paused", "state_reason": "quota_used_up", "state_since": AT, "state_until": AT},
-            "crm is paused by its plugin: quota_used_up, since {at}; nothing is lost: it probes from {at} on;"
-            " `resume crm` ends it at once",
+            "crm is paused by its plugin: quota_used_up, since {at}; nothing is lost: it tries again {at};"
+            " `resume crm` does at once",
+        ),
+        (
+            {"state": "paused", "state_reason": "credentials", "state_since": AT, "state_until": AT},
+            "crm is paused because the vendor refused our key, since {at}; nothing is lost: correct the key, then `reload`;"
+            " otherwise it tries again {at}",
+        ),
+        (
+            {"state": "paused", "state_reason": "set_up", "state_since": AT, "state_until": AT},
+            "crm is paused because its set-up is wrong, since {at}; nothing is lost: correct the settings, then `reload`;"
+            " otherwise it tries again {at}",
         ),
         (
             {"state": "paused", "state_reason": "retry_after", "state_since": AT, "state_until": AT},
