@@ -51,9 +51,14 @@ class Resolver:
             return infos
         pending = self._pending.get(host)
         if pending is None:
-            pending = self._pending[host] = loop.create_future()
+            pending = loop.create_future()
+            thread = threading.Thread(target=self._work, args=(host, loop, pending), name="look-up", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # whoever asks next tries again
+                raise Fault("dns", f"{host} was not looked up: the system gave no thread for it ({error})") from None
+            self._pending[host] = pending
             pending.add_done_callback(lambda _: self._pending.pop(host, None))
-            threading.Thread(target=self._work, args=(host, loop, pending), name="look-up", daemon=True).start()
         found = await asyncio.shield(pending)
         if isinstance(found, str):
             raise Fault("dns", found)
@@ -71,6 +76,8 @@ class Resolver:
             found = self._look_up(host, None, type=socket.SOCK_STREAM) or f"{host} has no address"
         except (OSError, UnicodeError) as error:  # UnicodeError: a label that is empty or too long
             found = f"{host}: {getattr(error, 'strerror', None) or 'not a host name'}"
+        except Exception as error:  # without an answer, all who ask for this host would wait for ever
+            found = f"{host}: the look-up failed with {type(error).__name__}"
 
         def tell() -> None:
             if not pending.done():

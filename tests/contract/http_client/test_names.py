@@ -113,6 +113,41 @@ async def test_a_look_up_that_hangs_is_told_at_the_time_out(make: str, opens: Op
     names.answer.set()
 
 
+async def test_a_host_that_no_thread_could_look_up_is_looked_up_when_there_is_one(
+    opens: Opens, vends: Vends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor: RawVendor = await vends(OK)
+    client = opens(resolver=Resolver({}, look_up=Names().look_up))
+    request = Request(f"http://vendor.example:{vendor.port}/")
+
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Fault) as caught:
+            await client.send(request)
+    assert (caught.value.reason, caught.value.sent) == ("dns", False)
+    assert "vendor.example was not looked up: the system gave no thread" in caught.value.words
+    assert (await client.send(request)).status == 200
+
+
+async def test_a_look_up_that_fails_in_another_way_is_told_and_tried_again(opens: Opens, vends: Vends) -> None:
+    vendor: RawVendor = await vends(OK)
+    faults: list[Exception] = [MemoryError()]
+
+    def look_up(*_: Any, **__: Any) -> list[Any]:
+        if faults:
+            raise faults.pop()
+        return [LOCAL]
+
+    client = opens(resolver=Resolver({}, look_up=look_up))
+    request = Request(f"http://vendor.example:{vendor.port}/")
+    with pytest.raises(Fault, match="the look-up failed with MemoryError"):
+        await client.send(request)
+    assert (await client.send(request)).status == 200
+
+
 async def test_where_one_address_is_dead_another_one_is_taken(opens: Opens, vends: Vends) -> None:
     vendor: RawVendor = await vends(OK)
     dead = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("100::1", 0, 0, 0))  # the discard prefix: nobody answers
