@@ -52,8 +52,7 @@ class Counting:
         try:
             await self._sample(fresh)
             await self._sample_size(fresh)
-            kept = {whom: counts for whom, counts in fresh.items() if self._is_kept(whom, counts)}
-            await self._store.counters.add(at, kept)
+            await self._store.counters.add(at, self._kept(fresh))
             self._written = now
         except StoreError:  # a full disk, told of by the store itself
             pass
@@ -77,9 +76,10 @@ class Counting:
         with contextlib.suppress(StoreError):  # a minute without its size; the counts are stored all the same
             fresh[STORE] = Counts(peak={"bytes": await self._store.sizes.used_bytes()})
 
-    def _is_kept(self, whom: Counted, counts: Counts) -> bool:
+    def _kept(self, fresh: Mapping[Counted, Counts]) -> dict[Counted, Counts]:
         """A row without counts says that the router ran, and nothing came; of what is configured no more there is none."""
-        return counts != Counts() or whom in self._configured()
+        configured = frozenset(self._configured())  # asked once: there may be thousands of sources
+        return {whom: counts for whom, counts in fresh.items() if counts != Counts() or whom in configured}
 
     def _since_the_start(self) -> dict[Counted, Counts]:
         found = {whom: Counts() for whom in self._configured()}

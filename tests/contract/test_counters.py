@@ -68,6 +68,23 @@ async def the_minute(store: StoreCase, whom: Counted = D) -> Counts:
 # ---------------------------------------------------------------- what is counted
 
 
+async def test_a_write_asks_as_often_what_is_configured_however_many_sources_there_are(rig: Rig) -> None:
+    async def questions(sources: int) -> int:
+        asked = 0
+
+        def configured() -> list[Counted]:
+            nonlocal asked
+            asked += 1
+            return [Counted("source", f"s{n}") for n in range(sources)]
+
+        log = make_log("info", "json", stream=io.StringIO())
+        await Counting(rig.store, Metrics(), rig.clock, log, configured).write()
+        return asked
+
+    assert await questions(50) == await questions(1)
+    assert await minutes(rig.store, Counted("source", "s49"))
+
+
 async def test_every_end_of_an_event_is_counted_with_its_reason(rig: Rig) -> None:
     rig.vendor.answer = lambda bodies: Reject("no") if bodies[0]["m"].startswith("bad") else Delivered()
     async with counted(rig) as counting:
