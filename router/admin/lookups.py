@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from router.admin.daemon_port import DaemonPort
-from router.admin.pauses import pause_of
+from router.admin.places import places
 from router.clock import to_iso
 from router.event import parse_user, show_user_key
-from router.plugin_host import add_details
 from router.source_activity import told as activity_told
 from router.store import EventQuery
 
@@ -57,7 +56,7 @@ class Lookups:
             "counted": len(newest["items"]),
             "is_all": not (newest["gave_up"] or newest["next"]),
             "searched_to": newest["searched_to"],
-            "destinations": await self._places(newest["items"], lanes),
+            "destinations": await places(self._daemon, newest["items"], lanes),
             "events": shown["items"][:PAGE],
             "next": _next_page(shown),
         }
@@ -80,7 +79,9 @@ class Lookups:
             "calls": calls["items"],
             "counted": len(newest["items"]),
             "searched_to": newest["searched_to"],
-            "destinations": await self._places(newest["items"], _waiting_for(group_id, found["waits"], told_at)),
+            "destinations": await places(
+                self._daemon, newest["items"], _waiting_for(group_id, found["waits"], told_at)
+            ),
         }
 
     async def find(self, word: str, *, with_traits: bool) -> dict[str, Any]:
@@ -135,51 +136,6 @@ class Lookups:
             newest = next((one for one in theirs if one.kind.startswith("SUPPRESS")), None)
             told["suppressed_at"] = to_iso(newest.created_at if newest else self._daemon.started_ms)
         return told
-
-    async def _places(
-        self, events: Sequence[Mapping[str, Any]], lanes: Mapping[str, Sequence[Mapping[str, Any]]]
-    ) -> dict[str, dict[str, Any]]:
-        """By destination what `explain.whereabouts.where` wants to know."""
-        told = {}
-        for name, runner in self._daemon.runners.items():
-            destination = runner.destination
-            told[name] = {
-                "mode": destination.config.mode,
-                "enabled": destination.config.enabled,
-                "pause": pause_of(name, runner.status),
-                "counts": _counts(name, events),
-                "lanes": list(lanes.get(name, ())),
-                "shown_after": getattr(destination.instance, "shown_after", ""),
-            }
-        await self._add_details(told)
-        return told
-
-    async def _add_details(self, told: Mapping[str, dict[str, Any]]) -> None:
-        """Say of each reason to filter what it was about, by the newest event that has it."""
-        conditions = {name: runner.destination.conditions for name, runner in self._daemon.runners.items()}
-        for name, place in told.items():
-            for reason, one in place["counts"].get("filtered", {}).items():
-                call = await self._daemon.store.queries.stored_call(one["sample"], one["source"])
-                fate: dict[str, Any] = {"state": "filtered", "reason": reason}
-                add_details({name: fate}, call, conditions)
-                one["detail"] = fate.get("detail") or ""
-
-
-def _counts(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """How many of these events are in which state at a destination, by reason, each with its newest one as a sample."""
-    counts: dict[str, dict[str, dict[str, Any]]] = {}
-    for event in events:  # newest first
-        fate = event["destinations"].get(name)
-        if fate is None:
-            continue
-        of_state = counts.setdefault(fate["state"], {})
-        one = of_state.get(fate["reason"])
-        if one is None:
-            sample = {"sample": event["message_id"], "source": event["source"], "type": event["type"]}
-            one = of_state[fate["reason"]] = {"n": 0, **sample, "detail": fate.get("detail"), "last_at": fate.get("at")}
-        one["n"] += 1
-        one["last_at"] = max(one["last_at"] or "", fate.get("at") or "") or None
-    return counts
 
 
 def _waiting_for(

@@ -58,7 +58,8 @@ def where(name: str, told: Mapping[str, Any]) -> Whereabouts:
 
     Args:
         told: `mode`, `enabled`, `pause` of the destination; `counts`: by state, by reason: `{"n", "sample", "detail", "type", "source",
-            "last_at"}`; `lanes`: as `ports.Lookups.lanes` gives them; `shown_after`: when its tool shows what it took, as it says.
+            "last_at"}`, and `tried`, `status`: whether one was tried, and what the tool answered last; `lanes`: as
+            `ports.Lookups.lanes` gives them; `shown_after`: when its tool shows what it took, as it says.
     """
     counts, is_dry = told["counts"], told["mode"] == "dry-run"
     by_state = {state: sum(one["n"] for one in reasons.values()) for state, reasons in counts.items()}
@@ -101,7 +102,19 @@ def _headline(told: Mapping[str, Any], total: int, delivered: int, *, is_dry: bo
     sent = delivered - recorded
     if recorded:
         return f"{sent:,} of {total:,} delivered{at}; {recorded:,} were only recorded, in a dry run before."
-    return f"{delivered:,} of {total:,} delivered{at}." if delivered else "Nothing was sent."
+    return f"{delivered:,} of {total:,} delivered{at}." if delivered else _nothing_delivered(told["counts"])
+
+
+def _nothing_delivered(counts: Mapping[str, Any]) -> str:
+    """What became of events of which the tool took none: whether it was asked at all."""
+    tried = {
+        state: [one for one in counts.get(state, {}).values() if one.get("tried")] for state in ("dead", *UNDER_WAY)
+    }
+    if any(one.get("status") for one in tried["dead"]):
+        return "Sent, and refused by the tool."
+    if any(one.get("status") for ones in tried.values() for one in ones):
+        return "Sent, and the tool has not said yes."
+    return "Tried, and none was delivered." if any(tried.values()) else "Nothing was sent."
 
 
 def _when_all_is_done(told: Mapping[str, Any], delivered: int, *, is_dry: bool) -> tuple[Actor, str]:

@@ -172,6 +172,7 @@ async def test_a_lacking_consent_is_named_and_nobody_has_to_act(scene: Scene) ->
 async def test_dead_letters_come_with_the_words_of_the_vendor_and_a_link_to_them(scene: Scene) -> None:
     page = await scene.person("ann")
     said = section(page.text, "refusing")
+    assert "Sent, and refused by the tool." in said
     assert "2 events the tool did not get, the last" in said
     assert "the vendor refused it" in said
     assert "no such plan" in said

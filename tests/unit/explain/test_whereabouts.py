@@ -31,6 +31,22 @@ def lane(reason: str, events: int, group_id: str | None = None, **more: Any) -> 
     return {"user": "user:u1", "waiting_for": reason, "group_id": group_id, "events": events, "since": AT, **more}
 
 
+@pytest.mark.parametrize(
+    ("state", "attempt", "words"),
+    [
+        ("dead", {"tried": True, "status": 422}, "Sent, and refused by the tool."),
+        ("retrying", {"tried": True, "status": 503}, "Sent, and the tool has not said yes."),
+        ("queued", {"tried": True, "status": 401}, "Sent, and the tool has not said yes."),
+        ("retrying", {"tried": True, "status": None}, "Tried, and none was delivered."),
+        ("dead", {"tried": False, "status": None}, "Nothing was sent."),
+    ],
+)
+def test_where_nothing_is_delivered_the_headline_says_whether_it_was_sent(
+    state: str, attempt: dict[str, Any], words: str
+) -> None:
+    assert told({state: {"any": some(2, **attempt)}}).headline == words
+
+
 def test_all_is_delivered_and_the_tool_shows_it_later() -> None:
     found = told({"delivered": {"": 38}}, shown_after="up to 24 hours later")
     assert (found.headline, found.state, found.causes) == (f"38 of 38 delivered, the last {SINCE}.", "delivered", [])
