@@ -9,11 +9,11 @@ import msgspec
 
 from router.admin.daemon_port import DaemonPort
 from router.errors import CommandRefused, PluginError
-from router.event import Call
+from router.event import Call, show_user_key
 from router.plugin import Group
 from router.plugin_host import Destination, rebuilt
 from router.plugin_host.time_budgets import MAKE_S
-from router.trial import ANSWERS, NOTHING_KNOWN, Intake, Known, Trials, alone, asked_of, known_of
+from router.trial import ANSWERS, NOTHING_KNOWN, Intake, Known, Trials, alone, asked_of, judge, known_of
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -26,6 +26,10 @@ class Ask(msgspec.Struct, frozen=True):
     answer: str = ""  #: one of ANSWERS; "": what a vendor answers is not asked
     settings: Mapping[str, Any] | None = None  #: in place of those of the destination; of a plugin, all of them
     plugin: str | None = None  #: in place of a destination: any that is there, configured or not
+
+
+LAST_POSITION = 2**62
+"""Behind every event: what is known by now counts."""
 
 
 def supposed(known: Known, type: str, destinations: Sequence[Destination]) -> Known:
@@ -75,6 +79,18 @@ class Trying:
     async def known(self, call: Call, pos: int) -> Known:
         """What the directory knows of the user and the group of a stored call."""
         return known_of(call, pos, await self._daemon.store.directory.known(*asked_of(call, pos)))
+
+    async def with_known(self, ask: Ask) -> tuple[Ask, str]:
+        """The same with what the directory knows by now of the user of the events, and that user; "" where nothing is known, or the
+        events are of several users."""
+        source, now_ms = self._source(ask.source), self._daemon.now_ms
+        intake = Intake(source, self._daemon.privacy_of(source), None, self._daemon.store.people.suppressions)
+        calls = [one for one in judge(ask.events, intake, now_ms) if isinstance(one, Call)]
+        if len({call.user_key for call in calls}) != 1:
+            return ask, ""
+        known = await self.known(calls[0], LAST_POSITION)
+        is_known = known.user_traits or known.group_id
+        return (msgspec.structs.replace(ask, known=known), show_user_key(calls[0].user_key)) if is_known else (ask, "")
 
     def _source(self, name: str | None) -> str:
         names = [source.name for source in self._daemon.config.sources]

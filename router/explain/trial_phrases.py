@@ -31,6 +31,25 @@ def trial(event: Mapping[str, Any], told: Mapping[str, Any]) -> str:
     return f"would be {told['outcome']}: {trouble(reason)}" + (f": {detail}" if detail else "")
 
 
+def rebuilt(event: Mapping[str, Any], told: Mapping[str, Any], state: str) -> str:
+    """What stands over the request of a stored event, which is made once more for the page. `state`: what became of the event."""
+    lead = "Rebuilt from today's settings and what is known of user and group; the original was not kept."
+    if told["outcome"] == "deliver" and state == "delivered":
+        return lead
+    return f"{lead} Decided today, it {trial(event, told)}."
+
+
+def known(user: str, group_id: str) -> str:
+    """What a trial took from the directory."""
+    group = f"of group {group_id}" if group_id else "that no group is known"
+    return f"Tried with what the router knows of {user} and {group}; that is logged, as it may show personal traits."
+
+
+def would_wait(why: str) -> str:
+    """What would become of an event that is to be sent, at a destination that stands still. `why`: as `why_stopped` says it."""
+    return f"would wait: the destination is {why}"
+
+
 def answered(told: Mapping[str, Any]) -> list[str]:
     """What a plugin makes of an answer: of each item, and of the whole destination.
 

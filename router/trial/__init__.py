@@ -17,7 +17,7 @@ in_process.py     a plugin without a destination, in a process of its own, for `
 from router.testing.checking.vendor_place import VendorError
 from router.trial.alone import alone
 from router.trial.answer import ANSWERS, answer_of
-from router.trial.calls import MAX_EVENTS, sample, split
+from router.trial.calls import MAX_EVENTS, judge, sample, split
 from router.trial.credential_check import Checked
 from router.trial.destination import DestinationTrial
 from router.trial.in_process import Attempt, try_in_process
@@ -42,6 +42,7 @@ __all__ = [
     "alone",
     "answer_of",
     "asked_of",
+    "judge",
     "known_of",
     "sample",
     "split",

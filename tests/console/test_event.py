@@ -93,6 +93,8 @@ async def test_a_held_event_says_for_what_it_waits_until_when_and_what_would_be_
     would = await visitor.open(page.links["What would be sent"])
     assert "What follows supposes that the group is known: id GROUP, name NAME." in would.text
     assert '"group_name": "NAME"' in pres(would)[1]
+    assert "Rebuilt from today's settings and what is known of user and group; the original was not kept." in would.text
+    assert "Masked traits stay masked in it" in would.text
 
 
 async def test_a_dry_run_shows_the_request_that_it_recorded_and_the_line_for_a_shell(visitor: Visitor) -> None:

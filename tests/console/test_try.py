@@ -60,11 +60,30 @@ async def test_the_steps_the_request_and_the_items_are_shown(visitor: Visitor) -
 
 
 async def test_what_is_known_of_user_and_group_opens_the_gate(visitor: Visitor) -> None:
-    held = await tried(visitor, destination="gated")
-    assert "✕ gate stopped: it waits for a group call for user:u1" in held.text
-    known = await tried(visitor, destination="gated", group_id="acme", group_traits='{"name": "Acme Inc"}')
+    nobody = json.dumps({"type": "track", "userId": "u2", "event": "Hello"})
+    held = await tried(visitor, event=nobody, destination="gated")
+    assert "✕ gate stopped: it waits for a group call for user:u2" in held.text
+    known = await tried(
+        visitor, event=nobody, destination="gated", group_id="acme", group_traits='{"name": "Acme Inc"}'
+    )
     assert "gated ● would be delivered Would be sent." in known.text
     assert '"group_name":"Acme Inc"' in html.unescape(known.html)
+
+
+async def test_what_the_router_knows_of_the_user_counts_where_nothing_else_is_given(
+    daemon: Daemon, visitor: Visitor
+) -> None:
+    page = await tried(visitor, destination="gated")
+    assert "Tried with what the router knows of user:u1 and of group acme; that is logged" in page.text
+    assert "gated ● would be delivered Would be sent." in page.text
+    assert "u:u1" in [line.get("user_key") for line in await daemon.logged("personal_data_shown")]
+
+
+async def test_a_paused_destination_would_let_the_event_wait(visitor: Visitor) -> None:
+    await visitor.send(await visitor.open("/destinations/hook"), "Pause", reason="")
+    page = await tried(visitor, destination="hook")
+    await visitor.send(await visitor.open("/destinations/hook"), "Resume")
+    assert "hook ○ would be queued Would wait: the destination is paused by an operator" in page.text
 
 
 @pytest.mark.parametrize(
@@ -92,13 +111,12 @@ async def test_nothing_is_sent_and_nothing_is_stored(daemon: Daemon, vendor: Fak
 async def test_an_event_of_the_log_is_taken_with_what_is_known_of_its_group_which_is_logged(
     daemon: Daemon, visitor: Visitor
 ) -> None:
-    asked = await visitor.open((await visitor.open("/events/m1")).links["Try this event"])
-    page = await visitor.send(asked, "Take from the log")
+    page = await visitor.send(await visitor.open("/events/m1"), "Try this event")
     fields = page.form("The vendor answers").fields
     assert (json.loads(fields["event"])["event"], fields["group_id"]) == ("Stored", "acme")
     assert "gated ● would be delivered" in (await visitor.send(page, "The vendor answers", destination="gated")).text
-    (line,) = await daemon.logged("personal_data_shown")
-    assert (line["message_id"], line["source"]) == ("m1", "website")
+    shown = [(line.get("message_id"), line.get("source")) for line in await daemon.logged("personal_data_shown")]
+    assert ("m1", "website") in shown
     missing = await visitor.send(await visitor.open("/try"), "Take from the log", message="nobody")
     assert (missing.status, "No event with the message id 'nobody' is stored" in missing.text) == (404, True)
 

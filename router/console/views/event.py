@@ -244,7 +244,11 @@ def _part(name: str, tried: Mapping[str, Any], told: Mapping[str, Any], shown: S
     requests = [shown.request(one) for one in recorded or tried["requests"]]
     return {
         "name": name,
-        "sentence": trial_phrases.trial({"type": told["type"] or "", "source": told.get("source")}, tried),
+        "rebuilt": trial_phrases.rebuilt(
+            {"type": told["type"] or "", "source": told.get("source")},
+            tried,
+            told["destinations"].get(name, {}).get("state", ""),
+        ),
         "event": shown.call(tried["event"]) if tried["event"] is not None else "",
         "made": [shown.made(item["body"]) for item in tried["items"]],
         "test": tried["test"] if shown.mask == "none" else None,

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from router.admin.pauses import pause_of
 from router.admin.trying import Ask
 from router.console.bodies import as_curl, as_received
 from router.console.console import Console
@@ -17,10 +18,12 @@ from router.console.guard import checked_form, session_mark
 from router.console.rendered import Rendered
 from router.console.words import pretty
 from router.errors import CommandRefused, ConfigError
-from router.event import TYPES
+from router.event import TYPES, parse_user
 from router.explain import event_phrases, trial_phrases
+from router.explain.destination_phrases import why_stopped
 from router.explain.steps import steps
 from router.in_thread import in_thread
+from router.personal_data.mask import words_masked
 from router.plugin_host import Destination, available
 from router.trial import ANSWERS, Known, sample, split
 
@@ -44,11 +47,11 @@ async def trying(console: Console, request: web.Request) -> Rendered | web.Strea
     """The form, and what came of it below. Another form of the page takes an event from the log."""
     if request.method == "GET":
         type = request.query.get("sample", "track")
-        event = _sample(type if type in SAMPLES else "track")
+        event = "" if request.query.get("message") else _sample(type if type in SAMPLES else "track")
         return await _page(console, {**EMPTY, **_named(request.query), "event": event})
     given = await checked_form(console, request)
     if "message" not in given:
-        return await _tried(console, {key: given.get(key, "") for key in FIELDS})
+        return await _tried(console, {key: given.get(key, "") for key in FIELDS}, session_mark(request))
     try:
         taken = await _from_log(console, given["message"].strip(), given.get("message_source") or None)
     except Faulty as fault:
@@ -79,9 +82,12 @@ async def _from_log(console: Console, message_id: str, source: str | None) -> di
     }
 
 
-async def _tried(console: Console, fields: Mapping[str, str]) -> Rendered:
+async def _tried(console: Console, fields: Mapping[str, str], session: str) -> Rendered:
+    user, is_typed = "", fields["user_known"] or fields["group_id"].strip()
     try:
         ask = _ask(fields)
+        if ask.plugin is None and not is_typed:
+            ask, user = await console.trying.with_known(ask)
         destinations = await console.trying.destinations(ask)
         found = await console.trying.run(ask, destinations)
     except Faulty as fault:
@@ -91,8 +97,12 @@ async def _tried(console: Console, fields: Mapping[str, str]) -> Rendered:
     except CommandRefused as refused:
         return await _page(console, fields, str(refused).splitlines(), 409)
     at = {one.name: one for one in destinations}
+    if user:
+        console.log.emit("personal_data_shown", user_key=parse_user(user), session=session)
     shown = [_event(console, str(found["source"]), at, one) for one in found["events"]]
-    return await _page(console, fields, found=shown)
+    return await _page(
+        console, fields, found=shown, known=trial_phrases.known(user, ask.known.group_id) if user else ""
+    )
 
 
 def _ask(fields: Mapping[str, str]) -> Ask:
@@ -165,10 +175,18 @@ def _place_of(
     state = STATE_OF.get(one["outcome"], one["outcome"])
     asked = asked_by(destination, event["type"], has_plan=console.daemon.plan_of(source) is not None)
     first, _, rest = trial_phrases.trial(event, one).partition("\n")
+    runner = console.daemon.runners.get(destination.name)
+    pause = (
+        pause_of(destination.name, runner.status) if runner is not None and runner.destination is destination else None
+    )
+    stands_in_the_way = state == "delivered" and pause is not None
+    if pause is not None and stands_in_the_way:
+        why = why_stopped(pause["state"], pause["reason"], words_masked(pause["detail"] or "", console.settings.mask))
+        first = trial_phrases.would_wait(why)
     ids = {**_ids(event["user"]), "type": event["type"], "source": source}
     return {
         "name": destination.name,
-        "state": state,
+        "state": "queued" if stands_in_the_way else state,
         "sentence": first.removesuffix(":"),  # of a traceback's first line
         "traceback": rest,
         "steps": steps({**one, "state": state}, ids, asked),
@@ -195,11 +213,13 @@ async def _page(
     problems: list[str] | None = None,
     status: int = 200,
     found: list[dict[str, Any]] | None = None,
+    known: str = "",
 ) -> Rendered:
     values = {
         "fields": {**EMPTY, **fields},
         "problems": problems or [],
         "found": found or [],
+        "known": known,
         "samples": SAMPLES,
         "answers": list(ANSWERS),
         "sources": [source.name for source in console.daemon.config.sources],
