@@ -136,9 +136,13 @@ class Metrics:
         """How many requests to the ingestion listener got this status since the start."""
         return sum(n for (_, code), n in self._requests.items() if code == status)
 
-    def answers(self, source: str) -> dict[str, int]:
-        """How often requests of a source were answered with each status since the start; of strangers, for an empty name."""
-        return {str(code): n for (name, code), n in sorted(self._requests.items()) if name == source and n}
+    def answers(self) -> dict[str, dict[str, int]]:
+        """How often requests of each source were answered with each status since the start; of strangers, for an empty name."""
+        found: dict[str, dict[str, int]] = {}
+        for (source, code), n in sorted(self._requests.items()):
+            if n:
+                found.setdefault(source, {})[str(code)] = n
+        return found
 
     def violation(self, source: str, type: str, result: str) -> None:
         """A call that violates the tracking plan of its source was stored."""

@@ -95,7 +95,7 @@ class Client:
             text = response.read()
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # no daemon nests so deep
             value = None
         return Response(response.status, {name.lower(): held for name, held in response.getheaders()}, value)
 

@@ -144,7 +144,7 @@ class AnsweringDaemon(ReloadingDaemon):
 
     def describe_sources(self) -> list[dict[str, Any]]:
         """The configured sources, without their keys, what was mended in their calls, and what they were answered."""
-        config = self._reload.config
+        config, answers = self._reload.config, self.metrics.answers()
         return [
             {
                 "name": s.name,
@@ -156,7 +156,7 @@ class AnsweringDaemon(ReloadingDaemon):
                 "warnings": self.metrics.input_warnings.describe(s.name),
                 "warnings_by_library": self.metrics.input_warnings.by_library(s.name),
                 "keys": self._sources.keys_of(s.name),
-                "answers": self.metrics.answers(s.name),
+                "answers": answers.get(s.name, {}),
             }
             for s in config.sources
         ]

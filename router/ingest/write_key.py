@@ -133,6 +133,9 @@ class Sources:
         """
         self.privacy = privacy
         self._by_key = {key: source for source in sources for key in source.write_keys if key}
+        self._keys: dict[str, list[str]] = {}  #: by the name of the source
+        for key, source in self._by_key.items():
+            self._keys.setdefault(source.name, []).append(key)
         self._used = {key: at for key, at in self._used.items() if key in self._by_key}
         self._kinds = frozenset(source.kind for source in self._by_key.values())
 
@@ -164,8 +167,7 @@ class Sources:
                 "ending": ending_of(key),
                 "last_used_at": to_iso(at) if (at := self._used.get(key)) else None,
             }
-            for key, source in self._by_key.items()
-            if source.name == name
+            for key in self._keys.get(name, ())
         ]
 
     def has_kind(self, kind: str) -> bool:

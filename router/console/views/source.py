@@ -55,7 +55,7 @@ async def source(console: Console, request: web.Request) -> Rendered:
             "draft": await _draft(console, name, unplanned) if unplanned else None,
             "pace": await console.plots.pace(name),
             "activity": console.daemon.activity_of(name),
-            "strangers": console.daemon.metrics.answers(""),
+            "strangers": console.daemon.metrics.answers().get("", {}),
             "refusals": REFUSALS,
         },
     )

@@ -347,6 +347,14 @@ def test_ledger_fails_when_it_does_not_add_up(
     assert "the seven states add up" not in said.out
 
 
+def test_an_answer_that_nests_too_deep_to_be_read_is_no_traceback(
+    config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.answers["GET /api/ledger"] = (200, b"[" * 100_000 + b"]" * 100_000)
+    assert main(["ledger"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_json_is_what_the_admin_api_said(config: Path, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     answers = {
         "ledger": ("GET /api/ledger", ledger(3, crm=counts(delivered=3))),

@@ -11,6 +11,7 @@ from yarl import URL
 
 from router.config import Rate
 from router.errors import UnknownWriteKey
+from router.ingest import write_key
 from router.ingest.write_key import (
     Sender,
     Sources,
@@ -149,6 +150,24 @@ class TestUse:
             {"ending": "23", "last_used_at": "1970-01-01T00:00:02.000Z"},
             {"ending": "", "last_used_at": None},
         ]
+
+    def test_to_tell_of_one_source_looks_at_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The pages tell of all of them: with thousands of sources that would take seconds."""
+        sources = Sources([FakeSource(f"s{n}", (f"wk_of_{n}_long",)) for n in range(100)])
+        asked: list[str] = []
+
+        def name_of(source: object) -> str:
+            asked.append("a name")
+            return ""
+
+        def ending_of(key: str) -> str:
+            asked.append(key)
+            return ""
+
+        monkeypatch.setattr(FakeSource, "name", property(name_of), raising=False)
+        monkeypatch.setattr(write_key, "ending_of", ending_of)
+        assert len(sources.keys_of("s7")) == 1
+        assert asked == ["wk_of_7_long"]
 
     def test_use_is_kept_over_a_reload_and_dropped_with_the_key(self, sources: Sources) -> None:
         sources.note_use("wk_server", 1_000)
