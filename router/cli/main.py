@@ -16,6 +16,7 @@ from typer.main import get_command
 from router import __version__
 from router.cli import letters
 from router.cli.client import NobodyThere, Refused
+from router.cli.endpoint import program
 from router.cli.help import Verb, Verbs
 from router.cli.lazy import lazy
 from router.cli.output import say_json, warn
@@ -299,6 +300,8 @@ def _tell(error: typer.TyperException | RouterError | sqlite3.Error, *, as_json:
         say_json({"error": about})
     elif isinstance(error, typer.TyperException):
         show: Any = error
+        if (context := getattr(show, "ctx", None)) is not None:
+            context.find_root().info_name = program()  # its last line is one to paste
         show.show()
     else:
         told: list[str] = about.get("problems", [about["message"]])

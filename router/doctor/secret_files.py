@@ -8,6 +8,7 @@ from router.config.exposure import exposed_config, remedy_of, unreadable_files
 from router.doctor.finding import Finding, Level
 from router.doctor.subject import Subject
 from router.durable import others_can_read
+from router.explain.figures import count
 from router.plugin_host.factory import inline_secrets
 from router.store.sqlite.private_files import private_files
 
@@ -50,5 +51,5 @@ def readable(subject: Subject) -> Iterator[Finding]:
         remedy = f"chown {ids[0]} the file, or pass it by LoadCredential"
         yield Finding("secrets", level, f"{warning.key}: {warning.words}", remedy)
     if not of_config and not of_secrets:
-        words = f"user {ids[0]}, who runs the daemon, can read config.toml and {len(subject.draft.secret_files)} files with secrets"
+        words = f"user {ids[0]}, who runs the daemon, can read config.toml and {count(len(subject.draft.secret_files), 'file')} with secrets"
         yield Finding("secrets", Level.OK, words)

@@ -107,7 +107,7 @@ def timers_of(told: Mapping[str, Any], whose: str) -> str | None:
     if not told.get("timers"):
         return None
     n, due = told["timers"], instant(told["next_timer_at"])
-    return f"{whose}: {count(n, 'timer')} {'is' if n == 1 else 'are'} set, the next for {due}"
+    return f"{whose}: {count(n, 'timer')} of the plugin {'is' if n == 1 else 'are'} set, to send something later; the next is due {due}"
 
 
 def slow_hooks(row: Mapping[str, Any]) -> list[str]:

@@ -385,7 +385,7 @@ async def test_an_event_released_by_its_group_call_that_meets_a_wrong_key_is_que
         assert (pause["reason"], pause["ended_by"]) == ("credentials", "resume clientsuccess")
         assert pause["next_probe_at"] > pause["since"]
 
-        ends = "`resume clientsuccess` ends it at once"
+        ends = "nothing is lost: correct the key, then `reload`; otherwise it tries again 20"
         why = await said("why", "m2")
         assert (
             "clientsuccess: queued: its group is known, so it was released; it goes out in its turn: m1 was accepted"

@@ -193,7 +193,9 @@ def test_the_module_can_be_run() -> None:
 )
 def test_wrong_usage_is_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    assert "Usage: segment-router" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"Usage: {program()}" in told
+    assert f"Try '{program()} " in told, "a line that can be pasted"
 
 
 def test_the_types_of_calls_are_those_of_the_router() -> None:
@@ -557,7 +559,7 @@ def test_status_tells_apart_what_was_a_dry_run_what_a_replay_sent_and_which_time
     assert "crm: also 2 skipped" in said
     assert "crm: of 12 delivered, 5 events only in a dry run: never sent" in said
     assert "crm: a replay delivered 23 events that the table does not count" in said
-    assert "crm: 1 timer is set, the next for 2026-01-02 03:04:05 UTC" in said
+    assert "crm: 1 timer of the plugin is set, to send something later; the next is due 2026-01-02 03:04:05 UTC" in said
 
 
 def test_one_destination_is_shown_with_its_last_requests(
