@@ -48,7 +48,7 @@ async def operate(page: Page, at: str) -> None:
     await press(page, "Test credentials")
     await says(page, "The test is done")
     await press(page, "Try on the last 100 events")
-    await says(page, "would come to something else today")
+    await says(page, "would be handled differently now")
 
 
 async def let_go_and_drop(page: Page, at: str) -> None:

@@ -104,6 +104,11 @@ async def test_a_refused_key_says_who_acts_and_when_it_probes(scene: Scene) -> N
     page = await scene.visitor.open("/destinations/locked")
     assert "paused because the vendor refused our key" in page.text
     assert "correct the key and reload; next try in " in page.text
+    assert "What waits is queued behind the pause: see State." in page.text
+    assert (
+        "locked is paused because the vendor refused our key"
+        in (await scene.visitor.open("/destinations/locked/errors")).text
+    )
 
 
 async def test_a_wait_that_the_vendor_asked_for_says_until_when(scene: Scene) -> None:
@@ -132,12 +137,12 @@ async def test_a_check_is_shown_where_it_was_asked_for(scene: Scene) -> None:
 async def test_the_last_events_are_tried_with_todays_filter_and_nothing_is_sent(scene: Scene) -> None:
     daemon, visitor = scene
     page = await visitor.send(await visitor.open("/destinations/picky"), "Try on the last 100 events")
-    assert "0 events of 13 would come to something else today." in page.text
+    assert "0 of 13 would be handled differently now." in page.text
     [table] = [table for table in daemon.destinations if table["name"] == "picky"]
     table["filter"] = "event = 'Heartbeat'"
     await daemon.reload()
     page = await visitor.send(await visitor.open("/destinations/picky"), "Try on the last 100 events")
-    assert "13 events of 13 would come to something else today." in page.text
+    assert "13 of 13 would be handled differently now." in page.text
     assert "track beat ─ filtered filter would be sent" in page.text
     assert (await daemon.counts("picky"))["delivered"] == 12
 

@@ -64,7 +64,7 @@ def pres(page: Page) -> list[str]:
 async def test_the_page_says_what_was_sent_by_whom_and_what_became_of_it(visitor: Visitor) -> None:
     page = await visitor.open("/events/m1")
     assert "track Sent Message id m1" in page.text
-    assert "Person user:u1 Company Acme Inc acme, unchanged since" in page.text
+    assert "Person user:u1 Company Acme Inc acme at that time; still so" in page.text
     assert "hook ● delivered" in page.text
     assert "status 200 after" in page.text
     assert "✓ plugin passed: its plugin made something to send of it" in page.text
@@ -73,6 +73,7 @@ async def test_the_page_says_what_was_sent_by_whom_and_what_became_of_it(visitor
 async def test_a_filtered_event_shows_the_step_that_stopped_it_and_the_filter(visitor: Visitor) -> None:
     page = await visitor.open("/events/m1")
     assert "✕ filter stopped: the destination's filter is not true for it" in page.text
+    assert "stopped at filter, by today's settings" in page.text
     assert 'Filter: event = "Wanted".' in page.text
     assert "· plugin not asked" in page.text
 

@@ -41,6 +41,7 @@ async def test_people_are_listed_with_what_they_wait_for_and_when_it_is_given_up
         release = await visitor.open("/destinations/cs/release?user=user:u2")
         assert "The tool needs the name, and no group call has told it: give both." in release.text
         assert "On behalf of a group, 1 event of 1 person goes to cs" in release.text
+        assert "Only this person's events go." in release.text
         assert release.form("Release 1 event").fields["group"] == "acme", "the group that is known"
         assert (
             "It waits for a group call of its user group_unknown No group call of this user has come, or" in page.text

@@ -133,6 +133,7 @@ async def test_a_paused_destination_is_a_trouble_with_what_waits_and_a_link_to_t
         page = await says(visitor, "crm paused because the vendor refused our key")
         assert "1 waits." in page.text
         assert "Whoever operates the router: correct the key and reload" in page.text
+        assert "A dry run counts as delivered, and nothing is sent." in page.text
         assert page.links["Test or resume"] == f"{daemon.admin_url}/destinations/crm"
 
 

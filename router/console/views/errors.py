@@ -6,7 +6,9 @@ from aiohttp import web
 
 from router.console.console import Console
 from router.console.rendered import Rendered
+from router.explain.destination_phrases import trouble_of
 from router.explain.failures import NEWEST
+from router.personal_data.mask import words_masked
 
 
 async def errors(console: Console, request: web.Request) -> Rendered:
@@ -14,4 +16,6 @@ async def errors(console: Console, request: web.Request) -> Rendered:
     name = request.match_info["name"]
     row = await console.answers.destination(name)
     found = await console.answers.errors(name)
-    return Rendered("errors.html", f"Errors at {name}", {"name": name, "row": row, "errors": found, "most": NEWEST})
+    stopped = words_masked(trouble_of(name, row) or "", console.settings.mask)
+    values = {"name": name, "row": row, "errors": found, "most": NEWEST, "stopped": stopped}
+    return Rendered("errors.html", f"Errors at {name}", values)
