@@ -95,6 +95,30 @@ async def test_a_name_that_is_none_or_is_taken_is_refused_at_its_field(tmp_path:
         assert not (tmp_path / "secrets").exists()
 
 
+async def test_all_that_was_typed_is_kept_when_the_name_is_taken_or_the_file_was_changed_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
+        given = {
+            "name": "braze",
+            "setting.url": "https://example.com/hook",
+            "setting.headers+name": "X-Key",
+            "setting.headers+value": "k-5678",
+        }
+        taken = await visitor.send(await visitor.open(NEW), "Review the difference", do="review", **given)
+        assert "another destination has this name" in taken.text
+        assert "Entered: kept for half an hour" in taken.text
+        assert "Now: not set." not in taken.text.partition("URL required")[2].partition("Shared Secret")[0]
+        daemon.config.write_text(daemon.config.read_text() + "\n# a remark\n")
+        stale = await visitor.send(taken, "Review the difference", do="review", name="audit")
+        assert (stale.status, "What you typed is still here" in stale.text) == (409, True)
+        assert not [secret for secret in ("k-5678", "example.com/hook") if secret in taken.html + stale.html]
+        review = await visitor.send(stale, "Review the difference", do="review")
+        await visitor.send(review, "Write and reload")
+        assert (tmp_path / "secrets/audit_url").read_text() == "https://example.com/hook\n"
+        assert (tmp_path / "secrets/audit_headers_X-Key").read_text() == "k-5678\n"
+
+
 async def test_a_secret_of_another_destination_is_never_overwritten(tmp_path: Path) -> None:
     """`a_b` with the key `c` and `a` with the key `b_c` would have the same file."""
     (tmp_path / "secrets").mkdir()

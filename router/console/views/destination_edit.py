@@ -41,7 +41,6 @@ async def sent_back(
     session = session_of(request)
     draft, typed = console.edits.type(given.get("draft", ""), session, secrets_typed(form, given))
     given = {**given, **typed}
-    fields = shown_again(form.fields, given, {})
     if given.get("do") == "test":
         told, errors = await try_credentials(console, form, given)
         fields = shown_again(form.fields, given, errors)
@@ -50,8 +49,28 @@ async def sent_back(
     result = await checked(console, session, form, given, action, draft)
     if result.id:
         return redirect(f"/settings/reviews/{result.id}")
+    return _as_typed(console, form, given, result, draft, typed, 422)
+
+
+def again(
+    console: Console, request: web.Request, form: DestinationForm, given: dict[str, str], result: Checked, status: int
+) -> Rendered:
+    """A form that was not looked into, with all that was typed into it. Its secrets are kept, and not shown."""
+    draft, typed = console.edits.type(given.get("draft", ""), session_of(request), secrets_typed(form, given))
+    return _as_typed(console, form, given, result, draft, typed, status)
+
+
+def _as_typed(
+    console: Console,
+    form: DestinationForm,
+    given: dict[str, str],
+    result: Checked,
+    draft: str,
+    typed: dict[str, str],
+    status: int,
+) -> Rendered:
     fields = shown_again(form.fields, given, result.errors)
-    return page(console, form._replace(fields=fields), result, draft, [], typed, 422)
+    return page(console, form._replace(fields=fields), result, draft, [], typed, status)
 
 
 def page(

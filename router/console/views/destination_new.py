@@ -8,10 +8,10 @@ import tomllib
 from aiohttp import web
 
 from router.console.console import Console
-from router.console.edit_form import NOT_NAMES, Checked, DestinationForm, form_of_new, needs_editing, shown_again
+from router.console.edit_form import NOT_NAMES, Checked, DestinationForm, form_of_new, needs_editing
 from router.console.guard import checked_form
 from router.console.rendered import Rendered
-from router.console.views.destination_edit import STALE, page, sent_back
+from router.console.views.destination_edit import again, page, sent_back
 from router.editing.catalogue import offers
 from router.editing.fields import FormField
 
@@ -19,6 +19,10 @@ NAME = FormField(
     "name", ("name",), "Name", "text", description="In commands, logs, metrics: a to z, 0 to 9, _ and -. It cannot be changed later.",
     is_required=True,
 )  # fmt: skip
+
+CHANGED = (
+    "config.toml was changed since this form was opened. What you typed is still here: look it over, and send it again"
+)
 
 
 async def destination_new(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
@@ -38,10 +42,9 @@ async def destination_new(console: Console, request: web.Request) -> Rendered | 
     if request.method == "GET":
         return page(console, form, Checked("", {}, [], None))
     if given.get("read_hash") != form.file.hash:
-        return page(console, form, Checked("", {}, [STALE], None), status=409)
+        return again(console, request, form, given, Checked("", {}, [CHANGED], None), 409)
     if wrong:
-        fields = shown_again(form.fields, given, {"name": wrong})
-        return page(console, form._replace(fields=fields), Checked("", {"name": wrong}, [], None), status=422)
+        return again(console, request, form, given, Checked("", {"name": wrong}, [], None), 422)
     return await sent_back(console, request, form, given, "added")
 
 
