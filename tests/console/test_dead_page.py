@@ -56,8 +56,6 @@ async def test_they_are_chosen_by_reason_and_time(tmp_path: Path) -> None:
         page = await visitor.send(await visitor.open("/destinations/hook/dead"), "Show", reason="rejected", since="1h")
         assert "track m2" in page.text
         assert page.form("Replay these").fields == {"reason": "rejected", "since": "1h", "what": "dead"}
-        faulty = await visitor.open("/destinations/hook/dead?since=yesterday")
-        assert (faulty.status, "`since`" in faulty.text) == (409, True)
 
 
 async def test_a_replay_is_counted_then_confirmed_then_shown(tmp_path: Path) -> None:
@@ -88,6 +86,27 @@ async def test_a_time_is_replayed_after_its_number_was_shown(tmp_path: Path) -> 
         page = await visitor.send(page, "Replay 2 events")
         assert "The replay has begun: 2 events." in page.text
         assert (await daemon.logged("replay_started"))[0]["kind"] == "span"
+
+
+async def test_a_time_that_is_none_is_told_at_its_field_and_the_form_keeps_what_was_typed(tmp_path: Path) -> None:
+    async with refusing(tmp_path, 1) as (_, visitor, _):
+        form = await visitor.open("/destinations/hook/replay")
+        page = await visitor.send(form, "Count …", since="yesterday", until="1h")
+        assert (page.status, "`since`" in page.text) == (422, False)
+        assert "since: not a time; write" in page.text.lower()
+        assert 'value="yesterday"' in page.html
+        assert page.form("Count …").fields == {"what": "span", "since": "yesterday", "until": "1h"}
+        page = await visitor.send(page, "Count …", since="1h", until="2h")
+        assert "until must be later than since" in page.text.lower()
+        assert "1 event would be sent" in (await visitor.send(page, "Count …", since="1h", until="")).text
+
+
+async def test_a_wrong_time_among_the_dead_letters_shows_neither_letters_nor_their_buttons(tmp_path: Path) -> None:
+    async with refusing(tmp_path, 1) as (_, visitor, _):
+        page = await visitor.send(await visitor.open("/destinations/hook/dead"), "Show", since="soon")
+        assert (page.status, page.form("Show").fields["since"]) == (422, "soon")
+        assert "since: not a time; write" in page.text.lower()
+        assert not [words for words in ("Drop", "Replay these", "m0") if words in page.text.partition("Show")[2]]
 
 
 async def test_a_running_replay_shows_what_is_left_and_can_be_stopped(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from router.console.done import done, told
 from router.console.rendered import Rendered
 from router.console.views.destination_actions import form_of_destination, must_name
 from router.console.words import path
+from router.errors import CommandRefused
 
 CHOICE = ("reason", "since", "until")
 
@@ -36,7 +37,11 @@ def as_of(given: Mapping[str, str], now_ms: int) -> dict[str, str]:
 async def dead(console: Console, request: web.Request) -> Rendered:
     """The page: 100 letters at a time."""
     name, query, choice = request.match_info["name"], request.query, chosen(request.query)
-    which = letters_of(choice, console.daemon.now_ms)
+    wrong = ""
+    try:
+        which = letters_of(choice, console.daemon.now_ms)
+    except CommandRefused as error:  # of what was typed: it is told at its field
+        which, wrong = letters_of({}, console.daemon.now_ms), str(error)
     return Rendered(
         "dead.html",
         f"Dead at {name}",
@@ -46,8 +51,10 @@ async def dead(console: Console, request: web.Request) -> Rendered:
             "dead": await console.answers.dead(name, which, page_after(query.get("after", ""))),
             "reasons": await console.answers.dead_reasons(name),
             "choice": choice,
+            "wrong": wrong,
             "told": told(query),
         },
+        422 if wrong else 200,
     )
 
 

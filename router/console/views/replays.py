@@ -28,18 +28,25 @@ async def replays(console: Console, request: web.Request) -> Rendered:
 
 
 async def replay_page(console: Console, request: web.Request) -> Rendered:
-    """Of one destination. Where the address says what, the number of events and a button to begin; else the newest replay."""
+    """Of one destination. Where the address says what, the number of events and a button to begin; else the newest replay. A choice
+    that cannot be is told in the form, which keeps what was typed."""
     name, query = request.match_info["name"], request.query
     row = await console.answers.destination(name)
-    meant = as_of(chosen(query), console.daemon.now_ms)
-    order = _order(query.get("what", ""), meant)
+    meant: dict[str, str] = {}
+    order, wrong = None, ""
+    try:
+        meant = as_of(chosen(query), console.daemon.now_ms)
+        order = _order(query.get("what", ""), meant)
+    except CommandRefused as error:  # of what was typed: it is told at its field
+        wrong = str(error)
     n = (await console.actions.replay(name, {**order, "count_only": True}))["count"] if order else None
     values = {"name": name, "row": row, "order": order, "n": n, "choice": chosen(query), "meant": meant}
     return Rendered(
         "replay.html",
         f"Replay to {name}",
-        {**values, "job": await _job(console, name), "told": told(query)},
-        is_live=order is None,
+        {**values, "wrong": wrong, "job": await _job(console, name), "told": told(query)},
+        422 if wrong else 200,
+        is_live=order is None and not wrong,
     )
 
 
