@@ -23,7 +23,7 @@ from router.plugin_host.secret_fields import secret_keys
 from router.store import DeadLetterFilter, EventAsk, EventQuery
 from router.vocabulary import UNSETTLED
 
-COUNTS = ("held", "retrying", "queued", "dead", "oldest_queued_s", "timers")
+COUNTS = ("held", "retrying", "queued", "dead", "beside", "oldest_queued_s", "timers")
 """What a destination's own answer repeats of the ledger."""
 
 

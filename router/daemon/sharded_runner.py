@@ -16,6 +16,7 @@ from router.deliver.send.rate_limit import RateLimit
 from router.errors import CommandRefused
 from router.plugin_host import Destination
 from router.store import DeadLetterFilter, Regulation, Status, Tool
+from router.vocabulary import EventState
 
 T = TypeVar("T")
 
@@ -243,7 +244,9 @@ def _replay_of(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     leading = running[0] if running else max(known, key=lambda one: str(one["started_at"]))
     same = [one for one in known if all(one[name] == leading[name] for name in OF_ORDER)]
     ended = [one["ended_at"] for one in same]
-    sums = {name: round(sum(one[name] for one in same), 1) for name in ADDED}
+    sums: dict[str, Any] = {name: round(sum(one[name] for one in same), 1) for name in ADDED}
+    became = {state: sum(one["became"].get(state, 0) for one in same) for state in EventState}
+    sums["became"] = {state: n for state, n in became.items() if n}
     if not leading["dead"]:  # each shard looks through all of the span
         sums |= {name: max(one[name] for one in same) for name in ("total", "remaining")}
         sums["left_out"] = max(0, sums["total"] - sums["fed"] - sums["remaining"])

@@ -144,13 +144,20 @@ def beside(name: str, counts: Mapping[str, Any]) -> list[str]:
             told.append(
                 f"{name}: of {counts['delivered']:,} delivered, {count(dry, 'event')} only in a dry run: never sent"
             )
-    if n := counts.get("replayed", 0):
-        told.append(
-            f"{name}: a replay delivered {count(n, 'event')} that the table does not count: accepted before this"
-            " destination was added, or delivered before"
-        )
-    timers = timers_of(counts, name)
-    return [*told, timers] if timers else told
+    told += filter(None, (second_sendings(name, counts), timers_of(counts, name)))
+    return told
+
+
+def second_sendings(name: str, counts: Mapping[str, Any]) -> str | None:
+    """What a replay brought that the seven states do not count; None where that is nothing."""
+    of_replays = counts.get("beside") or {"delivered": counts.get("replayed", 0)}
+    parts = [f"{n:,} {state}" for state, n in of_replays.items() if n]
+    if not parts:
+        return None
+    return (
+        f"{name}: beside the table, of events that a replay sent though they were accepted before this destination was added, or were settled:"
+        f" {', '.join(parts)}"
+    )
 
 
 def adds_up(name: str, total: int, accepted: int) -> str:
@@ -171,16 +178,25 @@ def dry_runs(destinations: Mapping[str, Mapping[str, Any]]) -> str | None:
     return f'{", ".join(names)}: dry-run: nothing is sent; set mode = "live" in config.toml' if names else None
 
 
+def _became(job: Mapping[str, Any]) -> str:
+    """What became of the events of a replay. Of one that a former version began it is not known."""
+    became = job.get("became")
+    if not became:
+        return " are on their way or done"
+    return ": " + ", ".join(f"{n:,} {state}" for state, n in {"delivered": 0, **became}.items())
+
+
 def replay(job: Mapping[str, Any]) -> str:
     """How far a replay is."""
     if job["state"] == "none":
         return "nothing was replayed yet"
     what = "dead letters" if job["dead"] else "events"
     chosen = f" since {instant(job['since'])}" if job["since"] else ""
-    fed = f"{job['fed']:,} of {job['total']:,} {what}{chosen} are on their way or done"
+    fed = f"{job['fed']:,} of {job['total']:,} {what}{chosen}"
     if job.get("filtered"):
-        fed = f"{job['fed']:,} filtered events among {job['total']:,}{chosen} are on their way or done"
-    elif left_out := job.get("left_out", 0):
+        fed = f"{job['fed']:,} filtered events among {job['total']:,}{chosen}"
+    fed += _became(job)
+    if not job.get("filtered") and (left_out := job.get("left_out", 0)):
         fed += f", {left_out:,} left out (they wait already, or are gone)"
     match job["state"]:
         case "running":

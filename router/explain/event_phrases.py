@@ -56,6 +56,12 @@ def fate(told: Mapping[str, Any], event: Mapping[str, Any], waits: Mapping[str, 
     return f"{state} {at} {reason}".rstrip()
 
 
+def second_sending(told: Mapping[str, Any], event: Mapping[str, Any]) -> str | None:
+    """What became of an event that a replay sent once more, where that did not arrive; None where nothing is to be said."""
+    second = told.get("replay")
+    return second and f"sent again by a replay: {fate({'attempts': [], **second}, event)}"
+
+
 def advice(told: Mapping[str, Any]) -> str | None:
     """Who can act and how, where an event did not arrive for good; None where nobody has to."""
     reason = reason_of(told["state"], told["reason"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,8 @@ TOLD_ATTEMPTS = 100
 TOLD_REQUEST_BYTES = 1_000_000
 """Requests of dry runs that are told with them, the newest first, beside the newest one."""
 
+Fate = dict[str, Any]
+"""Its state, its reason, since when."""
 AttemptValues = tuple[int, int, int | None, str, str, str]
 """(when, duration in ms, status, error, reason, request)"""
 
@@ -45,6 +47,34 @@ def queued_fate(destination_state: str | None, at: int | None = None) -> dict[st
     stands_still = destination_state and destination_state != DestinationState.RUNNING
     reason = destination_state if stands_still else IN_FLIGHT
     return {"state": str(EventState.QUEUED), "reason": reason, "at": to_iso(at) if at is not None else None}
+
+
+def with_second(own: Fate | None, second: Fate | None, *, is_older: bool) -> Fate | None:
+    """The fate of an event and that of its second sending, where it has one that waits or is dead, as one. `is_older`: it was accepted before
+    the destination began, so what a replay made of it is all there is. Any other event keeps its own, and has the other as `replay`."""
+    if second is None:
+        return own
+    return second if own is None or is_older else {**own, "replay": second}
+
+
+def letter_fate(reason: str, detail: str, at: int) -> Fate:
+    """The fate of an event with a dead letter."""
+    return {"state": str(EventState.DEAD), "reason": reason, "detail": detail, "at": to_iso(at)}
+
+
+def states_told(fate: Mapping[str, Any]) -> Fate:
+    """What a list of events tells of a fate."""
+    told = {"state": fate["state"], "reason": fate["reason"]}
+    return {**told, "replay": states_told(fate["replay"])} if "replay" in fate else told
+
+
+def is_in(fate: Mapping[str, Any], state: str | None, reason: str | None) -> bool:
+    """Whether an event, or its second sending, has this state and this reason; None: whatever it is."""
+    return any(
+        state in (None, one["state"]) and reason in (None, one["reason"])
+        for one in (fate, fate.get("replay"))
+        if one is not None
+    )
 
 
 def attempts_told(rows: Iterable[AttemptValues], tried: Tried | None) -> list[dict[str, Any]]:

@@ -142,6 +142,7 @@ class DeadRow(msgspec.Struct):
     items: bytes | None  #: JSON: what was not sent
     made_by: str  #: plugin and item version that mapped it
     attempts: int
+    again: bool = False  #: of a second sending: the ledger's seven do not count it as dead
 
     @property
     def size(self) -> int:
@@ -203,6 +204,10 @@ class ReplayRow(msgspec.Struct):
     ended_at: int = 0  #: ms; 0: it runs
     groups_pos: int = FOREVER_MS  #: how far the round of group calls is, which goes before the rest
     filtered: bool = False  #: of a span it feeds only what was filtered
+    from_place: int = FOREVER_MS  #: what it feeds has places from here on
+    upto_place: int = 0  #: up to here
+    by_hand: list[int] = []  #: but for these: events that were fed one by one meanwhile
+    became: dict[str, int] = {}  #: how many of its events are in each state
 
 
 class CommandRow(NamedTuple):

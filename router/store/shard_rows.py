@@ -11,8 +11,11 @@ from router.store.outcome_blocks import pack_ahead, unpack_ahead
 from router.store.rows import ReplayRow
 from router.store.shards import Floor, Place
 
-ADDED = ("delivered", "skipped", "filtered", "dead", "dry_run", "replayed")
-"""Counters that nobody can part by slots: the first shard takes what all had."""
+ADDED = (
+    "delivered", "skipped", "filtered", "dead", "dry_run", "replayed", "again_skipped", "again_filtered", "again_held", "again_retrying",
+    "again_queued", "again_dead",
+)  # fmt: skip
+"""Counters that nobody can part by slots: the first shard takes what all had. How many second sendings wait at each is counted when it is opened."""
 OF_ROWS = ("held", "retrying", "letters", "letter_bytes")
 """Counters that say how many rows there are."""
 

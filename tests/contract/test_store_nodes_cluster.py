@@ -123,6 +123,9 @@ async def test_a_command_that_a_node_did_not_end_its_next_process_takes_up(node_
 
 
 TO_SCHEMA_1 = """
+ALTER TABLE unit DROP COLUMN again_skipped, DROP COLUMN again_filtered, DROP COLUMN again_held, DROP COLUMN again_retrying,
+  DROP COLUMN again_queued, DROP COLUMN again_dead;
+ALTER TABLE dead DROP COLUMN again;
 ALTER TABLE unit DROP COLUMN floors; ALTER TABLE command DROP COLUMN shard;
 DROP TABLE configured; ALTER TABLE command DROP COLUMN node; ALTER TABLE node DROP COLUMN ingest, DROP COLUMN admin;
 DROP FUNCTION heartbeat_2; UPDATE version SET schema = 1, usable_from = 1
@@ -156,6 +159,6 @@ async def test_a_database_of_the_schema_before_becomes_like_a_new_one_with_all_t
         assert await shape(first.dsn) == expected
         assert await PostgresCase(store, first.dsn).claim("d").keyed_state.load(["k"]) == {"k": b"1"}
     async with connected(first.dsn) as connection:
-        assert tuple(await connection.fetchrow("SELECT schema, usable_from FROM version")) == (3, 1)
+        assert tuple(await connection.fetchrow("SELECT schema, usable_from FROM version")) == (4, 1)
     await first.beat()
     assert await first.owns(Unit(PART, "d")) is not None

@@ -10,7 +10,7 @@ import pytest
 from router.deliver.runner import ReplayOrder
 from router.errors import CommandRefused
 from router.plugin import Context, Delivered, Event, Item, Reject, RetryLater, hookimpl
-from router.store import DeadLetterFilter
+from router.store import DeadLetterFilter, EventQuery
 from router.store.sqlite import replay_reads
 from router.testing.clock import START_MS
 from tests.contract.rig import Gated, Plain, Rig, both_ways, open_rig
@@ -347,8 +347,23 @@ async def test_a_second_sending_that_is_refused_leaves_the_event_as_it_is(rig: R
     ledger = await rig.quiet()
     assert await rig.fate("m1") == ("delivered", "")
     assert (ledger["dead"], ledger["replayed"], adds_up(ledger)) == (0, 0, 1)
-    attempts = (await rig.store.queries.message("m1", None, ["d"]) or {})["destinations"]["d"]["attempts"]
-    assert [attempt["reason"] for attempt in attempts] == ["", "rejected"]
+    told = (await rig.store.queries.message("m1", None, ["d"]) or {})["destinations"]["d"]
+    assert [attempt["reason"] for attempt in told["attempts"]] == ["", "rejected"]
+    assert (told["replay"]["state"], told["replay"]["reason"], ledger["beside"]["dead"]) == ("dead", "rejected", 1)
+
+
+async def test_a_letter_of_a_second_sending_is_sent_once_more_and_stays_out_of_the_seven(rig: Rig) -> None:
+    rig.start(Plain)
+    await tracks(rig, "u1:m1")
+    rig.vendor.answer = refusing("m1")
+    await rig.runner.replay(ReplayOrder(pos=1))
+    assert (await rig.quiet())["beside"]["dead"] == 1
+    rig.vendor.answer = refusing()
+    assert (await rig.runner.replay(ALL))["count"] == 1
+    ledger = await rig.quiet()
+    assert (ledger["delivered"], ledger["dead"], ledger["replayed"], ledger["beside"]["dead"]) == (1, 0, 1, 0)
+    assert (adds_up(ledger), await letters(rig)) == (1, [])
+    assert "replay" not in (await told_of(rig, "m1"))
 
 
 async def test_a_new_destination_gets_the_retained_log_by_replay_group_calls_first(rig: Rig) -> None:
@@ -366,6 +381,106 @@ async def test_a_new_destination_gets_the_retained_log_by_replay_group_calls_fir
     assert [m for m in rig.vendor.ids() if m != "t2"] == ["g", "t0", "t1"]
     assert (ledger["replayed"], ledger["delivered"], adds_up(ledger)) == (3, 1, 1)
     assert await rig.fate("t0") == ("delivered", "")
+
+
+async def letters(rig: Rig) -> list[str]:
+    """Message ids of the dead letters; the number that is told of them is right."""
+    found = await rig.store.queries.dead("d", DeadLetterFilter(), None)
+    assert found["kept"] == len(found["items"])
+    return [item["message_id"] for item in found["items"]]
+
+
+async def told_of(rig: Rig, message_id: str) -> dict[str, Any]:
+    """What `why` has of a message at the destination."""
+    told: dict[str, Any] = (await rig.store.queries.message(message_id, None, ["d"]) or {})["destinations"]["d"]
+    return told
+
+
+async def found(rig: Rig, state: str, **which: Any) -> list[str]:
+    """The message ids that a search for a state finds, oldest first."""
+    page = await rig.store.queries.events(EventQuery(state=state, destination="d", **which), ["d"], None, 20)
+    return [item["message_id"] for item in page["items"]][::-1]
+
+
+async def test_what_a_vendor_refuses_of_the_time_before_it_was_added_is_found_everywhere(rig: Rig) -> None:
+    for n in range(3):
+        await rig.call("track", f"b{n}", userId=f"u{n}", event="E")
+    rig.start(Plain)
+    rig.vendor.answer = refusing("b0", "b2")
+    await rig.quiet()
+    await rig.runner.replay(ReplayOrder())
+    for _ in range(2):
+        ledger = await rig.quiet()
+        assert {state: n for state, n in ledger["beside"].items() if n} == {"delivered": 1, "dead": 2}
+        assert (ledger["dead"], ledger["replayed"], adds_up(ledger)) == (0, 1, 0)
+        assert await letters(rig) == await found(rig, "dead") == ["b0", "b2"]
+        assert await found(rig, "dead", user_key="u:u2") == ["b2"]
+        failures = await rig.store.output_reports.failures("d", 10)
+        assert sorted(one["message_id"] for one in failures) == ["b0", "b2"]
+        assert (await rig.store.queries.dead("d", DeadLetterFilter(), None))["dead"] == 2
+        assert await rig.fate("b0") == ("dead", "rejected")
+        assert (await rig.runner.describe_replay())["became"] == {"delivered": 1, "dead": 2}
+        await rig.crash()
+        rig.start(Plain)
+    rig.vendor.answer = refusing()
+    assert (await rig.runner.replay(ALL))["count"] == 2
+    ledger = await rig.quiet()
+    assert {state: n for state, n in ledger["beside"].items() if n} == {"delivered": 3}
+    assert (await letters(rig), await found(rig, "dead"), await rig.fate("b0")) == ([], [], ("delivered", ""))
+    assert (await rig.runner.describe_replay())["became"] == {"delivered": 2}
+    assert await rig.store.claim("d").miscounts() == {}
+
+
+async def test_what_is_held_of_the_time_before_it_was_added_is_found_everywhere_and_once_dropped_too(rig: Rig) -> None:
+    for n in range(3):
+        await rig.call("track", f"b{n}", userId=f"u{n}", event="E")
+    rig.start(Gated)
+    await rig.quiet()
+    await rig.runner.replay(ReplayOrder())
+    for _ in range(2):
+        ledger = await rig.quiet()
+        assert (ledger["beside"]["held"], ledger["held"], adds_up(ledger)) == (3, 0, 0)
+        held = await rig.store.queries.held("d", None, "")
+        assert (held["held"], [user["events"] for user in held["users"]]) == (3, [1, 1, 1])
+        assert await found(rig, "held") == ["b0", "b1", "b2"]
+        assert await found(rig, "held", user_key="u:u1") == ["b1"]
+        assert await rig.fate("b0") == ("held", "group_unknown")
+        assert (await rig.runner.describe_replay())["became"] == {"held": 3}
+        await rig.crash()
+        rig.start(Gated)
+        await rig.runner.opened()
+    assert await rig.runner.drop("u:u0", None) == 1
+    ledger = await rig.quiet()
+    assert (ledger["beside"]["held"], ledger["beside"]["dead"], adds_up(ledger)) == (2, 1, 0)
+    assert await letters(rig) == await found(rig, "dead") == ["b0"]
+    assert await rig.fate("b0") == ("dead", "dropped")
+    await rig.runner.replay(ReplayOrder(pos=1))
+    assert (await rig.quiet())["beside"]["held"] == 3
+    assert (await rig.fate("b0"), await letters(rig)) == (("held", "group_unknown"), [])
+    await rig.crash()
+    kept = {"held": 3, "retrying": 0, "queued": 0, "dead": 0}
+    assert (await rig.store.output_reports.left_over([]))["d"] == kept
+    assert await rig.store.drop("d") == kept
+
+
+async def test_what_is_retried_of_the_time_before_it_was_added_is_found_everywhere(rig: Rig) -> None:
+    await rig.call("track", "b0", userId="u0", event="E")
+    await rig.call("track", "b1", userId="u0", event="E")
+    rig.start(Plain)
+    rig.vendor.answer = lambda bodies: RetryLater("status_503", after_s=HOUR)
+    await rig.quiet()
+    await rig.runner.replay(ReplayOrder())
+    ledger = await rig.quiet()
+    assert {state: n for state, n in ledger["beside"].items() if n} == {"retrying": 1, "queued": 1}
+    assert (await found(rig, "retrying"), await found(rig, "queued")) == (["b0"], ["b1"])
+    [failure] = await rig.store.output_reports.failures("d", 10)
+    assert (failure["state"], failure["message_id"], failure["reason"]) == ("retrying", "b0", "status_503")
+    assert (await told_of(rig, "b0"))["next_attempt_at"] is not None
+    assert (await told_of(rig, "b1"))["behind"]["message_id"] == "b0"
+    rig.vendor.answer = refusing()
+    ledger = await rig.pass_time(HOUR + 1, step=HOUR)
+    assert {state: n for state, n in ledger["beside"].items() if n} == {"delivered": 2}
+    assert (await rig.runner.describe_replay())["became"] == {"delivered": 2}
 
 
 async def test_an_earlier_event_without_a_group_is_held_and_released_like_any_other(rig: Rig) -> None:

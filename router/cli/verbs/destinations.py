@@ -63,6 +63,8 @@ def _sentences(row: Mapping[str, Any]) -> Iterator[str]:
         yield waits
     if trouble := destination_phrases.trouble_of(row["name"], row):
         yield trouble
+    if second := destination_phrases.second_sendings(row["name"], row):
+        yield second
     if timers := destination_phrases.timers_of(row, row["name"]):
         yield timers
     yield from destination_phrases.slow_hooks(row)

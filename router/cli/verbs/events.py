@@ -152,9 +152,10 @@ def _show(items: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def states(destinations: Mapping[str, Mapping[str, str]]) -> Styled:
-    """The states of an event, in short: the unusual ones with their destinations, the worst first; `delivered` at all others."""
-    words = {name: fate["state"] for name, fate in destinations.items()}
+def states(destinations: Mapping[str, Mapping[str, Any]]) -> Styled:
+    """The states of an event, in short: the unusual ones with their destinations, the worst first; `delivered` at all others. A second sending
+    that waits or is dead has the last word."""
+    words = {name: fate.get("replay", fate)["state"] for name, fate in destinations.items()}
     unusual = sorted((ORDER.index(word), name, word) for name, word in words.items() if word != "delivered")
     if len(set(words.values())) <= 1:
         word = next(iter(words.values()), "-")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from router.cli.client import running_daemon
-from router.cli.options import Common, DestinationName, Reason, Since, Source, Until, asks
+from router.cli.endpoint import program
+from router.cli.options import Common, DestinationName, Reason, Since, Source, Until, asks, hint
 from router.cli.output import say, say_json
 from router.explain import destination_phrases
 from router.explain.figures import count
@@ -76,6 +78,9 @@ def replay(
         say_json(answer)
     elif "state" in answer:
         say(f"{destination}: {destination_phrases.replay(answer)}")
+        for state in ("dead", "held"):
+            if answer.get("became", {}).get(state):
+                say(f"    {state}: {program()} {state} {shlex.quote(destination)}{hint(common)}")
     else:
         say(
             f"{destination}: {count(answer['count'], 'event')} {_what_happens(answer['count'], count_only)}{_beside(answer)}"

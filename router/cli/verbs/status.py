@@ -165,12 +165,16 @@ def _troubles(seen: Seen, common: Common) -> Iterator[str]:
         if (trouble := destination_phrases.trouble_of(name, counts)) and counts["state"] != "disabled":
             yield trouble
         dead = any((one["code"], one["subject"]) == ("dead", name) for one in seen.troubles)
-        if counts["dead"] and dead:
-            yield f"{name}: {_dead(name, counts)}"
+        if dead and (n := _dead(counts)):
+            yield _why_dead(name, n)
 
 
-def _dead(name: str, counts: Mapping[str, Any]) -> str:
-    return f"{count(counts['dead'], 'dead event')} (why: `dead {name}`)"
+def _dead(counts: Mapping[str, Any]) -> int:
+    return int(counts["dead"] + counts.get("beside", {}).get("dead", 0))
+
+
+def _why_dead(name: str, n: int) -> str:
+    return f"{name}: {count(n, 'dead event')} (why: `dead {name}`)"
 
 
 def _notes(seen: Seen) -> Iterator[str]:
@@ -178,9 +182,9 @@ def _notes(seen: Seen) -> Iterator[str]:
     yield from filter(None, (destination_phrases.waits_of(name, waits) for name, waits in seen.waiting.items()))
     in_trouble = {one["subject"] for one in seen.troubles if one["code"] == "dead"}
     yield from (
-        f"{name}: {_dead(name, counts)}"
+        _why_dead(name, n)
         for name, counts in seen.ledger["destinations"].items()
-        if counts["dead"] and name not in in_trouble
+        if (n := _dead(counts)) and name not in in_trouble
     )
     for name, counts in seen.ledger["destinations"].items():
         if counts["state"] == "disabled" and (sentence := destination_phrases.trouble_of(name, counts)):

@@ -95,6 +95,8 @@ def _fate_lines(
     waits = _lane(name, event, data) if told["state"] == "held" else None
     first, *more = f"{name}: {event_phrases.fate(told, event, waits)}".split("\n")
     lines = [first, *(f"        {line}" for line in more if line.strip())]  # a plugin's traceback
+    if second := event_phrases.second_sending(told, event):
+        lines += [f"    {line}" for line in second.split("\n") if line.strip()]
     lines += [f"    {line}" for line in event_phrases.filter_lines(told)]
     if advice := event_phrases.advice(told):
         lines.append(f"    {advice}")

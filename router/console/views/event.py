@@ -162,7 +162,8 @@ async def _fate(
         return made
     waits = await _lane(console, name, event) if told["state"] == "held" else None
     first, _, detail = event_phrases.fate(told, event, waits).partition("\n")
-    lines = event_phrases.filter_lines(told)
+    second = event_phrases.second_sending(told, event)
+    lines = [*([second.partition("\n")[0]] if second else []), *event_phrases.filter_lines(told)]
     if told["state"] in UNSETTLED and (trouble := destination_phrases.trouble_of(name, counts)):
         lines.append(words_masked(trouble, shown.mask))
     if waits and (refused := event_phrases.refused(waits)):
@@ -194,6 +195,8 @@ def _masked(fate: Mapping[str, Any], shown: Shown) -> Mapping[str, Any]:
     hidden: dict[str, Any] = {}
     if fate["state"] == "dead" and fate.get("detail"):
         hidden["detail"] = shown.words(fate["detail"])
+    if (second := fate.get("replay")) and second.get("detail"):
+        hidden["replay"] = {**second, "detail": shown.words(second["detail"])}
     if pause := fate.get("pause"):
         hidden["pause"] = {**pause, "detail": words_masked(pause["detail"] or "", shown.mask)}
     attempts = [{**one, "error": shown.words(one["error"] or "")} for one in fate["attempts"]]

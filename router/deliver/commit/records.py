@@ -45,7 +45,7 @@ def letter_of(delivery: Delivery, reason: str, detail: str, at_ms: int, mapped_b
     """The dead letter of an event. `mapped_by`: what makes items now."""
     event, fields = delivery.log_event, delivery.fields
     return DeadRow(
-        pos=delivery.pos,
+        pos=delivery.origin or delivery.pos,
         at=at_ms,
         user_key=delivery.user_key,
         reason=reason,
@@ -59,6 +59,7 @@ def letter_of(delivery: Delivery, reason: str, detail: str, at_ms: int, mapped_b
         items=encode_items(delivery.items) if delivery.items else None,
         made_by=_maker(delivery, mapped_by),
         attempts=fields.attempts,
+        again=delivery.origin != 0,
     )
 
 

@@ -22,6 +22,7 @@ from router.store import (
     AttemptRow,
     CommitBatch,
     CursorRow,
+    DeadRow,
     GroupCallRow,
     LogRow,
     ParkedOutcome,
@@ -58,6 +59,8 @@ class UnitOfWork(Window):
         self._awaiting: list[Lane] = []  #: lanes whose rows are changed in bulk
         self._order = StateOrder(self._apply)
         self._bytes = self._records = 0
+        self._replay: ReplayRow | None = None  #: the newest, whose events are followed up
+        self._follows_up = False  #: the next commit says what has become of them
         self._settled: dict[Outcome, int] = {}  #: events by what they came to, counted when the batch is closed
         self._passed_at: int | None = None  #: ms: when events of other shards were passed over that no commit tells of
 
@@ -107,7 +110,7 @@ class UnitOfWork(Window):
         self._order.record(delivery, Settle(state, reason, tried))
 
     def bury(self, delivery: Delivery, reason: str, detail: str) -> None:
-        """A dead letter, kept for replay. Of a second sending none is kept: the event has its state."""
+        """A dead letter, kept for replay."""
         self._order.record(delivery, Bury(reason, detail))
 
     def park(self, delivery: Delivery, state: EventState, reason: str, queue: Queue | None = None) -> None:
@@ -147,10 +150,12 @@ class UnitOfWork(Window):
         self._count_letter(size, -1)
         self._changed()
 
-    def requeue_letter(self, pos: int, size: int) -> None:
-        """A dead letter's event is dead no longer."""
-        self.remove_letter(pos, size)
-        if pos > 0:
+    def requeue_letter(self, letter: DeadRow) -> None:
+        """A dead letter's event, or its second sending, is dead no longer."""
+        self.remove_letter(letter.pos, letter.size)
+        if letter.again:
+            self._count(f"again_{EventState.DEAD}", -1)
+        elif letter.pos > 0:
             self._count(EventState.DEAD, -1)
 
     def requeue_filtered(self) -> None:
@@ -160,8 +165,13 @@ class UnitOfWork(Window):
 
     def replay(self, job: ReplayRow) -> None:
         """How far the replay is."""
-        self._batch.replay = msgspec.structs.replace(job)
+        self.follow_up(job)
+        self._batch.replay = _copy(job)
         self._changed()
+
+    def follow_up(self, job: ReplayRow | None) -> None:
+        """Count what becomes of the events that this replay feeds, from now on."""
+        self._replay = job
 
     # ------------------------------------------------------------ what changes beside it
 
@@ -278,6 +288,9 @@ class UnitOfWork(Window):
         batch, lanes = self._batch, list(self._changed_lanes)
         batch.pos, batch.at = self.pos, self._clock.now_ms()
         batch.ahead = self.settled_above(batch.pos)
+        if self._follows_up and self._replay is not None:
+            batch.replay = _copy(self._replay)
+        self._follows_up = False
         for lane in lanes:
             lane.write_image(batch)
         self._storing, self._batch, self._changed_lanes = batch, CommitBatch(self._destination), set()
@@ -329,24 +342,26 @@ class UnitOfWork(Window):
 
     def _settle(self, delivery: Delivery, state: str, reason: str, tried: Tried | None) -> None:
         self._finish(delivery, state, reason, tried)
+        self._count_of_replay(delivery, state, +1)
         if delivery.is_counted:
             self._count_settled((state, reason), 1)
             if state == EventState.DELIVERED and reason != "dry_run":
                 at = self._clock.now_ms() if tried is None else tried.at
                 self._batch.counts.took(at - delivery.log_event.received_at)
-        elif delivery.origin and state == EventState.DELIVERED:
-            self._count("replayed", 1)
+        elif delivery.origin:
+            self._count("replayed" if state == EventState.DELIVERED else f"again_{state}", 1)
 
     def _bury(self, delivery: Delivery, reason: str, detail: str) -> None:
         self._finish(delivery, EventState.DEAD, reason)
-        if delivery.origin:
-            return
+        self._count_of_replay(delivery, EventState.DEAD, +1)
         letter = letter_of(delivery, reason, detail, self._clock.now_ms(), self._mapped_by)
         self._batch.dead.append(letter)
         self._bytes += letter.size
         self._count_letter(letter.size, +1)
         if delivery.is_counted:
             self._count_settled((EventState.DEAD, reason), 1)
+        elif delivery.origin:
+            self._count(f"again_{EventState.DEAD}", 1)
 
     def _finish(self, delivery: Delivery, state: str, reason: str, tried: Tried | None = None) -> None:
         """The event leaves the window, or its row goes."""
@@ -415,11 +430,25 @@ class UnitOfWork(Window):
                 self._count("dry_run", n)
 
     def _count_row(self, delivery: Delivery, state: EventState | None, n: int) -> None:
-        """Held and retrying rows are counted; queued is what is left of the accepted events."""
+        """Held and retrying rows are counted; queued is what is left of the accepted events. Of second sendings nothing is left over, so all
+        of their rows are counted."""
+        if state is not None:
+            self._count_of_replay(delivery, state, n)
         if state is EventState.HELD:
             self.held += n
         if delivery.is_counted and state in (EventState.HELD, EventState.RETRYING):
             self._count(state, n)
+        elif delivery.origin and state is not None:
+            self._count(f"again_{state}", n)
+
+    def _count_of_replay(self, delivery: Delivery, state: str, n: int) -> None:
+        job, place = self._replay, delivery.order_key
+        if job is None or not job.from_place <= place <= job.upto_place or place in job.by_hand:
+            return
+        if delivery.pos == -place and not delivery.origin:  # a timer returned it meanwhile
+            return
+        job.became[state] = job.became.get(state, 0) + n
+        self._follows_up = True
 
     def _count_parked_bytes(self, n: int) -> None:
         self.parked_bytes += n
@@ -437,3 +466,8 @@ class UnitOfWork(Window):
     def _changed(self, n: int = 1) -> None:
         self._records += n
         self._wake()
+
+
+def _copy(job: ReplayRow) -> ReplayRow:
+    """As it is now: it changes on while a closed batch waits for the writer's thread."""
+    return msgspec.structs.replace(job, by_hand=[*job.by_hand], became={**job.became})

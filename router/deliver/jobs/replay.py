@@ -56,6 +56,7 @@ class Replay:
     async def open(self) -> None:
         """Take up what the last process left."""
         self.job = await self._replays.newest()
+        self._work.follow_up(self.job)
 
     @property
     def running(self) -> bool:
@@ -102,6 +103,7 @@ class Replay:
 
     def _begin(self, job: ReplayRow) -> ReplayRow:
         self.job = job
+        job.from_place = self._work.next_order_key()
         self._work.replay(job)
         self._log.emit("replay_started", kind=job.kind, events=job.total)
         return job
@@ -126,7 +128,7 @@ class Replay:
         """Feed one event now. False: it is on its way, or no longer retained."""
         before = self._work.taken_up()
         found, again = await self._find(pos)
-        return await self._feed(found, again, before) > 0
+        return await self._feed(found, again, before, is_by_hand=True) > 0
 
     async def _find(self, pos: int) -> tuple[list[LogRow | DeadRow], frozenset[int]]:
         """The event at a position, if it is done with; and whether it was sent late before."""
@@ -186,11 +188,13 @@ class Replay:
         before: set[int],
         *,
         only_filtered: bool = False,
+        is_by_hand: bool = False,
     ) -> int:
         """Park these events in their lanes and let the lanes go; returns how many.
 
         Args:
             before: what was taken up before they were read: the commit that took it may have been stored since.
+            is_by_hand: they are no part of the job.
         """
         filtered = await self._filtered([row.pos for row in found if isinstance(row, LogRow)])
         found = [row for row in found if row.pos in filtered] if only_filtered else found
@@ -203,13 +207,23 @@ class Replay:
                 if row.pos in taken or _has_nothing_to_send(row):
                     continue
                 is_own = row.pos > self._work.start  # what came before this destination began is counted nowhere here
+                place = self._place(is_by_hand=is_by_hand)
                 if row.pos in filtered and is_own:
                     self._work.requeue_filtered()
-                    self._park(row, lane, is_first=True)
+                    self._park(row, lane, place, is_first=True)
                 else:
-                    self._park(row, lane, was_mapped=(is_own or row.pos in again) and row.pos not in filtered)
+                    self._park(row, lane, place, was_mapped=(is_own or row.pos in again) and row.pos not in filtered)
                 fed += 1
         return fed
+
+    def _place(self, *, is_by_hand: bool) -> int:
+        """A place for the next event. The job knows its own ones by their places."""
+        place, job = self._work.next_order_key(), self.job
+        if job is not None and not is_by_hand:
+            job.upto_place = place
+        elif job is not None and job.state == "running":
+            job.by_hand.append(place)
+        return place
 
     async def _teach(self, found: Sequence[LogRow | DeadRow]) -> None:
         """Tell the directory what it was not told of calls that a tracking plan blocked, and lets through now. Before they are fed,
@@ -236,14 +250,17 @@ class Replay:
         newer = {pos: outcome[0] for settled in unstored for pos, outcome in settled.items()}
         return frozenset(pos for pos in positions if newer.get(pos, "filtered" if pos in found else "") == "filtered")
 
-    def _park(self, row: LogRow | DeadRow, lane: Lane, *, was_mapped: bool = False, is_first: bool = False) -> None:
+    def _park(
+        self, row: LogRow | DeadRow, lane: Lane, order_key: int, *, was_mapped: bool = False, is_first: bool = False
+    ) -> None:
         """`is_first`: it was never sent here, so this is no second sending."""
-        order_key, name = self._work.next_order_key(), mapped_by(self._destination)
+        name = mapped_by(self._destination)
         if isinstance(row, DeadRow):
-            self._work.requeue_letter(row.pos, row.size)
+            self._work.requeue_letter(row)
             is_judged = row.type not in NO_EVENT and self._context.plans.of(row.source) is not None
             items = None if is_judged else row.items  # else what was mapped would go out whatever the plan says now
-            pos, origin, linked, maker = row.pos, 0, row.linked, row.made_by
+            pos, origin = (-order_key, row.pos) if row.again else (row.pos, 0)
+            linked, maker = row.linked, row.made_by
         elif is_first:
             pos, origin, linked, items, maker = row.pos, 0, "", None, ""
         else:
@@ -301,6 +318,7 @@ def describe_replay(job: ReplayRow | None, now_ms: int) -> dict[str, Any]:
         "left_out": max(0, job.total - job.fed - left),
         "remaining": left,
         "per_second": round(job.fed / took, 1),
+        "became": {state: n for state in EventState if (n := job.became.get(state, 0)) > 0},
         "started_at": to_iso(job.started_at),
         "ended_at": to_iso(job.ended_at) if job.ended_at else None,
     }

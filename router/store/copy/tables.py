@@ -36,7 +36,8 @@ UNIT = _table(
     "unit",
     "destination shard",
     "epoch step clock start pos ahead delivered skipped filtered held retrying dead dry_run replayed parked_bytes letters letter_bytes"
-    " mode gate state state_reason state_since state_until state_detail stopped_ms floors",
+    " mode gate state state_reason state_since state_until state_detail stopped_ms floors again_skipped again_filtered again_held"
+    " again_retrying again_queued again_dead",
 )
 KEPT = _table("kept", "pos", "hash received_at source type user_key message_id body")
 DISCARD = _table("discard", "id", "at source code message message_id type excerpt")
@@ -74,7 +75,7 @@ TABLES = (
         "destination pos",
         "user_key queue place state reason parked_at linked given items made_by attempts first_at origin",
     ),
-    _table("dead", "destination pos", "at user_key reason detail linked items made_by attempts size"),
+    _table("dead", "destination pos", "at user_key reason detail linked items made_by attempts size again"),
     _table("woken", "destination pos", "received_at source type message_id body"),
     REPLAY,
     _table("disabled", "destination began", "ended"),

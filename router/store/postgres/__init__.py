@@ -11,6 +11,7 @@ standby.py              whether another machine has what is acknowledged
 schema.sql              every table
 upgrade_2.sql           what an older schema lacks
 upgrade_3.sql           what that of before shards lacks
+upgrade_4.sql           what that of before second sendings were counted lacks
 functions.sql           what the database does in one trip
 
 Writing:

@@ -26,7 +26,7 @@ OPEN_SLICE = 500
 """Waiting lanes that one commit makes due at the most."""
 COUNTERS = (
     "delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed", "parked_bytes", "letters",
-    "letter_bytes", "start",
+    "letter_bytes", "start", "again_skipped", "again_filtered", "again_held", "again_retrying", "again_queued", "again_dead",
 )  # fmt: skip
 
 TEXT, LONG, INT, BYTES, SLOT = "text", "bigint", "int", "bytea", "smallint"
@@ -41,7 +41,7 @@ LANES = Table("lane", ("user_key",), {
 })  # fmt: skip
 DEAD = Table("dead", ("pos",), {
     "pos": LONG, "at": LONG, "user_key": TEXT, "slot": SLOT, "reason": TEXT, "detail": TEXT, "linked": TEXT, "items": BYTES,
-    "made_by": TEXT, "attempts": INT, "size": LONG,
+    "made_by": TEXT, "attempts": INT, "size": LONG, "again": SLOT,
 })  # fmt: skip
 WOKEN = Table("woken", ("pos",), {
     "pos": LONG, "received_at": LONG, "source": TEXT, "type": TEXT, "message_id": TEXT, "body": BYTES,
@@ -166,6 +166,7 @@ async def _write_dead(connection: Connection, step: CommitBatch) -> None:
             d.made_by,
             d.attempts,
             d.size,
+            int(d.again),
         )
         for d in step.dead
     ]

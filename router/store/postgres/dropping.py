@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.store.postgres import counter_rows
 from router.store.postgres.database import Connection
-from router.store.postgres.summed import QUEUED, SUMMED
+from router.store.postgres.summed import LEFT, SUMMED
 
 HERE = "part = 0 AND destination = $1"
 TABLES = (
@@ -29,7 +29,7 @@ async def begin_to_drop(connection: Connection, destination: str) -> dict[str, i
     dead letters."""
     async with connection.transaction():
         row = await connection.fetchrow(
-            f"SELECT u.held, u.retrying, {QUEUED}, letters FROM {SUMMED} u JOIN head h USING (part) WHERE u.destination = $1",
+            f"SELECT {LEFT}, letters FROM {SUMMED} u JOIN head h USING (part) WHERE u.destination = $1",
             destination,
         )
         await connection.execute(f"UPDATE unit SET state = '{DROPPED}', epoch = epoch + 1 WHERE {HERE}", destination)

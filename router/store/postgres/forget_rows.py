@@ -109,12 +109,14 @@ async def erase_parked(connection: Connection, scope: Scope, rows: Sequence[Row]
     sql = f"DELETE FROM parked WHERE {scope.here} AND pos = ANY($2::bigint[]) RETURNING pos, user_key, state, origin"
     gone = await connection.fetch(sql, destination, list(sizes))
     counts: Counter[str] = Counter()
-    for pos, _, state, _ in gone:
+    for pos, _, state, origin in gone:
         counts["parked_bytes"] -= sizes[pos]
-        if pos > 0:  # what timers return and second sendings are counted in no ledger
+        if pos > 0:  # what timers return is counted in no ledger
             counts[EventState.DEAD] += 1
             if state in (EventState.HELD, EventState.RETRYING):
                 counts[state] -= 1
+        elif origin:
+            counts.update({f"again_{EventState.DEAD}": 1, f"again_{state}": -1})
     await _tell(connection, destination, [row["pos"] for row in gone], code, now_ms)
     await _let_go(connection, destination, [at for row in gone for at in (row["pos"], row["origin"]) if at])
     await count(connection, scope, counts)
@@ -127,9 +129,10 @@ async def erase_parked(connection: Connection, scope: Scope, rows: Sequence[Row]
 async def erase_letters(connection: Connection, scope: Scope, rows: Sequence[Row], code: int, now_ms: int) -> int:
     """These dead letters. Returns how many there were."""
     destination = scope.destination
-    sql = f"DELETE FROM dead WHERE {scope.here} AND pos = ANY($2::bigint[]) RETURNING pos, size"
+    sql = f"DELETE FROM dead WHERE {scope.here} AND pos = ANY($2::bigint[]) RETURNING pos, size, again"
     gone = await connection.fetch(sql, destination, [row.pos for row in rows])
-    await _tell(connection, destination, [row["pos"] for row in gone], code, now_ms)
+    # of a second sending the event keeps what it came to
+    await _tell(connection, destination, [row["pos"] for row in gone if not row["again"]], code, now_ms)
     await _let_go(connection, destination, [row["pos"] for row in gone])
     await count(connection, scope, {"letters": -len(gone), "letter_bytes": -sum(row["size"] for row in gone)})
     return len(gone)

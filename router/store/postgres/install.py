@@ -12,7 +12,7 @@ from router.errors import StartError
 from router.store.postgres.database import Connection
 from router.store.postgres.duty import DUTIES
 
-SCHEMA = 3
+SCHEMA = 4
 WITH_SHARDS = 3
 """The oldest schema of a program that may work on a store with a destination that is split."""
 LOCK = 0x5E67_0001

@@ -24,7 +24,7 @@ PARKED = (
     " ORDER BY n, place"
 )
 """`before`: bytes of the items of the rows before it in its queue. Those beyond the bytes in $6 come without their items, and are read later."""
-DEAD = "SELECT pos, at, user_key, reason, detail, linked, items, made_by, attempts FROM dead"
+DEAD = "SELECT pos, at, user_key, reason, detail, linked, items, made_by, attempts, again FROM dead"
 
 R = TypeVar("R")
 
@@ -139,7 +139,7 @@ def dead_of(r: Any, facts: Facts) -> DeadRow:
     """A dead letter, put together."""
     return DeadRow(
         r["pos"], r["at"], r["user_key"], r["reason"], r["detail"], facts.received_at, facts.source, facts.type,
-        facts.message_id, r["linked"], facts.body, r["items"], r["made_by"], r["attempts"],
+        facts.message_id, r["linked"], facts.body, r["items"], r["made_by"], r["attempts"], bool(r["again"]),
     )  # fmt: skip
 
 

@@ -119,6 +119,8 @@ CREATE TABLE unit (
   state text NOT NULL DEFAULT 'running', state_reason text NOT NULL DEFAULT '', state_since bigint NOT NULL,
   state_until bigint NOT NULL DEFAULT 0, state_detail text NOT NULL DEFAULT '', stopped_ms bigint NOT NULL DEFAULT 0,
   floors bytea NOT NULL DEFAULT '',            -- what shards that were there before had settled beyond `pos`: JSON of Floor, by slots
+  again_skipped bigint NOT NULL DEFAULT 0, again_filtered bigint NOT NULL DEFAULT 0, again_held bigint NOT NULL DEFAULT 0,
+  again_retrying bigint NOT NULL DEFAULT 0, again_queued bigint NOT NULL DEFAULT 0, again_dead bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (part, destination, shard)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
@@ -184,7 +186,8 @@ CREATE INDEX parked_by_origin ON parked (part, destination, origin) WHERE origin
 CREATE TABLE dead (
   part smallint, destination text COLLATE "C", pos bigint, at bigint NOT NULL, user_key text COLLATE "C" NOT NULL,
   slot smallint NOT NULL, reason text NOT NULL, detail text NOT NULL, linked text NOT NULL, items bytea,
-  made_by text NOT NULL, attempts int NOT NULL, size bigint NOT NULL, PRIMARY KEY (part, destination, pos)
+  made_by text NOT NULL, attempts int NOT NULL, size bigint NOT NULL, again smallint NOT NULL DEFAULT 0,
+  PRIMARY KEY (part, destination, pos)
 );
 CREATE INDEX dead_by_age ON dead (part, destination, at);
 CREATE INDEX dead_by_reason ON dead (part, destination, reason, pos, at);

@@ -17,6 +17,7 @@ from router.store.postgres.wanted import come_back, is_trimmed, skip_trimmed, wa
 from router.store.rows import EVERY, CursorRow, Opening, Status, Unit
 from router.store.shard_rows import pack_floors, unpack_floors
 from router.store.shards import Share
+from router.vocabulary import UNSETTLED
 
 KEPT_SPELLS = 100
 """Times of being disabled that are kept, the newest ones."""
@@ -27,7 +28,7 @@ LOCKED = f"{FORMER} ORDER BY shard FOR UPDATE"
 LOCKED_ONE = f"{FORMER} AND shard = $2 FOR UPDATE"
 
 PLACE = (
-    "start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
+    "start, pos, ahead, floors, held + again_held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason, state_since,"
     " state_until, state_detail, stopped_ms"
 )
 
@@ -146,16 +147,28 @@ async def _opened(connection: Connection, unit: Unit, opening: Opening, taken: _
     await _drop_floors(connection, unit)
     disabled = await _note_enabled(connection, destination, opening)
     await _ask_again(connection, unit, opening.gate)
+    await _count_second_sendings(connection, unit, Scope(destination, share))
     row = await connection.fetchrow(f"SELECT {PLACE} FROM unit WHERE {HERE} AND shard = $2", destination, unit.shard)
     start, pos, ahead, floors, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = row
-    # Second sendings wait for groups, too, but are not counted as held.
-    of_replays = f"SELECT count(*) FROM parked WHERE {Scope(destination, share).here} AND pos < 0 AND state = 'held'"
-    held += await connection.fetchval(of_replays, destination)
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), taken.added, parked_bytes, letters, letter_bytes,
         disabled, abandoned, beyond, taken.taken_from, share, taken.shards_before, unpack_floors(floors),
     )  # fmt: skip
     return cursor, Fence(unit, epoch, step, share)
+
+
+async def _count_second_sendings(connection: Connection, unit: Unit, scope: Scope) -> None:
+    """Take down how many of them wait, where it is not what is counted: who erased their rows, or wrote them before they were counted, says
+    nothing of it."""
+    sql = f"SELECT state, count(*) FROM parked WHERE {scope.here} AND origin <> 0 GROUP BY state"
+    found = dict(await connection.fetch(sql, unit.destination))
+    names = [f"again_{state}" for state in UNSETTLED]
+    values = tuple(found.get(state, 0) for state in UNSETTLED)
+    here = f"{HERE} AND shard = $2"
+    counted = await connection.fetchrow(f"SELECT {', '.join(names)} FROM unit WHERE {here}", *unit[1:])
+    if tuple(counted) != values:
+        sets = ", ".join(f"{name} = ${n}" for n, name in enumerate(names, 3))
+        await connection.execute(f"UPDATE unit SET {sets} WHERE {here}", *unit[1:], *values)
 
 
 def _may_take(former: Mapping[str, Any], lease: Lease) -> bool:

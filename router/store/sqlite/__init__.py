@@ -12,6 +12,7 @@ before_migration.py     the copy to go back with, and what is refused before any
 migrations.py           brings a file to the schema of this program
 migration_from_1.py     from schema 1 to 2
 migration_from_2.py     from schema 2 to 3
+migration_from_6.py     from schema 6 to 7
 
 Writing:
 

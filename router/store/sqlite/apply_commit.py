@@ -25,7 +25,7 @@ ATTEMPT_BYTES = 100
 
 COUNTERS = (
     "delivered", "skipped", "filtered", "held", "retrying", "dead", "dry_run", "replayed", "parked_bytes", "letters",
-    "letter_bytes", "start",
+    "letter_bytes", "start", "again_skipped", "again_filtered", "again_held", "again_retrying", "again_queued", "again_dead",
 )  # fmt: skip
 
 Hash = Callable[[str, str], int]
@@ -105,10 +105,10 @@ def _write_outcomes(db: sqlite3.Connection, step: CommitBatch, codes: OutcomeCod
     if step.dead:
         dead = [
             (PART, step.destination, d.pos, d.at, d.user_key, d.reason, d.detail, d.linked, d.items, d.made_by, d.attempts,
-             d.size)
+             d.size, d.again)
             for d in step.dead
         ]  # fmt: skip
-        db.executemany(f"INSERT OR REPLACE INTO dead VALUES ({','.join('?' * 12)})", dead)
+        db.executemany(f"INSERT OR REPLACE INTO dead VALUES ({','.join('?' * 13)})", dead)
 
 
 def _of_these(settled: Mapping[int, int], step: CommitBatch) -> Sequence[tuple[Tried, Sequence[int]]]:

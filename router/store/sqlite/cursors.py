@@ -10,7 +10,13 @@ from contextlib import contextmanager
 from router.store.fence import Fence
 from router.store.outcome_blocks import pack_ahead, unpack_ahead
 from router.store.rows import EVERY, PART, CursorRow, Opening, Status, Unit
+from router.vocabulary import UNSETTLED
 
+LEFT = (
+    "c.held + c.again_held, c.retrying + c.again_retrying, h.pos - c.start - c.delivered - c.skipped - c.filtered - c.held - c.retrying - c.dead"
+    " + c.again_queued"
+)
+"""Held, retrying and queued, of the cursor `c` and the head `h`: all that would be dropped, second sendings too."""
 KEPT_SPELLS = 100
 """Times of being disabled that are kept, the newest ones."""
 HERE = "part = ? AND destination = ?"
@@ -46,14 +52,12 @@ def open_unit(db: sqlite3.Connection, unit: Unit, opening: Opening, has_rival: b
         _ask_again(db, destination, opening.gate)
         if has_rival:
             db.execute(f"UPDATE cursor SET epoch = epoch + 1 WHERE {HERE} AND shard = ?", unit)
+        _count_second_sendings(db, destination)
         start, pos, ahead, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, *status = db.execute(
-            "SELECT start, pos, ahead, held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason,"
+            "SELECT start, pos, ahead, held + again_held, retrying, parked_bytes, letters, letter_bytes, epoch, step, state, state_reason,"
             f" state_since, state_until, state_detail, stopped_ms FROM cursor WHERE {HERE} AND shard = ?",
             unit,
         ).fetchone()
-        held += db.execute(  # second sendings wait for groups, too, but are not counted as held
-            f"SELECT count(*) FROM parked WHERE {HERE} AND pos < 0 AND state = 'held'", (PART, destination)
-        ).fetchone()[0]
     cursor = CursorRow(
         start, pos, unpack_ahead(pos, ahead), held, retrying, Status(*status), added == 1, parked_bytes, letters,
         letter_bytes, disabled, abandoned, beyond,
@@ -143,12 +147,26 @@ def _ask_again(db: sqlite3.Connection, destination: str, gate: str) -> None:
         db.execute("INSERT OR REPLACE INTO opening VALUES (?, ?, ?, '')", (PART, destination, EVERY))
 
 
+def _count_second_sendings(db: sqlite3.Connection, destination: str) -> None:
+    """Take down how many of them wait, where it is not what is counted: who erased their rows, or wrote them before they were counted, says
+    nothing of it."""
+    rows = db.execute(
+        f"SELECT state, count(*) FROM parked WHERE {HERE} AND origin <> 0 GROUP BY state", (PART, destination)
+    )
+    found = dict(rows.fetchall())
+    names = [f"again_{state}" for state in UNSETTLED]
+    values = tuple(found.get(state, 0) for state in UNSETTLED)
+    here = (PART, destination)
+    if db.execute(f"SELECT {', '.join(names)} FROM cursor WHERE {HERE}", here).fetchone() != values:
+        sets = ", ".join(f"{name} = ?" for name in names)
+        db.execute(f"UPDATE cursor SET {sets} WHERE {HERE}", (*values, *here))
+
+
 def begin_to_drop(db: sqlite3.Connection, destination: str) -> dict[str, int]:
     """From here on the destination's rows count for nothing. Returns what it had: held, retrying, queued, kept dead letters."""
     with _transaction(db):
         row = db.execute(
-            "SELECT c.held, c.retrying, h.pos - c.start - delivered - skipped - filtered - held - retrying - dead, letters"
-            " FROM cursor c JOIN head h USING (part) WHERE c.part = ? AND c.destination = ?",
+            f"SELECT {LEFT}, letters FROM cursor c JOIN head h USING (part) WHERE c.part = ? AND c.destination = ?",
             (PART, destination),
         ).fetchone()
         db.execute(f"UPDATE cursor SET state = '{DROPPED}', epoch = epoch + 1 WHERE {HERE}", (PART, destination))

@@ -23,7 +23,7 @@ PARKED = (
     " LEFT JOIN woken w ON w.part = p.part AND w.destination = p.destination AND w.pos = p.pos"
 )
 DEAD = (
-    f"SELECT d.pos AS pos, at, d.user_key AS user_key, reason, detail, {EVENT}, linked, {BODY}, items, made_by, attempts FROM dead d"
+    f"SELECT d.pos AS pos, at, d.user_key AS user_key, reason, detail, {EVENT}, linked, {BODY}, items, made_by, attempts, again FROM dead d"
     " LEFT JOIN log l ON l.pos = d.pos LEFT JOIN kept k ON k.pos = d.pos"
     " LEFT JOIN woken w ON w.part = d.part AND w.destination = d.destination AND w.pos = d.pos"
 )

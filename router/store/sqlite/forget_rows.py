@@ -114,12 +114,14 @@ def erase_parked(
 ) -> None:
     """These parked rows (pos, user key, state, origin, bytes): their events are dead. Who waits for one of them asks again."""
     counts: Counter[str] = Counter()
-    for pos, _, state, _, size in rows:
+    for pos, _, state, origin, size in rows:
         counts["parked_bytes"] -= size or 0
-        if pos > 0:  # what timers return and second sendings are counted in no ledger
+        if pos > 0:  # what timers return is counted in no ledger
             counts[EventState.DEAD] += 1
             if state in (EventState.HELD, EventState.RETRYING):
                 counts[state] -= 1
+        elif origin:
+            counts.update({f"again_{EventState.DEAD}": 1, f"again_{state}": -1})
     gone = [(PART, destination, pos) for pos, *_ in rows]
     db.executemany("DELETE FROM parked WHERE part = ? AND destination = ? AND pos = ?", gone)
     _tell(db, destination, [pos for pos, *_ in rows], code, now_ms)
@@ -145,9 +147,11 @@ def erase_letters(
     db: sqlite3.Connection, destination: str, rows: Sequence[tuple[int, int]], code: int, now_ms: int
 ) -> None:
     """These dead letters (pos, bytes)."""
+    where = "part = ? AND destination = ? AND pos = ?"
     gone = [(PART, destination, pos) for pos, _ in rows]
-    db.executemany("DELETE FROM dead WHERE part = ? AND destination = ? AND pos = ?", gone)
-    _tell(db, destination, [pos for pos, _ in rows], code, now_ms)
+    own = [key[2] for key in gone if db.execute(f"SELECT 1 FROM dead WHERE {where} AND again = 0", key).fetchone()]
+    db.executemany(f"DELETE FROM dead WHERE {where}", gone)
+    _tell(db, destination, own, code, now_ms)  # of a second sending the event keeps what it came to
     kept_events.let_go(db, destination, _referred(db, [pos for pos, _ in rows]))
     count(db, destination, {"letters": -len(rows), "letter_bytes": -sum(size for _, size in rows)})
 

@@ -32,7 +32,7 @@ INSERT OR IGNORE INTO woken SELECT part, destination, pos, received_at, source, 
 INSERT INTO parked SELECT part, destination, pos, user_key, queue, place, state, reason, parked_at, linked, given, items, made_by,
   attempts, first_at, origin FROM old_parked;
 INSERT INTO dead SELECT part, destination, pos, at, user_key, reason, detail, linked, items, made_by, attempts,
-  length(body) + coalesce(length(items), 0) + length(detail) FROM old_dead;
+  length(body) + coalesce(length(items), 0) + length(detail), 0 FROM old_dead;
 INSERT INTO outcome (part, destination, pos, at, code) SELECT part, destination, pos, at, code FROM old_outcome;
 INSERT INTO attempt SELECT part, destination, pos, at, duration_ms, status, error, reason, request,
   sum(100 + length(error) + length(request)) OVER (ORDER BY rowid) FROM old_attempt ORDER BY rowid;

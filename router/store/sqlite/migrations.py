@@ -13,9 +13,10 @@ from router.store.rows import PART
 from router.store.sqlite.before_migration import keep_copy, remove_older_copies
 from router.store.sqlite.migration_from_1 import from_1
 from router.store.sqlite.migration_from_2 import from_2
+from router.store.sqlite.migration_from_6 import from_6
 from router.store.sqlite.regulation_rows import add_key
 
-SCHEMA = 6
+SCHEMA = 7
 NEW_TABLES: Mapping[int, tuple[str, ...]] = {
     4: ("consent", "violation", "regulation", "suppressed"),
     5: ("counted",),
@@ -58,6 +59,7 @@ def _bring_up(db: sqlite3.Connection, version: int, now_ms: int) -> None:
             _add_tables(db, version)
             if version <= 3:
                 add_key(db)
+            from_6(db)
         db.execute(f"PRAGMA user_version = {SCHEMA}")
         db.execute("COMMIT")
     except BaseException:

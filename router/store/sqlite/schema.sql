@@ -1,4 +1,4 @@
--- Schema 6. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
+-- Schema 7. Every table leads with the partition; this store has one (0), and a position is a rowid of the log.
 -- Instants are milliseconds since 1970. A user key is "u:<userId>", "a:<anonymousId>" or "g:<groupId>".
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -113,6 +113,10 @@ CREATE TABLE cursor (
   state_until INTEGER NOT NULL DEFAULT 0,      -- 0: until somebody resumes it
   state_detail TEXT NOT NULL DEFAULT '',
   stopped_ms INTEGER NOT NULL DEFAULT 0,       -- how long it stood still in all, before this state
+  -- second sendings that the counters above leave out; the delivered ones are `replayed`
+  again_skipped INTEGER NOT NULL DEFAULT 0, again_filtered INTEGER NOT NULL DEFAULT 0,
+  again_held INTEGER NOT NULL DEFAULT 0, again_retrying INTEGER NOT NULL DEFAULT 0,
+  again_queued INTEGER NOT NULL DEFAULT 0, again_dead INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (part, destination, shard)
 ) WITHOUT ROWID;
 
@@ -156,6 +160,7 @@ CREATE TABLE dead (
   reason TEXT NOT NULL, detail TEXT NOT NULL, linked TEXT NOT NULL, items BLOB, made_by TEXT NOT NULL,
   attempts INTEGER NOT NULL,
   size INTEGER NOT NULL,                       -- bytes of the event's body, items and detail
+  again INTEGER NOT NULL DEFAULT 0,            -- 1: of a second sending, which the counter `dead` leaves out
   PRIMARY KEY (part, destination, pos)
 ) WITHOUT ROWID;
 CREATE INDEX dead_by_age ON dead (part, destination, at);

@@ -31,7 +31,7 @@ from router.store.sqlite.group_commit import Writer
 from router.store.sqlite.queries.fates import fate_of
 from router.store.sqlite.queries.ledger import ledger
 from router.store.sqlite.retention import Retention, Stored
-from router.vocabulary import EventState, LaneMode, Line
+from router.vocabulary import UNSETTLED, EventState, LaneMode, Line
 from tests.contract.clients import VendorClient
 
 __all__ = ["Delivery", "GroupReadiness", "Lane", "LaneTable", "UnitOfWork", "Writer"]
@@ -282,6 +282,14 @@ def parked_bytes(rows: list[Row]) -> int:
     return sum(row.body_bytes for row in rows)
 
 
+def second_sendings(db: sqlite3.Connection, destination: str) -> dict[str, tuple[int, int]]:
+    """By state how many of them wait: as counted, and as there are rows."""
+    rows = "SELECT count(*) FROM parked p WHERE p.destination = c.destination AND origin <> 0 AND state ="
+    columns = ", ".join(f"again_{state}, ({rows} '{state}')" for state in UNSETTLED)
+    told = db.execute(f"SELECT {columns} FROM cursor c WHERE destination = ?", (destination,)).fetchone()
+    return dict(zip(UNSETTLED, zip(told[::2], told[1::2], strict=True), strict=True))
+
+
 def letter_sizes(db: sqlite3.Connection, destination: str) -> dict[int, tuple[int, bool]]:
     """By position of a dead letter: what it counts for (bytes), and whether its body is there."""
     rows = db.execute(
@@ -325,7 +333,7 @@ def fate(db: sqlite3.Connection, destination: str, pos: int) -> tuple[str, str] 
         return told["state"], told["reason"]
     state, reason, lane_reason = db.execute(
         "SELECT p.state, p.reason, l.reason FROM parked p JOIN lane l USING (part, destination, user_key)"
-        " WHERE p.destination = ? AND p.pos = ?",
+        " WHERE p.destination = ?1 AND (p.pos = ?2 OR p.origin = ?2)",
         (destination, pos),
     ).fetchone()
     return state, lane_reason if lane_reason.startswith("group_") else reason

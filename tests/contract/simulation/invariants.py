@@ -160,6 +160,8 @@ def one_fate_each(db: sqlite3.Connection, events: Sequence[Accepted], name: str 
     held = [event.pos for event in events if event.state == "held" and event.pos > start]
     shown, told = inside.shown_as_held(db, name, held)
     hold("what was released is held nowhere", shown == told, f"why {shown}, ledger {told} of {len(held)}")
+    second = inside.second_sendings(db, name)
+    hold("second sendings are counted", all(told == rows for told, rows in second.values()), second)
     parked = {row.pos for row in inside.parked_rows(db, name)}
     both = parked & inside.letter_sizes(db, name).keys()
     hold("one state each", not both, f"parked and dead: {both}")

@@ -254,7 +254,7 @@ async def test_the_ledger_adds_up_and_says_how_each_destination_is(api: Api) -> 
     assert sum(told[name] for name in SEVEN) == 3
     assert set(told) == {
         *SEVEN, "dry_run", "replayed", "cursor", "head", "oldest_queued_s", "mode", "state", "state_reason", "state_since",
-        "state_detail", "state_until", "timers", "next_timer_at",
+        "state_detail", "state_until", "timers", "next_timer_at", "beside",
     }  # fmt: skip
     assert (told["mode"], told["state"], told["held"], told["delivered"]) == ("live", "running", 2, 1)
 
@@ -331,7 +331,7 @@ async def test_destinations_tell_what_is_configured_and_how_it_is(api: Api) -> N
         "name": "d", "plugin": "test", "mode": "live", "enabled": True, "sources": ["*"], "state": "running",
         "state_reason": "", "state_detail": "", "state_since": None, "state_until": None, "in_flight": 0, "mapped": 0, "warnings": {},
         "isolation": "loop", "slow_hooks": {}, "plugin_version": "", "restart_required": False,
-        "held": 1, "retrying": 0, "queued": 0, "dead": 0, "oldest_queued_s": 0,
+        "held": 1, "retrying": 0, "queued": 0, "dead": 0, "oldest_queued_s": 0, "beside": dict.fromkeys(SEVEN, 0),
         "waiting": {"group_unknown": {"events": 1, "users": 1, "oldest_s": 0.0}},
         "timers": 0, "next_timer_at": None, "pause": None,
     } | {"state_since": told["state_since"]}  # fmt: skip

@@ -558,7 +558,7 @@ def test_status_tells_apart_what_was_a_dry_run_what_a_replay_sent_and_which_time
     assert "- crm runs in its own thread (plugin p: hook track held the event loop" in said
     assert "crm: also 2 skipped" in said
     assert "crm: of 12 delivered, 5 events only in a dry run: never sent" in said
-    assert "crm: a replay delivered 23 events that the table does not count" in said
+    assert "crm: beside the table, of events that a replay sent" in said
     assert "crm: 1 timer of the plugin is set, to send something later; the next is due 2026-01-02 03:04:05 UTC" in said
 
 

@@ -13,12 +13,13 @@ from typing import Any
 from router.clock import to_iso
 from router.store import search_bounds
 from router.store.event_words import event_told, read_words
+from router.store.fate_words import Fate, is_in, states_told
 from router.store.postgres.block_reads import Blocks, last_before
 from router.store.postgres.database import Connection, Database
 from router.store.postgres.directory_reads import joined
 from router.store.postgres.log_backwards import Part, look_back
 from router.store.postgres.queries.event_match import Match
-from router.store.postgres.queries.fates import Fate, fates_of
+from router.store.postgres.queries.fates import fates_of
 from router.store.postgres.queries.groups_then import ever_in, groups_then
 from router.store.postgres.queries.waiting_of import waiting_of
 from router.store.postgres.row_reads import accepted_at
@@ -29,10 +30,14 @@ ROWS_OF = {"held": "parked", "retrying": "parked", "dead": "dead"}
 ROWS_AT_ONCE = 100
 """Of these rows, whose events may stand in as many blocks."""
 
-ROWS = (
-    "SELECT d.name, x.pos FROM unnest($1::text[]) AS d (name) CROSS JOIN LATERAL (SELECT pos FROM {table} WHERE part = 0"
-    " AND destination = d.name AND pos > $2 AND pos < $3 ORDER BY pos DESC LIMIT $4) x ORDER BY x.pos DESC"
-)
+ROWS = "SELECT d.name, x.pos FROM unnest($1::text[]) AS d (name) CROSS JOIN LATERAL (SELECT pos FROM ({rows}) rows ORDER BY pos DESC LIMIT $4) x ORDER BY x.pos DESC"
+OWN = "(SELECT pos FROM {table} WHERE part = 0 AND destination = d.name AND pos > $2 AND pos < $3 ORDER BY pos DESC LIMIT $4)"
+AT_PLACE = {
+    "dead": OWN.format(table="dead"),
+    "parked": f"{OWN.format(table='parked')} UNION ALL (SELECT origin FROM parked WHERE part = 0 AND destination = d.name"
+    " AND origin > $2 AND origin < $3 AND origin <> 0 ORDER BY origin DESC LIMIT $4)",
+}
+"""A second sending stands for its event. The last condition is that of the index."""
 ANY_LIMIT = 1 << 62
 
 
@@ -145,7 +150,8 @@ class Search:
     async def _of_table(self, connection: Connection) -> tuple[int, set[int]]:
         """Where the slice ends, and the positions of the rows in it."""
         most = ANY_LIMIT if self._which.at else min(self._slice, ROWS_AT_ONCE)
-        sql = ROWS.format(table=self._table)
+        assert self._table is not None
+        sql = ROWS.format(rows=AT_PLACE[self._table])
         rows = await connection.fetch(sql, self._places(), self._low, self._at, most + 1)
         of_place: dict[str, list[int]] = {}
         for place, pos in rows:
@@ -178,11 +184,7 @@ class Search:
                 row,
                 words[row.pos][0],
                 words[row.pos][1] or thens.get((row.user_key, row.pos)),
-                {
-                    place: {"state": fate["state"], "reason": fate["reason"]}
-                    for place in self._destinations
-                    if (fate := fates.get((place, row.pos)))
-                },
+                {place: states_told(fate) for place in self._destinations if (fate := fates.get((place, row.pos)))},
             )
             for row in rows
         ]
@@ -204,7 +206,5 @@ class Search:
         """Whether it has the state and the reason that are asked for at one of the destinations."""
         which = self._which
         return any(
-            which.state in (None, fate["state"]) and which.reason in (None, fate["reason"])
-            for place in self._places()
-            if (fate := fates.get((place, pos)))
+            is_in(fate, which.state, which.reason) for place in self._places() if (fate := fates.get((place, pos)))
         )

@@ -15,10 +15,11 @@ DEAD = (
     " ORDER BY id DESC LIMIT 1) t ON true"
 )
 RETRYING = (
-    "SELECT p.pos, t.at, t.reason, t.error, t.status FROM (SELECT user_key FROM lane WHERE part = 0 AND destination = $1 AND mode = 'retry'"
-    " AND due_at IS NOT NULL ORDER BY due_at DESC LIMIT $2) u CROSS JOIN LATERAL (SELECT pos FROM parked WHERE part = 0 AND destination = $1"
+    "SELECT p.at_pos, t.at, t.reason, t.error, t.status FROM (SELECT user_key FROM lane WHERE part = 0 AND destination = $1 AND mode = 'retry'"
+    " AND due_at IS NOT NULL ORDER BY due_at DESC LIMIT $2) u CROSS JOIN LATERAL"
+    " (SELECT CASE origin WHEN 0 THEN pos ELSE origin END AS at_pos FROM parked WHERE part = 0 AND destination = $1"
     " AND user_key = u.user_key AND queue = 'main' AND state = 'retrying' LIMIT $2) p CROSS JOIN LATERAL"
-    " (SELECT at, reason, error, status FROM attempt WHERE part = 0 AND destination = $1 AND pos = p.pos ORDER BY id DESC LIMIT 1) t LIMIT $2"
+    " (SELECT at, reason, error, status FROM attempt WHERE part = 0 AND destination = $1 AND pos = p.at_pos ORDER BY id DESC LIMIT 1) t LIMIT $2"
 )
 
 

@@ -8,25 +8,33 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from router.clock import to_iso
-from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate, queued_fate
+from router.store.fate_words import (
+    TOLD_ATTEMPTS,
+    Fate,
+    attempts_told,
+    letter_fate,
+    parked_fate,
+    queued_fate,
+    with_second,
+)
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.outcome_reads import Ask, Settled, columns, outcomes_of
 from router.store.postgres.row_reads import accepted_at
 
-Fate = dict[str, Any]
-
 ASKED = "unnest($1::text[], $2::bigint[]) AS a (destination, pos)"
 DEAD = (
-    f"SELECT a.destination, a.pos, d.reason, d.detail, d.at FROM {ASKED} CROSS JOIN LATERAL"
-    " (SELECT reason, detail, at FROM dead WHERE part = 0 AND destination = a.destination AND pos = a.pos LIMIT 1) d"
+    f"SELECT a.destination, a.pos, d.again, d.reason, d.detail, d.at FROM {ASKED} CROSS JOIN LATERAL"
+    " (SELECT again, reason, detail, at FROM dead WHERE part = 0 AND destination = a.destination AND pos = a.pos LIMIT 1) d"
 )
 PARKED = (
     f"SELECT a.destination, a.pos, p.state, p.reason, p.parked_at, l.reason, l.need FROM {ASKED} CROSS JOIN LATERAL"
-    " (SELECT state, reason, parked_at, user_key FROM parked WHERE part = 0 AND destination = a.destination AND pos = a.pos LIMIT 1) p"
+    " (SELECT state, reason, parked_at, user_key FROM parked WHERE part = 0 AND destination = a.destination AND {which} LIMIT 1) p"
     " LEFT JOIN LATERAL (SELECT reason, need FROM lane WHERE part = 0 AND destination = a.destination AND user_key = p.user_key LIMIT 1) l"
     " ON true"
 )
+OWN, AGAIN = PARKED.format(which="pos = a.pos"), PARKED.format(which="origin = a.pos AND origin <> 0")
+"""Its own row, and that of its second sending. The last condition is that of the index."""
 ATTEMPTS = (
     f"SELECT a.destination, a.pos, t.at, t.duration_ms, t.status, t.error, t.reason, t.request FROM {ASKED} CROSS JOIN LATERAL"
     " (SELECT * FROM attempt WHERE part = 0 AND destination = a.destination AND pos = a.pos ORDER BY id DESC LIMIT $3) t ORDER BY t.id DESC"
@@ -68,10 +76,12 @@ async def _fates(connection: Connection, asks: Collection[Ask], settled: Mapping
         destination: (start, state)
         for destination, start, state in await connection.fetch(UNITS, list({destination for destination, _ in asks}))
     }
-    for destination, pos, *row in await connection.fetch(PARKED, *columns(asks)):
-        found[destination, pos] = parked_fate(units.get(destination, NO_UNIT)[1], *row)
-    for destination, pos, reason, detail, at in await connection.fetch(DEAD, *columns(asks)):
-        found[destination, pos] = {"state": "dead", "reason": reason, "detail": detail, "at": to_iso(at)}
+    second: dict[Ask, Fate] = {}
+    for sql, fates in ((OWN, found), (AGAIN, second)):
+        for destination, pos, *row in await connection.fetch(sql, *columns(asks)):
+            fates[destination, pos] = parked_fate(units.get(destination, NO_UNIT)[1], *row)
+    for destination, pos, again, *letter in await connection.fetch(DEAD, *columns(asks)):
+        (second if again else found).setdefault((destination, pos), letter_fate(*letter))
     words = {
         code: (state, reason)
         for code, state, reason in await connection.fetch(
@@ -86,7 +96,9 @@ async def _fates(connection: Connection, asks: Collection[Ask], settled: Mapping
             found[ask] = {"state": state, "reason": reason, "at": to_iso(one.at)}
         elif ask[1] > units.get(ask[0], NO_UNIT)[0]:
             found[ask] = queued_fate(units[ask[0]][1])
-    return {ask: found[ask] for ask in asks if ask in found}
+    starts = {ask: units.get(ask[0], NO_UNIT)[0] for ask in asks}
+    both = {ask: with_second(found.get(ask), second.get(ask), is_older=ask[1] <= starts[ask]) for ask in asks}
+    return {ask: fate for ask, fate in both.items() if fate is not None}
 
 
 async def _attempts(

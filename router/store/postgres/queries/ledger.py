@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from router.store.ledger_words import LEDGER_COLUMNS, counts_told
+from router.store.ledger_words import HOW_MANY, LEDGER_COLUMNS, NONE_RELEASED, counts_told
 from router.store.postgres.block_reads import Blocks
 from router.store.postgres.database import Connection
 from router.store.postgres.queries.waits import released, timers_of
@@ -22,7 +22,8 @@ async def ledger(connection: Connection, blocks: Blocks, destinations: Sequence[
         row = await connection.fetchrow(f"SELECT {LEDGER_COLUMNS} FROM {SUMMED} u WHERE destination = $1", name)
         if row is None:
             continue
-        told = counts_told(tuple(row), head, await released(connection, name) if row["held"] else 0)
+        let_go = await released(connection, name) if any(tuple(row)[:HOW_MANY]) else NONE_RELEASED
+        told = counts_told(tuple(row), head, let_go)
         if told["queued"]:
             told["oldest_queued_s"] = await _oldest_s(connection, blocks, told["cursor"], max(clock, now_ms))
         answer["destinations"][name] = told | await timers_of(connection, name)

@@ -44,8 +44,12 @@ async def message(
         answer["plan"] = {"blocked": verdict.is_blocked, **verdict.told()}
     fates = await fates_and_attempts(connection, [(name, found.pos) for name in destinations])
     waits = await waits_of(connection, blocks, {ask: fate["state"] for ask, fate in fates.items()})
+    again = {ask: fate["replay"]["state"] for ask, fate in fates.items() if "replay" in fate}
+    second = await waits_of(connection, blocks, again) if again else {}
     for ask, fate in fates.items():
         answer["destinations"][ask[0]] = told = {**fate, **waits[ask]}
+        if "replay" in fate:
+            told["replay"] = {**fate["replay"], **second[ask]}
         if verdict is not None and (fate["state"], fate["reason"]) == ("filtered", "plan"):
             first = verdict.violations[0]
             told["detail"] = f"{first.type}: {first.field}"

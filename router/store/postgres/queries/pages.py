@@ -13,7 +13,7 @@ from router.store.postgres.queries.fates import attempts_of
 from router.store.postgres.queries.waits import Want, group_calls_of, released
 from router.store.postgres.row_reads import NOTHING, chosen, events_of
 from router.store.postgres.scope import Scope
-from router.store.postgres.summed import QUEUED, SUMMED
+from router.store.postgres.summed import LEFT, SUMMED
 from router.store.rows import DeadLetterFilter, Waits
 
 HERE = "part = 0 AND destination = $1"
@@ -25,7 +25,7 @@ async def held(
 ) -> dict[str, Any]:
     """Users whose events wait, a page at a time, or this one, each with the calls that did not open the gate. Not those whose events were
     released and have not gone out yet."""
-    total = await connection.fetchval(f"SELECT sum(held)::bigint FROM unit WHERE {HERE}", destination)
+    total = await connection.fetchval(f"SELECT sum(held + again_held)::bigint FROM unit WHERE {HERE}", destination)
     rows = await connection.fetch(
         f"SELECT user_key, need, also, reason, group_id, held, held_since, refused_pos FROM lane WHERE {HERE} AND held > 0 AND need <> ''"
         " AND user_key > $2 AND ($3::text IS NULL OR user_key = $3) ORDER BY user_key LIMIT $4",
@@ -47,7 +47,7 @@ async def held(
         }
         for row, calls in zip(shown, await group_calls_of(connection, blocks, wants), strict=True)
     ]
-    n = max(0, total - await released(connection, destination)) if total else 0
+    n = max(0, total - sum(await released(connection, destination))) if total else 0
     return {"held": n, "users": users, "next": rows[PAGE - 1][0] if len(rows) > PAGE else None}
 
 
@@ -65,7 +65,9 @@ async def dead_letters(
     connection: Connection, blocks: Blocks, destination: str, which: DeadLetterFilter, after: int | None
 ) -> dict[str, Any]:
     """Dead letters of this kind behind a position, a page at a time."""
-    counts = await connection.fetchrow(f"SELECT dead, letters, letter_bytes FROM {SUMMED} u WHERE {HERE}", destination)
+    counts = await connection.fetchrow(
+        f"SELECT dead + again_dead, letters, letter_bytes FROM {SUMMED} u WHERE {HERE}", destination
+    )
     dead, letters, size = counts or (0, 0, 0)
     where, values = chosen(Scope(destination), which)
     behind = -(1 << 62) if after is None else after
@@ -138,7 +140,7 @@ async def destinations(connection: Connection) -> list[str]:
 async def left_over(connection: Connection, configured: Sequence[str]) -> dict[str, dict[str, int]]:
     """What is kept of destinations that are not among these."""
     rows = await connection.fetch(
-        f"SELECT destination, held, retrying, {QUEUED}, letters FROM {SUMMED} u JOIN head h USING (part) ORDER BY destination"
+        f"SELECT destination, {LEFT}, letters FROM {SUMMED} u JOIN head h USING (part) ORDER BY destination"
     )
     names = ("held", "retrying", "queued", "dead")
     return {name: dict(zip(names, counts, strict=True)) for name, *counts in rows if name not in configured}

@@ -23,9 +23,13 @@ RELEASED_COUNTED = 10_000
 """So many released events are counted for a ledger, of as many lanes. Further ones count as held until they have their turn."""
 ON_THEIR_WAY = (EventState.QUEUED, EventState.RETRYING)
 
+OWN_OR_AGAIN = (
+    "o.part = 0 AND o.destination = a.destination AND (o.pos = a.pos OR (o.origin = a.pos AND o.origin <> 0))"
+)
+"""The row of an event that waits, or of its second sending."""
 KEYS = (
     f"SELECT a.destination, a.pos, p.user_key FROM {ASKED} CROSS JOIN LATERAL"
-    " (SELECT user_key FROM parked WHERE part = 0 AND destination = a.destination AND pos = a.pos LIMIT 1) p"
+    f" (SELECT user_key FROM parked o WHERE {OWN_OR_AGAIN} LIMIT 1) p"
 )
 OF_USERS = "unnest($1::text[], $2::text[]) AS a (destination, user_key)"
 LANES = (
@@ -42,7 +46,7 @@ BEHIND = (
     " AS a (destination, pos, user_key) CROSS JOIN LATERAL"
     " (SELECT p.pos, p.state, p.reason, l.due_at FROM parked p JOIN lane l USING (part, destination, user_key)"
     " WHERE p.part = 0 AND p.destination = a.destination AND p.user_key = a.user_key AND (p.queue = 'main' OR l.need = '') AND p.place <"
-    " coalesce((SELECT o.place FROM parked o WHERE o.part = 0 AND o.destination = a.destination AND o.pos = a.pos), a.pos * $4::bigint)"
+    f" coalesce((SELECT o.place FROM parked o WHERE {OWN_OR_AGAIN} LIMIT 1), a.pos * $4::bigint)"
     " ORDER BY p.place LIMIT 1) p"
 )
 NEWEST_CALLS = (
@@ -209,12 +213,13 @@ async def timers_of(connection: Connection, destination: str, user_key: str | No
     return timers_told(*await connection.fetchrow(sql, destination, user_key))
 
 
-async def released(connection: Connection, destination: str) -> int:
-    """Events in the held queue of lanes whose gate has opened, or is being asked again: they are queued, and held no longer."""
-    n: int = await connection.fetchval(
-        f"SELECT count(*) FROM (SELECT 1 FROM (SELECT user_key FROM lane WHERE {HERE} AND mode IN ('waiting', 'retry')"
+async def released(connection: Connection, destination: str) -> tuple[int, int]:
+    """Events in the held queue of lanes whose gate has opened, or is being asked again: they are queued, and held no longer. First those that
+    the seven of the ledger count, then second sendings."""
+    row = await connection.fetchrow(
+        f"SELECT count(*) FILTER (WHERE pos > 0), count(*) FILTER (WHERE pos < 0) FROM (SELECT p.pos FROM (SELECT user_key FROM lane WHERE {HERE} AND mode IN ('waiting', 'retry')"
         "  AND due_at IS NOT NULL AND held > 0 AND need = '' LIMIT $2) l JOIN parked p ON p.part = 0 AND p.destination = $1"
-        "  AND p.user_key = l.user_key AND p.queue = 'held' WHERE p.state = 'held' AND p.pos > 0 LIMIT $2) counted",
+        "  AND p.user_key = l.user_key AND p.queue = 'held' WHERE p.state = 'held' LIMIT $2) counted",
         destination, RELEASED_COUNTED,
     )  # fmt: skip
-    return n
+    return row[0], row[1]

@@ -24,7 +24,8 @@ def dead_letters(
 ) -> dict[str, Any]:
     """Dead letters of this kind behind a position, a page at a time."""
     counts = db.execute(
-        "SELECT dead, letters, letter_bytes FROM cursor WHERE part = ? AND destination = ?", (PART, destination)
+        "SELECT dead + again_dead, letters, letter_bytes FROM cursor WHERE part = ? AND destination = ?",
+        (PART, destination),
     ).fetchone()
     dead, letters, size = counts or (0, 0, 0)
     behind = -(1 << 62) if after is None else after

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from router.store.rows import PART
+from router.store.sqlite.cursors import LEFT
 
 
 def destinations(db: sqlite3.Connection) -> list[str]:
@@ -16,8 +17,7 @@ def destinations(db: sqlite3.Connection) -> list[str]:
 def left_over(db: sqlite3.Connection, configured: Sequence[str]) -> dict[str, dict[str, int]]:
     """What is kept of destinations that are not among these."""
     rows = db.execute(
-        "SELECT destination, held, retrying, h.pos - c.start - delivered - skipped - filtered - held - retrying - dead,"
-        " letters FROM cursor c JOIN head h USING (part) WHERE c.part = ? ORDER BY destination",
+        f"SELECT destination, {LEFT}, letters FROM cursor c JOIN head h USING (part) WHERE c.part = ? ORDER BY destination",
         (PART,),
     )
     names = ("held", "retrying", "queued", "dead")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from router.clock import to_iso
 from router.store import search_bounds
 from router.store.event_words import NOTHING_LEFT, event_told, read_words, spelled
+from router.store.fate_words import is_in, states_told
 from router.store.rows import PART, EventQuery, LogRow
 from router.store.sqlite.event_columns import key_list
 from router.store.sqlite.forget_begin import joined
@@ -39,7 +40,13 @@ ROWS = (
     " AND e.received_at >= :since {where}"
     " ORDER BY e.pos DESC"
 )
-AT_PLACE = "SELECT pos FROM {table} WHERE part = :part AND destination = :place AND pos > :low AND pos < :at"
+OWN = "SELECT pos FROM {table} WHERE part = :part AND destination = :place AND pos > :low AND pos < :at"
+AT_PLACE = {
+    "dead": OWN.format(table="dead"),
+    "parked": f"{OWN.format(table='parked')} UNION ALL SELECT origin FROM parked WHERE part = :part AND destination = :place"
+    " AND origin > :low AND origin < :at AND origin <> 0",
+}
+"""A second sending stands for its event. The last condition is that of the index."""
 WAITING = "SELECT value AS pos FROM json_each(:waiting)"
 COALESCED = ", ".join(f"coalesce(l.{name}, k.{name}) AS {name}" for name in COLUMNS)
 GROUP_THEN = (
@@ -125,11 +132,9 @@ class Search:
         if self._waiting is not None:
             left = [pos for pos in self._waiting if pos < self._at]
             return left[self._slice] if len(left) > self._slice else self._low
-        sql = (
-            f"SELECT pos FROM {self._table} WHERE part = ? AND destination = ? AND pos > ? AND pos < ?"
-            " ORDER BY pos DESC LIMIT 1 OFFSET ?"
-        )
-        cuts = [db.execute(sql, (PART, place, self._low, self._at, self._slice)).fetchone() for place in self._places()]
+        sql = f"{AT_PLACE[self._table]} ORDER BY pos DESC LIMIT 1 OFFSET :slice"
+        values = {"part": PART, "low": self._low, "at": self._at, "slice": self._slice}
+        cuts = [db.execute(sql, {**values, "place": place}).fetchone() for place in self._places()]
         return max([self._low, *(int(cut[0]) for cut in cuts if cut)])
 
     def _places(self) -> list[str]:
@@ -147,8 +152,7 @@ class Search:
             values["waiting"] = key_list([pos for pos in self._waiting if low < pos < self._at])
             yield from db.execute(ROWS.format(columns=COALESCED, rows=WAITING, where=where), values)
             return
-        rows_at_place = AT_PLACE.format(table=self._table)
-        sql = ROWS.format(columns=COALESCED, rows=rows_at_place, where=where)
+        sql = ROWS.format(columns=COALESCED, rows=AT_PLACE[self._table], where=where)
         rows = {row[0]: row for place in self._places() for row in db.execute(sql, {**values, "place": place})}
         yield from (rows[pos] for pos in sorted(rows, reverse=True))
 
@@ -200,15 +204,11 @@ class Search:
         if which.group_id is not None and group_id != which.group_id:
             return None
         states = {place: fate for place in self._destinations if (fate := fate_of(db, place, pos))}
-        if which.asks_states and not any(self._has_state(states[place]) for place in self._places() if place in states):
+        asked = [states[place] for place in self._places() if place in states]
+        if which.asks_states and not any(is_in(fate, which.state, which.reason) for fate in asked):
             return None
-        told = {place: {"state": fate["state"], "reason": fate["reason"]} for place, fate in states.items()}
+        told = {place: states_told(fate) for place, fate in states.items()}
         return event_told(LogRow(pos, received_at, source, type_, user_key, message_id, body), name, group_id, told)
-
-    def _has_state(self, fate: Mapping[str, Any]) -> bool:
-        """Whether this is the state and the reason that are asked for."""
-        which = self._which
-        return which.state in (None, fate["state"]) and which.reason in (None, fate["reason"])
 
 
 def begin(db: sqlite3.Connection, searches: Sequence[Search]) -> list[Search]:

@@ -23,8 +23,9 @@ RETRYING = (
     " CROSS JOIN parked p INDEXED BY parked_in_order ON p.part = :part AND p.destination = :destination"
     "  AND p.user_key = u.user_key AND p.queue = 'main' AND p.state = 'retrying'"
     " JOIN attempt a ON a.rowid = (SELECT max(n.rowid) FROM attempt n INDEXED BY attempt_of_event WHERE n.part = :part"
-    "  AND n.destination = :destination AND n.pos = p.pos)"
-    " LEFT JOIN log l ON l.pos = p.pos LEFT JOIN kept k ON k.pos = p.pos LIMIT :most"
+    "  AND n.destination = :destination AND n.pos = iif(p.origin = 0, p.pos, p.origin))"
+    " LEFT JOIN log l ON l.pos = iif(p.origin = 0, p.pos, p.origin) LEFT JOIN kept k ON k.pos = iif(p.origin = 0, p.pos, p.origin)"
+    " LIMIT :most"
 )
 
 

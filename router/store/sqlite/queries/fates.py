@@ -6,23 +6,37 @@ import sqlite3
 from typing import Any
 
 from router.clock import to_iso
-from router.store.fate_words import TOLD_ATTEMPTS, attempts_told, parked_fate, queued_fate
+from router.store.fate_words import (
+    TOLD_ATTEMPTS,
+    Fate,
+    attempts_told,
+    letter_fate,
+    parked_fate,
+    queued_fate,
+    with_second,
+)
 from router.store.rows import PART, Tried
 from router.store.sqlite.outcome_reads import outcome_of
+from router.vocabulary import FOREVER_MS
 
+LETTER = "SELECT reason, detail, at, again FROM dead WHERE part = ? AND destination = ? AND pos = ?"
+PARKED = (
+    "SELECT p.state, p.reason, p.parked_at, l.reason, l.need FROM parked p LEFT JOIN lane l USING (part, destination, user_key)"
+    " WHERE p.part = ? AND p.destination = ? AND {}"
+)
 Outcome = tuple[int, int, Tried | None] | None
 """What `outcome_of` finds."""
 
 
 def fate_of(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
     """State, reason and time of one event at one destination; None where it began later."""
-    return _stays(db, destination, pos) or _settled(db, destination, pos, outcome_of(db, destination, pos))
+    return _fate(db, destination, pos, outcome_of(db, destination, pos))
 
 
 def fate_and_attempts(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
     """The same with its attempts."""
     found = outcome_of(db, destination, pos)
-    fate = _stays(db, destination, pos) or _settled(db, destination, pos, found)
+    fate = _fate(db, destination, pos, found)
     return {**fate, "attempts": _attempts(db, destination, pos, found)} if fate is not None else None
 
 
@@ -31,33 +45,28 @@ def attempts_of(db: sqlite3.Connection, destination: str, pos: int) -> list[dict
     return _attempts(db, destination, pos, outcome_of(db, destination, pos))
 
 
-def _stays(db: sqlite3.Connection, destination: str, pos: int) -> dict[str, Any] | None:
-    """The fate of an event that is dead or parked."""
-    here = (PART, destination, pos)
-    where = "part = ? AND destination = ? AND pos = ?"
-    if row := db.execute(f"SELECT reason, detail, at FROM dead WHERE {where}", here).fetchone():
-        return {"state": "dead", "reason": row[0], "detail": row[1], "at": to_iso(row[2])}
-    parked = (
-        "SELECT c.state, p.state, p.reason, p.parked_at, l.reason, l.need FROM parked p LEFT JOIN cursor c USING (part, destination)"
-        " LEFT JOIN lane l USING (part, destination, user_key) WHERE p.part = ? AND p.destination = ? AND p.pos = ?"
-    )
-    if row := db.execute(parked, here).fetchone():
-        return parked_fate(*row)
-    return None
-
-
-def _settled(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> dict[str, Any] | None:
-    """The fate of any other event."""
-    if found:
-        code, at, _ = found
-        state, reason = db.execute("SELECT state, reason FROM code WHERE code = ?", (code,)).fetchone()
-        return {"state": state, "reason": reason, "at": to_iso(at)}
+def _fate(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> Fate | None:
     cursor = db.execute(
         "SELECT start, state FROM cursor WHERE part = ? AND destination = ?", (PART, destination)
     ).fetchone()
-    if cursor is None or pos <= cursor[0]:
-        return None
-    return queued_fate(cursor[1])
+    start, state = cursor or (FOREVER_MS, None)
+    here = (PART, destination, pos)
+    letter = db.execute(LETTER, here).fetchone()
+    dead = letter_fate(*letter[:3]) if letter else None
+    if dead and not letter[3]:
+        return dead
+    if pos > start and (row := db.execute(PARKED.format("p.pos = ?"), here).fetchone()):
+        return parked_fate(state, *row)
+    again = db.execute(PARKED.format("p.origin = ? AND p.origin <> 0"), here).fetchone()
+    second = parked_fate(state, *again) if again else dead
+    own = _settled(db, found) if found else queued_fate(state) if pos > start else None
+    return with_second(own, second, is_older=pos <= start)
+
+
+def _settled(db: sqlite3.Connection, found: tuple[int, int, Tried | None]) -> Fate:
+    code, at, _ = found
+    state, reason = db.execute("SELECT state, reason FROM code WHERE code = ?", (code,)).fetchone()
+    return {"state": state, "reason": reason, "at": to_iso(at)}
 
 
 def _attempts(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ PAGE = 100
 def held(db: sqlite3.Connection, destination: str, user_key: str | None, after: str) -> dict[str, Any]:
     """Users whose events wait, a page at a time, or this one, each with the calls that did not open the gate (`group_calls_of`). Not those
     whose events were released and have not gone out yet."""
-    total = db.execute("SELECT held FROM cursor WHERE part = ? AND destination = ?", (PART, destination)).fetchone()
+    sql = "SELECT held + again_held FROM cursor WHERE part = ? AND destination = ?"
+    total = db.execute(sql, (PART, destination)).fetchone()
     rows = db.execute(
         "SELECT user_key, need, also, reason, group_id, held, held_since, refused_pos FROM lane WHERE part = ? AND destination = ? AND held > 0 AND need <> ''"
         " AND user_key > ? AND (? IS NULL OR user_key = ?) ORDER BY user_key LIMIT ?",
@@ -33,5 +34,5 @@ def held(db: sqlite3.Connection, destination: str, user_key: str | None, after: 
         }
         for key, need, also, reason, group_id, events, since, refused_pos in rows[:PAGE]
     ]
-    n = max(0, total[0] - released(db, destination)) if total and total[0] else 0
+    n = max(0, total[0] - sum(released(db, destination))) if total and total[0] else 0
     return {"held": n, "users": users, "next": rows[PAGE - 1][0] if len(rows) > PAGE else None}

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from router.store.ledger_words import LEDGER_COLUMNS, counts_told
+from router.store.ledger_words import HOW_MANY, LEDGER_COLUMNS, NONE_RELEASED, counts_told
 from router.store.rows import PART
 from router.store.sqlite.queries.waits import released, timers_of
 
@@ -23,7 +23,7 @@ def ledger(db: sqlite3.Connection, destinations: Sequence[str], now_ms: int) -> 
         ).fetchone()
         if row is None:
             continue
-        told = counts_told(row, head, released(db, name) if row[0] else 0)
+        told = counts_told(row, head, released(db, name) if any(row[:HOW_MANY]) else NONE_RELEASED)
         if told["queued"]:
             told["oldest_queued_s"] = _oldest_queued_s(db, told["cursor"], max(clock, now_ms))
         answer["destinations"][name] = told | timers_of(db, name)

@@ -36,6 +36,8 @@ def message(
         fate = fate_and_attempts(db, name, pos)
         if fate is not None:
             answer["destinations"][name] = {**fate, **waits_of(db, name, pos, fate["state"])}
+            if second := fate.get("replay"):
+                answer["destinations"][name]["replay"] = {**second, **waits_of(db, name, pos, second["state"])}
             if verdict is not None and (fate["state"], fate["reason"]) == ("filtered", "plan"):
                 first = verdict.violations[0]
                 answer["destinations"][name]["detail"] = f"{first.type}: {first.field}"

@@ -10,8 +10,8 @@ from router.store.sqlite.event_columns import key_list
 
 # INDEXED BY, else SQLite may walk all rows of the destination backwards to save itself the sorting.
 ROWS = (
-    "SELECT pos FROM parked INDEXED BY parked_in_order WHERE part = :part AND destination = :place AND user_key IN ({lanes}){moved}"
-    " AND pos > :low AND pos < :at ORDER BY pos DESC LIMIT :most"
+    "SELECT iif(origin = 0, pos, origin) AS at_pos FROM parked INDEXED BY parked_in_order WHERE part = :part AND destination = :place"
+    " AND user_key IN ({lanes}){moved} AND at_pos > :low AND at_pos < :at ORDER BY at_pos DESC LIMIT :most"
 )
 KEYS = "SELECT value FROM json_each(:keys)"
 LINKED = f"SELECT user_key FROM link WHERE part = :part AND anonymous_key IN ({KEYS})"

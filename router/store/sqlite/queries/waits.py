@@ -29,6 +29,7 @@ def waits_of(db: sqlite3.Connection, destination: str, pos: int, state: str) -> 
     - `refused`, of one that is held although a call came, which does not count here: that call;
     - `timers` of its user and `next_timer_at`, where any are set.
     """
+    pos = _row_of(db, destination, pos)
     key = _user_key(db, destination, pos)
     if key is None:
         return {}
@@ -51,6 +52,13 @@ def _waits(db: sqlite3.Connection, destination: str, pos: int, key: str, state: 
     if state == EventState.QUEUED:
         return _behind(db, destination, pos, key, next_at)
     return group_calls_of(db, destination, (need, also), reason, group_id, refused_pos)
+
+
+def _row_of(db: sqlite3.Connection, destination: str, pos: int) -> int:
+    """Where the row of an event stands that waits: of a second sending not where the event does."""
+    sql = "SELECT pos FROM parked WHERE part = ? AND destination = ? AND origin = ? AND origin <> 0"
+    row = db.execute(sql, (PART, destination, pos)).fetchone()
+    return int(row[0]) if row else pos
 
 
 def _user_key(db: sqlite3.Connection, destination: str, pos: int) -> str | None:
@@ -141,13 +149,16 @@ def timers_of(db: sqlite3.Connection, destination: str, user_key: str | None = N
     return timers_told(n, due_at)
 
 
-def released(db: sqlite3.Connection, destination: str) -> int:
-    """Events in the held queue of lanes whose gate has opened, or is being asked again: they are queued, and held no longer."""
-    n: int = db.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM (SELECT user_key FROM lane INDEXED BY lane_for_due WHERE part = ?1"
+def released(db: sqlite3.Connection, destination: str) -> tuple[int, int]:
+    """Events in the held queue of lanes whose gate has opened, or is being asked again: they are queued, and held no longer. First those that
+    the seven of the ledger count, then second sendings."""
+    n: int
+    again: int
+    n, again = db.execute(
+        "SELECT coalesce(sum(pos > 0), 0), coalesce(sum(pos < 0), 0) FROM (SELECT p.pos AS pos FROM (SELECT user_key FROM lane INDEXED BY lane_for_due WHERE part = ?1"
         "  AND destination = ?2 AND mode IN ('waiting', 'retry') AND due_at IS NOT NULL AND held > 0 AND need = '' LIMIT ?3) l"
         " CROSS JOIN parked p INDEXED BY parked_in_order ON p.part = ?1 AND p.destination = ?2 AND p.user_key = l.user_key"
-        " AND p.queue = 'held' WHERE p.state = 'held' AND p.pos > 0 LIMIT ?3)",
+        " AND p.queue = 'held' WHERE p.state = 'held' LIMIT ?3)",
         (PART, destination, RELEASED_COUNTED),
-    ).fetchone()[0]
-    return n
+    ).fetchone()
+    return n, again

@@ -11,7 +11,7 @@ from router.deliver.commit.unit_of_work import BATCH_BYTES, BATCH_EVENTS, UnitOf
 from router.deliver.lanes.delivery import Delivery
 from router.deliver.lanes.lane import Lane
 from router.plugin import Item
-from router.store import ORDER_KEY_STEP, AttemptRow, GroupCallRow
+from router.store import ORDER_KEY_STEP, AttemptRow, DeadRow, GroupCallRow
 from router.store.outcome_blocks import pack_ahead
 from router.testing.clock import START_MS, FakeClock
 from router.vocabulary import EventState, Queue
@@ -41,6 +41,12 @@ def read(work: UnitOfWork, pos: int, lane: Lane | None = None, size: int = 10) -
 def lane_of(delivery: Delivery) -> Lane:
     assert delivery.lane is not None
     return delivery.lane
+
+
+def letter_at(pos: int, *, again: bool = False) -> DeadRow:
+    return DeadRow(
+        pos, START_MS, "u:1", "rejected", "", START_MS, "website", "track", "m", "", b"{}", None, "", 1, again
+    )
 
 
 def seven(work: UnitOfWork) -> dict[str, int]:
@@ -175,17 +181,22 @@ def test_a_second_sending_is_counted_as_replayed_and_changes_nothing_of_the_seve
     work.park(again, EventState.QUEUED, "behind_lane", MAIN)
     work.settle(again, "delivered", "")
     batch, _ = work.close_batch()
-    assert {name: n for name, n in batch.ledger.items() if name != "parked_bytes"} == {"replayed": 1}
+    assert {name: n for name, n in batch.ledger.items() if n} == {"replayed": 1}
     assert batch.late == []  # what the event came to stays as it was
 
 
-def test_a_second_sending_that_dies_leaves_no_letter_and_one_that_is_skipped_is_no_replay(work: UnitOfWork) -> None:
+def test_a_second_sending_that_dies_or_is_skipped_is_counted_beside_the_seven_and_is_no_replay(
+    work: UnitOfWork,
+) -> None:
     lane = Lane("u:u1", is_loaded=True)
     dead, skipped = (Delivery.of_row(parked_row(pos, origin=3), lane, is_parked=False) for pos in (-7, -8))
     work.bury(dead, "rejected", "")
     work.settle(skipped, "skipped", "empty")
     batch, _ = work.close_batch()
-    assert (batch.dead, batch.ledger) == ([], {})
+    [letter] = batch.dead
+    assert (letter.pos, letter.again) == (3, True)
+    counts = {"again_dead": 1, "again_skipped": 1, "letters": 1, "letter_bytes": letter.size}
+    assert batch.ledger == counts
 
 
 def test_a_second_sending_of_an_event_from_before_the_destination_keeps_its_outcome() -> None:
@@ -287,14 +298,19 @@ def test_a_letter_that_goes_leaves_its_event_dead_and_one_that_is_requeued_does_
     for pos in (1, 2):
         work.bury(read(work, pos), "rejected", "")
     work.remove_letter(1, 10)
-    work.requeue_letter(2, 10)
+    work.requeue_letter(letter_at(2))
     batch, _ = work.close_batch()
     assert (batch.undead, batch.ledger["dead"], work.letters) == ({1, 2}, 1, 0)
 
 
 def test_a_letter_of_a_timer_was_never_counted_as_dead(work: UnitOfWork) -> None:
-    work.requeue_letter(-7, 10)
+    work.requeue_letter(letter_at(-7))
     assert seven(work) == {}
+
+
+def test_a_letter_of_a_second_sending_is_counted_beside_the_seven(work: UnitOfWork) -> None:
+    work.requeue_letter(letter_at(7, again=True))
+    assert seven(work) == {"again_dead": -1}
 
 
 # ------------------------------------------------------------ what one commit carries
