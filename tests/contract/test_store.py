@@ -1050,7 +1050,13 @@ async def test_held_names_the_refused_call_that_is_why_a_user_waits(store: Store
     users = (await store.queries.held("d", None, ""))["users"]
     assert [user.get("refused") for user in users] == [
         None,
-        {"message_id": "refused", "reason": "rejected", "at": "2026-03-02T09:30:00.005Z"},
+        {
+            "message_id": "refused",
+            "state": "dead",
+            "reason": "rejected",
+            "detail": "no such plan",
+            "at": "2026-03-02T09:30:00.005Z",
+        },
     ]
 
 
