@@ -19,7 +19,7 @@ def parse_filter(given: Mapping[str, str], destinations: Collection[str], now_ms
     words = {key: value for key in KEYS if (value := given.get(key))}
     if (type_ := words.get("type")) and type_ not in TYPES:
         raise ValueError(f"type: {type_!r} is none of {', '.join(sorted(TYPES))}")
-    state, _, destination = words.get("state", "").partition("@")
+    state, _, destination = words.get("state", "").lower().partition("@")
     if "state" in words and state not in list(EventState):
         raise ValueError(
             f"state: {state!r} is no state of an event; write one of {', '.join(EventState)}, alone or with @DESTINATION"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -37,25 +37,26 @@ class Filter(NamedTuple):
 
 
 async def live(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
-    """The page. `pause=1` lets it stand still in front of a position; `show=discards` mixes in what could not be used."""
+    """The page. `pause=1` lets it stand still in front of a position; `show=discards` mixes in what could not be used, and
+    `show=only` shows nothing else."""
     words = {key: value for key in KEYS if (value := request.query.get(key, "").strip())}
     before, is_paused = _position(request.query.get("before", "")), request.query.get("pause") == "1"
     values = _of_the_form(console, request, words)
-    try:
-        which = parse_filter(words, values["destinations"], console.daemon.now_ms)
-    except ValueError as error:
-        return Rendered("live.html", "Live", {**values, "problem": str(error)}, 400)
-    if is_paused and before is None:
+    which, words, problem = _parsed(words, values["destinations"], console.daemon.now_ms)
+    if is_paused and before is None and not problem:
         found = await console.answers.newest(NOWHERE, None, 1)
         return redirect(_address(request, pause="1", before=str(found["head"] + 1)))
     tail = await _tail(console, words, which, before if is_paused else None)
-    discards = await _discards(console, words, which, tail) if values["shows_discards"] else []
-    rows = await _rows(console, tail, discards)
+    events = [] if values["shows_only"] else list(tail.rows)
+    oldest = tail.rows[-1].at if tail.is_full and events else ""
+    discards = await _discards(console, words, which, oldest) if values["shows_discards"] else []
+    rows = await _rows(console, events, discards)
     return Rendered(
         "live.html",
         "Live",
         {
             **values,
+            "problem": problem,
             "tail": tail,
             "is_late": console.daemon.now_ms - tail.seen_ms > LATE_MS,
             "left_out": left_out(tail.per_s, tail.every, tail.left_out),
@@ -65,11 +66,29 @@ async def live(console: Console, request: web.Request) -> Rendered | web.StreamR
                 tail.searched_to,
                 with_discards=values["shows_discards"] and not values["hides_discards"],
             ),
-            "older": _address(request, pause="1", before=str(tail.next)) if tail.next is not None else None,
+            "older": None
+            if tail.next is None or values["shows_only"]
+            else _address(request, pause="1", before=str(tail.next)),
         },
-        is_live=True,
+        400 if problem else 200,
+        is_live=not problem,
         rows=rows,
     )
+
+
+def _parsed(
+    words: Mapping[str, str], destinations: Collection[str], now_ms: int
+) -> tuple[EventQuery, dict[str, str], str]:
+    """The filter, the words that it was made from, and what is wrong with the others."""
+    good = dict(words)
+    problems: list[str] = []
+    while True:
+        try:
+            return parse_filter(good, destinations, now_ms), good, "; ".join(problems)
+        except ValueError as error:
+            key = str(error).partition(":")[0]
+            good = {one: value for one, value in good.items() if one != key} if key in good else {}
+            problems.append(str(error))
 
 
 def _of_the_form(console: Console, request: web.Request, words: Mapping[str, str]) -> dict[str, Any]:
@@ -82,10 +101,14 @@ def _of_the_form(console: Console, request: web.Request, words: Mapping[str, str
         "tail": None,
         "sources": [source.name for source in console.daemon.config.sources],
         "types": sorted(TYPES),
-        "states": [state + at for at in ("", *(f"@{name}" for name in runners)) for state in EventState],
+        "states": [
+            ("at any destination" if not at else f"at {at[1:]}", [state + at for state in EventState])
+            for at in ("", *(f"@{name}" for name in runners))
+        ],
         "destinations": list(runners),
         "is_paused": is_paused,
-        "shows_discards": request.query.get("show") == "discards",
+        "shows_discards": request.query.get("show") in ("discards", "only"),
+        "shows_only": request.query.get("show") == "only",
         "hides_discards": [key for key in OF_NO_DISCARD if key in words],
         "filters": [Filter(key, value, _address(request, **{key: None})) for key, value in words.items()],
         "pause": _address(request, pause="1", before=None),
@@ -112,9 +135,9 @@ def _modes(console: Console) -> dict[str, str]:
 
 
 async def _discards(
-    console: Console, words: Mapping[str, str], which: EventQuery, tail: Tail
+    console: Console, words: Mapping[str, str], which: EventQuery, oldest: str
 ) -> Sequence[Mapping[str, Any]]:
-    """The newest ones and the newest duplicates that pass the filters, no older than the events that are shown. Of what a discard says
+    """The newest ones and the newest duplicates that pass the filters, no older than the `oldest` event that is shown. Of what a discard says
     only its first words are kept: of a user those are shown that are named there."""
     if any(key in words for key in OF_NO_DISCARD):
         return []
@@ -124,7 +147,6 @@ async def _discards(
         items = [one for one in items if id in one["excerpt"] or id == one["message_id"]]
     else:
         items = [*items, *map(_duplicate, console.daemon.metrics.duplicates.newest(MOST_ROWS))]
-    oldest = tail.rows[-1].at if tail.is_full else ""
     first = max(oldest, to_iso(which.since))
     return [
         one
@@ -138,7 +160,7 @@ def _duplicate(one: Repeated) -> dict[str, Any]:
     return {"at": to_iso(one.last_ms), **about, "is_duplicate": True}
 
 
-async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, Any]]) -> bytes:
+async def _rows(console: Console, events: Sequence[Row], discards: Sequence[Mapping[str, Any]]) -> bytes:
     """The rows as they are shown, newest first. One that has not changed is not made anew."""
     modes = _modes(console)
     await console.templates.compiled("live_row.html", "live_discard.html")
@@ -151,7 +173,7 @@ async def _rows(console: Console, tail: Tail, discards: Sequence[Mapping[str, An
             return _in_one_line(row_of_event(row.event, modes))
         return _in_one_line(row_of_discard(row.event, len(modes)))
 
-    rows = list(tail.rows)
+    rows = list(events)
     if discards:
         rows += map(console.tails.rows(modes).of_discard, discards)
         rows = sorted(rows, key=lambda row: row.at, reverse=True)[:MOST_ROWS]
