@@ -17,6 +17,7 @@ from router.errors import CommandRefused
 from router.event import Call, parse_user
 from router.explain import event_phrases
 from router.logger import Log, to_paste
+from router.plugin_host import Destination
 from router.store import Regulation, Status
 from router.trial import SAMPLE_KNOWN, Checked, Trials
 
@@ -68,10 +69,13 @@ class Actions:
         self._note(name, "test", reason=checked.result)
         return checked
 
-    async def try_recent(self, name: str, most: int) -> tuple[list[tuple[Call, str, str]], list[dict[str, Any]]]:
-        """The newest events with what became of them, and what would become of each today, its user and group known. Nothing is
-        sent, stored or logged. Raises CommandRefused `busy`, `timeout` or `plugin_error`."""
-        destination = self._answers.runner(name).destination
+    async def try_recent(
+        self, name: str, most: int, proposed: Destination | None = None
+    ) -> tuple[list[tuple[Call, str, str]], list[dict[str, Any]]]:
+        """The newest events with what became of them, and what would become of each today, or with a `proposed` configuration of the
+        destination, its user and group known. Nothing is sent, stored or logged. Raises CommandRefused `busy`, `timeout` or
+        `plugin_error`."""
+        destination = proposed or self._answers.runner(name).destination
         events = await self._daemon.store.output_reports.newest_calls(name, most)
         return events, await self._trials.decide([call for call, _, _ in events], destination, SAMPLE_KNOWN)
 

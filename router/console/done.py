@@ -18,6 +18,7 @@ SENTENCES = {
     "replaying": "The replay has begun: {events}.",
     "stopped": "The replay was stopped. What is queued already is still sent.",
     "dropped_dead": "{letters} dropped for good. Their events stay dead.",
+    "saved": "config.toml was written and is active.",
     "dropped_destination": "All that was kept of it was dropped: {events}.",
 }
 """By code."""

@@ -86,7 +86,7 @@ async def form_of_new(console: Console, name: str, plugin: str) -> DestinationFo
     except (CannotEdit, ValueError) as error:
         raise CommandRefused("cannot_edit", str(error)) from None
     form = await _form(console, name, plugin, file, text, table)
-    left_out = ("enabled", "mode", "filter", "mapping")
+    left_out = ("enabled", "mode")
     return form._replace(fields=[field for field in form.fields if field.name not in left_out])
 
 

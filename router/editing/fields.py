@@ -58,7 +58,7 @@ def destination_fields(table: Mapping[str, Any], sources: Sequence[str], mapping
         FormField("sources", ("sources",), "Sources", "many", "\n".join(map(str, chosen)),
                   "Whose events it gets.", choices=tuple(dict.fromkeys(("*", *sources, *map(str, chosen))))),
         FormField("filter", ("filter",), "Filter", "area", str(table.get("filter", "")),
-                  "FQL: only events for which it is true are sent. Empty: all.", is_set="filter" in table),
+                  "An expression in FQL, Segment's filter language: only events for which it is true are sent. Empty: all.", is_set="filter" in table),
         FormField("mapping", ("mapping",), "Mapping", "area", mapping,
                   "Lines of TOML, as below [destination.mapping]: tables in one line, without headers. Comments that you add are not kept.",
                   is_set="mapping" in table),

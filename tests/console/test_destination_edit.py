@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from router.filters import compile_condition
 from tests.console.editing import Commented, changes, saved, wanted_errors
 from tests.console.pages import Visitor
 
@@ -60,6 +63,24 @@ async def test_a_change_is_shown_first_then_written_with_all_comments_kept_and_i
         assert (line["via"], line["destination"], line["action"]) == ("console", "clientsuccess", "changed")
         assert "eu.example.com" not in str(line)
         assert not [name for name in os.listdir(tmp_path) if name.endswith(".new")], "nothing is left beside it"
+
+
+async def test_the_review_says_how_many_of_the_last_events_a_filter_changes_and_leads_back_to_the_destination(
+    tmp_path: Path,
+) -> None:
+    async with Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
+        await daemon.post("track", userId="u1", event="E", messageId="m1")
+        await daemon.post("page", userId="u1", name="Home", messageId="m2")
+        await daemon.settled()
+        form = await visitor.open(EDIT)
+        review = await visitor.send(form, "Review the difference", do="review", filter="type = 'track'")
+        assert (
+            "Of its last 2 events, 1 would be handled differently: 1 filtered (filter), 1 would be sent." in review.text
+        )
+        back = await visitor.send(review, "Cancel")
+        assert back.url == f"{daemon.admin_url}/destinations/clientsuccess"
+        done = await saved(visitor, EDIT, filter="type = 'track'")
+        assert done.url.startswith(f"{daemon.admin_url}/destinations/clientsuccess?")
 
 
 async def test_a_form_that_is_sent_back_as_it_was_changes_nothing(tmp_path: Path) -> None:
@@ -126,6 +147,22 @@ async def test_each_fault_stands_at_its_field_and_nothing_is_written(tmp_path: P
             place = page.html.index(f'name="{field}"')
             assert words in page.html[place : place + 1500].replace("&#39;", "'"), field
         assert daemon.config.read_bytes() == before
+
+
+async def test_a_faulty_filter_is_shown_with_its_place_below_the_reason_and_with_filters_that_are_faultless(
+    tmp_path: Path,
+) -> None:
+    async with Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
+        page = await visitor.send(
+            await visitor.open(EDIT), "Review the difference", do="review", filter="type == 'page'"
+        )
+        assert 'Wrong: line 1, column 6: FQL has no "=="; write =. ' in page.text
+        place = html.unescape(page.html).partition('class="words mono">')[2].partition("</span>")[0]
+        assert place == "    type == 'page'\n         ^"
+        shown = re.findall(r"<code>(.+?)</code> [^<]+<br>", page.html.partition("How to write a filter")[2])
+        assert len(shown) > 3
+        for example in shown:
+            compile_condition(html.unescape(example))
 
 
 async def test_a_live_destination_without_its_secret_is_refused_at_the_secret(tmp_path: Path) -> None:

@@ -60,6 +60,28 @@ async def test_a_new_destination_begins_in_dry_run_with_its_secrets_in_files(tmp
         assert not [secret for secret in ("5678", "example.com/hook") if secret in pages]
 
 
+async def test_a_new_destination_is_given_its_filter_and_mapping_at_once(tmp_path: Path) -> None:
+    async with Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
+        given = {
+            "name": "audit",
+            "setting.url": "https://example.com/hook",
+            "filter": "type = 'track'",
+            "mapping": 'drop = ["properties.password"]',
+        }
+        wrong = await visitor.send(
+            await visitor.open(NEW), "Review the difference", do="review", **{**given, "filter": "type == 'track'"}
+        )
+        assert 'FQL has no "=="' in wrong.text
+        review = await visitor.send(wrong, "Review the difference", do="review", filter="type = 'track'")
+        done = await visitor.send(review, "Write and reload")
+        assert (done.url.partition("?")[0], "config.toml was written" in done.text) == (
+            f"{daemon.admin_url}/destinations/audit",
+            True,
+        )
+        table = tomllib.loads(daemon.config.read_text())["destination"][-1]
+        assert (table["filter"], table["mapping"]) == ("type = 'track'", {"drop": ["properties.password"]})
+
+
 async def test_the_test_button_asks_the_tool_and_keeps_the_secret_for_the_review(tmp_path: Path) -> None:
     async with FakeVendor() as vendor, Commented(tmp_path) as daemon, Visitor(daemon.admin_url) as visitor:
         form = await visitor.open("/destinations/new?plugin=braze")

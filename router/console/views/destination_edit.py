@@ -21,6 +21,15 @@ from router.editing.config_file import why_not_writable
 
 STALE = "config.toml was changed since this form was opened. It shows the file as it is now; enter your change again"
 
+FILTERS_TO_COPY = (
+    ("type = 'track'", "calls of one type; also !="),
+    ("event in ['Signed Up', 'Paid Invoice']", "one of a list"),
+    ("properties.total > 100", "numbers: <, <=, >, >="),
+    ("userId != null", "the field is there"),
+    ("type = 'track' and !contains( context.page.url, 'staging' )", "and, or, and ! for the opposite"),
+)
+"""Expressions with what they are for."""
+
 
 async def destination_edit(console: Console, request: web.Request) -> Rendered | web.StreamResponse:
     """The form, and what it sends."""
@@ -93,6 +102,7 @@ def page(
         "draft": draft,
         "told": told or [],
         "typed": frozenset(typed or ()),
+        "filters_to_copy": FILTERS_TO_COPY,
         "unwritable": why_not_writable(console.daemon.config.path),
     }
     return Rendered("destination_edit.html", "Add a destination" if is_new else f"Change {form.name}", values, status)

@@ -9,17 +9,23 @@ from typing import Any
 from aiohttp import web
 
 from router.clock import to_iso
+from router.config import examine
 from router.console.console import Console
+from router.console.done import done
 from router.console.edit_form import model_of, needs_editing, read_config
 from router.console.edits import SECRET_ONLY, Edit, Saved, mark_of
 from router.console.guard import checked_form, redirect, session_of
+from router.console.recent import Recent, compared
 from router.console.rendered import Rendered
 from router.console.saving import say_yes
+from router.console.views.recent import LAST
+from router.console.words import path as page_of
 from router.editing.config_file import why_not_writable
 from router.editing.masking import difference, without_secrets
 from router.editing.tables import CannotEdit, table_of, text_of
-from router.errors import CommandRefused
+from router.errors import CommandRefused, ConfigError
 from router.in_thread import in_thread
+from router.plugin_host import Destination, build_one
 from router.plugin_host.secret_fields import secret_keys
 
 LEAD = {
@@ -47,9 +53,15 @@ async def review(console: Console, request: web.Request) -> Rendered | web.Strea
         return await _page(console, edit, edit.saved)
     if fields.get("cancel"):
         console.edits.drop(id)
-        return redirect("/settings")
+        return redirect("/settings" if edit.action == "added" else _of(edit))
     saved = await say_yes(console, id, edit)
-    return redirect("/settings?done=saved") if saved.code == "saved" else await _page(console, edit, saved)
+    if saved.code != "saved":
+        return await _page(console, edit, saved)
+    return redirect("/settings?done=saved") if edit.action == "removed" else done(_of(edit), "saved")
+
+
+def _of(edit: Edit) -> str:
+    return page_of("destinations", edit.destination)
 
 
 async def _waits_no_more(console: Console, id: str) -> Rendered:
@@ -82,9 +94,23 @@ async def _page(console: Console, edit: Edit, saved: Saved | None) -> Rendered:
         "files": _files(path, edit),
         "has_more": now.text.replace("\r\n", "\n") != console.daemon.config.text,
         "copy": _own_text(edit, keys) if unwritable or (saved and saved.code == "not_writable") else "",
+        "recent": await _recent(console, edit) if edit.action == "changed" and not (saved or plan.code) else None,
         "may_save": not (is_old or plan.code or unwritable),
     }
     return Rendered("review.html", f"Review {edit.destination}", values, 409 if saved else 200)
+
+
+async def _recent(console: Console, edit: Edit) -> Recent | None:
+    """What the change would make of the newest events; None where that cannot be told now."""
+
+    def proposed() -> Destination:
+        return build_one(examine(console.daemon.config.path, os.environ, proposal=edit.proposal), edit.destination)
+
+    try:
+        destination = await console.daemon.plugin_threads.run("form", proposed)
+        return compared(*await console.actions.try_recent(edit.destination, LAST, destination))
+    except (CommandRefused, ConfigError, TimeoutError):
+        return None
 
 
 def _files(path: Path, edit: Edit) -> list[str]:
