@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -131,6 +132,7 @@ async def test_disabled_and_dry_run_say_what_that_means(scene: Scene) -> None:
 async def test_a_check_is_shown_where_it_was_asked_for(scene: Scene) -> None:
     page = await scene.visitor.send(await scene.visitor.open("/destinations/dry"), "Test credentials")
     assert "The test is done; its result is below." in page.text
+    assert re.search(r"Tested (now|\d+ s ago): ", page.text)
     assert "this plugin has no request that only tries the credentials" in page.text
 
 

@@ -78,6 +78,22 @@ async def test_a_wrong_filter_is_named_and_the_form_stays(visitor: Visitor) -> N
     assert page.status == 400
     assert "State: 'lost' is no state of an event; write one of delivered, skipped" in page.text
     assert page.form("Filter").fields["state"] == "lost"
+    assert "The rows are without this filter." in page.text
+    assert names(page) == ["&lt;b&gt;Bold&lt;/b&gt;", "Signed Up", "acme"]
+    assert names(await visitor.open("/events?state=lost&user=u1")) == ["Signed Up", "acme"]
+
+
+async def test_a_state_is_chosen_from_a_list_and_its_capital_does_not_matter(visitor: Visitor) -> None:
+    page = await visitor.open("/events?state=Held@gated")
+    assert names(page) == ["&lt;b&gt;Bold&lt;/b&gt;"]
+    assert page.form("Filter").fields["state"] == "held@gated"
+    assert '<optgroup label="at gated">' in page.html
+
+
+async def test_a_company_that_is_not_found_by_its_name_is_told_to_be_an_id_here(visitor: Visitor) -> None:
+    page = await visitor.open("/events?company=Acme%20Inc")
+    assert "A company is filtered by its group id" in page.text
+    assert "search_traits = true" in page.text
 
 
 async def test_where_nothing_is_found_each_filter_can_be_taken_away(visitor: Visitor) -> None:
@@ -95,6 +111,18 @@ async def test_discards_are_mixed_in_as_struck_rows_with_their_reason(visitor: V
     assert page.text.count("event_not_defined") == 1
     page = await visitor.open("/events?show=discards&company=acme")
     assert "Discards have no company, so none is shown with this filter." in page.text
+
+
+async def test_the_number_of_discards_on_the_first_page_leads_to_them_alone_also_those_of_no_source(
+    tmp_path: Path,
+) -> None:
+    async with Daemon(tmp_path, [HOOK]) as daemon, Visitor(daemon.admin_url) as visitor:
+        await daemon.post("track", userId="u1", event="Good", messageId="m1")
+        await daemon.batch([{"type": "track", "userId": "u9", "messageId": "bad"}])
+        first = await visitor.open("/")
+        page = await visitor.open(first.links["1 discarded"])
+        assert (names(page), page.form("Filter").fields["show"]) == (["bad"], "only")
+        assert "Older events" not in page.links
 
 
 async def test_with_a_person_the_discards_that_name_them_are_shown(visitor: Visitor) -> None:
@@ -218,3 +246,30 @@ async def test_the_space_bar_pauses_and_goes_on(daemon: Daemon) -> None:
         await page.locator("#dot[data-state=paused]").wait_for()
         await page.keyboard.press("Space")
         await page.wait_for_url("**/events")
+
+
+@pytest.mark.browser
+async def test_a_question_mark_shows_the_keys_on_any_page_and_escape_closes_them(daemon: Daemon) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page()
+        for address in ("/try", "/settings"):
+            await page.goto(f"{daemon.admin_url}{address}")
+            await page.keyboard.press("?")
+            keys = page.get_by_role("dialog", name="Keys")
+            await keys.wait_for()
+            assert "next row, previous row" in await keys.inner_text()
+            await page.keyboard.press("Escape")
+            await keys.wait_for(state="hidden")
+
+
+@pytest.mark.browser
+async def test_on_a_narrow_screen_each_row_shows_its_states_without_being_scrolled(daemon: Daemon) -> None:
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": 320, "height": 800})
+        for address, words in (("/events", "held"), ("/", "(dry run)"), ("/users/user:u2", "held")):
+            await page.goto(f"{daemon.admin_url}{address}")
+            await page.locator("#dot[data-state=live]").wait_for()
+            table = page.locator("table.stack").first
+            assert words in await table.inner_text()
+            wide = await table.evaluate("table => table.parentElement.scrollWidth - table.parentElement.clientWidth")
+            assert wide <= 0, address

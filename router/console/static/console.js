@@ -51,7 +51,8 @@
   })
 
   let previous = ''
-  const rows = () => [...document.querySelectorAll('main tbody tr')]
+  const linkOf = (row) => row.querySelector('th a') || row.querySelector('a')
+  const rows = () => [...document.querySelectorAll('main tbody tr')].filter(linkOf)
   const move = (by) => {
     const all = rows()
     if (!all.length) return
@@ -59,8 +60,7 @@
     const next = all[Math.max(0, Math.min(all.length - 1, at + by))]
     all.forEach((row) => row.removeAttribute('aria-selected'))
     next.setAttribute('aria-selected', 'true')
-    const link = next.querySelector('a')
-    if (link) link.focus()
+    linkOf(next).focus()
   }
   document.addEventListener('keydown', (event) => {
     const typing = event.target.closest('input, textarea, select')
@@ -73,7 +73,7 @@
     else if (previous === 'g' && key === 'o') location.href = '/'
     else if (previous === 'g' && key === 'l') location.href = '/events'
     else if (key === ' ' && document.getElementById('pause') && !event.target.closest('a, button, summary')) { event.preventDefault(); document.getElementById('pause').click() }
-    else if (key === '?') document.querySelector('.keys').scrollIntoView()
+    else if (key === '?') document.getElementById('keys').showModal()
     previous = key
   })
 
