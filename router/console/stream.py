@@ -75,9 +75,9 @@ class Streams:
         self._join(page, viewer, render)
         try:
             answer = EventSourceResponse(ping_interval=PING_S, send_timeout=SEND_TIMEOUT_S, headers=HEADERS)
-            await answer.prepare(request)
-            async with answer:
-                with contextlib.suppress(ConnectionResetError):  # the tab is closed
+            with contextlib.suppress(ConnectionResetError):  # the tab is closed
+                await answer.prepare(request)
+                async with answer:
                     while (message := await viewer.next()) is not None and may_see():
                         if not await self._sent(request, answer, message.bytes_for(form_token)):
                             break  # the browser comes again

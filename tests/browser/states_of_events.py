@@ -60,7 +60,7 @@ async def odd_history(folder: Path) -> AsyncIterator[Shown]:
                 "person, forgotten": Seen("/users/user:gone", "Forgotten"),
                 "source, with a plan": Seen("/sources/website", "Unknown events"),
                 "source, disabled": Seen("/sources/old", "It is disabled"),
-                "replay, done": Seen("/destinations/slow/replay", "on their way or done"),
+                "replay, done": Seen("/destinations/slow/replay", "Done"),
                 "try, discarded": Seen("/try", "would be discarded", try_it('{"type": "track", "userId": "u1"}')),
                 "try, faulty": Seen("/try", "destination", try_it("{", "slow")),
                 "try, answered": Seen(
