@@ -55,7 +55,7 @@ def _fate(db: sqlite3.Connection, destination: str, pos: int, found: Outcome) ->
     dead = letter_fate(*letter[:3]) if letter else None
     if dead and not letter[3]:
         return dead
-    if pos > start and (row := db.execute(PARKED.format("p.pos = ?"), here).fetchone()):
+    if row := db.execute(PARKED.format("p.pos = ?"), here).fetchone():
         return parked_fate(state, *row)
     again = db.execute(PARKED.format("p.origin = ? AND p.origin <> 0"), here).fetchone()
     second = parked_fate(state, *again) if again else dead
