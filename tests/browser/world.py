@@ -76,7 +76,7 @@ PAGES: dict[str, Seen] = {
     "destination, removed": Seen("/destinations/gone", "config.toml names gone no more"),
     "destination, unknown": Seen("/destinations/nobody", "Not found"),
     "charts": Seen("/destinations/freshsuccess/charts", "One point per minute"),
-    "held": Seen("/destinations/clientsuccess/held", "Given up"),
+    "held": Seen("/destinations/clientsuccess/held", "drop …"),
     "release, for a name": Seen("/destinations/clientsuccess/release?user=user:ann", "The tool needs the name"),
     "release, without a group": Seen("/destinations/clientsuccess/release?user=user:cid", "Or ask once more"),
     "held, let go": Seen("/destinations/clientsuccess/held?done=released&n=3", "3 events may go now"),
