@@ -9,6 +9,9 @@ from router.admin.daemon_port import DaemonPort
 from router.admin.pauses import pause_of
 from router.plugin_host import add_details
 
+TRIED = ("dead", "retrying", "queued")
+"""States in which an event may have been tried."""
+
 
 async def places(
     daemon: DaemonPort, events: Sequence[Mapping[str, Any]], lanes: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -51,10 +54,6 @@ async def _add_attempts(daemon: DaemonPort, told: Mapping[str, dict[str, Any]]) 
                 found = await daemon.store.queries.message(one["oldest"], one["oldest_source"], [name])
                 attempts = found["destinations"].get(name, {}).get("attempts", []) if found else []
                 one["tried"], one["status"] = bool(attempts), attempts[-1]["status"] if attempts else None
-
-
-TRIED = ("dead", "retrying", "queued")
-"""States in which an event may have been tried."""
 
 
 def _counts(name: str, events: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:

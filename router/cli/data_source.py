@@ -355,9 +355,10 @@ class FromStore:
         return [{"name": name, **counts} for name, counts in kept.items()]
 
     def destination(self, name: str) -> dict[str, Any]:
-        rows = {row["name"]: row for row in self.destinations()["destinations"]}
+        told = self.destinations()
+        rows = {row["name"]: row for row in told["destinations"]}
         if name not in rows:
-            for row in self._removed():
+            for row in told["removed"]:
                 if row["name"] == name:
                     drop = f"{program()} {drop_destination(name)}{config_hint(self._endpoint.path)}"
                     raise Failed(destination_phrases.removed(row, drop))
